@@ -1,0 +1,1 @@
+"""A first look: one spot training run, interrupted and relaunched, on this machine alone."""
