@@ -1,0 +1,46 @@
+"""The name of a run: each attempt adds -relay-NN to it, and SageMaker's limit must hold after that."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+from spot_relay.spec.problem import Problems, shown
+
+# SageMaker allows 63 characters, and -relay-NN takes 9.
+MAX_NAME = 54
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*", re.ASCII)
+_RESERVED_END = re.compile(r"-relay-[0-9]+\Z")
+_DIGEST = 6
+
+
+def check_name(name: Any, path: str, problems: Problems) -> None:
+    """Note every way in which ``name`` cannot be a run's."""
+    if not isinstance(name, str):
+        problems.add(path, f"Found {shown(name)} where a string is needed: write the run's name in quotes.")
+        return
+    if len(name) > MAX_NAME:
+        problems.add(
+            path,
+            f"Found {len(name)} characters, and at most {MAX_NAME} are allowed, because -relay-NN is added for each "
+            f'attempt: shorten it, for example to "{suggested(name)}".',
+        )
+    elif not _NAME.fullmatch(name):
+        guess = suggested(name)
+        hint = f', such as "{guess}"' if guess else ""
+        message = f"Found {shown(name)}: use letters, digits and single hyphens between them{hint}."
+        problems.add(path, message)
+    if _RESERVED_END.search(name[-MAX_NAME:]):
+        message = f"Found {shown(name)}: names that end in -relay-NN are those of attempts. Choose another."
+        problems.add(path, message)
+
+
+def suggested(name: str) -> str:
+    """Give a name like ``name`` that fits; a digest keeps two long names with one beginning apart."""
+    fitting = re.sub(r"[^a-zA-Z0-9]+", "-", name[:256]).strip("-")
+    fitting = re.sub(r"(-relay-[0-9]+)+$", "", fitting)
+    if len(fitting) <= MAX_NAME:
+        return fitting
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
+    return f"{fitting[: MAX_NAME - _DIGEST - 1].rstrip('-')}-{digest}"
