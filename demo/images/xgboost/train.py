@@ -89,14 +89,14 @@ class Round:
     model: bytes
 
 
-def read_hyperparameters(path: Path) -> tuple[Schedule, dict[str, str]]:
+def split_hyperparameters(given: Mapping[str, str]) -> tuple[Schedule, dict[str, str]]:
     """Split the hyperparameters into this script's own and those of XGBoost."""
-    given: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    params = {"nthread": "1", "tree_method": "hist", "seed": "0", **given}
     own: dict[str, Any] = {}
     for field in fields(Schedule):
-        if field.name in given:
-            own[field.name] = (float if field.name == "seconds_per_round" else int)(given.pop(field.name))
-    return Schedule(**own), {"nthread": "1", "tree_method": "hist", "seed": "0", **given}
+        if field.name in params:
+            own[field.name] = (float if field.name == "seconds_per_round" else int)(params.pop(field.name))
+    return Schedule(**own), params
 
 
 def load_channel(folder: Path, content_type: str = "") -> xgb.DMatrix | None:
@@ -199,7 +199,8 @@ class Checkpoints:
 
 def run(folders: Folders, stop: threading.Event) -> bool:
     """Train until all rounds are done or ``stop`` is set; say whether all are done."""
-    schedule, params = read_hyperparameters(folders.config / "hyperparameters.json")
+    given = folders.config / "hyperparameters.json"
+    schedule, params = split_hyperparameters(json.loads(given.read_text("utf-8")) if given.exists() else {})
     if schedule.num_round < 1:
         raise ValueError(f"num_round must be at least 1, not {schedule.num_round}")
     checkpoints = Checkpoints(folders.checkpoints, schedule.keep_checkpoints)

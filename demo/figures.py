@@ -1,0 +1,72 @@
+"""The service's metrics, read from where it writes them: EMF lines in the logs of its functions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+NAMESPACE = "SpotRelay"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """All values of one metric, in the order in which they were written."""
+
+    name: str
+    values: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        """The sum of the values."""
+        return sum(self.values)
+
+
+def emf_metrics(lines: Iterable[str]) -> dict[str, Metric]:
+    """Read the metrics of our namespace out of log lines; those that are no EMF are passed over."""
+    values: dict[str, list[float]] = {}
+    for line in lines:
+        for name, given in _values(line):
+            values.setdefault(name, []).extend(given)
+    return {name: Metric(name, tuple(given)) for name, given in values.items()}
+
+
+def _values(line: str) -> Iterator[tuple[str, Sequence[float]]]:
+    if not line.startswith("{") or '"_aws"' not in line:
+        return
+    try:
+        document: dict[str, Any] = json.loads(line)
+    except json.JSONDecodeError:
+        return
+    for directive in document.get("_aws", {}).get("CloudWatchMetrics", []):
+        if directive.get("Namespace") != NAMESPACE:
+            continue
+        for metric in directive.get("Metrics", []):
+            given = document.get(metric["Name"], [])
+            yield metric["Name"], given if isinstance(given, list) else [given]
+
+
+def read_metrics(logs: CloudWatchLogsClient, functions: Iterable[str]) -> dict[str, Metric]:
+    """Read the metrics that these functions have logged so far."""
+    return emf_metrics(line for function in functions for line in _messages(logs, log_group(function)))
+
+
+def log_group(function: str) -> str:
+    """Name the log group of a function."""
+    return f"/aws/lambda/{function}"
+
+
+def _messages(logs: CloudWatchLogsClient, group: str) -> Iterator[str]:
+    try:
+        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
+            yield from (event["message"] for event in page["events"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise

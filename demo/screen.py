@@ -1,0 +1,197 @@
+"""Draws a run with rich: while it goes on, and how it ended. Draws only, and reads nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from demo.outcome import Outcome
+    from demo.watching import Attempt, Step, View
+
+COLOURS = {
+    "Planned": "dim",
+    "Starting": "yellow",
+    "Pending": "yellow",
+    "Downloading": "cyan",
+    "Training": "green",
+    "Interrupted": "red",
+    "Uploading": "cyan",
+    "Stopping": "magenta",
+    "Stopped": "magenta",
+    "MaxWaitTimeExceeded": "magenta",
+    "MaxRuntimeExceeded": "magenta",
+    "Completed": "bold green",
+    "Failed": "bold red",
+}
+SHOWN_STEPS = 9
+METRICS = (
+    "AttemptsLaunched",
+    "Interruptions",
+    "WaitsExpired",
+    "RelaunchesAfterMaxWaitTimeExceeded",
+    "EventToRelaunchSeconds",
+    "CapacityWaitSeconds",
+    "RunsCompleted",
+    "SavingsPercent",
+)
+
+
+def live(view: View, rounds: int, began: datetime, now: datetime) -> RenderableType:
+    """Draw the run as it is now."""
+    title = Text.assemble(
+        ("Run ", "bold"), _run_id(view), "  ", _coloured(view.status), f"  {(now - began).total_seconds():5.1f} s"
+    )
+    reason = str(view.run["reason"]) if view.run else "the spec is on its way: S3, EventBridge, SQS, submit"
+    parts = [title, Text(reason, "italic"), Text(), _progress(view, rounds), Text(), _attempts(view)]
+    if view.steps:
+        parts += [Text(), _feed(view.steps[-SHOWN_STEPS:], began)]
+    return Panel(Group(*parts), title="Spot Relay", border_style="blue")
+
+
+def line(step: Step, began: datetime) -> Text:
+    """Write one step of a training job as a line, for where nothing can be redrawn."""
+    return Text.assemble(
+        (f"{_since(began, step.at)}  ", "dim"),
+        step.job_name,
+        "  ",
+        _coloured(step.status),
+        (f"  {step.message}", "dim"),
+    )
+
+
+def result(outcome: Outcome) -> RenderableType:
+    """Draw how the run ended, what it cost, and where what it left can be found."""
+    run = outcome.view.run or {}
+    parts: list[RenderableType] = [
+        Text.assemble(("Run ", "bold"), _run_id(outcome.view), "  ", _coloured(outcome.view.status)),
+        Text(str(run.get("reason", "")), "italic"),
+        Text(),
+        _attempts(outcome.view, ended=True),
+        Text(),
+        _verdict(outcome),
+        _bill(outcome),
+        Text(),
+        _metrics(outcome),
+        Text(),
+        _places(outcome),
+    ]
+    good = outcome.good
+    return Panel(Group(*parts), title="The result", border_style="green" if good else "red")
+
+
+def _run_id(view: View) -> str:
+    return str(view.run["run_id"]) if view.run else "…"
+
+
+def _coloured(status: str) -> Text:
+    return Text(status, COLOURS.get(status, "white"))
+
+
+def _since(began: datetime, moment: datetime) -> str:
+    return f"+{(moment.astimezone(UTC) - began).total_seconds():5.1f} s"
+
+
+def _progress(view: View, rounds: int) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    metrics = next((attempt.log.metrics for attempt in reversed(view.attempts) if attempt.log.metrics), "")
+    grid.add_row("Rounds", ProgressBar(total=rounds, completed=view.reached, width=50), f"{view.reached} of {rounds}")
+    grid.add_row("In S3", ProgressBar(total=rounds, completed=view.kept, width=50), f"{view.kept} are safe")
+    grid.add_row("", Text(metrics, "dim"), "")
+    return grid
+
+
+def _attempts(view: View, *, ended: bool = False) -> RenderableType:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in ("Attempt", "Phase", "Resumed from", "Rounds trained", "Outcome"):
+        table.add_column(heading)
+    if ended:
+        for heading in ("Training", "Billable", "Waited"):
+            table.add_column(heading, justify="right")
+    for attempt in view.attempts:
+        cells: list[RenderableType] = [
+            attempt.job_name,
+            _coloured(attempt.phase),
+            f"round {attempt.resumed_from}" if attempt.resumed_from else "the beginning",
+            _stretches(attempt),
+            _coloured(str(attempt.told.get("outcome") or "")),
+        ]
+        if ended:
+            cells += [_seconds(attempt, f"{name}_seconds") for name in ("training", "billable", "waited")]
+        table.add_row(*cells)
+    return table
+
+
+def _stretches(attempt: Attempt) -> str:
+    spans = ", ".join(f"{stretch.first}-{stretch.last}" for stretch in attempt.log.stretches)
+    return f"{attempt.trained} ({spans})" if spans else "none yet"
+
+
+def _seconds(attempt: Attempt, name: str) -> str:
+    value = attempt.told.get(name)
+    return "unknown" if value is None else f"{value} s"
+
+
+def _feed(steps: list[Step], began: datetime) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    for step in steps:
+        table.add_row(
+            Text(_since(began, step.at), "dim"), step.job_name, _coloured(step.status), Text(step.message, "dim")
+        )
+    return table
+
+
+def _verdict(outcome: Outcome) -> Text:
+    found = outcome.comparison
+    if found is None:
+        return Text("There is no model to compare.", "bold red")
+    if found.identical:
+        return Text(
+            f"The model equals one trained without interruption: {found.predictions} predictions, "
+            "the same to the last bit.",
+            "bold green",
+        )
+    return Text(
+        f"The model differs from one trained without interruption: {found.differing} of {found.predictions} "
+        f"predictions, by at most {found.largest_difference:g}.",
+        "bold red",
+    )
+
+
+def _bill(outcome: Outcome) -> Text:
+    run = outcome.view.run or {}
+    savings = run.get("savings_percent")
+    return Text(
+        f"{run.get('interruptions', 0)} interruptions; {run.get('training_seconds', 0)} s of training, "
+        f"{run.get('billable_seconds', 0)} s of them billable: "
+        + ("savings unknown." if savings is None else f"{savings} % saved.")
+    )
+
+
+def _metrics(outcome: Outcome) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_row(Text("Metrics that the functions logged (namespace SpotRelay)", "bold"), "")
+    for name in METRICS:
+        if metric := outcome.metrics.get(name):
+            values = ", ".join(f"{value:g}" for value in metric.values)
+            table.add_row(f"  {name}", values if len(metric.values) < 8 else f"{metric.total:g} in all")
+    return table
+
+
+def _places(outcome: Outcome) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_row(Text("Where it lies", "bold"), "")
+    table.add_row("  status document", outcome.places.status_document)
+    table.add_row("  model", outcome.places.model or "none")
+    table.add_row("  checkpoints", outcome.places.checkpoints)
+    table.add_row("  training logs", f"log group {outcome.places.training_logs}")
+    table.add_row("  service logs and metrics", "\n".join(f"log group {g}" for g in outcome.places.function_logs))
+    return table
