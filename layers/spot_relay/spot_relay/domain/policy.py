@@ -25,7 +25,7 @@ class Backoff:
 
     def seconds(self, failures: int, draw: float) -> float:
         """Give the wait before the next try after ``failures`` failures in a row, for a draw from [0, 1)."""
-        ceiling = min(self.max_seconds, self.base_seconds * 2 ** min(max(failures - 1, 0), 20))
+        ceiling: int = min(self.max_seconds, self.base_seconds << min(max(failures - 1, 0), 20))
         return draw * ceiling
 
 

@@ -1,0 +1,98 @@
+"""Answers the API: submit, list, show, stop and resume runs."""
+
+import json
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from spot_relay import bootstrap
+from spot_relay.adapters.inbound import InvalidQueryError, read_page
+from spot_relay.domain.report import status_document
+from spot_relay.service import NameConflictError, NoSuchRunError, RejectedError
+from spot_relay.settings import RunSettings, SubmissionSettings
+from spot_relay.spec import Format, InvalidSpecError, Rules, read_submission
+
+logger = Logger()
+app = APIGatewayRestResolver()
+service = bootstrap.service(RunSettings.from_env())
+rules = Rules(**asdict(SubmissionSettings.from_env()))
+
+REFUSALS = {
+    InvalidSpecError: (HTTPStatus.BAD_REQUEST, "InvalidSpec"),
+    InvalidQueryError: (HTTPStatus.BAD_REQUEST, "InvalidQuery"),
+    NoSuchRunError: (HTTPStatus.NOT_FOUND, "NoSuchRun"),
+    NameConflictError: (HTTPStatus.CONFLICT, "NameConflict"),
+    RejectedError: (HTTPStatus.CONFLICT, "Rejected"),
+}
+
+
+@app.post("/runs")
+def submit_run() -> tuple[dict[str, Any], int]:
+    """Accept a spec; the same spec again is the same run."""
+    body = (app.current_event.decoded_body or "").encode()
+    run = service.submit(read_submission(body, Format.JSON, rules))
+    return status_document(run), HTTPStatus.ACCEPTED
+
+
+@app.get("/runs")
+def list_runs() -> dict[str, Any]:
+    """List runs, newest first, a page at a time."""
+    wanted = read_page(app.current_event.query_string_parameters)
+    runs, following = service.list(wanted.status, wanted.limit, wanted.created_before)
+    return {"runs": runs, "next_token": following}
+
+
+@app.get("/runs/<run_id>")
+def show_run(run_id: str) -> dict[str, Any]:
+    """Show one run."""
+    return status_document(service.show(run_id))
+
+
+@app.post("/runs/<run_id>/stop")
+def stop_run(run_id: str) -> tuple[dict[str, Any], int]:
+    """Stop a run for good."""
+    return status_document(service.stop(run_id)), HTTPStatus.ACCEPTED
+
+
+@app.post("/runs/<run_id>/resume")
+def resume_run(run_id: str) -> tuple[dict[str, Any], int]:
+    """Let an ended run go on from its newest checkpoint."""
+    return status_document(service.resume(run_id)), HTTPStatus.ACCEPTED
+
+
+@app.exception_handler(list(REFUSALS))  # type: ignore[untyped-decorator]
+def refuse(error: Exception) -> Response[str]:
+    """Answer what a user can mend."""
+    status, code = REFUSALS[type(error)]
+    return _refusal(status, code, str(error), getattr(error, "details", []))
+
+
+@app.not_found
+def no_route(_: NotFoundError) -> Response[str]:
+    """Answer a path or method that the API does not have."""
+    routes = "POST /runs, GET /runs, GET /runs/{id}, POST /runs/{id}/stop, POST /runs/{id}/resume"
+    return _refusal(HTTPStatus.NOT_FOUND, "NoSuchRoute", f"the API has: {routes}", [])
+
+
+@app.exception_handler(Exception)  # type: ignore[untyped-decorator]
+def fail(error: Exception) -> Response[str]:
+    """Answer a fault of ours; the log tells it."""
+    logger.exception("the request failed", exc_info=error)
+    message = "Spot Relay could not answer; try again. What happened is in the function's log."
+    return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", message, [])
+
+
+def _refusal(status: HTTPStatus, code: str, message: str, details: list[Any]) -> Response[str]:
+    logger.info("the request is refused", code=code)
+    return Response(status, "application/json", json.dumps({"code": code, "message": message, "details": details}))
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer one request."""
+    return app.resolve(event, context)

@@ -1,0 +1,23 @@
+"""Puts the runs that are due on the observe queue, once a minute."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from spot_relay import bootstrap
+from spot_relay.service import utc_now
+from spot_relay.settings import TickSettings
+
+logger = Logger()
+settings = TickSettings.from_env()
+runs = bootstrap.due_runs(settings)
+queue = bootstrap.due_queue(settings)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001 - Lambda's signature
+    """Queue a look at every run whose time has come."""
+    queued = queue.put(runs.due(utc_now()))
+    logger.info("due runs are queued", queued=queued)
+    return {"queued": queued}

@@ -1,0 +1,144 @@
+"""AWS's events, read: which run they are about, and what they tell of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from spot_relay.domain.job import parse_attempt_name
+from spot_relay.domain.observation import Due, JobChanged, Observation
+from spot_relay.domain.run import RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RUN_DUE = "Run Due"
+# What `next_token` looks like: when the page's last run was created, and its id.
+_TOKEN = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z#[a-zA-Z0-9-]{1,63}")
+SUFFIXES = (".json", ".yaml", ".yml")
+
+
+MAX_PAGE = 100
+
+
+class InvalidQueryError(ValueError):
+    """A query parameter of the API can't be used; the message names it."""
+
+
+class UnreadableEventError(Exception):
+    """A message is none that this function is meant for; the queue keeps it for an operator."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An object put into a bucket of specs."""
+
+    bucket: str
+    key: str
+    version_id: str | None
+
+    @property
+    def suffix(self) -> str:
+        """The end of the key that tells its format, in lower case."""
+        return "." + self.key.rpartition(".")[2].lower()
+
+
+@dataclass(frozen=True)
+class PageWanted:
+    """Which runs a listing asks for."""
+
+    status: RunStatus | None
+    limit: int
+    created_before: str | None
+
+
+def read_page(query: Mapping[str, str]) -> PageWanted:
+    """Read the query of GET /runs: status, limit (1 to 100, default 25) and token."""
+    if unknown := sorted(set(query) - {"status", "limit", "token"}):
+        message = f"there is no query parameter {unknown[0]!r}; there are status, limit and token"
+        raise InvalidQueryError(message)
+    status, limit, token = query.get("status"), query.get("limit", "25"), query.get("token")
+    if status is not None and status not in set(RunStatus):
+        message = f"status is {status[:40]!r}; it has to be one of {', '.join(RunStatus)}"
+        raise InvalidQueryError(message)
+    if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= MAX_PAGE:
+        message = f"limit is {limit[:40]!r}; it has to be a whole number from 1 to {MAX_PAGE}"
+        raise InvalidQueryError(message)
+    if token is not None and not _TOKEN.fullmatch(token):
+        message = "token is not the next_token of an earlier page"
+        raise InvalidQueryError(message)
+    return PageWanted(RunStatus(status) if status else None, int(limit), token)
+
+
+def read_upload(body: str) -> Upload | None:
+    """Read an S3 Object Created event; None for an object that is no spec."""
+    detail = _envelope(body, source="aws.s3")["detail"]
+    try:
+        upload = Upload(detail["bucket"]["name"], detail["object"]["key"], detail["object"].get("version-id"))
+    except (KeyError, TypeError) as error:
+        message = f"the Object Created event has no {error}"
+        raise UnreadableEventError(message) from None
+    is_spec = upload.key.startswith("runs/") and upload.suffix in SUFFIXES
+    return upload if is_spec else None
+
+
+def run_due(run_id: str) -> str:
+    """Write the message with which the tick asks for a look at a run."""
+    return json.dumps({"source": "spot-relay", "detail-type": RUN_DUE, "detail": {"run_id": run_id}})
+
+
+def read_observation(body: str) -> tuple[str, Observation] | None:
+    """Read a message of the observe queue: run id and observation; None for a job that is no attempt."""
+    envelope = _envelope(body)
+    try:
+        match envelope["source"], envelope["detail-type"]:
+            case "spot-relay", "Run Due":
+                return str(envelope["detail"]["run_id"]), Due()
+            case "aws.sagemaker", "SageMaker Training Job State Change":
+                return _read_state_change(envelope)
+            case source, kind:
+                message = f"no event of {source} / {kind} is expected here"
+                raise UnreadableEventError(message)
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"the event can't be read: {type(error).__name__} {error}"
+        raise UnreadableEventError(message) from error
+
+
+def _read_state_change(envelope: dict[str, Any]) -> tuple[str, Observation] | None:
+    detail = envelope["detail"]
+    named = parse_attempt_name(detail["TrainingJobName"])
+    if named is None:
+        return None
+    run_id, number = named
+    changed = JobChanged(
+        attempt=number,
+        status=detail["TrainingJobStatus"],
+        secondary_status=detail["SecondaryStatus"],
+        at=_moment(detail.get("LastModifiedTime"), envelope["time"]),
+    )
+    return run_id, changed
+
+
+def _moment(milliseconds: str | int | None, fallback: str) -> datetime:
+    """Read epoch milliseconds, which the service writes as text or number; else the envelope's time."""
+    if milliseconds is None:
+        return datetime.fromisoformat(fallback).astimezone(UTC)
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+
+
+def _envelope(body: str, source: str | None = None) -> dict[str, Any]:
+    try:
+        envelope = json.loads(body)
+    except json.JSONDecodeError as error:
+        message = f"the message is not JSON: {error}"
+        raise UnreadableEventError(message) from None
+    if not isinstance(envelope, dict) or not isinstance(envelope.get("detail"), dict):
+        message = "the message is no EventBridge event: it has no detail"
+        raise UnreadableEventError(message)
+    if source is not None and envelope.get("source") != source:
+        message = f"no event of {envelope.get('source')} is expected here"
+        raise UnreadableEventError(message)
+    return envelope

@@ -1,0 +1,51 @@
+"""Structured logs and EMF metrics through Powertools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+    from spot_relay.domain.outbox import Measure
+    from spot_relay.domain.run import Run
+
+
+@dataclass(frozen=True)
+class PowertoolsTelemetry:
+    """Logs decisions and publishes metrics at once, so that what is reported is reported before it is settled."""
+
+    logger: Logger
+
+    def decided(self, run: Run, observation: str, reason: str) -> None:
+        """Log a decision, with the run's id and the attempt's job name."""
+        self.logger.info(
+            reason,
+            run_id=run.id,
+            job_name=run.current.job_name,
+            run_status=str(run.status),
+            observation=observation,
+            run_version=run.version,
+        )
+
+    def measure(self, measures: tuple[Measure, ...]) -> None:
+        """Publish metrics, one EMF line for each set of dimensions."""
+        ordered = sorted(measures, key=lambda m: (m.market, m.instance_type))
+        for (market, instance_type), group in groupby(ordered, key=lambda m: (m.market, m.instance_type)):
+            metrics = EphemeralMetrics()
+            metrics.add_dimension("market", market)
+            metrics.add_dimension("instance_type", instance_type)
+            for measure in group:
+                metrics.add_metric(measure.name, unit_of(measure.name), measure.value)
+            metrics.flush_metrics()
+
+
+def unit_of(name: str) -> MetricUnit:
+    """Tell a metric's unit by the end of its name."""
+    if name.endswith("Seconds"):
+        return MetricUnit.Seconds
+    return MetricUnit.Percent if name.endswith("Percent") else MetricUnit.Count

@@ -1,0 +1,63 @@
+"""The wiring: settings in, use cases out. Nothing else in the package knows which adapter stands behind a port."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from botocore.config import Config
+
+from spot_relay.adapters.announcements import EventBridgeAnnouncements
+from spot_relay.adapters.due_queue import DueQueue
+from spot_relay.adapters.runs import DynamoDBRunStore
+from spot_relay.adapters.s3 import S3Checkpoints, S3StatusDocuments, SpecFiles
+from spot_relay.adapters.telemetry import PowertoolsTelemetry
+from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
+from spot_relay.service import Service, utc_now
+
+if TYPE_CHECKING:
+    from spot_relay.settings import RunSettings, TickSettings
+
+# A function has 60 s; a call that hangs must leave time to say so, and the queue tries again.
+_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+
+
+@cache
+def client(name: str) -> Any:
+    """Give the one client of an AWS service."""
+    return boto3.client(name, config=_CONFIG)  # type: ignore[call-overload]
+
+
+def service(settings: RunSettings) -> Service:
+    """Wire the use cases around runs."""
+    return Service(
+        store=DynamoDBRunStore(client("dynamodb"), settings.table, settings.retention),
+        jobs=SageMakerTrainingJobs(client("sagemaker")),
+        checkpoints=S3Checkpoints(client("s3")),
+        documents=S3StatusDocuments(client("s3"), settings.bucket),
+        announcements=EventBridgeAnnouncements(client("events")),
+        telemetry=PowertoolsTelemetry(Logger()),
+        clock=utc_now,
+        draw=random.random,
+        new_id=lambda: uuid.uuid4().hex,
+        check_every=settings.check_every,
+    )
+
+
+def spec_files() -> SpecFiles:
+    """Wire the reading of uploaded specs."""
+    return SpecFiles(client("s3"))
+
+
+def due_runs(settings: TickSettings) -> DynamoDBRunStore:
+    """Wire the list of due runs."""
+    return DynamoDBRunStore(client("dynamodb"), settings.table)
+
+
+def due_queue(settings: TickSettings) -> DueQueue:
+    """Wire the queue that takes due runs."""
+    return DueQueue(client("sqs"), settings.observe_queue_url)

@@ -1,0 +1,58 @@
+"""How an attempt ended, and what kind of failure it was."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from spot_relay.domain.job import SecondaryStatus, TrainingJobStatus
+
+if TYPE_CHECKING:
+    from spot_relay.domain.job import Job
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    COMPLETED = "Completed"
+    MAX_WAIT_TIME_EXCEEDED = "MaxWaitTimeExceeded"
+    MAX_RUNTIME_EXCEEDED = "MaxRuntimeExceeded"
+    STOPPED = "Stopped"
+    CAPACITY_ERROR = "CapacityError"
+    SERVICE_ERROR = "ServiceError"
+    USER_ERROR = "UserError"
+    UNKNOWN_FAILURE = "UnknownFailure"
+    NEVER_CREATED = "NeverCreated"
+
+
+# Prefixes of FailureReason. The service's own texts vary after the prefix ("error.  Please", one space or two).
+_FAILURES = (
+    ("CapacityError", Outcome.CAPACITY_ERROR),
+    ("InternalServerError", Outcome.SERVICE_ERROR),
+    ("AlgorithmError", Outcome.USER_ERROR),
+    ("ClientError", Outcome.USER_ERROR),
+)
+
+_STOPS = {
+    SecondaryStatus.MAX_WAIT_TIME_EXCEEDED: Outcome.MAX_WAIT_TIME_EXCEEDED,
+    SecondaryStatus.MAX_RUNTIME_EXCEEDED: Outcome.MAX_RUNTIME_EXCEEDED,
+}
+
+
+def failure(reason: str | None) -> Outcome:
+    """Tell the class of a FailureReason; what is not known is its own class, and final."""
+    text = (reason or "").lstrip()
+    return next((outcome for prefix, outcome in _FAILURES if text.startswith(prefix)), Outcome.UNKNOWN_FAILURE)
+
+
+def outcome_of(job: Job) -> Outcome | None:
+    """Say how a described job ended, or None while it has not."""
+    match job.status:
+        case TrainingJobStatus.COMPLETED:
+            return Outcome.COMPLETED
+        case TrainingJobStatus.STOPPED:
+            return next((o for s, o in _STOPS.items() if s == job.secondary_status), Outcome.STOPPED)
+        case TrainingJobStatus.FAILED:
+            return failure(job.failure_reason)
+        case _:
+            return None

@@ -1,0 +1,131 @@
+"""A SageMaker training job as the service describes it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+ATTEMPT_NAME = re.compile(r"(?P<run_id>[a-zA-Z0-9](?:-*[a-zA-Z0-9])*)-relay-(?P<number>\d{2})")
+
+
+class TrainingJobStatus(StrEnum):
+    """The primary statuses; DescribeTrainingJob may come to know more, so fields that hold one are `str`."""
+
+    IN_PROGRESS = "InProgress"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    DELETING = "Deleting"
+
+
+ENDED_STATUSES = frozenset(
+    {TrainingJobStatus.COMPLETED, TrainingJobStatus.FAILED, TrainingJobStatus.STOPPED},
+)
+
+
+class SecondaryStatus(StrEnum):
+    """The secondary statuses that decide something; the service's list is open, the rest is only recorded."""
+
+    STARTING = "Starting"
+    PENDING = "Pending"
+    LAUNCHING_ML_INSTANCES = "LaunchingMLInstances"
+    TRAINING = "Training"
+    INTERRUPTED = "Interrupted"
+    STOPPED = "Stopped"
+    MAX_RUNTIME_EXCEEDED = "MaxRuntimeExceeded"
+    MAX_WAIT_TIME_EXCEEDED = "MaxWaitTimeExceeded"
+
+
+WAITING_FOR_CAPACITY = frozenset(
+    {
+        SecondaryStatus.STARTING,
+        SecondaryStatus.PENDING,
+        SecondaryStatus.LAUNCHING_ML_INSTANCES,
+        SecondaryStatus.INTERRUPTED,
+    },
+)
+
+
+class Market(StrEnum):
+    """Whose capacity a job runs on."""
+
+    SPOT = "spot"
+    ON_DEMAND = "on-demand"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an attempt runs."""
+
+    instance_type: str
+    instance_count: int
+    market: Market
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The newest checkpoint object under a run's prefix."""
+
+    key: str
+    last_modified: datetime
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One entry of SecondaryStatusTransitions."""
+
+    status: str
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What DescribeTrainingJob said. Times are aware; `*_seconds` are None where the service gives none."""
+
+    name: str
+    arn: str
+    status: str
+    secondary_status: str
+    created_at: datetime
+    failure_reason: str | None = None
+    training_started_at: datetime | None = None
+    ended_at: datetime | None = None
+    training_seconds: int | None = None
+    billable_seconds: int | None = None
+    transitions: tuple[Transition, ...] = ()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will happen to the job."""
+        return self.status in ENDED_STATUSES
+
+    @property
+    def interruptions(self) -> int:
+        """How often spot capacity was taken away."""
+        return sum(t.status == SecondaryStatus.INTERRUPTED for t in self.transitions)
+
+    def seconds_waited(self, now: datetime) -> int:
+        """Seconds spent waiting for capacity: before the first start and after each interruption."""
+        end = self.ended_at or now
+        waits = (t for t in self.transitions if t.status in WAITING_FOR_CAPACITY)
+        return round(sum(max(0.0, ((t.ended_at or end) - t.started_at).total_seconds()) for t in waits))
+
+
+@dataclass(frozen=True)
+class Absent:
+    """DescribeTrainingJob said that there is no such job."""
+
+
+def attempt_name(run_id: str, number: int) -> str:
+    """Name the training job of an attempt; a function of run id and number alone, so it is created once."""
+    return f"{run_id}-relay-{number:02d}"
+
+
+def parse_attempt_name(job_name: str) -> tuple[str, int] | None:
+    """Give the run id and number that a job's name speaks of, or None if it is not an attempt's name."""
+    found = ATTEMPT_NAME.fullmatch(job_name)
+    return (found["run_id"], int(found["number"])) if found else None

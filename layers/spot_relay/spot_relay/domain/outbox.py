@@ -1,0 +1,47 @@
+"""What a decision owes the world, stored with the run until it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spot_relay.domain.job import Market
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric value with its dimensions; names and units are listed in docs/operations.md."""
+
+    name: str
+    value: float
+    market: Market
+    instance_type: str
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """Duties, each idempotent, performed in the order of the fields.
+
+    ``launch`` is the number of the attempt to create, ``stop`` the name of the training job to stop,
+    ``measures`` are metrics to publish, ``status`` asks for the status document, ``announce`` for the event
+    that tells that the run has ended or goes on again.
+    """
+
+    launch: int | None = None
+    stop: str | None = None
+    measures: tuple[Measure, ...] = ()
+    status: bool = False
+    announce: bool = False
+
+    def __bool__(self) -> bool:
+        """Whether anything is owed."""
+        return self != Outbox()
+
+    def __or__(self, later: Outbox) -> Outbox:
+        """Owe what both owe."""
+        return Outbox(
+            launch=later.launch if later.launch is not None else self.launch,
+            stop=later.stop if later.stop is not None else self.stop,
+            measures=self.measures + later.measures,
+            status=self.status or later.status,
+            announce=self.announce or later.announce,
+        )

@@ -1,0 +1,82 @@
+"""What users are shown of a run: the status document, the API's answers and the event of its end."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from spot_relay.domain.accounting import account_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from spot_relay.domain.run import Attempt, Run
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Write an aware moment as ISO 8601 in UTC with milliseconds."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+
+
+def _checkpoint(attempt: Attempt) -> dict[str, Any] | None:
+    found = attempt.resumes_from
+    return {"key": found.key, "last_modified": iso(found.last_modified)} if found else None
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "job_name": attempt.job_name,
+        "status": attempt.status,
+        "cause": attempt.cause,
+        "phase": attempt.phase,
+        "outcome": attempt.outcome,
+        "failure_reason": attempt.failure_reason,
+        "resumes_from": _checkpoint(attempt),
+        "placement": asdict(attempt.placement),
+        "created_at": iso(attempt.created_at or attempt.launched_at),
+        "training_started_at": iso(attempt.training_started_at),
+        "ended_at": iso(attempt.ended_at),
+        "training_seconds": attempt.training_seconds,
+        "billable_seconds": attempt.billable_seconds,
+        "waited_seconds": attempt.waited_seconds,
+        "interruptions": attempt.interruptions,
+    }
+
+
+def status_document(run: Run) -> dict[str, Any]:
+    """Show a run. Nothing of the training job's HyperParameters or Environment is in it: they may hold secrets."""
+    account = account_of(run)
+    return {
+        "run_id": run.id,
+        "status": run.status,
+        "reason": run.reason,
+        "created_at": iso(run.created_at),
+        "updated_at": iso(run.updated_at),
+        "ended_at": iso(run.ended_at),
+        "check_at": iso(run.check_at),
+        "stop_requested": run.stop_requested,
+        "attempts": [_attempt(attempt) for attempt in run.attempts],
+        "training_seconds": account.training_seconds,
+        "billable_seconds": account.billable_seconds,
+        "waited_seconds": account.waited_seconds,
+        "interruptions": account.interruptions,
+        "savings_percent": account.savings_percent,
+        "spent": asdict(run.spent),
+        "budgets": asdict(run.policy.budgets),
+    }
+
+
+def announcement(run: Run) -> dict[str, Any]:
+    """Tell that a run has ended or goes on again: the detail of the Spot Relay Run State Change event."""
+    account = account_of(run)
+    return {
+        "run_id": run.id,
+        "status": run.status,
+        "reason": run.reason,
+        "attempts": len(run.attempts),
+        "training_seconds": account.training_seconds,
+        "billable_seconds": account.billable_seconds,
+        "savings_percent": account.savings_percent,
+        "interruptions": account.interruptions,
+    }

@@ -1,0 +1,188 @@
+"""A run and its attempts: the one thing that Spot Relay keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from spot_relay.domain.ending import Outcome
+from spot_relay.domain.job import Checkpoint, Market, Placement, attempt_name
+from spot_relay.domain.outbox import Outbox
+from spot_relay.domain.policy import Policy
+
+if TYPE_CHECKING:
+    from spot_relay.domain.submission import Submission
+
+MAX_ATTEMPTS = 50
+# Longer than any function may run, so that whoever saved the outbox has either performed it or died.
+OUTBOX_PATIENCE = timedelta(seconds=90)
+
+
+class RunStatus(StrEnum):
+    """Where a run stands. The last three are ends."""
+
+    PENDING = "Pending"
+    IN_PROGRESS = "InProgress"
+    STOPPING = "Stopping"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    STOPPED = "Stopped"
+
+
+ENDED_RUNS = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.STOPPED})
+
+
+class AttemptStatus(StrEnum):
+    """Where an attempt stands: not created yet (as far as is known), created, or known to have ended."""
+
+    PLANNED = "Planned"
+    IN_PROGRESS = "InProgress"
+    ENDED = "Ended"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One SageMaker training job of a run. Times are aware, durations are whole seconds."""
+
+    number: int
+    job_name: str
+    placement: Placement
+    planned_at: datetime
+    cause: str
+    status: AttemptStatus = AttemptStatus.PLANNED
+    resumes_from: Checkpoint | None = None
+    refusals: int = 0
+    launched_at: datetime | None = None
+    arn: str | None = None
+    phase: str | None = None
+    heard_at: datetime | None = None
+    interruptions: int = 0
+    outcome: Outcome | None = None
+    failure_reason: str | None = None
+    created_at: datetime | None = None
+    training_started_at: datetime | None = None
+    ended_at: datetime | None = None
+    training_seconds: int | None = None
+    billable_seconds: int | None = None
+    waited_seconds: int | None = None
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def began_at(self) -> datetime:
+        """When the attempt began: when SageMaker created its job or, before that is known, when it was planned."""
+        return self.created_at or self.launched_at or self.planned_at
+
+    @property
+    def has_trained(self) -> bool:
+        """Whether the attempt ever got capacity and trained."""
+        return self.training_started_at is not None or bool(self.training_seconds)
+
+    @property
+    def has_progressed(self) -> bool:
+        """Whether the attempt left a checkpoint that is newer than its own beginning."""
+        return self.checkpoint is not None and self.checkpoint.last_modified >= self.began_at
+
+
+@dataclass(frozen=True)
+class Spent:
+    """How much of each budget (see `Budgets`) has been used, in relaunches."""
+
+    expired_waits: int = 0
+    capacity_failures: int = 0
+    service_errors: int = 0
+    user_errors: int = 0
+    attempts_without_progress: int = 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a user asked for, and everything that is known of it.
+
+    ``check_at`` is when the tick looks at an open run again; None once the run has ended. ``submission_id``
+    tells this run's training jobs from those of an earlier run of the same name. ``version`` counts saves.
+    """
+
+    id: str
+    submission_id: str
+    fingerprint: str
+    training_job: dict[str, Any]
+    policy: Policy
+    created_at: datetime
+    updated_at: datetime
+    status: RunStatus
+    reason: str
+    attempts: tuple[Attempt, ...]
+    check_at: datetime | None
+    stop_requested: bool = False
+    spent: Spent = field(default_factory=Spent)
+    outbox: Outbox = field(default_factory=Outbox)
+    ended_at: datetime | None = None
+    version: int = 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the run is over, unless a user resumes it."""
+        return self.status in ENDED_RUNS
+
+    @property
+    def current(self) -> Attempt:
+        """The newest attempt."""
+        return self.attempts[-1]
+
+    @property
+    def checkpoint_uri(self) -> str | None:
+        """The S3 prefix that holds the run's checkpoints, with its trailing slash."""
+        uri: str | None = self.training_job.get("CheckpointConfig", {}).get("S3Uri")
+        return uri
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the tick has to look at the run: for what it still owes, else for its `check_at`."""
+        return self.updated_at + OUTBOX_PATIENCE if self.outbox else self.check_at
+
+    def attempt(self, number: int) -> Attempt | None:
+        """Give the attempt of that number, or None."""
+        return self.attempts[number - 1] if 1 <= number <= len(self.attempts) else None
+
+    def with_attempt(self, attempt: Attempt) -> Run:
+        """Put a newer state of an attempt, or the next attempt, in its place."""
+        index = attempt.number - 1
+        return replace(self, attempts=(*self.attempts[:index], attempt, *self.attempts[index + 1 :]))
+
+
+def placement_of(training_job: dict[str, Any]) -> Placement:
+    """Read the placement out of a CreateTrainingJob request; of a heterogeneous cluster, its first group's type."""
+    resources = training_job.get("ResourceConfig", {})
+    groups = resources.get("InstanceGroups") or [resources]
+    return Placement(
+        instance_type=groups[0].get("InstanceType", "unknown"),
+        instance_count=sum(group.get("InstanceCount", 1) for group in groups),
+        market=Market.SPOT if training_job.get("EnableManagedSpotTraining") else Market.ON_DEMAND,
+    )
+
+
+def accept(submission: Submission, submission_id: str, now: datetime) -> Run:
+    """Turn a valid submission into a run that owes its first launch."""
+    first = Attempt(
+        number=1,
+        job_name=attempt_name(submission.name, 1),
+        placement=placement_of(submission.training_job),
+        planned_at=now,
+        cause="Submitted",
+    )
+    return Run(
+        id=submission.name,
+        submission_id=submission_id,
+        fingerprint=submission.fingerprint,
+        training_job=submission.training_job,
+        policy=submission.policy,
+        created_at=now,
+        updated_at=now,
+        status=RunStatus.PENDING,
+        reason="accepted; the first attempt is being launched",
+        attempts=(first,),
+        check_at=now + OUTBOX_PATIENCE,
+        outbox=Outbox(launch=1),
+    )

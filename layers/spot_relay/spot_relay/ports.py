@@ -1,0 +1,100 @@
+"""What the service needs of the world, and the errors with which the world answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from spot_relay.domain.job import Absent, Checkpoint, Job
+    from spot_relay.domain.observation import Launched, Refused
+    from spot_relay.domain.outbox import Measure
+    from spot_relay.domain.run import Attempt, Run, RunStatus
+
+
+class ConflictError(Exception):
+    """Another writer saved the run since it was loaded."""
+
+
+class RunExistsError(Exception):
+    """There is a run of that id already."""
+
+
+class RunStore(Protocol):
+    """Keeps runs; each write is one atomic step."""
+
+    def create(self, run: Run) -> Run:
+        """Store a new run and give it with its version; RunExistsError if its id is taken."""
+        ...
+
+    def load(self, run_id: str) -> Run | None:
+        """Read a run, consistently; None if there is none."""
+        ...
+
+    def save(self, run: Run) -> Run:
+        """Store a run on condition that its version is unchanged, and give it with the next; else ConflictError."""
+        ...
+
+    def due(self, now: datetime) -> Iterable[str]:
+        """Give the ids of the runs whose `due_at` has come, the longest due first. May lag a little behind."""
+        ...
+
+    def page(
+        self, status: RunStatus | None, limit: int, created_before: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """List runs, newest first: one page of summaries, and the `created_before` of the next page or None."""
+        ...
+
+
+class TrainingJobs(Protocol):
+    """SageMaker's training jobs. What can't be read raises; it proves nothing."""
+
+    def create(self, run: Run, attempt: Attempt) -> Launched | Refused:
+        """Create the attempt's job; a job that exists already and carries our tags counts as launched."""
+        ...
+
+    def describe(self, job_name: str) -> Job | Absent:
+        """Describe a job, or say that there is none of that name."""
+        ...
+
+    def stop(self, job_name: str) -> None:
+        """Ask SageMaker to stop a job; one that has ended or never was is left as it is."""
+        ...
+
+
+class Checkpoints(Protocol):
+    """The checkpoints in S3."""
+
+    def newest(self, uri: str) -> Checkpoint | None:
+        """Find the newest checkpoint under a prefix, or None."""
+        ...
+
+
+class StatusDocuments(Protocol):
+    """What users read of a run in S3."""
+
+    def write(self, run_id: str, document: dict[str, Any]) -> None:
+        """Write `status/<run-id>.json`."""
+        ...
+
+
+class Announcements(Protocol):
+    """The event bus on which others hear of runs."""
+
+    def announce(self, detail: dict[str, Any]) -> None:
+        """Put a Spot Relay Run State Change event."""
+        ...
+
+
+class Telemetry(Protocol):
+    """Logs and metrics."""
+
+    def decided(self, run: Run, observation: str, reason: str) -> None:
+        """Log a decision, with the run's id and the attempt's job name."""
+        ...
+
+    def measure(self, measures: tuple[Measure, ...]) -> None:
+        """Publish metrics, at once."""
+        ...

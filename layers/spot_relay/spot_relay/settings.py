@@ -1,0 +1,86 @@
+"""A function's settings, read once from its environment; what is missing or wrong is named."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class SettingsError(Exception):
+    """A variable of the function's environment is missing or can't be used."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a function needs to advance runs."""
+
+    table: str
+    bucket: str
+    check_every: timedelta
+    retention: timedelta
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; SettingsError names the variable that is missing or wrong."""
+        return cls(
+            table=_text(env, "TABLE_NAME"),
+            bucket=_text(env, "SPECS_BUCKET"),
+            check_every=timedelta(seconds=_whole(env, "CHECK_INTERVAL_SECONDS")),
+            retention=timedelta(days=_whole(env, "RETENTION_DAYS")),
+        )
+
+
+@dataclass(frozen=True)
+class SubmissionSettings:
+    """What a spec may name; images and buckets are patterns with ``*`` and ``?``."""
+
+    allowed_role_arns: tuple[str, ...]
+    allowed_images: tuple[str, ...]
+    allowed_checkpoint_buckets: tuple[str, ...]
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; SettingsError names the variable that is missing or wrong."""
+        return cls(
+            allowed_role_arns=_list(env, "ALLOWED_ROLE_ARNS"),
+            allowed_images=_list(env, "ALLOWED_IMAGES"),
+            allowed_checkpoint_buckets=_list(env, "ALLOWED_CHECKPOINT_BUCKETS"),
+        )
+
+
+@dataclass(frozen=True)
+class TickSettings:
+    """What the tick needs."""
+
+    table: str
+    observe_queue_url: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; SettingsError names the variable that is missing or wrong."""
+        return cls(table=_text(env, "TABLE_NAME"), observe_queue_url=_text(env, "OBSERVE_QUEUE_URL"))
+
+
+def _text(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "").strip()
+    if not value:
+        message = f"the environment variable {name} is not set; template.yaml sets it"
+        raise SettingsError(message)
+    return value
+
+
+def _whole(env: Mapping[str, str], name: str) -> int:
+    value = _text(env, name)
+    if not value.isdecimal() or int(value) == 0:
+        message = f"the environment variable {name} is {value!r}; it has to be a whole number above 0"
+        raise SettingsError(message)
+    return int(value)
+
+
+def _list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in _text(env, name).split(",") if part.strip())
