@@ -43,7 +43,7 @@ class NameConflictError(Exception):
 
     def __init__(self, run_id: str) -> None:
         super().__init__(
-            f"There is a run {run_id} already, with another spec: a run's spec can't change. Give this one another name."
+            f"There is a run {run_id} already, with another spec, and a spec can't change. Give this one another name."
         )
         self.run_id = run_id
 

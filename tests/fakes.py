@@ -1,0 +1,193 @@
+"""In-memory worlds behind the ports. The contract tests run over these and the real adapters alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from spot_relay.domain.job import Absent, Checkpoint, Job, SecondaryStatus, TrainingJobStatus, Transition
+from spot_relay.domain.launch import launch_request, launch_tags
+from spot_relay.domain.observation import Launched, Refused
+from spot_relay.domain.refusal import Refusal
+from spot_relay.domain.run import RunStatus
+from spot_relay.ports import ConflictError, RunExistsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from spot_relay.domain.outbox import Measure
+    from spot_relay.domain.run import Attempt, Run
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """A clock that moves when it is told to."""
+
+    now: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def passes(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass
+class MemoryRunStore:
+    """Runs in a dictionary, with the same conditions on each write as the table has."""
+
+    runs: dict[str, Run] = field(default_factory=dict)
+
+    def create(self, run: Run) -> Run:
+        if run.id in self.runs:
+            raise RunExistsError(run.id)
+        self.runs[run.id] = replace(run, version=run.version + 1)
+        return self.runs[run.id]
+
+    def load(self, run_id: str) -> Run | None:
+        return self.runs.get(run_id)
+
+    def save(self, run: Run) -> Run:
+        stored = self.runs.get(run.id)
+        if stored is None or stored.version != run.version:
+            raise ConflictError(run.id)
+        self.runs[run.id] = replace(run, version=run.version + 1)
+        return self.runs[run.id]
+
+    def due(self, now: datetime) -> Iterable[str]:
+        due = [(run.due_at, run.id) for run in self.runs.values() if run.due_at is not None and run.due_at <= now]
+        return [run_id for _, run_id in sorted(due)]
+
+    def page(
+        self, status: RunStatus | None, limit: int, created_before: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        keyed = sorted(((_created(run), run) for run in self.runs.values()), key=lambda pair: pair[0], reverse=True)
+        found = [
+            (created, run)
+            for created, run in keyed
+            if (status is None or run.status is status) and (created_before is None or created < created_before)
+        ]
+        page = found[:limit]
+        return [_summary(run) for _, run in page], page[-1][0] if len(found) > limit else None
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _created(run: Run) -> str:
+    return f"{_stamp(run.created_at)}#{run.id}"
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    return {
+        "run_id": run.id,
+        "status": str(run.status),
+        "reason": run.reason,
+        "attempts": len(run.attempts),
+        "created_at": _stamp(run.created_at),
+        "updated_at": _stamp(run.updated_at),
+    }
+
+
+@dataclass
+class MemoryTrainingJobs:
+    """A SageMaker that keeps jobs as the test leaves them; `refusals` are given, in turn, before it creates."""
+
+    clock: Clock
+    jobs: dict[str, Job] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    refusals: list[tuple[Refusal, str]] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    described: list[str] = field(default_factory=list)
+
+    def create(self, run: Run, attempt: Attempt) -> Launched | Refused:
+        name = attempt.job_name
+        if self.refusals:
+            return Refused(attempt.number, *self.refusals.pop(0))
+        if name in self.jobs:
+            if launch_tags(run, attempt).items() <= self.tags[name].items():
+                return Launched(attempt.number, self.jobs[name].arn)
+            message = f"there is a training job {self.jobs[name].arn} already, and it is not this run's."
+            return Refused(attempt.number, Refusal.NAME_TAKEN, message)
+        self.requests.append(launch_request(run, attempt))
+        self.tags[name] = launch_tags(run, attempt)
+        started = Transition(SecondaryStatus.STARTING, self.clock())
+        arn = f"arn:aws:sagemaker:us-east-1:111122223333:training-job/{name}"
+        self.jobs[name] = Job(
+            name, arn, TrainingJobStatus.IN_PROGRESS, SecondaryStatus.STARTING, self.clock(), transitions=(started,)
+        )
+        return Launched(attempt.number, arn)
+
+    def describe(self, job_name: str) -> Job | Absent:
+        self.described.append(job_name)
+        return self.jobs.get(job_name, Absent())
+
+    def stop(self, job_name: str) -> None:
+        job = self.jobs.get(job_name)
+        if job is not None and not job.has_ended:
+            self.stopped.append(job_name)
+            self.jobs[job_name] = replace(job, status=TrainingJobStatus.STOPPING, secondary_status="Stopping")
+
+    def becomes(self, job_name: str, status: str, secondary_status: str, **changes: Any) -> Job:
+        """Let a job move on, with a transition at the clock's time."""
+        job, now = self.jobs[job_name], self.clock()
+        moved = (*job.transitions[:-1], replace(job.transitions[-1], ended_at=now), Transition(secondary_status, now))
+        changes = {"status": status, "secondary_status": secondary_status, "transitions": moved} | changes
+        self.jobs[job_name] = replace(job, **changes)
+        if self.jobs[job_name].has_ended and "ended_at" not in changes:
+            self.jobs[job_name] = replace(self.jobs[job_name], ended_at=now)
+        return self.jobs[job_name]
+
+
+@dataclass
+class MemoryCheckpoints:
+    """The checkpoints of each prefix, newest last."""
+
+    found: dict[str, list[Checkpoint]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def newest(self, uri: str) -> Checkpoint | None:
+        self.asked.append(uri)
+        return max(self.found.get(uri, []), key=lambda c: (c.last_modified, len(c.key), c.key), default=None)
+
+
+@dataclass
+class MemoryDocuments:
+    """The status documents, as last written."""
+
+    written: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def write(self, run_id: str, document: dict[str, Any]) -> None:
+        self.written[run_id] = document
+
+
+@dataclass
+class MemoryAnnouncements:
+    """The events that were announced."""
+
+    details: list[dict[str, Any]] = field(default_factory=list)
+
+    def announce(self, detail: dict[str, Any]) -> None:
+        self.details.append(detail)
+
+
+@dataclass
+class MemoryTelemetry:
+    """What was logged and measured."""
+
+    reasons: list[str] = field(default_factory=list)
+    measures: list[Measure] = field(default_factory=list)
+
+    def decided(self, run: Run, observation: str, reason: str) -> None:
+        self.reasons.append(f"{run.id} {observation}: {reason}")
+
+    def measure(self, measures: tuple[Measure, ...]) -> None:
+        self.measures.extend(measures)
+
+    def total(self, name: str) -> float:
+        return sum(measure.value for measure in self.measures if measure.name == name)
