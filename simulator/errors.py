@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class ServiceError(Exception):
     """An error that goes to the client as the service would send it."""
@@ -45,4 +50,12 @@ def quota_exceeded(quota: str, limit: int, used: int, delta: int) -> ServiceErro
         f"Instances and a request delta of {delta} Instances. Please use AWS Service Quotas to request an "
         "increase for this quota. If AWS Service Quotas is not available, contact AWS support to request an "
         "increase for this quota.",
+    )
+
+
+def unknown_operation(operation: str, known: Iterable[str]) -> ServiceError:
+    """Say which operations the simulator has."""
+    return ServiceError(
+        "UnknownOperationException",
+        f"The simulator does not know the operation '{operation}'. It knows: {', '.join(known)}.",
     )
