@@ -93,7 +93,15 @@ def test_a_hundred_thousand_open_brackets_end_in_a_refusal_not_in_a_crash(as_for
 
 @pytest.mark.parametrize("as_format", list(Format))
 def test_too_many_values_are_refused(as_format: Format) -> None:
-    assert f"more than {MAX_VALUES} values" in refusal(json.dumps({"a": [1] * MAX_VALUES}), as_format)[""]
+    assert f"more than {MAX_VALUES} keys and values" in refusal(json.dumps({"a": [1] * MAX_VALUES}), as_format)[""]
+
+
+@pytest.mark.parametrize("as_format", list(Format))
+def test_keys_count_as_values_do(as_format: Format) -> None:
+    # The mapping itself is one value, and each key comes with one.
+    most = (MAX_VALUES - 1) // 2
+    assert read_document(json.dumps({f"k{n}": 1 for n in range(most)}).encode(), as_format)
+    assert refusal(json.dumps({f"k{n}": 1 for n in range(most + 1)}), as_format)
 
 
 @pytest.mark.parametrize("as_format", list(Format))
@@ -179,12 +187,12 @@ def test_anchors_that_explode_in_number_are_refused_without_being_followed() -> 
     layers = ["l0: &l0 [x, x, x, x, x, x, x, x, x, x]"]
     layers += [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 200)]
     # Followed, this is 10 ** 200 values: that the test ends is the proof.
-    assert "aliases followed" in refusal("\n".join(layers))[""]
+    assert "aliases are followed" in refusal("\n".join(layers))[""]
 
 
 def test_anchors_that_explode_in_characters_are_refused() -> None:
     text = f"a: &a {'x' * 100_000}\nb: [*a, *a, *a]"
-    assert "aliases followed" in refusal(text)[""]
+    assert "aliases are followed" in refusal(text)[""]
 
 
 def test_anchors_that_explode_in_depth_are_refused() -> None:

@@ -146,9 +146,7 @@ class _Copy:
         self._values = 0
 
     def plain(self, value: Any, path: str, level: int) -> Any:
-        self._values += 1
-        if self._values > MAX_VALUES:
-            refuse(f"The spec holds more than {MAX_VALUES} values: shorten it.")
+        self._count(1)
         match value:
             case Refused(why):
                 self._problems.add(path, why)
@@ -164,7 +162,13 @@ class _Copy:
                 self._check_number(value, path)
         return value
 
+    def _count(self, values: int) -> None:
+        self._values += values
+        if self._values > MAX_VALUES:
+            refuse(f"The spec holds more than {MAX_VALUES} keys and values: shorten it.")
+
     def _mapping(self, value: Object, path: str, level: int) -> dict[str, Any]:
+        self._count(len(value))
         for key, message in value.faults:
             self._problems.add(child(path, key) if key else path, message)
         copy = {}

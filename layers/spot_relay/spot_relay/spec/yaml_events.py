@@ -117,8 +117,8 @@ class _Reader:
         self._characters += weight.characters
         if self._values > MAX_VALUES or self._characters > MAX_BYTES:
             refuse(
-                f"With its aliases followed the spec holds more than {MAX_VALUES} values or {MAX_BYTES} "
-                "characters: write it with fewer anchors and aliases, or shorten it."
+                f"The spec holds more than {MAX_VALUES} keys and values, or {MAX_BYTES} characters, once its "
+                "aliases are followed: use fewer aliases, or shorten it."
             )
 
     def _follow(self, anchor: str | None) -> None:

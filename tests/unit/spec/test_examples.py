@@ -1,0 +1,50 @@
+"""The example specs are valid, and survive a cut attempt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from spot_relay.spec import Format, Rules, read_submission
+
+if TYPE_CHECKING:
+    from spot_relay.domain.submission import Submission
+
+FOLDER = Path(__file__).parents[3] / "examples"
+SPECS = sorted(path for path in FOLDER.iterdir() if path.suffix != ".md")
+RULES = Rules(
+    allowed_role_arns=("arn:aws:iam::111122223333:role/spot-relay-training",),
+    allowed_images=("111122223333.dkr.ecr.us-east-1.amazonaws.com/*",),
+    allowed_checkpoint_buckets=("example-training-111122223333",),
+)
+
+
+def submission_of(path: Path) -> Submission:
+    """Read an example."""
+    return read_submission(path.read_bytes(), Format.of(path.name), RULES)
+
+
+def test_there_is_a_spec_for_each_of_the_seven_jobs_and_the_readme_names_it() -> None:
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert len(SPECS) == 7
+    assert all(f"`{path.name}`" in readme for path in SPECS)
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.name)
+def test_an_example_is_valid_and_asks_for_spot(path: Path) -> None:
+    assert submission_of(path).training_job["EnableManagedSpotTraining"] is True
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.name)
+def test_an_example_has_checkpoints_or_says_that_it_starts_again(path: Path) -> None:
+    submission = submission_of(path)
+    assert ("CheckpointConfig" in submission.training_job) is not submission.policy.restart_from_scratch
+
+
+def test_no_two_examples_share_a_name_or_a_checkpoint_prefix() -> None:
+    submissions = [submission_of(path) for path in SPECS]
+    prefixes = [s.training_job["CheckpointConfig"]["S3Uri"] for s in submissions if not s.policy.restart_from_scratch]
+    assert len({submission.name for submission in submissions}) == len(SPECS)
+    assert len(set(prefixes)) == len(prefixes) == 5
