@@ -53,14 +53,9 @@ def _values(line: str) -> Iterator[tuple[str, Sequence[float]]]:
             yield metric["Name"], given if isinstance(given, list) else [given]
 
 
-def read_metrics(logs: CloudWatchLogsClient, functions: Iterable[str]) -> dict[str, Metric]:
-    """Read the metrics that these functions have logged so far."""
-    return emf_metrics(line for function in functions for line in _messages(logs, log_group(function)))
-
-
-def log_group(function: str) -> str:
-    """Name the log group of a function."""
-    return f"/aws/lambda/{function}"
+def read_metrics(logs: CloudWatchLogsClient, groups: Iterable[str]) -> dict[str, Metric]:
+    """Read the metrics that lie in these log groups so far."""
+    return emf_metrics(line for group in groups for line in _messages(logs, group))
 
 
 def _messages(logs: CloudWatchLogsClient, group: str) -> Iterator[str]:

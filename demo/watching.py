@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from demo.training_log import TrainingLog, checkpoint_round, read_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -121,7 +121,8 @@ class Watcher:
         if run is None:
             report = self._document(f"errors/{self.spec_key}.json")
             return View(refusal=None if report is None else json.dumps(report, indent=2))
-        attempts = tuple(self._attempt(told) for told in run["attempts"])
+        logs = self._logs()
+        attempts = tuple(self._attempt(told, read_log(logs.get(told["job_name"], []))) for told in run["attempts"])
         return View(run, attempts, kept=self._newest_checkpoint())
 
     def _document(self, key: str) -> dict[str, Any] | None:
@@ -139,25 +140,31 @@ class Watcher:
         listed = self.clients.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
         return max((checkpoint_round(found["Key"]) or 0 for found in listed), default=0)
 
-    def _attempt(self, told: Mapping[str, Any]) -> Attempt:
+    def _attempt(self, told: Mapping[str, Any], log: TrainingLog) -> Attempt:
         name = told["job_name"]
         try:
             job = self.clients.sagemaker.describe_training_job(TrainingJobName=name)
         except ClientError as error:
             if "not found" not in error.response["Error"]["Message"]:
                 raise
-            return Attempt(told, phase="Planned", steps=(), log=TrainingLog())
+            return Attempt(told, phase="Planned", steps=(), log=log)
         steps = tuple(
             Step(name, step["Status"], step["StartTime"], step.get("StatusMessage", ""))
             for step in job.get("SecondaryStatusTransitions", [])
         )
-        return Attempt(told, job["SecondaryStatus"], steps, read_log(self._log_lines(name)))
+        return Attempt(told, job["SecondaryStatus"], steps, log)
 
-    def _log_lines(self, job_name: str) -> Iterator[str]:
-        paginator = self.clients.logs.get_paginator("filter_log_events")
+    def _logs(self) -> dict[str, list[str]]:
+        """Give the log lines of all attempts, oldest first, by the name of the training job."""
+        prefix = f"{self.run_id}-relay-"
+        lines: dict[str, list[str]] = {}
         try:
-            for page in paginator.paginate(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{job_name}/"):
-                yield from (event["message"] for event in page["events"])
+            paginator = self.clients.logs.get_paginator("filter_log_events")
+            for page in paginator.paginate(logGroupName=LOG_GROUP, logStreamNamePrefix=prefix):
+                for event in page["events"]:
+                    # The stream is named <job>/<host>-<time>. MiniStack gives all streams, whatever the prefix.
+                    lines.setdefault(event["logStreamName"].partition("/")[0], []).append(event["message"])
         except ClientError as error:
             if error.response["Error"]["Code"] not in _ABSENT:
                 raise
+        return lines

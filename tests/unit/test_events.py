@@ -165,9 +165,7 @@ def test_the_transitions_of_a_state_change_are_in_order_and_end_in_its_status(pa
         len(steps) - 1
     )
     assert [step["EndTime"] for step in steps[:-1]] == [step["StartTime"] for step in steps[1:]]
-    assert [_moment(step["StartTime"]) for step in steps] == sorted(
-        _moment(step["StartTime"]) for step in steps
-    )
+    assert [_moment(step["StartTime"]) for step in steps] == sorted(_moment(step["StartTime"]) for step in steps)
     assert steps[-1]["Status"] == detail["SecondaryStatus"]
     assert ("EndTime" in steps[-1]) == (detail["TrainingJobStatus"] in ENDS)
     assert steps[0]["StartTime"] == detail["CreationTime"]
@@ -190,13 +188,9 @@ def test_a_job_matches_the_rule_and_only_ours_carries_our_tags(path: Path) -> No
 
 def test_the_failures_are_the_texts_that_sagemaker_writes() -> None:
     reasons = {
-        path.stem: _body(path)["detail"]["FailureReason"]
-        for path in STATE_CHANGES
-        if path.stem.endswith("-error")
+        path.stem: _body(path)["detail"]["FailureReason"] for path in STATE_CHANGES if path.stem.endswith("-error")
     }
-    assert reasons["capacity-error"].startswith(
-        "CapacityError: Unable to provision requested ML compute capacity."
-    )
+    assert reasons["capacity-error"].startswith("CapacityError: Unable to provision requested ML compute capacity.")
     assert reasons["algorithm-error"].startswith("AlgorithmError: ")
     assert reasons["service-error"].startswith("InternalServerError: We encountered an internal error.")
 
