@@ -111,7 +111,7 @@ def _progress(view: View, rounds: int) -> RenderableType:
 
 def _attempts(view: View, *, ended: bool = False) -> RenderableType:
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("Attempt", "Phase", "Resumed from", "Rounds trained", "Outcome"):
+    for heading in ("Attempt", "Outcome" if ended else "Phase", "From", "Rounds trained"):
         table.add_column(heading)
     if ended:
         for heading in ("Training", "Billable", "Waited"):
@@ -119,10 +119,9 @@ def _attempts(view: View, *, ended: bool = False) -> RenderableType:
     for attempt in view.attempts:
         cells: list[RenderableType] = [
             attempt.job_name,
-            _coloured(attempt.phase),
-            f"round {attempt.resumed_from}" if attempt.resumed_from else "the beginning",
+            _coloured(str(attempt.told.get("outcome") or attempt.phase) if ended else attempt.phase),
+            f"round {attempt.resumed_from}" if attempt.resumed_from else "the start",
             _stretches(attempt),
-            _coloured(str(attempt.told.get("outcome") or "")),
         ]
         if ended:
             cells += [_seconds(attempt, f"{name}_seconds") for name in ("training", "billable", "waited")]
