@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
-from spot_relay.spec import Format, InvalidSpecError, read_document
+from spot_relay.spec import Format, InvalidSpecError, read_document, yaml_events
 from spot_relay.spec.document import MAX_BYTES, MAX_LEVELS, MAX_VALUES
 
 
@@ -154,6 +155,17 @@ def test_quoted_keys_and_explicit_core_tags_are_taken() -> None:
 
 def test_half_a_surrogate_pair_is_refused() -> None:
     assert set(refusal('{"a": "\\ud800", "\\udfff": 1}', Format.JSON)) == {"a", "\\udfff"}
+
+
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)])
+@pytest.mark.parametrize(
+    "text", ['a: "\\U00110000"', 'a: "\\UFFFFFFFF"', 'a: "\\ud800"', "\x00", "- " * 100_000, "[" * 100_000]
+)
+def test_with_and_without_libyaml_the_same_is_refused(
+    monkeypatch: pytest.MonkeyPatch, loader: type[yaml.SafeLoader], text: str
+) -> None:
+    monkeypatch.setattr(yaml_events, "_LOADER", loader)
+    assert refusal(text)
 
 
 def test_two_yaml_documents_are_refused() -> None:

@@ -17,7 +17,7 @@ from yaml.nodes import ScalarNode
 from yaml.resolver import Resolver
 
 from spot_relay.spec.document import MAX_BYTES, MAX_LEVELS, MAX_VALUES, Object, Refused, number_is_too_long, refuse
-from spot_relay.spec.problem import shown_key
+from spot_relay.spec.problem import InvalidSpecError, shown_key
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CORE: Final = "tag:yaml.org,2002:"
@@ -36,7 +36,10 @@ def read_yaml(text: str) -> Any:
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         # Only the fixed part of the parser's message: its context may quote the document.
         refuse(f"The spec is not YAML: {error.problem or 'it cannot be parsed'}{place}.")
-    except (yaml.YAMLError, UnicodeError) as error:
+    except InvalidSpecError:
+        raise
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # PyYAML without libyaml lets the errors of chr() through.
         refuse(f"The spec is not YAML: it holds a character that YAML does not allow ({type(error).__name__}).")
     return reader.document
 
