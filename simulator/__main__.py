@@ -1,4 +1,4 @@
-"""Run the simulator: ``python -m simulator --help`` says how."""
+"""Run the simulator of SageMaker's training jobs until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
-from simulator.audit import AuditLog
-from simulator.clients import Clients
-from simulator.events import EventPublisher
-from simulator.requests import service_model
 from simulator.scenario import Scenario, ScenarioError, read_scenario
-from simulator.server import serve
-from simulator.service import Account, SageMaker
+from simulator.service import Account
+from simulator.simulator import Options, Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,47 +32,43 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--workdir", type=Path, help="where jobs run; a new temporary folder by default")
     parser.add_argument("--grace", type=float, default=120.0, help="seconds between SIGTERM and SIGKILL (default: 120)")
     parser.add_argument("--region", default="us-east-1")
-    parser.add_argument("--account", default="000000000000")
+    parser.add_argument("--account", default="000000000000", help="the account in the ARNs")
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT."""
-    options = parse_options(arguments)
+    """Serve until a signal comes; 2 is the exit code for a scenario that cannot be read."""
+    given = parse_options(arguments)
     logging.basicConfig(
-        level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+        level=given.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
+    logging.getLogger("botocore").setLevel(logging.WARNING)
     try:
-        scenario = read_scenario(options.scenario) if options.scenario else Scenario()
+        scenario = read_scenario(given.scenario) if given.scenario else Scenario()
     except (OSError, ScenarioError) as error:
         logger.error("%s", error)  # noqa: TRY400 (a user's mistake: the text is all there is to say)
         return 2
-    audit = AuditLog()
-    clients = Clients(options.region)
-    sagemaker = SageMaker(Account(options.account, options.region), scenario, audit)
-    publisher = EventPublisher(clients, audit)
-    sagemaker.follow(publisher)
-    server = serve(sagemaker, options.host, options.port)
+    options = Options(
+        host=given.host,
+        port=given.port,
+        images=given.images,
+        workdir=given.workdir,
+        grace=given.grace,
+        account=Account(given.account, given.region),
+    )
+    simulator = Simulator(options, scenario)
 
     def end(number: int, _: FrameType | None) -> None:
-        logger.info("signal %s: ending", signal.Signals(number).name)
-        Thread(target=server.shutdown).start()  # it waits for the loop below, which this thread runs
+        logger.info("%s: ending", signal.Signals(number).name)
+        simulator.end()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    Thread(target=service_model, daemon=True).start()  # loads while the first client connects
-    threads = [Thread(target=part.run, daemon=True) for part in (sagemaker, publisher)]
-    for thread in threads:
-        thread.start()
-    if options.port_file:
-        _write(options.port_file, str(server.port))
-    logger.info("listening on http://%s:%d", options.host, server.port)
-    server.serve_forever(poll_interval=0.1)
-    for part in (sagemaker, publisher):
-        part.close()
-    for thread in threads:
-        thread.join(timeout=5)
+    if given.port_file:
+        _write(given.port_file, str(simulator.port))
+    logger.info("listening on http://%s:%d, jobs run in %s", given.host, simulator.port, simulator.workdir)
+    simulator.serve()
     return 0
 
 

@@ -1,0 +1,95 @@
+"""All parts of the simulator, wired and running."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Protocol
+
+from simulator.audit import AuditLog
+from simulator.clients import Clients
+from simulator.events import EventPublisher
+from simulator.logs import LogShipper
+from simulator.requests import service_model
+from simulator.runner import Runner
+from simulator.server import serve
+from simulator.service import Account, SageMaker
+from simulator.simulated import SimulatedCheckpoints
+from simulator.stretch import Surroundings
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be chosen. ``grace`` is in seconds; without ``workdir`` a temporary folder is made and kept."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    images: Path | None = None
+    workdir: Path | None = None
+    grace: float = 120.0
+    account: Account = field(default_factory=Account)
+
+
+class _Part(Protocol):
+    def run(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Simulator:
+    """A simulator that listens as soon as it is made; ``serve`` answers until ``end`` is called."""
+
+    def __init__(self, options: Options, scenario: Scenario) -> None:
+        clients = Clients(options.account.region)
+        audit = AuditLog()
+        logs = LogShipper(clients)
+        self.workdir = options.workdir or Path(tempfile.mkdtemp(prefix="sagemaker-simulator-"))
+        self.workdir.mkdir(parents=True, exist_ok=True)
+        self.sagemaker = SageMaker(options.account, scenario, audit)
+        publisher = EventPublisher(clients, audit)
+        checkpoints = SimulatedCheckpoints(clients, self.sagemaker.tell)
+        self._runner = Runner(
+            Surroundings(
+                clients=clients,
+                logs=logs,
+                tell=self.sagemaker.tell,
+                workdir=self.workdir.resolve(),
+                images=options.images,
+                region=options.account.region,
+                grace=options.grace,
+            )
+        )
+        # Events go first: what a watcher does about a status may bring the next one.
+        self.sagemaker.follow(publisher, checkpoints, self._runner)
+        self._server = serve(self.sagemaker, options.host, options.port)
+        self._parts: tuple[_Part, ...] = (self.sagemaker, publisher, checkpoints, logs)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.port
+
+    def serve(self) -> None:
+        """Answer until ``end`` is called, then end all processes and threads."""
+        Thread(target=service_model, daemon=True).start()  # loads while the first client connects
+        threads = [Thread(target=part.run, daemon=True) for part in self._parts]
+        for thread in threads:
+            thread.start()
+        try:
+            self._server.serve_forever(poll_interval=0.1)
+        finally:
+            self._server.server_close()
+            self._runner.close()
+            for part in self._parts:
+                part.close()
+            for thread in threads:
+                thread.join(timeout=5)
+
+    def end(self) -> None:
+        """Let ``serve`` return. Safe to call from a signal handler and from any thread."""
+        Thread(target=self._server.shutdown, daemon=True).start()  # shutdown waits for the loop of ``serve``
