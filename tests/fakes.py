@@ -10,14 +10,13 @@ from spot_relay.domain.job import Absent, Checkpoint, Job, SecondaryStatus, Trai
 from spot_relay.domain.launch import launch_request, launch_tags
 from spot_relay.domain.observation import Launched, Refused
 from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import RunStatus
 from spot_relay.ports import ConflictError, RunExistsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from spot_relay.domain.outbox import Measure
-    from spot_relay.domain.run import Attempt, Run
+    from spot_relay.domain.run import Attempt, Run, RunStatus
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -81,8 +81,16 @@ class Attempt:
 
     @property
     def has_progressed(self) -> bool:
-        """Whether the attempt left a checkpoint that is newer than its own beginning."""
-        return self.checkpoint is not None and self.checkpoint.last_modified >= self.began_at
+        """Whether the attempt left a checkpoint newer than the one it began with or, without one, than its beginning.
+
+        Where it can be, S3's times are compared with S3's, so that another service's clock does not matter.
+        """
+        if self.checkpoint is None:
+            return False
+        if self.resumes_from is None:
+            return self.checkpoint.last_modified >= self.began_at
+        newer = self.checkpoint.last_modified >= self.resumes_from.last_modified
+        return newer and self.checkpoint != self.resumes_from
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,169 @@
+"""`decide` is total: whatever the run and the facts, there is a decision, and it keeps the invariants."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spot_relay.domain.decision import decide
+from spot_relay.domain.ending import Outcome
+from spot_relay.domain.facts import Facts, job_to_describe, needs_checkpoint
+from spot_relay.domain.job import Absent, Checkpoint, Job, Market, Placement, Transition, attempt_name
+from spot_relay.domain.observation import (
+    Due,
+    JobChanged,
+    Launched,
+    Overtaken,
+    Refused,
+    ResumeRequested,
+    StopRequested,
+)
+from spot_relay.domain.outbox import Outbox
+from spot_relay.domain.policy import Backoff, Budgets, Policy
+from spot_relay.domain.refusal import Refusal
+from spot_relay.domain.run import ENDED_RUNS, Attempt, AttemptStatus, Run, RunStatus, Spent
+from tests.fakes import NOON
+from tests.unit.worlds import TRAINING_JOB
+
+PLACEMENT = Placement("ml.m5.xlarge", 1, Market.SPOT)
+
+moments = st.integers(-100_000, 100_000).map(lambda seconds: NOON + timedelta(seconds=seconds))
+maybe_moments = st.none() | moments
+small = st.integers(0, 3)
+texts = st.sampled_from(["CapacityError: x", "InternalServerError: x", "AlgorithmError: x", "odd", ""])
+statuses = st.sampled_from(["InProgress", "Completed", "Failed", "Stopping", "Stopped", "Deleting", "Unheard"])
+secondaries = st.sampled_from(
+    ["Starting", "Training", "Interrupted", "Stopped", "MaxWaitTimeExceeded", "MaxRuntimeExceeded", "Unheard"]
+)
+checkpoints = st.none() | st.builds(Checkpoint, st.just("churn/checkpoints/a"), moments)
+transitions = st.lists(st.builds(Transition, secondaries, moments, maybe_moments), max_size=3).map(tuple)
+jobs = st.builds(
+    Job,
+    st.just("churn-relay-01"),
+    st.just("arn"),
+    statuses,
+    secondaries,
+    moments,
+    st.none() | texts,
+    maybe_moments,
+    maybe_moments,
+    st.none() | st.integers(0, 1000),
+    st.none() | st.integers(0, 1000),
+    transitions,
+)
+observations = st.one_of(
+    st.builds(JobChanged, st.integers(0, 4), statuses, secondaries, moments),
+    st.builds(Launched, st.integers(0, 4), st.just("arn")),
+    st.builds(Refused, st.integers(0, 4), st.sampled_from(Refusal), texts),
+    st.just(Due()),
+    st.just(StopRequested()),
+    st.just(ResumeRequested()),
+    st.just(Overtaken()),
+)
+
+
+@st.composite
+def attempts(draw: st.DrawFn) -> tuple[Attempt, ...]:
+    """One to three attempts, of which only the last may be open."""
+    amount = draw(st.integers(1, 3))
+    made = []
+    for number in range(1, amount + 1):
+        status = draw(st.sampled_from(AttemptStatus)) if number == amount else AttemptStatus.ENDED
+        made.append(
+            Attempt(
+                number,
+                attempt_name("churn", number),
+                PLACEMENT,
+                draw(moments),
+                "Submitted",
+                status,
+                draw(checkpoints),
+                draw(small),
+                draw(maybe_moments),
+                heard_at=draw(maybe_moments),
+                interruptions=draw(small),
+                outcome=draw(st.sampled_from(Outcome)) if status is AttemptStatus.ENDED else None,
+                ended_at=draw(maybe_moments),
+                training_seconds=draw(st.none() | small),
+                checkpoint=draw(checkpoints),
+            )
+        )
+    return tuple(made)
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> Run:
+    """A run in any state, likely or not."""
+    job: dict[str, Any] = dict(TRAINING_JOB)
+    if draw(st.booleans()):
+        del job["CheckpointConfig"]
+    budgets = Budgets(*(draw(small) for _ in range(5)))
+    spent = Spent(**{f.name: draw(st.integers(0, getattr(budgets, f.name))) for f in fields(Spent)})
+    status = draw(st.sampled_from(RunStatus))
+    return Run(
+        id="churn",
+        submission_id="one",
+        fingerprint="f",
+        training_job=job,
+        policy=Policy(budgets, Backoff(), draw(st.booleans()), draw(st.booleans())),
+        created_at=draw(moments),
+        updated_at=draw(moments),
+        status=status,
+        reason="",
+        attempts=draw(attempts()),
+        check_at=None if status in ENDED_RUNS else draw(moments),
+        stop_requested=draw(st.booleans()),
+        spent=spent,
+        ended_at=draw(moments) if status in ENDED_RUNS else None,
+    )
+
+
+facts = st.builds(Facts, observations, st.none() | st.just(Absent()) | jobs, checkpoints, st.floats(0, 0.999))
+
+
+@given(run=runs(), known=facts, now=moments)
+def test_there_is_always_a_decision_with_a_reason_and_it_keeps_the_invariants(run: Run, known: Facts, now: Any) -> None:
+    decision = decide(run, known, now)
+    after = decision.run
+    assert decision.reason
+    assert after.has_ended or after.check_at is not None
+    assert all(attempt.status is AttemptStatus.ENDED for attempt in after.attempts[:-1])
+    for budget in fields(Budgets):
+        assert getattr(after.spent, budget.name) <= getattr(run.policy.budgets, budget.name)
+    if run.has_ended and not isinstance(known.observation, ResumeRequested):
+        assert after is run
+    if run.stop_requested and not isinstance(known.observation, ResumeRequested):
+        assert len(after.attempts) == len(run.attempts) or run.current.status is AttemptStatus.ENDED
+
+
+@given(run=runs(), known=facts, now=moments)
+def test_no_new_attempt_follows_one_that_is_not_known_to_have_ended(run: Run, known: Facts, now: Any) -> None:
+    after = decide(run, replace(known, job=None), now).run
+    if len(after.attempts) > len(run.attempts):
+        assert run.current.status is AttemptStatus.ENDED
+
+
+@given(run=runs(), known=facts, now=moments)
+def test_a_launch_is_owed_only_for_the_newest_attempt_and_never_beside_a_stop(run: Run, known: Facts, now: Any) -> None:
+    owes = decide(run, known, now).owes
+    if owes.launch is not None:
+        assert owes.launch == len(decide(run, known, now).run.attempts)
+        assert owes.stop is None
+
+
+@given(run=runs(), observation=observations, job=st.none() | st.just(Absent()) | jobs)
+def test_which_facts_are_needed_can_always_be_told(run: Run, observation: Any, job: Any) -> None:
+    name = job_to_describe(run, observation)
+    assert name is None or name in {attempt.job_name for attempt in run.attempts}
+    assert needs_checkpoint(run, observation, job) in {True, False}
+
+
+@given(first=st.builds(Outbox, st.none() | small), second=st.builds(Outbox, st.none() | small))
+def test_owing_nothing_more_changes_nothing(first: Outbox, second: Outbox) -> None:
+    assert first | Outbox() == first
+    assert Outbox() | second == second
+    assert bool(first | second) == (bool(first) or bool(second))

@@ -1,0 +1,121 @@
+"""A service over in-memory ports, with the moves a test makes in it."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from spot_relay.domain.job import Checkpoint
+from spot_relay.domain.observation import Due, JobChanged, Observation
+from spot_relay.domain.policy import Policy
+from spot_relay.domain.submission import Submission
+from spot_relay.service import Service
+from tests.fakes import (
+    Clock,
+    MemoryAnnouncements,
+    MemoryCheckpoints,
+    MemoryDocuments,
+    MemoryRunStore,
+    MemoryTelemetry,
+    MemoryTrainingJobs,
+)
+
+if TYPE_CHECKING:
+    from spot_relay.domain.run import Run
+
+PREFIX = "s3://models/churn/checkpoints/"
+
+TRAINING_JOB: dict[str, Any] = {
+    "AlgorithmSpecification": {
+        "TrainingImage": "111122223333.dkr.ecr.us-east-1.amazonaws.com/churn:1",
+        "TrainingInputMode": "File",
+    },
+    "RoleArn": "arn:aws:iam::111122223333:role/training",
+    "OutputDataConfig": {"S3OutputPath": "s3://models/churn/output"},
+    "ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 10},
+    "StoppingCondition": {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 7200},
+    "EnableManagedSpotTraining": True,
+    "CheckpointConfig": {"S3Uri": PREFIX},
+    "HyperParameters": {"api_key": "very-secret"},
+}
+
+
+def submission(policy: Policy | None = None, name: str = "churn", **changes: Any) -> Submission:
+    """A spec as it comes out of validation; a change to None removes the key."""
+    job = {key: value for key, value in (copy.deepcopy(TRAINING_JOB) | changes).items() if value is not None}
+    return Submission(name, job, policy or Policy(), fingerprint=f"{name}-{sorted(job)}")
+
+
+@dataclass
+class World:
+    """Everything around one service."""
+
+    clock: Clock = field(default_factory=Clock)
+    store: MemoryRunStore = field(default_factory=MemoryRunStore)
+    checkpoints: MemoryCheckpoints = field(default_factory=MemoryCheckpoints)
+    documents: MemoryDocuments = field(default_factory=MemoryDocuments)
+    announcements: MemoryAnnouncements = field(default_factory=MemoryAnnouncements)
+    telemetry: MemoryTelemetry = field(default_factory=MemoryTelemetry)
+    draw: float = 0.5
+    jobs: MemoryTrainingJobs = field(init=False)
+    service: Service = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.jobs = MemoryTrainingJobs(self.clock)
+        ids = count(1)
+        self.service = Service(
+            store=self.store,
+            jobs=self.jobs,
+            checkpoints=self.checkpoints,
+            documents=self.documents,
+            announcements=self.announcements,
+            telemetry=self.telemetry,
+            clock=self.clock,
+            draw=lambda: self.draw,
+            new_id=lambda: f"submission-{next(ids)}",
+            check_every=timedelta(minutes=5),
+        )
+
+    def run(self, run_id: str = "churn") -> Run:
+        """The run as it is stored."""
+        return self.store.runs[run_id]
+
+    def checkpoint(self, key: str) -> Checkpoint:
+        """Write a checkpoint now."""
+        found = Checkpoint(f"churn/checkpoints/{key}", self.clock())
+        self.checkpoints.found.setdefault(PREFIX, []).append(found)
+        return found
+
+    def event(self, attempt: int, status: str, secondary_status: str) -> JobChanged:
+        """The event that SageMaker would send now."""
+        return JobChanged(attempt, status, secondary_status, self.clock())
+
+    def tell(self, attempt: int, status: str, secondary_status: str, **changes: Any) -> Run:
+        """Let a job move on and deliver the event of it."""
+        self.jobs.becomes(f"churn-relay-{attempt:02d}", status, secondary_status, **changes)
+        return self.advance(self.event(attempt, status, secondary_status))
+
+    def trains(self, attempt: int, seconds: float = 600) -> Run:
+        """Let a job get capacity and train for a while."""
+        self.clock.passes(60)
+        run = self.tell(attempt, "InProgress", "Training", training_started_at=self.clock())
+        self.clock.passes(seconds)
+        return run
+
+    def advance(self, observation: Observation) -> Run:
+        """Deliver an observation."""
+        run = self.service.advance("churn", observation)
+        assert run is not None
+        return run
+
+    def tick(self) -> None:
+        """Deliver what the tick would."""
+        for run_id in list(self.store.due(self.clock())):
+            self.service.advance(run_id, Due())
+
+    def live_jobs(self) -> list[str]:
+        """The names of the jobs that have not ended."""
+        return [name for name, job in self.jobs.jobs.items() if not job.has_ended]
