@@ -69,7 +69,9 @@ def resume_run(run_id: str) -> tuple[dict[str, Any], int]:
 def refuse(error: Exception) -> Response[str]:
     """Answer what a user can mend."""
     status, code = REFUSALS[type(error)]
-    return _refusal(status, code, str(error), getattr(error, "details", []))
+    details = error.details if isinstance(error, InvalidSpecError) else []
+    message = f"The spec has {len(details)} problem{'s' * (len(details) != 1)}." if details else str(error)
+    return _refusal(status, code, message, details)
 
 
 @app.not_found

@@ -67,12 +67,13 @@ observations = st.one_of(
 
 
 @st.composite
-def attempts(draw: st.DrawFn) -> tuple[Attempt, ...]:
-    """One to three attempts, of which only the last may be open."""
+def attempts(draw: st.DrawFn, *, run_has_ended: bool) -> tuple[Attempt, ...]:
+    """One to three attempts, of which only the last may be open, and that only in an open run."""
     amount = draw(st.integers(1, 3))
+    open_ones = [AttemptStatus.ENDED] if run_has_ended else list(AttemptStatus)
     made = []
     for number in range(1, amount + 1):
-        status = draw(st.sampled_from(AttemptStatus)) if number == amount else AttemptStatus.ENDED
+        status = draw(st.sampled_from(open_ones)) if number == amount else AttemptStatus.ENDED
         made.append(
             Attempt(
                 number,
@@ -114,7 +115,7 @@ def runs(draw: st.DrawFn) -> Run:
         updated_at=draw(moments),
         status=status,
         reason="",
-        attempts=draw(attempts()),
+        attempts=draw(attempts(run_has_ended=status in ENDED_RUNS)),
         check_at=None if status in ENDED_RUNS else draw(moments),
         stop_requested=draw(st.booleans()),
         spent=spent,

@@ -144,6 +144,16 @@ def _unknown_beside(key: str, problems: Problems) -> str:
 
 
 def _fingerprint(name: str, training_job: Mapping[str, Any], policy: Policy) -> str:
-    body = {"name": name, "training_job": training_job, "policy": asdict(policy)}
+    # Of the policy only what differs from the defaults: a field that a later version adds changes no old fingerprint.
+    body = {"name": name, "training_job": training_job, "policy": _without_defaults(asdict(policy), asdict(Policy()))}
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _without_defaults(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in given.items():
+        differing = _without_defaults(value, defaults[key]) if isinstance(value, dict) else value
+        if value != defaults[key]:
+            kept[key] = differing
+    return kept
