@@ -77,6 +77,8 @@ def result(outcome: Outcome) -> RenderableType:
         Text(),
         _attempts(outcome.view, ended=True),
         Text(),
+        _seconds(outcome.view),
+        Text(),
         _verdict(outcome),
         _bill(outcome),
         Text(),
@@ -110,33 +112,36 @@ def _progress(view: View, rounds: int) -> RenderableType:
 
 
 def _attempts(view: View, *, ended: bool = False) -> RenderableType:
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("Attempt", "Outcome" if ended else "Phase", "From", "Rounds trained"):
-        table.add_column(heading)
-    if ended:
-        for heading in ("Training", "Billable", "Waited"):
-            table.add_column(heading, justify="right")
+    table = _table("Attempt", "Outcome" if ended else "Phase", "From", "Rounds trained")
     for attempt in view.attempts:
-        cells: list[RenderableType] = [
+        table.add_row(
             attempt.job_name,
             _coloured(str(attempt.told.get("outcome") or attempt.phase) if ended else attempt.phase),
             f"round {attempt.resumed_from}" if attempt.resumed_from else "the start",
             _stretches(attempt),
-        ]
-        if ended:
-            cells += [_seconds(attempt, f"{name}_seconds") for name in ("training", "billable", "waited")]
-        table.add_row(*cells)
+        )
+    return table
+
+
+def _seconds(view: View) -> RenderableType:
+    table = _table("Attempt", "Waited", "Training", "Billable", "Interruptions")
+    for attempt in view.attempts:
+        given = [attempt.told.get(f"{name}_seconds") for name in ("waited", "training", "billable")]
+        shown = ("unknown" if seconds is None else f"{seconds} s" for seconds in given)
+        table.add_row(attempt.job_name, *shown, str(attempt.told.get("interruptions", 0)))
+    return table
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading == "Attempt")
     return table
 
 
 def _stretches(attempt: Attempt) -> str:
     spans = ", ".join(f"{stretch.first}-{stretch.last}" for stretch in attempt.log.stretches)
     return f"{attempt.trained} ({spans})" if spans else "none yet"
-
-
-def _seconds(attempt: Attempt, name: str) -> str:
-    value = attempt.told.get(name)
-    return "unknown" if value is None else f"{value} s"
 
 
 def _feed(steps: list[Step], began: datetime) -> RenderableType:
@@ -177,7 +182,8 @@ def _bill(outcome: Outcome) -> Text:
 
 def _metrics(outcome: Outcome) -> RenderableType:
     table = Table.grid(padding=(0, 2))
-    table.add_row(Text("Metrics that the functions logged (namespace SpotRelay)", "bold"), "")
+    table.add_column(no_wrap=True)
+    table.add_row(Text("Metrics that the functions logged", "bold"), "")
     for name in METRICS:
         if metric := outcome.metrics.get(name):
             values = ", ".join(f"{value:g}" for value in metric.values)
@@ -187,10 +193,12 @@ def _metrics(outcome: Outcome) -> RenderableType:
 
 def _places(outcome: Outcome) -> RenderableType:
     table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     table.add_row(Text("Where it lies", "bold"), "")
     table.add_row("  status document", outcome.places.status_document)
     table.add_row("  model", outcome.places.model or "none")
     table.add_row("  checkpoints", outcome.places.checkpoints)
     table.add_row("  training logs", f"log group {outcome.places.training_logs}")
-    table.add_row("  service logs and metrics", "\n".join(f"log group {g}" for g in outcome.places.function_logs))
+    table.add_row("  service logs, metrics", "\n".join(f"log group {g}" for g in outcome.places.function_logs))
     return table
