@@ -167,9 +167,17 @@ def _start(
     _client("s3", aws_url).create_bucket(Bucket=ARTIFACTS)
     simulator_url = f"http://127.0.0.1:{simulator.wait_for(lambda: _text(port_file))}"
     deploy(template, {**given, "SageMakerEndpointUrl": simulator_url}, environment)
+    _narrow(aws_url)
     described = _client("cloudformation", aws_url).describe_stacks(StackName=STACK_NAME)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
     return Stack(aws_url, simulator_url, outputs, str(template), str(folder), (simulator.pid, aws.pid))
+
+
+def _narrow(aws_url: str) -> None:
+    """Have each queue worked on by as few workers as may be: each unpacks the layers for itself, which takes seconds."""
+    client = _client("lambda", aws_url)
+    for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
+        client.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": 2})
 
 
 def _ministack(folder: Path, port: int) -> Daemon:
