@@ -61,10 +61,12 @@ class Clients:
             if service not in self._made:
                 if not self.has(service):
                     raise RuntimeError(f"no address for {service}: set {_ADDRESS} or {_ADDRESS}_{service.upper()}")
+                # Events are tried again by their publisher, which must not block a later one meanwhile.
+                attempts = 1 if service == "events" else 4
                 config = Config(
                     connect_timeout=5,
                     read_timeout=30,
-                    retries={"max_attempts": 3, "mode": "standard"},
+                    retries={"total_max_attempts": attempts, "mode": "standard"},
                     s3={"addressing_style": "path"},
                     max_pool_connections=20,
                 )

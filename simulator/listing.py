@@ -31,7 +31,7 @@ def listed(records: Iterable[Record], request: Mapping[str, Any]) -> dict[str, A
     if token is not None:
         filters = token["filters"] | filters
     found = [record for record in records if _matches(record, filters)]
-    descending = filters.get("SortOrder", "Descending") == "Descending"
+    descending = filters.get("SortOrder", "Ascending") == "Descending"
     key = _sort_key(filters.get("SortBy", "CreationTime"))
     found.sort(key=key, reverse=descending)
     if token is not None:
