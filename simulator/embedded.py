@@ -41,6 +41,7 @@ ACCOUNT: Final = "000000000000"
 KEPT: Final = LOCAL / "stack.json"
 KEPT_ENVIRONMENT: Final = LOCAL / "stack.env"
 LOGS_KEPT: Final = 5
+ENDING_SECONDS: Final = 10.0  # what the simulator may take to end its jobs; MiniStack holds nothing worth waiting for
 TEMPORARY: Final = "tmp"
 PARAMETERS: Final = {
     "AllowedRoleArns": f"arn:aws:iam::{ACCOUNT}:role/spot-relay-training",
@@ -57,7 +58,8 @@ class Stack:
     outputs: Mapping[str, str]
     template: str  # the built one, for `sam local invoke --template`
     folder: str  # logs, and the files of the functions and jobs
-    pids: tuple[int, ...]
+    simulator_pid: int
+    aws_pid: int
 
     @property
     def api_url(self) -> str:
@@ -141,8 +143,8 @@ def stop() -> bool:
     """Stop the stack that was left running; False if there is none."""
     stack = kept()  # one that no longer answers has no process ids either: others may have them by now
     if stack is not None:
-        for pid in stack.pids:
-            stop_by_id(pid)
+        stop_by_id(stack.simulator_pid, ENDING_SECONDS)
+        stop_by_id(stack.aws_pid)
         _tidy(Path(stack.folder))
     KEPT.unlink(missing_ok=True)
     KEPT_ENVIRONMENT.unlink(missing_ok=True)
@@ -170,11 +172,11 @@ def _start(
     _narrow(aws_url)
     described = _client("cloudformation", aws_url).describe_stacks(StackName=STACK_NAME)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-    return Stack(aws_url, simulator_url, outputs, str(template), str(folder), (simulator.pid, aws.pid))
+    return Stack(aws_url, simulator_url, outputs, str(template), str(folder), simulator.pid, aws.pid)
 
 
 def _narrow(aws_url: str) -> None:
-    """Have each queue worked on by as few workers as may be: each unpacks the layers for itself, which takes seconds."""
+    """Let two workers at most work on a queue: each unpacks the layers for itself, which takes seconds."""
     client = _client("lambda", aws_url)
     for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
         client.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": 2})
@@ -195,7 +197,7 @@ def _ministack(folder: Path, port: int) -> Daemon:
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
     }
-    return launch("MiniStack", ["-m", "simulator.aws"], environment, folder / "ministack.log", folder)
+    return launch("MiniStack", ["-m", "simulator.aws"], environment, folder / "ministack.log")
 
 
 def _simulator(
@@ -212,8 +214,9 @@ def _simulator(
         "TMPDIR": str(folder / TEMPORARY),
         "PYTHONPATH": str(ROOT),
     }
+    command = ["-m", "simulator", *options]
     log = folder / "simulator.log"
-    return launch("the simulator", ["-m", "simulator", *options], environment, log, folder), port_file
+    return launch("the simulator", command, environment, log, ENDING_SECONDS), port_file
 
 
 def _environment(aws_url: str | None) -> dict[str, str]:

@@ -22,7 +22,6 @@ Found = TypeVar("Found")
 
 LOOK_EVERY_SECONDS = 0.05
 START_SECONDS = 60.0
-STOP_SECONDS = 10.0
 
 
 class EmbeddedError(Exception):
@@ -36,6 +35,7 @@ class Daemon:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    patience: float  # seconds between SIGTERM and SIGKILL
 
     @property
     def pid(self) -> int:
@@ -57,37 +57,44 @@ class Daemon:
 
     def stop(self) -> None:
         """End the server and what it started."""
-        self.process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(STOP_SECONDS)
-        _end_group(self.pid)
-        self.process.wait(STOP_SECONDS)
+        if self.patience:
+            self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(self.patience)
+        _kill_group(self.pid)
+        self.process.wait()
 
 
-def launch(name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path, folder: Path) -> Daemon:
+def launch(
+    name: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    patience: float = 0.0,
+) -> Daemon:
     """Start ``python arguments`` in a process group of its own, so that a Ctrl-C in the terminal spares it."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *arguments],
-            cwd=folder,
+            cwd=log.parent,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return Daemon(name, process, log)
+    return Daemon(name, process, log, patience)
 
 
-def stop_by_id(pid: int) -> None:
+def stop_by_id(pid: int, patience: float = 0.0) -> None:
     """End a server that another process started and left, and what it started."""
+    deadline = time.monotonic() + patience
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
         while time.monotonic() < deadline:
             os.kill(pid, 0)  # raises once it has ended
             time.sleep(LOOK_EVERY_SECONDS)
-    _end_group(pid)
+    _kill_group(pid)
 
 
 def answers(url: str) -> bool | None:
@@ -110,7 +117,7 @@ def tail(log: Path, lines: int = 25) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
 
 
-def _end_group(pid: int) -> None:
-    # Workers that outlived their server; the group's id cannot be taken by another while one of them lives.
+def _kill_group(pid: int) -> None:
+    # The group's id is its own as long as one of its processes lives, be it a worker that outlived its server.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
