@@ -1,0 +1,111 @@
+"""The two servers that stand for AWS: moto for everything but SageMaker, and the simulator for SageMaker."""
+
+from __future__ import annotations
+
+import logging
+import urllib.request
+from functools import cache
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from moto.server import ThreadedMotoServer
+
+from simulator.audit import AuditLog
+from simulator.scenario import Scenario, parse_scenario
+from simulator.server import Application, serve
+from simulator.service import Account, SageMaker
+from spot_relay import bootstrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+HOST = "127.0.0.1"
+
+
+class Moto:
+    """moto on a free port of this machine."""
+
+    def __init__(self) -> None:
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for each request costs more than some requests
+        self._server = ThreadedMotoServer(HOST, 0, verbose=False)
+        self._server.start()
+        _, port = self._server.get_host_and_port()
+        self.url = f"http://{HOST}:{port}"
+
+    def forget(self) -> None:
+        """Let everything that was created be gone."""
+        request = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")  # noqa: S310 (our own server)
+        with urllib.request.urlopen(request, timeout=10):  # noqa: S310
+            pass
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.stop()
+
+
+class Simulator:
+    """The simulator on a free port of this machine; its jobs live by the clock that a test gives."""
+
+    def __init__(self) -> None:
+        self._sagemaker = SageMaker(Account(), Scenario(), AuditLog())
+        self._server = serve(self._sagemaker, HOST, 0)
+        self.url = f"http://{HOST}:{self._server.port}"
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    def begin(self, clock: Callable[[], datetime]) -> None:
+        """Forget every job and go on by another clock."""
+        self._sagemaker = SageMaker(Account(), Scenario(), AuditLog(), lambda: clock().timestamp())
+        self._server.app = Application(self._sagemaker)
+
+    def play(self, **scenario: Any) -> None:
+        """Put a scenario in force."""
+        self._sagemaker.play(parse_scenario(scenario))
+
+    def calls(self, operation: str) -> list[tuple[str, str]]:
+        """Give the job and the outcome of every call of an operation, in order."""
+        entries = self._sagemaker.audit.entries(kind="call")
+        return [(entry["job_name"], entry["outcome"]) for entry in entries if entry["operation"] == operation]
+
+    def created(self) -> list[str]:
+        """Name the jobs that were created, in order."""
+        return [name for name, outcome in self.calls("CreateTrainingJob") if outcome == "ok"]
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._thread.join(timeout=5)
+        self._server.server_close()
+
+
+class Servers:
+    """Both servers, and the clients that functions have of them."""
+
+    def __init__(self) -> None:
+        self.moto = Moto()
+        self.simulator = Simulator()
+        # A new client costs more than a test: as in a warm function, each is made once.
+        self.client = cache(bootstrap.client.__wrapped__)
+        self._made: set[str] = set()
+
+    def environment(self) -> dict[str, str]:
+        """Give the variables that lead a client to these servers, and to no AWS."""
+        return {
+            "AWS_ENDPOINT_URL": self.moto.url,
+            "AWS_ENDPOINT_URL_SAGEMAKER": self.simulator.url,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def close(self) -> None:
+        """Stop both."""
+        for name in SERVICES:
+            self.client(name).close()
+        self.simulator.close()
+        self.moto.close()
+
+
+SERVICES = ("dynamodb", "s3", "sqs", "events", "sagemaker")

@@ -1,0 +1,208 @@
+"""A stack on the servers: its resources, its functions, loaded as Lambda loads them, and what they leave behind."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import json
+import logging
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spot_relay.adapters.runs import DynamoDBRunStore
+from tests.fakes import Clock
+from tests.integration.template import create_runs_table
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from spot_relay.domain.run import Run
+    from tests.integration.servers import Servers
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = "spot-relay-runs"
+BUCKET = "spot-relay-specs-000000000000-us-east-1"
+CHECKPOINTS = "churn-000000000000"
+ROLE = "arn:aws:iam::000000000000:role/spot-relay-training"
+SERVICE = "spot-relay"
+
+
+@dataclass
+class StoryClock(Clock):
+    """A clock that begins when the spec of the event documents is uploaded."""
+
+    now: datetime = datetime(2025, 6, 3, 9, 14, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda tells a function of its invocation."""
+
+    function_name: str
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:000000000000:function:spot-relay"
+    aws_request_id: str = "11111111-2222-3333-4444-555555555555"
+
+
+def document(name: str) -> dict[str, Any]:
+    """Read a document of ``events/``."""
+    read: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text("utf-8"))
+    return read
+
+
+def body_of(name: str) -> dict[str, Any]:
+    """Read the event that the one message of a document carries."""
+    read: dict[str, Any] = json.loads(document(name)["Records"][0]["body"])
+    return read
+
+
+SPEC: dict[str, Any] = json.loads(document("api/create-run")["body"])
+
+
+def spec(**changes: Any) -> dict[str, Any]:
+    """Give the spec of the story with changes to its training job; a change to None removes the key."""
+    changed = copy.deepcopy(SPEC)
+    job = changed["training_job"] | changes
+    return changed | {"training_job": {key: value for key, value in job.items() if value is not None}}
+
+
+def messages(*bodies: str) -> dict[str, Any]:
+    """Give the event with which SQS hands over messages, their ids numbered from 0."""
+    record = document("observe/run-due")["Records"][0]
+    return {"Records": [record | {"messageId": str(number), "body": body} for number, body in enumerate(bodies)]}
+
+
+@dataclass
+class Stack:
+    """The resources of a stack and its functions."""
+
+    aws: Servers
+    clock: Clock
+    queue_url: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        create_runs_table(self.client("dynamodb"), TABLE)
+        for bucket in (BUCKET, CHECKPOINTS):
+            self.client("s3").create_bucket(Bucket=bucket)
+        self.client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        self.queue_url = self.client("sqs").create_queue(QueueName="spot-relay-observe")["QueueUrl"]
+
+    def client(self, service: str) -> Any:
+        """Give the client that the functions have, too."""
+        return self.aws.client(service)
+
+    def environment(self) -> dict[str, str]:
+        """Give the environment of all the functions."""
+        return {
+            "POWERTOOLS_SERVICE_NAME": SERVICE,
+            "POWERTOOLS_METRICS_NAMESPACE": "SpotRelay",
+            "POWERTOOLS_LOG_LEVEL": "INFO",
+            "TABLE_NAME": TABLE,
+            "SPECS_BUCKET": BUCKET,
+            "CHECK_INTERVAL_SECONDS": "300",
+            "RETENTION_DAYS": "90",
+            "ALLOWED_ROLE_ARNS": ROLE,
+            "ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
+            "ALLOWED_CHECKPOINT_BUCKETS": "churn-*",
+            "OBSERVE_QUEUE_URL": self.queue_url,
+        }
+
+    def load(self, function: str) -> ModuleType:
+        """Load a function as a new process of Lambda does, and give it this stack's clock."""
+        logging.Logger.manager.loggerDict.pop(SERVICE, None)
+        path = ROOT / "functions" / function / "app.py"
+        found = importlib.util.spec_from_file_location(f"functions_{function}_app", path)
+        assert found is not None
+        assert found.loader is not None
+        module = importlib.util.module_from_spec(found)
+        found.loader.exec_module(module)
+        if function == "tick":
+            module.utc_now = self.clock  # type: ignore[attr-defined]
+        else:
+            module.service = replace(module.service, clock=self.clock, draw=lambda: 0.5)  # type: ignore[attr-defined]
+        return module
+
+    def invoke(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
+        """Load a function afresh and hand it an event."""
+        answer: dict[str, Any] = self.load(function).handler(event, Context(f"spot-relay-{function}"))
+        return answer
+
+    def upload(self, text: str | bytes, key: str = "runs/churn.json") -> dict[str, Any]:
+        """Upload a spec, and give the message that S3 sends by way of EventBridge and SQS."""
+        data = text.encode() if isinstance(text, str) else text
+        put = self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data)
+        event = body_of("submit/spec-uploaded")
+        event["detail"]["object"] |= {"key": key, "size": len(data), "version-id": put["VersionId"]}
+        return messages(json.dumps(event))
+
+    def submit(self, **changes: Any) -> Run:
+        """Submit the run of the story by its upload."""
+        assert self.invoke("submit", self.upload(json.dumps(spec(**changes)))) == {"batchItemFailures": []}
+        return self.run()
+
+    def call(
+        self, name: str, body: Any = None, query: dict[str, str] | None = None, **changes: Any
+    ) -> tuple[int, dict[str, Any]]:
+        """Call the API as in a document, with changes; give the status code and the answer."""
+        event = document(f"api/{name}") | changes
+        if body is not None:
+            event["body"] = body if isinstance(body, str) else json.dumps(body)
+        if query is not None:
+            event["queryStringParameters"] = query or None
+            event["multiValueQueryStringParameters"] = {key: [value] for key, value in query.items()} or None
+        answer = self.invoke("api", event)
+        assert answer["multiValueHeaders"]["Content-Type"] == ["application/json"]
+        return answer["statusCode"], json.loads(answer["body"])
+
+    def observe(self, name: str) -> None:
+        """Hand `observe` a document; it must take it."""
+        assert self.invoke("observe", document(f"observe/{name}")) == {"batchItemFailures": []}
+
+    def tick(self) -> int:
+        """Let the tick queue what is due, hand all of it to `observe`, and say how much it was."""
+        queued: int = self.invoke("tick", document("tick/every-minute"))["queued"]
+        bodies = self.queued()
+        if bodies:
+            assert self.invoke("observe", messages(*bodies)) == {"batchItemFailures": []}
+        return queued
+
+    def queued(self) -> list[str]:
+        """Take every message off the observe queue."""
+        bodies: list[str] = []
+        while (
+            found := self.client("sqs").receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages")
+        ):
+            bodies += [message["Body"] for message in found]
+            for message in found:
+                self.client("sqs").delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return bodies
+
+    def run(self, run_id: str = "churn") -> Run:
+        """Read a run as it is stored."""
+        found = self.find(run_id)
+        assert found is not None
+        return found
+
+    def find(self, run_id: str) -> Run | None:
+        """Read a run as it is stored, or None."""
+        return DynamoDBRunStore(self.client("dynamodb"), TABLE).load(run_id)
+
+    def status(self, run_id: str = "churn") -> dict[str, Any]:
+        """Read a run's status document."""
+        return self.object(f"status/{run_id}.json")
+
+    def object(self, key: str) -> dict[str, Any]:
+        """Read a JSON document of the bucket of specs."""
+        read: dict[str, Any] = json.loads(self.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read())
+        return read
+
+    def keys(self, prefix: str) -> list[str]:
+        """List the keys of the bucket of specs under a prefix."""
+        found = self.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+        return [item["Key"] for item in found.get("Contents", [])]
+
+    def checkpoint(self, name: str = "xgboost-checkpoint.7") -> None:
+        """Leave a checkpoint of the run of the story."""
+        self.client("s3").put_object(Bucket=CHECKPOINTS, Key=f"checkpoints/churn/{name}", Body=b"model")
