@@ -1,0 +1,69 @@
+# What a person types. `make` alone lists it.
+PYTHON ?= python3
+ENV    ?= dev
+BIN    := .venv/bin
+STAMP  := .venv/.requirements
+SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
+# The Python that builds the layers is the one they run on.
+RUNTIME = $(shell $(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+          --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test unit e2e sam-local check build deploy lock format clean
+
+help: ## list what there is to type
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: setup ## run a real training through an interruption and an expired wait (KEEP=1, JSON=1)
+	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json)
+
+test: setup ## run all tests (those that need Docker are skipped without it)
+	@$(BIN)/pytest
+
+unit: setup ## run the tests that need no deployed stack
+	@$(BIN)/pytest --ignore tests/e2e --ignore tests/sam_local
+
+e2e: setup ## run the end-to-end tests on the deployed template
+	@$(BIN)/pytest tests/e2e
+
+sam-local: setup ## run each function in Docker with sam local
+	@$(BIN)/pytest tests/sam_local
+
+check: setup ## lint, types, import rules, template, then all tests: what CI runs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	PYTHONPATH=.:layers/spot_relay $(BIN)/lint-imports
+	$(SAM) validate --lint
+	@$(MAKE) --no-print-directory test
+
+build: setup ## build the functions and layers for AWS
+	$(SAM) build --parameter-overrides PythonRuntime=$(RUNTIME)
+
+deploy: build ## deploy to AWS, asking for what is needed (ENV=dev, ENV=prod)
+	$(SAM) deploy --guided --config-env $(ENV) --parameter-overrides PythonRuntime=$(RUNTIME)
+
+lock: setup ## pin the requirements anew (UPGRADE=1 takes newer versions)
+	$(LOCK) requirements/dev.in -o requirements/dev.txt
+	$(LOCK) requirements/uv.in -c requirements/dev.txt -o requirements/uv.txt
+	$(LOCK) requirements/layer.in -c requirements/dev.txt -o layers/dependencies/requirements.txt
+
+format: setup ## format the code, and mend what can be mended
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean: ## stop what was left running, and remove what was built; .venv stays
+	@test ! -f .local/stack.json || $(BIN)/python -m simulator.embedded stop
+	rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+setup: $(STAMP)
+
+$(STAMP): requirements/uv.txt requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Spot Relay needs Python 3.11 or later, and \
+	$(PYTHON) is %d.%d. If you have a later one: make PYTHON=python3.13 ..." % sys.version_info[:2])'
+	@echo "Setting up .venv" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt >&2
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt >&2
+	@touch $@
