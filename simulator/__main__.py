@@ -38,7 +38,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal comes; 2 is the exit code for a scenario that cannot be read."""
+    """Serve until a signal comes (exit code 0); 1: a part broke; 2: the scenario cannot be read."""
     given = parse_options(arguments)
     logging.basicConfig(
         level=given.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _write(given.port_file, str(simulator.port))
     logger.info("listening on http://%s:%d, jobs run in %s", given.host, simulator.port, simulator.workdir)
     simulator.serve()
-    return 0
+    return 1 if simulator.broken else 0
 
 
 def _write(path: Path, text: str) -> None:

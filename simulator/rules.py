@@ -64,8 +64,6 @@ def _check_resources(resources: Mapping[str, Any], *, spot: bool) -> None:
             raise invalid("InstanceType is required in ResourceConfig")
         if resources.get("InstanceCount", 0) < 1:
             raise invalid("InstanceCount in ResourceConfig must be at least 1")
-    if resources.get("VolumeSizeInGB", 0) < 1:
-        raise invalid("VolumeSizeInGB in ResourceConfig must be at least 1")
     for name in ("KeepAlivePeriodInSeconds", "InstancePreferences"):
         if spot and name in resources:
             raise invalid(f"{name} is not supported when EnableManagedSpotTraining is set to true")

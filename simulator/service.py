@@ -15,7 +15,7 @@ from simulator.job import Happening, Input, PhaseDone, Secondary, Status, StopRe
 from simulator.life import advance, begin, next_due
 from simulator.listing import listed
 from simulator.requests import check_request
-from simulator.rules import check_rules, check_tags, instances_of, terms_of
+from simulator.rules import check_rules, check_tags, instances_of, is_local, terms_of
 from simulator.wire import Record, described, model_uri
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class SageMaker:
     def _pass(self, record: Record, happens: Input | None = None) -> None:
         life, happenings = advance(record.life, self._clock(), happens)
         record = replace(record, life=life)
-        if life.status is Status.COMPLETED and record.model is None and not life.script.told:
+        if life.status is Status.COMPLETED and not is_local(record.request):
             record = replace(record, model=model_uri(record.request))
         self._records[record.name] = record
         for happening in happenings:

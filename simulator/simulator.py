@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,9 @@ from simulator.stretch import Surroundings
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Simulator:
     """A simulator that listens as soon as it is made; ``serve`` answers until ``end`` is called."""
 
     def __init__(self, options: Options, scenario: Scenario) -> None:
+        self.broken = False
         clients = Clients(options.account.region)
         audit = AuditLog()
         logs = LogShipper(clients)
@@ -77,7 +82,7 @@ class Simulator:
     def serve(self) -> None:
         """Answer until ``end`` is called, then end all processes and threads."""
         Thread(target=service_model, daemon=True).start()  # loads while the first client connects
-        threads = [Thread(target=part.run, daemon=True) for part in self._parts]
+        threads = [Thread(target=self._run, args=(part,), daemon=True) for part in self._parts]
         for thread in threads:
             thread.start()
         try:
@@ -89,6 +94,15 @@ class Simulator:
                 part.close()
             for thread in threads:
                 thread.join(timeout=5)
+
+    def _run(self, part: _Part) -> None:
+        try:
+            part.run()
+        except Exception:
+            # A simulator without its clock, or without events, would only look alive.
+            logger.exception("%s broke; ending", type(part).__name__)
+            self.broken = True
+            self.end()
 
     def end(self) -> None:
         """Let ``serve`` return. Safe to call from a signal handler and from any thread."""

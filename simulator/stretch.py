@@ -12,6 +12,7 @@ from functools import partial
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final, Protocol
 
+from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from simulator.checkpoints import CheckpointSync
@@ -126,7 +127,7 @@ class Stretch:
             self._go_through()
         except _EndedError:
             logger.debug("%s ended before its process began", self._record.name)
-        except (BotoCoreError, ClientError, OSError, ValueError, RuntimeError) as error:
+        except (Boto3Error, BotoCoreError, ClientError, OSError, ValueError, RuntimeError) as error:
             self._report(TrainingExited(f"ClientError: {error}"))
         except Exception:
             logger.exception("%s broke", self._record.name)

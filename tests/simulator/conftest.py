@@ -33,7 +33,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def running(aws: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[surroundings.Running]:
     """A simulator with all services around it."""
     folder = tmp_path_factory.mktemp("simulator")
-    with surroundings.simulator(folder, "--images", str(images), "--grace", "2", aws=aws) as simulator:
+    with surroundings.simulator(folder, "--images", str(images), "--grace", "1", aws=aws) as simulator:
         yield simulator
 
 
