@@ -1,0 +1,266 @@
+"""What holds for the stack as template.yaml describes it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+class Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms as their long ones: ``!Ref x`` is ``{"Ref": "x"}``."""
+
+
+def long_form(loader: Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
+    """Give the long form of ``!tag node``."""
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+        value = value.split(".") if tag == "GetAtt" else value
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        raise TypeError(f"!{tag} has a mapping")
+    return {tag if tag == "Ref" else f"Fn::{tag}": value}
+
+
+Loader.add_multi_constructor("!", long_form)
+TEMPLATE: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader)  # noqa: S506 (a SafeLoader)
+RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
+FUNCTION, QUEUE, ROLE = "AWS::Serverless::Function", "AWS::SQS::Queue", "AWS::IAM::Role"
+FUNCTIONS = ("Submit", "ApiFunction", "Observe", "Tick")
+STATEFUL = ("AWS::DynamoDB::Table", "AWS::S3::Bucket")
+
+
+def of_type(*types: str) -> dict[str, dict[str, Any]]:
+    """Give the properties of each resource of these types."""
+    return {name: entry["Properties"] for name, entry in RESOURCES.items() if entry["Type"] in types}
+
+
+def timeout_of(function: str) -> int:
+    """Give a function's timeout, which may be everyone's."""
+    return int(RESOURCES[function]["Properties"].get("Timeout", TEMPLATE["Globals"]["Function"]["Timeout"]))
+
+
+def as_list(value: Any) -> list[Any]:
+    """Give a value as a list, be it one already or not."""
+    return value if isinstance(value, list) else [value]
+
+
+def statements() -> list[tuple[str, dict[str, Any]]]:
+    """Give every statement of every policy that grants something to a role, with its policy's name."""
+    policies = [(name, properties) for name, properties in of_type("AWS::IAM::ManagedPolicy").items()]
+    policies += [(name, policy) for name, role in of_type(ROLE).items() for policy in role.get("Policies", [])]
+    return [(name, statement) for name, policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def resource_policies() -> list[dict[str, Any]]:
+    """Give the policies of the bucket, the queues and the topic."""
+    kinds = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
+    return [properties["PolicyDocument"] for properties in of_type(*kinds).values()]
+
+
+def sources() -> dict[str, str]:
+    """Give the function that works on each queue."""
+    events = [
+        (name, event["Properties"])
+        for name, function in of_type(FUNCTION).items()
+        for event in function.get("Events", {}).values()
+        if event["Type"] == "SQS"
+    ]
+    return {event["Queue"]["Fn::GetAtt"][0]: name for name, event in events}
+
+
+def dead_letter_queues() -> dict[str, str]:
+    """Give the dead-letter queue of each queue that has one."""
+    return {
+        name: queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        for name, queue in of_type(QUEUE).items()
+        if "RedrivePolicy" in queue
+    }
+
+
+def test_there_are_the_four_functions_and_their_handlers_exist() -> None:
+    assert set(of_type(FUNCTION)) == set(FUNCTIONS)
+    assert TEMPLATE["Globals"]["Function"]["Handler"] == "app.handler"
+    for function in of_type(FUNCTION).values():
+        assert (ROOT / function["CodeUri"] / "app.py").exists()
+
+
+def test_every_queue_that_is_worked_on_has_a_dead_letter_queue_of_its_own() -> None:
+    assert set(sources()) == set(dead_letter_queues())
+    assert len(set(dead_letter_queues().values())) == len(sources())
+
+
+def test_there_is_an_alarm_on_one_message_in_each_dead_letter_queue() -> None:
+    watched = {
+        alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
+        for alarm in of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible" and alarm["Threshold"] == 1
+    }
+    assert watched == set(dead_letter_queues().values())
+
+
+def test_a_message_stays_hidden_six_times_as_long_as_its_function_may_run() -> None:
+    for queue, function in sources().items():
+        assert of_type(QUEUE)[queue]["VisibilityTimeout"] >= 6 * timeout_of(function)
+
+
+def test_a_dead_letter_is_kept_at_least_as_long_as_a_live_one() -> None:
+    queues = of_type(QUEUE)
+    for queue, dead in dead_letter_queues().items():
+        assert queues[dead]["MessageRetentionPeriod"] >= queues[queue]["MessageRetentionPeriod"]
+
+
+def test_one_bad_message_does_not_bring_its_batch_back() -> None:
+    for function in sources().values():
+        for event in RESOURCES[function]["Properties"]["Events"].values():
+            assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_every_function_has_a_role_and_a_log_group_of_its_own() -> None:
+    functions = of_type(FUNCTION)
+    roles = {function["Role"]["Fn::GetAtt"][0] for function in functions.values()}
+    groups = {function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions.values()}
+    assert len(roles) == len(groups) == len(functions)
+    assert roles < set(of_type(ROLE))
+    assert groups == set(of_type("AWS::Logs::LogGroup"))
+
+
+def test_logs_do_not_stay_for_ever() -> None:
+    assert all("RetentionInDays" in group for group in of_type("AWS::Logs::LogGroup").values())
+
+
+def test_a_role_is_passed_only_to_sagemaker_and_only_if_it_is_allowed() -> None:
+    passing = [statement for _, statement in statements() if "iam:PassRole" in as_list(statement["Action"])]
+    assert len(passing) == 1
+    assert passing[0]["Resource"] == {"Ref": "AllowedRoleArns"}
+    assert passing[0]["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+    assert passing[0]["Action"] == "iam:PassRole"
+
+
+def test_an_allowed_role_is_named_in_full() -> None:
+    allowed = re.compile(TEMPLATE["Parameters"]["AllowedRoleArns"]["AllowedPattern"])
+    assert allowed.fullmatch("arn:aws:iam::123456789012:role/service-role/training")
+    assert not allowed.fullmatch("arn:aws:iam::123456789012:role/*")
+    assert not allowed.fullmatch("*")
+
+
+def test_no_role_may_do_everything_to_something_or_something_to_everything() -> None:
+    for policy, statement in statements():
+        assert all("*" not in action for action in as_list(statement["Action"])), policy
+        assert "*" not in as_list(statement["Resource"]), policy
+        assert statement["Effect"] == "Allow", policy
+
+
+def test_training_jobs_are_touched_only_if_their_name_is_an_attempts() -> None:
+    training = [
+        entry for _, entry in statements() if any("sagemaker:" in action for action in as_list(entry["Action"]))
+    ]
+    assert [entry["Resource"]["Fn::Sub"].rpartition(":")[2] for entry in training] == ["training-job/*-relay-*"]
+
+
+def test_the_tick_can_neither_read_runs_nor_change_them() -> None:
+    granted = {action for name, entry in statements() if name == "TickRole" for action in as_list(entry["Action"])}
+    assert granted == {"logs:CreateLogStream", "logs:PutLogEvents", "dynamodb:Query", "sqs:SendMessage"}
+    assert {"Ref": "AdvancePolicy"} not in RESOURCES["TickRole"]["Properties"]["ManagedPolicyArns"]
+
+
+def test_bucket_queues_and_topic_refuse_plain_http() -> None:
+    for policy in resource_policies():
+        refusals = [entry for entry in policy["Statement"] if entry["Effect"] == "Deny"]
+        assert [entry["Condition"] for entry in refusals] == [{"Bool": {"aws:SecureTransport": "false"}}]
+    refusing = {queue["Ref"] for policy in of_type("AWS::SQS::QueuePolicy").values() for queue in policy["Queues"]}
+    assert refusing == set(of_type(QUEUE))
+
+
+def test_only_one_rule_may_send_to_a_queue() -> None:
+    for policy in of_type("AWS::SQS::QueuePolicy").values():
+        for entry in policy["PolicyDocument"]["Statement"]:
+            if entry["Effect"] == "Allow":
+                assert list(entry["Condition"]) == ["ArnEquals"]
+                assert entry["Principal"] == {"Service": "events.amazonaws.com"}
+
+
+def test_what_is_kept_is_encrypted_and_survives_its_stack() -> None:
+    assert RESOURCES["RunsTable"]["Properties"]["SSESpecification"] == {"SSEEnabled": True}
+    assert "BucketEncryption" in RESOURCES["SpecsBucket"]["Properties"]
+    assert all(queue["SqsManagedSseEnabled"] for queue in of_type(QUEUE).values())
+    for entry in RESOURCES.values():
+        if entry["Type"] in STATEFUL:
+            assert (entry["DeletionPolicy"], entry["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+
+
+def test_the_bucket_is_closed_to_the_public() -> None:
+    access = RESOURCES["SpecsBucket"]["Properties"]["PublicAccessBlockConfiguration"]
+    assert len(access) == 4
+    assert all(access.values())
+
+
+def test_the_table_has_its_indexes_its_expiry_and_its_backups() -> None:
+    table = RESOURCES["RunsTable"]["Properties"]
+    keys = {index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]] for index in indexes(table)}
+    assert keys == {"due": ["open", "check_at"], "by_status": ["status", "created"]}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def indexes(table: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give a table's global secondary indexes."""
+    given: list[dict[str, Any]] = table["GlobalSecondaryIndexes"]
+    return given
+
+
+def test_every_route_of_the_api_wants_a_signature() -> None:
+    assert RESOURCES["Api"]["Properties"]["Auth"] == {"DefaultAuthorizer": "AWS_IAM", "InvokeRole": "NONE"}
+    routes = [event["Properties"] for event in RESOURCES["ApiFunction"]["Properties"]["Events"].values()]
+    assert {(route["Method"], route["Path"]) for route in routes} == {
+        ("POST", "/runs"),
+        ("GET", "/runs"),
+        ("GET", "/runs/{id}"),
+        ("POST", "/runs/{id}/stop"),
+        ("POST", "/runs/{id}/resume"),
+    }
+    assert all("Auth" not in route for route in routes)
+
+
+def test_the_api_answers_before_api_gateway_gives_up() -> None:
+    assert timeout_of("ApiFunction") <= 29
+
+
+@pytest.mark.parametrize(
+    ("rule", "detail"),
+    [
+        ("TrainingJobChangedRule", {"TrainingJobName": [{"wildcard": "*-relay-*"}]}),
+        (
+            "SpecUploadedRule",
+            {"object": {"key": [{"wildcard": f"runs/*.{ending}"} for ending in ("json", "yaml", "yml")]}},
+        ),
+    ],
+)
+def test_a_rule_lets_through_only_what_concerns_us(rule: str, detail: dict[str, Any]) -> None:
+    given = RESOURCES[rule]["Properties"]["EventPattern"]["detail"]
+    assert {name: given[name] for name in detail} == detail
+
+
+def test_local_addresses_are_empty_unless_they_are_given() -> None:
+    for parameter in ("EndpointUrl", "SageMakerEndpointUrl"):
+        assert TEMPLATE["Parameters"][parameter]["Default"] == ""
+
+
+def test_every_parameter_is_described_and_stands_in_a_group() -> None:
+    interface = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(TEMPLATE["Parameters"])
+    assert all("Description" in parameter for parameter in TEMPLATE["Parameters"].values())
+
+
+def test_the_template_is_plain_yaml_without_anchors() -> None:
+    """CloudFormation reads a subset of YAML."""
+    tokens = yaml.scan((ROOT / "template.yaml").read_text())
+    assert not [token for token in tokens if isinstance(token, yaml.AnchorToken | yaml.AliasToken)]
