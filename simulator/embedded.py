@@ -87,9 +87,15 @@ class Stack:
         headers = dict(request.headers.items())
         return httpx.request(method, url, headers=headers, content=content, timeout=40, trust_env=False)
 
+    def variables(self, function: str) -> dict[str, str]:
+        """Give the environment variables that ``Submit``, ``Api``, ``Observe`` or ``Tick`` was deployed with."""
+        described = self.client("lambda").get_function_configuration(FunctionName=self.outputs[f"{function}Function"])
+        given: dict[str, str] = described["Environment"]["Variables"]
+        return given
+
     def logs(self, function: str) -> list[str]:
-        """Give the log lines of ``submit``, ``api``, ``observe`` or ``tick``, oldest first."""
-        logs, group = self.client("logs"), f"/aws/lambda/{STACK_NAME}-{function}"
+        """Give the log lines of ``Submit``, ``Api``, ``Observe`` or ``Tick``, oldest first."""
+        logs, group = self.client("logs"), f"/aws/lambda/{STACK_NAME}-{function.lower()}"
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
         try:
             events = [event for page in pages for event in page["events"]]
