@@ -1,0 +1,210 @@
+"""`api`, handed its documents and what users get wrong."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from spot_relay.adapters.runs import DynamoDBRunStore
+from spot_relay.domain.run import RunStatus
+from tests.integration.runs import a_run
+from tests.integration.stack import ROOT, SPEC, TABLE, document, spec
+
+if TYPE_CHECKING:
+    from tests.integration.stack import Stack
+
+LONG = {"train_seconds": 90_000}
+
+
+def fill(stack: Stack) -> list[str]:
+    """Keep twelve runs of every status, each a minute younger than the one before; give their ids, newest first."""
+    store, now = DynamoDBRunStore(stack.client("dynamodb"), TABLE), stack.clock()
+    for number in range(12):
+        status = list(RunStatus)[number % 6]
+        store.create(a_run(f"run-{number:02d}", now + timedelta(minutes=number), status=status))
+    return [f"run-{number:02d}" for number in reversed(range(12))]
+
+
+def test_a_posted_spec_becomes_a_run_with_one_job_and_posted_again_it_is_the_same_run(stack: Stack) -> None:
+    code, first = stack.call("create-run")
+    assert (code, first["run_id"], first["status"]) == (202, "churn", "InProgress")
+    assert first["budgets"]["expired_waits"] == SPEC["policy"]["budgets"]["expired_waits"]
+    assert stack.call("create-run") == (202, first)
+    assert stack.status() == first
+    assert stack.aws.simulator.calls("CreateTrainingJob") == [("churn-relay-01", "ok")]
+
+
+def test_a_body_in_base64_is_read_too(stack: Stack) -> None:
+    code, run = stack.call("create-run", base64.b64encode(json.dumps(SPEC).encode()).decode(), isBase64Encoded=True)
+    assert (code, run["run_id"]) == (202, "churn")
+
+
+def test_a_run_from_s3_and_from_the_api_is_one_run(stack: Stack) -> None:
+    stack.submit()
+    assert stack.call("create-run")[0] == 202
+    assert stack.aws.simulator.created() == ["churn-relay-01"]
+
+
+def test_another_spec_of_a_taken_name_is_a_conflict(stack: Stack) -> None:
+    stack.call("create-run")
+    code, error = stack.call("create-run", spec(HyperParameters={"num_round": "1"}))
+    assert (code, error["code"], error["details"]) == (409, "NameConflict", [])
+    assert "churn" in error["message"]
+
+
+def test_a_bad_spec_is_refused_with_every_problem_and_its_path(stack: Stack) -> None:
+    code, error = stack.call("create-run", spec(RoleArn="arn:aws:iam::000000000000:role/admin", Enviroment={"A": "b"}))
+    assert (code, error["code"]) == (400, "InvalidSpec")
+    assert {detail["path"] for detail in error["details"]} == {"training_job.RoleArn", "training_job.Enviroment"}
+    assert error["message"] == "The spec has 2 problems."
+    assert all(detail["message"] for detail in error["details"])
+    assert stack.aws.simulator.calls("CreateTrainingJob") == []
+
+
+@pytest.mark.parametrize("body", ["", "{", "null", "[]", json.dumps({"name": "x" * 262_144})])
+def test_a_body_that_is_no_spec_is_refused(stack: Stack, body: str) -> None:
+    code, error = stack.call("create-run", body)
+    assert (code, error["code"], len(error["details"])) == (400, "InvalidSpec", 1)
+
+
+def test_a_call_without_a_body_is_refused(stack: Stack) -> None:
+    answer = stack.invoke("api", document("api/create-run") | {"body": None})
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (400, "InvalidSpec")
+
+
+def test_a_run_is_shown_as_its_status_document_shows_it(stack: Stack) -> None:
+    stack.submit()
+    assert stack.call("get-run") == (200, stack.status())
+
+
+def test_a_listing_holds_the_runs_of_the_status_asked_for(stack: Stack) -> None:
+    fill(stack)
+    code, page = stack.call("list-runs")
+    assert code == 200
+    assert [run["run_id"] for run in page["runs"]] == ["run-07", "run-01"]
+    assert {run["status"] for run in page["runs"]} == {"InProgress"}
+    assert page["next_token"] is None
+    assert set(page["runs"][0]) == {"run_id", "status", "reason", "attempts", "created_at", "updated_at"}
+
+
+@pytest.mark.parametrize("limit", [1, 5, 12, 100])
+def test_a_listing_is_paged_newest_first_over_all_statuses(stack: Stack, limit: int) -> None:
+    newest_first = fill(stack)
+    found: list[str] = []
+    query = {"limit": str(limit)}
+    while True:
+        code, page = stack.call("list-runs", query=query)
+        assert code == 200
+        assert 0 < len(page["runs"]) <= limit
+        found += [run["run_id"] for run in page["runs"]]
+        if page["next_token"] is None:
+            break
+        query["token"] = page["next_token"]
+    assert found == newest_first
+
+
+def test_a_listing_of_no_runs_is_empty(stack: Stack) -> None:
+    assert stack.call("list-runs", query={}) == (200, {"runs": [], "next_token": None})
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"status": "Running"},
+        {"status": ""},
+        {"limit": "0"},
+        {"limit": "101"},
+        {"limit": "ten"},
+        {"limit": "-1"},
+        {"limit": "٣"},
+        {"token": "yesterday"},
+        {"token": "2025-06-03T09:14:00.000000Z#churn\n"},
+        {"page": "2"},
+    ],
+)
+def test_a_query_that_cannot_be_used_is_refused_and_named(stack: Stack, query: dict[str, str]) -> None:
+    code, error = stack.call("list-runs", query=query)
+    assert (code, error["code"], error["details"]) == (400, "InvalidQuery", [])
+    assert next(iter(query)) in error["message"]
+
+
+def test_a_stop_is_accepted_passed_on_and_final(stack: Stack) -> None:
+    stack.aws.simulator.play(default=LONG)
+    stack.submit()
+    stack.clock.passes(60)
+    code, run = stack.call("stop-run")
+    assert (code, run["status"], run["stop_requested"]) == (202, "Stopping", True)
+    assert stack.call("stop-run")[0] == 202
+    assert stack.aws.simulator.calls("StopTrainingJob") == [("churn-relay-01", "ok")]
+    stack.clock.passes(5)
+    stack.observe("stopped-by-user")
+    assert stack.status()["status"] == "Stopped"
+    assert stack.status()["reason"] == "stopped by request"
+    assert stack.call("stop-run") == (202, stack.status())
+
+
+def test_a_stopped_run_is_resumed_with_its_next_attempt_from_its_newest_checkpoint(stack: Stack) -> None:
+    stack.aws.simulator.play(default=LONG)
+    stack.submit()
+    stack.checkpoint()
+    stack.clock.passes(60)
+    stack.call("stop-run")
+    stack.clock.passes(5)
+    stack.observe("stopped-by-user")
+    code, run = stack.call("resume-run")
+    assert (code, run["status"], run["ended_at"]) == (202, "InProgress", None)
+    assert run["attempts"][1]["resumes_from"]["key"] == "checkpoints/churn/xgboost-checkpoint.7"
+    assert stack.aws.simulator.created() == ["churn-relay-01", "churn-relay-02"]
+
+
+def test_a_stop_of_a_completed_run_and_the_resume_of_an_open_one_are_rejected(stack: Stack) -> None:
+    stack.submit()
+    code, error = stack.call("resume-run")
+    assert (code, error["code"]) == (409, "Rejected")
+    assert error["message"] == "the run has not ended: it is InProgress"
+    stack.clock.passes(60)
+    stack.observe("completed")
+    code, error = stack.call("stop-run")
+    assert (code, error["code"]) == (409, "Rejected")
+    assert error["message"] == "the run has ended already: it is Completed"
+    assert stack.call("resume-run")[0] == 409
+
+
+@pytest.mark.parametrize("name", ["get-run", "stop-run", "resume-run"])
+def test_a_run_that_does_not_exist_is_not_found(stack: Stack, name: str) -> None:
+    code, error = stack.call(name)
+    assert (code, error["code"], error["details"]) == (404, "NoSuchRun", [])
+    assert "There is no run churn" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/"), ("GET", "/jobs"), ("DELETE", "/runs/churn"), ("POST", "/runs/churn/start")]
+)
+def test_a_route_that_does_not_exist_is_not_found_and_the_routes_are_named(
+    stack: Stack, method: str, path: str
+) -> None:
+    code, error = stack.call("get-run", httpMethod=method, path=path)
+    assert (code, error["code"], error["details"]) == (404, "NoSuchRoute", [])
+    assert "POST /runs/{id}/stop" in error["message"]
+
+
+@pytest.mark.parametrize("run_id", ["%2e%2e", "a b", "x" * 2000, "churn%2Fstop", "é"])
+def test_a_run_id_of_any_shape_is_answered_with_not_found(stack: Stack, run_id: str) -> None:
+    code, error = stack.call("get-run", path=f"/runs/{run_id}")
+    assert (code, set(error)) == (404, {"code", "message", "details"})
+
+
+def test_a_fault_of_ours_is_told_without_its_inside(stack: Stack) -> None:
+    stack.client("dynamodb").delete_table(TableName=TABLE)
+    code, error = stack.call("get-run")
+    assert (code, error["code"], error["details"]) == (500, "InternalError", [])
+    assert "Table" not in error["message"]
+
+
+def test_every_document_for_the_api_is_called_here() -> None:
+    names = {path.stem for path in (ROOT / "events" / "api").glob("*.json")}
+    assert names == {"create-run", "get-run", "list-runs", "resume-run", "stop-run"}
