@@ -245,7 +245,8 @@ class Stretch:
         return uri
 
     def _report(self, happens: Input, model: str | None = None) -> None:
-        self._around.tell(self._record.name, happens, model=model)
+        if not self.interrupted:  # what it has to say may be about a phase of the next stretch by now
+            self._around.tell(self._record.name, happens, model=model)
 
     def _wait_until(self, fulfilled: Callable[[], bool]) -> None:
         while not fulfilled():

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+import simulator
 from simulator.capacity import Interruption, ScriptedCapacity
 from simulator.job import Failure, Secondary
-from simulator.scenario import Scenario, ScenarioError, parse_scenario, read_scenario
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from simulator.scenario import Scenario, ScenarioError, parse_scenario, parse_text, read_scenario
 
 
 def test_the_first_rule_that_matches_wins() -> None:
@@ -57,6 +56,16 @@ def test_a_rule_becomes_a_script_of_the_life_model() -> None:
     assert script.checkpoint_every == 2
     assert script.failure == Failure("InternalServerError: x", Secondary.TRAINING, 1)
     assert (script.starting, script.downloading) == (5, 0.2)
+
+
+def test_the_example_of_the_readme_is_a_scenario() -> None:
+    readme = Path(simulator.__file__).with_name("README.md").read_text(encoding="utf-8")
+    example = readme.partition("```yaml\n")[2].partition("```")[0]
+
+    scenario = parse_scenario(parse_text(example))
+
+    assert len(scenario.rules) == 3
+    assert scenario.rule_for("churn-relay-01", "spot", "ml.m5.large").capacity.after == 2
 
 
 def test_new_rules_go_first_and_new_quotas_replace_those_of_their_kind() -> None:
