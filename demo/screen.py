@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ COLOURS = {
     "Failed": "bold red",
 }
 SHOWN_STEPS = 9
+_LONG_FRACTION = re.compile(r"(\d\.\d{4})\d+")
 METRICS = (
     "AttemptsLaunched",
     "Interruptions",
@@ -105,9 +107,10 @@ def _since(began: datetime, moment: datetime) -> str:
 def _progress(view: View, rounds: int) -> RenderableType:
     grid = Table.grid(padding=(0, 1))
     metrics = next((attempt.log.metrics for attempt in reversed(view.attempts) if attempt.log.metrics), "")
-    grid.add_row("Rounds", ProgressBar(total=rounds, completed=view.reached, width=50), f"{view.reached} of {rounds}")
-    grid.add_row("In S3", ProgressBar(total=rounds, completed=view.kept, width=50), f"{view.kept} are safe")
-    grid.add_row("", Text(metrics, "dim"), "")
+    for heading, count, said in (("Rounds", view.reached, f"of {rounds}"), ("In S3", view.kept, "are safe")):
+        bar = ProgressBar(total=rounds, completed=count, width=50, complete_style="green", finished_style="green")
+        grid.add_row(heading, bar, f"{count} {said}")
+    grid.add_row("", Text(_LONG_FRACTION.sub(r"\1", metrics), "dim"), "")
     return grid
 
 

@@ -1,4 +1,4 @@
-"""What the demo reads, draws and judges, from recorded documents; the whole demo runs in the end-to-end tests."""
+"""What the demo reads, draws and judges, from recorded documents."""
 
 from __future__ import annotations
 

@@ -1,0 +1,138 @@
+"""The command ``python -m demo``: what it prints where, and with which exit code it ends."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from demo import __main__ as command
+from demo.comparison import Comparison
+from demo.outcome import Outcome, Places
+from demo.play import DemoError, Deployed
+from demo.watching import View
+from simulator import embedded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PLACES = Places("s3://specs/status/churn.json", "/aws/sagemaker/TrainingJobs", (), "s3://data/checkpoints/", None)
+GOOD = Outcome(View({"run_id": "churn", "status": "Completed"}), Comparison(5000, 0, 0.0), {}, PLACES, 60.0)
+STACK = SimpleNamespace(
+    client=lambda service: service,
+    outputs={"SpecsBucket": "specs", "SubmitFunction": "submit", "ObserveFunction": "observe"},
+    folder="the-folder-of-logs",
+    api_url="http://127.0.0.1:1/v1",
+)
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Replace the embedded stack; gives how it was started, and whether it has been ended."""
+    calls: list[dict[str, Any]] = []
+
+    @contextmanager
+    def running(**options: Any) -> Iterator[SimpleNamespace]:
+        calls.append({**options, "ended": False})
+        try:
+            yield STACK
+        finally:
+            calls[-1]["ended"] = True
+
+    monkeypatch.setattr(embedded, "running", running)
+    return calls
+
+
+def _playing(monkeypatch: pytest.MonkeyPatch, ends: Callable[[], Outcome]) -> list[Deployed]:
+    seen: list[Deployed] = []
+
+    def play(stack: Deployed, *_: object) -> Outcome:
+        seen.append(stack)
+        return ends()
+
+    monkeypatch.setattr(command, "play", play)
+    return seen
+
+
+def _fails(error: BaseException) -> Callable[[], Outcome]:
+    def end() -> Outcome:
+        raise error
+
+    return end
+
+
+def test_a_good_run_ends_with_0_and_shows_the_result(
+    begun: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = _playing(monkeypatch, lambda: GOOD)
+    assert command.main([]) == 0
+    assert "5000 predictions" in capsys.readouterr().out
+    assert (seen[0].specs_bucket, seen[0].functions) == ("specs", ("submit", "observe"))
+    assert begun[0]["ended"]
+    assert not begun[0]["keep"]
+
+
+def test_json_prints_one_object_and_nothing_else(
+    begun: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _playing(monkeypatch, lambda: GOOD)
+    assert command.main(["--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == GOOD.document()
+    assert printed.err == ""
+
+
+def test_keep_says_how_to_talk_to_the_stack_and_how_to_stop_it(
+    begun: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _playing(monkeypatch, lambda: GOOD)
+    assert command.main(["--keep", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["status"] == "Completed"
+    for told in ("stack.env", "s3://specs/runs/", STACK.api_url, "-m simulator.embedded stop"):
+        assert told in printed.err
+    assert begun[0]["keep"]
+
+
+def test_a_run_that_did_not_complete_ends_with_1(
+    begun: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = Outcome(View({"run_id": "churn", "status": "Failed", "reason": "no budget"}), None, {}, PLACES, 60.0)
+    _playing(monkeypatch, lambda: failed)
+    assert command.main([]) == 1
+    assert "There is no model to compare." in capsys.readouterr().out
+
+
+def test_a_run_that_does_not_end_in_time_ends_with_1_and_names_the_logs(
+    begun: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _playing(monkeypatch, _fails(DemoError("the run did not end within 9 seconds")))
+    assert command.main(["--json"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "did not end within 9 seconds" in printed.err
+    assert "the-folder-of-logs" in printed.err
+    assert begun[0]["ended"]
+
+
+def test_a_stack_that_does_not_start_ends_with_1_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def running(**_: Any) -> None:
+        raise embedded.EmbeddedError("sam build failed: no space [left]")
+
+    monkeypatch.setattr(embedded, "running", running)
+    assert command.main([]) == 1
+    assert "sam build failed: no space [left]" in capsys.readouterr().err
+
+
+def test_ctrl_c_stops_everything_and_ends_with_130(
+    begun: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _playing(monkeypatch, _fails(KeyboardInterrupt()))
+    assert command.main([]) == 130
+    assert "everything that was started is stopped" in capsys.readouterr().err
+    assert begun[0]["ended"]
