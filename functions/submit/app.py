@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch import process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -19,7 +19,7 @@ logger = Logger()
 service = bootstrap.service(RunSettings.from_env())
 files = bootstrap.spec_files()
 rules = Rules(**asdict(SubmissionSettings.from_env()))
-processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+processor = bootstrap.batches(logger)
 
 
 def submit(record: SQSRecord) -> None:

@@ -20,6 +20,7 @@ from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
 from spot_relay.service import Service, utc_now
 
 if TYPE_CHECKING:
+    from spot_relay.adapters.batches import LoggedBatches
     from spot_relay.settings import RunSettings, TickSettings
 
 # A function has 60 s; a call that hangs must leave time to say so, and the queue tries again.
@@ -51,6 +52,13 @@ def service(settings: RunSettings) -> Service:
 def spec_files() -> SpecFiles:
     """Wire the reading of uploaded specs."""
     return SpecFiles(client("s3"))
+
+
+def batches(logger: Logger) -> LoggedBatches:
+    """Wire the handling of batches; only functions behind a queue pay for its import."""
+    from spot_relay.adapters.batches import LoggedBatches
+
+    return LoggedBatches(logger)
 
 
 def due_runs(settings: TickSettings) -> DynamoDBRunStore:

@@ -33,7 +33,10 @@ class S3Checkpoints:
     client: S3Client
 
     def newest(self, uri: str) -> Checkpoint | None:
-        """Find the newest checkpoint under ``s3://bucket/prefix/``, or None; markers and folders do not count."""
+        """Find the newest checkpoint under ``s3://bucket/prefix/``, or None; markers and folders do not count.
+
+        A bucket that does not exist holds none. One that can't be read proves nothing, and raises.
+        """
         where = urlsplit(uri)
         prefix = where.path.removeprefix("/")
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=where.netloc, Prefix=prefix)
@@ -43,8 +46,11 @@ class S3Checkpoints:
             for item in page.get("Contents", [])
             if not item["Key"].endswith("/") and _MARKER not in item["Key"].rpartition("/")[2]
         )
-        # S3 tells seconds only: of two in one second the longer key is the later round, then the greater.
-        return max(found, key=lambda c: (c.last_modified, len(c.key), c.key), default=None)
+        try:
+            # S3 tells seconds only: of two in one second the longer key is the later round, then the greater.
+            return max(found, key=lambda c: (c.last_modified, len(c.key), c.key), default=None)
+        except self.client.exceptions.NoSuchBucket:
+            return None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,142 @@
+"""A deployed stack as its users and its operator see it, for the end-to-end tests."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simulator.embedded import Stack
+
+Found = TypeVar("Found")
+
+CHECKPOINTS = "sagemaker-us-east-1-000000000000"
+
+_SPEC: dict[str, Any] = {
+    "training_job": {
+        "AlgorithmSpecification": {
+            "TrainingImage": "000000000000.dkr.ecr.us-east-1.amazonaws.com/trainer:1",
+            "TrainingInputMode": "File",
+        },
+        "RoleArn": "arn:aws:iam::000000000000:role/spot-relay-training",
+        "OutputDataConfig": {"S3OutputPath": f"s3://{CHECKPOINTS}/output"},
+        "ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 10},
+        "EnableManagedSpotTraining": True,
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 120},
+    },
+    "policy": {"backoff": {"base_seconds": 1, "max_seconds": 2}},
+}
+
+
+def spec(name: str, max_wait: int = 120) -> dict[str, Any]:
+    """Give a good spec."""
+    made = {"name": name, **copy.deepcopy(_SPEC)}
+    made["training_job"]["StoppingCondition"] = {
+        "MaxRuntimeInSeconds": min(60, max_wait),
+        "MaxWaitTimeInSeconds": max_wait,
+    }
+    made["training_job"]["CheckpointConfig"] = {"S3Uri": f"s3://{CHECKPOINTS}/{name}/checkpoints"}
+    return made
+
+
+def eventually(what: str, look: Callable[[], Found | None], seconds: float = 45) -> Found:
+    """Look until there is something, and give it; fail, saying what was waited for, when the time is up."""
+    waiting = Retrying(
+        stop=stop_after_delay(seconds),
+        wait=wait_fixed(0.25),
+        retry=retry_if_result(lambda found: found is None),
+    )
+    try:
+        found = waiting(look)
+    except RetryError:
+        raise AssertionError(f"{what} did not happen within {seconds:g} s") from None
+    assert found is not None
+    return found
+
+
+@dataclass(frozen=True)
+class Relay:
+    """The moves that the tests make on one stack."""
+
+    stack: Stack
+
+    @property
+    def bucket(self) -> str:
+        """The bucket of specs."""
+        return self.stack.outputs["SpecsBucket"]
+
+    def rule(self, run: str, attempt: str = "*", **rule: Any) -> None:
+        """Tell the simulator what becomes of a run's jobs; the newest rule that matches wins."""
+        rules = [{"name": f"{run}-relay-{attempt}", **rule}]
+        answer = httpx.post(f"{self.stack.simulator_url}/_simulator/rules", json=rules, trust_env=False)
+        assert answer.is_success, answer.text
+
+    def upload(self, key: str, body: bytes | dict[str, Any]) -> None:
+        """Put a spec where it is seen."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.stack.client("s3").put_object(Bucket=self.bucket, Key=key, Body=data)
+
+    def read(self, key: str) -> dict[str, Any] | None:
+        """Read a JSON document from the bucket of specs, or None while there is none."""
+        s3 = self.stack.client("s3")
+        try:
+            answer = s3.get_object(Bucket=self.bucket, Key=key)
+        except s3.exceptions.NoSuchKey:
+            return None
+        document: dict[str, Any] = json.loads(answer["Body"].read())
+        return document
+
+    def status(self, run: str) -> dict[str, Any] | None:
+        """Read a run's status document."""
+        return self.read(f"status/{run}.json")
+
+    def ends(self, run: str, seconds: float = 45) -> dict[str, Any]:
+        """Wait until a run has ended, and give its status document."""
+        return self.comes_to(run, "Completed", "Failed", "Stopped", seconds=seconds)
+
+    def comes_to(self, run: str, *statuses: str, seconds: float = 45) -> dict[str, Any]:
+        """Wait until a run's status document shows one of the statuses, and give it."""
+
+        def look() -> dict[str, Any] | None:
+            document = self.status(run)
+            return document if document and document["status"] in statuses else None
+
+        return eventually(f"{run} becoming {' or '.join(statuses)}", look, seconds)
+
+    def jobs(self, run: str) -> list[str]:
+        """Name the training jobs of a run that SageMaker knows, oldest first."""
+        pages = self.stack.client("sagemaker").get_paginator("list_training_jobs")
+        found = pages.paginate(NameContains=f"{run}-relay-", SortBy="CreationTime", SortOrder="Ascending")
+        return [job["TrainingJobName"] for page in found for job in page["TrainingJobSummaries"]]
+
+    def messages(self, queue: str) -> list[str]:
+        """Receive and delete what waits in the queue that an output names."""
+        sqs, url = self.stack.client("sqs"), self.stack.outputs[queue]
+        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        for message in found:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return [message["Body"] for message in found]
+
+    def metrics(self) -> dict[str, float]:
+        """Add up the metrics that the functions have logged."""
+        totals: dict[str, float] = {}
+        for function in ("submit", "api", "observe"):
+            for line in self.stack.logs(function):
+                for name, value in _values(line):
+                    totals[name] = totals.get(name, 0) + value
+        return totals
+
+
+def _values(line: str) -> list[tuple[str, float]]:
+    if '"_aws"' not in line:
+        return []
+    entry = json.loads(line[line.index("{") :])
+    names = [metric["Name"] for block in entry["_aws"]["CloudWatchMetrics"] for metric in block["Metrics"]]
+    return [(name, value) for name in names for value in entry[name]]

@@ -1,0 +1,190 @@
+"""Whole runs on the deployed template: what users do, and what SageMaker does to them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.e2e.relay import CHECKPOINTS, Relay, eventually, spec
+
+if TYPE_CHECKING:
+    from simulator.embedded import Stack
+
+FOREVER: dict[str, Any] = {"capacity": {"after": 0}, "train_seconds": 3600}
+
+
+CAPACITY = (
+    "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
+)
+
+
+@pytest.fixture(scope="session")
+def relay(stack: Stack) -> Relay:
+    """The stack, with those runs begun that have to wait for a tick, so that they wait while other tests work."""
+    relay = Relay(stack)
+    stack.client("s3").create_bucket(Bucket=CHECKPOINTS)
+    relay.rule("scarce", train_seconds=0.5)
+    relay.rule("scarce", "01", fail={"reason": CAPACITY, "phase": "Starting"})
+    relay.upload("runs/scarce.json", spec("scarce"))
+    relay.rule("deaf", train_seconds=1, events={"drop": {"fraction": 1}})
+    relay.upload("runs/deaf.json", spec("deaf"))
+    return relay
+
+
+def test_an_uploaded_spec_becomes_a_run_that_completes_with_its_savings(relay: Relay) -> None:
+    relay.rule("uploaded", capacity={"after": 0.2}, train_seconds=2, billable_share=0.5)
+    relay.upload("runs/team/uploaded.yaml", yaml.safe_dump(spec("uploaded")).encode())
+    document = relay.ends("uploaded")
+    assert document["status"] == "Completed"
+    assert document["savings_percent"] > 0
+    assert [attempt["job_name"] for attempt in document["attempts"]] == ["uploaded-relay-01"]
+    assert relay.read("errors/runs/team/uploaded.yaml.json") is None
+
+
+def test_a_bare_request_posted_to_the_api_becomes_a_run_that_can_be_shown_and_listed(relay: Relay) -> None:
+    relay.rule("posted", capacity={"after": 0}, train_seconds=0.5)
+    request = {"TrainingJobName": "posted", **spec("posted")["training_job"]}
+    answer = relay.stack.call("POST", "/runs", request)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["run_id"] == "posted"
+    relay.ends("posted")
+    assert relay.stack.call("GET", "/runs/posted").json()["status"] == "Completed"
+    listed = relay.stack.call("GET", "/runs?status=Completed&limit=100").json()
+    assert "posted" in [run["run_id"] for run in listed["runs"]]
+
+
+def test_the_same_post_again_is_the_same_run_and_another_body_is_a_conflict(relay: Relay) -> None:
+    relay.rule("again", **FOREVER)
+    first = relay.stack.call("POST", "/runs", spec("again"))
+    second = relay.stack.call("POST", "/runs", spec("again"))
+    other = relay.stack.call("POST", "/runs", spec("again", max_wait=99))
+    assert (first.status_code, second.status_code, other.status_code) == (202, 202, 409)
+    assert first.json()["created_at"] == second.json()["created_at"]
+    assert other.json()["code"] == "NameConflict"
+    assert relay.jobs("again") == ["again-relay-01"]
+
+
+def test_the_api_tells_every_problem_of_a_spec_with_its_path(relay: Relay) -> None:
+    bad = spec("bad-post")
+    bad["training_job"]["StoppingCondition"]["MaxWaitTimeInSeconds"] = 1
+    bad["training_job"]["RoleArn"] = "arn:aws:iam::000000000000:role/admin"
+    answer = relay.stack.call("POST", "/runs", bad)
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "InvalidSpec"
+    assert {detail["path"] for detail in answer.json()["details"]} == {
+        "training_job.StoppingCondition.MaxWaitTimeInSeconds",
+        "training_job.RoleArn",
+    }
+
+
+@pytest.mark.parametrize("path", ["/runs/nobody", "/nowhere"])
+def test_what_is_not_there_is_answered_with_a_code(relay: Relay, path: str) -> None:
+    answer = relay.stack.call("GET", path)
+    assert answer.status_code in {403, 404}
+    assert "message" in answer.json()
+
+
+def test_a_bad_upload_is_reported_beside_it_and_leaves_no_message_behind(relay: Relay) -> None:
+    bad = spec("bad")
+    bad["training_job"]["ResourceConfig"]["InstanceTyp"] = "ml.m5.xlarge"
+    bad["policy"]["budgets"] = {"expired_waits": -1}
+    relay.upload("runs/bad.json", bad)
+    report = eventually("the error report", lambda: relay.read("errors/runs/bad.json.json"))
+    assert {error["path"] for error in report["errors"]} >= {
+        "training_job.ResourceConfig.InstanceTyp",
+        "policy.budgets.expired_waits",
+    }
+    assert relay.status("bad") is None
+    del bad["training_job"]["ResourceConfig"]["InstanceTyp"]
+    bad["policy"]["budgets"] = {"expired_waits": 1}
+    relay.rule("bad", train_seconds=0.2)
+    relay.upload("runs/bad.json", bad)
+    assert relay.ends("bad")["status"] == "Completed"
+    assert relay.read("errors/runs/bad.json.json") is None
+
+
+def test_the_same_spec_uploaded_twice_is_one_run_and_one_job(relay: Relay) -> None:
+    relay.rule("twice", **FOREVER)
+    relay.upload("runs/twice.json", spec("twice"))
+    relay.upload("runs/twice.json", spec("twice"))
+    relay.comes_to("twice", "InProgress")
+
+    def both_read() -> bool | None:
+        accepted = [line for line in relay.stack.logs("submit") if "the spec is accepted" in line and '"twice"' in line]
+        return True if len(accepted) == 2 else None
+
+    eventually("both uploads being read", both_read)
+    assert relay.jobs("twice") == ["twice-relay-01"]
+
+
+def test_an_expired_wait_is_followed_by_an_attempt_from_the_checkpoint(relay: Relay) -> None:
+    relay.rule("waiting", train_seconds=2, checkpoints={"every_seconds": 1})
+    relay.rule(
+        "waiting",
+        "01",
+        capacity={"after": 0, "interruptions": [{"after_checkpoints": 2}]},
+        train_seconds=60,
+        checkpoints={"every_seconds": 1},
+        events={"duplicates": 1},
+    )
+    relay.upload("runs/waiting.json", spec("waiting", max_wait=6))
+    document = relay.ends("waiting")
+    assert document["status"] == "Completed"
+    assert [attempt["outcome"] for attempt in document["attempts"]] == ["MaxWaitTimeExceeded", "Completed"]
+    assert document["attempts"][1]["resumes_from"]["key"] == "waiting/checkpoints/xgboost-checkpoint.2"
+    assert document["interruptions"] == 1
+    assert relay.jobs("waiting") == ["waiting-relay-01", "waiting-relay-02"]
+    metrics = relay.metrics()
+    assert metrics["RelaunchesAfterMaxWaitTimeExceeded"] >= 1
+    assert metrics["WaitsExpired"] >= 1
+    assert metrics["LateOrDuplicateEvents"] >= 1
+
+
+def test_a_failure_of_the_users_code_fails_the_run_with_its_reason(relay: Relay) -> None:
+    relay.rule("faulty", fail={"reason": "AlgorithmError: exit code 1", "phase": "Training"})
+    relay.upload("runs/faulty.json", spec("faulty"))
+    document = relay.ends("faulty")
+    assert document["status"] == "Failed"
+    assert "exit code 1" in document["reason"]
+
+
+def test_a_user_stops_a_run_and_resumes_it(relay: Relay) -> None:
+    relay.rule("halted", **FOREVER)
+    relay.upload("runs/halted.json", spec("halted"))
+    relay.comes_to("halted", "InProgress")
+    assert relay.stack.call("POST", "/runs/halted/stop").status_code == 202
+    assert relay.ends("halted")["status"] == "Stopped"
+    relay.rule("halted", train_seconds=0.2)
+    assert relay.stack.call("POST", "/runs/halted/resume").status_code == 202
+    assert relay.comes_to("halted", "Completed")["attempts"][1]["cause"] == "Resumed"
+    assert relay.stack.call("POST", "/runs/halted/stop").status_code == 409
+
+
+def test_a_poison_message_ends_in_the_dead_letter_queue_and_the_others_are_worked_on(relay: Relay) -> None:
+    sqs, url = relay.stack.client("sqs"), relay.stack.outputs["ObserveQueueUrl"]
+    given = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy", "VisibilityTimeout"])["Attributes"]
+    impatient = {**json.loads(given["RedrivePolicy"]), "maxReceiveCount": "2"}
+    relay.rule("unharmed", train_seconds=0.5)
+    try:
+        sqs.set_queue_attributes(
+            QueueUrl=url, Attributes={"RedrivePolicy": json.dumps(impatient), "VisibilityTimeout": "1"}
+        )
+        sqs.send_message(QueueUrl=url, MessageBody="this is no event")
+        relay.upload("runs/unharmed.json", spec("unharmed"))
+        assert relay.ends("unharmed")["status"] == "Completed"
+        dead = eventually("the dead letter", lambda: relay.messages("ObserveDeadLetterQueueUrl") or None)
+        assert dead == ["this is no event"]
+    finally:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=given)
+
+
+def test_a_capacity_error_is_relaunched_by_the_tick_after_its_backoff(relay: Relay) -> None:
+    document = relay.ends("scarce", seconds=110)
+    assert [attempt["outcome"] for attempt in document["attempts"]] == ["CapacityError", "Completed"]
+
+
+def test_a_run_of_which_every_event_is_lost_is_brought_to_its_end_by_the_tick(relay: Relay) -> None:
+    assert relay.ends("deaf", seconds=150)["status"] == "Completed"
