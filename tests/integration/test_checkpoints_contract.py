@@ -1,0 +1,145 @@
+"""The newest checkpoint is found in memory as in S3; what only S3 can hold is found in S3."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
+
+from spot_relay.adapters.s3 import S3Checkpoints
+from spot_relay.domain.job import Checkpoint
+from tests.fakes import NOON, MemoryCheckpoints
+
+if TYPE_CHECKING:
+    from spot_relay.ports import Checkpoints
+    from tests.integration.servers import Servers
+
+BUCKET = "models"
+PREFIX = f"s3://{BUCKET}/churn/"
+
+
+class Place(Protocol):
+    """Somewhere to leave checkpoints."""
+
+    @property
+    def port(self) -> Checkpoints:
+        """The port that finds the newest of them."""
+
+    def leave(self, key: str, at: datetime) -> Checkpoint:
+        """Leave an object, last modified at a moment."""
+
+
+class Memory:
+    def __init__(self) -> None:
+        self.port = MemoryCheckpoints()
+
+    def leave(self, key: str, at: datetime) -> Checkpoint:
+        found = Checkpoint(key, at)
+        self.port.found.setdefault(f"s3://{BUCKET}/{key.partition('/')[0]}/", []).append(found)
+        return found
+
+
+class S3:
+    def __init__(self, servers: Servers) -> None:
+        servers.client("s3").create_bucket(Bucket=BUCKET)
+        self.port = S3Checkpoints(servers.client("s3"))
+        self._backend: Any = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+
+    def leave(self, key: str, at: datetime) -> Checkpoint:
+        # Past the server, which can't be told a time; what is tested is how the listing is read.
+        self._backend.put_object(BUCKET, key, b"").last_modified = at.replace(tzinfo=None)
+        return Checkpoint(key, at)
+
+
+@pytest.fixture
+def s3(aws: Servers) -> S3:
+    return S3(aws)
+
+
+@pytest.fixture(params=["memory", "s3"])
+def place(request: pytest.FixtureRequest) -> Place:
+    found: Place = Memory() if request.param == "memory" else request.getfixturevalue("s3")
+    return found
+
+
+def later(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def test_a_prefix_without_objects_has_no_checkpoint(place: Place) -> None:
+    assert place.port.newest(PREFIX) is None
+
+
+def test_the_checkpoint_that_was_written_last_is_the_newest_whatever_its_name(place: Place) -> None:
+    place.leave("churn/z", later(0))
+    newest = place.leave("churn/a", later(2))
+    place.leave("churn/m", later(1))
+    assert place.port.newest(PREFIX) == newest
+
+
+def test_of_checkpoints_of_one_second_the_one_of_the_later_round_is_the_newest(place: Place) -> None:
+    place.leave("churn/xgboost-checkpoint.9", later(0))
+    newest = place.leave("churn/xgboost-checkpoint.11", later(0))
+    place.leave("churn/xgboost-checkpoint.10", later(0))
+    assert place.port.newest(PREFIX) == newest
+
+
+@pytest.mark.parametrize("neighbour", ["churn-2/a", "churn0/a", "chur/a", "Churn/a"])
+def test_a_neighbour_with_a_like_name_is_another_run(place: Place, neighbour: str) -> None:
+    own = place.leave("churn/a", later(0))
+    place.leave(neighbour, later(60))
+    assert place.port.newest(PREFIX) == own
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "churn/xgboost-checkpoint.3.sagemaker-uploaded",
+        "churn/xgboost-checkpoint.3.sagemaker-uploading",
+        "churn/xgboost-checkpoint.3.sagemaker-ignore",
+        "churn/.sagemaker-ignore",
+        "churn/deeper/",
+        "churn/",
+    ],
+)
+def test_markers_and_folders_are_no_checkpoints(s3: S3, key: str) -> None:
+    s3.leave(key, later(60))
+    assert s3.port.newest(PREFIX) is None
+    own = s3.leave("churn/xgboost-checkpoint.3", later(0))
+    assert s3.port.newest(PREFIX) == own
+
+
+def test_a_checkpoint_in_a_folder_whose_name_looks_like_a_marker_counts(s3: S3) -> None:
+    newest = s3.leave("churn/a.sagemaker-b/model.pt", later(0))
+    assert s3.port.newest(PREFIX) == newest
+
+
+@pytest.mark.parametrize("key", ["churn/a b/épo que+1%2F.pt", "churn/a//b", "churn/?x=1&y=<2>", "churn/日本"])
+def test_a_key_of_any_characters_is_given_as_it_is(s3: S3, key: str) -> None:
+    newest = s3.leave(key, later(0))
+    assert s3.port.newest(PREFIX) == newest
+
+
+@pytest.mark.parametrize("place_of_newest", ["churn/0000-first", "churn/0500-middle", "churn/9999-last"])
+def test_the_newest_is_found_on_any_page_of_a_long_listing(s3: S3, place_of_newest: str) -> None:
+    for number in range(1200):
+        s3.leave(f"churn/{number:04d}", later(0))
+    newest = s3.leave(place_of_newest, later(1))
+    assert s3.port.newest(PREFIX) == newest
+
+
+def test_a_bucket_that_does_not_exist_holds_none(s3: S3) -> None:
+    assert s3.port.newest("s3://nowhere/churn/") is None
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InternalError", "SlowDown"])
+def test_a_bucket_that_cannot_be_read_proves_nothing_and_raises(s3: S3, code: str) -> None:
+    with Stubber(s3.port.client) as stub:
+        stub.add_client_error("list_objects_v2", code)
+        with pytest.raises(ClientError, match=code):
+            s3.port.newest(PREFIX)

@@ -1,0 +1,156 @@
+"""What is written for others arrives: status documents, error reports, announcements, due runs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from spot_relay.adapters.announcements import EventBridgeAnnouncements, NotAnnouncedError
+from spot_relay.adapters.due_queue import DueQueue, NotQueuedError
+from spot_relay.adapters.inbound import Upload, read_observation
+from spot_relay.adapters.s3 import S3StatusDocuments, SpecFiles, report_key
+from spot_relay.domain.observation import Due
+from spot_relay.domain.report import announcement, status_document
+from tests.fakes import NOON, MemoryAnnouncements, MemoryDocuments
+from tests.integration.runs import a_full_run
+from tests.integration.template import properties_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from spot_relay.ports import Announcements, StatusDocuments
+    from tests.integration.servers import Servers
+
+BUCKET = "specs"
+RUN = a_full_run("churn")
+
+
+def plain(document: dict[str, Any]) -> dict[str, Any]:
+    """Give a document as its reader has it."""
+    read: dict[str, Any] = json.loads(json.dumps(document))
+    return read
+
+
+@pytest.fixture(params=["memory", "s3"])
+def documents(request: pytest.FixtureRequest) -> tuple[StatusDocuments, Callable[[str], dict[str, Any]]]:
+    """Status documents, and how they are read."""
+    if request.param == "memory":
+        memory = MemoryDocuments()
+        return memory, lambda run_id: plain(memory.written[run_id])
+    client = request.getfixturevalue("aws").client("s3")
+    client.create_bucket(Bucket=BUCKET)
+    return S3StatusDocuments(client, BUCKET), lambda run_id: json.loads(
+        client.get_object(Bucket=BUCKET, Key=f"status/{run_id}.json")["Body"].read()
+    )
+
+
+def test_a_status_document_is_read_as_it_was_written_last(
+    documents: tuple[StatusDocuments, Callable[[str], dict[str, Any]]],
+) -> None:
+    port, read = documents
+    port.write("churn", {"status": "Pending"})
+    port.write("churn-2", {"status": "Failed"})
+    port.write("churn", status_document(RUN))
+    assert read("churn") == plain(status_document(RUN))
+    assert read("churn-2") == {"status": "Failed"}
+
+
+def test_a_status_document_says_that_it_is_json_and_keeps_its_characters(aws: Servers) -> None:
+    aws.client("s3").create_bucket(Bucket=BUCKET)
+    S3StatusDocuments(aws.client("s3"), BUCKET).write("churn", status_document(RUN))
+    answer = aws.client("s3").get_object(Bucket=BUCKET, Key="status/churn.json")
+    assert answer["ContentType"] == "application/json"
+    assert "日本語" in answer["Body"].read().decode()
+
+
+@pytest.fixture(params=["memory", "eventbridge"])
+def announced(request: pytest.FixtureRequest) -> tuple[Announcements, Callable[[], list[dict[str, Any]]]]:
+    """Announcements, and what the rule that sends e-mail hears of them."""
+    if request.param == "memory":
+        memory = MemoryAnnouncements()
+        return memory, lambda: [plain(detail) for detail in memory.details]
+    client = request.getfixturevalue("aws").client
+    queue = client("sqs").create_queue(QueueName="heard")["QueueUrl"]
+    arn = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = json.dumps(properties_of("RunChangedRule")["EventPattern"])
+    client("events").put_rule(Name="heard", EventPattern=pattern)
+    client("events").put_targets(Rule="heard", Targets=[{"Id": "queue", "Arn": arn}])
+
+    def heard() -> list[dict[str, Any]]:
+        found = client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        return [json.loads(message["Body"])["detail"] for message in found]
+
+    return EventBridgeAnnouncements(client("events")), heard
+
+
+def test_an_announcement_is_heard_by_the_rule_of_the_template(
+    announced: tuple[Announcements, Callable[[], list[dict[str, Any]]]],
+) -> None:
+    port, heard = announced
+    port.announce(announcement(RUN) | {"status": "Failed"})
+    assert heard() == [plain(announcement(RUN) | {"status": "Failed"})]
+
+
+def test_an_announcement_that_the_bus_refuses_is_not_taken_for_done(aws: Servers) -> None:
+    with Stubber(aws.client("events")) as stub:
+        refused = {"ErrorCode": "InternalFailure", "ErrorMessage": "not now"}
+        stub.add_response("put_events", {"FailedEntryCount": 1, "Entries": [refused]})
+        with pytest.raises(NotAnnouncedError, match="not now"):
+            EventBridgeAnnouncements(aws.client("events")).announce({"run_id": "churn"})
+
+
+@pytest.mark.parametrize("many", [0, 1, 10, 11, 25])
+def test_every_due_run_is_queued_once_as_observe_reads_it(aws: Servers, many: int) -> None:
+    url = aws.client("sqs").create_queue(QueueName="observe")["QueueUrl"]
+    assert DueQueue(aws.client("sqs"), url).put(f"run-{number}" for number in range(many)) == many
+    found = []
+    while batch := aws.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        found += [read_observation(message["Body"]) for message in batch]
+    assert sorted(found, key=str) == sorted([(f"run-{number}", Due()) for number in range(many)], key=str)
+
+
+def test_a_due_run_that_the_queue_refuses_is_named_once_the_others_were_tried(aws: Servers) -> None:
+    refused = {"Id": "1", "SenderFault": False, "Code": "InternalError", "Message": "not now"}
+    taken = {"Id": "0", "MessageId": "m", "MD5OfMessageBody": "0" * 32}
+    with Stubber(aws.client("sqs")) as stub:
+        stub.add_response("send_message_batch", {"Successful": [], "Failed": [refused]})
+        stub.add_response("send_message_batch", {"Successful": [taken], "Failed": []})
+        with pytest.raises(NotQueuedError, match=r"^run-1: not now$"):
+            DueQueue(aws.client("sqs"), "http://queue").put([f"run-{number}" for number in range(11)])
+        stub.assert_no_pending_responses()
+
+
+def test_a_spec_is_read_up_to_one_byte_more_than_the_limit(aws: Servers) -> None:
+    aws.client("s3").create_bucket(Bucket=BUCKET)
+    aws.client("s3").put_object(Bucket=BUCKET, Key="runs/a.json", Body=b"x" * 100)
+    files = SpecFiles(aws.client("s3"))
+    assert files.read(Upload(BUCKET, "runs/a.json", None), 100) == b"x" * 100
+    assert files.read(Upload(BUCKET, "runs/a.json", None), 50) == b"x" * 51
+    assert files.read(Upload(BUCKET, "runs/b.json", None), 50) is None
+
+
+def test_a_spec_in_a_bucket_that_cannot_be_read_is_not_taken_for_gone(aws: Servers) -> None:
+    with pytest.raises(ClientError):
+        SpecFiles(aws.client("s3")).read(Upload("nowhere", "runs/a.json", None), 100)
+
+
+@pytest.mark.parametrize("key", ["runs/a.json", "runs/" + "é" * 500 + ".yaml", "runs/" + "x" * 1010 + ".yaml"])
+def test_the_report_of_a_spec_of_any_name_is_written_and_removed(aws: Servers, key: str) -> None:
+    aws.client("s3").create_bucket(Bucket=BUCKET)
+    files, upload = SpecFiles(aws.client("s3")), Upload(BUCKET, key, "v1")
+    files.report(upload, [{"path": "name", "message": "«bad»"}], NOON)
+    assert len(report_key(key).encode()) <= 1024
+    read = json.loads(aws.client("s3").get_object(Bucket=BUCKET, Key=report_key(key))["Body"].read())
+    assert read == {
+        "key": key,
+        "version_id": "v1",
+        "reported_at": "2026-11-23T12:00:00.000Z",
+        "errors": [{"path": "name", "message": "«bad»"}],
+    }
+    files.clear(upload)
+    files.clear(upload)
+    assert aws.client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
