@@ -1,0 +1,334 @@
+"""Training jobs are created, described and stopped in memory as through boto3, against the simulator."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, replace
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.stub import Stubber
+
+from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
+from spot_relay.domain.job import Absent, Job
+from spot_relay.domain.observation import Launched, Refused
+from spot_relay.domain.refusal import Refusal
+from tests.fakes import NOON, Clock, MemoryTrainingJobs
+from tests.integration.runs import a_run
+from tests.integration.servers import HOST, Servers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from spot_relay.domain.run import Run
+    from spot_relay.ports import TrainingJobs
+
+NAME = "churn-relay-01"
+RUN = a_run("churn", NOON)
+FULL = (
+    "The account-level service limit 'ml.m5.xlarge for spot training job usage' is {limit} Instances, with current "
+    "utilization of {used} Instances and a request delta of {delta} Instances."
+)
+# One try a call: how often botocore tries again is its own affair, and takes its time.
+ONCE = Config(connect_timeout=2, read_timeout=0.3, retries={"mode": "standard", "total_max_attempts": 1})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of CreateTrainingJob that creates nothing, and the kind of refusal that it is."""
+
+    refusal: Refusal
+    code: str
+    message: str
+    http_status: int = 400
+
+
+ANSWERS = [
+    Answer(Refusal.THROTTLED, "ThrottlingException", "Rate exceeded"),
+    Answer(Refusal.QUOTA_FULL, "ResourceLimitExceeded", FULL.format(limit=1, used=1, delta=1)),
+    Answer(Refusal.QUOTA_FULL, "ResourceLimitExceeded", "a text of tomorrow"),
+    Answer(Refusal.QUOTA_TOO_SMALL, "ResourceLimitExceeded", FULL.format(limit=0, used=0, delta=1)),
+    Answer(Refusal.UNAVAILABLE, "InternalFailure", "The request processing has failed", 500),
+    Answer(Refusal.UNAVAILABLE, "ServiceUnavailable", "Try again", 503),
+    Answer(Refusal.INVALID, "ValidationException", "Could not assume role"),
+    Answer(Refusal.INVALID, "AccessDeniedException", "User is not authorized to perform: iam:PassRole"),
+    Answer(Refusal.INVALID, "ResourceNotFound", "there is no such experiment"),
+]
+
+
+class World(Protocol):
+    """A SageMaker, and what a test does in it."""
+
+    clock: Clock
+
+    @property
+    def port(self) -> TrainingJobs:
+        """The port into it."""
+
+    def refuse(self, answer: Answer) -> None:
+        """Refuse the next CreateTrainingJob."""
+
+    def complete(self) -> None:
+        """Let the job complete."""
+
+
+class Memory:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.port = MemoryTrainingJobs(self.clock)
+
+    def refuse(self, answer: Answer) -> None:
+        self.port.refusals.append((answer.refusal, answer.message))
+
+    def complete(self) -> None:
+        self.clock.passes(60)
+        self.port.becomes(NAME, "Completed", "Completed")
+
+
+class Simulated:
+    def __init__(self, servers: Servers) -> None:
+        self.clock = Clock()
+        self.client: Any = boto3.client("sagemaker", config=ONCE)
+        self.port = SageMakerTrainingJobs(self.client)
+        self.simulator = servers.simulator
+        self.simulator.begin(self.clock)
+
+    def refuse(self, answer: Answer) -> None:
+        error = {"code": answer.code, "message": answer.message, "http_status": answer.http_status}
+        self.errs(operation="CreateTrainingJob", **error)
+
+    def errs(self, **error: Any) -> None:
+        self.simulator.play(default={"errors": [error]})
+
+    def complete(self) -> None:
+        self.clock.passes(60)
+
+
+@pytest.fixture
+def sagemaker(aws: Servers) -> Iterator[Simulated]:
+    world = Simulated(aws)
+    yield world
+    world.client.close()
+
+
+@pytest.fixture(params=["memory", "sagemaker"])
+def world(request: pytest.FixtureRequest) -> World:
+    found: World = Memory() if request.param == "memory" else request.getfixturevalue("sagemaker")
+    return found
+
+
+def create(world: World, run: Run = RUN) -> Launched | Refused:
+    return world.port.create(run, run.current)
+
+
+def described(world: World) -> Job:
+    job = world.port.describe(NAME)
+    assert isinstance(job, Job)
+    return job
+
+
+def test_a_created_job_is_launched_and_described_with_the_arn_of_its_launch(world: World) -> None:
+    launched = create(world)
+    assert isinstance(launched, Launched)
+    job = described(world)
+    assert (launched.attempt, launched.arn, job.name) == (1, job.arn, NAME)
+    assert (job.status, job.secondary_status, job.created_at) == ("InProgress", "Starting", NOON)
+    assert (job.ended_at, job.training_seconds, job.billable_seconds, job.failure_reason) == (None, None, None, None)
+
+
+def test_a_job_that_was_created_before_is_launched_not_created_again(world: World) -> None:
+    launched = create(world)
+    assert create(world) == launched
+
+
+def test_a_job_that_has_ended_since_is_launched_all_the_same(world: World) -> None:
+    launched = create(world)
+    world.complete()
+    assert create(world) == launched
+
+
+def test_the_job_of_an_earlier_run_of_the_same_name_is_somebody_elses(world: World) -> None:
+    launched = create(world, replace(RUN, submission_id="submission-0"))
+    assert isinstance(launched, Launched)
+    refused = create(world)
+    assert isinstance(refused, Refused)
+    assert (refused.attempt, refused.refusal) == (1, Refusal.NAME_TAKEN)
+    assert launched.arn in refused.message
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: f"{answer.refusal}-{answer.code}")
+def test_a_refusal_tells_its_kind_and_text_and_creates_nothing(world: World, answer: Answer) -> None:
+    world.refuse(answer)
+    assert create(world) == Refused(1, answer.refusal, answer.message)
+    assert world.port.describe(NAME) == Absent()
+    assert isinstance(create(world), Launched)
+
+
+def test_a_job_that_was_never_created_is_absent(world: World) -> None:
+    create(world)
+    assert world.port.describe("churn-relay-02") == Absent()
+
+
+def test_a_stop_makes_a_job_stop_and_a_second_one_changes_nothing(world: World) -> None:
+    create(world)
+    world.port.stop(NAME)
+    assert described(world).status == "Stopping"
+    world.port.stop(NAME)
+    assert described(world).status == "Stopping"
+
+
+def test_a_job_that_has_ended_or_never_was_is_left_as_it_is_by_a_stop(world: World) -> None:
+    create(world)
+    world.complete()
+    world.port.stop(NAME)
+    world.port.stop("churn-relay-02")
+    assert described(world).status == "Completed"
+    assert world.port.describe("churn-relay-02") == Absent()
+
+
+def test_a_quota_with_room_for_later_is_told_from_one_that_can_never_hold_the_job(sagemaker: Simulated) -> None:
+    quota = {"instance_type": "ml.m5.xlarge", "market": "spot", "limit": 1}
+    sagemaker.simulator.play(default={"train_seconds": 1000}, quotas=[quota])
+    assert isinstance(create(sagemaker, a_run("other", NOON)), Launched)
+    full = create(sagemaker)
+    assert isinstance(full, Refused)
+    assert full.refusal is Refusal.QUOTA_FULL
+    sagemaker.simulator.play(quotas=[quota | {"limit": 0}])
+    small = create(sagemaker)
+    assert isinstance(small, Refused)
+    assert small.refusal is Refusal.QUOTA_TOO_SMALL
+    assert "'ml.m5.xlarge for spot training job usage' is 0 Instances" in small.message
+
+
+def test_a_job_whose_creation_was_not_answered_is_found_when_it_is_tried_again(sagemaker: Simulated) -> None:
+    lost = {"code": "InternalFailure", "message": "lost", "http_status": 500, "takes_effect": True}
+    sagemaker.errs(operation="CreateTrainingJob", **lost)
+    assert create(sagemaker) == Refused(1, Refusal.UNAVAILABLE, "lost")
+    assert isinstance(create(sagemaker), Launched)
+    assert [outcome for _, outcome in sagemaker.simulator.calls("CreateTrainingJob")] == [
+        "InternalFailure",
+        "ResourceInUse",
+    ]
+
+
+def test_a_request_that_botocore_itself_refuses_is_invalid(sagemaker: Simulated) -> None:
+    wrong = replace(RUN, training_job=RUN.training_job | {"ResourceConfig": {"InstanceCount": "one"}})
+    refused = create(sagemaker, wrong)
+    assert isinstance(refused, Refused)
+    assert refused.refusal is Refusal.INVALID
+    assert "InstanceCount" in refused.message
+
+
+def test_a_request_that_breaks_a_rule_of_sagemaker_is_invalid_with_its_text(sagemaker: Simulated) -> None:
+    wrong = replace(RUN, training_job=RUN.training_job | {"StoppingCondition": {"MaxRuntimeInSeconds": 60}})
+    refused = create(sagemaker, wrong)
+    assert isinstance(refused, Refused)
+    assert refused.refusal is Refusal.INVALID
+    assert refused.message.startswith("Invalid MaxWaitTimeInSeconds.")
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port on which nothing listens."""
+    with socket.create_server((HOST, 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port on which something listens that never answers."""
+    with socket.create_server((HOST, 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("place", ["closed_port", "silent_port"])
+def test_a_sagemaker_that_does_not_answer_is_unavailable_for_a_launch_and_proves_nothing_else(
+    aws: Servers, request: pytest.FixtureRequest, place: str
+) -> None:
+    url = f"http://{HOST}:{request.getfixturevalue(place)}"
+    client = boto3.client("sagemaker", endpoint_url=url, config=ONCE)
+    jobs = SageMakerTrainingJobs(client)
+    refused = jobs.create(RUN, RUN.current)
+    assert isinstance(refused, Refused)
+    assert refused.refusal is Refusal.UNAVAILABLE
+    assert refused.message.startswith("SageMaker did not answer: ")
+    for call in (jobs.describe, jobs.stop):
+        with pytest.raises((EndpointConnectionError, ReadTimeoutError)):
+            call(NAME)
+    client.close()
+
+
+def test_an_error_that_says_nothing_of_the_request_is_raised(sagemaker: Simulated) -> None:
+    sagemaker.errs(operation="CreateTrainingJob", code="ExpiredTokenException", message="expired", http_status=400)
+    with pytest.raises(ClientError, match="ExpiredToken"):
+        create(sagemaker)
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "InternalFailure", "ThrottlingException"])
+def test_a_job_that_cannot_be_described_or_stopped_is_not_taken_for_absent(sagemaker: Simulated, code: str) -> None:
+    create(sagemaker)
+    sagemaker.errs(operation="DescribeTrainingJob", code=code)
+    with pytest.raises(ClientError, match=code):
+        sagemaker.port.describe(NAME)
+    sagemaker.errs(operation="StopTrainingJob", code=code)
+    with pytest.raises(ClientError, match=code):
+        sagemaker.port.stop(NAME)
+
+
+def test_every_field_of_a_described_job_is_read_in_utc(sagemaker: Simulated) -> None:
+    interruption = {"after_training_seconds": 100, "capacity_returns_after": 50}
+    capacity = {"after": 30, "interruptions": [interruption]}
+    checkpoints = {"every_seconds": 10}
+    rule = {"train_seconds": 200, "capacity": capacity, "checkpoints": checkpoints, "billable_share": 0.25}
+    sagemaker.simulator.play(default=rule)
+    create(sagemaker)
+    sagemaker.clock.passes(1000)
+    job = described(sagemaker)
+    answer = sagemaker.client.describe_training_job(TrainingJobName=NAME)
+    assert (job.status, job.secondary_status, job.interruptions) == ("Completed", "Completed", 1)
+    assert (job.training_seconds, job.billable_seconds) == (
+        answer["TrainingTimeInSeconds"],
+        answer["BillableTimeInSeconds"],
+    )
+    assert (job.training_started_at, job.ended_at) == (answer["TrainingStartTime"], answer["TrainingEndTime"])
+    assert [t.status for t in job.transitions] == [t["Status"] for t in answer["SecondaryStatusTransitions"]]
+    assert all(
+        one.ended_at == other.started_at for one, other in zip(job.transitions, job.transitions[1:], strict=False)
+    )
+    assert job.seconds_waited(NOON) in {80, 81}
+    moments = [job.created_at, job.training_started_at, job.ended_at, *(t.started_at for t in job.transitions)]
+    assert all(moment is not None and moment.tzinfo is UTC for moment in moments)
+
+
+def test_a_failure_is_described_with_its_reason(sagemaker: Simulated) -> None:
+    sagemaker.simulator.play(default={"fail": {"reason": "AlgorithmError: «ä»", "after_seconds": 1}})
+    create(sagemaker)
+    sagemaker.clock.passes(60)
+    job = described(sagemaker)
+    assert (job.status, job.failure_reason) == ("Failed", "AlgorithmError: «ä»")
+    assert job.ended_at is not None
+    assert job.ended_at - NOON < timedelta(seconds=60)
+
+
+def test_the_tags_of_a_taken_name_are_read_page_by_page(sagemaker: Simulated) -> None:
+    arn = f"arn:aws:sagemaker:us-east-1:000000000000:training-job/{NAME}"
+    ours = [
+        {"Key": "spot-relay:run-id", "Value": "churn"},
+        {"Key": "spot-relay:attempt", "Value": "1"},
+        {"Key": "spot-relay:submission", "Value": "submission-1"},
+    ]
+    create(sagemaker)
+    answer = sagemaker.client.describe_training_job(TrainingJobName=NAME)
+    answer = answer | {"ModelArtifacts": {"S3ModelArtifacts": "s3://churn/model.tar.gz"}}
+    with Stubber(sagemaker.client) as stub:
+        stub.add_client_error("create_training_job", "ResourceInUse")
+        stub.add_response("describe_training_job", answer)
+        stub.add_response("list_tags", {"Tags": ours[:2], "NextToken": "more"})
+        stub.add_response("list_tags", {"Tags": ours[2:]}, {"ResourceArn": arn, "NextToken": "more"})
+        assert create(sagemaker) == Launched(1, arn)
+        stub.assert_no_pending_responses()
