@@ -134,6 +134,7 @@ class Service:
             self.telemetry.decided(decision.run, type(observation).__name__, decision.reason)
             if decision.run is run:
                 self._perform(run, decision.owes)
+                self.telemetry.measure(decision.owes.measures)
                 return run, decision
             try:
                 saved = self.store.save(_owing(decision.run, decision.owes))
@@ -164,20 +165,20 @@ class Service:
             for answer in answers:
                 self.telemetry.decided(settled, type(answer).__name__, settled.reason)
             try:
-                run, answers = self.store.save(settled), ()
+                paid, run, answers = run.outbox, self.store.save(settled), ()
+                # By whoever settled the outbox, and no one else who performed it: a metric can't be put twice.
+                self.telemetry.measure(paid.measures)
             except ConflictError:
                 # What was performed stays true: fold it into the newer state, and publish that state again.
                 run, answers = self._load(run.id), (*answers, Overtaken())
         raise ConflictError(run.id)
 
     def _perform(self, run: Run, owed: Outbox) -> tuple[Launched | Refused, ...]:
-        """Perform duties, each idempotent, in the outbox's order; give the answer of a launch."""
+        """Perform the idempotent duties, all but the measures, in the outbox's order; give the answer of a launch."""
         attempt = run.attempt(owed.launch) if owed.launch is not None else None
         answers = (self.jobs.create(run, attempt),) if attempt else ()
         if owed.stop is not None:
             self.jobs.stop(owed.stop)
-        if owed.measures:
-            self.telemetry.measure(owed.measures)
         if owed.status:
             self.documents.write(run.id, status_document(run))
         if owed.announce:

@@ -236,7 +236,8 @@ class MeddledStore(MemoryRunStore):
         return super().save(run)
 
 
-def test_a_writer_that_was_overtaken_decides_anew_and_publishes_the_newest_state() -> None:
+@pytest.mark.parametrize("saves_before", range(3))
+def test_a_writer_that_was_overtaken_anywhere_publishes_the_newest_state_and_no_metric_twice(saves_before: int) -> None:
     store = MeddledStore()
     world = World(store=store)
     world.service.submit(submission())
@@ -244,11 +245,14 @@ def test_a_writer_that_was_overtaken_decides_anew_and_publishes_the_newest_state
     world.checkpoint("a")
     done = world.jobs.becomes("churn-relay-01", "Stopped", "MaxWaitTimeExceeded", training_seconds=600)
     event = world.event(1, done.status, done.secondary_status)
-    store.meddlers = [lambda: world.service.advance("churn", event)]
+    store.meddlers = [*[lambda: None] * saves_before, lambda: world.service.advance("churn", event)]
     run = world.advance(event)
+    assert store.meddlers == []
     assert len(world.jobs.requests) == 2
     assert run.spent.expired_waits == 1
     assert world.documents.written["churn"]["attempts"][-1]["job_name"] == "churn-relay-02"
+    for metric in ("WaitsExpired", "RelaunchesAfterMaxWaitTimeExceeded"):
+        assert world.telemetry.total(metric) == 1
     assert world.documents.written["churn"]["status"] == "InProgress"
 
 

@@ -19,18 +19,18 @@ class Measure:
 
 @dataclass(frozen=True)
 class Outbox:
-    """Duties, each idempotent, performed in the order of the fields.
+    """Duties, performed in the order of the fields; all but ``measures`` are idempotent.
 
-    ``launch`` is the number of the attempt to create, ``stop`` the name of the training job to stop,
-    ``measures`` are metrics to publish, ``status`` asks for the status document, ``announce`` for the event
-    that tells that the run has ended or goes on again.
+    ``launch`` is the number of the attempt to create, ``stop`` the name of the training job to stop, ``status``
+    asks for the status document, ``announce`` for the event that tells that the run has ended or goes on again,
+    and ``measures`` are metrics, published once the other duties are known to be done.
     """
 
     launch: int | None = None
     stop: str | None = None
-    measures: tuple[Measure, ...] = ()
     status: bool = False
     announce: bool = False
+    measures: tuple[Measure, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether anything is owed."""
@@ -41,7 +41,7 @@ class Outbox:
         return Outbox(
             launch=later.launch if later.launch is not None else self.launch,
             stop=later.stop if later.stop is not None else self.stop,
-            measures=self.measures + later.measures,
             status=self.status or later.status,
             announce=self.announce or later.announce,
+            measures=self.measures + later.measures,
         )
