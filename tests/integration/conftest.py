@@ -8,7 +8,7 @@ import pytest
 
 from spot_relay import bootstrap
 from tests.integration.servers import SERVICES, Servers
-from tests.integration.stack import Stack, StoryClock
+from tests.integration.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +40,7 @@ def aws(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Servers:
 @pytest.fixture
 def stack(aws: Servers, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """The stack, deployed in it, at the time at which the story of the event documents begins."""
-    clock = StoryClock()
-    aws.simulator.begin(clock)
-    deployed = Stack(aws, clock)
+    deployed = Stack(aws)
     for name, value in deployed.environment().items():
         monkeypatch.setenv(name, value)
     return deployed

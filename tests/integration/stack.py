@@ -79,10 +79,17 @@ class Stack:
     """The resources of a stack and its functions."""
 
     aws: Servers
-    clock: Clock
+    clock: Clock = field(init=False)
     queue_url: str = field(init=False)
 
     def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin the story, in an AWS in which nothing exists but the stack's resources."""
+        self.clock = StoryClock()
+        self.aws.simulator.begin(self.clock)
+        self.aws.moto.forget()
         create_runs_table(self.client("dynamodb"), TABLE)
         for bucket in (BUCKET, CHECKPOINTS):
             self.client("s3").create_bucket(Bucket=bucket)
@@ -163,8 +170,8 @@ class Stack:
     def tick(self) -> int:
         """Let the tick queue what is due, hand all of it to `observe`, and say how much it was."""
         queued: int = self.invoke("tick", document("tick/every-minute"))["queued"]
-        bodies = self.queued()
-        if bodies:
+        if queued:
+            bodies = self.queued()
             assert self.invoke("observe", messages(*bodies)) == {"batchItemFailures": []}
         return queued
 
