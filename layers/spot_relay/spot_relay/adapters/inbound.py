@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 RUN_DUE = "Run Due"
 # What `next_token` looks like: when the page's last run was created, and its id.
-_TOKEN = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z#[a-zA-Z0-9-]{1,63}")
+_TOKEN = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z#[a-zA-Z0-9-]{1,63}", re.ASCII)
 SUFFIXES = (".json", ".yaml", ".yml")
 
 
@@ -77,9 +77,11 @@ def read_upload(body: str) -> Upload | None:
     """Read an S3 Object Created event; None for an object that is no spec."""
     detail = _envelope(body, source="aws.s3")["detail"]
     try:
-        upload = Upload(detail["bucket"]["name"], detail["object"]["key"], detail["object"].get("version-id"))
+        stored = detail["object"]
+        version = _text(stored, "version-id") if "version-id" in stored else None
+        upload = Upload(_text(detail["bucket"], "name"), _text(stored, "key"), version)
     except (KeyError, TypeError) as error:
-        message = f"the Object Created event has no {error}"
+        message = f"the Object Created event can't be read: {type(error).__name__} {error}"
         raise UnreadableEventError(message) from None
     is_spec = upload.key.startswith("runs/") and upload.suffix in SUFFIXES
     return upload if is_spec else None
@@ -96,30 +98,39 @@ def read_observation(body: str) -> tuple[str, Observation] | None:
     try:
         match envelope["source"], envelope["detail-type"]:
             case "spot-relay", "Run Due":
-                return str(envelope["detail"]["run_id"]), Due()
+                return _text(envelope["detail"], "run_id"), Due()
             case "aws.sagemaker", "SageMaker Training Job State Change":
                 return _read_state_change(envelope)
             case source, kind:
                 message = f"no event of {source} / {kind} is expected here"
                 raise UnreadableEventError(message)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         message = f"the event can't be read: {type(error).__name__} {error}"
         raise UnreadableEventError(message) from error
 
 
 def _read_state_change(envelope: dict[str, Any]) -> tuple[str, Observation] | None:
     detail = envelope["detail"]
-    named = parse_attempt_name(detail["TrainingJobName"])
+    named = parse_attempt_name(_text(detail, "TrainingJobName"))
     if named is None:
         return None
     run_id, number = named
     changed = JobChanged(
         attempt=number,
-        status=detail["TrainingJobStatus"],
-        secondary_status=detail["SecondaryStatus"],
+        status=_text(detail, "TrainingJobStatus"),
+        secondary_status=_text(detail, "SecondaryStatus"),
         at=_moment(detail.get("LastModifiedTime"), envelope["time"]),
     )
     return run_id, changed
+
+
+def _text(members: Mapping[str, Any], name: str) -> str:
+    """Give a member that has to be text: what is stored of an event is read back as text, or not at all."""
+    value = members[name]
+    if not isinstance(value, str) or not value:
+        message = f"{name} is no text"
+        raise TypeError(message)
+    return value
 
 
 def _moment(milliseconds: str | int | None, fallback: str) -> datetime:
@@ -132,7 +143,8 @@ def _moment(milliseconds: str | int | None, fallback: str) -> datetime:
 def _envelope(body: str, source: str | None = None) -> dict[str, Any]:
     try:
         envelope = json.loads(body)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # Not only what is no JSON: a number too long, or lists too deep, to be read.
         message = f"the message is not JSON: {error}"
         raise UnreadableEventError(message) from None
     if not isinstance(envelope, dict) or not isinstance(envelope.get("detail"), dict):
