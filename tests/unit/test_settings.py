@@ -1,0 +1,81 @@
+"""Settings come from the environment; what is missing or wrong is named."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import FrozenInstanceError
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from spot_relay.settings import RunSettings, SettingsError, SubmissionSettings, TickSettings
+
+RUN = {
+    "TABLE_NAME": "runs",
+    "SPECS_BUCKET": "specs",
+    "CHECK_INTERVAL_SECONDS": "300",
+    "RETENTION_DAYS": "90",
+}
+SUBMISSION = {
+    "ALLOWED_ROLE_ARNS": "arn:aws:iam::111122223333:role/a,arn:aws:iam::111122223333:role/b",
+    "ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
+    "ALLOWED_CHECKPOINT_BUCKETS": "sagemaker-*, models ,",
+}
+TICK = {"TABLE_NAME": "runs", "OBSERVE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/observe"}
+EACH: list[tuple[Any, dict[str, str]]] = [(RunSettings, RUN), (SubmissionSettings, SUBMISSION), (TickSettings, TICK)]
+
+
+def test_the_settings_of_runs_are_read() -> None:
+    assert RunSettings.from_env(RUN) == RunSettings("runs", "specs", timedelta(minutes=5), timedelta(days=90))
+
+
+def test_what_specs_may_name_is_read_from_lists_with_spaces_or_commas_too_many() -> None:
+    assert SubmissionSettings.from_env(SUBMISSION) == SubmissionSettings(
+        ("arn:aws:iam::111122223333:role/a", "arn:aws:iam::111122223333:role/b"),
+        ("*.dkr.ecr.*.amazonaws.com/*",),
+        ("sagemaker-*", "models"),
+    )
+
+
+def test_the_settings_of_the_tick_are_read() -> None:
+    assert TickSettings.from_env(TICK) == TickSettings("runs", TICK["OBSERVE_QUEUE_URL"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "env", "name"),
+    [(kind, env, name) for kind, env in EACH for name in env],
+    ids=lambda value: str(value)[:30],
+)
+@pytest.mark.parametrize("value", [None, "", "  "], ids=["absent", "empty", "blank"])
+def test_a_variable_that_is_missing_is_named(kind: Any, env: dict[str, str], name: str, value: str | None) -> None:
+    lacking = {key: item for key, item in (env | {name: value}).items() if item is not None}
+    with pytest.raises(SettingsError, match=f"{name} is not set"):
+        kind.from_env(lacking)
+
+
+@pytest.mark.parametrize("name", ["CHECK_INTERVAL_SECONDS", "RETENTION_DAYS"])
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "1e3", "ten", "0x10", "5m", "²"])
+def test_a_number_that_cannot_be_used_is_named_with_what_it_is(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(f"{name} is {value!r}")):
+        RunSettings.from_env(RUN | {name: value})
+
+
+def test_the_environment_is_read_when_settings_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in TICK.items():
+        monkeypatch.setenv(name, value)
+    assert TickSettings.from_env().table == "runs"
+    monkeypatch.setenv("TABLE_NAME", "other-runs")
+    assert TickSettings.from_env().table == "other-runs"
+    monkeypatch.delenv("TABLE_NAME")
+    with pytest.raises(SettingsError, match="TABLE_NAME"):
+        TickSettings.from_env()
+
+
+def test_what_is_not_a_settings_own_is_ignored() -> None:
+    assert TickSettings.from_env(TICK | RUN | SUBMISSION) == TickSettings.from_env(TICK)
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        RunSettings.from_env(RUN).table = "another"  # type: ignore[misc]
