@@ -10,7 +10,7 @@ from spot_relay.domain.job import Absent, Checkpoint, Job, SecondaryStatus, Trai
 from spot_relay.domain.launch import launch_request, launch_tags
 from spot_relay.domain.observation import Launched, Refused
 from spot_relay.domain.refusal import Refusal
-from spot_relay.ports import ConflictError, RunExistsError
+from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,6 +43,7 @@ class MemoryRunStore:
     def create(self, run: Run) -> Run:
         if run.id in self.runs:
             raise RunExistsError(run.id)
+        self._check_prefix(run)
         self.runs[run.id] = replace(run, version=run.version + 1)
         return self.runs[run.id]
 
@@ -55,6 +56,15 @@ class MemoryRunStore:
             raise ConflictError(run.id)
         self.runs[run.id] = replace(run, version=run.version + 1)
         return self.runs[run.id]
+
+    def reopen(self, run: Run) -> Run:
+        self._check_prefix(run)
+        return self.save(run)
+
+    def _check_prefix(self, run: Run) -> None:
+        for other in self.runs.values():
+            if other.id != run.id and not other.has_ended and run.checkpoint_uri in {other.checkpoint_uri} - {None}:
+                raise PrefixTakenError(str(run.checkpoint_uri), other.id)
 
     def due(self, now: datetime) -> Iterable[str]:
         due = [(run.due_at, run.id) for run in self.runs.values() if run.due_at is not None and run.due_at <= now]

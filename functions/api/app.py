@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from spot_relay import bootstrap
 from spot_relay.adapters.inbound import InvalidQueryError, read_page
 from spot_relay.domain.report import status_document
+from spot_relay.ports import PrefixTakenError
 from spot_relay.service import NameConflictError, NoSuchRunError, RejectedError
 from spot_relay.settings import RunSettings, SubmissionSettings
 from spot_relay.spec import Format, InvalidSpecError, Rules, read_submission
@@ -27,6 +28,7 @@ REFUSALS = {
     InvalidQueryError: (HTTPStatus.BAD_REQUEST, "InvalidQuery"),
     NoSuchRunError: (HTTPStatus.NOT_FOUND, "NoSuchRun"),
     NameConflictError: (HTTPStatus.CONFLICT, "NameConflict"),
+    PrefixTakenError: (HTTPStatus.CONFLICT, "CheckpointPrefixTaken"),
     RejectedError: (HTTPStatus.CONFLICT, "Rejected"),
 }
 

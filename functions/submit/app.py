@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from spot_relay import bootstrap
 from spot_relay.adapters.inbound import read_upload
+from spot_relay.ports import PrefixTakenError
 from spot_relay.service import NameConflictError
 from spot_relay.settings import RunSettings, SubmissionSettings
 from spot_relay.spec import MAX_BYTES, Format, InvalidSpecError, Rules, read_submission
@@ -37,6 +38,9 @@ def submit(record: SQSRecord) -> None:
     except NameConflictError as error:
         logger.warning("the spec's name is taken", key=upload.key, run_id=error.run_id)
         files.report(upload, [{"path": "name", "message": str(error)}], service.clock())
+    except PrefixTakenError as error:
+        logger.warning("the spec's checkpoint prefix is taken", key=upload.key, run_id=error.owner)
+        files.report(upload, [{"path": "CheckpointConfig.S3Uri", "message": str(error)}], service.clock())
     else:
         logger.info("the spec is accepted", key=upload.key, run_id=run.id, job_name=run.current.job_name)
         files.clear(upload)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 def a_run(run_id: str, now: datetime, submission_id: str = "submission-1", **changes: Any) -> Run:
     """Give a run that owes nothing, as it was accepted at a moment, with changes."""
-    submission = Submission(run_id, SPEC["training_job"], Policy(), fingerprint=f"{run_id}-spec")
+    job = SPEC["training_job"] | {"CheckpointConfig": {"S3Uri": f"s3://models/{run_id}/checkpoints/"}}
+    submission = Submission(run_id, job, Policy(), fingerprint=f"{run_id}-spec")
     settled = replace(accept(submission, submission_id, now), outbox=Outbox())
     return replace(settled, **changes)
 

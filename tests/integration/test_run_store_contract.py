@@ -19,7 +19,7 @@ from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.job import Checkpoint
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.run import OUTBOX_PATIENCE, Attempt, Run, RunStatus
-from spot_relay.ports import ConflictError, RunExistsError, RunStore
+from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError, RunStore
 from tests.fakes import NOON, MemoryRunStore
 from tests.integration.runs import a_full_run, a_run
 from tests.integration.template import create_runs_table
@@ -70,6 +70,65 @@ def test_an_id_can_be_created_once(store: RunStore) -> None:
     with pytest.raises(RunExistsError):
         store.create(replace(created, reason="another"))
     assert store.load("churn") == created
+
+
+def sharing(run_id: str, like: Run) -> Run:
+    """A run that wants the checkpoint prefix of another."""
+    return a_run(run_id, NOON, training_job=like.training_job)
+
+
+def test_an_open_run_holds_its_checkpoint_prefix_alone(store: RunStore) -> None:
+    churn = store.create(a_run("churn", NOON))
+    with pytest.raises(PrefixTakenError, match="belongs to the run churn"):
+        store.create(sharing("copycat", churn))
+    assert store.load("copycat") is None
+
+
+def test_an_id_that_is_taken_is_told_before_the_prefix_is(store: RunStore) -> None:
+    churn = store.create(a_run("churn", NOON))
+    with pytest.raises(RunExistsError):
+        store.create(sharing("churn", churn))
+
+
+def test_a_run_that_ends_gives_its_checkpoint_prefix_back(store: RunStore) -> None:
+    churn = store.create(a_run("churn", NOON))
+    store.save(replace(churn, status=RunStatus.STOPPED, ended_at=NOON, check_at=None))
+    assert store.create(sharing("heir", churn)).version == 1
+
+
+def test_a_run_can_end_more_than_once_and_takes_no_prefix_from_its_heir(store: RunStore) -> None:
+    churn = store.create(a_run("churn", NOON))
+    ended_once = store.save(replace(churn, status=RunStatus.STOPPED, ended_at=NOON, check_at=None))
+    settled = store.save(ended_once)
+    heir = store.create(sharing("heir", churn))
+    store.save(settled)
+    with pytest.raises(PrefixTakenError, match="belongs to the run heir"):
+        store.reopen(replace(settled, version=settled.version + 1, status=RunStatus.PENDING))
+    assert store.load("heir") == heir
+
+
+def test_a_run_that_goes_on_holds_its_prefix_again(store: RunStore) -> None:
+    churn = store.create(a_run("churn", NOON))
+    stopped = store.save(replace(churn, status=RunStatus.STOPPED, ended_at=NOON, check_at=None))
+    reopened = store.reopen(replace(stopped, status=RunStatus.PENDING, ended_at=None, check_at=NOON))
+    assert store.load("churn") == reopened
+    with pytest.raises(PrefixTakenError):
+        store.create(sharing("copycat", churn))
+
+
+def test_a_run_that_was_saved_meanwhile_is_not_reopened(store: RunStore) -> None:
+    churn = store.create(a_run("churn", NOON))
+    stopped = store.save(replace(churn, status=RunStatus.STOPPED, ended_at=NOON, check_at=None))
+    store.save(stopped)
+    with pytest.raises(ConflictError):
+        store.reopen(replace(stopped, status=RunStatus.PENDING))
+
+
+def test_runs_without_checkpoints_hold_nothing(store: RunStore) -> None:
+    bare = a_run("bare", NOON)
+    job = {key: value for key, value in bare.training_job.items() if key != "CheckpointConfig"}
+    store.create(replace(bare, training_job=job))
+    assert store.create(replace(bare, id="other", training_job=job)).version == 1
 
 
 def test_a_save_gives_the_run_with_its_next_version(store: RunStore) -> None:

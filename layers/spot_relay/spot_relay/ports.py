@@ -22,11 +22,27 @@ class RunExistsError(Exception):
     """There is a run of that id already."""
 
 
+class PrefixTakenError(Exception):
+    """Another open run has the checkpoint prefix."""
+
+    def __init__(self, uri: str, owner: str) -> None:
+        super().__init__(
+            f"The checkpoint prefix {uri} belongs to the run {owner} until that has ended, and two runs would spoil "
+            "each other's checkpoints. Give this one a prefix of its own."
+        )
+        self.uri = uri
+        self.owner = owner
+
+
 class RunStore(Protocol):
-    """Keeps runs; each write is one atomic step."""
+    """Keeps runs; each write is one atomic step. An open run holds its checkpoint prefix, alone."""
 
     def create(self, run: Run) -> Run:
-        """Store a new run and give it with its version; RunExistsError if its id is taken."""
+        """Store a new run and give it with its version; RunExistsError if its id is taken, PrefixTakenError."""
+        ...
+
+    def reopen(self, run: Run) -> Run:
+        """Store a run that had ended and goes on, as `save` does; PrefixTakenError if its prefix is held by now."""
         ...
 
     def load(self, run_id: str) -> Run | None:

@@ -78,7 +78,8 @@ class Service:
     def submit(self, submission: Submission) -> Run:
         """Accept a run and launch its first attempt; the same submission again is the same run.
 
-        NameConflictError if the name belongs to a run with another spec.
+        NameConflictError if the name belongs to a run with another spec, PrefixTakenError if another open run
+        has the checkpoint prefix.
         """
         try:
             run = self.store.create(accept(submission, self.new_id(), self.clock()))
@@ -101,7 +102,7 @@ class Service:
         return self._request(run_id, StopRequested())
 
     def resume(self, run_id: str) -> Run:
-        """Let an ended run go on. RejectedError where that can't be, NoSuchRunError."""
+        """Let an ended run go on. RejectedError where that can't be, NoSuchRunError, PrefixTakenError."""
         return self._request(run_id, ResumeRequested())
 
     def show(self, run_id: str) -> Run:
@@ -136,8 +137,9 @@ class Service:
                 self._perform(run, decision.owes)
                 self.telemetry.measure(decision.owes.measures)
                 return run, decision
+            write = self.store.reopen if run.has_ended and not decision.run.has_ended else self.store.save
             try:
-                saved = self.store.save(_owing(decision.run, decision.owes))
+                saved = write(replace(decision.run, outbox=decision.owes))
             except ConflictError:
                 run = self._load(run.id)
                 continue
@@ -189,7 +191,3 @@ class Service:
 def utc_now() -> datetime:
     """Give the time."""
     return datetime.now(UTC)
-
-
-def _owing(run: Run, owes: Outbox) -> Run:
-    return replace(run, outbox=owes)

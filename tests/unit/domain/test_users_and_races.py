@@ -11,7 +11,7 @@ from spot_relay.domain.observation import Due, JobChanged, Launched
 from spot_relay.domain.policy import Budgets, Policy
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.run import RunStatus
-from spot_relay.ports import ConflictError
+from spot_relay.ports import ConflictError, PrefixTakenError
 from spot_relay.service import NameConflictError, NoSuchRunError, RejectedError
 from tests.fakes import MemoryRunStore
 from tests.unit.worlds import World, submission
@@ -222,6 +222,21 @@ def test_a_name_that_an_earlier_run_has_used_up_is_not_taken_for_this_runs_job(w
     run = world.service.submit(submission())
     assert run.status is RunStatus.FAILED
     assert "another name" in run.reason
+
+
+def test_a_checkpoint_prefix_belongs_to_one_open_run(world: World) -> None:
+    world.service.submit(submission())
+    with pytest.raises(PrefixTakenError, match="belongs to the run churn"):
+        world.service.submit(submission(name="copycat"))
+    assert len(world.jobs.requests) == 1
+
+
+def test_a_run_that_has_ended_leaves_its_checkpoint_prefix_to_the_next_and_cannot_have_it_back(world: World) -> None:
+    world.service.submit(submission())
+    world.tell(1, "Stopped", "Stopped")
+    assert world.service.submit(submission(name="heir")).status is RunStatus.IN_PROGRESS
+    with pytest.raises(PrefixTakenError, match="belongs to the run heir"):
+        world.service.resume("churn")
 
 
 @dataclass

@@ -1,4 +1,7 @@
-"""Runs in DynamoDB: one item a run, one conditional write a step."""
+"""Runs in DynamoDB: one item a run, one conditional write a step.
+
+Beside them lies an item for each checkpoint prefix: it names the run that has it.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from botocore.exceptions import ClientError
 
-from spot_relay.domain.run import Run, RunStatus
-from spot_relay.ports import ConflictError, RunExistsError
+from spot_relay.domain.run import ENDED_RUNS, Run, RunStatus
+from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,11 +42,17 @@ class DynamoDBRunStore:
     retention: timedelta = timedelta(days=90)
 
     def create(self, run: Run) -> Run:
-        """Store a new run and give it with its version; RunExistsError if its id is taken."""
+        """Store a new run and give it with its version; RunExistsError if its id is taken, PrefixTakenError."""
         try:
-            return self._put(run, "attribute_not_exists(id)", {})
+            return self._open(run, self._put(run, "attribute_not_exists(id)"))
         except ConflictError:
+            if self.load(run.id) is None:
+                raise
             raise RunExistsError(run.id) from None
+
+    def reopen(self, run: Run) -> Run:
+        """Store a run that had ended and goes on, as `save` does; PrefixTakenError if its prefix is held by now."""
+        return self._open(run, self._put(run, *_unchanged(run)))
 
     def load(self, run_id: str) -> Run | None:
         """Read a run, consistently; None if there is none."""
@@ -59,7 +67,12 @@ class DynamoDBRunStore:
 
     def save(self, run: Run) -> Run:
         """Store a run on condition that its version is unchanged, and give it with the next; else ConflictError."""
-        return self._put(run, "version = :loaded", {":loaded": {"N": str(run.version)}})
+        put = self._put(run, *_unchanged(run))
+        try:
+            self.client.put_item(**put)
+        except (self._errors.ConditionalCheckFailedException, self._errors.TransactionConflictException):
+            raise ConflictError(run.id) from None
+        return replace(run, version=run.version + 1)
 
     def due(self, now: datetime) -> Iterable[str]:
         """Give the ids of the runs whose `due_at` has come, the longest due first; reads no other item."""
@@ -99,18 +112,66 @@ class DynamoDBRunStore:
         )
         return list(answer["Items"])
 
-    def _put(self, run: Run, condition: str, values: dict[str, Any]) -> Run:
-        stored = replace(run, version=run.version + 1)
-        put: dict[str, Any] = {"TableName": self.table, "Item": self._item(stored), "ConditionExpression": condition}
-        if values:
-            put["ExpressionAttributeValues"] = values
+    @property
+    def _errors(self) -> Any:
+        return self.client.exceptions
+
+    def _open(self, run: Run, put: dict[str, Any]) -> Run:
+        """Write a run that opens and, in the same step, its hold on the checkpoint prefix.
+
+        A run that has ended keeps its hold until another open run takes it over.
+        """
+        uri = run.checkpoint_uri
+        holds = [] if uri is None else [self._hold(run, uri)]
+        failed = self._transact([{"Put": put}, *holds])
+        if failed == {1} and uri is not None:
+            owner = self._owner(uri)
+            ended = self._ended(owner)
+            failed = self._transact([{"Put": put}, self._hold(run, uri, owner), {"ConditionCheck": ended}])
+            if failed and 0 not in failed:
+                raise PrefixTakenError(uri, owner)
+        if failed:
+            raise ConflictError(run.id)
+        return replace(run, version=run.version + 1)
+
+    def _transact(self, writes: list[dict[str, Any]]) -> set[int]:
+        """Write all or nothing; give the numbers of the writes whose conditions failed, or ConflictError."""
         try:
-            self.client.put_item(**put)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                raise ConflictError(run.id) from None
-            raise
-        return stored
+            self.client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
+        except self._errors.TransactionCanceledException as error:
+            codes = [reason["Code"] for reason in error.response["CancellationReasons"]]
+            if "TransactionConflict" in codes:
+                raise ConflictError from None
+            failed = {number for number, code in enumerate(codes) if code == "ConditionalCheckFailed"}
+            if not failed:
+                raise
+            return failed
+        return set()
+
+    def _put(self, run: Run, condition: str, values: dict[str, Any] | None = None) -> dict[str, Any]:
+        stored = self._item(replace(run, version=run.version + 1))
+        return {"TableName": self.table, "Item": stored, **_condition(condition, values)}
+
+    def _hold(self, run: Run, uri: str, earlier: str | None = None) -> dict[str, Any]:
+        """Build the write of the item that says which run has a prefix, free so far or held by ``earlier``."""
+        holder = {":holder": {"S": earlier or run.id}}
+        free = _condition("attribute_not_exists(id) OR run_id = :holder", holder)
+        return {"Put": {"TableName": self.table, "Item": {**_prefix_key(uri), "run_id": {"S": run.id}}, **free}}
+
+    def _owner(self, uri: str) -> str:
+        answer = self.client.get_item(TableName=self.table, Key=_prefix_key(uri), ConsistentRead=True)
+        return answer["Item"]["run_id"]["S"]
+
+    def _ended(self, run_id: str) -> dict[str, Any]:
+        """Build the check that a run has ended or is forgotten."""
+        names = {f":{status.lower()}": {"S": str(status)} for status in sorted(ENDED_RUNS)}
+        condition = _condition(f"attribute_not_exists(id) OR #status IN ({', '.join(names)})", names)
+        return {
+            "TableName": self.table,
+            "Key": {"id": {"S": run_id}},
+            "ExpressionAttributeNames": {"#status": "status"},
+            **condition,
+        }
 
     def _item(self, run: Run) -> dict[str, Any]:
         item: dict[str, Any] = {
@@ -129,6 +190,19 @@ class DynamoDBRunStore:
         elif run.ended_at is not None:
             item["expires_at"] = {"N": str(int((run.ended_at + self.retention).timestamp()))}
         return item
+
+
+def _unchanged(run: Run) -> tuple[str, dict[str, Any]]:
+    return "version = :loaded", {":loaded": {"N": str(run.version)}}
+
+
+def _condition(expression: str, values: dict[str, Any] | None) -> dict[str, Any]:
+    return {"ConditionExpression": expression} | ({"ExpressionAttributeValues": values} if values else {})
+
+
+def _prefix_key(uri: str) -> dict[str, Any]:
+    """Give the key of a checkpoint prefix's item; no run's name holds a #."""
+    return {"id": {"S": f"checkpoints#{uri}"}}
 
 
 def _summary(item: dict[str, Any]) -> dict[str, Any]:
