@@ -1,0 +1,136 @@
+"""What import-linter can't see: what the functions import, what that loads, and that their layers hold all of it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LAYER = ROOT / "layers" / "spot_relay"
+HANDLERS = sorted((ROOT / "functions").glob("*/app.py"))
+ALLOWED = {
+    "spot_relay.bootstrap",
+    "spot_relay.settings",
+    "spot_relay.service",
+    "spot_relay.ports",
+    "spot_relay.spec",
+    "spot_relay.adapters.inbound",
+    "spot_relay.domain.report",
+}
+SUBMISSION_ONLY = {"spot_relay.spec"}
+ENVIRONMENT = {
+    "POWERTOOLS_SERVICE_NAME": "spot-relay",
+    "POWERTOOLS_METRICS_NAMESPACE": "SpotRelay",
+    "TABLE_NAME": "runs",
+    "SPECS_BUCKET": "specs",
+    "CHECK_INTERVAL_SECONDS": "300",
+    "RETENTION_DAYS": "90",
+    "ALLOWED_ROLE_ARNS": "*",
+    "ALLOWED_IMAGES": "*",
+    "ALLOWED_CHECKPOINT_BUCKETS": "*",
+    "OBSERVE_QUEUE_URL": "http://127.0.0.1/queue",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+}
+
+
+def function(path: Path) -> str:
+    return path.parent.name
+
+
+def imported(path: Path) -> set[str]:
+    """Name every module that a handler imports from, a submodule by its own name."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Import():
+                found |= {alias.name for alias in node.names}
+            case ast.ImportFrom(module=str(module)):
+                found |= {f"{module}.{a.name}" for a in node.names} if module == "spot_relay" else {module}
+            case ast.ImportFrom():
+                pytest.fail(f"{path} imports from its own folder, which is no package")
+    return found
+
+
+def test_there_are_four_functions_and_each_is_its_handler_alone() -> None:
+    assert [function(path) for path in HANDLERS] == ["api", "observe", "submit", "tick"]
+    for path in HANDLERS:
+        assert [p.name for p in path.parent.iterdir() if p.name != "__pycache__"] == ["app.py"]
+
+
+@pytest.mark.parametrize("path", HANDLERS, ids=function)
+def test_a_handler_imports_no_more_than_it_may(path: Path) -> None:
+    foreign = {name for name in imported(path) if name.partition(".")[0] not in sys.stdlib_module_names}
+    ours = {name for name in foreign if name.startswith("spot_relay")}
+    assert {name.partition(".")[0] for name in foreign - ours} <= {"aws_lambda_powertools"}
+    assert ours <= (ALLOWED if function(path) in {"submit", "api"} else ALLOWED - SUBMISSION_ONLY)
+
+
+# Loads a handler as Lambda does. It runs without site-packages: there is nothing to import but the layers.
+LOAD = """
+import importlib.util, json, sys
+layers, handler, spec = json.loads(sys.argv[1])
+sys.path[:0] = layers
+found = importlib.util.spec_from_file_location("app", handler)
+module = importlib.util.module_from_spec(found)
+found.loader.exec_module(module)
+loaded = sorted(sys.modules)
+if hasattr(module, "rules"):
+    # What a spec needs is imported with the first one.
+    for one in ("json", "yaml"):
+        module.read_submission(spec.encode(), module.Format(one), module.rules)
+print(json.dumps([loaded, sorted(sys.modules)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def dependencies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds the packages pinned for the layer `dependencies`, and no others."""
+    folder = tmp_path_factory.mktemp("layer")
+    text = (ROOT / "layers" / "dependencies" / "requirements.txt").read_text("utf-8")
+    for name in re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE):
+        for path in {file.parts[0]: file for file in distribution(name).files or []}.values():
+            top = Path(str(path.locate())).parents[len(path.parts) - 1] / path.parts[0]
+            if path.parts[0] not in {"..", "__pycache__"}:
+                (folder / path.parts[0]).symlink_to(top)
+    return folder
+
+
+def modules(path: Path, dependencies: Path) -> tuple[set[str], set[str]]:
+    """Give the modules that are there once a handler is loaded, and once it has read a spec, if it reads any."""
+    spec = json.loads((ROOT / "events" / "api" / "create-run.json").read_text("utf-8"))["body"]
+    arguments = json.dumps([[str(LAYER), str(dependencies)], str(path), spec])
+    loaded = subprocess.run(
+        [sys.executable, "-S", "-c", LOAD, arguments],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert loaded.returncode == 0, loaded.stderr
+    at_first, at_last = json.loads(loaded.stdout.splitlines()[-1])
+    return set(at_first), set(at_last)
+
+
+@pytest.mark.parametrize("path", HANDLERS, ids=function)
+def test_a_handler_works_with_what_its_layers_hold_and_loads_pydantic_and_yaml_with_its_first_spec(
+    path: Path, dependencies: Path
+) -> None:
+    at_first, at_last = modules(path, dependencies)
+    costly = {"pydantic", "pydantic_core", "yaml"}
+    assert "boto3" in at_first
+    assert costly & at_first == set()
+    if function(path) in {"submit", "api"}:
+        assert costly <= at_last
+    else:
+        assert costly & at_last == set()
+        assert "spot_relay.spec" not in at_last
