@@ -200,10 +200,11 @@ def _ministack(folder: Path, port: int) -> Daemon:
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
+        "AUTH": "true",
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
     }
-    return launch("MiniStack", ["-m", "simulator.aws"], environment, folder / "ministack.log")
+    return launch("MiniStack", ["-m", "simulator.embedded_aws"], environment, folder / "ministack.log")
 
 
 def _simulator(
