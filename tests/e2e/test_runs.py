@@ -80,11 +80,26 @@ def test_the_api_tells_every_problem_of_a_spec_with_its_path(relay: Relay) -> No
     }
 
 
-@pytest.mark.parametrize("path", ["/runs/nobody", "/nowhere"])
-def test_what_is_not_there_is_answered_with_a_code(relay: Relay, path: str) -> None:
-    answer = relay.stack.call("GET", path)
-    assert answer.status_code in {403, 404}
-    assert "message" in answer.json()
+def test_a_run_that_is_not_there_is_answered_with_a_code(relay: Relay) -> None:
+    answer = relay.stack.call("GET", "/runs/nobody")
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "NoSuchRun"
+
+
+def test_the_api_answers_no_one_who_does_not_sign(relay: Relay) -> None:
+    assert relay.stack.call("GET", "/runs", signed=False).status_code == 403
+
+
+def test_two_open_runs_cannot_share_a_checkpoint_prefix(relay: Relay) -> None:
+    relay.rule("owner", **FOREVER)
+    assert relay.stack.call("POST", "/runs", spec("owner")).status_code == 202
+    copy = spec("owner") | {"name": "copycat"}
+    answer = relay.stack.call("POST", "/runs", copy)
+    assert answer.status_code == 409
+    assert answer.json()["code"] == "CheckpointPrefixTaken"
+    relay.upload("runs/copycat.json", copy)
+    report = eventually("the error report", lambda: relay.read("errors/runs/copycat.json.json"))
+    assert "belongs to the run owner" in report["errors"][0]["message"]
 
 
 def test_a_bad_upload_is_reported_beside_it_and_leaves_no_message_behind(relay: Relay) -> None:
