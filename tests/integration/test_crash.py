@@ -71,7 +71,7 @@ class Reaper:
 def launched(stack: Stack, rule: dict[str, Any]) -> Run:
     """Bring about what a submission leaves: the run in the table, its first job in SageMaker."""
     stack.aws.simulator.play(rules=[{"name": "churn-relay-01", **rule}, {"name": "*", "train_seconds": 90_000}])
-    run = a_run("churn", stack.clock())
+    run = a_run("churn", stack.clock(), training_job=SPEC["training_job"])
     attempt = replace(run.current, status=AttemptStatus.IN_PROGRESS, launched_at=stack.clock())
     run = replace(run, status=RunStatus.IN_PROGRESS).with_attempt(attempt)
     stack.client("sagemaker").create_training_job(**launch_request(run, attempt))
@@ -149,7 +149,7 @@ SCENES = {
             "sagemaker.DescribeTrainingJob",
             "dynamodb.PutItem",
             "s3.PutObject",
-            "events.PutEvents",
+            "eventbridge.PutEvents",
             "dynamodb.PutItem",
         ),
         ("churn-relay-01",),
@@ -160,7 +160,7 @@ SCENES = {
         an_upload,
         (
             "s3.GetObject",
-            "dynamodb.PutItem",
+            "dynamodb.TransactWriteItems",
             "sagemaker.CreateTrainingJob",
             "dynamodb.PutItem",
             *SETTLED,
