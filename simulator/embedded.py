@@ -115,8 +115,9 @@ def running(
 ) -> Iterator[Stack]:
     """Start everything, give the deployed stack, and stop everything, whatever happens.
 
-    ``parameters`` are the template's own. ``grace`` is how many seconds a training process has between SIGTERM
-    and SIGKILL. With ``keep`` a stack whose block ends well is left running, for `stop` to stop.
+    ``parameters`` are the template's own; with SageMakerEndpointUrl among them, the stack's SageMaker is there and
+    not the simulator. ``grace`` is how many seconds a training process has between SIGTERM and SIGKILL. With
+    ``keep`` a stack whose block ends well is left running, for `stop` to stop.
     """
     with ExitStack() as ending:
         ending.enter_context(_interruptible())
@@ -173,12 +174,13 @@ def _start(
     template = build(given, environment)
     aws.wait_for(lambda: answers(f"{aws_url}/_ministack/ready"))
     _client("s3", aws_url).create_bucket(Bucket=ARTIFACTS)
-    simulator_url = f"http://127.0.0.1:{simulator.wait_for(lambda: _text(port_file))}"
-    deploy(template, {**given, "SageMakerEndpointUrl": simulator_url}, environment)
+    port_of_simulator = simulator.wait_for(lambda: _text(port_file))
+    given = {"SageMakerEndpointUrl": f"http://127.0.0.1:{port_of_simulator}", **given}
+    deploy(template, given, environment)
     _narrow(aws_url)
     described = _client("cloudformation", aws_url).describe_stacks(StackName=STACK_NAME)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-    return Stack(aws_url, simulator_url, outputs, str(template), str(folder), simulator.pid, aws.pid)
+    return Stack(aws_url, given["SageMakerEndpointUrl"], outputs, str(template), str(folder), simulator.pid, aws.pid)
 
 
 def _narrow(aws_url: str) -> None:

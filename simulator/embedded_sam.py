@@ -82,7 +82,7 @@ def _sam(verb: str, *arguments: str, environment: Mapping[str, str], root: Path)
     outcome = subprocess.run(
         [*command, "--config-env", "local", *arguments],
         cwd=root,
-        env=_sam_environment(environment),
+        env=sam_environment(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -93,7 +93,8 @@ def _sam(verb: str, *arguments: str, environment: Mapping[str, str], root: Path)
         raise EmbeddedError(f"sam {verb} failed:\n{outcome.stdout[-8000:]}")
 
 
-def _sam_environment(environment: Mapping[str, str]) -> dict[str, str]:
+def sam_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Give the variables for sam: this process's own, and of AWS's only those of ``environment``."""
     # The real AWS is out of reach: no profile, and none of the user's own settings.
     theirs = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return theirs | {

@@ -1,0 +1,210 @@
+"""Lets the containers of ``sam local invoke`` reach an embedded stack, which listens on 127.0.0.1 alone.
+
+    python -m simulator.embedded start        # or: make demo KEEP=1
+    python -m simulator.embedded_docker       # until Ctrl-C
+
+A container reaches this machine at the gateway of Docker's bridge. There, and nowhere else, the ports of MiniStack and
+of the simulator are opened as well, and ``.local/sam-local.json`` says to the functions where everything is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from simulator import embedded
+from simulator.embedded_daemons import EmbeddedError
+from simulator.embedded_sam import LOCAL, ROOT, RUNTIME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from simulator.embedded import Stack
+
+LOOPBACK: Final = "127.0.0.1"
+VARIABLES: Final = LOCAL / "sam-local.json"
+LAYERS: Final = LOCAL / "sam-local-layers"
+# The functions' names in the template, in the stack's outputs, and a document for each.
+FUNCTIONS: Final = {
+    "Submit": ("Submit", "submit/spec-uploaded"),
+    "ApiFunction": ("Api", "api/list-runs"),
+    "Observe": ("Observe", "observe/training-started"),
+    "Tick": ("Tick", "tick/every-minute"),
+}
+_CHUNK: Final = 65_536
+
+
+def base_image() -> str:
+    """Name the image of Lambda that the functions, as they are built here, run on."""
+    version = RUNTIME["PythonRuntime"].removeprefix("python")
+    return f"public.ecr.aws/lambda/python:{version}-{RUNTIME['Architecture']}"
+
+
+def bridge_address() -> str:
+    """Ask Docker where containers reach this machine; EmbeddedError if it does not answer."""
+    try:
+        told = docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")
+        return str(json.loads(told)[0]["Gateway"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise EmbeddedError("Docker's network `bridge` has no gateway; give its address yourself") from error
+
+
+def docker(*arguments: str) -> str:
+    """Run a command of Docker and give what it prints; EmbeddedError, saying why, if it fails."""
+    try:
+        outcome = subprocess.run(
+            ["docker", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        )
+    except FileNotFoundError:
+        raise EmbeddedError("Docker is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise EmbeddedError("Docker does not answer") from None
+    if outcome.returncode:
+        raise EmbeddedError(outcome.stderr.strip() or f"docker {arguments[0]} failed")
+    return outcome.stdout.strip()
+
+
+def invocation(stack: Stack, function: str, event: Path, variables: Path = VARIABLES) -> list[str]:
+    """Give the arguments with which sam runs ``function``, by its name in the template, for the document ``event``."""
+    return [
+        *("local", "invoke", function, "--template", stack.template),
+        *("--event", str(event), "--env-vars", str(variables)),
+        *("--parameter-overrides", *(f"{name}={value}" for name, value in RUNTIME.items())),
+        *("--region", embedded.REGION, "--layer-cache-basedir", str(LAYERS), "--skip-pull-image"),
+    ]
+
+
+def variables(stack: Stack, address: str) -> dict[str, dict[str, str]]:
+    """Give what ``--env-vars`` wants: each function's variables as deployed, for containers that see ``address``.
+
+    sam sets no variable that the template does not declare.
+    """
+
+    def seen(value: str) -> str:
+        return value.replace(f"http://{LOOPBACK}:", f"http://{address}:")
+
+    given: dict[str, dict[str, str]] = {}
+    for function, (name, _) in FUNCTIONS.items():
+        deployed = {**stack.variables(name), "AWS_ENDPOINT_URL": stack.aws_url}
+        given[function] = {variable: seen(value) for variable, value in deployed.items()}
+    return given
+
+
+@contextmanager
+def reachable(stack: Stack, address: str) -> Iterator[None]:
+    """Open the ports of a stack at ``address``, one of this machine's own, as long as the block runs."""
+    forward = _Forward(address, [urlsplit(url).port or 80 for url in (stack.aws_url, stack.simulator_url)])
+    thread = threading.Thread(target=asyncio.run, args=(forward.serve(),), daemon=True)
+    thread.start()
+    forward.begun.wait()
+    try:
+        if forward.failed is not None:
+            raise EmbeddedError(f"cannot listen at {address}: {forward.failed}")
+        yield
+    finally:
+        with suppress(RuntimeError):  # the loop has ended already
+            forward.loop.call_soon_threadsafe(forward.ended.set)
+        thread.join()
+
+
+@dataclass
+class _Forward:
+    """Takes connections at an address, and passes what they say to the same ports of the loopback interface."""
+
+    address: str
+    ports: Sequence[int]
+    begun: threading.Event = field(default_factory=threading.Event)
+    failed: OSError | None = None
+    loop: asyncio.AbstractEventLoop = field(init=False)
+    ended: asyncio.Event = field(init=False)
+
+    async def serve(self) -> None:
+        self.loop, self.ended = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            for port in self.ports:
+                await asyncio.start_server(partial(_connected, port), self.address, port)
+        except OSError as error:
+            self.failed = error
+            return
+        finally:
+            self.begun.set()
+        await self.ended.wait()  # with the loop end the servers, and the connections that are open yet
+
+
+async def _connected(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        inner_reader, inner_writer = await asyncio.open_connection(LOOPBACK, port)
+    except OSError:
+        writer.close()
+        return
+    await asyncio.gather(_pass_on(reader, inner_writer), _pass_on(inner_reader, writer))
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    # A connection that breaks at one end is closed at the other: whoever called sees it, and tries again.
+    with suppress(OSError, asyncio.CancelledError):
+        while data := await reader.read(_CHUNK):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+def _directions(stack: Stack) -> str:
+    lines = []
+    for function, (_, document) in FUNCTIONS.items():
+        event = (ROOT / "events" / f"{document}.json").relative_to(ROOT)
+        arguments = " ".join(_shortened(part) for part in invocation(stack, function, event))
+        lines.append(f"    sam {arguments}\n")
+    return f"""The stack can be reached from containers. In another terminal:
+
+    . {_shortened(str(embedded.KEPT_ENVIRONMENT))}
+{"".join(lines)}
+Ctrl-C ends this; the stack goes on.
+"""
+
+
+def _shortened(part: str) -> str:
+    place = Path(part)
+    return str(place.relative_to(ROOT)) if place.is_relative_to(ROOT) else part
+
+
+def _write(variables: Mapping[str, Mapping[str, str]]) -> None:
+    VARIABLES.write_text(json.dumps(variables, indent=2) + "\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Let containers reach the stack that was left running, until SIGINT or SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m simulator.embedded_docker", description=__doc__)
+    parser.add_argument("--address", help="where containers reach this machine (default: what Docker says)")
+    options = parser.parse_args(arguments)
+    stack = embedded.kept()
+    if stack is None:
+        raise EmbeddedError("no stack is running; start one: python -m simulator.embedded start")
+    address = options.address or bridge_address()
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    with reachable(stack, address):
+        _write(variables(stack, address))
+        sys.stdout.write(_directions(stack))
+        sys.stdout.flush()
+        signal.sigwait(ends)
+    VARIABLES.unlink(missing_ok=True)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except EmbeddedError as error:
+        sys.exit(f"{error}")
