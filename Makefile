@@ -42,7 +42,8 @@ build: setup ## build the functions and layers for AWS
 	$(SAM) build --parameter-overrides PythonRuntime=$(RUNTIME)
 
 deploy: build ## deploy to AWS, asking for what is needed (ENV=dev, ENV=prod)
-	$(SAM) deploy --guided --config-env $(ENV) --parameter-overrides PythonRuntime=$(RUNTIME)
+	@echo "The layers are built for $(RUNTIME): answer PythonRuntime with that."
+	$(SAM) deploy --guided --config-env $(ENV)
 
 lock: setup ## pin the requirements anew (UPGRADE=1 takes newer versions)
 	$(LOCK) requirements/dev.in -o requirements/dev.txt

@@ -128,7 +128,13 @@ class MemoryTrainingJobs:
         started = Transition(SecondaryStatus.STARTING, self.clock())
         arn = f"arn:aws:sagemaker:us-east-1:111122223333:training-job/{name}"
         self.jobs[name] = Job(
-            name, arn, TrainingJobStatus.IN_PROGRESS, SecondaryStatus.STARTING, self.clock(), transitions=(started,)
+            name,
+            arn,
+            TrainingJobStatus.IN_PROGRESS,
+            SecondaryStatus.STARTING,
+            created_at=self.clock(),
+            modified_at=self.clock(),
+            transitions=(started,),
         )
         return Launched(attempt.number, arn)
 
@@ -146,7 +152,13 @@ class MemoryTrainingJobs:
         """Let a job move on, with a transition at the clock's time."""
         job, now = self.jobs[job_name], self.clock()
         moved = (*job.transitions[:-1], replace(job.transitions[-1], ended_at=now), Transition(secondary_status, now))
-        changes = {"status": status, "secondary_status": secondary_status, "transitions": moved} | changes
+        told: dict[str, Any] = {
+            "status": status,
+            "secondary_status": secondary_status,
+            "transitions": moved,
+            "modified_at": now,
+        }
+        changes = told | changes
         self.jobs[job_name] = replace(job, **changes)
         if self.jobs[job_name].has_ended and "ended_at" not in changes:
             self.jobs[job_name] = replace(self.jobs[job_name], ended_at=now)

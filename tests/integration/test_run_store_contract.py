@@ -124,6 +124,13 @@ def test_a_run_that_was_saved_meanwhile_is_not_reopened(store: RunStore) -> None
         store.reopen(replace(stopped, status=RunStatus.PENDING))
 
 
+def test_a_prefix_of_the_greatest_length_is_held_too(store: RunStore) -> None:
+    job = a_run("long", NOON).training_job | {"CheckpointConfig": {"S3Uri": "s3://models/" + "模" * 1000 + "/"}}
+    long = store.create(a_run("long", NOON, training_job=job))
+    with pytest.raises(PrefixTakenError):
+        store.create(sharing("copycat", long))
+
+
 def test_runs_without_checkpoints_hold_nothing(store: RunStore) -> None:
     bare = a_run("bare", NOON)
     job = {key: value for key, value in bare.training_job.items() if key != "CheckpointConfig"}

@@ -334,6 +334,23 @@ def test_the_tick_repairs_lost_interruptions_too(world: World) -> None:
     assert world.telemetry.total("Interruptions") == 1
 
 
+def test_an_interruption_that_a_describe_has_counted_is_not_counted_again_when_its_event_comes_late(
+    world: World,
+) -> None:
+    world.service.submit(submission())
+    world.trains(1)
+    world.jobs.becomes("churn-relay-01", "InProgress", "Interrupted")
+    late = world.event(1, "InProgress", "Interrupted")
+    world.clock.passes(10)
+    world.jobs.becomes("churn-relay-01", "InProgress", "Training")
+    world.clock.passes(300)
+    world.tick()
+    run = world.advance(late)
+    assert run.current.interruptions == 1
+    assert run.current.phase == "Training"
+    assert world.telemetry.total("Interruptions") == 1
+
+
 def test_a_job_that_is_not_found_soon_after_its_launch_is_looked_for_again(world: World) -> None:
     world.service.submit(submission())
     job = world.jobs.jobs.pop("churn-relay-01")

@@ -48,6 +48,7 @@ jobs = st.builds(
     statuses,
     secondaries,
     moments,
+    moments,
     st.none() | texts,
     maybe_moments,
     maybe_moments,

@@ -5,6 +5,7 @@ Beside them lies an item for each checkpoint prefix: it names the run that has i
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 # The one partition of the sparse index `due`: it holds open runs only.
 OPEN = "open"
+_MAX_PREFIX_BYTES = 1024
 
 _decoder = msgspec.json.Decoder(Run)
 
@@ -201,8 +203,9 @@ def _condition(expression: str, values: dict[str, Any] | None) -> dict[str, Any]
 
 
 def _prefix_key(uri: str) -> dict[str, Any]:
-    """Give the key of a checkpoint prefix's item; no run's name holds a #."""
-    return {"id": {"S": f"checkpoints#{uri}"}}
+    """Give the key of a checkpoint prefix's item; no run's name holds a #, and no key more than 2048 bytes."""
+    name = uri if len(uri.encode()) <= _MAX_PREFIX_BYTES else hashlib.sha256(uri.encode()).hexdigest()
+    return {"id": {"S": f"checkpoints#{name}"}}
 
 
 def _summary(item: dict[str, Any]) -> dict[str, Any]:

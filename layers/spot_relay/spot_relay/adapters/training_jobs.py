@@ -92,6 +92,7 @@ def read_job(answer: dict[str, Any]) -> Job:
         status=answer["TrainingJobStatus"],
         secondary_status=answer["SecondaryStatus"],
         created_at=answer["CreationTime"].astimezone(UTC),
+        modified_at=answer["LastModifiedTime"].astimezone(UTC),
         failure_reason=answer.get("FailureReason"),
         training_started_at=_utc(answer.get("TrainingStartTime")),
         ended_at=_utc(answer.get("TrainingEndTime")),

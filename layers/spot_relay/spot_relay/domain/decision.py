@@ -162,6 +162,8 @@ def _lives(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
         arn=job.arn,
         launched_at=attempt.launched_at or now,
         phase=job.secondary_status,
+        # What happened before this is in the description, so an event of it that comes later is late.
+        heard_at=max(job.modified_at, attempt.heard_at or job.modified_at),
         created_at=job.created_at,
         training_started_at=job.training_started_at,
         interruptions=attempt.interruptions + missed,
@@ -186,7 +188,7 @@ def _ended(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
         arn=job.arn,
         launched_at=attempt.launched_at or job.created_at,
         phase=job.secondary_status,
-        interruptions=max(job.interruptions, attempt.interruptions),
+        interruptions=job.interruptions if job.transitions else attempt.interruptions,
         outcome=outcome,
         failure_reason=job.failure_reason,
         created_at=job.created_at,

@@ -91,6 +91,7 @@ class Job:
     status: str
     secondary_status: str
     created_at: datetime
+    modified_at: datetime
     failure_reason: str | None = None
     training_started_at: datetime | None = None
     ended_at: datetime | None = None
