@@ -142,7 +142,10 @@ def kept() -> Stack | None:
     """Give the stack that was left running, if it still does."""
     if not KEPT.exists():
         return None
-    stack = Stack(**json.loads(KEPT.read_text()))
+    try:
+        stack = Stack(**json.loads(KEPT.read_text()))
+    except TypeError:  # written by another version of this file
+        return None
     return stack if answers(f"{stack.aws_url}/_ministack/ready") else None
 
 
