@@ -27,6 +27,8 @@ BUCKET = "spot-relay-specs-000000000000-us-east-1"
 CHECKPOINTS = "churn-000000000000"
 ROLE = "arn:aws:iam::000000000000:role/spot-relay-training"
 SERVICE = "spot-relay"
+QUEUE = "spot-relay-observe"
+ACCOUNT = "123456789012"  # moto's own; the account of the story is the simulator's
 
 
 @dataclass
@@ -80,7 +82,6 @@ class Stack:
 
     aws: Servers
     clock: Clock = field(init=False)
-    queue_url: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.begin()
@@ -91,10 +92,7 @@ class Stack:
         self.aws.simulator.begin(self.clock)
         self.aws.moto.forget()
         create_runs_table(self.client("dynamodb"), TABLE)
-        for bucket in (BUCKET, CHECKPOINTS):
-            self.client("s3").create_bucket(Bucket=bucket)
-        self.client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        self.queue_url = self.client("sqs").create_queue(QueueName="spot-relay-observe")["QueueUrl"]
+        self.client("s3").create_bucket(Bucket=BUCKET)
 
     def client(self, service: str) -> Any:
         """Give the client that the functions have, too."""
@@ -115,6 +113,11 @@ class Stack:
             "ALLOWED_CHECKPOINT_BUCKETS": "churn-*",
             "OBSERVE_QUEUE_URL": self.queue_url,
         }
+
+    @property
+    def queue_url(self) -> str:
+        """The address of the observe queue."""
+        return f"{self.aws.moto.url}/{ACCOUNT}/{QUEUE}"
 
     def load(self, function: str) -> ModuleType:
         """Load a function as a new process of Lambda does, and give it this stack's clock."""
@@ -139,6 +142,7 @@ class Stack:
     def upload(self, text: str | bytes, key: str = "runs/churn.json") -> dict[str, Any]:
         """Upload a spec, and give the message that S3 sends by way of EventBridge and SQS."""
         data = text.encode() if isinstance(text, str) else text
+        self.client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         put = self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data)
         event = body_of("submit/spec-uploaded")
         event["detail"]["object"] |= {"key": key, "size": len(data), "version-id": put["VersionId"]}
@@ -169,11 +173,16 @@ class Stack:
 
     def tick(self) -> int:
         """Let the tick queue what is due, hand all of it to `observe`, and say how much it was."""
+        self.make_queue()
         queued: int = self.invoke("tick", document("tick/every-minute"))["queued"]
         if queued:
             bodies = self.queued()
             assert self.invoke("observe", messages(*bodies)) == {"batchItemFailures": []}
         return queued
+
+    def make_queue(self) -> None:
+        """Create the observe queue, unless it is there."""
+        self.client("sqs").create_queue(QueueName=QUEUE)
 
     def queued(self) -> list[str]:
         """Take every message off the observe queue."""
@@ -212,4 +221,5 @@ class Stack:
 
     def checkpoint(self, name: str = "xgboost-checkpoint.7") -> None:
         """Leave a checkpoint of the run of the story."""
+        self.client("s3").create_bucket(Bucket=CHECKPOINTS)
         self.client("s3").put_object(Bucket=CHECKPOINTS, Key=f"checkpoints/churn/{name}", Body=b"model")

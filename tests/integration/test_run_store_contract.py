@@ -22,7 +22,7 @@ from spot_relay.domain.run import OUTBOX_PATIENCE, Attempt, Run, RunStatus
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError, RunStore
 from tests.fakes import NOON, MemoryRunStore
 from tests.integration.runs import a_full_run, a_run
-from tests.integration.template import create_runs_table
+from tests.integration.template import create_runs_table, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -309,9 +309,8 @@ def test_a_resumed_run_no_longer_expires(table: DynamoDBRunStore) -> None:
     assert "expires_at" not in item_of(table, "churn")
 
 
-def test_the_template_lets_dynamodb_expire_by_the_attribute_that_is_written(table: DynamoDBRunStore) -> None:
-    lives = table.client.describe_time_to_live(TableName=TABLE)["TimeToLiveDescription"]
-    assert lives == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+def test_the_template_lets_dynamodb_expire_by_the_attribute_that_is_written() -> None:
+    assert properties_of("RunsTable")["TimeToLiveSpecification"] == {"Enabled": True, "AttributeName": "expires_at"}
 
 
 def test_the_index_of_due_runs_holds_open_runs_only(table: DynamoDBRunStore) -> None:

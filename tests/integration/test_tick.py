@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 EVENT = document("tick/every-minute")
 
 
+@pytest.fixture(autouse=True)
+def queue(stack: Stack) -> None:
+    stack.make_queue()
+
+
 def test_the_tick_queues_exactly_the_due_runs_the_longest_due_first(stack: Stack) -> None:
     store, now = DynamoDBRunStore(stack.client("dynamodb"), TABLE), stack.clock()
     for seconds in (-300, -1, 0, 1, 300):
