@@ -131,15 +131,19 @@ class _Forward:
 
     async def serve(self) -> None:
         self.loop, self.ended = asyncio.get_running_loop(), asyncio.Event()
+        servers: list[asyncio.Server] = []
         try:
             for port in self.ports:
-                await asyncio.start_server(partial(_connected, port), self.address, port)
+                server = await asyncio.start_server(partial(_connected, port), self.address, port)
+                servers.append(server)  # one by one: if a port is taken, those before it are closed
+            self.begun.set()
+            await self.ended.wait()
         except OSError as error:
             self.failed = error
-            return
-        finally:
             self.begun.set()
-        await self.ended.wait()  # with the loop end the servers, and the connections that are open yet
+        finally:
+            for server in servers:
+                server.close()  # connections that are open yet end with the loop
 
 
 async def _connected(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

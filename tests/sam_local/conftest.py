@@ -1,0 +1,86 @@
+"""One deployed stack whose own functions rest, so that what happens is done by functions in containers."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from simulator import embedded, embedded_docker
+from tests.sam_local.churn import DATA, SPECS, Churn, Market
+from tests.sam_local.containers import SamLocal, containers, missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from simulator.embedded import Stack
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[None]:
+    """Docker with Lambda's base image; where they are missing tests are skipped, or fail if they were promised."""
+    lacks = missing()
+    if lacks and os.environ.get("SPOT_RELAY_REQUIRE_DOCKER"):
+        pytest.fail(lacks, pytrace=False)
+    if lacks:
+        pytest.skip(lacks)
+    before = containers()
+    yield
+    assert containers() <= before, "a container was left behind"
+
+
+@pytest.fixture(scope="session")
+def market() -> Iterator[Market]:
+    """The SageMaker of all tests."""
+    market = Market()
+    yield market
+    market.close()
+
+
+@pytest.fixture(scope="session")
+def stack(engine: None, market: Market) -> Iterator[Stack]:
+    """The real template, with the bucket that the documents name; every open run is due after a second."""
+    parameters = {
+        "SageMakerEndpointUrl": market.url,
+        "ExistingSpecsBucket": SPECS,
+        "AllowedCheckpointBuckets": "churn-*",
+        "CheckIntervalSeconds": "1",
+    }
+    with embedded.running(parameters=parameters) as deployed:
+        rest(deployed)
+        s3 = deployed.client("s3")
+        for bucket in (SPECS, DATA):
+            s3.create_bucket(Bucket=bucket)
+        s3.put_bucket_versioning(Bucket=SPECS, VersioningConfiguration={"Status": "Enabled"})
+        yield deployed
+
+
+def rest(stack: Stack) -> None:
+    """Stop queues and schedule from invoking the stack's own functions; they may still be called."""
+    functions, scheduler = stack.client("lambda"), stack.client("scheduler")
+    for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    for schedule in scheduler.list_schedules()["Schedules"]:
+        found = scheduler.get_schedule(Name=schedule["Name"], GroupName=schedule["GroupName"])
+        wanted = ("Name", "GroupName", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+        scheduler.update_schedule(**{key: found[key] for key in wanted}, State="DISABLED")
+
+
+@pytest.fixture(scope="session")
+def sam_local(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
+    """`sam local invoke` for this stack."""
+    address = embedded_docker.bridge_address()
+    variables = tmp_path_factory.mktemp("sam-local") / "variables.json"
+    with embedded_docker.reachable(stack, address):
+        variables.write_text(json.dumps(embedded_docker.variables(stack, address)))
+        yield SamLocal(stack, variables)
+
+
+@pytest.fixture
+def churn(stack: Stack, market: Market) -> Churn:
+    """The run of the documents, not submitted yet."""
+    churn = Churn(stack, market)
+    churn.forget()
+    return churn

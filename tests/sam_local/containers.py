@@ -1,0 +1,74 @@
+"""`sam local invoke`: a function in a container of its own, against an embedded stack."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from simulator.embedded_daemons import EmbeddedError
+from simulator.embedded_docker import base_image, docker, invocation
+from simulator.embedded_sam import ROOT, sam_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simulator.embedded import Stack
+
+# The first invocation builds the image of the layers, which takes minutes on a slow disk.
+LONGEST_SECONDS = 540
+ENDING_SECONDS = 30
+
+
+def missing() -> str | None:
+    """Say what is missing to run a function in a container, or None."""
+    try:
+        docker("info", "--format", "{{.ServerVersion}}")
+    except EmbeddedError as error:
+        return f"needs Docker: {error}"
+    try:
+        docker("image", "inspect", "--format", "{{.Id}}", base_image())
+    except EmbeddedError:
+        return f"needs Lambda's base image: docker pull {base_image()}"
+    return None
+
+
+def containers() -> set[str]:
+    """Give the ids of all containers of functions that there are, running or not."""
+    shown = docker("ps", "--all", "--format", "{{.ID}} {{.Image}}").splitlines()
+    return {line.split()[0] for line in shown if line.split()[1].startswith("samcli/")}
+
+
+@dataclass(frozen=True)
+class SamLocal:
+    """Runs functions of a stack; ``variables`` is the file for ``--env-vars``."""
+
+    stack: Stack
+    variables: Path
+
+    def invoke(self, function: str, event: Path) -> Any:
+        """Invoke a function, by its name in the template, with a document, and give what it returns."""
+        command = [sys.executable, "-m", "samcli", *invocation(self.stack, function, event, self.variables)]
+        environment = sam_environment(self.stack.environment)
+        with subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                printed, told = process.communicate(timeout=LONGEST_SECONDS)
+            except BaseException:
+                # sam removes its container when it is interrupted, and leaves it behind when it is killed.
+                process.send_signal(signal.SIGINT)
+                process.communicate(timeout=ENDING_SECONDS)
+                raise
+        assert process.returncode == 0, told
+        assert printed.strip(), f"the function returned nothing:\n{told}"
+        return json.loads(printed)

@@ -1,0 +1,231 @@
+"""Every function, in a container, with every document of ``events/`` that is meant for it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from spot_relay.domain.ending import Outcome
+from spot_relay.domain.run import RunStatus
+from tests.e2e.relay import eventually
+from tests.sam_local.churn import EVENTS, LONG, SPECS, detail, document, place
+from tests.sam_local.containers import LONGEST_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.sam_local.churn import Churn
+    from tests.sam_local.containers import SamLocal
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(LONGEST_SECONDS + 60)]
+
+TAKEN: dict[str, Any] = {"batchItemFailures": []}
+INTERRUPTED = LONG | {"capacity": {"interruptions": [{"after_training_seconds": 886, "capacity_returns_after": None}]}}
+
+
+def fails_as(name: str) -> dict[str, Any]:
+    """Make a job fail with the reason that a document gives."""
+    return {
+        "fail": {"reason": detail(f"observe/{name}")["FailureReason"], "phase": "Pending"},
+        "capacity": {"after": 9},
+    }
+
+
+def stopped_by_somebody(churn: Churn) -> None:
+    churn.stack.client("sagemaker").stop_training_job(TrainingJobName="churn-relay-01")
+    eventually("the job being stopped", lambda: churn.job()["TrainingJobStatus"] == "Stopped" or None)
+
+
+def due(churn: Churn) -> None:
+    eventually("the run being due", lambda: churn.due() == ["churn"] or None)
+
+
+def answer_of(sam_local: SamLocal, name: str) -> tuple[int, Any]:
+    """Call the API in a container with a document, and give the status code and the answer."""
+    returned = sam_local.invoke("ApiFunction", place(f"api/{name}"))
+    assert returned["multiValueHeaders"]["Content-Type"] == ["application/json"]
+    return returned["statusCode"], json.loads(returned["body"])
+
+
+def uploaded(churn: Churn, folder: Path) -> Path:
+    """Upload the spec that `submit` is told of, and give its document with the version that S3 has chosen."""
+    version = churn.upload(document("api/create-run")["body"].encode())
+    told = document("submit/spec-uploaded")
+    event = json.loads(told["Records"][0]["body"])
+    assert event["detail"]["bucket"]["name"] == SPECS
+    event["detail"]["object"]["version-id"] = version
+    told["Records"][0]["body"] = json.dumps(event)
+    path = folder / "spec-uploaded.json"
+    path.write_text(json.dumps(told))
+    return path
+
+
+def test_submit_turns_the_uploaded_spec_into_a_run_with_a_training_job(
+    sam_local: SamLocal, churn: Churn, tmp_path: Path
+) -> None:
+    assert sam_local.invoke("Submit", uploaded(churn, tmp_path)) == TAKEN
+    run = churn.run()
+    assert (run.status, run.reason) == (RunStatus.IN_PROGRESS, "churn-relay-01 was launched (submitted)")
+    assert churn.jobs() == ["churn-relay-01"]
+    assert sorted(churn.keys()) == ["runs/churn.json", "status/churn.json"]
+    assert churn.status()["status"] == "InProgress"
+
+
+def test_api_creates_a_run(sam_local: SamLocal, churn: Churn) -> None:
+    assert churn.find() is None
+    status_code, answer = answer_of(sam_local, "create-run")
+    assert (status_code, answer["run_id"], answer["status"]) == (202, "churn", "InProgress")
+    assert churn.run().status is RunStatus.IN_PROGRESS
+    assert churn.jobs() == ["churn-relay-01"]
+    assert churn.status() == answer
+
+
+def test_api_shows_a_run(sam_local: SamLocal, churn: Churn) -> None:
+    churn.submit()
+    before = churn.run()
+    assert answer_of(sam_local, "get-run") == (200, churn.status())
+    assert churn.run() == before
+
+
+def test_api_lists_the_runs_of_a_status(sam_local: SamLocal, churn: Churn) -> None:
+    churn.submit()
+    before = churn.run()
+    status_code, answer = answer_of(sam_local, "list-runs")
+    assert (status_code, answer["next_token"]) == (200, None)
+    assert [(run["run_id"], run["status"]) for run in answer["runs"]] == [("churn", "InProgress")]
+    assert churn.run() == before
+
+
+def test_api_stops_a_run_and_its_training_job(sam_local: SamLocal, churn: Churn) -> None:
+    churn.submit()
+    status_code, answer = answer_of(sam_local, "stop-run")
+    assert (status_code, answer["status"]) == (202, "Stopping")
+    assert (churn.run().status, churn.run().stop_requested) == (RunStatus.STOPPING, True)
+    assert churn.job()["TrainingJobStatus"] in {"Stopping", "Stopped"}
+    assert churn.status() == answer
+
+
+def test_api_resumes_a_run_that_has_failed_with_another_training_job(sam_local: SamLocal, churn: Churn) -> None:
+    churn.submit(rule=fails_as("algorithm-error"))
+    assert churn.deployed("Observe", document("observe/algorithm-error")) == TAKEN
+    assert churn.run().status is RunStatus.FAILED
+    status_code, answer = answer_of(sam_local, "resume-run")
+    assert (status_code, answer["status"], len(answer["attempts"])) == (202, "InProgress", 2)
+    assert (churn.run().status, len(churn.run().attempts)) == (RunStatus.IN_PROGRESS, 2)
+    assert churn.jobs() == ["churn-relay-01", "churn-relay-02"]
+
+
+def test_tick_queues_the_run_that_is_due(sam_local: SamLocal, churn: Churn) -> None:
+    churn.submit()
+    due(churn)
+    before = churn.run()
+    assert sam_local.invoke("Tick", place("tick/every-minute")) == {"queued": 1}
+    assert churn.queued() == [{"source": "spot-relay", "detail-type": "Run Due", "detail": {"run_id": "churn"}}]
+    assert churn.run() == before
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the job is by the time that its document is sent, and what the document makes of the run."""
+
+    seconds_ago: float
+    status: RunStatus
+    reason: str  # how it begins
+    outcome: Outcome | None = None
+    attempts: int = 1
+    rule: dict[str, Any] = field(default_factory=lambda: LONG)
+    before: Callable[[Churn], None] | None = None
+
+
+# For `observe`.
+CASES = {
+    "training-started": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 is Training"),
+    "interrupted": Case(
+        900,
+        RunStatus.IN_PROGRESS,
+        "churn-relay-01 is Interrupted; SageMaker resumes it when capacity returns",
+        rule=INTERRUPTED,
+    ),
+    "max-wait-expired": Case(
+        7205,
+        RunStatus.IN_PROGRESS,
+        "churn-relay-02 was launched (after MaxWaitTimeExceeded)",
+        Outcome.MAX_WAIT_TIME_EXCEEDED,
+        attempts=2,
+        rule=INTERRUPTED,
+    ),
+    "max-runtime-exceeded": Case(
+        3700,
+        RunStatus.FAILED,
+        "churn-relay-01: MaxRuntimeInSeconds was exceeded; raise it, or set policy.relaunch_on_max_runtime",
+        Outcome.MAX_RUNTIME_EXCEEDED,
+    ),
+    "capacity-error": Case(
+        100,
+        RunStatus.PENDING,
+        "churn-relay-01: SageMaker found no capacity",
+        Outcome.CAPACITY_ERROR,
+        rule=fails_as("capacity-error"),
+    ),
+    "algorithm-error": Case(
+        100,
+        RunStatus.FAILED,
+        "churn-relay-01: the training failed (AlgorithmError: ",
+        Outcome.USER_ERROR,
+        rule=fails_as("algorithm-error"),
+    ),
+    "service-error": Case(
+        100,
+        RunStatus.PENDING,
+        "churn-relay-01: SageMaker had an internal error",
+        Outcome.SERVICE_ERROR,
+        rule=fails_as("service-error"),
+    ),
+    "stopped-by-user": Case(
+        60,
+        RunStatus.STOPPED,
+        "churn-relay-01 was stopped by someone else",
+        Outcome.STOPPED,
+        before=stopped_by_somebody,
+    ),
+    "completed": Case(
+        60, RunStatus.COMPLETED, "churn-relay-01 completed the training", Outcome.COMPLETED, rule={"train_seconds": 9}
+    ),
+    "unknown-status": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 is Rebalancing"),
+    "foreign-job": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 was launched (submitted)"),
+    "run-due": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 is described as InProgress / Training", before=due),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_observe_folds_a_document_into_its_run(sam_local: SamLocal, churn: Churn, name: str) -> None:
+    case = CASES[name]
+    churn.submit(seconds_ago=case.seconds_ago, rule=case.rule)
+    if case.before is not None:
+        case.before(churn)
+    before = churn.run()
+    assert sam_local.invoke("Observe", place(f"observe/{name}")) == TAKEN
+    run, status = churn.run(), churn.status()
+    assert (run.status, len(run.attempts), run.attempts[0].outcome) == (case.status, case.attempts, case.outcome)
+    assert run.reason.startswith(case.reason)
+    assert not run.outbox
+    assert churn.jobs() == [attempt.job_name for attempt in run.attempts]
+    assert (status["status"], status["reason"]) == (run.status, run.reason)
+    assert (run == before) == (name == "foreign-job")
+    if case.attempts > 1:
+        assert status["attempts"][1]["resumes_from"]["key"] == "checkpoints/churn/xgboost-checkpoint.7"
+
+
+def test_no_document_is_left_out() -> None:
+    sent = {
+        "submit": {"spec-uploaded"},
+        "api": {"create-run", "get-run", "list-runs", "stop-run", "resume-run"},
+        "observe": set(CASES),
+        "tick": {"every-minute"},
+    }
+    folders = [folder for folder in EVENTS.iterdir() if folder.is_dir()]
+    assert {folder.name: {path.stem for path in folder.glob("*.json")} for folder in folders} == sent
