@@ -1,0 +1,154 @@
+"""What the functions print: metrics in CloudWatch's embedded format, log lines that name their run, and no secrets."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spot_relay.domain import measures
+from spot_relay.domain.ending import Outcome
+from spot_relay.domain.run import ENDED_RUNS
+from tests.integration.stack import body_of, document, messages, spec
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.integration.stack import Stack
+
+SECRETS = {"HyperParameters": {"api_key": "sesame-hyper"}, "Environment": {"DB_PASSWORD": "sesame-environment"}}
+NAME = re.compile(r"([A-Z][a-z]+)+")
+LONG = {"train_seconds": 90_000}
+INTERRUPTED = {"interruptions": [{"after_training_seconds": 886, "capacity_returns_after": None}]}
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Give the metric lines and the log lines printed since the last look; every line has to be JSON."""
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    lines = [json.loads(line) for line in captured.out.splitlines()]
+    return [line for line in lines if "_aws" in line], [line for line in lines if "_aws" not in line]
+
+
+def values(lines: list[dict[str, Any]]) -> dict[str, float]:
+    """Add up the values of each metric."""
+    totals: dict[str, float] = {}
+    for line in lines:
+        for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+            totals[metric["Name"]] = totals.get(metric["Name"], 0) + sum(line[metric["Name"]])
+    return totals
+
+
+def known_metrics() -> set[str]:
+    """Name every metric that the domain can put, as its source names them."""
+    tree = ast.parse(Path(measures.__file__).read_text("utf-8"))
+    plain = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and NAME.fullmatch(node.value)
+    }
+    causes = {*Outcome, "Resumed"}
+    return plain | {f"Runs{status}" for status in ENDED_RUNS} | {f"RelaunchesAfter{cause}" for cause in causes}
+
+
+def a_life(stack: Stack) -> None:
+    """Let a run be interrupted, wait in vain, be relaunched, hear an event late, and complete."""
+    first = {"name": "churn-relay-01", "capacity": INTERRUPTED, **LONG}
+    stack.aws.simulator.play(rules=[first, {"name": "churn-relay-02", "train_seconds": 100, "billable_share": 0.25}])
+    stack.submit(**SECRETS)
+    stack.checkpoint()
+    stack.clock.passes(900)
+    stack.observe("interrupted")
+    stack.observe("interrupted")
+    stack.clock.passes(6310)
+    stack.observe("max-wait-expired")
+    stack.clock.passes(600)
+    stack.make_queue()
+    assert stack.tick() == 1
+
+
+def test_a_life_is_measured_in_the_namespace_with_its_dimensions_and_no_others(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_life(stack)
+    metrics, _ = printed(capsys)
+    for line in metrics:
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == "SpotRelay"
+        assert [set(dimensions) for dimensions in directive["Dimensions"]] == [{"service", "market", "instance_type"}]
+        assert (line["service"], line["market"], line["instance_type"]) == ("spot-relay", "spot", "ml.m5.xlarge")
+        assert {metric["Name"] for metric in directive["Metrics"]} <= known_metrics()
+        for metric in directive["Metrics"]:
+            unit = {"Seconds": "Seconds", "Percent": "Percent"}.get(re.findall("[A-Z][a-z]+", metric["Name"])[-1])
+            assert metric["Unit"] == (unit or "Count")
+
+
+def test_a_life_is_measured_with_what_the_status_document_says(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_life(stack)
+    totals, status = values(printed(capsys)[0]), stack.status()
+    assert status["status"] == "Completed"
+    assert 0 <= totals.pop("EventToRelaunchSeconds") < 60
+    assert totals == {
+        "AttemptsLaunched": 2,
+        "RelaunchesAfterMaxWaitTimeExceeded": 1,
+        "Interruptions": 1,
+        "WaitsExpired": 1,
+        "LateOrDuplicateEvents": 1,
+        "RunsCompleted": 1,
+        "TrainingSeconds": status["training_seconds"],
+        "BillableSeconds": status["billable_seconds"],
+        "CapacityWaitSeconds": status["waited_seconds"],
+        "SavingsPercent": status["savings_percent"],
+    }
+
+
+def test_every_line_about_a_run_names_it_and_its_job(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    a_life(stack)
+    _, logs = printed(capsys)
+    about = [line for line in logs if line["message"] != "due runs are queued"]
+    assert about
+    assert {line["run_id"] for line in about} == {"churn"}
+    assert {line["job_name"] for line in about} == {"churn-relay-01", "churn-relay-02"}
+    assert all(line["service"] == "spot-relay" and line["function_request_id"] for line in logs)
+    assert "churn-relay-02 completed the training" in {line["message"] for line in logs}
+
+
+def poison() -> list[str]:
+    """Messages that hold the secrets and that no function can read."""
+    event = body_of("observe/completed")
+    event["detail"] |= SECRETS
+    nameless = event | {"detail": {key: value for key, value in event["detail"].items() if key != "TrainingJobName"}}
+    broken = json.dumps(event)[:-1]
+    return [json.dumps(nameless), broken, json.dumps(event | {"detail-type": "another"})]
+
+
+def test_no_value_of_hyperparameters_or_environment_is_ever_printed_or_shown(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_life(stack)
+    stack.invoke("observe", messages(*poison()))
+    stack.invoke("submit", messages(*poison()))
+    stack.invoke("submit", stack.upload(json.dumps(spec(**SECRETS, RoleArn=5)), "runs/bad.json"))
+    stack.invoke("submit", stack.upload(json.dumps(spec(**SECRETS))[:-2], "runs/broken.json"))
+    wrong = {"HyperParameters": {"api_key": ["sesame-hyper"]}, "Environment": {"DB": {"x": "sesame-environment"}}}
+    stack.invoke("submit", stack.upload(json.dumps(spec(**wrong)), "runs/wrong.json"))
+    shown = [json.dumps(stack.object(key)) for prefix in ("errors/", "status/") for key in stack.keys(prefix)]
+    calls = ("create-run", "get-run", "list-runs", "stop-run", "resume-run")
+    shown += [json.dumps(stack.call(name)[1]) for name in calls]
+    shown += [json.dumps(stack.call("create-run", spec(**wrong))[1])]
+    stack.invoke("api", document("api/get-run") | {"path": "/nowhere", "body": "sesame-hyper"})
+    described = stack.client("sagemaker").describe_training_job(TrainingJobName="churn-relay-02")
+    assert {"HyperParameters": described["HyperParameters"], "Environment": described["Environment"]} == SECRETS
+    assert stack.keys("errors/") == [f"errors/runs/{name}.json.json" for name in ("bad", "broken", "wrong")]
+    assert "sesame" not in capsys.readouterr().out + "".join(shown)
+
+
+def test_a_message_that_fails_is_logged_with_its_id(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.invoke("observe", messages("not JSON"))
+    (line,) = printed(capsys)[1]
+    assert (line["level"], line["message_id"]) == ("ERROR", "0")
+    assert "not JSON" in line["exception"]
