@@ -82,13 +82,14 @@ class Stack:
 
     aws: Servers
     clock: Clock = field(init=False)
+    has_queue: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.begin()
 
     def begin(self) -> None:
         """Begin the story, in an AWS in which nothing exists but the stack's resources."""
-        self.clock = StoryClock()
+        self.clock, self.has_queue = StoryClock(), False
         self.aws.simulator.begin(self.clock)
         self.aws.moto.forget()
         create_runs_table(self.client("dynamodb"), TABLE)
@@ -182,7 +183,9 @@ class Stack:
 
     def make_queue(self) -> None:
         """Create the observe queue, unless it is there."""
-        self.client("sqs").create_queue(QueueName=QUEUE)
+        if not self.has_queue:
+            self.client("sqs").create_queue(QueueName=QUEUE)
+            self.has_queue = True
 
     def queued(self) -> list[str]:
         """Take every message off the observe queue."""
