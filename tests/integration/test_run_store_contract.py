@@ -361,7 +361,7 @@ ANY_RUN = built(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(run=ANY_RUN)
 def test_any_run_comes_back_equal(table: DynamoDBRunStore, run: Run) -> None:
     run = replace(run, id=f"{run.id}-{next(SERIAL)}")
