@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # The first invocation builds the image of the layers, which takes minutes on a slow disk.
 LONGEST_SECONDS = 540
 ENDING_SECONDS = 30
+CONTAINER = re.compile(r"SAM_CONTAINER_ID: ([0-9a-f]+)")
 
 
 def missing() -> str | None:
@@ -36,10 +38,9 @@ def missing() -> str | None:
     return None
 
 
-def containers() -> set[str]:
-    """Give the ids of all containers of functions that there are, running or not."""
-    shown = docker("ps", "--all", "--format", "{{.ID}} {{.Image}}").splitlines()
-    return {line.split()[0] for line in shown if line.split()[1].startswith("samcli/")}
+def exists(container: str) -> bool:
+    """Say whether there is a container of that id, running or not."""
+    return bool(docker("ps", "--all", "--quiet", "--filter", f"id={container}"))
 
 
 @dataclass(frozen=True)
@@ -71,4 +72,7 @@ class SamLocal:
                 raise
         assert process.returncode == 0, told
         assert printed.strip(), f"the function returned nothing:\n{told}"
+        started = CONTAINER.findall(told)
+        assert started, f"sam tells of no container:\n{told}"
+        assert not any(map(exists, started)), "sam has left its container behind"
         return json.loads(printed)
