@@ -295,6 +295,19 @@ def test_a_writer_that_is_always_overtaken_leaves_the_message_to_its_queue() -> 
         world.advance(world.event(1, "InProgress", "Training"))
 
 
+@pytest.mark.parametrize("ends_by", ["a refusal", "a failure"])
+def test_a_secret_that_sagemaker_quotes_is_hidden(world: World, ends_by: str) -> None:
+    quoted = "the value very-secret of api_key is not allowed"
+    if ends_by == "a refusal":
+        world.jobs.refusals = [(Refusal.INVALID, quoted)]
+    world.service.submit(submission())
+    if ends_by == "a failure":
+        world.tell(1, "Failed", "Failed", failure_reason=f"ClientError: {quoted}")
+    assert "the value [hidden] of api_key is not allowed" in world.run().reason
+    told = [world.documents.written, world.announcements.details, world.telemetry.reasons, world.run().attempts]
+    assert "very-secret" not in repr(told)
+
+
 def test_the_status_document_holds_no_hyperparameter_and_no_environment(world: World) -> None:
     world.service.submit(submission(Environment={"TOKEN": "very-secret"}))
     assert "very-secret" not in repr(world.documents.written)

@@ -21,6 +21,7 @@ from spot_relay.domain.observation import (
     StopRequested,
 )
 from spot_relay.domain.outbox import Outbox
+from spot_relay.domain.redaction import without_secrets
 from spot_relay.domain.refusal import advice
 from spot_relay.domain.relaunch import after_end, next_attempt, relaunch_forbidden
 from spot_relay.domain.run import OUTBOX_PATIENCE, Attempt, AttemptStatus, Run, RunStatus, Spent
@@ -190,7 +191,7 @@ def _ended(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
         phase=job.secondary_status,
         interruptions=job.interruptions if job.transitions else attempt.interruptions,
         outcome=outcome,
-        failure_reason=job.failure_reason,
+        failure_reason=job.failure_reason and without_secrets(job.failure_reason, run.training_job),
         created_at=job.created_at,
         training_started_at=job.training_started_at,
         ended_at=job.ended_at or now,
@@ -281,20 +282,21 @@ def _refused(run: Run, answer: Refused, facts: Facts, now: datetime) -> Decision
     attempt = run.attempt(answer.attempt)
     if attempt is None or run.has_ended or attempt.status is not AttemptStatus.PLANNED:
         return Decision(run, Outbox(), "the refusal is out of date")
+    message = without_secrets(answer.message, run.training_job)
     if not answer.refusal.passes:
         never = replace(
             attempt,
             status=AttemptStatus.ENDED,
             outcome=Outcome.NEVER_CREATED,
-            failure_reason=answer.message,
+            failure_reason=message,
             ended_at=now,
         )
         status = RunStatus.STOPPED if run.stop_requested else RunStatus.FAILED
-        reason = f"{attempt.job_name} could not be created: {answer.message} {advice(answer.refusal, answer.message)}"
+        reason = f"{attempt.job_name} could not be created: {message} {advice(answer.refusal, message)}"
         return _finish(run.with_attempt(never), status, now, reason)
     again = replace(attempt, refusals=attempt.refusals + 1)
     wait = run.policy.backoff.seconds(again.refusals, facts.draw)
-    reason = f"{attempt.job_name} can't be created for now ({answer.refusal}): {answer.message} It is tried again."
+    reason = f"{attempt.job_name} can't be created for now ({answer.refusal}): {message} It is tried again."
     return _becomes(run.with_attempt(again), now, reason, check_at=now + timedelta(seconds=wait))
 
 

@@ -1,0 +1,16 @@
+"""Keeps what may be secret out of what is stored, shown and logged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Shorter values, such as a depth of 5, are no secrets, and blanking them would make any text unreadable.
+_SHORTEST = 8
+
+
+def without_secrets(text: str, training_job: dict[str, Any]) -> str:
+    """Blank the values of the job's HyperParameters and Environment in a text that SageMaker wrote."""
+    values = [*training_job.get("HyperParameters", {}).values(), *training_job.get("Environment", {}).values()]
+    for value in sorted((value for value in values if len(value) >= _SHORTEST), key=len, reverse=True):
+        text = text.replace(value, "[hidden]")
+    return text
