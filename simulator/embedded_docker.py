@@ -1,7 +1,7 @@
 """Lets the containers of ``sam local invoke`` reach an embedded stack, which listens on 127.0.0.1 alone.
 
     python -m simulator.embedded start        # or: make demo KEEP=1
-    python -m simulator.embedded_docker       # until Ctrl-C
+    python -m simulator.embedded_docker       # until Ctrl-C; with --alone the stack's own functions rest
 
 A container reaches this machine at the gateway of Docker's bridge. There, and nowhere else, the ports of MiniStack and
 of the simulator are opened as well, and ``.local/sam-local.json`` says to the functions where everything is.
@@ -16,9 +16,10 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -53,11 +54,18 @@ def base_image() -> str:
 
 def bridge_address() -> str:
     """Ask Docker where containers reach this machine; EmbeddedError if it does not answer."""
+    told = docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")
     try:
-        told = docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")
-        return str(json.loads(told)[0]["Gateway"])
-    except (LookupError, TypeError, ValueError) as error:
-        raise EmbeddedError("Docker's network `bridge` has no gateway; give its address yourself") from error
+        return gateway(json.loads(told))
+    except (LookupError, StopIteration, TypeError, ValueError) as error:
+        raise EmbeddedError(f"Docker's network `bridge` has no gateway: {told}") from error
+
+
+def gateway(ranges: Sequence[Mapping[str, str]]) -> str:
+    """Give the gateway of a network: the one it names, or the first address of its IPv4 range, which Docker takes."""
+    first = next(given for given in ranges if ":" not in given["Subnet"])
+    named = first.get("Gateway")  # a bridge that this very engine has made does not name it
+    return named or str(next(ip_network(first["Subnet"]).hosts()))
 
 
 def docker(*arguments: str) -> str:
@@ -116,6 +124,26 @@ def reachable(stack: Stack, address: str) -> Iterator[None]:
         with suppress(RuntimeError):  # the loop has ended already
             forward.loop.call_soon_threadsafe(forward.ended.set)
         thread.join()
+
+
+@contextmanager
+def resting(stack: Stack) -> Iterator[None]:
+    """Let queues and schedule not invoke the stack's own functions as long as the block runs; they may be called."""
+    _invoked(stack, by_themselves=False)
+    try:
+        yield
+    finally:
+        _invoked(stack, by_themselves=True)
+
+
+def _invoked(stack: Stack, *, by_themselves: bool) -> None:
+    functions, scheduler = stack.client("lambda"), stack.client("scheduler")
+    for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=by_themselves)
+    for schedule in scheduler.list_schedules()["Schedules"]:
+        found = scheduler.get_schedule(Name=schedule["Name"], GroupName=schedule["GroupName"])
+        kept = {key: found[key] for key in ("Name", "GroupName", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
+        scheduler.update_schedule(**kept, State="ENABLED" if by_themselves else "DISABLED")
 
 
 @dataclass
@@ -191,6 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Let containers reach the stack that was left running, until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m simulator.embedded_docker", description=__doc__)
     parser.add_argument("--address", help="where containers reach this machine (default: what Docker says)")
+    parser.add_argument("--alone", action="store_true", help="let the stack's own functions rest meanwhile")
     options = parser.parse_args(arguments)
     stack = embedded.kept()
     if stack is None:
@@ -198,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     address = options.address or bridge_address()
     ends = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
-    with reachable(stack, address):
+    with reachable(stack, address), resting(stack) if options.alone else nullcontext():
         _write(variables(stack, address))
         sys.stdout.write(_directions(stack))
         sys.stdout.flush()

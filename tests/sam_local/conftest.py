@@ -45,24 +45,12 @@ def stack(engine: None, market: Market) -> Iterator[Stack]:
         "AllowedCheckpointBuckets": "churn-*",
         "CheckIntervalSeconds": "1",
     }
-    with embedded.running(parameters=parameters) as deployed:
-        rest(deployed)
+    with embedded.running(parameters=parameters) as deployed, embedded_docker.resting(deployed):
         s3 = deployed.client("s3")
         for bucket in (SPECS, DATA):
             s3.create_bucket(Bucket=bucket)
         s3.put_bucket_versioning(Bucket=SPECS, VersioningConfiguration={"Status": "Enabled"})
         yield deployed
-
-
-def rest(stack: Stack) -> None:
-    """Stop queues and schedule from invoking the stack's own functions; they may still be called."""
-    functions, scheduler = stack.client("lambda"), stack.client("scheduler")
-    for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
-        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-    for schedule in scheduler.list_schedules()["Schedules"]:
-        found = scheduler.get_schedule(Name=schedule["Name"], GroupName=schedule["GroupName"])
-        wanted = ("Name", "GroupName", "ScheduleExpression", "FlexibleTimeWindow", "Target")
-        scheduler.update_schedule(**{key: found[key] for key in wanted}, State="DISABLED")
 
 
 @pytest.fixture(scope="session")
