@@ -3,6 +3,7 @@ PYTHON ?= python3
 ENV    ?= dev
 BIN    := .venv/bin
 STAMP  := .venv/.requirements
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The Python that builds the layers is the one they run on.
 RUNTIME = $(shell $(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
@@ -18,11 +19,11 @@ help: ## list what there is to type
 demo: setup ## run a real training through an interruption and an expired wait (KEEP=1, JSON=1)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json)
 
-test: setup ## run all tests (those that need Docker are skipped without it)
-	@$(BIN)/pytest
+test: setup ## run all tests but those that need Docker, two files at a time
+	@$(PYTEST) --ignore tests/sam_local
 
 unit: setup ## run the tests that need no deployed stack
-	@$(BIN)/pytest --ignore tests/e2e --ignore tests/sam_local
+	@$(PYTEST) --ignore tests/e2e --ignore tests/sam_local
 
 e2e: setup ## run the end-to-end tests on the deployed template
 	@$(BIN)/pytest tests/e2e
