@@ -46,6 +46,7 @@ TEMPORARY: Final = "tmp"
 PARAMETERS: Final = {
     "AllowedRoleArns": f"arn:aws:iam::{ACCOUNT}:role/spot-relay-training",
     "AllowedImages": "local/*,*.dkr.ecr.*.amazonaws.com/*",
+    "AllowedCheckpointBuckets": "sagemaker-*,churn-*",  # the latter for the documents of events/
 }
 
 
