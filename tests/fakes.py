@@ -10,6 +10,7 @@ from spot_relay.domain.job import Absent, Checkpoint, Job, SecondaryStatus, Trai
 from spot_relay.domain.launch import launch_request, launch_tags
 from spot_relay.domain.observation import Launched, Refused
 from spot_relay.domain.refusal import Refusal
+from spot_relay.domain.report import iso
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ def _summary(run: Run) -> dict[str, Any]:
         "status": str(run.status),
         "reason": run.reason,
         "attempts": len(run.attempts),
-        "created_at": _stamp(run.created_at),
-        "updated_at": _stamp(run.updated_at),
+        "created_at": iso(run.created_at),
+        "updated_at": iso(run.updated_at),
     }
 
 
@@ -117,7 +118,11 @@ class MemoryTrainingJobs:
     def create(self, run: Run, attempt: Attempt) -> Launched | Refused:
         name = attempt.job_name
         if self.refusals:
-            return Refused(attempt.number, *self.refusals.pop(0))
+            refusal, message = self.refusals.pop(0)
+            job = Absent() if refusal.passes else self.find(run, attempt)
+            return (
+                Launched(attempt.number, job.arn) if isinstance(job, Job) else Refused(attempt.number, refusal, message)
+            )
         if name in self.jobs:
             if launch_tags(run, attempt).items() <= self.tags[name].items():
                 return Launched(attempt.number, self.jobs[name].arn)
@@ -141,6 +146,11 @@ class MemoryTrainingJobs:
     def describe(self, job_name: str) -> Job | Absent:
         self.described.append(job_name)
         return self.jobs.get(job_name, Absent())
+
+    def find(self, run: Run, attempt: Attempt) -> Job | Absent:
+        job = self.describe(attempt.job_name)
+        ours = launch_tags(run, attempt).items() <= self.tags.get(attempt.job_name, {}).items()
+        return job if ours else Absent()
 
     def stop(self, job_name: str) -> None:
         job = self.jobs.get(job_name)

@@ -133,6 +133,14 @@ def test_the_newest_is_found_on_any_page_of_a_long_listing(s3: S3, place_of_newe
     assert s3.port.newest(PREFIX) == newest
 
 
+@pytest.mark.parametrize("folder", ["run#1", "run?1", "run%231"])
+def test_a_prefix_of_any_characters_is_listed_as_it_is(s3: S3, folder: str) -> None:
+    s3.leave("run/a", later(60))
+    assert s3.port.newest(f"s3://{BUCKET}/{folder}/") is None
+    own = s3.leave(f"{folder}/a", later(0))
+    assert s3.port.newest(f"s3://{BUCKET}/{folder}/") == own
+
+
 def test_a_bucket_that_does_not_exist_holds_none(s3: S3) -> None:
     assert s3.port.newest("s3://nowhere/churn/") is None
 

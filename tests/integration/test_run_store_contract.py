@@ -286,8 +286,8 @@ def test_a_summary_tells_what_a_listing_shows(store: RunStore) -> None:
                 "status": "Pending",
                 "reason": "it is «new»",
                 "attempts": 1,
-                "created_at": "2026-11-23T12:00:00.000000Z",
-                "updated_at": "2026-11-23T12:00:01.000000Z",
+                "created_at": "2026-11-23T12:00:00.000Z",
+                "updated_at": "2026-11-23T12:00:01.000Z",
             }
         ],
         None,

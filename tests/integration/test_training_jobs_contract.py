@@ -168,6 +168,26 @@ def test_a_refusal_tells_its_kind_and_text_and_creates_nothing(world: World, ans
     assert isinstance(create(world), Launched)
 
 
+def test_an_attempts_own_job_is_found_by_its_tags(world: World) -> None:
+    launched = create(world)
+    found = world.port.find(RUN, RUN.current)
+    assert isinstance(found, Job)
+    assert isinstance(launched, Launched)
+    assert found.arn == launched.arn
+
+
+def test_a_job_of_the_same_name_that_is_somebody_elses_is_not_found(world: World) -> None:
+    assert world.port.find(RUN, RUN.current) == Absent()
+    create(world, replace(RUN, submission_id="submission-0"))
+    assert world.port.find(RUN, RUN.current) == Absent()
+
+
+def test_a_refusal_that_does_not_pass_is_not_believed_of_a_job_that_exists(world: World) -> None:
+    launched = create(world)
+    world.refuse(next(answer for answer in ANSWERS if answer.refusal is Refusal.INVALID))
+    assert create(world) == launched
+
+
 def test_a_job_that_was_never_created_is_absent(world: World) -> None:
     create(world)
     assert world.port.describe("churn-relay-02") == Absent()

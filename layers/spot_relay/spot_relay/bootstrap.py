@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from spot_relay.adapters.batches import LoggedBatches
     from spot_relay.settings import RunSettings, TickSettings
 
-# A function has 60 s; a call that hangs must leave time to say so, and the queue tries again.
-_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+# The API's function has 29 s, the others 60: a call that hangs, and is tried again, must leave time to say so.
+_CONFIG = Config(connect_timeout=3, read_timeout=6, retries={"mode": "standard", "total_max_attempts": 2})
 
 
 @cache

@@ -75,6 +75,10 @@ class TrainingJobs(Protocol):
         """Describe a job, or say that there is none of that name."""
         ...
 
+    def find(self, run: Run, attempt: Attempt) -> Job | Absent:
+        """Describe the attempt's own job, known by its tags; another's job of the same name counts as absent."""
+        ...
+
     def stop(self, job_name: str) -> None:
         """Ask SageMaker to stop a job; one that has ended or never was is left as it is."""
         ...

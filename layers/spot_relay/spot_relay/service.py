@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decision import Decision, decide, settle
-from spot_relay.domain.facts import Facts, job_to_describe, needs_checkpoint
+from spot_relay.domain.facts import Facts, attempt_to_look_at, needs_checkpoint
 from spot_relay.domain.observation import Due, Overtaken, ResumeRequested, StopRequested
+from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.report import announcement, status_document
-from spot_relay.domain.run import accept
+from spot_relay.domain.run import AttemptStatus, accept
 from spot_relay.ports import (
     Announcements,
     Checkpoints,
@@ -29,9 +30,9 @@ from spot_relay.ports import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from spot_relay.domain.job import Absent, Job
     from spot_relay.domain.observation import Launched, Observation, Refused
-    from spot_relay.domain.outbox import Outbox
-    from spot_relay.domain.run import Run, RunStatus
+    from spot_relay.domain.run import Attempt, Run, RunStatus
     from spot_relay.domain.submission import Submission
 
 # Writers of one run are few; one that loses this often in a row leaves the message to its queue's retry.
@@ -58,6 +59,13 @@ class NoSuchRunError(Exception):
     def __init__(self, run_id: str) -> None:
         super().__init__(f"There is no run {run_id}. Ended runs are forgotten when their retention is over.")
         self.run_id = run_id
+
+
+class NotPublishedError(Exception):
+    """A run was decided on and saved, but its status document or event could not be put; it stays owed."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"the status document or the event of the run {run_id} could not be put; it is tried again")
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,7 @@ class Service:
             run = existing
         else:
             self.telemetry.decided(run, "Submitted", run.reason)
-        return self._pay(run)
+        return _published(*self._pay(run))
 
     def advance(self, run_id: str, observation: Observation) -> Run | None:
         """Fold an observation into its run; None if there is no such run."""
@@ -130,42 +138,51 @@ class Service:
     def _advance(self, run: Run, observation: Observation) -> tuple[Run, Decision]:
         """Decide on the newest state of the run until the decision could be saved, then pay what it owes."""
         for _ in range(MAX_CONFLICTS):
-            run = self._pay(run)
+            run, failure = self._pay(run)
             decision = decide(run, self._gather(run, observation), self.clock())
             self.telemetry.decided(decision.run, type(observation).__name__, decision.reason)
             if decision.run is run:
-                self._perform(run, decision.owes)
+                self._act(run, decision.owes)
                 self.telemetry.measure(decision.owes.measures)
-                return run, decision
+                return _published(run, failure), decision
             write = self.store.reopen if run.has_ended and not decision.run.has_ended else self.store.save
             try:
-                saved = write(replace(decision.run, outbox=decision.owes))
+                saved = write(replace(decision.run, outbox=run.outbox | decision.owes))
             except ConflictError:
                 run = self._load(run.id)
                 continue
-            return self._pay(saved), decision
+            return _published(*self._pay(saved)), decision
         raise ConflictError(run.id)
 
     def _gather(self, run: Run, observation: Observation) -> Facts:
         """Gather the facts that the decision needs, and no others."""
-        name = job_to_describe(run, observation)
-        job = self.jobs.describe(name) if name else None
+        attempt = attempt_to_look_at(run, observation, self.clock())
+        job = None if attempt is None else self._look(run, attempt)
         uri = run.checkpoint_uri
         wanted = uri is not None and needs_checkpoint(run, observation, job)
         newest = self.checkpoints.newest(uri) if uri is not None and wanted else None
         return Facts(observation, job, newest, self.draw(), self.check_every)
 
-    def _pay(self, run: Run) -> Run:
-        """Perform what a run owes and save that it is done, and so with what the answers bring."""
+    def _look(self, run: Run, attempt: Attempt) -> Job | Absent:
+        """Describe an attempt's job; where no answer has told that it is ours, its tags have to."""
+        proven = attempt.status is AttemptStatus.IN_PROGRESS
+        return self.jobs.describe(attempt.job_name) if proven else self.jobs.find(run, attempt)
+
+    def _pay(self, run: Run) -> tuple[Run, Exception | None]:
+        """Perform what a run owes and save that it is done, and so with what the answers bring.
+
+        What can't be published stays owed, and its failure is given back: the run itself goes on without it.
+        """
         answers: tuple[Observation, ...] = ()
+        failure: Exception | None = None
         for _ in range(MAX_CONFLICTS):
-            if not run.outbox and not answers:
-                return run
-            answers += self._perform(run, run.outbox)
-            facts = Facts(Due(), draw=self.draw(), check_every=self.check_every)
-            settled = settle(run, answers, facts, self.clock())
-            for answer in answers:
-                self.telemetry.decided(settled, type(answer).__name__, settled.reason)
+            if not answers and not run.outbox.acts and (failure or not run.outbox):
+                return run, failure
+            answers += self._act(run, run.outbox)
+            failure = failure or self._publish(run)
+            settled = self._settled(run, answers, unpublished=failure is not None)
+            if settled == run:
+                return run, failure
             try:
                 paid, run, answers = run.outbox, self.store.save(settled), ()
                 # By whoever settled the outbox, and no one else who performed it: a metric can't be put twice.
@@ -175,17 +192,39 @@ class Service:
                 run, answers = self._load(run.id), (*answers, Overtaken())
         raise ConflictError(run.id)
 
-    def _perform(self, run: Run, owed: Outbox) -> tuple[Launched | Refused, ...]:
-        """Perform the idempotent duties, all but the measures, in the outbox's order; give the answer of a launch."""
+    def _settled(self, run: Run, answers: tuple[Observation, ...], *, unpublished: bool) -> Run:
+        facts = Facts(Due(), draw=self.draw(), check_every=self.check_every)
+        settled = settle(run, answers, facts, self.clock())
+        for answer in answers:
+            self.telemetry.decided(settled, type(answer).__name__, settled.reason)
+        left = run.outbox.publications if unpublished else Outbox()
+        return replace(settled, outbox=left | settled.outbox)
+
+    def _act(self, run: Run, owed: Outbox) -> tuple[Launched | Refused, ...]:
+        """Launch and stop what is owed, each idempotent; give the answer of a launch."""
         attempt = run.attempt(owed.launch) if owed.launch is not None else None
         answers = (self.jobs.create(run, attempt),) if attempt else ()
         if owed.stop is not None:
             self.jobs.stop(owed.stop)
-        if owed.status:
-            self.documents.write(run.id, status_document(run))
-        if owed.announce:
-            self.announcements.announce(announcement(run))
         return answers
+
+    def _publish(self, run: Run) -> Exception | None:
+        """Tell the world of the run as it is owed; give back what went wrong."""
+        try:
+            if run.outbox.status:
+                self.documents.write(run.id, status_document(run))
+            if run.outbox.announce:
+                self.announcements.announce(announcement(run))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not keep the run from going on
+            return error
+        return None
+
+
+def _published(run: Run, failure: Exception | None) -> Run:
+    """Give the run, or say, once all else is done, that it could not be published."""
+    if failure is not None:
+        raise NotPublishedError(run.id) from failure
+    return run
 
 
 def utc_now() -> datetime:

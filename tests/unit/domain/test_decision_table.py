@@ -380,4 +380,4 @@ def test_a_launch_answer_that_comes_twice_changes_nothing(world: World) -> None:
 def test_a_tick_that_comes_too_early_asks_nothing_of_sagemaker(world: World) -> None:
     run = world.service.submit(submission())
     assert world.advance(Due()) == run
-    assert world.jobs.described == ["churn-relay-01"]
+    assert world.jobs.described == []

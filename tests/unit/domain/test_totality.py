@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spot_relay.domain.decision import decide
 from spot_relay.domain.ending import Outcome
-from spot_relay.domain.facts import Facts, job_to_describe, needs_checkpoint
+from spot_relay.domain.facts import Facts, attempt_to_look_at, needs_checkpoint
 from spot_relay.domain.job import Absent, Checkpoint, Job, Market, Placement, Transition, attempt_name
 from spot_relay.domain.observation import (
     Due,
@@ -157,10 +157,10 @@ def test_a_launch_is_owed_only_for_the_newest_attempt_and_never_beside_a_stop(ru
         assert owes.stop is None
 
 
-@given(run=runs(), observation=observations, job=st.none() | st.just(Absent()) | jobs)
-def test_which_facts_are_needed_can_always_be_told(run: Run, observation: Any, job: Any) -> None:
-    name = job_to_describe(run, observation)
-    assert name is None or name in {attempt.job_name for attempt in run.attempts}
+@given(run=runs(), observation=observations, job=st.none() | st.just(Absent()) | jobs, now=moments)
+def test_which_facts_are_needed_can_always_be_told(run: Run, observation: Any, job: Any, now: Any) -> None:
+    attempt = attempt_to_look_at(run, observation, now)
+    assert attempt is None or attempt in run.attempts
     assert needs_checkpoint(run, observation, job) in {True, False}
 
 

@@ -214,6 +214,11 @@ def _summary(item: dict[str, Any]) -> dict[str, Any]:
         "status": item["status"]["S"],
         "reason": item["reason"]["S"],
         "attempts": int(item["attempts"]["N"]),
-        "created_at": item["created"]["S"].partition("#")[0],
-        "updated_at": item["updated_at"]["S"],
+        "created_at": _shown(item["created"]["S"]),
+        "updated_at": _shown(item["updated_at"]["S"]),
     }
+
+
+def _shown(stamp: str) -> str:
+    """Give the moment of a stamp as users see it everywhere else, in milliseconds."""
+    return stamp[: len("2026-01-01T00:00:00.000")] + "Z"

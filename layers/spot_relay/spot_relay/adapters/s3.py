@@ -6,7 +6,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
@@ -37,9 +36,8 @@ class S3Checkpoints:
 
         A bucket that does not exist holds none. One that can't be read proves nothing, and raises.
         """
-        where = urlsplit(uri)
-        prefix = where.path.removeprefix("/")
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=where.netloc, Prefix=prefix)
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         found = (
             Checkpoint(item["Key"], item["LastModified"])
             for page in pages

@@ -46,9 +46,9 @@ class SageMakerTrainingJobs:
             refusal = _refusal(error)
             if refusal is None:
                 raise
-            return Refused(attempt.number, refusal, error.response["Error"]["Message"])
+            return self._unless_created(run, attempt, refusal, error.response["Error"]["Message"])
         except ParamValidationError as error:
-            return Refused(attempt.number, Refusal.INVALID, str(error))
+            return self._unless_created(run, attempt, Refusal.INVALID, str(error))
         except (UnreachableError, HTTPClientError) as error:
             # The job may have been created all the same: the same name is tried again, and then found.
             return Refused(attempt.number, Refusal.UNAVAILABLE, f"SageMaker did not answer: {error}.")
@@ -64,6 +64,11 @@ class SageMakerTrainingJobs:
             raise
         return read_job(answer)  # type: ignore[arg-type]
 
+    def find(self, run: Run, attempt: Attempt) -> Job | Absent:
+        """Describe the attempt's own job, known by its tags; another's job of the same name counts as absent."""
+        job = self.describe(attempt.job_name)
+        return job if isinstance(job, Job) and self._is_ours(run, attempt, job.arn) else Absent()
+
     def stop(self, job_name: str) -> None:
         """Ask SageMaker to stop a job; one that has ended or never was is left as it is."""
         try:
@@ -72,16 +77,25 @@ class SageMakerTrainingJobs:
             if not (_says(error, _ENDED_ALREADY) or _says(error, _NOT_FOUND)):
                 raise
 
+    def _unless_created(self, run: Run, attempt: Attempt, refusal: Refusal, message: str) -> Launched | Refused:
+        """Refuse, unless an earlier launch of the attempt succeeded although its answer was lost."""
+        job = Absent() if refusal.passes else self.find(run, attempt)
+        if isinstance(job, Job):
+            return Launched(attempt.number, job.arn)
+        return Refused(attempt.number, refusal, message)
+
     def _whose(self, run: Run, attempt: Attempt) -> Launched | Refused:
-        """Tell whether the job that holds the attempt's name is the attempt's own, by its tags."""
+        """Tell whether the job that holds the attempt's name is the attempt's own."""
         arn = self.client.describe_training_job(TrainingJobName=attempt.job_name)["TrainingJobArn"]
-        pages = self.client.get_paginator("list_tags").paginate(ResourceArn=arn)
-        tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
-        ours = launch_tags(run, attempt)
-        if ours.items() <= tags.items():
+        if self._is_ours(run, attempt, arn):
             return Launched(attempt.number, arn)
         message = f"there is a training job {arn} already, and it is not this run's."
         return Refused(attempt.number, Refusal.NAME_TAKEN, message)
+
+    def _is_ours(self, run: Run, attempt: Attempt, arn: str) -> bool:
+        pages = self.client.get_paginator("list_tags").paginate(ResourceArn=arn)
+        tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        return launch_tags(run, attempt).items() <= tags.items()
 
 
 def read_job(answer: dict[str, Any]) -> Job:

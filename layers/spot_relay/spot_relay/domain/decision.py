@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from spot_relay.domain import measures
 from spot_relay.domain.ending import Outcome, outcome_of
-from spot_relay.domain.facts import Facts, may_be_orphan
+from spot_relay.domain.facts import Facts, is_due, may_be_orphan
 from spot_relay.domain.job import Absent, Job, SecondaryStatus, TrainingJobStatus
 from spot_relay.domain.observation import (
     Due,
@@ -20,7 +20,7 @@ from spot_relay.domain.observation import (
     ResumeRequested,
     StopRequested,
 )
-from spot_relay.domain.outbox import Outbox
+from spot_relay.domain.outbox import Measure, Outbox
 from spot_relay.domain.redaction import without_secrets
 from spot_relay.domain.refusal import advice
 from spot_relay.domain.relaunch import after_end, next_attempt, relaunch_forbidden
@@ -88,7 +88,10 @@ def _job_changed(run: Run, seen: JobChanged, facts: Facts, now: datetime) -> Dec
         if may_be_orphan(attempt, seen) and isinstance(facts.job, Job) and not facts.job.has_ended:
             return Decision(run, Outbox(stop=attempt.job_name), "a job of a run that has given up on it is stopped")
         return _late(run, attempt, "the event speaks of an attempt that has ended")
-    if seen.says_ended:
+    if attempt.status is AttemptStatus.PLANNED and not run.stop_requested:
+        # A job has the attempt's name: that it is ours only the answer of another launch can prove.
+        return _launch_again(run, attempt, now, "the launch seems to have succeeded; it is asked for again")
+    if seen.says_ended or attempt.status is AttemptStatus.PLANNED:
         return _looked(run, attempt, facts, now)
     if attempt.heard_at is not None and seen.at <= attempt.heard_at:
         return _late(run, attempt, "the event is not newer than what is known")
@@ -100,8 +103,6 @@ def _heard(run: Run, attempt: Attempt, seen: JobChanged, facts: Facts, now: date
     interrupted = seen.secondary_status == SecondaryStatus.INTERRUPTED and attempt.phase != seen.secondary_status
     heard = replace(
         attempt,
-        status=AttemptStatus.IN_PROGRESS,
-        launched_at=attempt.launched_at or now,
         phase=seen.secondary_status,
         heard_at=seen.at,
         interruptions=attempt.interruptions + interrupted,
@@ -110,14 +111,14 @@ def _heard(run: Run, attempt: Attempt, seen: JobChanged, facts: Facts, now: date
     if interrupted:
         reason += "; SageMaker resumes it when capacity returns"
     owes = Outbox(measures=measures.interruptions(attempt, 1) if interrupted else ())
-    status = RunStatus.STOPPING if run.stop_requested else RunStatus.IN_PROGRESS
-    return _becomes(run.with_attempt(heard), now, reason, owes, status=status, check_at=now + facts.check_every)
+    check_at = now + (CHECK_SOON if run.stop_requested else facts.check_every)
+    return _becomes(run.with_attempt(heard), now, reason, owes, check_at=check_at)
 
 
 def _due(run: Run, facts: Facts, now: datetime) -> Decision:
     if run.has_ended:
         return Decision(run, Outbox(), "the run has ended; nothing is due")
-    if run.check_at is not None and now < run.check_at:
+    if not is_due(run, now):
         return Decision(run, Outbox(), "the run is not due yet")
     attempt = run.current
     if attempt.status is AttemptStatus.ENDED:
@@ -134,7 +135,7 @@ def _looked(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision
             reason = f"{attempt.job_name} has not been described; it is looked at again"
             return _becomes(run, now, reason, check_at=now + CHECK_SOON)
         case Absent():
-            return _absent(run, attempt, now)
+            return _absent(run, attempt, facts, now)
         case Job() as job if job.has_ended:
             return _ended(run, attempt, job, facts, now)
         case Job() as job:
@@ -143,11 +144,13 @@ def _looked(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision
             assert_never(facts.job)
 
 
-def _absent(run: Run, attempt: Attempt, now: datetime) -> Decision:
+def _absent(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:
     began = attempt.launched_at
     if began is not None and now - began < ABSENCE_PATIENCE:
         reason = f"{attempt.job_name} was created but is not found yet"
         return _becomes(run, now, reason, check_at=now + CHECK_SOON)
+    if run.stop_requested and not isinstance(facts.observation, Due):
+        return Decision(run, Outbox(), f"the event speaks of a job that is not this run's: {attempt.job_name}")
     if run.stop_requested:
         never = replace(attempt, status=AttemptStatus.ENDED, outcome=Outcome.NEVER_CREATED, ended_at=now)
         return _finish(run.with_attempt(never), RunStatus.STOPPED, now, "stopped by request before a job was created")
@@ -169,7 +172,7 @@ def _lives(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
         training_started_at=job.training_started_at,
         interruptions=attempt.interruptions + missed,
     )
-    owes = Outbox(measures=measures.interruptions(attempt, missed))
+    owes = Outbox(measures=_adoption(run, attempt, now) + measures.interruptions(attempt, missed))
     if run.stop_requested and job.status == TrainingJobStatus.IN_PROGRESS:
         owes |= Outbox(stop=attempt.job_name)
     status = RunStatus.STOPPING if run.stop_requested else RunStatus.IN_PROGRESS
@@ -194,13 +197,14 @@ def _ended(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
         failure_reason=job.failure_reason and without_secrets(job.failure_reason, run.training_job),
         created_at=job.created_at,
         training_started_at=job.training_started_at,
-        ended_at=job.ended_at or now,
+        ended_at=job.ended_at or job.modified_at,
         training_seconds=job.training_seconds,
         billable_seconds=job.billable_seconds,
         waited_seconds=job.seconds_waited(now),
         checkpoint=facts.checkpoint,
     )
-    owes = Outbox(measures=measures.interruptions(attempt, missed) + measures.attempt_ended(closed))
+    counted = _adoption(run, attempt, now) + measures.interruptions(attempt, missed)
+    owes = Outbox(measures=counted + measures.attempt_ended(closed))
     run = run.with_attempt(closed)
     if outcome is Outcome.COMPLETED:
         return _finish(run, RunStatus.COMPLETED, now, f"{attempt.job_name} completed the training", owes)
@@ -264,8 +268,9 @@ def _launched(run: Run, answer: Launched, facts: Facts, now: datetime) -> Decisi
             return Decision(run, Outbox(stop=attempt.job_name), "a job of a run that has given up on it is stopped")
         return Decision(run, Outbox(), "the launch is known already")
     lives = replace(attempt, status=AttemptStatus.IN_PROGRESS, arn=answer.arn, launched_at=now, refusals=0)
-    earlier = run.attempt(attempt.number - 1)
-    owes = Outbox(measures=measures.launched(lives, earlier, now))
+    owes = Outbox(measures=_adoption(run, attempt, now))
+    # A launch that was refused before may have succeeded then, and its events have come and gone.
+    soon = run.stop_requested or attempt.refusals > 0
     if run.stop_requested:
         owes |= Outbox(stop=attempt.job_name)
     return _becomes(
@@ -274,7 +279,7 @@ def _launched(run: Run, answer: Launched, facts: Facts, now: datetime) -> Decisi
         f"{attempt.job_name} was launched ({_because(attempt)})",
         owes,
         status=RunStatus.STOPPING if run.stop_requested else RunStatus.IN_PROGRESS,
-        check_at=now + (CHECK_SOON if run.stop_requested else facts.check_every),
+        check_at=now + (CHECK_SOON if soon else facts.check_every),
     )
 
 
@@ -327,13 +332,20 @@ def _resume(run: Run, facts: Facts, now: datetime) -> Decision:
     open_again = replace(run, stop_requested=False, ended_at=None, spent=Spent())
     attempt = run.current
     if attempt.outcome is Outcome.NEVER_CREATED:
-        anew = replace(attempt, outcome=None, failure_reason=None, ended_at=None, refusals=0, cause="Resumed")
+        anew = replace(attempt, outcome=None, failure_reason=None, ended_at=None, refusals=0, cause=measures.RESUMED)
         decision = _launch_again(open_again, anew, now, "resumed by request; the launch is tried again")
     elif forbidden := relaunch_forbidden(run):
         return Decision(run, Outbox(), forbidden, rejected=True)
     else:
-        decision = _plan(open_again, "Resumed", facts, now, "resumed by request")
+        decision = _plan(open_again, measures.RESUMED, facts, now, "resumed by request")
     return replace(decision, owes=decision.owes | Outbox(announce=True))
+
+
+def _adoption(run: Run, attempt: Attempt, now: datetime) -> tuple[Measure, ...]:
+    """Count a launch when it becomes known, by its answer or, after a stop, by looking."""
+    if attempt.status is not AttemptStatus.PLANNED:
+        return ()
+    return measures.launched(attempt, run.attempt(attempt.number - 1), now)
 
 
 def _late(run: Run, attempt: Attempt, reason: str) -> Decision:

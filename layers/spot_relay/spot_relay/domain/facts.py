@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from spot_relay.domain.ending import Outcome, outcome_of
 from spot_relay.domain.job import Absent, Checkpoint, Job
@@ -15,7 +15,8 @@ from spot_relay.domain.run import Attempt, AttemptStatus, Run, RunStatus
 class Facts:
     """What the decision is about, and what was gathered for it.
 
-    ``job`` is what DescribeTrainingJob said of the observation's attempt, or None when it was not asked.
+    ``job`` is what DescribeTrainingJob said of the attempt's job, or None when it was not asked; of an attempt
+    whose launch has not been answered it is the attempt's own job only, known by its tags.
     ``checkpoint`` is the newest one under the run's prefix, when it was looked up. ``draw`` is a random number
     from [0, 1) for jitter. ``check_every`` is how long an open run may go unseen.
     """
@@ -32,24 +33,33 @@ def may_be_orphan(attempt: Attempt, seen: JobChanged) -> bool:
     return attempt.outcome is Outcome.NEVER_CREATED and not seen.says_ended
 
 
-def job_to_describe(run: Run, observation: Observation) -> str | None:
-    """Name the training job whose description the decision needs, or None if it needs none."""
+def attempt_to_look_at(run: Run, observation: Observation, now: datetime) -> Attempt | None:
+    """Give the attempt whose training job the decision needs to see, or None if it needs none."""
     match observation:
         case JobChanged():
             attempt = run.attempt(observation.attempt)
             if attempt is None:
                 return None
-            if attempt.status is AttemptStatus.ENDED:
-                return attempt.job_name if may_be_orphan(attempt, observation) else None
-            return attempt.job_name if observation.says_ended else None
-        case Due() if not run.has_ended:
+            match attempt.status:
+                case AttemptStatus.ENDED:
+                    return attempt if may_be_orphan(attempt, observation) else None
+                case AttemptStatus.PLANNED:
+                    return attempt if run.stop_requested else None
+                case AttemptStatus.IN_PROGRESS:
+                    return attempt if observation.says_ended else None
+        case Due() if is_due(run, now):
             attempt = run.current
-            lives = attempt.status is AttemptStatus.IN_PROGRESS
-            return (
-                attempt.job_name if lives or (run.stop_requested and attempt.status is AttemptStatus.PLANNED) else None
+            may_live = attempt.status is AttemptStatus.IN_PROGRESS or (
+                run.stop_requested and attempt.status is AttemptStatus.PLANNED
             )
+            return attempt if may_live else None
         case _:
             return None
+
+
+def is_due(run: Run, now: datetime) -> bool:
+    """Tell whether an open run's `check_at` has come."""
+    return not run.has_ended and (run.check_at is None or now >= run.check_at)
 
 
 def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | None) -> bool:

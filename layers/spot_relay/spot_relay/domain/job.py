@@ -11,14 +11,13 @@ ATTEMPT_NAME = re.compile(r"(?P<run_id>[a-zA-Z0-9](?:-*[a-zA-Z0-9])*)-relay-(?P<
 
 
 class TrainingJobStatus(StrEnum):
-    """The primary statuses; DescribeTrainingJob may come to know more, so fields that hold one are `str`."""
+    """The primary statuses that decide something; the service has more, so fields that hold one are `str`."""
 
     IN_PROGRESS = "InProgress"
     COMPLETED = "Completed"
     FAILED = "Failed"
     STOPPING = "Stopping"
     STOPPED = "Stopped"
-    DELETING = "Deleting"
 
 
 ENDED_STATUSES = frozenset(
@@ -32,7 +31,6 @@ class SecondaryStatus(StrEnum):
     STARTING = "Starting"
     PENDING = "Pending"
     LAUNCHING_ML_INSTANCES = "LaunchingMLInstances"
-    TRAINING = "Training"
     INTERRUPTED = "Interrupted"
     STOPPED = "Stopped"
     MAX_RUNTIME_EXCEEDED = "MaxRuntimeExceeded"
@@ -111,7 +109,7 @@ class Job:
 
     def seconds_waited(self, now: datetime) -> int:
         """Seconds spent waiting for capacity: before the first start and after each interruption."""
-        end = self.ended_at or now
+        end = self.ended_at or (self.modified_at if self.has_ended else now)
         waits = (t for t in self.transitions if t.status in WAITING_FOR_CAPACITY)
         return round(sum(max(0.0, ((t.ended_at or end) - t.started_at).total_seconds()) for t in waits))
 

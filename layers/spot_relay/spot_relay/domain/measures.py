@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.run import Attempt, Run
 
+# The cause of an attempt that a user asked for.
+RESUMED = "Resumed"
+
 
 def _of(attempt: Attempt, name: str, value: float) -> Measure:
     return Measure(name, value, attempt.placement.market, attempt.placement.instance_type)
@@ -20,15 +23,14 @@ def _of(attempt: Attempt, name: str, value: float) -> Measure:
 
 def launched(attempt: Attempt, earlier: Attempt | None, now: datetime) -> tuple[Measure, ...]:
     """Count a launch; for a relaunch also its cause and the seconds since the earlier attempt's end."""
-    counted = (_of(attempt, "AttemptsLaunched", 1),)
+    counted: tuple[Measure, ...] = (_of(attempt, "AttemptsLaunched", 1),)
     if earlier is None or earlier.ended_at is None:
         return counted
+    counted += (_of(attempt, f"RelaunchesAfter{attempt.cause}", 1),)
+    if attempt.cause == RESUMED:
+        return counted  # how long a user took to resume the run is no figure of ours
     seconds = max(0.0, round((now - earlier.ended_at).total_seconds(), 3))
-    return (
-        *counted,
-        _of(attempt, f"RelaunchesAfter{attempt.cause}", 1),
-        _of(attempt, "EventToRelaunchSeconds", seconds),
-    )
+    return (*counted, _of(attempt, "EventToRelaunchSeconds", seconds))
 
 
 def interruptions(attempt: Attempt, count: int) -> tuple[Measure, ...]:

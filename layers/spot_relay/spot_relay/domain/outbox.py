@@ -36,6 +36,16 @@ class Outbox:
         """Whether anything is owed."""
         return self != Outbox()
 
+    @property
+    def acts(self) -> bool:
+        """Whether something is owed to a training job."""
+        return self.launch is not None or self.stop is not None
+
+    @property
+    def publications(self) -> Outbox:
+        """What is owed to those who read of the run."""
+        return Outbox(status=self.status, announce=self.announce)
+
     def __or__(self, later: Outbox) -> Outbox:
         """Owe what both owe."""
         return Outbox(

@@ -10,7 +10,9 @@ _SHORTEST = 8
 
 def without_secrets(text: str, training_job: dict[str, Any]) -> str:
     """Blank the values of the job's HyperParameters and Environment in a text that SageMaker wrote."""
-    values = [*training_job.get("HyperParameters", {}).values(), *training_job.get("Environment", {}).values()]
+    given = [*training_job.get("HyperParameters", {}).values(), *training_job.get("Environment", {}).values()]
+    # The SageMaker Python SDK writes hyperparameters as JSON, and the training prints them decoded.
+    values = {*given, *(value[1:-1] for value in given if value[:1] == value[-1:] == '"')}
     for value in sorted((value for value in values if len(value) >= _SHORTEST), key=len, reverse=True):
         text = text.replace(value, "[hidden]")
     return text

@@ -74,9 +74,15 @@ def announcement(run: Run) -> dict[str, Any]:
         "run_id": run.id,
         "status": run.status,
         "reason": run.reason,
+        "summary": _one_line(f"Run {run.id} is now {run.status}: {run.reason}"),
         "attempts": len(run.attempts),
         "training_seconds": account.training_seconds,
         "billable_seconds": account.billable_seconds,
         "savings_percent": account.savings_percent,
         "interruptions": account.interruptions,
     }
+
+
+def _one_line(text: str) -> str:
+    """Make a text fit for a mail that EventBridge fills in, which escapes neither quotes nor line breaks."""
+    return " ".join(text.replace('"', "'").replace("\\", "/").split())

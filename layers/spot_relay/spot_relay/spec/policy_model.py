@@ -7,11 +7,11 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from spot_relay.domain.policy import Backoff, Budgets, Policy
+from spot_relay.domain.run import MAX_ATTEMPTS
 from spot_relay.spec.problem import Problems, child, shown
 from spot_relay.spec.suggestion import nearest
 
 # A run has at most 50 attempts, so that a larger budget could never be spent.
-MAX_ATTEMPTS = 50
 MAX_BACKOFF_SECONDS = 86_400
 
 _Count = Annotated[int, Field(ge=0, le=MAX_ATTEMPTS)]

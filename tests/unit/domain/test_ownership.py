@@ -1,0 +1,196 @@
+"""A training job is a run's own only if its tags say so; and what can't be published keeps no run from going on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from spot_relay.domain.accounting import account_of
+from spot_relay.domain.refusal import Refusal
+from spot_relay.domain.run import RunStatus, accept
+from spot_relay.service import NotPublishedError
+from tests.fakes import NOON, MemoryDocuments
+from tests.unit.worlds import World, submission
+
+if TYPE_CHECKING:
+    from spot_relay.domain.run import Run
+
+THROTTLED = (Refusal.THROTTLED, "Rate exceeded")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def somebody_elses_job(world: World) -> None:
+    """Give the name of the first attempt to a job of another stack."""
+    other = accept(submission(), "another stack's", world.clock())
+    refusals, world.jobs.refusals = world.jobs.refusals, []
+    world.jobs.create(other, other.current)
+    world.jobs.refusals = refusals
+
+
+def test_a_job_that_took_the_name_is_never_stopped_by_the_run_that_wanted_it(world: World) -> None:
+    somebody_elses_job(world)
+    assert world.service.submit(submission()).status is RunStatus.FAILED
+    world.clock.passes(5)
+    world.advance(world.event(1, "InProgress", "Training"))
+    assert world.jobs.stopped == []
+    assert world.live_jobs() == ["churn-relay-01"]
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Completed"])
+def test_somebody_elses_job_is_not_taken_for_a_launch_that_was_put_off(world: World, status: str) -> None:
+    world.jobs.refusals = [THROTTLED]
+    world.service.submit(submission())
+    somebody_elses_job(world)
+    world.clock.passes(5)
+    run = world.tell(1, status, "Training" if status == "InProgress" else "Completed")
+    assert run.status is RunStatus.FAILED
+    assert "not this run's" in run.reason
+
+
+def test_a_stop_while_the_launch_is_put_off_spares_somebody_elses_job(world: World) -> None:
+    world.jobs.refusals = [THROTTLED]
+    world.service.submit(submission())
+    world.service.stop("churn")
+    somebody_elses_job(world)
+    assert world.advance(world.event(1, "InProgress", "Starting")).status is RunStatus.STOPPING
+    world.clock.passes(90)
+    world.tick()
+    assert world.run().status is RunStatus.STOPPED
+    assert world.jobs.stopped == []
+
+
+def late_launch(world: World, run: Run) -> None:
+    """Let a launch succeed of which the run has not heard."""
+    world.jobs.create(run, run.current)
+
+
+def test_a_launch_of_which_the_answer_was_lost_is_found_by_its_event(world: World) -> None:
+    world.jobs.refusals = [(Refusal.UNAVAILABLE, "SageMaker did not answer.")]
+    late_launch(world, world.service.submit(submission()))
+    world.clock.passes(5)
+    run = world.advance(world.event(1, "InProgress", "Starting"))
+    assert run.status is RunStatus.IN_PROGRESS
+    assert run.check_at is not None
+    assert (run.check_at - world.clock()).total_seconds() == 30
+    assert len(world.jobs.requests) == 1
+    assert world.telemetry.total("AttemptsLaunched") == 1
+
+
+def test_a_launch_of_which_the_answer_was_lost_is_found_before_a_refusal_is_believed(world: World) -> None:
+    world.jobs.refusals = [(Refusal.UNAVAILABLE, "SageMaker did not answer."), (Refusal.INVALID, "no such role")]
+    late = world.service.submit(submission())
+    world.jobs.refusals, refusals = [], world.jobs.refusals
+    late_launch(world, late)
+    world.jobs.refusals = refusals
+    world.clock.passes(60)
+    world.tick()
+    assert world.run().status is RunStatus.IN_PROGRESS
+    assert len(world.jobs.requests) == 1
+
+
+def test_a_late_launch_is_stopped_at_once_when_a_stop_was_requested(world: World) -> None:
+    world.jobs.refusals = [(Refusal.UNAVAILABLE, "SageMaker did not answer.")]
+    late = world.service.submit(submission())
+    world.service.stop("churn")
+    late_launch(world, late)
+    world.clock.passes(5)
+    run = world.advance(world.event(1, "InProgress", "Starting"))
+    assert world.jobs.stopped == ["churn-relay-01"]
+    assert run.check_at is not None
+    assert (run.check_at - world.clock()).total_seconds() == 30
+    assert world.telemetry.total("AttemptsLaunched") == 1
+    assert world.tell(1, "Stopped", "Stopped").status is RunStatus.STOPPED
+
+
+@dataclass
+class BrokenDocuments(MemoryDocuments):
+    """A bucket that takes no status document for a while."""
+
+    broken: bool = False
+
+    def write(self, run_id: str, document: dict[str, Any]) -> None:
+        if self.broken:
+            raise OSError("the bucket is gone")
+        super().write(run_id, document)
+
+
+@pytest.fixture
+def shut() -> World:
+    """A world with a live run, in which no status document can be written any more."""
+    documents = BrokenDocuments()
+    world = World(documents=documents)
+    world.service.submit(submission())
+    world.trains(1)
+    documents.broken = True
+    return world
+
+
+def test_a_run_that_cannot_be_published_is_relaunched_all_the_same(shut: World) -> None:
+    shut.checkpoint("a")
+    shut.jobs.becomes("churn-relay-01", "Stopped", "MaxWaitTimeExceeded", training_seconds=600)
+    with pytest.raises(NotPublishedError, match="churn"):
+        shut.advance(shut.event(1, "Stopped", "MaxWaitTimeExceeded"))
+    assert shut.run().current.job_name == "churn-relay-02"
+    assert shut.live_jobs() == ["churn-relay-02"]
+
+
+def test_a_run_that_cannot_be_published_is_stopped_all_the_same(shut: World) -> None:
+    with pytest.raises(NotPublishedError):
+        shut.service.stop("churn")
+    assert shut.jobs.stopped == ["churn-relay-01"]
+    shut.jobs.becomes("churn-relay-01", "Stopped", "Stopped")
+    with pytest.raises(NotPublishedError):
+        shut.advance(shut.event(1, "Stopped", "Stopped"))
+    assert shut.run().status is RunStatus.STOPPED
+
+
+def test_what_could_not_be_published_is_published_by_the_tick_when_it_can_be(shut: World) -> None:
+    with pytest.raises(NotPublishedError):
+        shut.service.stop("churn")
+    shut.jobs.becomes("churn-relay-01", "Stopped", "Stopped")
+    with pytest.raises(NotPublishedError):
+        shut.advance(shut.event(1, "Stopped", "Stopped"))
+    assert isinstance(shut.documents, BrokenDocuments)
+    shut.documents.broken = False
+    shut.clock.passes(90)
+    shut.tick()
+    assert shut.documents.written["churn"]["status"] == "Stopped"
+    assert [detail["status"] for detail in shut.announcements.details] == ["Stopped"]
+    assert not shut.run().outbox
+    assert shut.telemetry.total("RunsStopped") == 1
+
+
+def test_an_attempt_whose_billable_seconds_are_unknown_is_left_out_of_the_savings() -> None:
+    run = accept(submission(), "one", NOON)
+    unknown = run.with_attempt(replace(run.current, training_seconds=80))
+    assert account_of(unknown).savings_percent is None
+    assert account_of(unknown).training_seconds == 80
+
+
+def test_the_time_a_user_took_to_resume_a_run_is_no_metric(world: World) -> None:
+    world.service.submit(submission())
+    world.tell(1, "Stopped", "Stopped")
+    world.clock.passes(86_400)
+    world.service.resume("churn")
+    assert world.telemetry.total("RelaunchesAfterResumed") == 1
+    assert world.telemetry.total("EventToRelaunchSeconds") == 0
+
+
+def test_the_summary_of_a_run_fits_on_one_line_without_quotes(world: World) -> None:
+    world.service.submit(submission())
+    world.tell(1, "Failed", "Failed", failure_reason='AlgorithmError: "boom"\n  at line 3')
+    summary = world.announcements.details[-1]["summary"]
+    assert "'boom' at line 3" in summary
+    assert '"' not in summary
+
+
+def test_a_secret_is_hidden_where_the_sdk_wrote_it_as_json(world: World) -> None:
+    world.service.submit(submission(HyperParameters={"api_key": '"very-secret"'}))
+    run = world.tell(1, "Failed", "Failed", failure_reason="AlgorithmError: --api_key very-secret")
+    assert "very-secret" not in run.reason
