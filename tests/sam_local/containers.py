@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # The first invocation builds the image of the layers, which takes minutes on a slow disk.
 LONGEST_SECONDS = 540
-ENDING_SECONDS = 30
+ENDING_SECONDS = 15
 CONTAINER = re.compile(r"SAM_CONTAINER_ID: ([0-9a-f]+)")
 
 
@@ -66,9 +66,7 @@ class SamLocal:
             try:
                 printed, told = process.communicate(timeout=LONGEST_SECONDS)
             except BaseException:
-                # sam removes its container when it is interrupted, and leaves it behind when it is killed.
-                process.send_signal(signal.SIGINT)
-                process.communicate(timeout=ENDING_SECONDS)
+                _end(process)
                 raise
         assert process.returncode == 0, told
         assert printed.strip(), f"the function returned nothing:\n{told}"
@@ -76,3 +74,15 @@ class SamLocal:
         assert started, f"sam tells of no container:\n{told}"
         assert not any(map(exists, started)), "sam has left its container behind"
         return json.loads(printed)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End sam and its container: it removes that when it is interrupted, and leaves it behind when it is killed."""
+    process.send_signal(signal.SIGINT)
+    try:
+        _, told = process.communicate(timeout=ENDING_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        _, told = process.communicate()
+    for container in filter(exists, CONTAINER.findall(told)):
+        docker("rm", "--force", container)
