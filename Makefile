@@ -29,7 +29,7 @@ e2e: setup ## run the end-to-end tests on the deployed template
 	@$(BIN)/pytest tests/e2e
 
 sam-local: setup ## run each function in Docker with sam local
-	@$(BIN)/pytest tests/sam_local
+	@$(BIN)/pytest -n 2 tests/sam_local
 
 check: setup ## lint, types, import rules, template, then all tests: what CI runs
 	$(BIN)/ruff check
