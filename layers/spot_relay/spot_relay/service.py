@@ -156,10 +156,11 @@ class Service:
 
     def _gather(self, run: Run, observation: Observation) -> Facts:
         """Gather the facts that the decision needs, and no others."""
-        attempt = attempt_to_look_at(run, observation, self.clock())
+        now = self.clock()
+        attempt = attempt_to_look_at(run, observation, now)
         job = None if attempt is None else self._look(run, attempt)
         uri = run.checkpoint_uri
-        wanted = uri is not None and needs_checkpoint(run, observation, job)
+        wanted = uri is not None and needs_checkpoint(run, observation, job, now)
         newest = self.checkpoints.newest(uri) if uri is not None and wanted else None
         return Facts(observation, job, newest, self.draw(), self.check_every)
 

@@ -136,6 +136,9 @@ def test_a_capacity_or_service_failure_is_relaunched_after_a_backoff(world: Worl
     assert (run.check_at - world.clock()).total_seconds() == 15
     world.tick()
     assert len(world.run().attempts) == 1, "the tick does not cut the backoff short"
+    looked_up = len(world.checkpoints.asked)
+    world.advance(Due())
+    assert len(world.checkpoints.asked) == looked_up, "a check that is not due costs no look-up"
     world.clock.passes(15)
     world.tick()
     assert world.run().status is RunStatus.IN_PROGRESS

@@ -161,7 +161,7 @@ def test_a_launch_is_owed_only_for_the_newest_attempt_and_never_beside_a_stop(ru
 def test_which_facts_are_needed_can_always_be_told(run: Run, observation: Any, job: Any, now: Any) -> None:
     attempt = attempt_to_look_at(run, observation, now)
     assert attempt is None or attempt in run.attempts
-    assert needs_checkpoint(run, observation, job) in {True, False}
+    assert needs_checkpoint(run, observation, job, now) in {True, False}
 
 
 @given(first=st.builds(Outbox, st.none() | small), second=st.builds(Outbox, st.none() | small))

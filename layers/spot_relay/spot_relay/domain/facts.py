@@ -62,12 +62,12 @@ def is_due(run: Run, now: datetime) -> bool:
     return not run.has_ended and (run.check_at is None or now >= run.check_at)
 
 
-def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | None) -> bool:
+def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | None, now: datetime) -> bool:
     """Tell whether the decision needs the newest checkpoint: at each end that may be followed by a relaunch."""
     if run.checkpoint_uri is None:
         return False
     match observation:
-        case Due() if not run.has_ended and run.current.status is AttemptStatus.ENDED:
+        case Due() if is_due(run, now) and run.current.status is AttemptStatus.ENDED:
             return True
         case ResumeRequested():
             return run.has_ended and run.status is not RunStatus.COMPLETED
