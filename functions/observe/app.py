@@ -19,9 +19,13 @@ processor = bootstrap.batches(logger)
 
 def observe(record: SQSRecord) -> None:
     """Advance the run that a message speaks of; a job that is no run's attempt is left alone."""
+    # Kept until the next message, so that the line that tells of a failure names the run, too.
+    logger.append_keys(run_id=None)
     observed = read_observation(record.body)
+    if observed is not None:
+        logger.append_keys(run_id=observed[0])
     if observed is None or service.advance(*observed) is None:
-        logger.info("the event is about no run of this stack", run_id=observed[0] if observed else None)
+        logger.info("the event is about no run of this stack")
 
 
 @logger.inject_lambda_context
