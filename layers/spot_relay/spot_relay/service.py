@@ -160,8 +160,7 @@ class Service:
         attempt = attempt_to_look_at(run, observation, now)
         job = None if attempt is None else self._look(run, attempt)
         uri = run.checkpoint_uri
-        wanted = uri is not None and needs_checkpoint(run, observation, job, now)
-        newest = self.checkpoints.newest(uri) if uri is not None and wanted else None
+        newest = self.checkpoints.newest(uri) if uri and needs_checkpoint(run, observation, job, now) else None
         return Facts(observation, job, newest, self.draw(), self.check_every)
 
     def _look(self, run: Run, attempt: Attempt) -> Job | Absent:

@@ -33,7 +33,7 @@ _FAILURES = (
     ("ClientError", Outcome.USER_ERROR),
 )
 
-_STOPS = {
+_STOPS: dict[str, Outcome] = {
     SecondaryStatus.MAX_WAIT_TIME_EXCEEDED: Outcome.MAX_WAIT_TIME_EXCEEDED,
     SecondaryStatus.MAX_RUNTIME_EXCEEDED: Outcome.MAX_RUNTIME_EXCEEDED,
 }
@@ -51,7 +51,7 @@ def outcome_of(job: Job) -> Outcome | None:
         case TrainingJobStatus.COMPLETED:
             return Outcome.COMPLETED
         case TrainingJobStatus.STOPPED:
-            return next((o for s, o in _STOPS.items() if s == job.secondary_status), Outcome.STOPPED)
+            return _STOPS.get(job.secondary_status, Outcome.STOPPED)
         case TrainingJobStatus.FAILED:
             return failure(job.failure_reason)
         case _:
