@@ -34,7 +34,9 @@ FULL = (
     "utilization of {used} Instances and a request delta of {delta} Instances."
 )
 # One try a call: how often botocore tries again is its own affair, and takes its time.
-ONCE = Config(connect_timeout=2, read_timeout=0.3, retries={"mode": "standard", "total_max_attempts": 1})
+ONCE = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 1})
+# For a server that never answers; one that does may take longer than this on a busy machine.
+IMPATIENT = ONCE.merge(Config(read_timeout=0.3))
 
 
 @dataclass(frozen=True)
@@ -271,7 +273,7 @@ def test_a_sagemaker_that_does_not_answer_is_unavailable_for_a_launch_and_proves
     aws: Servers, request: pytest.FixtureRequest, place: str
 ) -> None:
     url = f"http://{HOST}:{request.getfixturevalue(place)}"
-    client = boto3.client("sagemaker", endpoint_url=url, config=ONCE)
+    client = boto3.client("sagemaker", endpoint_url=url, config=IMPATIENT)
     jobs = SageMakerTrainingJobs(client)
     refused = jobs.create(RUN, RUN.current)
     assert isinstance(refused, Refused)
