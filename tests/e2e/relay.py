@@ -46,7 +46,7 @@ def spec(name: str, max_wait: int = 120) -> dict[str, Any]:
     return made
 
 
-def eventually(what: str, look: Callable[[], Found | None], seconds: float = 45) -> Found:
+def eventually(what: str, look: Callable[[], Found | None], seconds: float = 100) -> Found:
     """Look until there is something, and give it; fail, saying what was waited for, when the time is up."""
     waiting = Retrying(
         stop=stop_after_delay(seconds),
@@ -97,11 +97,11 @@ class Relay:
         """Read a run's status document."""
         return self.read(f"status/{run}.json")
 
-    def ends(self, run: str, seconds: float = 45) -> dict[str, Any]:
+    def ends(self, run: str, seconds: float = 100) -> dict[str, Any]:
         """Wait until a run has ended, and give its status document."""
         return self.comes_to(run, "Completed", "Failed", "Stopped", seconds=seconds)
 
-    def comes_to(self, run: str, *statuses: str, seconds: float = 45) -> dict[str, Any]:
+    def comes_to(self, run: str, *statuses: str, seconds: float = 100) -> dict[str, Any]:
         """Wait until a run's status document shows one of the statuses, and give it."""
 
         def look() -> dict[str, Any] | None:

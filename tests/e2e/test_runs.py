@@ -197,7 +197,7 @@ def test_a_poison_message_ends_in_the_dead_letter_queue_and_the_others_are_worke
 
 
 def test_a_capacity_error_is_relaunched_by_the_tick_after_its_backoff(relay: Relay) -> None:
-    document = relay.ends("scarce", seconds=110)
+    document = relay.ends("scarce", seconds=150)
     assert [attempt["outcome"] for attempt in document["attempts"]] == ["CapacityError", "Completed"]
 
 

@@ -35,7 +35,7 @@ def client(service: Any, address: str) -> Any:
     return session.client(service, endpoint_url=address, config=config)
 
 
-def wait_for(look: Callable[[], Seen], seconds: float = 20.0) -> Seen:
+def wait_for(look: Callable[[], Seen], seconds: float = 60.0) -> Seen:
     """Look until something is seen, and give it."""
     retrying = Retrying(
         retry=retry_if_result(lambda seen: not seen) | retry_if_exception_type(httpx.TransportError),
