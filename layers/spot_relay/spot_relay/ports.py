@@ -8,10 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from spot_relay.domain.job import Absent, Checkpoint, Job
-    from spot_relay.domain.observation import Launched, Refused
+    from spot_relay.domain.job import Absent, Checkpoint, Job, Pool
+    from spot_relay.domain.observation import CanaryCreated, CanaryRefused, Launched, Refused
     from spot_relay.domain.outbox import Measure
-    from spot_relay.domain.run import Attempt, Run, RunStatus
+    from spot_relay.domain.prices import PriceList
+    from spot_relay.domain.run import Attempt, Canary, Run, RunStatus
 
 
 class ConflictError(Exception):
@@ -57,10 +58,53 @@ class RunStore(Protocol):
         """Give the ids of the runs whose `due_at` has come, the longest due first. May lag a little behind."""
         ...
 
+    def oldest_waiting(self, pool: Pool) -> str | None:
+        """Give the id of the oldest run that waits for room in a pool, or None. May lag a little behind."""
+        ...
+
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None
     ) -> tuple[list[dict[str, Any]], str | None]:
         """List runs, newest first: one page of summaries, and the `created_before` of the next page or None."""
+        ...
+
+
+class Slots(Protocol):
+    """The stack's own limit on attempts of an instance type that live at once, over both markets."""
+
+    def take(self, instance_type: str, holder: str) -> int | None:
+        """Take a slot for a training job, or keep the one it has; None if it has one or there is no limit.
+
+        Gives the limit where all its slots are held by jobs of runs that are still open.
+        """
+        ...
+
+    def give_back(self, instance_type: str, holder: str) -> None:
+        """Give back the slot of a training job, if it has one."""
+        ...
+
+
+class Wakeups(Protocol):
+    """The queue through which a run that waits for room is woken."""
+
+    def wake(self, run_id: str) -> None:
+        """Have the run try its launch again, soon."""
+        ...
+
+
+class Prices(Protocol):
+    """What instances cost, as far as the stack knows."""
+
+    def read(self) -> PriceList | None:
+        """Give the stack's price list, or None if it has none yet."""
+        ...
+
+
+class InputFiles(Protocol):
+    """The input data in S3."""
+
+    def count(self, uri: str, at_most: int) -> int | None:
+        """Count the objects under a prefix, up to a bound; None where they may not be listed."""
         ...
 
 
@@ -69,6 +113,10 @@ class TrainingJobs(Protocol):
 
     def create(self, run: Run, attempt: Attempt) -> Launched | Refused:
         """Create the attempt's job; a job that exists already and carries our tags counts as launched."""
+        ...
+
+    def create_canary(self, run: Run, canary: Canary) -> CanaryCreated | CanaryRefused:
+        """Create a canary's job, idempotently as `create` does."""
         ...
 
     def describe(self, job_name: str) -> Job | Absent:

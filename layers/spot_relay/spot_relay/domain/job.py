@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 ATTEMPT_NAME = re.compile(r"(?P<run_id>[a-zA-Z0-9](?:-*[a-zA-Z0-9])*)-relay-(?P<number>\d{2})")
+CANARY_NAME = re.compile(r"(?P<run_id>[a-zA-Z0-9](?:-*[a-zA-Z0-9])*)-canary-(?P<number>\d{2})")
 
 
 class TrainingJobStatus(StrEnum):
@@ -55,12 +56,30 @@ class Market(StrEnum):
 
 
 @dataclass(frozen=True)
+class Pool:
+    """The capacity that jobs of one instance type and market share, in SageMaker as in its quotas."""
+
+    instance_type: str
+    market: Market
+
+    def __str__(self) -> str:
+        """Give the name under which runs wait for room in the pool."""
+        return f"{self.instance_type}/{self.market}"
+
+
+@dataclass(frozen=True)
 class Placement:
-    """Where an attempt runs."""
+    """Where an attempt runs; without a ``volume_size_gb`` on the volume that the training job names."""
 
     instance_type: str
     instance_count: int
     market: Market
+    volume_size_gb: int | None = None
+
+    @property
+    def pool(self) -> Pool:
+        """The capacity that the placement draws on."""
+        return Pool(self.instance_type, self.market)
 
 
 @dataclass(frozen=True)
@@ -127,4 +146,15 @@ def attempt_name(run_id: str, number: int) -> str:
 def parse_attempt_name(job_name: str) -> tuple[str, int] | None:
     """Give the run id and number that a job's name speaks of, or None if it is not an attempt's name."""
     found = ATTEMPT_NAME.fullmatch(job_name)
+    return (found["run_id"], int(found["number"])) if found else None
+
+
+def canary_name(run_id: str, number: int) -> str:
+    """Name the canary that waits beside the attempt of that number."""
+    return f"{run_id}-canary-{number:02d}"
+
+
+def parse_canary_name(job_name: str) -> tuple[str, int] | None:
+    """Give the run id and number that a job's name speaks of, or None if it is not a canary's name."""
+    found = CANARY_NAME.fullmatch(job_name)
     return (found["run_id"], int(found["number"])) if found else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from spot_relay.domain.job import ENDED_STATUSES
+from spot_relay.domain.policy import Budgets, Deadline
 from spot_relay.domain.refusal import Refusal
 
 
@@ -42,6 +43,35 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class CanaryChanged:
+    """A state change event of the canary that waits beside an on-demand attempt, known by its number."""
+
+    canary: int
+    secondary_status: str
+
+
+@dataclass(frozen=True)
+class CanaryCreated:
+    """CreateTrainingJob created the canary's job, now or before."""
+
+    canary: int
+
+
+@dataclass(frozen=True)
+class CanaryRefused:
+    """CreateTrainingJob created no canary."""
+
+    canary: int
+    refusal: Refusal
+    message: str
+
+
+@dataclass(frozen=True)
+class RoomFreed:
+    """A job that used the pool the run waits for has ended."""
+
+
+@dataclass(frozen=True)
 class Due:
     """The tick found that the run's `check_at` has come."""
 
@@ -53,7 +83,10 @@ class StopRequested:
 
 @dataclass(frozen=True)
 class ResumeRequested:
-    """A user wants an ended run to go on, with its budgets fresh."""
+    """A user wants an ended run to go on, with its counts at zero and, where given, another policy for them."""
+
+    budgets: Budgets | None = None
+    deadline: Deadline | None = None
 
 
 @dataclass(frozen=True)
@@ -61,4 +94,16 @@ class Overtaken:
     """Another writer saved the run while this one performed its outbox, so what was published may be stale."""
 
 
-Observation = JobChanged | Launched | Refused | Due | StopRequested | ResumeRequested | Overtaken
+Observation = (
+    JobChanged
+    | Launched
+    | Refused
+    | CanaryChanged
+    | CanaryCreated
+    | CanaryRefused
+    | RoomFreed
+    | Due
+    | StopRequested
+    | ResumeRequested
+    | Overtaken
+)

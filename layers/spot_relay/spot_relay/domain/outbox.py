@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spot_relay.domain.job import Market
+from spot_relay.domain.job import Market, Pool
 
 
 @dataclass(frozen=True)
@@ -18,16 +18,28 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Room:
+    """Room in a pool that a training job, ``holder``, needs no more: the oldest run that waits for it is woken."""
+
+    pool: Pool
+    holder: str
+
+
+@dataclass(frozen=True)
 class Outbox:
     """Duties, performed in the order of the fields; all but ``measures`` are idempotent.
 
-    ``launch`` is the number of the attempt to create, ``stop`` the name of the training job to stop, ``status``
-    asks for the status document, ``announce`` for the event that tells that the run has ended or goes on again,
-    and ``measures`` are metrics, published once the other duties are known to be done.
+    ``freed`` is room to give back, ``launch`` the number of the attempt to create, ``canary`` the number of the
+    canary to create, ``stop`` and ``stop_canary`` name training jobs to stop, ``status`` asks for the status
+    document, ``announce`` for the event that tells that the run has ended or goes on again, and ``measures`` are
+    metrics, published once the other duties are known to be done.
     """
 
+    freed: tuple[Room, ...] = ()
     launch: int | None = None
+    canary: int | None = None
     stop: str | None = None
+    stop_canary: str | None = None
     status: bool = False
     announce: bool = False
     measures: tuple[Measure, ...] = ()
@@ -38,8 +50,8 @@ class Outbox:
 
     @property
     def acts(self) -> bool:
-        """Whether something is owed to a training job."""
-        return self.launch is not None or self.stop is not None
+        """Whether something is owed that the run cannot go on without."""
+        return any((self.freed, self.launch is not None, self.canary is not None, self.stop, self.stop_canary))
 
     @property
     def publications(self) -> Outbox:
@@ -49,8 +61,11 @@ class Outbox:
     def __or__(self, later: Outbox) -> Outbox:
         """Owe what both owe."""
         return Outbox(
+            freed=tuple(dict.fromkeys((*self.freed, *later.freed))),
             launch=later.launch if later.launch is not None else self.launch,
+            canary=later.canary if later.canary is not None else self.canary,
             stop=later.stop if later.stop is not None else self.stop,
+            stop_canary=later.stop_canary if later.stop_canary is not None else self.stop_canary,
             status=self.status or later.status,
             announce=self.announce or later.announce,
             measures=self.measures + later.measures,

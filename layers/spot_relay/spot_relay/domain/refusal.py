@@ -8,11 +8,17 @@ from enum import StrEnum
 
 
 class Refusal(StrEnum):
-    """The kinds of refusal. The first three pass with time, the others do not."""
+    """The kinds of refusal. The first five pass with time, the others do not.
+
+    ``QueuedBehind`` and ``LimitReached`` come from Spot Relay itself: older runs wait for the same pool, or the
+    stack's own limit on concurrent attempts is reached.
+    """
 
     THROTTLED = "Throttled"
     UNAVAILABLE = "Unavailable"
     QUOTA_FULL = "QuotaFull"
+    QUEUED_BEHIND = "QueuedBehind"
+    LIMIT_REACHED = "LimitReached"
     QUOTA_TOO_SMALL = "QuotaTooSmall"
     NAME_TAKEN = "NameTaken"
     INVALID = "Invalid"
@@ -20,7 +26,12 @@ class Refusal(StrEnum):
     @property
     def passes(self) -> bool:
         """Whether the same request may be accepted later."""
-        return self in {Refusal.THROTTLED, Refusal.UNAVAILABLE, Refusal.QUOTA_FULL}
+        return self.for_want_of_room or self in {Refusal.THROTTLED, Refusal.UNAVAILABLE}
+
+    @property
+    def for_want_of_room(self) -> bool:
+        """Whether the job is known not to exist, and fits once another one has ended."""
+        return self in {Refusal.QUOTA_FULL, Refusal.QUEUED_BEHIND, Refusal.LIMIT_REACHED}
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Checkpoint, Market, Placement, attempt_name
+from spot_relay.domain.job import Checkpoint, Market, Placement, Pool, attempt_name
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.policy import Policy
+from spot_relay.domain.prices import PriceList
 
 if TYPE_CHECKING:
     from spot_relay.domain.submission import Submission
@@ -44,7 +45,14 @@ class AttemptStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """One SageMaker training job of a run. Times are aware, durations are whole seconds."""
+    """One SageMaker training job of a run. Times are aware, durations are whole seconds.
+
+    ``rung`` is the index of the ladder's placement it belongs to; ``placement`` differs from that in the market when
+    the deadline asked for it. ``max_wait_seconds`` replaces the training job's own MaxWaitTimeInSeconds.
+    ``waits_for_room`` says that its launch was last refused for want of room in its pool. ``switch_to`` is set once
+    its job has been asked to stop so that the run goes on in another market. Its training up to ``counted_until``
+    is in the run's progress; ``wasted_seconds`` is what it trained after its last checkpoint, lost with it.
+    """
 
     number: int
     job_name: str
@@ -68,6 +76,12 @@ class Attempt:
     billable_seconds: int | None = None
     waited_seconds: int | None = None
     checkpoint: Checkpoint | None = None
+    rung: int = 0
+    max_wait_seconds: int | None = None
+    waits_for_room: bool = False
+    switch_to: Market | None = None
+    counted_until: datetime | None = None
+    wasted_seconds: int = 0
 
     @property
     def began_at(self) -> datetime:
@@ -104,12 +118,49 @@ class Spent:
     attempts_without_progress: int = 0
 
 
+class CanaryStatus(StrEnum):
+    """Where a canary stands."""
+
+    PLANNED = "Planned"
+    IN_PROGRESS = "InProgress"
+    ENDED = "Ended"
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A spot job that only sleeps, beside the on-demand attempt of the same number: no attempt itself."""
+
+    number: int
+    job_name: str
+    placement: Placement
+    planned_at: datetime
+    max_wait_seconds: int
+    status: CanaryStatus = CanaryStatus.PLANNED
+    phase: str | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A decision that changed the run: when, on what observation, and why.
+
+    One that came ``times`` times in a row stands once, with its last time in ``until``.
+    """
+
+    at: datetime
+    observation: str
+    reason: str
+    times: int = 1
+    until: datetime | None = None
+
+
 @dataclass(frozen=True)
 class Run:
     """What a user asked for, and everything that is known of it.
 
     ``check_at`` is when the tick looks at an open run again; None once the run has ended. ``submission_id``
     tells this run's training jobs from those of an earlier run of the same name. ``version`` counts saves.
+    ``progress_seconds`` is the training that its checkpoints hold, ``changeovers`` what its newest starts cost, in
+    seconds. ``closed_pools`` are those whose quota can never hold an attempt, ``prices`` those of its placements.
     """
 
     id: str
@@ -128,6 +179,13 @@ class Run:
     outbox: Outbox = field(default_factory=Outbox)
     ended_at: datetime | None = None
     version: int = 0
+    deadline_at: datetime | None = None
+    progress_seconds: int = 0
+    changeovers: tuple[int, ...] = ()
+    closed_pools: tuple[str, ...] = ()
+    canary: Canary | None = None
+    prices: PriceList | None = None
+    decisions: tuple[Explanation, ...] = ()
 
     @property
     def has_ended(self) -> bool:
@@ -138,6 +196,13 @@ class Run:
     def current(self) -> Attempt:
         """The newest attempt."""
         return self.attempts[-1]
+
+    @property
+    def waits_for(self) -> Pool | None:
+        """The pool that has no room for the newest attempt, or None if the run does not wait for room."""
+        attempt = self.current
+        waits = attempt.waits_for_room and attempt.status is AttemptStatus.PLANNED
+        return attempt.placement.pool if waits and not self.has_ended and not self.stop_requested else None
 
     @property
     def checkpoint_uri(self) -> str | None:
