@@ -1,0 +1,1 @@
+"""Benchmarks of Spot Relay: its relaunch policy replayed on traces of spot availability."""

@@ -1,0 +1,148 @@
+"""Reference arms that see availability, in exact time: the rules alone, without a service around them.
+
+What the paper on Uniform Progress (Wu et al., "Can't Be Late", NSDI '24) replays is this: whether spot can be
+had is known at each moment, a stop takes no time and nothing is rounded to events.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from bench.arms import HOUR, Arm, Outcome, Task
+
+if TYPE_CHECKING:
+    from bench.traces import Window
+
+_NEVER: Final = float("inf")
+# Less work than this, in seconds, is a rounding error.
+_NOTHING: Final = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """When a task that is late goes on-demand and comes back: C/R above theta, C at most theta * (R - h * d).
+
+    ``floor`` is the least theta; theta is C0/R0 at least. Without ``hurries`` only the safety net goes on-demand.
+    """
+
+    hurries: bool = True
+    floor: float = 0.0
+    hysteresis: float = 1.0
+
+
+@dataclass(slots=True)
+class _Ledger:
+    now: float = 0.0
+    paid_on_demand: float = 0.0
+    paid_spot: float = 0.0
+    useful_on_demand: float = 0.0
+    useful_spot: float = 0.0
+    launches: int = 0
+    switches: int = 0
+    on_spot: bool | None = None
+
+    def launch(self, *, spot: bool) -> None:
+        self.launches += 1
+        self.switches += self.on_spot not in (None, spot)
+        self.on_spot = spot
+
+
+class _Run:
+    """One task under the rules; ``ledger.now`` is the virtual clock."""
+
+    def __init__(self, task: Task, rules: Rules) -> None:
+        self.task = task
+        self.rules = rules
+        self.theta = max(task.work_s / task.horizon_s, rules.floor) if rules.hurries else _NEVER
+        self.left = task.work_s
+        self.netted = False
+        self.ledger = _Ledger()
+        self._closings = [closes for _, closes in task.windows]
+
+    def play(self) -> Outcome:
+        while self.left > _NOTHING:
+            window = self._next_window(self.ledger.now)
+            fires = self._fires_at()
+            # Work on spot is left to itself until the safety net holds; then nothing leads back.
+            if window[0] <= fires and self.ledger.now <= self._net_at():
+                self._train_on_spot(window)
+            else:
+                self.ledger.now = max(self.ledger.now, fires)
+                self.netted = self.ledger.now >= self._net_at()
+                self._train_on_demand()
+        return self._outcome()
+
+    def _next_window(self, moment: float) -> Window:
+        place = bisect_right(self._closings, moment)
+        if place == len(self._closings):
+            return _NEVER, _NEVER
+        opens, closes = self.task.windows[place]
+        return max(opens, moment), closes
+
+    def _net_at(self) -> float:
+        return self.task.horizon_s - self.left - 2 * self.task.changeover_s
+
+    def _fires_at(self) -> float:
+        # Waiting changes R alone, so the moment at which each rule fires is known in advance.
+        hurried = self.task.horizon_s - self.left / self.theta if self.rules.hurries else _NEVER
+        return max(self.ledger.now, min(self._net_at(), hurried))
+
+    def _train_on_spot(self, window: Window) -> None:
+        ledger = self.ledger
+        ledger.launch(spot=True)
+        lasts = min(window[1] - window[0], self.task.changeover_s + self.left)
+        useful = max(0.0, lasts - self.task.changeover_s)
+        ledger.paid_spot += lasts
+        ledger.useful_spot += useful
+        ledger.now = window[0] + lasts
+        self.left -= useful
+
+    def _train_on_demand(self) -> None:
+        ledger = self.ledger
+        ledger.launch(spot=False)
+        ledger.now += self.task.changeover_s
+        useful = min(self.left, self._back_at() - ledger.now)
+        ledger.paid_on_demand += self.task.changeover_s + useful
+        ledger.useful_on_demand += useful
+        ledger.now += useful
+        self.left -= useful
+
+    def _back_at(self) -> float:
+        # Where the safety net would strike at once, a way back leads nowhere; training leaves R - C as it is.
+        if self.netted or not self.rules.hurries or self.ledger.now > self._net_at():
+            return _NEVER
+        # Training takes from C and R alike, so the gap closes by 1 - theta a second.
+        room = self.task.horizon_s - self.ledger.now - self.rules.hysteresis * self.task.changeover_s
+        gap = self.left - self.theta * room
+        if gap > 0 and self.theta >= 1:
+            return _NEVER
+        allowed = self.ledger.now + (gap / (1 - self.theta) if gap > 0 else 0.0)
+        return self._next_window(allowed)[0]
+
+    def _outcome(self) -> Outcome:
+        ledger = self.ledger
+        return Outcome(
+            on_demand_hours=ledger.paid_on_demand / HOUR,
+            spot_hours=ledger.paid_spot / HOUR,
+            useful_on_demand_hours=ledger.useful_on_demand / HOUR,
+            useful_spot_hours=ledger.useful_spot / HOUR,
+            canary_hours=0.0,
+            finished_after_s=ledger.now,
+            switches=ledger.switches,
+            launches=ledger.launches,
+        )
+
+
+def replay(rules: Rules, task: Task) -> Outcome:
+    """Carry ``task`` out under ``rules``."""
+    return _Run(task, rules).play()
+
+
+GREEDY: Final = Arm("greedy", partial(replay, Rules(hurries=False)), sees_availability=True)
+UNIFORM_PROGRESS: Final = Arm(
+    "uniform progress (with visibility)", partial(replay, Rules(hysteresis=2.0)), sees_availability=True
+)
+OURS: Final = Arm("ours (with visibility)", partial(replay, Rules(floor=0.8)), sees_availability=True)
