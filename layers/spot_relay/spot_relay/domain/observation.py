@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from spot_relay.domain.job import ENDED_STATUSES
-from spot_relay.domain.policy import Budgets, Deadline
+from spot_relay.domain.job import ENDED_STATUSES, WAITING_FOR_CAPACITY
+from spot_relay.domain.policy import ReturnToSpot
 from spot_relay.domain.refusal import Refusal
 
 
@@ -23,6 +24,11 @@ class JobChanged:
     def says_ended(self) -> bool:
         """Whether the event claims that the job has ended; only a describe proves it."""
         return self.status in ENDED_STATUSES
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the event says that the job waits for capacity."""
+        return self.secondary_status in WAITING_FOR_CAPACITY
 
 
 @dataclass(frozen=True)
@@ -82,11 +88,28 @@ class StopRequested:
 
 
 @dataclass(frozen=True)
-class ResumeRequested:
-    """A user wants an ended run to go on, with its counts at zero and, where given, another policy for them."""
+class DeadlineChange:
+    """What a resumption changes of its run's deadline; what is None stays as it is.
 
-    budgets: Budgets | None = None
-    deadline: Deadline | None = None
+    Of ``at`` and ``within_seconds`` at most one is given, and the latter counts from the resumption.
+    """
+
+    at: datetime | None = None
+    within_seconds: int | None = None
+    expected_runtime_seconds: int | None = None
+    changeover_seconds: int | None = None
+    return_to_spot: ReturnToSpot | None = None
+
+
+@dataclass(frozen=True)
+class ResumeRequested:
+    """A user wants an ended run to go on, with its counts at zero and what was given of its policy changed.
+
+    ``budgets`` holds the fields of `Budgets` that were given, and no others; the rest stay as they are.
+    """
+
+    budgets: dict[str, Any] = field(default_factory=dict)
+    deadline: DeadlineChange | None = None
 
 
 @dataclass(frozen=True)
