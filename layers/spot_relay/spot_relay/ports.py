@@ -58,8 +58,11 @@ class RunStore(Protocol):
         """Give the ids of the runs whose `due_at` has come, the longest due first. May lag a little behind."""
         ...
 
-    def oldest_waiting(self, pool: Pool) -> str | None:
-        """Give the id of the oldest run that waits for room in a pool, or None. May lag a little behind."""
+    def oldest_waiting(self, pool: Pool, before: Run | None = None) -> str | None:
+        """Give the id of the oldest run that waits for room in a pool, or None; only one older than ``before``.
+
+        A run's age counts from its creation. May lag a little behind.
+        """
         ...
 
     def page(
@@ -71,6 +74,10 @@ class RunStore(Protocol):
 
 class Slots(Protocol):
     """The stack's own limit on attempts of an instance type that live at once, over both markets."""
+
+    def limit(self, instance_type: str) -> int | None:
+        """Give the limit on attempts of an instance type, or None for no limit."""
+        ...
 
     def take(self, instance_type: str, holder: str) -> int | None:
         """Take a slot for a training job, or keep the one it has; None if it has one or there is no limit.

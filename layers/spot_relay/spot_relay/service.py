@@ -10,29 +10,37 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.decision import Decision, decide, settle
-from spot_relay.domain.facts import Facts, attempt_to_look_at, needs_checkpoint
-from spot_relay.domain.observation import Due, Overtaken, ResumeRequested, StopRequested
-from spot_relay.domain.outbox import Outbox
+from spot_relay.domain.acceptance import Objection, accept, most_instances, objections, sharded_channels
+from spot_relay.domain.decision import decide, settle
+from spot_relay.domain.facts import Facts, attempt_to_look_at, canary_to_look_at, needs_checkpoint
+from spot_relay.domain.job import Absent, Market, Pool
+from spot_relay.domain.observation import Due, Overtaken, Refused, ResumeRequested, StopRequested
+from spot_relay.domain.outbox import Outbox, Room
+from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.report import announcement, status_document
-from spot_relay.domain.run import AttemptStatus, accept
+from spot_relay.domain.run import AttemptStatus
 from spot_relay.ports import (
     Announcements,
     Checkpoints,
     ConflictError,
+    InputFiles,
+    Prices,
     RunExistsError,
     RunStore,
+    Slots,
     StatusDocuments,
     Telemetry,
     TrainingJobs,
+    Wakeups,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spot_relay.domain.job import Absent, Job
-    from spot_relay.domain.observation import Launched, Observation, Refused
+    from spot_relay.domain.job import Job
+    from spot_relay.domain.observation import Launched, Observation
     from spot_relay.domain.run import Attempt, Run, RunStatus
+    from spot_relay.domain.steps import Decision
     from spot_relay.domain.submission import Submission
 
 # Writers of one run are few; one that loses this often in a row leaves the message to its queue's retry.
@@ -47,6 +55,19 @@ class NameConflictError(Exception):
             f"There is a run {run_id} already, with another spec, and a spec can't change. Give this one another name."
         )
         self.run_id = run_id
+
+
+class UnacceptableError(Exception):
+    """A valid spec can't become a run, for what the time, the prices or the input data tell; ``objections`` say why."""
+
+    def __init__(self, found: tuple[Objection, ...]) -> None:
+        super().__init__("; ".join(f"{objection.path}: {objection.message}" for objection in found))
+        self.objections = found
+
+    @property
+    def details(self) -> list[dict[str, str]]:
+        """Give the objections as reports and the API show problems."""
+        return [{"path": objection.path, "message": objection.message} for objection in self.objections]
 
 
 class RejectedError(Exception):
@@ -78,6 +99,10 @@ class Service:
     documents: StatusDocuments
     announcements: Announcements
     telemetry: Telemetry
+    prices: Prices
+    input_files: InputFiles
+    slots: Slots
+    wakeups: Wakeups
     clock: Callable[[], datetime]
     draw: Callable[[], float]
     new_id: Callable[[], str]
@@ -87,17 +112,17 @@ class Service:
         """Accept a run and launch its first attempt; the same submission again is the same run.
 
         NameConflictError if the name belongs to a run with another spec, PrefixTakenError if another open run
-        has the checkpoint prefix.
+        has the checkpoint prefix, UnacceptableError if deadline, budget or placement can't be kept.
         """
-        try:
-            run = self.store.create(accept(submission, self.new_id(), self.clock()))
-        except RunExistsError:
-            existing = self._load(submission.name)
-            if existing.fingerprint != submission.fingerprint:
-                raise NameConflictError(submission.name) from None
-            run = existing
+        now = self.clock()
+        new = accept(submission, self.new_id(), now, self.prices.read())
+        if found := objections(new, self._count_files(new), now):
+            # A spec that was accepted before stays the run it is, whatever has changed since.
+            if self.store.load(submission.name) is None:
+                raise UnacceptableError(found)
+            run = self._same(submission)
         else:
-            self.telemetry.decided(run, "Submitted", run.reason)
+            run = self._created(submission, new)
         return _published(*self._pay(run))
 
     def advance(self, run_id: str, observation: Observation) -> Run | None:
@@ -109,9 +134,9 @@ class Service:
         """Stop a run for good. RejectedError if it has ended in another way, NoSuchRunError."""
         return self._request(run_id, StopRequested())
 
-    def resume(self, run_id: str) -> Run:
+    def resume(self, run_id: str, request: ResumeRequested | None = None) -> Run:
         """Let an ended run go on. RejectedError where that can't be, NoSuchRunError, PrefixTakenError."""
-        return self._request(run_id, ResumeRequested())
+        return self._request(run_id, request or ResumeRequested())
 
     def show(self, run_id: str) -> Run:
         """Give a run. NoSuchRunError if there is none."""
@@ -122,6 +147,27 @@ class Service:
     ) -> tuple[list[dict[str, Any]], str | None]:
         """List runs, newest first: summaries, and where the next page begins, or None."""
         return self.store.page(status, limit, created_before)
+
+    def _created(self, submission: Submission, new: Run) -> Run:
+        try:
+            run = self.store.create(new)
+        except RunExistsError:
+            return self._same(submission)
+        self.telemetry.decided(run, "Submitted", run.reason)
+        return run
+
+    def _same(self, submission: Submission) -> Run:
+        existing = self._load(submission.name)
+        if existing.fingerprint != submission.fingerprint:
+            raise NameConflictError(submission.name)
+        return existing
+
+    def _count_files(self, run: Run) -> dict[str, int]:
+        """Count the objects of sharded channels, as far as that may tell anything and they may be listed."""
+        most = most_instances(run)
+        channels = sharded_channels(run.training_job) if most > 1 else {}
+        counted = {name: self.input_files.count(uri, most) for name, uri in channels.items()}
+        return {name: count for name, count in counted.items() if count is not None}
 
     def _request(self, run_id: str, observation: Observation) -> Run:
         run, decision = self._advance(self._load(run_id), observation)
@@ -159,9 +205,11 @@ class Service:
         now = self.clock()
         attempt = attempt_to_look_at(run, observation, now)
         job = None if attempt is None else self._look(run, attempt)
+        canary = canary_to_look_at(run, observation, now)
+        beside = None if canary is None else self.jobs.describe(canary.job_name)
         uri = run.checkpoint_uri
         newest = self.checkpoints.newest(uri) if uri and needs_checkpoint(run, observation, job, now) else None
-        return Facts(observation, job, newest, self.draw(), self.check_every)
+        return Facts(observation, job, newest, beside, self.draw(), self.check_every)
 
     def _look(self, run: Run, attempt: Attempt) -> Job | Absent:
         """Describe an attempt's job; where no answer has told that it is ours, its tags have to."""
@@ -200,13 +248,49 @@ class Service:
         left = run.outbox.publications if unpublished else Outbox()
         return replace(settled, outbox=left | settled.outbox)
 
-    def _act(self, run: Run, owed: Outbox) -> tuple[Launched | Refused, ...]:
-        """Launch and stop what is owed, each idempotent; give the answer of a launch."""
-        attempt = run.attempt(owed.launch) if owed.launch is not None else None
-        answers = (self.jobs.create(run, attempt),) if attempt else ()
-        if owed.stop is not None:
-            self.jobs.stop(owed.stop)
+    def _act(self, run: Run, owed: Outbox) -> tuple[Observation, ...]:
+        """Free, launch and stop what is owed, each idempotent; give the answers of launches."""
+        answers: tuple[Observation, ...] = ()
+        for room in owed.freed:
+            if room.holder is not None:
+                self.slots.give_back(room.pool.instance_type, room.holder)
+        if owed.launch is not None and (attempt := run.attempt(owed.launch)):
+            answers += (self._launch(run, attempt),)
+        if owed.canary is not None and run.canary is not None and run.canary.number == owed.canary:
+            answers += (self.jobs.create_canary(run, run.canary),)
+        for job_name in filter(None, (owed.stop, owed.stop_canary)):
+            self.jobs.stop(job_name)
+        for room in owed.freed:
+            # Later than the launch: where this run is the older one, it has taken the room itself.
+            self._wake_next(room)
         return answers
+
+    def _launch(self, run: Run, attempt: Attempt) -> Launched | Refused:
+        """Create an attempt's job when it is its turn: behind older runs for the same pool, within the stack's limit.
+
+        A job that exists already has its turn behind it.
+        """
+        pool, number = attempt.placement.pool, attempt.number
+        ahead = self.store.oldest_waiting(pool, before=run)
+        if ahead is not None and isinstance(self.jobs.find(run, attempt), Absent):
+            return Refused(number, Refusal.QUEUED_BEHIND, f"Older runs wait for {pool}, first of them {ahead}.")
+        limit = self.slots.take(pool.instance_type, attempt.job_name)
+        if limit is not None and isinstance(self.jobs.find(run, attempt), Absent):
+            message = f"This stack's limit of {limit} concurrent attempts on {pool.instance_type} is reached."
+            return Refused(number, Refusal.LIMIT_REACHED, message)
+        answer = self.jobs.create(run, attempt)
+        if isinstance(answer, Refused) and answer.refusal is not Refusal.UNAVAILABLE:
+            self.slots.give_back(pool.instance_type, attempt.job_name)
+        return answer
+
+    def _wake_next(self, room: Room) -> None:
+        """Wake the oldest run that waits for what was freed; a slot of the stack's limit serves both markets."""
+        pools = [room.pool]
+        if room.holder is not None and self.slots.limit(room.pool.instance_type) is not None:
+            pools = [Pool(room.pool.instance_type, market) for market in Market]
+        for pool in pools:
+            if (oldest := self.store.oldest_waiting(pool)) is not None:
+                self.wakeups.wake(oldest)
 
     def _publish(self, run: Run) -> Exception | None:
         """Tell the world of the run as it is owed; give back what went wrong."""

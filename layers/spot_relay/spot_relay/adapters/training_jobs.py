@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError, HTTPClientError, ParamValidationErr
 from botocore.exceptions import ConnectionError as UnreachableError
 
 from spot_relay.domain.job import Absent, Job, Transition
-from spot_relay.domain.launch import launch_request, launch_tags
-from spot_relay.domain.observation import Launched, Refused
+from spot_relay.domain.launch import canary_request, canary_tags, launch_request, launch_tags
+from spot_relay.domain.observation import CanaryCreated, CanaryRefused, Launched, Refused
 from spot_relay.domain.refusal import Refusal, quota_refusal
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sagemaker import SageMakerClient
 
-    from spot_relay.domain.run import Attempt, Run
+    from spot_relay.domain.run import Attempt, Canary, Run
 
 _THROTTLES = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
 _FINAL = frozenset({"ValidationException", "AccessDeniedException", "AccessDenied", "ResourceNotFound"})
@@ -29,30 +29,29 @@ _ENDED_ALREADY = "The request was rejected because the training job is in status
 
 @dataclass(frozen=True)
 class SageMakerTrainingJobs:
-    """Training jobs of one account and region."""
+    """Training jobs of one account and region; canaries sleep in ``canary_image`` or else in the job's own image."""
 
     client: SageMakerClient
+    canary_image: str | None = None
 
     def create(self, run: Run, attempt: Attempt) -> Launched | Refused:
         """Create the attempt's job; one that exists already and carries the run's tags counts as launched.
 
         An error that says nothing about the request, such as expired credentials, is raised.
         """
-        try:
-            answer = self.client.create_training_job(**launch_request(run, attempt))
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceInUse":
-                return self._whose(run, attempt)
-            refusal = _refusal(error)
-            if refusal is None:
-                raise
-            return self._unless_created(run, attempt, refusal, error.response["Error"]["Message"])
-        except ParamValidationError as error:
-            return self._unless_created(run, attempt, Refusal.INVALID, str(error))
-        except (UnreachableError, HTTPClientError) as error:
-            # The job may have been created all the same: the same name is tried again, and then found.
-            return Refused(attempt.number, Refusal.UNAVAILABLE, f"SageMaker did not answer: {error}.")
-        return Launched(attempt.number, answer["TrainingJobArn"])
+        match self._created(launch_request(run, attempt), launch_tags(run, attempt)):
+            case str() as arn:
+                return Launched(attempt.number, arn)
+            case refusal, message:
+                return Refused(attempt.number, refusal, message)
+
+    def create_canary(self, run: Run, canary: Canary) -> CanaryCreated | CanaryRefused:
+        """Create a canary's job, idempotently as `create` does."""
+        match self._created(canary_request(run, canary, self.canary_image), canary_tags(run, canary)):
+            case str():
+                return CanaryCreated(canary.number)
+            case refusal, message:
+                return CanaryRefused(canary.number, refusal, message)
 
     def describe(self, job_name: str) -> Job | Absent:
         """Describe a job, or say that there is none of that name. Whatever else goes wrong is raised."""
@@ -66,8 +65,7 @@ class SageMakerTrainingJobs:
 
     def find(self, run: Run, attempt: Attempt) -> Job | Absent:
         """Describe the attempt's own job, known by its tags; another's job of the same name counts as absent."""
-        job = self.describe(attempt.job_name)
-        return job if isinstance(job, Job) and self._is_ours(run, attempt, job.arn) else Absent()
+        return self._find(attempt.job_name, launch_tags(run, attempt))
 
     def stop(self, job_name: str) -> None:
         """Ask SageMaker to stop a job; one that has ended or never was is left as it is."""
@@ -77,25 +75,47 @@ class SageMakerTrainingJobs:
             if not (_says(error, _ENDED_ALREADY) or _says(error, _NOT_FOUND)):
                 raise
 
-    def _unless_created(self, run: Run, attempt: Attempt, refusal: Refusal, message: str) -> Launched | Refused:
-        """Refuse, unless an earlier launch of the attempt succeeded although its answer was lost."""
-        job = Absent() if refusal.passes else self.find(run, attempt)
-        if isinstance(job, Job):
-            return Launched(attempt.number, job.arn)
-        return Refused(attempt.number, refusal, message)
+    def _created(self, request: dict[str, Any], tags: dict[str, str]) -> str | tuple[Refusal, str]:
+        """Create a job and give its ARN, or say why there is none; a job of that name with the tags is the one."""
+        name: str = request["TrainingJobName"]
+        try:
+            return self.client.create_training_job(**request)["TrainingJobArn"]
+        except ClientError as error:
+            code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+            if code == "ResourceInUse":
+                return self._whose(name, tags)
+            refusal = _refusal(error)
+            if refusal is None:
+                raise
+            return self._unless_created(name, tags, refusal, message)
+        except ParamValidationError as error:
+            return self._unless_created(name, tags, Refusal.INVALID, str(error))
+        except (UnreachableError, HTTPClientError) as error:
+            # The job may have been created all the same: the same name is tried again, and then found.
+            return Refusal.UNAVAILABLE, f"SageMaker did not answer: {error}."
 
-    def _whose(self, run: Run, attempt: Attempt) -> Launched | Refused:
-        """Tell whether the job that holds the attempt's name is the attempt's own."""
-        arn = self.client.describe_training_job(TrainingJobName=attempt.job_name)["TrainingJobArn"]
-        if self._is_ours(run, attempt, arn):
-            return Launched(attempt.number, arn)
-        message = f"there is a training job {arn} already, and it is not this run's."
-        return Refused(attempt.number, Refusal.NAME_TAKEN, message)
+    def _unless_created(
+        self, name: str, tags: dict[str, str], refusal: Refusal, message: str
+    ) -> str | tuple[Refusal, str]:
+        """Refuse, unless an earlier launch of the job succeeded although its answer was lost."""
+        job = Absent() if refusal.passes else self._find(name, tags)
+        return job.arn if isinstance(job, Job) else (refusal, message)
 
-    def _is_ours(self, run: Run, attempt: Attempt, arn: str) -> bool:
+    def _find(self, name: str, tags: dict[str, str]) -> Job | Absent:
+        job = self.describe(name)
+        return job if isinstance(job, Job) and self._has(job.arn, tags) else Absent()
+
+    def _whose(self, name: str, tags: dict[str, str]) -> str | tuple[Refusal, str]:
+        """Tell whether the job that holds a name is the one that was to be created."""
+        arn = self.client.describe_training_job(TrainingJobName=name)["TrainingJobArn"]
+        if self._has(arn, tags):
+            return arn
+        return Refusal.NAME_TAKEN, f"there is a training job {arn} already, and it is not this run's."
+
+    def _has(self, arn: str, tags: dict[str, str]) -> bool:
         pages = self.client.get_paginator("list_tags").paginate(ResourceArn=arn)
-        tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
-        return launch_tags(run, attempt).items() <= tags.items()
+        found = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        return tags.items() <= found.items()
 
 
 def read_job(answer: dict[str, Any]) -> Job:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from spot_relay.domain.ending import Outcome, outcome_of
-from spot_relay.domain.job import Absent, Checkpoint, Job
-from spot_relay.domain.observation import Due, JobChanged, Observation, ResumeRequested
-from spot_relay.domain.run import Attempt, AttemptStatus, Run, RunStatus
+from spot_relay.domain.job import Absent, Checkpoint, Job, SecondaryStatus
+from spot_relay.domain.observation import CanaryChanged, Due, JobChanged, Observation, ResumeRequested
+from spot_relay.domain.run import Attempt, AttemptStatus, Canary, CanaryStatus, Run, RunStatus
 
 
 @dataclass(frozen=True)
@@ -17,13 +17,15 @@ class Facts:
 
     ``job`` is what DescribeTrainingJob said of the attempt's job, or None when it was not asked; of an attempt
     whose launch has not been answered it is the attempt's own job only, known by its tags.
-    ``checkpoint`` is the newest one under the run's prefix, when it was looked up. ``draw`` is a random number
-    from [0, 1) for jitter. ``check_every`` is how long an open run may go unseen.
+    ``checkpoint`` is the newest one under the run's prefix, when it was looked up. ``canary`` is the described job
+    of the run's canary. ``draw`` is a random number from [0, 1) for jitter. ``check_every`` is how long an open run
+    may go unseen.
     """
 
     observation: Observation
     job: Job | Absent | None = None
     checkpoint: Checkpoint | None = None
+    canary: Job | Absent | None = None
     draw: float = 0.5
     check_every: timedelta = timedelta(minutes=5)
 
@@ -44,9 +46,11 @@ def attempt_to_look_at(run: Run, observation: Observation, now: datetime) -> Att
                 case AttemptStatus.ENDED:
                     return attempt if may_be_orphan(attempt, observation) else None
                 case AttemptStatus.PLANNED:
-                    return attempt if run.stop_requested else None
+                    return attempt
                 case AttemptStatus.IN_PROGRESS:
-                    return attempt if observation.says_ended else None
+                    return attempt if observation.says_ended or says_interrupted(run, observation) else None
+        case CanaryChanged() if canary_to_look_at(run, observation, now):
+            return run.current if run.current.status is AttemptStatus.IN_PROGRESS else None
         case Due() if is_due(run, now):
             attempt = run.current
             may_live = attempt.status is AttemptStatus.IN_PROGRESS or (
@@ -62,8 +66,33 @@ def is_due(run: Run, now: datetime) -> bool:
     return not run.has_ended and (run.check_at is None or now >= run.check_at)
 
 
+def says_interrupted(run: Run, seen: JobChanged) -> bool:
+    """Tell whether an event brings the news of an interruption that may have cost training since a checkpoint."""
+    attempt = run.attempt(seen.attempt)
+    if attempt is None or run.checkpoint_uri is None or seen.secondary_status != SecondaryStatus.INTERRUPTED:
+        return False
+    return attempt.heard_at is None or seen.at > attempt.heard_at
+
+
+def canary_to_look_at(run: Run, observation: Observation, now: datetime) -> Canary | None:
+    """Give the canary whose job the decision needs to see, or None."""
+    canary = run.canary
+    if canary is None or canary.status is not CanaryStatus.IN_PROGRESS:
+        return None
+    match observation:
+        case CanaryChanged():
+            return canary if canary.number == observation.canary else None
+        case Due() if is_due(run, now):
+            return canary
+        case _:
+            return None
+
+
 def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | None, now: datetime) -> bool:
-    """Tell whether the decision needs the newest checkpoint: at each end that may be followed by a relaunch."""
+    """Tell whether the decision needs the newest checkpoint.
+
+    It does at each end that may be followed by a relaunch, after an interruption, and to see a deadline's progress.
+    """
     if run.checkpoint_uri is None:
         return False
     match observation:
@@ -71,5 +100,13 @@ def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | Non
             return True
         case ResumeRequested():
             return run.has_ended and run.status is not RunStatus.COMPLETED
+        case CanaryChanged() if run.current.status is AttemptStatus.ENDED:
+            return canary_to_look_at(run, observation, now) is not None
+        case _ if not isinstance(job, Job) or run.has_ended:
+            return False
+        case _ if job.has_ended:
+            return outcome_of(job) is not Outcome.COMPLETED
+        case JobChanged() if observation.secondary_status == SecondaryStatus.INTERRUPTED:
+            return True
         case _:
-            return isinstance(job, Job) and outcome_of(job) not in {None, Outcome.COMPLETED} and not run.has_ended
+            return run.deadline_at is not None

@@ -32,6 +32,7 @@ class SecondaryStatus(StrEnum):
     STARTING = "Starting"
     PENDING = "Pending"
     LAUNCHING_ML_INSTANCES = "LaunchingMLInstances"
+    TRAINING = "Training"
     INTERRUPTED = "Interrupted"
     STOPPED = "Stopped"
     MAX_RUNTIME_EXCEEDED = "MaxRuntimeExceeded"
@@ -125,6 +126,17 @@ class Job:
     def interruptions(self) -> int:
         """How often spot capacity was taken away."""
         return sum(t.status == SecondaryStatus.INTERRUPTED for t in self.transitions)
+
+    @property
+    def waiting_since(self) -> datetime | None:
+        """Since when the job has waited for capacity without a break, or None if it has it or has ended."""
+        since = None
+        for transition in reversed(self.transitions):
+            if transition.status not in WAITING_FOR_CAPACITY:
+                break
+            since = transition.started_at
+        waits = not self.has_ended and self.secondary_status in WAITING_FOR_CAPACITY
+        return (since or self.created_at) if waits else None
 
     def seconds_waited(self, now: datetime) -> int:
         """Seconds spent waiting for capacity: before the first start and after each interruption."""

@@ -19,10 +19,13 @@ class Measure:
 
 @dataclass(frozen=True)
 class Room:
-    """Room in a pool that a training job, ``holder``, needs no more: the oldest run that waits for it is woken."""
+    """News for those who wait for room in a pool: the oldest of them is woken.
+
+    ``holder`` is the training job that had it; None if a run has given up its place in the queue.
+    """
 
     pool: Pool
-    holder: str
+    holder: str | None = None
 
 
 @dataclass(frozen=True)

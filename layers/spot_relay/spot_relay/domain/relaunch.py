@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from math import inf
 
 from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Checkpoint, attempt_name
+from spot_relay.domain.job import Checkpoint, Market, Placement, attempt_name
+from spot_relay.domain.ladder import Place, next_place, on_demand_place, spot_place
+from spot_relay.domain.launch import max_runtime_seconds
+from spot_relay.domain.money import unaffordable
+from spot_relay.domain.pace import AHEAD_OF_PACE, max_wait_seconds, standing_of
 from spot_relay.domain.run import MAX_ATTEMPTS, Attempt, Run, Spent
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 _BUDGETS = {
     Outcome.MAX_WAIT_TIME_EXCEEDED: ("expired_waits", "the wait for spot capacity expired"),
@@ -33,6 +35,14 @@ class Relaunch:
     wait_seconds: float | None
 
 
+@dataclass(frozen=True)
+class Following:
+    """Where the next attempt runs, and the cause it is given."""
+
+    place: Place
+    cause: str
+
+
 def relaunch_forbidden(run: Run) -> str | None:
     """Say what forbids any further attempt, whatever ended the last one; None if nothing does."""
     if len(run.attempts) >= MAX_ATTEMPTS:
@@ -45,7 +55,7 @@ def relaunch_forbidden(run: Run) -> str | None:
     return None
 
 
-def after_end(run: Run, attempt: Attempt, draw: float) -> Relaunch | str:
+def after_end(run: Run, attempt: Attempt, draw: float, now: datetime) -> Relaunch | str:
     """Decide what follows an attempt's bad end: a relaunch, or the sentence with which the run fails."""
     outcome = attempt.outcome or Outcome.UNKNOWN_FAILURE
     if outcome is Outcome.UNKNOWN_FAILURE:
@@ -61,23 +71,82 @@ def after_end(run: Run, attempt: Attempt, draw: float) -> Relaunch | str:
     for budget in _budgets_touched(run, attempt, outcome):
         allowed, used = getattr(run.policy.budgets, budget), getattr(spent, budget)
         if used >= allowed:
-            return f"{why}; the budget {budget} ({allowed}) is spent. Resume the run to go on with fresh budgets"
+            return (
+                f"{why}; the budget {budget} ({allowed}) is spent. Resume the run to go on with its counts at zero, "
+                f"with a higher policy.budgets.{budget} if need be"
+            )
         spent = replace(spent, **{budget: used + 1})
-    wait = None if outcome in _AT_ONCE else run.policy.backoff.seconds(_failures_in_a_row(run, outcome), draw)
-    return Relaunch(why, spent, wait)
+    return Relaunch(why, spent, _wait(run, outcome, draw, now))
 
 
-def next_attempt(run: Run, checkpoint: Checkpoint | None, cause: str, now: datetime) -> Attempt:
-    """Plan the run's next attempt, in the placement of the last one."""
+def following(run: Run, cause: str, now: datetime) -> Following | str:
+    """Choose where the run goes on after its newest attempt has ended; a sentence if no quota lets it go on at all.
+
+    The deadline has the first word, then a return to spot that is under way, then the ladder.
+    """
+    standing = standing_of(run, now)
+    demand = standing.demand(inf) if standing else None
+    if demand is not None and (place := affordable_on_demand(run, now)):
+        return Following(place, cause if run.current.placement.market is Market.ON_DEMAND else demand)
+    if run.current.switch_to is Market.SPOT and (place := spot_place(run)):
+        return Following(place, AHEAD_OF_PACE)
+    if standing is not None and run.current.placement.market is Market.ON_DEMAND and (place := spot_place(run)):
+        return Following(place, cause)
+    if place := next_place(run):
+        return Following(place, cause)
+    closed = ", ".join(run.closed_pools)
+    return f"no quota can hold another attempt (asked for: {closed}). Raise one of them and resume the run"
+
+
+def affordable_on_demand(run: Run, now: datetime) -> Place | None:
+    """Give the place to go to on demand, or None where no quota or the money budget lets the run go there."""
+    place = on_demand_place(run)
+    return place if place is not None and unaffordable(run, place.placement, now) is None else None
+
+
+def next_attempt(run: Run, following: Following, checkpoint: Checkpoint | None, now: datetime) -> Attempt:
+    """Plan the run's next attempt."""
     number = len(run.attempts) + 1
+    placement = following.place.placement
     return Attempt(
         number=number,
         job_name=attempt_name(run.id, number),
-        placement=run.current.placement,
+        placement=placement,
         planned_at=now,
-        cause=cause,
+        cause=following.cause,
         resumes_from=checkpoint,
+        rung=following.place.rung,
+        max_wait_seconds=wait_limit(run, placement, now),
     )
+
+
+def wait_limit(run: Run, placement: Placement, now: datetime) -> int | None:
+    """Give the MaxWaitTimeInSeconds that the deadline asks of an attempt planned now, or None."""
+    if placement.market is not Market.SPOT:
+        return None
+    return max_wait_seconds(run, max_runtime_seconds(run.training_job), now)
+
+
+def _wait(run: Run, outcome: Outcome, draw: float, now: datetime) -> float | None:
+    """Draw how long to back off, or None for at once.
+
+    After a capacity failure another pool is tried at once, unless it has failed lately too; the same one never.
+    """
+    if outcome in _AT_ONCE:
+        return None
+    seconds = run.policy.backoff.seconds(_failures_in_a_row(run, outcome), draw)
+    if outcome is not Outcome.CAPACITY_ERROR:
+        return seconds
+    after = following(run, outcome, now)
+    lately = now - timedelta(seconds=run.policy.backoff.max_seconds)
+    failed = {
+        a.placement.pool
+        for a in run.attempts
+        if a.outcome is outcome and a.ended_at is not None and a.ended_at > lately
+    } | {run.current.placement.pool}
+    if isinstance(after, Following) and after.place.placement.pool not in failed:
+        return None
+    return max(seconds, run.policy.backoff.base_seconds)
 
 
 def _what_happened(attempt: Attempt, outcome: Outcome) -> str:

@@ -10,7 +10,7 @@ from spot_relay.domain.accounting import account_of
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from spot_relay.domain.run import Attempt, Run
+    from spot_relay.domain.run import Attempt, Explanation, Run
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -41,6 +41,29 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "billable_seconds": attempt.billable_seconds,
         "waited_seconds": attempt.waited_seconds,
         "interruptions": attempt.interruptions,
+        "wasted_seconds": attempt.wasted_seconds,
+    }
+
+
+def _decision(entry: Explanation) -> dict[str, Any]:
+    return {
+        "at": iso(entry.at),
+        "observation": entry.observation,
+        "reason": entry.reason,
+        "times": entry.times,
+        "until": iso(entry.until),
+    }
+
+
+def _deadline(run: Run) -> dict[str, Any] | None:
+    deadline = run.policy.deadline
+    if deadline is None:
+        return None
+    return {
+        "at": iso(run.deadline_at),
+        "expected_runtime_seconds": deadline.expected_runtime_seconds,
+        "progress_seconds": round(run.progress_seconds),
+        "return_to_spot": deadline.return_to_spot,
     }
 
 
@@ -62,8 +85,10 @@ def status_document(run: Run) -> dict[str, Any]:
         "waited_seconds": account.waited_seconds,
         "interruptions": account.interruptions,
         "savings_percent": account.savings_percent,
+        "deadline": _deadline(run),
         "spent": asdict(run.spent),
         "budgets": asdict(run.policy.budgets),
+        "decisions": [_decision(entry) for entry in run.decisions],
     }
 
 

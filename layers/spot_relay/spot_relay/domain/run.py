@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Checkpoint, Market, Placement, Pool, attempt_name
+from spot_relay.domain.job import Checkpoint, Market, Placement, Pool
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.policy import Policy
 from spot_relay.domain.prices import PriceList
-
-if TYPE_CHECKING:
-    from spot_relay.domain.submission import Submission
 
 MAX_ATTEMPTS = 50
 # Longer than any function may run, so that whoever saved the outbox has either performed it or died.
@@ -50,8 +47,9 @@ class Attempt:
     ``rung`` is the index of the ladder's placement it belongs to; ``placement`` differs from that in the market when
     the deadline asked for it. ``max_wait_seconds`` replaces the training job's own MaxWaitTimeInSeconds.
     ``waits_for_room`` says that its launch was last refused for want of room in its pool. ``switch_to`` is set once
-    its job has been asked to stop so that the run goes on in another market. Its training up to ``counted_until``
-    is in the run's progress; ``wasted_seconds`` is what it trained after its last checkpoint, lost with it.
+    its job has been asked to stop so that the run goes on in another market. ``waiting_since`` is when its job began
+    to wait for capacity, None while it has it. Its training up to ``counted_until`` is in the run's progress;
+    ``wasted_seconds`` is what it trained after its last checkpoint, lost with it.
     """
 
     number: int
@@ -80,6 +78,7 @@ class Attempt:
     max_wait_seconds: int | None = None
     waits_for_room: bool = False
     switch_to: Market | None = None
+    waiting_since: datetime | None = None
     counted_until: datetime | None = None
     wasted_seconds: int = 0
 
@@ -180,7 +179,7 @@ class Run:
     ended_at: datetime | None = None
     version: int = 0
     deadline_at: datetime | None = None
-    progress_seconds: int = 0
+    progress_seconds: float = 0.0
     changeovers: tuple[int, ...] = ()
     closed_pools: tuple[str, ...] = ()
     canary: Canary | None = None
@@ -233,29 +232,4 @@ def placement_of(training_job: dict[str, Any]) -> Placement:
         instance_type=groups[0].get("InstanceType", "unknown"),
         instance_count=sum(group.get("InstanceCount", 1) for group in groups),
         market=Market.SPOT if training_job.get("EnableManagedSpotTraining") else Market.ON_DEMAND,
-    )
-
-
-def accept(submission: Submission, submission_id: str, now: datetime) -> Run:
-    """Turn a valid submission into a run that owes its first launch."""
-    first = Attempt(
-        number=1,
-        job_name=attempt_name(submission.name, 1),
-        placement=placement_of(submission.training_job),
-        planned_at=now,
-        cause="Submitted",
-    )
-    return Run(
-        id=submission.name,
-        submission_id=submission_id,
-        fingerprint=submission.fingerprint,
-        training_job=submission.training_job,
-        policy=submission.policy,
-        created_at=now,
-        updated_at=now,
-        status=RunStatus.PENDING,
-        reason="accepted; the first attempt is being launched",
-        attempts=(first,),
-        check_at=now + OUTBOX_PATIENCE,
-        outbox=Outbox(launch=1),
     )

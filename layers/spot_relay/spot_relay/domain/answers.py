@@ -1,0 +1,132 @@
+"""What follows the answer to a launch: the job exists, or it was refused, for now or for good."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from spot_relay.domain import measures
+from spot_relay.domain.ending import Outcome
+from spot_relay.domain.outbox import Measure, Outbox, Room
+from spot_relay.domain.redaction import without_secrets
+from spot_relay.domain.refusal import Refusal, advice
+from spot_relay.domain.relaunch import Following, affordable_on_demand, following, wait_limit
+from spot_relay.domain.run import Attempt, AttemptStatus, Run, RunStatus
+from spot_relay.domain.steps import CHECK_SOON, Decision, becomes, finish, launch_again, never_created
+from spot_relay.domain.switching import next_look
+
+if TYPE_CHECKING:
+    from spot_relay.domain.facts import Facts
+    from spot_relay.domain.ladder import Place
+    from spot_relay.domain.observation import Launched, Refused
+    from spot_relay.domain.pace import Demand
+
+# The oldest run that waits for room asks again with each tick; those behind it are woken, and rarely look themselves.
+ROOM_LOOK = timedelta(seconds=60)
+QUEUE_LOOK = timedelta(minutes=15)
+
+
+def launched(run: Run, answer: Launched, facts: Facts, now: datetime) -> Decision:
+    """Follow a job that exists."""
+    attempt = run.attempt(answer.attempt)
+    if attempt is None or attempt.status is AttemptStatus.IN_PROGRESS:
+        return Decision(run, Outbox(), "the launch is known already")
+    if attempt.status is AttemptStatus.ENDED:
+        if attempt.outcome is Outcome.NEVER_CREATED:
+            return Decision(run, Outbox(stop=attempt.job_name), "a job of a run that has given up on it is stopped")
+        return Decision(run, Outbox(), "the launch is known already")
+    lives = replace(
+        attempt,
+        status=AttemptStatus.IN_PROGRESS,
+        arn=answer.arn,
+        launched_at=now,
+        refusals=0,
+        waits_for_room=False,
+        waiting_since=now,
+    )
+    owes = Outbox(measures=adoption(run, attempt, now))
+    # A launch that was refused before may have succeeded then, and its events have come and gone.
+    soon = run.stop_requested or attempt.refusals > 0
+    if run.stop_requested:
+        owes |= Outbox(stop=attempt.job_name)
+    run = run.with_attempt(lives)
+    return becomes(
+        run,
+        now,
+        f"{attempt.job_name} was launched ({_because(attempt)})",
+        owes,
+        status=RunStatus.STOPPING if run.stop_requested else RunStatus.IN_PROGRESS,
+        check_at=now + CHECK_SOON if soon else next_look(run, now, facts.check_every),
+    )
+
+
+def refused(run: Run, answer: Refused, facts: Facts, now: datetime) -> Decision:
+    """Wait and try again, go on elsewhere, or end the run."""
+    attempt = run.attempt(answer.attempt)
+    if attempt is None or run.has_ended or attempt.status is not AttemptStatus.PLANNED:
+        return Decision(run, Outbox(), "the refusal is out of date")
+    message = without_secrets(answer.message, run.training_job)
+    reason = f"{attempt.job_name} can't be created for now ({answer.refusal}): {message}"
+    if answer.refusal.for_want_of_room:
+        return _waits_for_room(run, attempt, answer.refusal, facts, now, reason)
+    if answer.refusal.passes:
+        again = replace(attempt, refusals=attempt.refusals + 1, waits_for_room=False)
+        wait = timedelta(seconds=run.policy.backoff.seconds(again.refusals, facts.draw))
+        return becomes(run.with_attempt(again), now, f"{reason} It is tried again.", check_at=now + wait)
+    reason = f"{attempt.job_name} could not be created: {message}"
+    if answer.refusal is Refusal.QUOTA_TOO_SMALL and not run.stop_requested:
+        closed = (*run.closed_pools, str(attempt.placement.pool))
+        without = replace(run, closed_pools=tuple(dict.fromkeys(closed)))
+        onward = following(without, attempt.cause, now)
+        if isinstance(onward, Following):
+            why = f"{reason} {advice(answer.refusal, message)} The run goes on in its next placement"
+            return _elsewhere(without, attempt, onward.place, onward.cause, now, why)
+    never = run.with_attempt(never_created(attempt, now, message))
+    status = RunStatus.STOPPED if run.stop_requested else RunStatus.FAILED
+    owes = Outbox(freed=(Room(attempt.placement.pool, attempt.job_name),))
+    return finish(never, status, now, f"{reason} {advice(answer.refusal, message)}", owes)
+
+
+def goes_on_demand(run: Run, attempt: Attempt, demand: Demand, now: datetime) -> Decision:
+    """Let an attempt that waits for room in a spot pool go on demand instead; its job is known not to exist."""
+    place = affordable_on_demand(run, now)
+    if place is None:
+        return launch_again(run, attempt, now, "the launch is tried again")
+    reason = f"{attempt.job_name} has waited for room for too long ({demand})"
+    return _elsewhere(run, attempt, place, demand, now, reason)
+
+
+def adoption(run: Run, attempt: Attempt, now: datetime) -> tuple[Measure, ...]:
+    """Count a launch when it becomes known, by its answer or by looking."""
+    if attempt.status is not AttemptStatus.PLANNED:
+        return ()
+    return measures.launched(attempt, run.attempt(attempt.number - 1), now)
+
+
+def _waits_for_room(run: Run, attempt: Attempt, refusal: Refusal, facts: Facts, now: datetime, reason: str) -> Decision:
+    waits = replace(attempt, waits_for_room=True, waiting_since=attempt.waiting_since or now)
+    run = run.with_attempt(waits)
+    look = QUEUE_LOOK * (1 + facts.draw) if refusal is Refusal.QUEUED_BEHIND else ROOM_LOOK
+    check_at = min(now + look, max(now + CHECK_SOON, next_look(run, now, look)))
+    return becomes(run, now, f"{reason} It waits for room in {attempt.placement.pool}.", check_at=check_at)
+
+
+def _elsewhere(run: Run, attempt: Attempt, place: Place, cause: str, now: datetime, reason: str) -> Decision:
+    """Launch an attempt that was never created in another placement, under the same name."""
+    moved = replace(
+        attempt,
+        placement=place.placement,
+        rung=place.rung,
+        cause=cause,
+        refusals=0,
+        waits_for_room=False,
+        waiting_since=None,
+        max_wait_seconds=wait_limit(run, place.placement, now),
+    )
+    where = f"{place.placement.instance_count} x {place.placement.instance_type} ({place.placement.market})"
+    return launch_again(run, moved, now, f"{reason}; it is launched on {where}")
+
+
+def _because(attempt: Attempt) -> str:
+    return f"after {attempt.cause}" if attempt.number > 1 else attempt.cause.lower()

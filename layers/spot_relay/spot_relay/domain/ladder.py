@@ -1,0 +1,81 @@
+"""The ladder: which placement the next attempt gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from spot_relay.domain.ending import Outcome
+from spot_relay.domain.job import Market, Placement
+from spot_relay.domain.policy import Rung
+from spot_relay.domain.run import MAX_ATTEMPTS, placement_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from spot_relay.domain.policy import Policy
+    from spot_relay.domain.run import Run
+
+FOR_WANT_OF_CAPACITY = frozenset({Outcome.MAX_WAIT_TIME_EXCEEDED, Outcome.CAPACITY_ERROR})
+
+
+@dataclass(frozen=True)
+class Place:
+    """A placement, and the index of the ladder's rung it belongs to."""
+
+    rung: int
+    placement: Placement
+
+
+def ladder_of(policy: Policy, training_job: dict[str, Any]) -> tuple[Rung, ...]:
+    """Give the ladder; a policy without one has the job's own placement, for all attempts."""
+    return policy.ladder or (Rung(placement_of(training_job), MAX_ATTEMPTS),)
+
+
+def first_place(policy: Policy, training_job: dict[str, Any]) -> Place:
+    """Give the place of a run's first attempt."""
+    return Place(0, ladder_of(policy, training_job)[0].placement)
+
+
+def next_place(run: Run) -> Place | None:
+    """Give the place of the attempt that follows, by the ladder alone; None if every pool of it is closed.
+
+    A rung keeps the run until as many attempts as it has ended there in a row for want of capacity. After the last
+    rung comes the first again: budgets, not the ladder, end a run.
+    """
+    rungs, here = ladder_of(run.policy, run.training_job), run.current.rung
+    stay = takewhile(lambda attempt: attempt.rung == here, reversed(run.attempts))
+    ended = sum(a.outcome in FOR_WANT_OF_CAPACITY for a in stay)
+    first = here + (ended >= rungs[here].attempts)
+    order = [(first + step) % len(rungs) for step in range(len(rungs))]
+    return next((Place(i, rungs[i].placement) for i in order if is_open(run, rungs[i].placement)), None)
+
+
+def on_demand_place(run: Run) -> Place | None:
+    """Give the place to go to when a run has to go on demand; None if no quota can hold it.
+
+    It is the ladder's first on-demand rung, or else the present instances, or those of another rung, on demand.
+    """
+    rungs, here = ladder_of(run.policy, run.training_job), run.current.rung
+    listed = ((i, rung.placement) for i, rung in enumerate(rungs) if rung.placement.market is Market.ON_DEMAND)
+    others = (here, *(i for i in range(len(rungs)) if i != here))
+    moved = ((i, replace(rungs[i].placement, market=Market.ON_DEMAND)) for i in others)
+    return _first_open(run, (*listed, *moved))
+
+
+def spot_place(run: Run) -> Place | None:
+    """Give the place to return to from on-demand: the first spot rung, or else the present instances on spot."""
+    rungs, here = ladder_of(run.policy, run.training_job), run.current.rung
+    listed = [(i, rung.placement) for i, rung in enumerate(rungs) if rung.placement.market is Market.SPOT]
+    return _first_open(run, listed or [(here, replace(rungs[here].placement, market=Market.SPOT))])
+
+
+def is_open(run: Run, placement: Placement) -> bool:
+    """Tell whether the quota of a placement's pool may hold it, as far as is known."""
+    return str(placement.pool) not in run.closed_pools
+
+
+def _first_open(run: Run, places: Iterable[tuple[int, Placement]]) -> Place | None:
+    return next((Place(rung, placement) for rung, placement in places if is_open(run, placement)), None)

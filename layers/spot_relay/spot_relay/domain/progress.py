@@ -1,0 +1,73 @@
+"""What an attempt's training is worth: what its checkpoints hold, what was lost, and what its starts cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from spot_relay.domain.job import WAITING_FOR_CAPACITY, Market, SecondaryStatus, TrainingJobStatus
+
+if TYPE_CHECKING:
+    from spot_relay.domain.job import Checkpoint, Job
+    from spot_relay.domain.run import Attempt, Run
+
+# Of so many starts the newest are kept: enough for a 99th percentile, and no growing record.
+KEPT_CHANGEOVERS = 100
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Training without a break; ``end`` is None while it lasts, ``startup`` what came before it on the instances."""
+
+    start: datetime
+    end: datetime | None
+    startup: float
+
+
+def count(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint | None, now: datetime) -> tuple[Run, Attempt]:
+    """Take a described job's training since the last look into the run's progress; times are counted once.
+
+    Training up to the newest checkpoint is kept, what came after it is wasted once the stretch has ended. What a
+    completed job trained is all kept. Of several stretches since the last look, all but the last count as kept up
+    to their end where a later checkpoint exists: what was lost between them can't be known any more.
+    """
+    kept, wasted, until = run.progress_seconds, float(attempt.wasted_seconds), attempt.counted_until
+    changeovers = run.changeovers
+    saved_at = checkpoint.last_modified if checkpoint else None
+    stretches = _stretches(job, attempt.placement.market)
+    for stretch in stretches:
+        if job.status == TrainingJobStatus.COMPLETED:
+            saved_at = now if run.checkpoint_uri or stretch is stretches[-1] else None
+        start, end = max(stretch.start, until or stretch.start), stretch.end or now
+        if stretch.end is not None and until is not None and stretch.end <= until:
+            continue
+        saved = min(max(saved_at, start), end) if saved_at else start
+        kept += (saved - start).total_seconds()
+        if stretch.end is None:
+            until = saved if saved > start else until
+            continue
+        lost = (end - saved).total_seconds()
+        wasted += lost
+        changeovers = (*changeovers, round(stretch.startup + lost))
+        until = end
+    run = replace(run, progress_seconds=round(kept, 3), changeovers=changeovers[-KEPT_CHANGEOVERS:])
+    return run, replace(attempt, wasted_seconds=round(wasted), counted_until=until)
+
+
+def _stretches(job: Job, market: Market) -> tuple[_Stretch, ...]:
+    """List a job's stretches of training.
+
+    Spot capacity is there from the end of the wait on; an on-demand job's whole start is the price of its start.
+    """
+    found = []
+    up_since = job.created_at
+    for entry in job.transitions:
+        if entry.status in WAITING_FOR_CAPACITY:
+            waited_until = entry.ended_at or job.modified_at
+            up_since = waited_until if market is Market.SPOT else up_since
+        elif entry.status == SecondaryStatus.TRAINING:
+            end = entry.ended_at or (job.ended_at or job.modified_at if job.has_ended else None)
+            found.append(_Stretch(entry.started_at, end, max(0.0, (entry.started_at - up_since).total_seconds())))
+            up_since = end or up_since
+    return tuple(found)

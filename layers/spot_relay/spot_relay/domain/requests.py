@@ -1,0 +1,99 @@
+"""What users ask of a run: to stop it, for good, and to let an ended one go on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from spot_relay.domain import measures
+from spot_relay.domain.ending import Outcome
+from spot_relay.domain.outbox import Outbox
+from spot_relay.domain.pace import earliest
+from spot_relay.domain.policy import Deadline
+from spot_relay.domain.relaunch import Following, following, relaunch_forbidden
+from spot_relay.domain.run import OUTBOX_PATIENCE, AttemptStatus, Run, RunStatus, Spent
+from spot_relay.domain.steps import CHECK_SOON, Decision, becomes, finish, launch_again, plan
+
+if TYPE_CHECKING:
+    from spot_relay.domain.facts import Facts
+    from spot_relay.domain.observation import DeadlineChange, ResumeRequested
+
+
+def stop(run: Run, now: datetime) -> Decision:
+    """Stop a run for good. It ends when its job is described as ended, or at once if none can exist."""
+    if run.has_ended:
+        ended = f"the run has ended already: it is {run.status}"
+        return Decision(run, Outbox(), ended, rejected=run.status is not RunStatus.STOPPED)
+    if run.stop_requested:
+        return Decision(run, Outbox(), "the run is being stopped already")
+    attempt = run.current
+    if attempt.status is AttemptStatus.ENDED:
+        return finish(replace(run, stop_requested=True), RunStatus.STOPPED, now, "stopped by request between attempts")
+    lives = attempt.status is AttemptStatus.IN_PROGRESS
+    # A launch that was refused may still be under way in a function that has not answered: wait until it can't be.
+    wait = CHECK_SOON if lives else OUTBOX_PATIENCE
+    owes = Outbox(stop=attempt.job_name if lives else None)
+    reason = "a stop was requested"
+    return becomes(run, now, reason, owes, status=RunStatus.STOPPING, stop_requested=True, check_at=now + wait)
+
+
+def resume(run: Run, request: ResumeRequested, facts: Facts, now: datetime) -> Decision:
+    """Let an ended run go on from its newest checkpoint, with its counts at zero and what the request changes."""
+    if not run.has_ended:
+        return Decision(run, Outbox(), f"the run has not ended: it is {run.status}", rejected=True)
+    if run.status is RunStatus.COMPLETED:
+        return Decision(run, Outbox(), "the run has completed; there is nothing to resume", rejected=True)
+    changed = _changed(run, request, now)
+    if isinstance(changed, str):
+        return Decision(run, Outbox(), changed, rejected=True)
+    open_again = replace(changed, stop_requested=False, ended_at=None, closed_pools=(), spent=Spent())
+    attempt = run.current
+    if attempt.outcome is Outcome.NEVER_CREATED:
+        anew = replace(attempt, outcome=None, failure_reason=None, ended_at=None, refusals=0, cause=measures.RESUMED)
+        decision = launch_again(open_again, anew, now, "resumed by request; the launch is tried again")
+    elif forbidden := relaunch_forbidden(run):
+        return Decision(run, Outbox(), forbidden, rejected=True)
+    else:
+        onward = following(open_again, measures.RESUMED, now)
+        if isinstance(onward, str):
+            return Decision(run, Outbox(), onward, rejected=True)
+        onward = Following(onward.place, measures.RESUMED)
+        decision = plan(open_again, facts.checkpoint, onward, now, "resumed by request")
+    if decision.run.has_ended:
+        return Decision(run, Outbox(), decision.reason, rejected=True)
+    return replace(decision, owes=decision.owes | Outbox(announce=True))
+
+
+def _changed(run: Run, request: ResumeRequested, now: datetime) -> Run | str:
+    """Give the run with the budgets and the deadline that a resumption asks for, or say why it can't have them."""
+    run = replace(run, policy=replace(run.policy, budgets=replace(run.policy.budgets, **request.budgets)))
+    if request.deadline is None:
+        return run
+    deadline = _deadline(run.policy.deadline, request.deadline)
+    if isinstance(deadline, str):
+        return deadline
+    moved = request.deadline.at is not None or request.deadline.within_seconds is not None
+    at = deadline.instant(now) if moved or run.deadline_at is None else run.deadline_at
+    left = replace(deadline, expected_runtime_seconds=_left(deadline.expected_runtime_seconds, run.progress_seconds))
+    if (soonest := earliest(left, now)) > at:
+        return (
+            f"the deadline {at.isoformat(timespec='seconds')} can't be met, not even on demand: give "
+            f"{soonest.isoformat(timespec='seconds')} or a later one"
+        )
+    return replace(run, deadline_at=at, policy=replace(run.policy, deadline=deadline))
+
+
+def _left(expected: int, progress: float) -> int:
+    return max(0, round(expected - progress))
+
+
+def _deadline(known: Deadline | None, change: DeadlineChange) -> Deadline | str:
+    given = {name: value for name, value in asdict(change).items() if value is not None}
+    if "at" in given or "within_seconds" in given:
+        given = {"at": None, "within_seconds": None} | given
+    if known is not None:
+        return replace(known, **given)
+    if "at" not in given or "expected_runtime_seconds" not in given:
+        return "the run has no deadline: a first one needs both deadline and expected_runtime"
+    return Deadline(**given)

@@ -1,0 +1,142 @@
+"""Planned switches between the markets: out of a spot wait that lasts too long, and back when spot can be had.
+
+A switch stops the live job; the next attempt is launched once that job is described as ended, never before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from spot_relay.domain.job import WAITING_FOR_CAPACITY, Job, Market, canary_name
+from spot_relay.domain.ladder import spot_place
+from spot_relay.domain.outbox import Outbox
+from spot_relay.domain.pace import Demand, standing_of
+from spot_relay.domain.policy import ReturnToSpot
+from spot_relay.domain.relaunch import affordable_on_demand, relaunch_forbidden, wait_limit
+from spot_relay.domain.run import MAX_ATTEMPTS, Attempt, AttemptStatus, Canary, CanaryStatus, Run
+
+if TYPE_CHECKING:
+    from spot_relay.domain.facts import Facts
+    from spot_relay.domain.pace import Standing
+
+# A look at a run that is about to need its safety net, or to return, comes no later and no sooner than this.
+CLOSE_LOOK = timedelta(minutes=1)
+# A return to spot needs an attempt, and so may the next switch to on-demand, the last one.
+ATTEMPTS_KEPT = 2
+
+
+@dataclass(frozen=True)
+class Steering:
+    """What the deadline changes about a run whose job lives, what is owed for it, and why; empty for nothing."""
+
+    run: Run
+    owes: Outbox = field(default_factory=Outbox)
+    reason: str = ""
+
+
+def steer(run: Run, facts: Facts, now: datetime) -> Steering:
+    """Switch markets where the deadline asks for it or allows it."""
+    attempt, standing = run.current, standing_of(run, now)
+    if standing is None or run.stop_requested or attempt.switch_to is not None:
+        return Steering(run)
+    if attempt.placement.market is Market.SPOT:
+        return _to_on_demand(run, attempt, standing, now)
+    return _to_spot(run, attempt, standing, facts, now)
+
+
+def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
+    """Say when a run whose job lives has to be looked at: in ``every`` at the latest, or when a rule can fire."""
+    attempt, standing = run.current, standing_of(run, now)
+    if standing is None or attempt.switch_to is not None:
+        return now + every
+    if attempt.placement.market is Market.ON_DEMAND:
+        sent = run.canary is not None and run.canary.number == attempt.number
+        seconds = None if sent or not _may_return(run, attempt) else standing.return_in(_way(run))
+        return now + every if seconds is None else now + min(every, max(CLOSE_LOOK, timedelta(seconds=seconds)))
+    if attempt.waiting_since is None:
+        close = standing.time <= standing.work + 2 * standing.reserve
+        return now + (min(every, CLOSE_LOOK) if close else every)
+    seconds = standing.demand_in(_waited(attempt, now))
+    if seconds == 0 and affordable_on_demand(run, now) is None:
+        return now + every
+    return now + min(every, timedelta(seconds=seconds))
+
+
+def demand_while_queued(run: Run, now: datetime) -> Demand | None:
+    """Say why a run that waits for room in a spot pool has to go on demand instead, or None."""
+    standing = standing_of(run, now)
+    if standing is None or run.waits_for is None or run.current.placement.market is not Market.SPOT:
+        return None
+    return standing.demand(_waited(run.current, now))
+
+
+def has_capacity(canary: object) -> bool:
+    """Tell whether a described canary has got capacity and still holds it."""
+    return isinstance(canary, Job) and not canary.has_ended and canary.secondary_status not in WAITING_FOR_CAPACITY
+
+
+def _to_on_demand(run: Run, attempt: Attempt, standing: Standing, now: datetime) -> Steering:
+    if attempt.waiting_since is None:
+        return Steering(run)
+    demand = standing.demand(_waited(attempt, now))
+    if demand is None or relaunch_forbidden(run) is not None or affordable_on_demand(run, now) is None:
+        return Steering(run)
+    why = "the deadline leaves no more time to wait" if demand is Demand.SAFETY_NET else "the run is behind its pace"
+    return _switched(run, attempt, Market.ON_DEMAND, f"{why}: it is stopped to go on demand")
+
+
+def _to_spot(run: Run, attempt: Attempt, standing: Standing, facts: Facts, now: datetime) -> Steering:
+    if not _may_return(run, attempt):
+        return Steering(run)
+    way = _way(run)
+    seconds = standing.return_in(way)
+    if seconds is None or seconds > 0:
+        return Steering(run)
+    if way is ReturnToSpot.BLIND:
+        return _switched(run, attempt, Market.SPOT, "the run is well ahead of its pace: it is stopped to wait for spot")
+    if has_capacity(facts.canary):
+        return _switched(run, attempt, Market.SPOT, "the canary has found spot capacity: it is stopped to move there")
+    return _send_canary(run, attempt, now)
+
+
+def _send_canary(run: Run, attempt: Attempt, now: datetime) -> Steering:
+    """Have a canary wait for spot capacity beside the attempt; one that was refused is tried again."""
+    known = run.canary if run.canary is not None and run.canary.number == attempt.number else None
+    if known is not None and known.status is not CanaryStatus.PLANNED:
+        return Steering(run)
+    place = spot_place(run)
+    if place is None:
+        return Steering(run)
+    canary = known or Canary(
+        number=attempt.number,
+        job_name=canary_name(run.id, attempt.number),
+        placement=place.placement,
+        planned_at=now,
+        max_wait_seconds=wait_limit(run, place.placement, now) or 0,
+    )
+    reason = f"the run is ahead of its pace: {canary.job_name} waits for spot capacity"
+    return Steering(replace(run, canary=canary), Outbox(canary=canary.number), reason)
+
+
+def _switched(run: Run, attempt: Attempt, market: Market, reason: str) -> Steering:
+    leaving = replace(attempt, switch_to=market)
+    return Steering(run.with_attempt(leaving), Outbox(stop=attempt.job_name), reason)
+
+
+def _may_return(run: Run, attempt: Attempt) -> bool:
+    """Tell whether an on-demand attempt may ever be left for spot: not one that the safety net has asked for."""
+    if attempt.cause == Demand.SAFETY_NET or len(run.attempts) > MAX_ATTEMPTS - ATTEMPTS_KEPT:
+        return False
+    return (
+        attempt.status is AttemptStatus.IN_PROGRESS and relaunch_forbidden(run) is None and spot_place(run) is not None
+    )
+
+
+def _way(run: Run) -> ReturnToSpot:
+    return run.policy.deadline.return_to_spot if run.policy.deadline else ReturnToSpot.NEVER
+
+
+def _waited(attempt: Attempt, now: datetime) -> float:
+    return (now - (attempt.waiting_since or now)).total_seconds()
