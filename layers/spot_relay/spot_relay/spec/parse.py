@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.domain.job import Market
 from spot_relay.domain.policy import Policy
 from spot_relay.domain.submission import Submission
 from spot_relay.spec.document import Format, read_document
@@ -19,6 +21,8 @@ from spot_relay.spec.training_job import Rules, check_job, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from spot_relay.spec.policy_model import PolicyModel
 
 _WRAPPER_KEYS = ("name", "training_job", "policy")
 _SHAPES = "a spec is a CreateTrainingJob request, or a mapping with name, training_job and policy."
@@ -39,11 +43,12 @@ def parse(document: Mapping[str, Any], rules: Rules) -> Submission:
     """
     problems = Problems()
     if _is_wrapped(document):
-        name, job, policy = _wrapped(document, rules, problems)
+        name, job, model = _wrapped(document, rules, problems)
     else:
-        name, job, policy = _bare(document, rules, problems)
+        (name, job), model = _bare(document, rules, problems), None
     problems.raise_if_any()
     training_job = normalised(copy.deepcopy(job))
+    policy = model.policy(training_job) if model else Policy()
     return Submission(name, training_job, policy, _fingerprint(name, training_job, policy))
 
 
@@ -63,7 +68,7 @@ def _is_wrapped(document: Mapping[str, Any]) -> bool:
     )
 
 
-def _bare(document: Mapping[str, Any], rules: Rules, problems: Problems) -> tuple[str, Mapping[str, Any], Policy]:
+def _bare(document: Mapping[str, Any], rules: Rules, problems: Problems) -> tuple[str, Mapping[str, Any]]:
     if not any(key in request_members() or place_of(key) for key in list(document)[:100]):
         problems.add("", f"Found no key that is known: {_SHAPES}")
         problems.raise_if_any()
@@ -81,7 +86,7 @@ def _bare(document: Mapping[str, Any], rules: Rules, problems: Problems) -> tupl
         check_name(name, "TrainingJobName", problems)
     else:
         problems.missing("TrainingJobName", "The key is missing: it is the run's name. Add it.")
-    return str(name), job, Policy()
+    return str(name), job
 
 
 def _beside(key: str) -> str:
@@ -93,7 +98,9 @@ def _beside(key: str) -> str:
     )
 
 
-def _wrapped(document: Mapping[str, Any], rules: Rules, problems: Problems) -> tuple[str, Mapping[str, Any], Policy]:
+def _wrapped(
+    document: Mapping[str, Any], rules: Rules, problems: Problems
+) -> tuple[str, Mapping[str, Any], PolicyModel | None]:
     for key in document:
         if key not in _WRAPPER_KEYS:
             problems.add(shown_key(key), _unknown_beside(key, problems))
@@ -103,13 +110,13 @@ def _wrapped(document: Mapping[str, Any], rules: Rules, problems: Problems) -> t
     else:
         problems.missing("name", "The key is missing: it is the run's name. Add it.")
     job = _training_job(document, rules, problems)
-    policy = Policy()
+    model = None
     if "policy" in document:
         # Imported here because a bare request needs no pydantic, and a cold start counts.
         from spot_relay.spec.policy_model import check_policy
 
-        policy = check_policy(document["policy"], problems) or policy
-    return str(name), job, policy
+        model = check_policy(document["policy"], name, job, problems)
+    return str(name), job, model
 
 
 def _training_job(document: Mapping[str, Any], rules: Rules, problems: Problems) -> Mapping[str, Any]:
@@ -121,12 +128,19 @@ def _training_job(document: Mapping[str, Any], rules: Rules, problems: Problems)
         problems.add("training_job", f"Found {shown(job)} where a CreateTrainingJob request is needed.")
         return {}
     check_request(job, "training_job", problems)
-    check_job(job, "training_job", rules, problems)
+    check_job(job, "training_job", rules, problems, has_spot_rung=_has_spot_rung(document.get("policy")))
     if "TrainingJobName" in job and job["TrainingJobName"] != document.get("name"):
         found = shown(job["TrainingJobName"])
         message = f"Found {found}, which is not the run's name: remove the key, or make it equal to name."
         problems.add(child("training_job", "TrainingJobName"), message)
     return job
+
+
+def _has_spot_rung(policy: Any) -> bool:
+    """Tell from a policy as it stands there, right or wrong, so that a fault in it causes none in the job."""
+    ladder = policy.get("ladder") if isinstance(policy, dict) else None
+    rungs = ladder if isinstance(ladder, list) else []
+    return any(isinstance(rung, dict) and rung.get("market", Market.SPOT) == Market.SPOT for rung in rungs)
 
 
 def _unknown_beside(key: str, problems: Problems) -> str:
@@ -145,15 +159,20 @@ def _unknown_beside(key: str, problems: Problems) -> str:
 
 def _fingerprint(name: str, training_job: Mapping[str, Any], policy: Policy) -> str:
     # Of the policy only what differs from the defaults: a field that a later version adds changes no old fingerprint.
-    body = {"name": name, "training_job": training_job, "policy": _without_defaults(asdict(policy), asdict(Policy()))}
+    body = {"name": name, "training_job": training_job, "policy": _meaning(policy)}
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _without_defaults(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    kept: dict[str, Any] = {}
-    for key, value in given.items():
-        differing = _without_defaults(value, defaults[key]) if isinstance(value, dict) else value
-        if value != defaults[key]:
-            kept[key] = differing
-    return kept
+def _meaning(value: Any) -> Any:
+    """Give a value as JSON has it, and of a dataclass those fields alone that differ from their defaults."""
+    if is_dataclass(value):
+        given = ((field.name, getattr(value, field.name), _default(field)) for field in fields(value))
+        return {name: _meaning(item) for name, item, default in given if item != default}
+    if isinstance(value, tuple):
+        return [_meaning(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from spot_relay.domain.policy import Backoff, Budgets, Policy
 from spot_relay.domain.run import MAX_ATTEMPTS
-from spot_relay.spec.problem import Problems, child, shown
-from spot_relay.spec.suggestion import nearest
+from spot_relay.spec.deadline_model import DeadlineKeys, DeadlineRules, deadline_of, way_back
+from spot_relay.spec.ladder_model import Ladder, RungModel, check_ladder, ladder_of
+from spot_relay.spec.strict_model import Strict, validated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spot_relay.spec.problem import Problems
 
 # A run has at most 50 attempts, so that a larger budget could never be spent.
 MAX_BACKOFF_SECONDS = 86_400
+MAX_MONEY_USD = 1_000_000_000
 
 _Count = Annotated[int, Field(ge=0, le=MAX_ATTEMPTS)]
 _Seconds = Annotated[int, Field(ge=1, le=MAX_BACKOFF_SECONDS)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class BudgetsModel(_Strict):
-    """How often each kind of bad end may be followed by a relaunch."""
+class BudgetsModel(Strict):
+    """How often each kind of bad end may be followed by a relaunch, and what the run may cost."""
 
     expired_waits: _Count = Budgets.expired_waits
     capacity_failures: _Count = Budgets.capacity_failures
     service_errors: _Count = Budgets.service_errors
     user_errors: _Count = Budgets.user_errors
     attempts_without_progress: _Count = Budgets.attempts_without_progress
+    money_usd: Annotated[float, Field(gt=0, le=MAX_MONEY_USD, allow_inf_nan=False)] | None = Budgets.money_usd
 
 
-class BackoffModel(_Strict):
+class BackoffModel(Strict):
     """How long a run waits before it is launched again."""
 
     base_seconds: _Seconds = Backoff.base_seconds
@@ -48,68 +52,41 @@ class BackoffModel(_Strict):
         return self
 
 
-class PolicyModel(_Strict):
+class PolicyModel(DeadlineKeys):
     """The whole policy."""
 
     budgets: BudgetsModel = BudgetsModel()
     backoff: BackoffModel = BackoffModel()
     restart_from_scratch: bool = Policy.restart_from_scratch
     relaunch_on_max_runtime: bool = Policy.relaunch_on_max_runtime
+    ladder: Ladder | None = None
 
-    def policy(self) -> Policy:
-        """Give the domain's policy."""
+    def policy(self, training_job: dict[str, Any]) -> Policy:
+        """Give the domain's policy for a valid job."""
         return Policy(
             budgets=Budgets(**self.budgets.model_dump()),
             backoff=Backoff(**self.backoff.model_dump()),
             restart_from_scratch=self.restart_from_scratch,
             relaunch_on_max_runtime=self.relaunch_on_max_runtime,
+            ladder=ladder_of(self.ladder, training_job),
+            deadline=deadline_of(self, way_back(self, self.ladder, training_job)),
         )
 
 
-_KNOWN: dict[tuple[str, ...], tuple[str, ...]] = {
+BUDGETS = tuple(BudgetsModel.model_fields)
+_KNOWN = {
     (): tuple(PolicyModel.model_fields),
-    ("budgets",): tuple(BudgetsModel.model_fields),
+    ("budgets",): BUDGETS,
     ("backoff",): tuple(BackoffModel.model_fields),
+    ("ladder",): tuple(RungModel.model_fields),
 }
 
 
-def check_policy(value: Any, problems: Problems) -> Policy | None:
-    """Give the policy a spec asks for, or None after noting every problem of it under ``policy``."""
-    try:
-        return PolicyModel.model_validate(value).policy()
-    except ValidationError as error:
-        for found in error.errors(include_url=False):
-            location = tuple(str(part) for part in found["loc"])
-            path = "policy"
-            for part in location:
-                path = child(path, part)
-            problems.add(path, _message(found, location))
-    return None
-
-
-def _message(found: Any, location: tuple[str, ...]) -> str:
-    value, limits = shown(found["input"]), found.get("ctx", {})
-    match found["type"]:
-        case "extra_forbidden":
-            return _unknown(location)
-        case "int_type":
-            return f"Found {value} where an integer is needed: write a whole number without quotes."
-        case "bool_type":
-            return f"Found {value} where a boolean is needed: write true or false without quotes."
-        case "greater_than_equal":
-            return f"Found {value}, and it must be at least {limits['ge']}."
-        case "less_than_equal":
-            return f"Found {value}, and it must be at most {limits['le']}."
-        case "model_type" | "model_attributes_type" | "dict_type":
-            return f"Found {value} where a mapping is needed: give its keys, or leave it out for the defaults."
-        case "value_error":
-            return f"{limits['error']}."
-        case _:
-            return f"Found {value}: {found['msg']}."
-
-
-def _unknown(location: tuple[str, ...]) -> str:
-    known = _KNOWN.get(location[:-1], ())
-    guess = nearest(location[-1], known)
-    hint = f'did you mean "{guess}"?' if guess else f"known are {', '.join(known)}."
-    return f"The key is unknown: {hint}"
+def check_policy(value: Any, name: Any, job: Mapping[str, Any], problems: Problems) -> PolicyModel | None:
+    """Give the policy a spec asks for, or None where it is none; note every problem of it and of it with its job."""
+    model = validated(PolicyModel, value, "policy", _KNOWN, problems)
+    if model is not None:
+        check_ladder(model.ladder, job, "policy.ladder", problems)
+        rules = DeadlineRules(model, "policy", problems)
+        rules.check(name, model.ladder, job, relaunches_on_max_runtime=model.relaunch_on_max_runtime)
+    return model

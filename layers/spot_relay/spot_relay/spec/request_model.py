@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from spot_relay.spec.problem import Problems, child, shown, shown_key
+from spot_relay.spec.problem import InvalidSpecError, Problems, child, shown, shown_key
 from spot_relay.spec.suggestion import nearest, sdk_place, squeezed
 
 if TYPE_CHECKING:
@@ -86,6 +86,20 @@ def check_request(request: Mapping[str, Any], path: str, problems: Problems) -> 
     walk.structure(request, shape, path, skip=frozenset({"TrainingJobName"}))
 
 
+def fault_of(value: Any, *place: str) -> str | None:
+    """Say what is wrong with a value that is to stand at ``place`` in a request, or give None."""
+    shape: Any = training_job_shape()
+    for name in place:
+        shape = shape.members[name]
+    problems = Problems()
+    _Walk("", problems).value(value, shape, "")
+    try:
+        problems.raise_if_any()
+    except InvalidSpecError as error:
+        return error.problems[0].message
+    return None
+
+
 class _Walk:
     """Walks a value and its shape side by side."""
 
@@ -99,7 +113,7 @@ class _Walk:
             if key in skip:
                 continue
             if key in members:
-                self._value(item, members[key], child(path, key), secret=key in _SECRET_MEMBERS)
+                self.value(item, members[key], child(path, key), secret=key in _SECRET_MEMBERS)
             else:
                 self._unknown(key, members, path)
         for name in shape.metadata.get("required", ()):
@@ -128,7 +142,7 @@ class _Walk:
             hint = "CreateTrainingJob has no such key. Remove it."
         self._problems.add(child(path, key), f"The key is unknown: {hint}")
 
-    def _value(self, value: Any, shape: Any, path: str, *, secret: bool) -> None:
+    def value(self, value: Any, shape: Any, path: str, *, secret: bool = False) -> None:
         found = shown(value, secret=secret)
         match shape.type_name, value:
             case "structure", dict():
@@ -138,7 +152,7 @@ class _Walk:
             case "list", list():
                 self._bounds(len(value), shape, path, "entries")
                 for index, item in enumerate(value):
-                    self._value(item, shape.member, f"{path}[{index}]", secret=secret)
+                    self.value(item, shape.member, f"{path}[{index}]", secret=secret)
             case "string", str():
                 self._text(value, shape, path, found)
             case "boolean", bool():
@@ -154,7 +168,7 @@ class _Walk:
         self._bounds(len(value), shape, path, "keys")
         for key, item in value.items():
             self._text(key, shape.key, child(path, key), f'the key "{shown_key(key)}"')
-            self._value(item, shape.value, child(path, key), secret=secret)
+            self.value(item, shape.value, child(path, key), secret=secret)
 
     def _text(self, value: str, shape: Any, path: str, found: str) -> None:
         # The length first: it bounds the work of matching a pattern.

@@ -8,8 +8,9 @@ from typing import Any
 
 from spot_relay.spec.problem import Problems, shown
 
-# SageMaker allows 63 characters, and -relay-NN takes 9.
+# SageMaker allows 63 characters, and -relay-NN takes 9, -canary-NN 10.
 MAX_NAME = 54
+MAX_NAME_WITH_CANARY = 53
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*", re.ASCII)
 _RESERVED_END = re.compile(r"-relay-[0-9]+\Z")
 _DIGEST = 6
@@ -36,11 +37,23 @@ def check_name(name: Any, path: str, problems: Problems) -> None:
         problems.add(path, message)
 
 
-def suggested(name: str) -> str:
+def check_canary_name(name: Any, path: str, problems: Problems) -> None:
+    """Note a name that is right for a run but leaves no room for its canaries'."""
+    if isinstance(name, str) and MAX_NAME_WITH_CANARY < len(name) <= MAX_NAME:
+        guess = suggested(name, MAX_NAME_WITH_CANARY)
+        problems.add(
+            path,
+            f"Found {len(name)} characters, and at most {MAX_NAME_WITH_CANARY} are allowed, because -canary-NN is "
+            f'added for the way back to spot: shorten it, for example to "{guess}", or set policy.return_to_spot to '
+            "blind or never.",
+        )
+
+
+def suggested(name: str, limit: int = MAX_NAME) -> str:
     """Give a name like ``name`` that fits; a digest keeps two long names with one beginning apart."""
     fitting = re.sub(r"[^a-zA-Z0-9]+", "-", name[:256]).strip("-")
     fitting = re.sub(r"(-relay-[0-9]+)+$", "", fitting)
-    if len(fitting) <= MAX_NAME:
+    if len(fitting) <= limit:
         return fitting
     digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
-    return f"{fitting[: MAX_NAME - _DIGEST - 1].rstrip('-')}-{digest}"
+    return f"{fitting[: limit - _DIGEST - 1].rstrip('-')}-{digest}"

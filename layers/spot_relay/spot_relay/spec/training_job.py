@@ -48,12 +48,17 @@ class Rules:
     allowed_checkpoint_buckets: tuple[str, ...]
 
 
-def check_job(job: Mapping[str, Any], path: str, rules: Rules, problems: Problems) -> None:
-    """Note every rule that ``job`` breaks. A value of the wrong type is left to the check against the model."""
+def check_job(
+    job: Mapping[str, Any], path: str, rules: Rules, problems: Problems, *, has_spot_rung: bool = False
+) -> None:
+    """Note every rule that ``job`` breaks. A value of the wrong type is left to the check against the model.
+
+    ``has_spot_rung`` says that its run's ladder has a placement on spot, whatever the job itself says.
+    """
     _check_role(job, path, rules, problems)
     _check_algorithm(job, path, rules, problems)
-    _check_resources(job, path, problems)
-    _check_times(job, path, problems)
+    _check_resources(job, path, problems, has_spot_rung=has_spot_rung)
+    _check_times(job, path, problems, has_spot_rung=has_spot_rung)
     _check_checkpoint(job, path, rules, problems)
     _check_tags(job, path, problems)
 
@@ -65,6 +70,30 @@ def normalised(job: Mapping[str, Any]) -> dict[str, Any]:
     if checkpoint is not None:
         kept["CheckpointConfig"] = {**checkpoint, "S3Uri": _with_slash(checkpoint["S3Uri"])}
     return kept
+
+
+def part(job: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Give a mapping of the job, empty where there is none."""
+    value = job.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def max_runtime(job: Mapping[str, Any]) -> int | None:
+    """Give how long a job may run, in seconds; None where the value is none."""
+    runtime = part(job, "StoppingCondition").get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_SECONDS)
+    return runtime if _is_integer(runtime) else None
+
+
+def built_in_without_checkpoints(job: Mapping[str, Any]) -> str | None:
+    """Name the built-in algorithm that the job runs, if it is known to write no checkpoints."""
+    image, role = part(job, "AlgorithmSpecification").get("TrainingImage"), job.get("RoleArn")
+    if not isinstance(image, str) or not isinstance(role, str):
+        return None
+    built_in, account = _ECR_IMAGE.fullmatch(image), _ROLE_ACCOUNT.match(role)
+    # An image in the role's own account is the user's, whatever its name.
+    if built_in and account and built_in[1] != account[1] and built_in[2] in _WITHOUT_CHECKPOINTS:
+        return built_in[2]
+    return None
 
 
 def _check_role(job: Mapping[str, Any], path: str, rules: Rules, problems: Problems) -> None:
@@ -97,15 +126,16 @@ def _check_algorithm(job: Mapping[str, Any], path: str, rules: Rules, problems: 
             problems.add(child(path, key), message)
 
 
-def _check_resources(job: Mapping[str, Any], path: str, problems: Problems) -> None:
+def _check_resources(job: Mapping[str, Any], path: str, problems: Problems, *, has_spot_rung: bool) -> None:
     resources = job.get("ResourceConfig", {})
     path = child(path, "ResourceConfig")
     if not isinstance(resources, dict):
         return
-    if job.get("EnableManagedSpotTraining") is True:
-        for key in ("KeepAlivePeriodInSeconds", "InstancePreferences"):
-            if key in resources:
-                problems.add(child(path, key), "SageMaker does not combine this with Managed Spot: remove it.")
+    spot = job.get("EnableManagedSpotTraining") is True
+    # A ladder beside InstancePreferences is refused as a whole.
+    for key, refused in (("KeepAlivePeriodInSeconds", spot or has_spot_rung), ("InstancePreferences", spot)):
+        if refused and key in resources:
+            problems.add(child(path, key), "SageMaker does not combine this with Managed Spot: remove it.")
     if resources.get("InstanceGroups") or resources.get("InstancePreferences"):
         return
     for key in ("InstanceType", "InstanceCount"):
@@ -115,25 +145,27 @@ def _check_resources(job: Mapping[str, Any], path: str, problems: Problems) -> N
         problems.add(child(path, "InstanceCount"), "Found 0 (an integer), and a job needs at least 1 instance.")
 
 
-def _check_times(job: Mapping[str, Any], path: str, problems: Problems) -> None:
+def _check_times(job: Mapping[str, Any], path: str, problems: Problems, *, has_spot_rung: bool) -> None:
     stopping = job.get("StoppingCondition", {})
     spot = job.get("EnableManagedSpotTraining", False)
     if not isinstance(stopping, dict) or not isinstance(spot, bool):
         return
     path = child(path, "StoppingCondition")
     wait_path, wait = child(path, "MaxWaitTimeInSeconds"), stopping.get("MaxWaitTimeInSeconds")
-    runtime = stopping.get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_SECONDS)
-    if _is_integer(runtime) and runtime > MAX_RUNTIME_SECONDS:
+    runtime = max_runtime(job)
+    if runtime is not None and runtime > MAX_RUNTIME_SECONDS:
         message = f"Found {shown(runtime)}, and a job may run {MAX_RUNTIME_SECONDS} seconds (28 days) at most."
         problems.add(child(path, "MaxRuntimeInSeconds"), message)
     if "MaxWaitTimeInSeconds" not in stopping:
         if spot:
             message = "The key is missing: a spot job needs it, and not less than MaxRuntimeInSeconds."
             problems.missing(wait_path, message)
-    elif not spot:
+        elif has_spot_rung and runtime is not None:
+            _check_wait_without_checkpoints(job, runtime, child(path, "MaxRuntimeInSeconds"), problems)
+    elif not spot and not has_spot_rung:
         message = "Only a spot job may have it: set EnableManagedSpotTraining to true, or remove this key."
         problems.add(wait_path, message)
-    elif _is_integer(wait) and _is_integer(runtime):
+    elif _is_integer(wait) and runtime is not None:
         if wait < runtime:
             default = "" if "MaxRuntimeInSeconds" in stopping else ", its default"
             message = f"Found {shown(wait)}, less than MaxRuntimeInSeconds ({runtime}{default}): raise it."
@@ -142,16 +174,11 @@ def _check_times(job: Mapping[str, Any], path: str, problems: Problems) -> None:
 
 
 def _check_wait_without_checkpoints(job: Mapping[str, Any], wait: int, path: str, problems: Problems) -> None:
-    algorithm, role = job.get("AlgorithmSpecification"), job.get("RoleArn")
-    image = algorithm.get("TrainingImage") if isinstance(algorithm, dict) else None
-    if wait <= MAX_WAIT_WITHOUT_CHECKPOINTS_SECONDS or not isinstance(image, str) or not isinstance(role, str):
-        return
-    built_in, account = _ECR_IMAGE.fullmatch(image), _ROLE_ACCOUNT.match(role)
-    # An image in the role's own account is the user's, whatever its name.
-    if built_in and account and built_in[1] != account[1] and built_in[2] in _WITHOUT_CHECKPOINTS:
+    built_in = built_in_without_checkpoints(job)
+    if built_in and wait > MAX_WAIT_WITHOUT_CHECKPOINTS_SECONDS:
         problems.add(
             path,
-            f"Found {shown(wait)}: the built-in {built_in[2]} writes no checkpoints, and SageMaker lets such a "
+            f"Found {shown(wait)}: the built-in {built_in} writes no checkpoints, and SageMaker lets such a "
             f"spot job wait {MAX_WAIT_WITHOUT_CHECKPOINTS_SECONDS} seconds at most. Lower it.",
         )
 

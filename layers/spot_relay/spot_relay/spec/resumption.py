@@ -1,0 +1,32 @@
+"""The body of a resumption: which budgets and what of the deadline it changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spot_relay.domain.observation import ResumeRequested
+from spot_relay.spec.document import Format, read_document
+from spot_relay.spec.problem import Problems
+
+if TYPE_CHECKING:
+    from spot_relay.spec.resumption_model import ResumptionModel
+
+
+def read_resumption(data: bytes) -> ResumeRequested:
+    """Read the body of a resumption, which may be empty.
+
+    Raises
+    ------
+    InvalidSpecError
+        With every problem found, or with the first 100.
+    """
+    if not data.strip():
+        return ResumeRequested()
+    document = read_document(data, Format.JSON)
+    # Imported here because most resumptions have no body, and a cold start counts.
+    from spot_relay.spec.resumption_model import check_resumption
+
+    problems = Problems()
+    model: ResumptionModel | None = check_resumption(document, problems)
+    problems.raise_if_any()
+    return model.request() if model else ResumeRequested()
