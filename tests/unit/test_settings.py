@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from spot_relay.domain.limits import Limits
 from spot_relay.settings import RunSettings, SettingsError, SubmissionSettings, TickSettings
 
 RUN = {
@@ -16,18 +17,37 @@ RUN = {
     "SPECS_BUCKET": "specs",
     "CHECK_INTERVAL_SECONDS": "300",
     "RETENTION_DAYS": "90",
+    "OBSERVE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/observe",
 }
 SUBMISSION = {
     "ALLOWED_ROLE_ARNS": "arn:aws:iam::111122223333:role/a,arn:aws:iam::111122223333:role/b",
     "ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
     "ALLOWED_CHECKPOINT_BUCKETS": "sagemaker-*, models ,",
 }
-TICK = {"TABLE_NAME": "runs", "OBSERVE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/observe"}
+TICK = {"TABLE_NAME": "runs", "OBSERVE_QUEUE_URL": RUN["OBSERVE_QUEUE_URL"]}
 EACH: list[tuple[Any, dict[str, str]]] = [(RunSettings, RUN), (SubmissionSettings, SUBMISSION), (TickSettings, TICK)]
 
 
 def test_the_settings_of_runs_are_read() -> None:
-    assert RunSettings.from_env(RUN) == RunSettings("runs", "specs", timedelta(minutes=5), timedelta(days=90))
+    settings = RunSettings.from_env(RUN | {"ATTEMPT_LIMITS": "ml.p3.2xlarge=4, *=20"})
+    assert settings == RunSettings(
+        table="runs",
+        bucket="specs",
+        check_every=timedelta(minutes=5),
+        retention=timedelta(days=90),
+        observe_queue_url=RUN["OBSERVE_QUEUE_URL"],
+        limits=Limits({"ml.p3.2xlarge": 4, "*": 20}),
+    )
+
+
+@pytest.mark.parametrize("env", [{}, {"ATTEMPT_LIMITS": ""}, {"ATTEMPT_LIMITS": "  "}])
+def test_without_limits_in_the_environment_there_are_none(env: dict[str, str]) -> None:
+    assert RunSettings.from_env(RUN | env).limits == Limits()
+
+
+def test_limits_that_cannot_be_used_are_named_with_their_variable() -> None:
+    with pytest.raises(SettingsError, match=r"ATTEMPT_LIMITS can't be used: 'ml\.p3\.2xlarge' is no limit"):
+        RunSettings.from_env(RUN | {"ATTEMPT_LIMITS": "*=20,ml.p3.2xlarge"})
 
 
 def test_what_specs_may_name_is_read_from_lists_with_spaces_or_commas_too_many() -> None:

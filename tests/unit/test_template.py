@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from spot_relay.domain.limits import Limits
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -170,6 +172,58 @@ def test_the_tick_can_neither_read_runs_nor_change_them() -> None:
     assert {"Ref": "AdvancePolicy"} not in RESOURCES["TickRole"]["Properties"]["ManagedPolicyArns"]
 
 
+def test_items_are_updated_only_if_they_count_attempts() -> None:
+    updating = [entry for _, entry in statements() if "dynamodb:UpdateItem" in as_list(entry["Action"])]
+    assert [entry["Condition"] for entry in updating] == [
+        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "slots#*"}}
+    ]
+
+
+def test_whoever_advances_runs_finds_those_that_wait_and_may_wake_them() -> None:
+    granted = [entry for name, entry in statements() if name == "AdvancePolicy"]
+    assert [entry["Resource"] for entry in granted if entry["Action"] == "dynamodb:Query"] == [
+        {"Fn::Sub": "${RunsTable.Arn}/index/waiting"}
+    ]
+    assert [entry["Resource"] for entry in granted if entry["Action"] == "sqs:SendMessage"] == [
+        {"Fn::GetAtt": ["ObserveQueue", "Arn"]}
+    ]
+    for name in ("Submit", "ApiFunction", "Observe"):
+        function = RESOURCES[name]["Properties"]
+        assert {"Ref": "AdvancePolicy"} in RESOURCES[function["Role"]["Fn::GetAtt"][0]]["Properties"][
+            "ManagedPolicyArns"
+        ]
+        variables = function["Environment"]["Variables"]
+        assert variables["OBSERVE_QUEUE_URL"] == {"Ref": "ObserveQueue"}
+        assert variables["ATTEMPT_LIMITS"] == {"Ref": "AttemptLimits"}
+
+
+def test_only_the_function_that_wakes_others_by_its_own_queue_may_call_itself() -> None:
+    loops = {
+        name: function["RecursiveLoop"] for name, function in of_type(FUNCTION).items() if "RecursiveLoop" in function
+    }
+    assert loops == {"Observe": "Allow"}
+
+
+@pytest.mark.parametrize("limits", ["", "*=1", "ml.p3.2xlarge=4,*=20", "ml.p6-b200.48xlarge=999,ml.trn1n.32xlarge=7"])
+def test_limits_that_the_template_lets_through_are_read(limits: str) -> None:
+    assert allowed_limits().fullmatch(limits)
+    written = [f"{name}={number}" for name, number in Limits.parse(limits).by_type.items()]
+    assert written == [part for part in limits.split(",") if part]
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [" ", "4", "ml.p3.2xlarge", "ml.p3.2xlarge=0", "*=1000", "*=-1", "*=4,", ",*=4", "*=4, ml.p3.2xlarge=1", "**=4"],
+)
+def test_limits_that_cannot_be_read_are_refused_at_the_deployment(limits: str) -> None:
+    assert not allowed_limits().fullmatch(limits)
+
+
+def allowed_limits() -> re.Pattern[str]:
+    """Give the pattern of the parameter AttemptLimits."""
+    return re.compile(TEMPLATE["Parameters"]["AttemptLimits"]["AllowedPattern"])
+
+
 def test_bucket_queues_and_topic_refuse_plain_http() -> None:
     for policy in resource_policies():
         refusals = [entry for entry in policy["Statement"] if entry["Effect"] == "Deny"]
@@ -204,10 +258,19 @@ def test_the_bucket_is_closed_to_the_public() -> None:
 def test_the_table_has_its_indexes_its_expiry_and_its_backups() -> None:
     table = RESOURCES["RunsTable"]["Properties"]
     keys = {index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]] for index in indexes(table)}
-    assert keys == {"due": ["open", "check_at"], "by_status": ["status", "created"]}
+    assert keys == {
+        "due": ["open", "check_at"],
+        "waiting": ["waits_for", "waits_since"],
+        "by_status": ["status", "created"],
+    }
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_the_indexes_of_due_and_of_waiting_runs_hold_keys_only() -> None:
+    kept = {index["IndexName"]: index["Projection"] for index in indexes(RESOURCES["RunsTable"]["Properties"])}
+    assert kept["due"] == kept["waiting"] == {"ProjectionType": "KEYS_ONLY"}
 
 
 def indexes(table: dict[str, Any]) -> list[dict[str, Any]]:
@@ -236,7 +299,7 @@ def test_the_api_answers_before_api_gateway_gives_up() -> None:
 @pytest.mark.parametrize(
     ("rule", "detail"),
     [
-        ("TrainingJobChangedRule", {"TrainingJobName": [{"wildcard": "*-relay-*"}]}),
+        ("TrainingJobChangedRule", {"TrainingJobName": [{"wildcard": "*-relay-*"}, {"wildcard": "*-canary-*"}]}),
         (
             "SpecUploadedRule",
             {"object": {"key": [{"prefix": "runs/"}]}},

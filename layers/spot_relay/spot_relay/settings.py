@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
+from spot_relay.domain.limits import InvalidLimitsError, Limits
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,6 +25,8 @@ class RunSettings:
     bucket: str
     check_every: timedelta
     retention: timedelta
+    observe_queue_url: str
+    limits: Limits
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -32,6 +36,8 @@ class RunSettings:
             bucket=_text(env, "SPECS_BUCKET"),
             check_every=timedelta(seconds=_whole(env, "CHECK_INTERVAL_SECONDS")),
             retention=timedelta(days=_whole(env, "RETENTION_DAYS")),
+            observe_queue_url=_text(env, "OBSERVE_QUEUE_URL"),
+            limits=_limits(env, "ATTEMPT_LIMITS"),
         )
 
 
@@ -84,3 +90,12 @@ def _whole(env: Mapping[str, str], name: str) -> int:
 
 def _list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in _text(env, name).split(",") if part.strip())
+
+
+def _limits(env: Mapping[str, str], name: str) -> Limits:
+    """Read limits, of which there may be none."""
+    try:
+        return Limits.parse(env.get(name, ""))
+    except InvalidLimitsError as error:
+        message = f"the environment variable {name} can't be used: {error}"
+        raise SettingsError(message) from None

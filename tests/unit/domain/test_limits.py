@@ -1,0 +1,66 @@
+"""The stack's own limits: a list of instance types, and what it says of each."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spot_relay.domain.limits import MOST, InvalidLimitsError, Limits
+
+
+@pytest.mark.parametrize(
+    ("text", "by_type"),
+    [
+        ("", {}),
+        (" , ", {}),
+        ("*=1", {"*": 1}),
+        ("ml.p3.2xlarge=4,*=20", {"ml.p3.2xlarge": 4, "*": 20}),
+        (" ml.p6-b200.48xlarge=999 , ml.trn1n.32xlarge=007,", {"ml.p6-b200.48xlarge": 999, "ml.trn1n.32xlarge": 7}),
+    ],
+)
+def test_a_list_of_limits_is_read(text: str, by_type: dict[str, int]) -> None:
+    assert Limits.parse(text) == Limits(by_type)
+
+
+def test_an_instance_types_own_limit_wins_over_that_of_all_others() -> None:
+    limits = Limits.parse("*=20,ml.p3.2xlarge=4")
+    assert limits.of("ml.p3.2xlarge") == 4
+    assert limits.of("ml.p3.8xlarge") == 20
+
+
+def test_an_instance_type_that_nobody_named_has_no_limit() -> None:
+    assert Limits.parse("ml.p3.2xlarge=4").of("ml.p3.8xlarge") is None
+    assert Limits().of("ml.p3.2xlarge") is None
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["ml.p3.2xlarge", "ml.p3.2xlarge=", "=4", "p3.2xlarge=4", "ml.p3=4", "ml.*=4", "ml.P3.2xlarge=4", "*=-1", "*=1.5"]
+    + ["*=1e3", "* = 4", "ml.p3.2xlarge=4;*=20", "*=\N{ARABIC-INDIC DIGIT FIVE}", "é", "x" * 1000],
+)
+def test_a_part_that_is_no_limit_is_quoted_with_an_example_of_one(part: str) -> None:
+    with pytest.raises(InvalidLimitsError, match=r"is no limit; write .* such as ml\.p3\.2xlarge=4") as raised:
+        Limits.parse(f"ml.m5.xlarge=3,{part}")
+    assert repr(part[:60]) in str(raised.value)
+    assert len(str(raised.value)) < 250
+
+
+@pytest.mark.parametrize("number", ["0", "000", "1000", "9" * 5000])
+def test_a_number_out_of_bounds_is_told_with_its_bounds(number: str) -> None:
+    with pytest.raises(InvalidLimitsError, match=rf"\* is {number[:60]}; .* from 1 to {MOST}$"):
+        Limits.parse(f"*={number}")
+
+
+def test_an_instance_type_that_is_limited_twice_is_named() -> None:
+    with pytest.raises(InvalidLimitsError, match=r"^ml\.p3\.2xlarge is limited twice, to 4 and to 5; give it one"):
+        Limits.parse("ml.p3.2xlarge=4,*=20,ml.p3.2xlarge=5")
+
+
+@given(text=st.text() | st.lists(st.sampled_from(["*=1", "ml.m5.large=2", "=", "*", ","])).map(",".join))
+def test_any_text_gives_limits_or_an_invalid_limits_error_and_nothing_else(text: str) -> None:
+    try:
+        limits = Limits.parse(text)
+    except InvalidLimitsError:
+        return
+    assert all(1 <= number <= MOST for number in limits.by_type.values())
