@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.job import Absent, Checkpoint, Job, SecondaryStatus, TrainingJobStatus, Transition
-from spot_relay.domain.launch import launch_request, launch_tags
-from spot_relay.domain.observation import Launched, Refused
+from spot_relay.domain.launch import canary_request, canary_tags, launch_request, launch_tags
+from spot_relay.domain.observation import CanaryCreated, CanaryRefused, Launched, Refused
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.report import iso
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from spot_relay.domain.outbox import Measure
-    from spot_relay.domain.run import Attempt, Run, RunStatus
+    from spot_relay.domain.run import Attempt, Canary, Run, RunStatus
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -116,20 +116,32 @@ class MemoryTrainingJobs:
     described: list[str] = field(default_factory=list)
 
     def create(self, run: Run, attempt: Attempt) -> Launched | Refused:
-        name = attempt.job_name
+        match self._created(launch_request(run, attempt), launch_tags(run, attempt)):
+            case str() as arn:
+                return Launched(attempt.number, arn)
+            case refusal, message:
+                return Refused(attempt.number, refusal, message)
+
+    def create_canary(self, run: Run, canary: Canary) -> CanaryCreated | CanaryRefused:
+        match self._created(canary_request(run, canary, None), canary_tags(run, canary)):
+            case str():
+                return CanaryCreated(canary.number)
+            case refusal, message:
+                return CanaryRefused(canary.number, refusal, message)
+
+    def _created(self, request: dict[str, Any], tags: dict[str, str]) -> str | tuple[Refusal, str]:
+        name = request["TrainingJobName"]
+        ours = name in self.jobs and tags.items() <= self.tags[name].items()
         if self.refusals:
             refusal, message = self.refusals.pop(0)
-            job = Absent() if refusal.passes else self.find(run, attempt)
-            return (
-                Launched(attempt.number, job.arn) if isinstance(job, Job) else Refused(attempt.number, refusal, message)
-            )
+            return self.jobs[name].arn if ours and not refusal.passes else (refusal, message)
+        if ours:
+            return self.jobs[name].arn
         if name in self.jobs:
-            if launch_tags(run, attempt).items() <= self.tags[name].items():
-                return Launched(attempt.number, self.jobs[name].arn)
             message = f"there is a training job {self.jobs[name].arn} already, and it is not this run's."
-            return Refused(attempt.number, Refusal.NAME_TAKEN, message)
-        self.requests.append(launch_request(run, attempt))
-        self.tags[name] = launch_tags(run, attempt)
+            return Refusal.NAME_TAKEN, message
+        self.requests.append(request)
+        self.tags[name] = tags
         started = Transition(SecondaryStatus.STARTING, self.clock())
         arn = f"arn:aws:sagemaker:us-east-1:111122223333:training-job/{name}"
         self.jobs[name] = Job(
@@ -141,7 +153,7 @@ class MemoryTrainingJobs:
             modified_at=self.clock(),
             transitions=(started,),
         )
-        return Launched(attempt.number, arn)
+        return arn
 
     def describe(self, job_name: str) -> Job | Absent:
         self.described.append(job_name)

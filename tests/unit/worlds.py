@@ -18,9 +18,13 @@ from tests.fakes import (
     MemoryAnnouncements,
     MemoryCheckpoints,
     MemoryDocuments,
+    MemoryInputFiles,
+    MemoryPrices,
     MemoryRunStore,
+    MemorySlots,
     MemoryTelemetry,
     MemoryTrainingJobs,
+    MemoryWakeups,
 )
 
 if TYPE_CHECKING:
@@ -59,6 +63,10 @@ class World:
     documents: MemoryDocuments = field(default_factory=MemoryDocuments)
     announcements: MemoryAnnouncements = field(default_factory=MemoryAnnouncements)
     telemetry: MemoryTelemetry = field(default_factory=MemoryTelemetry)
+    prices: MemoryPrices = field(default_factory=MemoryPrices)
+    input_files: MemoryInputFiles = field(default_factory=MemoryInputFiles)
+    slots: MemorySlots = field(default_factory=MemorySlots)
+    wakeups: MemoryWakeups = field(default_factory=MemoryWakeups)
     draw: float = 0.5
     jobs: MemoryTrainingJobs = field(init=False)
     service: Service = field(init=False)
@@ -73,6 +81,10 @@ class World:
             documents=self.documents,
             announcements=self.announcements,
             telemetry=self.telemetry,
+            prices=self.prices,
+            input_files=self.input_files,
+            slots=self.slots,
+            wakeups=self.wakeups,
             clock=self.clock,
             draw=lambda: self.draw,
             new_id=lambda: f"submission-{next(ids)}",

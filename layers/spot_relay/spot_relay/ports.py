@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.observation import CanaryCreated, CanaryRefused, Launched, Refused
     from spot_relay.domain.outbox import Measure
     from spot_relay.domain.prices import PriceList
-    from spot_relay.domain.run import Attempt, Canary, Run, RunStatus
+    from spot_relay.domain.run import Attempt, Canary, Run, RunStatus, Waiting
 
 
 class ConflictError(Exception):
@@ -58,11 +58,8 @@ class RunStore(Protocol):
         """Give the ids of the runs whose `due_at` has come, the longest due first. May lag a little behind."""
         ...
 
-    def oldest_waiting(self, pool: Pool, before: Run | None = None) -> str | None:
-        """Give the id of the oldest run that waits for room in a pool, or None; only one older than ``before``.
-
-        A run's age counts from its creation. May lag a little behind.
-        """
+    def oldest_waiting(self, pool: Pool) -> Waiting | None:
+        """Give the oldest run that waits for room in a pool, by its creation, or None. May lag a little behind."""
         ...
 
     def page(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.acceptance import Objection, accept, most_instances, objections, sharded_channels
@@ -18,7 +19,7 @@ from spot_relay.domain.observation import Due, Overtaken, Refused, ResumeRequest
 from spot_relay.domain.outbox import Outbox, Room
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.report import announcement, status_document
-from spot_relay.domain.run import AttemptStatus
+from spot_relay.domain.run import AttemptStatus, Waiting
 from spot_relay.ports import (
     Announcements,
     Checkpoints,
@@ -227,26 +228,28 @@ class Service:
             if not answers and not run.outbox.acts and (failure or not run.outbox):
                 return run, failure
             answers += self._act(run, run.outbox)
-            failure = failure or self._publish(run)
-            settled = self._settled(run, answers, unpublished=failure is not None)
+            settled = self._settled(run, answers)
+            owed = run.outbox.publications | settled.outbox
+            failure = failure or self._publish(settled, owed)
+            left = owed.publications if failure else Outbox()
+            settled = replace(settled, outbox=owed.actions | left)
             if settled == run:
                 return run, failure
             try:
-                paid, run, answers = run.outbox, self.store.save(settled), ()
+                measures, run, answers = run.outbox.measures + owed.measures, self.store.save(settled), ()
                 # By whoever settled the outbox, and no one else who performed it: a metric can't be put twice.
-                self.telemetry.measure(paid.measures)
+                self.telemetry.measure(measures)
             except ConflictError:
                 # What was performed stays true: fold it into the newer state, and publish that state again.
                 run, answers = self._load(run.id), (*answers, Overtaken())
         raise ConflictError(run.id)
 
-    def _settled(self, run: Run, answers: tuple[Observation, ...], *, unpublished: bool) -> Run:
+    def _settled(self, run: Run, answers: tuple[Observation, ...]) -> Run:
         facts = Facts(Due(), draw=self.draw(), check_every=self.check_every)
         settled = settle(run, answers, facts, self.clock())
         for answer in answers:
             self.telemetry.decided(settled, type(answer).__name__, settled.reason)
-        left = run.outbox.publications if unpublished else Outbox()
-        return replace(settled, outbox=left | settled.outbox)
+        return settled
 
     def _act(self, run: Run, owed: Outbox) -> tuple[Observation, ...]:
         """Free, launch and stop what is owed, each idempotent; give the answers of launches."""
@@ -254,26 +257,29 @@ class Service:
         for room in owed.freed:
             if room.holder is not None:
                 self.slots.give_back(room.pool.instance_type, room.holder)
+        oldest = cache(self.store.oldest_waiting)
         if owed.launch is not None and (attempt := run.attempt(owed.launch)):
-            answers += (self._launch(run, attempt),)
+            answers += (self._launch(run, attempt, oldest(attempt.placement.pool)),)
         if owed.canary is not None and run.canary is not None and run.canary.number == owed.canary:
             answers += (self.jobs.create_canary(run, run.canary),)
         for job_name in filter(None, (owed.stop, owed.stop_canary)):
             self.jobs.stop(job_name)
-        for room in owed.freed:
-            # Later than the launch: where this run is the older one, it has taken the room itself.
-            self._wake_next(room)
+        # Later than the launch: where this run is the older one, it has taken the room itself.
+        for pool in {pool for room in owed.freed for pool in self._served_by(room)}:
+            if (waiting := oldest(pool)) is not None:
+                self.wakeups.wake(waiting.run_id)
         return answers
 
-    def _launch(self, run: Run, attempt: Attempt) -> Launched | Refused:
+    def _launch(self, run: Run, attempt: Attempt, oldest: Waiting | None) -> Launched | Refused:
         """Create an attempt's job when it is its turn: behind older runs for the same pool, within the stack's limit.
 
         A job that exists already has its turn behind it.
         """
         pool, number = attempt.placement.pool, attempt.number
-        ahead = self.store.oldest_waiting(pool, before=run)
-        if ahead is not None and isinstance(self.jobs.find(run, attempt), Absent):
-            return Refused(number, Refusal.QUEUED_BEHIND, f"Older runs wait for {pool}, first of them {ahead}.")
+        queued = oldest is not None and oldest < Waiting(run.created_at, run.id)
+        if oldest and queued and isinstance(self.jobs.find(run, attempt), Absent):
+            message = f"Older runs wait for {pool}, first of them {oldest.run_id}."
+            return Refused(number, Refusal.QUEUED_BEHIND, message)
         limit = self.slots.take(pool.instance_type, attempt.job_name)
         if limit is not None and isinstance(self.jobs.find(run, attempt), Absent):
             message = f"This stack's limit of {limit} concurrent attempts on {pool.instance_type} is reached."
@@ -283,21 +289,18 @@ class Service:
             self.slots.give_back(pool.instance_type, attempt.job_name)
         return answer
 
-    def _wake_next(self, room: Room) -> None:
-        """Wake the oldest run that waits for what was freed; a slot of the stack's limit serves both markets."""
-        pools = [room.pool]
-        if room.holder is not None and self.slots.limit(room.pool.instance_type) is not None:
-            pools = [Pool(room.pool.instance_type, market) for market in Market]
-        for pool in pools:
-            if (oldest := self.store.oldest_waiting(pool)) is not None:
-                self.wakeups.wake(oldest)
+    def _served_by(self, room: Room) -> tuple[Pool, ...]:
+        """Name the pools in which a run may wait for what was freed: a slot of the stack serves both markets."""
+        kind = room.pool.instance_type
+        both = room.holder is not None and self.slots.limit(kind) is not None
+        return tuple(Pool(kind, market) for market in Market) if both else (room.pool,)
 
-    def _publish(self, run: Run) -> Exception | None:
+    def _publish(self, run: Run, owed: Outbox) -> Exception | None:
         """Tell the world of the run as it is owed; give back what went wrong."""
         try:
-            if run.outbox.status:
+            if owed.status:
                 self.documents.write(run.id, status_document(run))
-            if run.outbox.announce:
+            if owed.announce:
                 self.announcements.announce(announcement(run))
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not keep the run from going on
             return error

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.observation import JobChanged
 
-PORTS = ("store", "jobs", "checkpoints", "documents", "announcements", "telemetry")
+PORTS = ("store", "jobs", "checkpoints", "documents", "announcements", "telemetry", "slots", "wakeups")
 
 
 class KilledError(BaseException):

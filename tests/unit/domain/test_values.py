@@ -15,7 +15,8 @@ from spot_relay.domain.job import Job, Market, Transition, attempt_name, parse_a
 from spot_relay.domain.launch import launch_request
 from spot_relay.domain.policy import Backoff
 from spot_relay.domain.refusal import Refusal, parse_quota, quota_refusal
-from spot_relay.domain.run import accept, placement_of
+from spot_relay.domain.acceptance import accept
+from spot_relay.domain.run import placement_of
 from tests.fakes import NOON
 from tests.unit.worlds import TRAINING_JOB, submission
 

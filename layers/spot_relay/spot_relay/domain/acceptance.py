@@ -28,7 +28,7 @@ class Objection:
     message: str
 
 
-def accept(submission: Submission, submission_id: str, now: datetime, prices: PriceList | None) -> Run:
+def accept(submission: Submission, submission_id: str, now: datetime, prices: PriceList | None = None) -> Run:
     """Turn a valid submission into a run that owes its first launch: spot, if the deadline leaves the time."""
     policy, job = submission.policy, submission.training_job
     place = first_place(policy, job)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spot_relay.domain.job import Market, Pool
 
@@ -54,7 +54,12 @@ class Outbox:
     @property
     def acts(self) -> bool:
         """Whether something is owed that the run cannot go on without."""
-        return any((self.freed, self.launch is not None, self.canary is not None, self.stop, self.stop_canary))
+        return bool(self.actions)
+
+    @property
+    def actions(self) -> Outbox:
+        """What is owed that the run cannot go on without, alone."""
+        return replace(self, status=False, announce=False, measures=())
 
     @property
     def publications(self) -> Outbox:

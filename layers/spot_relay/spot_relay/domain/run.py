@@ -117,6 +117,14 @@ class Spent:
     attempts_without_progress: int = 0
 
 
+@dataclass(frozen=True, order=True)
+class Waiting:
+    """A run's place among those that wait for room: the oldest comes first."""
+
+    created_at: datetime
+    run_id: str
+
+
 class CanaryStatus(StrEnum):
     """Where a canary stands."""
 
