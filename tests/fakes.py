@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.job import Absent, Checkpoint, Job, SecondaryStatus, TrainingJobStatus, Transition
 from spot_relay.domain.launch import canary_request, canary_tags, launch_request, launch_tags
+from spot_relay.domain.limits import Limits, needs_no_slot
 from spot_relay.domain.observation import CanaryCreated, CanaryRefused, Launched, Refused
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.report import iso
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from spot_relay.domain.job import Pool
     from spot_relay.domain.outbox import Measure
     from spot_relay.domain.run import Attempt, Canary, Run, RunStatus
 
@@ -71,6 +73,11 @@ class MemoryRunStore:
         due = [(run.due_at, run.id) for run in self.runs.values() if run.due_at is not None and run.due_at <= now]
         return [run_id for _, run_id in sorted(due)]
 
+    def oldest_waiting(self, pool: Pool, before: Run | None = None) -> str | None:
+        waiting = [run for run in self.runs.values() if run.waits_for == pool]
+        older = [run for run in waiting if before is None or _created(run) < _created(before)]
+        return min(older, key=_created).id if older else None
+
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None
     ) -> tuple[list[dict[str, Any]], str | None]:
@@ -104,6 +111,44 @@ def _summary(run: Run) -> dict[str, Any]:
 
 
 @dataclass
+class MemorySlots:
+    """The slots of each instance type, by their holders; ``find`` gives the runs that these are of."""
+
+    find: Callable[[str], Run | None]
+    limits: Limits = field(default_factory=Limits)
+    holders: dict[str, set[str]] = field(default_factory=dict)
+
+    def limit(self, instance_type: str) -> int | None:
+        return self.limits.of(instance_type)
+
+    def take(self, instance_type: str, holder: str) -> int | None:
+        limit = self.limit(instance_type)
+        if limit is None:
+            return None
+        held = self.holders.setdefault(instance_type, set())
+        if holder not in held and len(held) >= limit:
+            held -= {other for other in held if needs_no_slot(other, self.find)}
+        if holder not in held and len(held) >= limit:
+            return limit
+        held.add(holder)
+        return None
+
+    def give_back(self, instance_type: str, holder: str) -> None:
+        if self.limit(instance_type) is not None:
+            self.holders.get(instance_type, set()).discard(holder)
+
+
+@dataclass
+class MemoryWakeups:
+    """The runs that were woken, in turn."""
+
+    woken: list[str] = field(default_factory=list)
+
+    def wake(self, run_id: str) -> None:
+        self.woken.append(run_id)
+
+
+@dataclass
 class MemoryTrainingJobs:
     """A SageMaker that keeps jobs as the test leaves them; `refusals` are given, in turn, before it creates."""
 
@@ -134,7 +179,7 @@ class MemoryTrainingJobs:
         ours = name in self.jobs and tags.items() <= self.tags[name].items()
         if self.refusals:
             refusal, message = self.refusals.pop(0)
-            return self.jobs[name].arn if ours and not refusal.passes else (refusal, message)
+            return self.jobs[name].arn if ours and not refusal.leaves_open else (refusal, message)
         if ours:
             return self.jobs[name].arn
         if name in self.jobs:

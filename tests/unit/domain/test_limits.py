@@ -36,8 +36,10 @@ def test_an_instance_type_that_nobody_named_has_no_limit() -> None:
 
 @pytest.mark.parametrize(
     "part",
-    ["ml.p3.2xlarge", "ml.p3.2xlarge=", "=4", "p3.2xlarge=4", "ml.p3=4", "ml.*=4", "ml.P3.2xlarge=4", "*=-1", "*=1.5"]
-    + ["*=1e3", "* = 4", "ml.p3.2xlarge=4;*=20", "*=\N{ARABIC-INDIC DIGIT FIVE}", "é", "x" * 1000],
+    [
+        *("ml.p3.2xlarge", "ml.p3.2xlarge=", "=4", "p3.2xlarge=4", "ml.p3=4", "ml.*=4", "ml.P3.2xlarge=4"),
+        *("*=-1", "*=1.5", "*=1e3", "* = 4", "*=\N{ARABIC-INDIC DIGIT FIVE}", "ml.p3.2xlarge=4;*=20", "x" * 1000),
+    ],
 )
 def test_a_part_that_is_no_limit_is_quoted_with_an_example_of_one(part: str) -> None:
     with pytest.raises(InvalidLimitsError, match=r"is no limit; write .* such as ml\.p3\.2xlarge=4") as raised:

@@ -50,6 +50,10 @@ def test_somebody_elses_job_is_not_taken_for_a_launch_that_was_put_off(world: Wo
     somebody_elses_job(world)
     world.clock.passes(5)
     run = world.tell(1, status, "Training" if status == "InProgress" else "Completed")
+    assert run.status is RunStatus.PENDING
+    world.clock.passes(60)
+    world.tick()
+    run = world.run()
     assert run.status is RunStatus.FAILED
     assert "not this run's" in run.reason
 
@@ -78,7 +82,7 @@ def test_a_launch_of_which_the_answer_was_lost_is_found_by_its_event(world: Worl
     run = world.advance(world.event(1, "InProgress", "Starting"))
     assert run.status is RunStatus.IN_PROGRESS
     assert run.check_at is not None
-    assert (run.check_at - world.clock()).total_seconds() == 30
+    assert (run.check_at - world.clock()).total_seconds() == 300
     assert len(world.jobs.requests) == 1
     assert world.telemetry.total("AttemptsLaunched") == 1
 

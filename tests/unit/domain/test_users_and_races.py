@@ -146,7 +146,7 @@ def test_a_resumed_run_goes_on_from_its_checkpoint_with_fresh_budgets(world: Wor
     assert run.current.resumes_from == newest
     assert run.spent.expired_waits == 0
     assert run.ended_at is None
-    assert [detail["status"] for detail in world.announcements.details] == ["Failed", "Pending"]
+    assert [detail["status"] for detail in world.announcements.details] == ["Failed", "InProgress"]
 
 
 def test_a_run_whose_launch_was_refused_is_resumed_with_the_same_attempt(world: World) -> None:
@@ -251,7 +251,7 @@ class MeddledStore(MemoryRunStore):
         return super().save(run)
 
 
-@pytest.mark.parametrize("saves_before", range(3))
+@pytest.mark.parametrize("saves_before", range(2))
 def test_a_writer_that_was_overtaken_anywhere_publishes_the_newest_state_and_no_metric_twice(saves_before: int) -> None:
     store = MeddledStore()
     world = World(store=store)

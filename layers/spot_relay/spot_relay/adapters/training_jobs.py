@@ -98,7 +98,7 @@ class SageMakerTrainingJobs:
         self, name: str, tags: dict[str, str], refusal: Refusal, message: str
     ) -> str | tuple[Refusal, str]:
         """Refuse, unless an earlier launch of the job succeeded although its answer was lost."""
-        job = Absent() if refusal.passes else self._find(name, tags)
+        job = Absent() if refusal.leaves_open else self._find(name, tags)
         return job.arn if isinstance(job, Job) else (refusal, message)
 
     def _find(self, name: str, tags: dict[str, str]) -> Job | Absent:

@@ -29,6 +29,11 @@ class Refusal(StrEnum):
         return self.for_want_of_room or self in {Refusal.THROTTLED, Refusal.UNAVAILABLE}
 
     @property
+    def leaves_open(self) -> bool:
+        """Whether the job may exist all the same, from an earlier launch whose answer was lost."""
+        return self in {Refusal.THROTTLED, Refusal.UNAVAILABLE}
+
+    @property
     def for_want_of_room(self) -> bool:
         """Whether the job is known not to exist, and fits once another one has ended."""
         return self in {Refusal.QUOTA_FULL, Refusal.QUEUED_BEHIND, Refusal.LIMIT_REACHED}
