@@ -112,10 +112,10 @@ def _summary(run: Run) -> dict[str, Any]:
 
 @dataclass
 class MemorySlots:
-    """The slots of each instance type, by their holders; ``find`` gives the runs that these are of."""
+    """The slots of each instance type, by their holders; ``find`` gives the runs that these are of, if it is told."""
 
-    find: Callable[[str], Run | None]
     limits: Limits = field(default_factory=Limits)
+    find: Callable[[str], Run | None] | None = None
     holders: dict[str, set[str]] = field(default_factory=dict)
 
     def limit(self, instance_type: str) -> int | None:
@@ -126,7 +126,7 @@ class MemorySlots:
         if limit is None:
             return None
         held = self.holders.setdefault(instance_type, set())
-        if holder not in held and len(held) >= limit:
+        if self.find is not None and holder not in held and len(held) >= limit:
             held -= {other for other in held if needs_no_slot(other, self.find)}
         if holder not in held and len(held) >= limit:
             return limit

@@ -1,4 +1,4 @@
-"""The observe queue, as the tick fills it."""
+"""The observe queue, as the tick fills it, and whoever wakes a run that waits for room."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from spot_relay.adapters.inbound import run_due
+from spot_relay.adapters.inbound import room_freed, run_due
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,3 +42,15 @@ class DueQueue:
         if refused:
             raise NotQueuedError("; ".join(refused))
         return queued
+
+
+@dataclass(frozen=True)
+class SqsWakeups:
+    """Takes the ids of runs for which there may be room."""
+
+    client: SQSClient
+    url: str
+
+    def wake(self, run_id: str) -> None:
+        """Have the run try its launch again, soon."""
+        self.client.send_message(QueueUrl=self.url, MessageBody=room_freed(run_id))

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.job import parse_attempt_name
-from spot_relay.domain.observation import Due, JobChanged, Observation
+from spot_relay.domain.job import parse_attempt_name, parse_canary_name
+from spot_relay.domain.observation import CanaryChanged, Due, JobChanged, Observation, RoomFreed
 from spot_relay.domain.run import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RUN_DUE = "Run Due"
+ROOM_FREED = "Room Freed"
 # What `next_token` looks like: when the page's last run was created, and its id.
 _TOKEN = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z#[a-zA-Z0-9-]{1,63}", re.ASCII)
 SUFFIXES = (".json", ".yaml", ".yml")
@@ -89,16 +90,23 @@ def read_upload(body: str) -> Upload | None:
 
 def run_due(run_id: str) -> str:
     """Write the message with which the tick asks for a look at a run."""
-    return json.dumps({"source": "spot-relay", "detail-type": RUN_DUE, "detail": {"run_id": run_id}})
+    return _message(RUN_DUE, run_id)
+
+
+def room_freed(run_id: str) -> str:
+    """Write the message that wakes a run which waits for room."""
+    return _message(ROOM_FREED, run_id)
 
 
 def read_observation(body: str) -> tuple[str, Observation] | None:
-    """Read a message of the observe queue: run id and observation; None for a job that is no attempt."""
+    """Read a message of the observe queue: run id and observation; None for a job that no run can have."""
     envelope = _envelope(body)
     try:
         match envelope["source"], envelope["detail-type"]:
             case "spot-relay", "Run Due":
                 return _text(envelope["detail"], "run_id"), Due()
+            case "spot-relay", "Room Freed":
+                return _text(envelope["detail"], "run_id"), RoomFreed()
             case "aws.sagemaker", "SageMaker Training Job State Change":
                 return _read_state_change(envelope)
             case source, kind:
@@ -111,17 +119,24 @@ def read_observation(body: str) -> tuple[str, Observation] | None:
 
 def _read_state_change(envelope: dict[str, Any]) -> tuple[str, Observation] | None:
     detail = envelope["detail"]
-    named = parse_attempt_name(_text(detail, "TrainingJobName"))
-    if named is None:
-        return None
-    run_id, number = named
-    changed = JobChanged(
-        attempt=number,
-        status=_text(detail, "TrainingJobStatus"),
-        secondary_status=_text(detail, "SecondaryStatus"),
-        at=_moment(detail.get("LastModifiedTime"), envelope["time"]),
-    )
-    return run_id, changed
+    name = _text(detail, "TrainingJobName")
+    if attempt := parse_attempt_name(name):
+        run_id, number = attempt
+        changed = JobChanged(
+            attempt=number,
+            status=_text(detail, "TrainingJobStatus"),
+            secondary_status=_text(detail, "SecondaryStatus"),
+            at=_moment(detail.get("LastModifiedTime"), envelope["time"]),
+        )
+        return run_id, changed
+    if canary := parse_canary_name(name):
+        run_id, number = canary
+        return run_id, CanaryChanged(number, _text(detail, "SecondaryStatus"))
+    return None
+
+
+def _message(kind: str, run_id: str) -> str:
+    return json.dumps({"source": "spot-relay", "detail-type": kind, "detail": {"run_id": run_id}})
 
 
 def _text(members: Mapping[str, Any], name: str) -> str:

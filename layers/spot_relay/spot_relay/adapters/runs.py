@@ -1,6 +1,6 @@
 """Runs in DynamoDB: one item a run, one conditional write a step.
 
-Beside them lies an item for each checkpoint prefix: it names the run that has it.
+Beside them lies an item for each checkpoint prefix: it names the run that has it. (`slots` keeps items there, too.)
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from spot_relay.domain.job import Pool
+
 # Raised whenever a stored document of an earlier version needs to be read in another way.
 SCHEMA_VERSION = 1
 # The one partition of the sparse index `due`: it holds open runs only.
@@ -33,6 +35,11 @@ _decoder = msgspec.json.Decoder(Run)
 def _stamp(moment: datetime) -> str:
     """Write a moment so that text order is time order."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _created(run: Run) -> str:
+    """Write a run's place among all runs, by age."""
+    return f"{_stamp(run.created_at)}#{run.id}"
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,19 @@ class DynamoDBRunStore:
         for page in pages:
             for item in page["Items"]:
                 yield item["id"]["S"]
+
+    def oldest_waiting(self, pool: Pool, before: Run | None = None) -> str | None:
+        """Give the id of the oldest run that waits for room in a pool, or None; only one older than ``before``."""
+        older = " AND waits_since < :before" if before else ""
+        answer = self.client.query(
+            TableName=self.table,
+            IndexName="waiting",
+            KeyConditionExpression=f"waits_for = :pool{older}",
+            ExpressionAttributeValues={":pool": {"S": str(pool)}}
+            | ({":before": {"S": _created(before)}} if before else {}),
+            Limit=1,
+        )
+        return answer["Items"][0]["id"]["S"] if answer["Items"] else None
 
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None
@@ -181,12 +201,14 @@ class DynamoDBRunStore:
             "version": {"N": str(run.version)},
             "schema_version": {"N": str(SCHEMA_VERSION)},
             "status": {"S": str(run.status)},
-            "created": {"S": f"{_stamp(run.created_at)}#{run.id}"},
+            "created": {"S": _created(run)},
             "updated_at": {"S": _stamp(run.updated_at)},
             "reason": {"S": run.reason},
             "attempts": {"N": str(len(run.attempts))},
             "document": {"S": msgspec.json.encode(run).decode()},
         }
+        if run.waits_for is not None:
+            item |= {"waits_for": {"S": str(run.waits_for)}, "waits_since": {"S": _created(run)}}
         if run.due_at is not None:
             item |= {"open": {"S": OPEN}, "check_at": {"S": _stamp(run.due_at)}}
         elif run.ended_at is not None:
