@@ -45,6 +45,75 @@ def test_documents_that_mean_the_same_have_one_fingerprint(same: dict[str, Any])
     assert read_submission(yaml.safe_dump(same).encode(), Format.YAML, RULES).fingerprint == expected
 
 
+RUNG = {"instance_type": "ml.p3.2xlarge"}
+ON_DEMAND_RUNG = {**RUNG, "market": "on-demand"}
+HURRY = {"deadline": "P3D", "expected_runtime": "PT30M"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "same"),
+    [
+        ({"ladder": [RUNG]}, {"ladder": [{**RUNG, "market": "spot", "attempts": 1, "instance_count": 1}]}),
+        ({"ladder": [RUNG, ON_DEMAND_RUNG]}, {"ladder": [{**RUNG, "volume_size_gb": 10}, ON_DEMAND_RUNG]}),
+        ({}, {"ladder": [{"instance_type": "ml.m5.xlarge"}]}),
+        (HURRY, {"deadline": 259_200, "expected_runtime": 1800}),
+        (HURRY, {**HURRY, "deadline": "PT72H", "changeover": "PT10M", "return_to_spot": "canary"}),
+        ({**HURRY, "deadline": "2026-12-01T06:00:00Z"}, {**HURRY, "deadline": "2026-12-01T07:00:00+01:00"}),
+        ({"budgets": {"money_usd": 120}}, {"budgets": {"money_usd": 120.0}}),
+    ],
+)
+def test_policies_that_mean_the_same_have_one_fingerprint(policy: dict[str, Any], same: dict[str, Any]) -> None:
+    expected = parse(wrapped(policy), RULES).fingerprint
+    assert parse(wrapped(same), RULES).fingerprint == expected
+    assert read_submission(json.dumps(wrapped(same)).encode(), Format.JSON, RULES).fingerprint == expected
+    assert read_submission(yaml.safe_dump(wrapped(same)).encode(), Format.YAML, RULES).fingerprint == expected
+
+
+def test_policies_that_mean_something_else_have_fingerprints_of_their_own() -> None:
+    policies: list[dict[str, Any]] = [
+        {},
+        {"ladder": [RUNG]},
+        {"ladder": [ON_DEMAND_RUNG]},
+        {"ladder": [RUNG, ON_DEMAND_RUNG]},
+        {"ladder": [ON_DEMAND_RUNG, RUNG]},
+        {"ladder": [{**RUNG, "attempts": 2}, ON_DEMAND_RUNG]},
+        {"ladder": [{**RUNG, "instance_count": 2}, ON_DEMAND_RUNG]},
+        {"ladder": [{**RUNG, "volume_size_gb": 11}, ON_DEMAND_RUNG]},
+        {"budgets": {"money_usd": 120}},
+        HURRY,
+        {**HURRY, "deadline": "P2D"},
+        {**HURRY, "deadline": "2026-12-01T06:00:00Z"},
+        {**HURRY, "expected_runtime": "PT31M"},
+        {**HURRY, "changeover": "PT9M"},
+        {**HURRY, "return_to_spot": "never"},
+    ]
+    fingerprints = {parse(wrapped(policy), RULES).fingerprint for policy in policies}
+    assert len(fingerprints) == len(policies)
+
+
+@pytest.mark.parametrize(
+    ("document", "fingerprint"),
+    [
+        (request(), "cdc213dd6dd6f5e4ae5faa1ac8462fb9f3d4ecb6b0b826b3bc3032549329780a"),
+        (
+            wrapped(
+                {
+                    "budgets": {"expired_waits": 24, "user_errors": 1},
+                    "backoff": {"base_seconds": 5},
+                    "restart_from_scratch": True,
+                    "relaunch_on_max_runtime": True,
+                }
+            ),
+            "8700777021d0b62b9b387381e8c54e488fda6516f7fa1b45bf559b603d095c42",
+        ),
+    ],
+)
+def test_a_spec_from_before_ladders_and_deadlines_keeps_its_fingerprint(
+    document: dict[str, Any], fingerprint: str
+) -> None:
+    assert parse(document, RULES).fingerprint == fingerprint
+
+
 @pytest.mark.parametrize(
     "other",
     [

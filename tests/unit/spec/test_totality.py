@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spot_relay.domain.submission import Submission
-from spot_relay.spec import Format, InvalidSpecError, read_submission
+from spot_relay.spec import Format, InvalidSpecError, read_resumption, read_submission
 from spot_relay.spec.problem import MAX_PROBLEMS
 from spot_relay.spec.request_model import training_job_shape
 from tests.unit.spec.documents import CALM, RULES, request, wrapped
+
+if TYPE_CHECKING:
+    from spot_relay.domain.observation import ResumeRequested
 
 FORMATS = st.sampled_from(Format)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
@@ -40,7 +43,7 @@ def outcome(data: bytes, as_format: Format) -> Submission | InvalidSpecError:
         return error
 
 
-def check(result: Submission | InvalidSpecError) -> None:
+def check(result: Submission | ResumeRequested | InvalidSpecError) -> None:
     """Check that a refusal has something to say, in a form that can be stored."""
     if isinstance(result, InvalidSpecError):
         assert 1 <= len(result.problems) <= MAX_PROBLEMS + 1
@@ -79,6 +82,78 @@ def test_any_change_of_a_valid_job_ends_in_a_submission_or_in_problems(changes: 
     check(outcome(json.dumps({"name": "a", "training_job": job, "policy": changes}).encode(), Format.JSON))
 
 
+TIMES = st.sampled_from(["P3D", "PT48H", "PT50M", 3600, "2026-12-01T06:00:00Z", "2026-12-01", "P", 0])
+RUNG_VALUES = {
+    "instance_count": st.integers(0, 3),
+    "volume_size_gb": st.integers(0, 20),
+    "market": st.sampled_from(["spot", "on-demand"]),
+    "attempts": st.integers(0, 60),
+}
+RUNGS = st.fixed_dictionaries({"instance_type": st.just("ml.p3.2xlarge")}, optional=RUNG_VALUES)
+BROKEN_RUNGS = st.dictionaries(st.sampled_from([*RUNG_VALUES, "instance_type", "x"]), VALUES, max_size=3)
+POLICIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "ladder": st.lists(RUNGS | BROKEN_RUNGS, max_size=3) | SCALARS,
+        "deadline": TIMES | SCALARS,
+        "expected_runtime": TIMES | SCALARS,
+        "changeover": TIMES | SCALARS,
+        "return_to_spot": st.sampled_from(["canary", "blind", "never"]) | SCALARS,
+        "relaunch_on_max_runtime": st.booleans(),
+        "budgets": st.dictionaries(st.sampled_from(["money_usd", "expired_waits"]), SCALARS, max_size=2),
+    },
+)
+# Changes where a policy looks at its job.
+JOBS = st.dictionaries(
+    st.sampled_from(
+        [
+            "AlgorithmSpecification",
+            "CheckpointConfig",
+            "EnableManagedSpotTraining",
+            "ResourceConfig",
+            "RoleArn",
+            "StoppingCondition",
+        ]
+    ),
+    st.dictionaries(
+        st.sampled_from(["InstanceGroups", "InstanceCount", "MaxRuntimeInSeconds", "TrainingImage", "AlgorithmName"]),
+        VALUES,
+        max_size=2,
+    )
+    | VALUES,
+    max_size=1,
+)
+
+
+@CALM
+@given(POLICIES, JOBS)
+def test_any_policy_on_any_job_ends_in_a_submission_or_in_problems(
+    policy: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    document = {"name": "a", "training_job": request(TrainingJobName=None) | changes, "policy": policy}
+    check(outcome(json.dumps(document).encode(), Format.JSON))
+
+
+def resumption(data: bytes) -> ResumeRequested | InvalidSpecError:
+    """Give what becomes of the body of a resumption."""
+    try:
+        return read_resumption(data)
+    except InvalidSpecError as error:
+        return error
+
+
+@CALM
+@given(st.binary(max_size=100))
+def test_any_bytes_end_in_a_resumption_or_in_problems(data: bytes) -> None:
+    check(resumption(data))
+
+
+@CALM
+@given(POLICIES | DOCUMENTS)
+def test_any_json_body_ends_in_a_resumption_or_in_problems(body: dict[str, Any]) -> None:
+    check(resumption(json.dumps(body).encode()))
+
+
 NAMES = st.from_regex(r"[a-zA-Z0-9](-?[a-zA-Z0-9]){0,30}", fullmatch=True).filter(lambda name: "-relay-" not in name)
 TEXTS = st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), max_size=20)
 PARAMETERS = st.dictionaries(TEXTS, TEXTS, max_size=5)
@@ -96,3 +171,32 @@ def test_bare_and_wrapped_json_and_yaml_agree(name: str, parameters: dict[str, s
         results.append(outcome(yaml.safe_dump(document, allow_unicode=True).encode(), Format.YAML))
     assert isinstance(results[0], Submission)
     assert all(result == results[0] for result in results)
+
+
+RIGHT_RUNGS = st.fixed_dictionaries(
+    {"instance_type": st.sampled_from(["ml.p3.2xlarge", "ml.g5.12xlarge"])},
+    optional={
+        "instance_count": st.integers(1, 2**31 - 1),
+        "volume_size_gb": st.integers(1, 2**31 - 1),
+        "market": st.sampled_from(["spot", "on-demand"]),
+        "attempts": st.integers(1, 50),
+    },
+)
+
+
+@CALM
+@given(
+    rungs=st.lists(RIGHT_RUNGS, min_size=1, max_size=10),
+    money=st.floats(0, 1e9, exclude_min=True) | st.integers(1, 10**9),
+    runtime=st.integers(60, 3000),
+    slack=st.integers(0, 86_400),
+)
+def test_any_policy_within_the_bounds_is_taken_and_means_the_same_in_json_and_yaml(
+    rungs: list[dict[str, Any]], money: float, runtime: int, slack: int
+) -> None:
+    deadline = {"deadline": f"PT{runtime + 600 + slack}S", "expected_runtime": runtime}
+    document = wrapped({"ladder": rungs, "budgets": {"money_usd": money}, **deadline})
+    result = outcome(json.dumps(document).encode(), Format.JSON)
+    assert isinstance(result, Submission)
+    assert len(result.policy.ladder) == len(rungs)
+    assert outcome(yaml.safe_dump(document).encode(), Format.YAML) == result
