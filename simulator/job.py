@@ -63,7 +63,7 @@ class Script:
 
     ``train_seconds`` is the work to be done; a phase in ``told`` lasts (at least its duration, and) until an
     input says it is over: that is how a real process is bound to the life. ``checkpoint_every`` is the
-    training time between two simulated checkpoints; without it an interruption loses all work.
+    training time between two simulated checkpoints; without it an interruption loses all work, and with 0 none.
     """
 
     starting: float = 0.2

@@ -161,7 +161,7 @@ def _upcoming(job: Job) -> Iterator[tuple[float, _Change]]:
         lost = job.script.capacity.goes(job.spell)
         if lost is not None and job.terms.spot:
             yield lost, _Change.CAPACITY_LOST
-    if job.secondary is Secondary.TRAINING and job.script.checkpoint_every is not None:
+    if job.secondary is Secondary.TRAINING and job.script.checkpoint_every:
         yield _next_checkpoint(job, job.script.checkpoint_every), _Change.CHECKPOINT
 
 
@@ -244,11 +244,9 @@ def _granted(job: Job, at: float) -> tuple[Job, list[Happening]]:
 
 
 def _interrupt(job: Job, at: float) -> tuple[Job, list[Happening]]:
-    every = job.script.checkpoint_every
-    kept = job.work if Secondary.TRAINING in job.script.told else job.checkpoints * (every or 0.0)
     job = replace(
         job,
-        work=kept,
+        work=_kept(job, at),
         interruptions=job.interruptions + 1,
         asked_at=at,
         spell=None,
@@ -259,7 +257,15 @@ def _interrupt(job: Job, at: float) -> tuple[Job, list[Happening]]:
 
 
 def _stop(job: Job, ending: Secondary, at: float) -> tuple[Job, list[Happening]]:
-    return _enter(replace(job, ending=ending), Secondary.STOPPING, at)
+    return _enter(replace(job, ending=ending, work=_kept(job, at)), Secondary.STOPPING, at)
+
+
+def _kept(job: Job, at: float) -> float:
+    """Give the work that is left when training breaks off."""
+    every = job.script.checkpoint_every
+    if every == 0:
+        return work_done(job, at)
+    return job.work if Secondary.TRAINING in job.script.told else job.checkpoints * (every or 0.0)
 
 
 def _fail(job: Job, reason: str, at: float) -> tuple[Job, list[Happening]]:
