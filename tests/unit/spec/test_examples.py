@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from spot_relay.domain.job import Market
 from spot_relay.spec import Format, Rules, read_submission
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ def submission_of(path: Path) -> Submission:
     return read_submission(path.read_bytes(), Format.of(path.name), RULES)
 
 
-def test_there_is_a_spec_for_each_of_the_seven_jobs_and_the_readme_names_it() -> None:
+def test_there_is_a_spec_for_each_of_the_nine_jobs_and_the_readme_names_it() -> None:
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert len(SPECS) == 7
+    assert len(SPECS) == 9
     assert all(f"`{path.name}`" in readme for path in SPECS)
 
 
@@ -47,4 +48,17 @@ def test_no_two_examples_share_a_name_or_a_checkpoint_prefix() -> None:
     submissions = [submission_of(path) for path in SPECS]
     prefixes = [s.training_job["CheckpointConfig"]["S3Uri"] for s in submissions if not s.policy.restart_from_scratch]
     assert len({submission.name for submission in submissions}) == len(SPECS)
-    assert len(set(prefixes)) == len(prefixes) == 5
+    assert len(set(prefixes)) == len(prefixes) == 7
+
+
+def test_the_ladder_ends_on_demand_and_bounds_its_cost() -> None:
+    policy = submission_of(FOLDER / "ladder.yaml").policy
+    assert [rung.placement.market for rung in policy.ladder] == [Market.SPOT, Market.SPOT, Market.ON_DEMAND]
+    assert policy.budgets.money_usd == 40
+
+
+def test_the_deadline_leaves_more_time_than_the_training_takes() -> None:
+    deadline = submission_of(FOLDER / "deadline.yaml").policy.deadline
+    assert deadline is not None
+    assert deadline.within_seconds is not None
+    assert deadline.within_seconds > deadline.expected_runtime_seconds + deadline.changeover_seconds
