@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from bench.traces import Window
 
 HOUR: Final = 3600.0
+# The name of the arm from which the gap to the omniscient optimum is measured.
+BASELINE: Final = "greedy"
 
 
 @dataclass(frozen=True, slots=True)

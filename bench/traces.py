@@ -76,7 +76,7 @@ class _Metadata(msgspec.Struct):
 
 class _Document(msgspec.Struct):
     metadata: _Metadata
-    data: Annotated[list[Annotated[int, msgspec.Meta(ge=0)]], msgspec.Meta(min_length=1)]
+    data: Annotated[list[int], msgspec.Meta(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,8 @@ def _read_json(file: Path, reading: Reading) -> _Samples:
             "with the number of nodes that could be had at each step."
         ) from error
     gap, counts = document.metadata.gap_seconds, document.data
+    if min(counts) < 0:
+        raise TraceError(f"{file}: data[{counts.index(min(counts))}] is {min(counts)}. Expected a number of nodes.")
     doubt = ""
     if reading.ones == "preempted":
         counts = _turned(file, counts)

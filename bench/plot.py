@@ -1,0 +1,51 @@
+"""The plot: cost over on-demand by job fraction, one line an arm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from bench.statistics import Row
+
+# Okabe and Ito's colours, which most eyes can tell apart; with the styles, twice as many arms as colours.
+_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_STYLES: Final = ("-", "--", ":")
+_MARKERS: Final = "osD^vXP*"
+
+
+def draw(rows: Sequence[Row], title: str, remark: str, files: Iterable[Path]) -> None:
+    """Draw ``rows``, those of one point of the grid for each job fraction, into each of ``files``."""
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    axes = figure.subplots()
+    arms = list(dict.fromkeys(row.arm for row in rows))
+    for place, arm in enumerate(arms):
+        of_arm = sorted((row for row in rows if row.arm == arm), key=lambda row: row.job_fraction)
+        fractions = [row.job_fraction for row in of_arm]
+        colour = _COLOURS[place % len(_COLOURS)]
+        axes.plot(
+            fractions,
+            [row.cost_ratio_mean for row in of_arm],
+            label=arm,
+            color=colour,
+            linestyle=_STYLES[place // len(_COLOURS) % len(_STYLES)],
+            marker=_MARKERS[place % len(_MARKERS)],
+        )
+        axes.fill_between(
+            fractions, [row.ci95[0] for row in of_arm], [row.ci95[1] for row in of_arm], color=colour, alpha=0.08, lw=0
+        )
+    axes.set_xlabel("job fraction: expected runtime over time to the deadline")
+    axes.set_ylabel("mean cost over on-demand's (band: 95 % confidence)")
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    figure.supxlabel(remark, fontsize="x-small")
+    # No date and no random ids, so the same figures give the same file.
+    with mpl.rc_context({"svg.hashsalt": "spot-relay"}):
+        for file in files:
+            figure.savefig(file, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)

@@ -1,0 +1,45 @@
+"""Spot markets for tests: drawn at random, or written as a string of steps."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from hypothesis import strategies as st
+
+from bench.arms import HOUR, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.traces import Window
+
+_LONG: Final = 400 * HOUR
+
+
+def windows_of(steps: str | Sequence[bool], step_s: float = HOUR) -> tuple[Window, ...]:
+    """Give the windows of a market written as steps: ``#`` or true where spot can be had."""
+    windows = []
+    begins = 0
+    for available, run in groupby(step in ("#", True) for step in steps):
+        ends = begins + len(list(run))
+        if available:
+            windows.append((begins * step_s, ends * step_s))
+        begins = ends
+    return tuple(windows)
+
+
+@st.composite
+def tasks(draw: st.DrawFn, tightest: float = 0.95) -> Task:
+    """Draw a task, and a market that is there and not there by turns of a few minutes to days."""
+    turns = draw(st.lists(st.floats(180.0, 40 * HOUR), min_size=1, max_size=40))
+    edges = [draw(st.sampled_from([0.0, 500.0]))]
+    for turn in turns:
+        edges.append(edges[-1] + turn)
+    edges = [edge for edge in edges if edge < _LONG]
+    windows = tuple(zip(edges[::2], edges[1::2], strict=False))
+    work_s = draw(st.floats(20 * HOUR, 48 * HOUR))
+    changeover_s = draw(st.floats(0.0, 0.4)) * HOUR
+    # The safety net can promise nothing unless it holds at the beginning.
+    least = max(work_s / tightest, work_s + 2 * changeover_s)
+    return Task(windows, work_s, draw(st.floats(least, 2 * work_s)), changeover_s)

@@ -1,0 +1,66 @@
+"""The grid: the same starts for every arm, wherever and in how many processes they are replayed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.arms import HOUR, ON_DEMAND
+from bench.grid import Figure, Grid, measure
+from bench.traces import Trace
+from bench.visible import GREEDY, OURS
+
+DAY = 24 * HOUR
+SMALL = Grid(work_h=6.0, job_fractions=(0.5, 0.9), changeovers_h=(0.2,), price_ratios=(2.0, 3.0), starts=8)
+
+
+def _trace(name: str, days: int) -> Trace:
+    windows = tuple((day * DAY + 2 * HOUR, day * DAY + (day % 20 + 3) * HOUR) for day in range(days))
+    return Trace(name, windows, days * DAY)
+
+
+def test_a_start_leaves_room_for_the_longest_horizon_within_the_trace() -> None:
+    starts = Grid(starts=200).starts_of(_trace("a", 10))
+    assert all(0 <= start <= 10 * DAY - 96 * HOUR for start in starts)
+    assert max(starts) - min(starts) > 5 * DAY
+
+
+def test_a_trace_shorter_than_the_longest_horizon_is_used_all_around() -> None:
+    starts = Grid(starts=200).starts_of(_trace("a", 2))
+    assert max(starts) > 1.9 * DAY
+
+
+def test_starts_depend_on_seed_and_trace_and_on_nothing_else() -> None:
+    trace = _trace("a", 30)
+    assert Grid().starts_of(trace) == Grid(job_fractions=(0.5,), changeovers_h=(1.0,)).starts_of(trace)
+    assert Grid().starts_of(trace) != Grid(seed=2).starts_of(trace)
+    assert Grid().starts_of(trace) != Grid().starts_of(_trace("b", 30))
+    assert Grid(starts=70).starts_of(trace)[:60] == Grid().starts_of(trace)
+
+
+def test_starts_of_one_week_of_one_trace_are_a_cluster() -> None:
+    traces = (_trace("a", 60), _trace("b", 60))
+    measured = measure(traces, (ON_DEMAND,), SMALL)
+    weeks = [(trace.name, int(start // (7 * DAY))) for trace in traces for start in SMALL.starts_of(trace)]
+    assert (
+        len(set(measured.clusters.tolist())) == len(set(weeks)) == len(set(zip(measured.clusters, weeks, strict=True)))
+    )
+
+
+def test_what_is_measured_is_the_arms_at_every_point_and_the_optimum() -> None:
+    measured = measure((_trace("a", 30),), (ON_DEMAND, GREEDY), SMALL)
+    assert measured.figures.shape == (2, 2, 1, len(Figure), 8)
+    assert measured.least.shape == (2, 1, 2, 8)
+    assert measured.figures[0, :, :, Figure.ON_DEMAND] == pytest.approx(np.full((2, 1, 8), 6.2))
+    # With more time to wait nobody pays more, neither greedy nor the optimum.
+    assert (measured.figures[1, 0, 0, Figure.ON_DEMAND] <= measured.figures[1, 1, 0, Figure.ON_DEMAND] + 1e-9).all()
+    assert (measured.least[0] <= measured.least[1] + 1e-9).all()
+
+
+def test_more_processes_measure_the_same() -> None:
+    alone = measure((_trace("a", 30),), (GREEDY, OURS), SMALL)
+    ticks: list[None] = []
+    together = measure((_trace("a", 30),), (GREEDY, OURS), SMALL, processes=2, ticked=lambda: ticks.append(None))
+    assert np.array_equal(alone.figures, together.figures)
+    assert np.array_equal(alone.least, together.least)
+    assert len(ticks) == SMALL.starts

@@ -1,0 +1,130 @@
+"""The command ``python -m bench.policy``: what it prints where, what it writes, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bench import policy
+from bench.arms import HOUR, Arm, Outcome, Task
+from bench.grid import Grid, measure
+from bench.report import STAND_IN, broken_promises
+from bench.statistics import rows
+from bench.traces import Trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEYS = {
+    "trace_set",
+    "arm",
+    "job_fraction",
+    "changeover_h",
+    "price_ratio",
+    "cost_ratio_mean",
+    "ci95",
+    "gap_closed",
+    "missed_deadlines",
+    "starts",
+    "switches_mean",
+}
+ARMS = ["on-demand", "greedy", "uniform progress (with visibility)", "ours (with visibility)", "omniscient"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two short traces of two formats."""
+    traces = tmp_path / "some-zones"
+    traces.mkdir()
+    days = [f"{day * 86_400},0\n{day * 86_400 + 9_000},1\n" for day in range(6)]
+    (traces / "a.csv").write_text("start_s,available\n" + "".join(days) + "518400,\n")
+    (traces / "b.json").write_text(json.dumps({"metadata": {"gap_seconds": 3600}, "data": [1, 1, 0] * 48}))
+    return traces
+
+
+def _run(folder: Path, *options: str) -> int:
+    return policy.main(
+        [str(folder), "--out", str(folder.parent / "out"), "--starts", "2", "--processes", "1", *options]
+    )
+
+
+def test_json_prints_a_list_of_rows_and_nothing_else(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(folder, "--json") == 0
+    printed: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    assert all(row.keys() >= KEYS for row in printed)
+    assert list(dict.fromkeys(row["arm"] for row in printed)) == ARMS
+    assert len(printed) == 5 * 3 * 4 * len(ARMS)
+    assert {(row["trace_set"], row["starts"], row["missed_deadlines"]) for row in printed} == {("some-zones", 4, 0)}
+    assert all(
+        row["ci95"][0] <= row["cost_ratio_mean"] <= row["ci95"][1] for row in printed if row["arm"] != "on-demand"
+    )
+
+
+def test_the_figures_that_are_printed_are_written_beside_a_plot(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _run(folder, "--json")
+    out = folder.parent / "out"
+    assert json.loads((out / "policy.json").read_text()) == json.loads(capsys.readouterr().out)
+    assert (out / "policy.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (out / "policy.svg").read_text()
+
+
+def test_the_table_shows_every_arm_and_says_what_stands_in_for_what(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(folder) == 0
+    printed = capsys.readouterr()
+    table = " ".join(printed.out.split())
+    assert STAND_IN in table
+    assert all(arm.split(" (")[0] in table for arm in ARMS)
+    assert "policy.json" in printed.err.replace("\n", "")
+
+
+def test_the_same_seed_gives_the_same_figures(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = []
+    for seed in ("7", "7", "8"):
+        _run(folder, "--json", "--seed", seed)
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1] != outputs[2]
+
+
+def test_a_trace_that_cannot_be_read_is_named_and_nothing_is_written(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "c.json").write_text("{}")
+    assert _run(folder) == 1
+    printed = capsys.readouterr()
+    assert not printed.out
+    assert "c.json" in printed.err
+    assert not (folder.parent / "out").exists()
+
+
+def test_what_may_be_misread_and_what_is_short_is_remarked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = {"metadata": {"gap_seconds": 3600, "price_info": {}}, "data": [1, 0] * 24}
+    (folder / "c.json").write_text(json.dumps(document))
+    _run(folder, "--json")
+    remarks = capsys.readouterr().err
+    assert "c: read with 1 = available" in remarks
+    assert "c: 48.0 h, shorter" in remarks
+    assert "a: " not in remarks
+
+
+@pytest.mark.parametrize("option", ["--starts", "--nodes", "--processes"])
+def test_a_number_that_is_none_is_refused(folder: Path, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        _run(folder, option, "0")
+    assert "'0' is not a whole number above 0" in capsys.readouterr().err
+
+
+def _late(task: Task) -> Outcome:
+    return Outcome(0.0, 50.0, 0.0, 48.0, 0.0, task.horizon_s + HOUR, 0, 1)
+
+
+def test_an_arm_that_breaks_its_promise_is_named() -> None:
+    arms = (Arm("careless", _late, has_safety_net=False), Arm("liar", _late))
+    grid = Grid(starts=1)
+    measured = measure((Trace("a", ((0.0, 9e5),), 9e5),), arms, grid)
+    assert broken_promises(rows(measured, "set"), measured) == ("liar",)
