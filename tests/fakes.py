@@ -12,6 +12,7 @@ from spot_relay.domain.limits import Limits, needs_no_slot
 from spot_relay.domain.observation import CanaryCreated, CanaryRefused, Launched, Refused
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.report import iso
+from spot_relay.domain.run import Waiting
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
@@ -73,10 +74,9 @@ class MemoryRunStore:
         due = [(run.due_at, run.id) for run in self.runs.values() if run.due_at is not None and run.due_at <= now]
         return [run_id for _, run_id in sorted(due)]
 
-    def oldest_waiting(self, pool: Pool, before: Run | None = None) -> str | None:
-        waiting = [run for run in self.runs.values() if run.waits_for == pool]
-        older = [run for run in waiting if before is None or _created(run) < _created(before)]
-        return min(older, key=_created).id if older else None
+    def oldest_waiting(self, pool: Pool) -> Waiting | None:
+        waiting = (Waiting(run.created_at, run.id) for run in self.runs.values() if run.waits_for == pool)
+        return min(waiting, default=None)
 
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from spot_relay.domain.run import ENDED_RUNS, Run, RunStatus
+from spot_relay.domain.run import ENDED_RUNS, Run, RunStatus, Waiting
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
-
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from spot_relay.domain.job import Pool
@@ -96,18 +94,16 @@ class DynamoDBRunStore:
             for item in page["Items"]:
                 yield item["id"]["S"]
 
-    def oldest_waiting(self, pool: Pool, before: Run | None = None) -> str | None:
-        """Give the id of the oldest run that waits for room in a pool, or None; only one older than ``before``."""
-        older = " AND waits_since < :before" if before else ""
+    def oldest_waiting(self, pool: Pool) -> Waiting | None:
+        """Give the oldest run that waits for room in a pool, or None; reads no other item."""
         answer = self.client.query(
             TableName=self.table,
             IndexName="waiting",
-            KeyConditionExpression=f"waits_for = :pool{older}",
-            ExpressionAttributeValues={":pool": {"S": str(pool)}}
-            | ({":before": {"S": _created(before)}} if before else {}),
+            KeyConditionExpression="waits_for = :pool",
+            ExpressionAttributeValues={":pool": {"S": str(pool)}},
             Limit=1,
         )
-        return answer["Items"][0]["id"]["S"] if answer["Items"] else None
+        return next((_waiting(item) for item in answer["Items"]), None)
 
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None
@@ -214,6 +210,11 @@ class DynamoDBRunStore:
         elif run.ended_at is not None:
             item["expires_at"] = {"N": str(int((run.ended_at + self.retention).timestamp()))}
         return item
+
+
+def _waiting(item: dict[str, Any]) -> Waiting:
+    stamp, _, run_id = item["waits_since"]["S"].partition("#")
+    return Waiting(datetime.fromisoformat(stamp), run_id)
 
 
 def _unchanged(run: Run) -> tuple[str, dict[str, Any]]:
