@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.job import Pool
     from spot_relay.domain.outbox import Measure
+    from spot_relay.domain.prices import PriceList
     from spot_relay.domain.run import Attempt, Canary, Run, RunStatus
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -279,3 +280,30 @@ class MemoryTelemetry:
 
     def total(self, name: str) -> float:
         return sum(measure.value for measure in self.measures if measure.name == name)
+
+
+@dataclass
+class MemoryPrices:
+    """The stack's price list, or none."""
+
+    prices: PriceList | None = None
+
+    def read(self) -> PriceList | None:
+        return self.prices
+
+    def write(self, prices: PriceList) -> None:
+        self.prices = prices
+
+
+@dataclass
+class MemoryInputFiles:
+    """The keys in each bucket; a bucket that is not there can't be listed."""
+
+    buckets: dict[str, list[str]] = field(default_factory=dict)
+
+    def count(self, uri: str, at_most: int) -> int | None:
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        if bucket not in self.buckets:
+            return None
+        found = [key for key in self.buckets[bucket] if key.startswith(prefix) and not key.endswith("/")]
+        return min(len(found), at_most)
