@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from spot_relay.domain.job import Market
-from spot_relay.spec import Format, Rules, read_submission
+from spot_relay.spec import Format, Rules, parse, read_resumption, read_submission
+from tests.unit.spec.documents import RULES as DOCUMENT_RULES
+from tests.unit.spec.documents import wrapped
 
 if TYPE_CHECKING:
     from spot_relay.domain.submission import Submission
@@ -49,6 +53,16 @@ def test_no_two_examples_share_a_name_or_a_checkpoint_prefix() -> None:
     prefixes = [s.training_job["CheckpointConfig"]["S3Uri"] for s in submissions if not s.policy.restart_from_scratch]
     assert len({submission.name for submission in submissions}) == len(SPECS)
     assert len(set(prefixes)) == len(prefixes) == 7
+
+
+def test_the_policy_and_the_resumption_that_the_reference_shows_are_valid() -> None:
+    text = (FOLDER.parent / "docs" / "spec.md").read_text(encoding="utf-8")
+    [whole] = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if block.startswith("policy:")]
+    policy = parse(wrapped(yaml.safe_load(whole)["policy"]), DOCUMENT_RULES).policy
+    assert len(policy.ladder) == 3
+    assert policy.deadline is not None
+    bodies = re.findall(r"^(\{\"budgets\".*\})$", text, re.MULTILINE)
+    assert [read_resumption(body.encode()).budgets for body in bodies] == [{"expired_waits": 20}]
 
 
 def test_the_ladder_ends_on_demand_and_bounds_its_cost() -> None:
