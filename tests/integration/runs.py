@@ -6,11 +6,22 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.domain.acceptance import accept
 from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Checkpoint, Market, Placement
-from spot_relay.domain.outbox import Measure, Outbox
-from spot_relay.domain.policy import Backoff, Budgets, Policy
-from spot_relay.domain.run import Attempt, AttemptStatus, Run, RunStatus, Spent, accept
+from spot_relay.domain.job import Checkpoint, Market, Placement, Pool
+from spot_relay.domain.outbox import Measure, Outbox, Room
+from spot_relay.domain.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
+from spot_relay.domain.prices import Price, PriceList
+from spot_relay.domain.run import (
+    Attempt,
+    AttemptStatus,
+    Canary,
+    CanaryStatus,
+    Explanation,
+    Run,
+    RunStatus,
+    Spent,
+)
 from spot_relay.domain.submission import Submission
 from tests.integration.stack import SPEC
 
@@ -26,6 +37,11 @@ def a_run(run_id: str, now: datetime, submission_id: str = "submission-1", **cha
     return replace(settled, **changes)
 
 
+def waiting(run: Run, **changes: Any) -> Run:
+    """Give a run that waits for room in the pool of its first attempt, with changes to that."""
+    return run.with_attempt(replace(run.current, waits_for_room=True, **changes))
+
+
 def _moments() -> Iterator[datetime]:
     """Give moments with microseconds, each later than the one before."""
     moment = datetime(2026, 11, 23, 11, 59, 59, 999_999, tzinfo=UTC)
@@ -39,7 +55,7 @@ def _a_full_attempt(run_id: str, number: int, moments: Iterator[datetime]) -> At
     return Attempt(
         number=number,
         job_name=name,
-        placement=Placement("ml.p3.2xlarge", 3, Market.SPOT),
+        placement=Placement("ml.p3.2xlarge", 3, Market.SPOT, 100),
         planned_at=next(moments),
         cause=Outcome.CAPACITY_ERROR,
         status=AttemptStatus.ENDED,
@@ -59,6 +75,24 @@ def _a_full_attempt(run_id: str, number: int, moments: Iterator[datetime]) -> At
         billable_seconds=12_345,
         waited_seconds=678,
         checkpoint=Checkpoint("checkpoints/churn/xgboost-checkpoint.8", next(moments)),
+        rung=1,
+        max_wait_seconds=90_000,
+        waits_for_room=True,
+        switch_to=Market.ON_DEMAND,
+        waiting_since=next(moments),
+        counted_until=next(moments),
+        wasted_seconds=59,
+    )
+
+
+def _a_full_policy(moments: Iterator[datetime]) -> Policy:
+    return Policy(
+        Budgets(1, 2, 3, 4, 5, money_usd=0.1),
+        Backoff(7, 8),
+        restart_from_scratch=True,
+        relaunch_on_max_runtime=True,
+        ladder=(Rung(Placement("ml.g5.xlarge", 2, Market.SPOT, 50), attempts=3),),
+        deadline=Deadline(36_000, next(moments), 86_400, 500, ReturnToSpot.BLIND, pace_floor=0.9, hysteresis=2.5),
     )
 
 
@@ -70,7 +104,7 @@ def a_full_run(run_id: str) -> Run:
         submission_id="submission-7",
         fingerprint="f" * 64,
         training_job=SPEC["training_job"] | {"Float": 0.1, "Large": 2**53 + 1, "Text": "null", "Nested": [{"a": [1]}]},
-        policy=Policy(Budgets(1, 2, 3, 4, 5), Backoff(7, 8), restart_from_scratch=True, relaunch_on_max_runtime=True),
+        policy=_a_full_policy(moments),
         created_at=next(moments),
         updated_at=next(moments),
         status=RunStatus.STOPPING,
@@ -80,12 +114,30 @@ def a_full_run(run_id: str) -> Run:
         stop_requested=True,
         spent=Spent(1, 2, 3, 4, 5),
         outbox=Outbox(
+            freed=(Room(Pool("ml.p3.2xlarge", Market.SPOT), f"{run_id}-relay-01"),),
             launch=2,
+            canary=1,
             stop=f"{run_id}-relay-01",
+            stop_canary=f"{run_id}-canary-01",
             measures=(Measure("SavingsPercent", 68.8, Market.ON_DEMAND, "ml.m5.xlarge"),),
             status=True,
             announce=True,
         ),
         ended_at=next(moments),
         version=41,
+        deadline_at=next(moments),
+        progress_seconds=1234.5,
+        changeovers=(300, 240),
+        closed_pools=("ml.g5.xlarge/spot",),
+        canary=Canary(
+            1,
+            f"{run_id}-canary-01",
+            Placement("ml.p3.2xlarge", 3, Market.SPOT, 100),
+            next(moments),
+            max_wait_seconds=7200,
+            status=CanaryStatus.IN_PROGRESS,
+            phase="Starting",
+        ),
+        prices=PriceList("price list of 1 June", next(moments), {"ml.p3.2xlarge": Price(3.825, 1.1475)}),
+        decisions=(Explanation(next(moments), "Due", "because — «so»", 7, next(moments)),),
     )

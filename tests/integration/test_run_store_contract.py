@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import types
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +17,6 @@ from hypothesis import strategies as st
 
 from spot_relay.adapters.inbound import read_page
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.domain.job import Checkpoint
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.run import OUTBOX_PATIENCE, Attempt, Run, RunStatus
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError, RunStore
@@ -330,12 +330,9 @@ def test_an_item_tells_the_schema_of_its_document(table: DynamoDBRunStore) -> No
 
 NAMES = st.from_regex(re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,53}", re.ASCII), fullmatch=True)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**63 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | TEXT,
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | FLOATS | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
@@ -343,20 +340,34 @@ MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.
 
 
 def built(kind: type[Any], **given: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Build values of a dataclass, their moments aware, as all moments of the domain are."""
-    aware = {datetime: MOMENTS, datetime | None: st.none() | MOMENTS}
-    moments = {name: aware[hint] for name, hint in get_type_hints(kind).items() if hint in aware}
-    return st.builds(kind, **(moments | given))
+    """Build values of a dataclass, and of those in it; moments are aware and numbers finite, as in the domain."""
+    hints = get_type_hints(kind)
+    return st.builds(kind, **({f.name: value_of(hints[f.name]) for f in fields(kind) if f.name not in given} | given))
 
 
-CHECKPOINTS = st.none() | built(Checkpoint)
+def value_of(hint: Any) -> st.SearchStrategy[Any]:
+    """Build values of a type."""
+    inner = get_args(hint)
+    match get_origin(hint):
+        case types.UnionType:
+            return st.one_of(*map(value_of, inner))
+        case origin if origin is tuple:
+            return st.lists(value_of(inner[0]), max_size=2).map(tuple)
+        case origin if origin is dict:
+            return st.dictionaries(TEXT, value_of(inner[1]), max_size=2)
+        case _ if isinstance(hint, type) and is_dataclass(hint):
+            return built(hint)
+        case _:
+            return {datetime: MOMENTS, float: FLOATS, Any: JSON}.get(hint, st.from_type(hint))
+
+
 SERIAL = count()
 ANY_RUN = built(
     Run,
     id=NAMES,
     training_job=st.dictionaries(TEXT, JSON, max_size=3),
     reason=TEXT,
-    attempts=st.lists(built(Attempt, resumes_from=CHECKPOINTS, checkpoint=CHECKPOINTS), max_size=3).map(tuple),
+    attempts=st.lists(built(Attempt), min_size=1, max_size=3).map(tuple),
     version=st.just(0),
 )
 

@@ -17,6 +17,7 @@ from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from spot_relay.domain.job import Pool

@@ -1,0 +1,111 @@
+"""Every store of runs finds the oldest run that waits for room: the one in memory, and the table of the template."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from spot_relay.adapters.runs import DynamoDBRunStore
+from spot_relay.domain.job import Market, Placement, Pool
+from spot_relay.domain.run import AttemptStatus, Run, RunStatus, Waiting
+from tests.fakes import NOON, MemoryRunStore
+from tests.integration.runs import a_run, waiting
+from tests.integration.template import create_runs_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from spot_relay.ports import RunStore
+    from tests.integration.servers import Servers
+
+TABLE = "runs"
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def table(aws: Servers) -> DynamoDBRunStore:
+    create_runs_table(aws.client("dynamodb"), TABLE)
+    return DynamoDBRunStore(aws.client("dynamodb"), TABLE)
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def store(request: pytest.FixtureRequest) -> RunStore:
+    return MemoryRunStore() if request.param == "memory" else request.getfixturevalue("table")
+
+
+POOL = Pool("ml.m5.xlarge", Market.SPOT)
+
+
+def test_the_oldest_run_that_waits_for_room_is_found_whenever_it_began_to_wait(store: RunStore) -> None:
+    for name, seconds in {"b": 1, "a": 60, "oldest": -1, "c": 0}.items():
+        store.create(waiting(a_run(name, NOON + seconds * SECOND)))
+    assert store.oldest_waiting(POOL) == Waiting(NOON - SECOND, "oldest")
+
+
+def test_of_runs_of_one_age_that_wait_for_room_the_first_by_name_is_the_oldest(store: RunStore) -> None:
+    moment = NOON + timedelta(microseconds=1)
+    for name in ("b", "a-2", "a"):
+        store.create(waiting(a_run(name, moment)))
+    assert store.oldest_waiting(POOL) == Waiting(moment, "a")
+
+
+def test_where_no_run_waits_for_room_there_is_no_oldest(store: RunStore) -> None:
+    assert store.oldest_waiting(POOL) is None
+    store.create(a_run("churn", NOON))
+    assert store.oldest_waiting(POOL) is None
+
+
+@pytest.mark.parametrize("other", [Pool("ml.m5.xlarge", Market.ON_DEMAND), Pool("ml.m5.4xlarge", Market.SPOT)])
+def test_a_run_waits_for_room_in_its_own_pool_alone(store: RunStore, other: Pool) -> None:
+    store.create(waiting(a_run("churn", NOON)))
+    elsewhere = Placement(other.instance_type, 1, other.market)
+    store.create(waiting(a_run("elsewhere", NOON - SECOND), placement=elsewhere))
+    assert store.oldest_waiting(POOL) == Waiting(NOON, "churn")
+    assert store.oldest_waiting(other) == Waiting(NOON - SECOND, "elsewhere")
+
+
+def launched(run: Run) -> Run:
+    return run.with_attempt(replace(run.current, status=AttemptStatus.IN_PROGRESS, launched_at=NOON))
+
+
+@pytest.mark.parametrize(
+    "settled",
+    [
+        launched,
+        lambda run: run.with_attempt(replace(run.current, waits_for_room=False)),
+        lambda run: replace(run, stop_requested=True, status=RunStatus.STOPPING),
+        lambda run: replace(run, status=RunStatus.FAILED, ended_at=NOON, check_at=None),
+        lambda run: waiting(run, placement=replace(run.current.placement, market=Market.ON_DEMAND)),
+    ],
+    ids=["launched", "refused-for-another-reason", "stopped", "ended", "moved"],
+)
+def test_a_run_that_waits_for_that_room_no_more_makes_way_for_the_next(
+    store: RunStore, settled: Callable[[Run], Run]
+) -> None:
+    oldest = store.create(waiting(a_run("oldest", NOON)))
+    store.create(waiting(a_run("next", NOON + SECOND)))
+    store.save(settled(oldest))
+    assert store.oldest_waiting(POOL) == Waiting(NOON + SECOND, "next")
+
+
+def test_a_run_that_has_to_wait_again_has_its_old_place(store: RunStore) -> None:
+    oldest = store.create(waiting(a_run("oldest", NOON)))
+    store.create(waiting(a_run("next", NOON + SECOND)))
+    oldest = store.save(launched(oldest))
+    second = replace(oldest.current, number=2, status=AttemptStatus.PLANNED)
+    store.save(oldest.with_attempt(second))
+    assert store.oldest_waiting(POOL) == Waiting(NOON, "oldest")
+
+
+def test_the_index_of_waiting_runs_holds_no_other(table: DynamoDBRunStore) -> None:
+    table.create(a_run("churn", NOON))
+    table.create(waiting(a_run("waits", NOON)))
+    (item,) = table.client.scan(TableName=TABLE, IndexName="waiting")["Items"]
+    assert item == {
+        "id": {"S": "waits"},
+        "waits_for": {"S": "ml.m5.xlarge/spot"},
+        "waits_since": {"S": "2026-11-23T12:00:00.000000Z#waits"},
+    }
