@@ -1,4 +1,4 @@
-"""What is written for others arrives: status documents, error reports, announcements, due runs."""
+"""What is written for others arrives: status documents, error reports, announcements, runs to look at."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from spot_relay.adapters.announcements import EventBridgeAnnouncements, NotAnnouncedError
-from spot_relay.adapters.due_queue import DueQueue, NotQueuedError
+from spot_relay.adapters.due_queue import DueQueue, NotQueuedError, SqsWakeups
 from spot_relay.adapters.inbound import Upload, read_observation
 from spot_relay.adapters.s3 import S3StatusDocuments, SpecFiles, report_key
-from spot_relay.domain.observation import Due
+from spot_relay.domain.observation import Due, RoomFreed
 from spot_relay.domain.report import announcement, status_document
-from tests.fakes import NOON, MemoryAnnouncements, MemoryDocuments
+from tests.fakes import NOON, MemoryAnnouncements, MemoryDocuments, MemoryWakeups
 from tests.integration.runs import a_full_run
 from tests.integration.template import properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spot_relay.ports import Announcements, StatusDocuments
+    from spot_relay.ports import Announcements, StatusDocuments, Wakeups
     from tests.integration.servers import Servers
 
 BUCKET = "specs"
@@ -122,6 +122,38 @@ def test_a_due_run_that_the_queue_refuses_is_named_once_the_others_were_tried(aw
         with pytest.raises(NotQueuedError, match=r"^run-1: not now$"):
             DueQueue(aws.client("sqs"), "http://queue").put([f"run-{number}" for number in range(11)])
         stub.assert_no_pending_responses()
+
+
+@pytest.fixture(params=["memory", "sqs"])
+def wakeups(request: pytest.FixtureRequest) -> tuple[Wakeups, Callable[[], list[str]]]:
+    """Wakeups, and which runs `observe` is told of."""
+    if request.param == "memory":
+        memory = MemoryWakeups()
+        return memory, lambda: memory.woken
+    sqs = request.getfixturevalue("aws").client("sqs")
+    url = sqs.create_queue(QueueName="observe")["QueueUrl"]
+
+    def woken() -> list[str]:
+        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        told = [read_observation(message["Body"]) for message in found]
+        assert {observation for _, observation in filter(None, told)} == {RoomFreed()}
+        return [run_id for run_id, _ in filter(None, told)]
+
+    return SqsWakeups(sqs, url), woken
+
+
+def test_each_run_that_is_woken_is_told_of_room_as_observe_reads_it(
+    wakeups: tuple[Wakeups, Callable[[], list[str]]],
+) -> None:
+    port, woken = wakeups
+    for run_id in ("churn", "churn-2", "churn"):
+        port.wake(run_id)
+    assert sorted(woken()) == ["churn", "churn", "churn-2"]
+
+
+def test_a_wakeup_that_the_queue_refuses_is_not_taken_for_done(aws: Servers) -> None:
+    with pytest.raises(ClientError, match="NonExistentQueue"):
+        SqsWakeups(aws.client("sqs"), f"{aws.moto.url}/123456789012/nowhere").wake("churn")
 
 
 def test_a_spec_is_read_up_to_one_byte_more_than_the_limit(aws: Servers) -> None:
