@@ -6,16 +6,19 @@ comes once a minute. Nothing here knows when capacity comes or goes but the life
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
+from itertools import pairwise
 from math import ceil, inf
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.arms import HOUR, Arm, Outcome, Task
 from simulator import life
 from simulator.capacity import AlwaysThere, TracedCapacity
+from simulator.job import Job as LifeJob
 from simulator.job import Script, Secondary, StopRequested, Terms
+from simulator.job import Transition as LifeTransition
 from spot_relay.domain.acceptance import accept
 from spot_relay.domain.decision import decide, settle
 from spot_relay.domain.facts import Facts, attempt_to_look_at, canary_to_look_at, needs_checkpoint
@@ -41,10 +44,12 @@ from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.policy import Budgets, Deadline, Policy, ReturnToSpot
 from spot_relay.domain.run import MAX_ATTEMPTS, Run, RunStatus
 from spot_relay.domain.submission import Submission
+from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bench.traces import Window
     from spot_relay.domain.run import Attempt
 
 _TICK_S: Final = 60.0
@@ -68,11 +73,13 @@ class Rules:
 
 @dataclass
 class _Replay:
-    """One task under way. ``kept`` is the training in the checkpoints, ``saved_at`` when it last grew; seconds."""
+    """Work under way. ``kept`` is the training in the checkpoints, ``saved_at`` when it last grew; seconds."""
 
-    task: Task
+    windows: tuple[Window, ...]
+    work_s: float
+    changeover_s: float
     run: Run
-    jobs: dict[str, life.Job] = field(default_factory=dict)
+    jobs: dict[str, LifeJob] = field(default_factory=dict)
     live: dict[str, float] = field(default_factory=dict)
     began_with: dict[str, float] = field(default_factory=dict)
     kept: float = 0.0
@@ -81,7 +88,7 @@ class _Replay:
 
     def play(self) -> Run:
         """Carry the run to its end, or to the end of what is known of the market."""
-        end = self.task.windows[-1][1] if self.task.windows else 4 * self.task.horizon_s
+        end = self.windows[-1][1] if self.windows else inf
         self._pay(self.run.outbox)
         while not self.run.has_ended and self.now < end:
             check = _tick_after((self.run.check_at - _BEGINNING).total_seconds()) if self.run.check_at else inf
@@ -109,14 +116,14 @@ class _Replay:
         if job.secondary is Secondary.TRAINING and parse_attempt_name(name):
             self.kept, self.saved_at = life.work_done(job, self.now), self.now
 
-    def _keep(self, name: str, job: life.Job) -> None:
+    def _keep(self, name: str, job: LifeJob) -> None:
         self.jobs[name] = job
         due = life.next_due(job)
         self.live.pop(name, None)
         if due is not None:
             self.live[name] = due
 
-    def _deliver(self, name: str, job: life.Job) -> None:
+    def _deliver(self, name: str, job: LifeJob) -> None:
         secondary, at = str(job.secondary), _moment(self.now)
         if attempt := parse_attempt_name(name):
             self._observe(JobChanged(attempt[1], str(job.status), secondary, at))
@@ -174,12 +181,12 @@ class _Replay:
             return
         script = Script(
             starting=0.0,
-            downloading=self.task.changeover_s if parse_attempt_name(name) else 0.0,
+            downloading=self.changeover_s if parse_attempt_name(name) else 0.0,
             uploading=0.0,
             stopping=_STOPPING_S,
-            train_seconds=self.task.work_s if parse_attempt_name(name) else float(CANARY_SLEEP_SECONDS),
+            train_seconds=self.work_s if parse_attempt_name(name) else float(CANARY_SLEEP_SECONDS),
             checkpoint_every=0.0,
-            capacity=TracedCapacity(self.task.windows) if market is Market.SPOT else AlwaysThere(),
+            capacity=TracedCapacity(self.windows) if market is Market.SPOT else AlwaysThere(),
         )
         self.began_with[name] = work
         job, _ = life.begin(name, terms, script, self.now, work=work)
@@ -200,10 +207,7 @@ class _Replay:
             ended_at=_moment(job.last_modified_at) if job.ended else None,
             training_seconds=life.training_seconds(job, self.now) if job.ended else None,
             billable_seconds=life.billable_seconds(job, self.now) if job.ended else None,
-            transitions=tuple(
-                Transition(str(t.status), _moment(t.started_at), None if t.ended_at is None else _moment(t.ended_at))
-                for t in job.transitions
-            ),
+            transitions=tuple(_transition(t) for t in job.transitions),
         )
 
 
@@ -211,15 +215,23 @@ def replay(rules: Rules, task: Task) -> Outcome:
     """Carry out a task as a run of Spot Relay under the rules."""
     wait_s = rules.max_wait_s(task)
     runtime_s = wait_s if rules.runs_as_long else task.work_s + MAX_ATTEMPTS * task.changeover_s
+    return _played(rules.policy(task), ceil(wait_s), ceil(runtime_s), task.windows, task.work_s, task.changeover_s)
+
+
+# Rules that know no deadline do the same for each: what they did last need not be played again.
+@lru_cache(maxsize=32)
+def _played(
+    policy: Policy, wait_s: int, runtime_s: int, windows: tuple[Window, ...], work_s: float, changeover_s: float
+) -> Outcome:
     job: dict[str, Any] = {
         "ResourceConfig": {"InstanceType": "ml.p3.2xlarge", "InstanceCount": 1, "VolumeSizeInGB": 50},
-        "StoppingCondition": {"MaxRuntimeInSeconds": ceil(runtime_s), "MaxWaitTimeInSeconds": ceil(wait_s)},
+        "StoppingCondition": {"MaxRuntimeInSeconds": runtime_s, "MaxWaitTimeInSeconds": wait_s},
         "EnableManagedSpotTraining": True,
         "CheckpointConfig": {"S3Uri": _PREFIX},
     }
-    run = accept(Submission("bench", job, rules.policy(task), "fingerprint"), "submission", _BEGINNING)
-    played = _Replay(task, run)
-    return _outcome(played, played.play())
+    run = accept(Submission("bench", job, policy, "fingerprint"), "submission", _BEGINNING)
+    replay = _Replay(windows, work_s, changeover_s, run)
+    return _outcome(replay, replay.play())
 
 
 def _outcome(played: _Replay, run: Run) -> Outcome:
@@ -230,7 +242,7 @@ def _outcome(played: _Replay, run: Run) -> Outcome:
         job = played.jobs[attempt.job_name]
         market = attempt.placement.market
         paid[market] += _on_instances_s(job, played.now)
-        done = played.task.work_s if run.status is RunStatus.COMPLETED and attempt is run.current else played.kept
+        done = played.work_s if run.status is RunStatus.COMPLETED and attempt is run.current else played.kept
         later = run.attempt(attempt.number + 1)
         until = done if later is None else played.began_with[later.job_name]
         useful[market] += max(0.0, until - played.began_with[attempt.job_name])
@@ -243,13 +255,19 @@ def _outcome(played: _Replay, run: Run) -> Outcome:
         useful_spot_hours=useful[Market.SPOT] / HOUR,
         canary_hours=sum(_on_instances_s(job, played.now) for job in canaries) / HOUR,
         finished_after_s=played.now if run.status is RunStatus.COMPLETED else None,
-        switches=sum(a is not b for a, b in zip(began, began[1:], strict=False)),
+        switches=sum(a is not b for a, b in pairwise(began)),
         launches=len(began),
     )
 
 
-def _on_instances_s(job: life.Job, now: float) -> float:
+def _on_instances_s(job: LifeJob, now: float) -> float:
     return float(life.training_seconds(job, now) or 0)
+
+
+@lru_cache(maxsize=1024)
+def _transition(entry: LifeTransition) -> Transition:
+    ended_at = None if entry.ended_at is None else _moment(entry.ended_at)
+    return Transition(str(entry.status), _moment(entry.started_at), ended_at)
 
 
 def _moment(seconds: float) -> datetime:
@@ -302,9 +320,7 @@ def _arm(name: str, rules: Rules, *, has_safety_net: bool = True) -> Arm:
 
 
 SAGEMAKER_ALONE: Final = _arm("SageMaker alone", Rules(_alone, _horizon), has_safety_net=False)
-FIXED_WAIT: Final = _arm(
-    "relaunch, MaxWait 6 h", Rules(_relaunching, _fixed, runs_as_long=True), has_safety_net=False
-)
+FIXED_WAIT: Final = _arm("relaunch, MaxWait 6 h", Rules(_relaunching, _fixed, runs_as_long=True), has_safety_net=False)
 GREEDY: Final = _arm("greedy", _deadline_rules(1e9, 1.0, ReturnToSpot.NEVER))
 UNIFORM_PROGRESS: Final = _arm("Uniform Progress", _deadline_rules(None, 2.0, ReturnToSpot.CANARY))
 OURS_BLIND: Final = _arm("ours, blind", _deadline_rules(0.8, 1.0, ReturnToSpot.BLIND))

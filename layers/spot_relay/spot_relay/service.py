@@ -6,7 +6,7 @@ what a saved decision owes is in the run's outbox, and whoever loads the run nex
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,12 @@ from spot_relay.domain.acceptance import Objection, accept, most_instances, obje
 from spot_relay.domain.decision import decide, settle
 from spot_relay.domain.facts import Facts, attempt_to_look_at, canary_to_look_at, needs_checkpoint
 from spot_relay.domain.job import Absent, Market, Pool
-from spot_relay.domain.observation import Due, Overtaken, Refused, ResumeRequested, StopRequested
+from spot_relay.domain.observation import CanaryRefused, Due, Overtaken, Refused, ResumeRequested, StopRequested
 from spot_relay.domain.outbox import Outbox, Room
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.report import announcement, status_document
 from spot_relay.domain.run import AttemptStatus, Waiting
+from spot_relay.domain.values import replace
 from spot_relay.ports import (
     Announcements,
     Checkpoints,
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spot_relay.domain.job import Job
-    from spot_relay.domain.observation import Launched, Observation
-    from spot_relay.domain.run import Attempt, Run, RunStatus
+    from spot_relay.domain.observation import CanaryCreated, Launched, Observation
+    from spot_relay.domain.run import Attempt, Canary, Run, RunStatus
     from spot_relay.domain.steps import Decision
     from spot_relay.domain.submission import Submission
 
@@ -261,7 +262,7 @@ class Service:
         if owed.launch is not None and (attempt := run.attempt(owed.launch)):
             answers += (self._launch(run, attempt, oldest(attempt.placement.pool)),)
         if owed.canary is not None and run.canary is not None and run.canary.number == owed.canary:
-            answers += (self.jobs.create_canary(run, run.canary),)
+            answers += (self._send_canary(run, run.canary, oldest(run.canary.placement.pool)),)
         for job_name in filter(None, (owed.stop, owed.stop_canary)):
             self.jobs.stop(job_name)
         # Later than the launch: where this run is the older one, it has taken the room itself.
@@ -288,6 +289,13 @@ class Service:
         if isinstance(answer, Refused) and answer.refusal is not Refusal.UNAVAILABLE:
             self.slots.give_back(pool.instance_type, attempt.job_name)
         return answer
+
+    def _send_canary(self, run: Run, canary: Canary, oldest: Waiting | None) -> CanaryCreated | CanaryRefused:
+        """Create a canary, unless a run waits for room that it would take."""
+        if oldest is not None:
+            message = f"runs wait for room in {canary.placement.pool}."
+            return CanaryRefused(canary.number, Refusal.QUEUED_BEHIND, message)
+        return self.jobs.create_canary(run, canary)
 
     def _served_by(self, room: Room) -> tuple[Pool, ...]:
         """Name the pools in which a run may wait for what was freed: a slot of the stack serves both markets."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.pace import Demand, earliest, standing_of
 from spot_relay.domain.relaunch import affordable_on_demand, wait_limit
 from spot_relay.domain.run import OUTBOX_PATIENCE, Attempt, Run, RunStatus
+from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.policy import Deadline

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from spot_relay.domain.relaunch import Following, affordable_on_demand, followin
 from spot_relay.domain.run import Attempt, AttemptStatus, Run, RunStatus
 from spot_relay.domain.steps import CHECK_SOON, Decision, becomes, finish, launch_again, never_created
 from spot_relay.domain.switching import next_look
+from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.facts import Facts

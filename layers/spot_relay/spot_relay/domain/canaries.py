@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.job import Absent, Job, Market
+from spot_relay.domain.job import Absent, Job
 from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.run import AttemptStatus, Canary, CanaryStatus, Run
+from spot_relay.domain.run import Canary, CanaryStatus, Run
 from spot_relay.domain.steps import Decision, becomes
-from spot_relay.domain.switching import has_capacity
+from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.observation import CanaryRefused
-
-# How long a stopped canary may take to make room: SageMaker gives its container 120 s.
-PATIENCE = timedelta(minutes=4)
 
 
 def canary_beside(run: Run) -> Canary | None:
@@ -53,26 +49,6 @@ def seen(run: Run, canary: Canary, job: Job | Absent | None) -> Run:
     if not isinstance(job, Job):
         return run
     status = CanaryStatus.ENDED if job.has_ended else CanaryStatus.IN_PROGRESS
+    if (status, job.secondary_status) == (canary.status, canary.phase):
+        return run
     return replace(run, canary=replace(canary, status=status, phase=job.secondary_status))
-
-
-def calls(job: Job | Absent | None) -> bool:
-    """Tell whether the canary has something to say to the attempt beside it."""
-    return has_capacity(job)
-
-
-def stop_first(run: Run, job: Job | Absent | None) -> Outbox:
-    """Owe the stop of a canary whose capacity and quota the next attempt is to take; nothing if there is none."""
-    canary = canary_beside(run)
-    if canary is None or run.current.switch_to is not Market.SPOT or (isinstance(job, Job) and job.has_ended):
-        return Outbox()
-    return Outbox(stop_canary=canary.job_name)
-
-
-def has_to_end_first(run: Run, job: Job | Absent | None, now: datetime) -> bool:
-    """Tell whether the next attempt has to wait for the canary's end, which is taken as given after a while."""
-    attempt, canary = run.current, canary_beside(run)
-    if canary is None or attempt.status is not AttemptStatus.ENDED or attempt.switch_to is not Market.SPOT:
-        return False
-    ended = isinstance(job, Job) and job.has_ended
-    return not ended and attempt.ended_at is not None and now - attempt.ended_at < PATIENCE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -39,7 +38,8 @@ from spot_relay.domain.steps import (
     plan,
     room_left,
 )
-from spot_relay.domain.switching import demand_while_queued, next_look, steer
+from spot_relay.domain.switching import demand_while_queued, has_capacity, next_look, steer
+from spot_relay.domain.values import replace
 
 # A job just created may not be found yet; one that is still not found after this long was never created.
 ABSENCE_PATIENCE = timedelta(minutes=5)
@@ -50,8 +50,8 @@ def decide(run: Run, facts: Facts, now: datetime) -> Decision:
     decision = _decide(run, facts, now)
     if decision.run is run:
         return decision
-    decision = replace(decision, owes=decision.owes | room_left(run, decision.run))
-    return explained(decision, type(facts.observation).__name__, now)
+    changed = explained(decision.run, type(facts.observation).__name__, decision.reason, now)
+    return Decision(changed, decision.owes | room_left(run, changed), decision.reason, decision.rejected)
 
 
 def settle(run: Run, answers: tuple[Observation, ...], facts: Facts, now: datetime) -> Run:
@@ -138,8 +138,6 @@ def _due(run: Run, facts: Facts, now: datetime) -> Decision:
         run = canaries.seen(run, canary, facts.canary)
     attempt = run.current
     if attempt.status is AttemptStatus.ENDED:
-        if canaries.has_to_end_first(run, facts.canary, now):
-            return becomes(run, now, "the canary has not ended yet", check_at=now + CHECK_SOON)
         return _follow(run, attempt.outcome or Outcome.UNKNOWN_FAILURE, facts, now, "it is time for the next attempt")
     if attempt.status is AttemptStatus.PLANNED and not run.stop_requested:
         if demand := demand_while_queued(run, now):
@@ -157,7 +155,7 @@ def _room_freed(run: Run, now: datetime) -> Decision:
 def _canary(run: Run, seen: CanaryChanged | CanaryCreated | CanaryRefused, facts: Facts, now: datetime) -> Decision:
     canary = canaries.spoken_of(run, seen.canary)
     if canary is None:
-        return Decision(run, Outbox(), f"canary {seen.canary} is none that this run waits for")
+        return _canary_gone(run, seen, now)
     match seen:
         case CanaryCreated():
             return canaries.created(run, canary, now)
@@ -165,16 +163,22 @@ def _canary(run: Run, seen: CanaryChanged | CanaryCreated | CanaryRefused, facts
             return canaries.refused(run, canary, answer, now)
         case _:
             noted = canaries.seen(run, canary, facts.canary)
-    attempt = noted.current
-    if attempt.status is AttemptStatus.IN_PROGRESS and canaries.calls(facts.canary):
-        return _looked(noted, attempt, facts, now)
-    awaited = attempt.status is AttemptStatus.ENDED and not noted.stop_requested
-    if awaited and not canaries.has_to_end_first(noted, facts.canary, now):
-        return _follow(noted, attempt.outcome or Outcome.STOPPED, facts, now, f"{canary.job_name} has made room")
-    if noted.canary == run.canary:
+    if has_capacity(facts.canary) and noted.current.status is AttemptStatus.IN_PROGRESS:
+        return _looked(noted, noted.current, facts, now)
+    if noted is run:
         return Decision(run, Outbox(), f"{canary.job_name} is where it was")
-    phase = noted.canary.phase if noted.canary else None
-    return becomes(noted, now, f"{canary.job_name} is {phase}")
+    return becomes(noted, now, f"{canary.job_name} is {seen.secondary_status}")
+
+
+def _canary_gone(run: Run, seen: CanaryChanged | CanaryCreated | CanaryRefused, now: datetime) -> Decision:
+    """Take the end of a canary that is waited for no more as news of room: its successor may need what it held."""
+    canary = run.canary
+    ended = isinstance(seen, CanaryChanged) and seen.has_ended
+    if canary is None or canary.number != seen.canary or not ended:
+        return Decision(run, Outbox(), f"canary {seen.canary} is none that this run waits for")
+    if run.waits_for == canary.placement.pool:
+        return _room_freed(run, now)
+    return Decision(run, Outbox(freed=(Room(canary.placement.pool),)), f"{canary.job_name} has made room")
 
 
 def _looked(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:
@@ -224,11 +228,11 @@ def _lives(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
         waits_for_room=False,
         waiting_since=job.waiting_since,
     )
-    run, seen = progress.count(run, seen, job, facts.checkpoint, now)
+    run = progress.counted(run, seen, job, facts.checkpoint, now)
     owes = Outbox(measures=answers.adoption(run, attempt, now) + measures.interruptions(attempt, missed))
     if run.stop_requested and job.status == TrainingJobStatus.IN_PROGRESS:
         owes |= Outbox(stop=attempt.job_name)
-    steering = steer(run.with_attempt(seen), facts, now)
+    steering = steer(run, facts, now)
     soon = run.stop_requested or steering.run.current.switch_to is not None or _unconfirmed(facts.observation, missed)
     reason = f"{attempt.job_name} is described as {job.status} / {job.secondary_status}"
     if missed and job.waiting_since:
@@ -273,25 +277,22 @@ def _ended(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
         waits_for_room=False,
         waiting_since=None,
     )
-    run, closed = progress.count(run, closed, job, facts.checkpoint, now)
+    run = progress.counted(run, closed, job, facts.checkpoint, now)
     counted = answers.adoption(run, attempt, now) + measures.interruptions(attempt, missed)
     room = Room(attempt.placement.pool, attempt.job_name)
     owes = Outbox(freed=(room,), measures=counted + measures.attempt_ended(closed))
-    return _after(run.with_attempt(closed), closed, outcome, facts, now, owes)
+    return _after(run, outcome, facts, now, owes)
 
 
-def _after(run: Run, closed: Attempt, outcome: Outcome, facts: Facts, now: datetime, owes: Outbox) -> Decision:
-    """Go on after an attempt has ended, or end the run."""
+def _after(run: Run, outcome: Outcome, facts: Facts, now: datetime, owes: Outbox) -> Decision:
+    """Go on after the newest attempt has ended, or end the run."""
+    closed = run.current
     if outcome is Outcome.COMPLETED:
         return finish(run, RunStatus.COMPLETED, now, f"{closed.job_name} completed the training", owes)
     if run.stop_requested:
         return finish(run, RunStatus.STOPPED, now, "stopped by request", owes)
     if closed.switch_to is not None and outcome in {Outcome.STOPPED, Outcome.MAX_WAIT_TIME_EXCEEDED}:
         reason = f"{closed.job_name} was stopped as planned"
-        if owed := canaries.stop_first(run, facts.canary):
-            reason += "; its canary is stopped to make room"
-            check_at = now + CHECK_SOON
-            return becomes(run, now, reason, owes | owed, status=RunStatus.PENDING, check_at=check_at)
         return _follow(run, outcome, facts, now, reason, owes)
     if outcome is Outcome.STOPPED:
         return finish(run, RunStatus.STOPPED, now, f"{closed.job_name} was stopped by someone else", owes)

@@ -100,8 +100,6 @@ def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | Non
             return True
         case ResumeRequested():
             return run.has_ended and run.status is not RunStatus.COMPLETED
-        case CanaryChanged() if run.current.status is AttemptStatus.ENDED:
-            return canary_to_look_at(run, observation, now) is not None
         case _ if not isinstance(job, Job) or run.has_ended:
             return False
         case _ if job.has_ended:

@@ -34,10 +34,22 @@ class SecondaryStatus(StrEnum):
     LAUNCHING_ML_INSTANCES = "LaunchingMLInstances"
     TRAINING = "Training"
     INTERRUPTED = "Interrupted"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
     STOPPED = "Stopped"
     MAX_RUNTIME_EXCEEDED = "MaxRuntimeExceeded"
     MAX_WAIT_TIME_EXCEEDED = "MaxWaitTimeExceeded"
 
+
+ENDED_SECONDARIES = frozenset(
+    {
+        SecondaryStatus.COMPLETED,
+        SecondaryStatus.FAILED,
+        SecondaryStatus.STOPPED,
+        SecondaryStatus.MAX_RUNTIME_EXCEEDED,
+        SecondaryStatus.MAX_WAIT_TIME_EXCEEDED,
+    },
+)
 
 WAITING_FOR_CAPACITY = frozenset(
     {

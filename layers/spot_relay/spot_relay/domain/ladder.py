@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from spot_relay.domain.ending import Outcome
 from spot_relay.domain.job import Market, Placement
 from spot_relay.domain.policy import Rung
 from spot_relay.domain.run import MAX_ATTEMPTS, placement_of
+from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -52,7 +52,7 @@ def attempt_ended(attempt: Attempt) -> tuple[Measure, ...]:
 def run_ended(run: Run) -> tuple[Measure, ...]:
     """Count a run's end and give what it saved, in percent of its training seconds."""
     counted = (_of(run.current, f"Runs{run.status}", 1),)
-    savings = account_of(run).savings_percent
+    savings = account_of(run, run.updated_at).savings_percent
     return counted if savings is None else (*counted, _of(run.current, "SavingsPercent", savings))
 
 

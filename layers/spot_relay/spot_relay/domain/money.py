@@ -1,16 +1,141 @@
-"""What a run may cost, held against its money budget."""
+"""What attempts cost, in USD, and whether a run's money budget lets it have another.
+
+SageMaker bills BillableTimeInSeconds, times the instances, at the on-demand price: of a managed spot job it shortens
+the seconds, not the price (its savings formula compares these seconds with those of the training). What has no
+billable seconds (yet) is estimated from its training. A heterogeneous cluster has no price.
+"""
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
+from spot_relay.domain.launch import max_runtime_seconds
+from spot_relay.domain.run import AttemptStatus
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from spot_relay.domain.job import Placement
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.prices import Price, PriceList
+    from spot_relay.domain.run import Attempt, Run
+
+_HOUR = 3600
+# What adding floats may leave above a sum.
+_FLOAT_NOISE = 1e-9
+
+
+def attempt_cost(attempt: Attempt, prices: PriceList | None, now: datetime) -> float | None:
+    """Give what an attempt has cost so far; None if it trained and its instance type has no price.
+
+    Until its billable seconds are known it is an estimate: its training, at the price of its market.
+    """
+    if not attempt.has_trained and not attempt.billable_seconds:
+        return 0.0
+    price = _price(attempt.placement, prices)
+    if price is None:
+        return None
+    if attempt.billable_seconds is not None:
+        return _usd(attempt.billable_seconds, attempt.placement, price.on_demand_usd)
+    return _usd(_trained(attempt, now), attempt.placement, price.usd_per_hour(attempt.placement.market))
+
+
+def kept_on_demand_cost(attempt: Attempt, prices: PriceList | None, now: datetime) -> float | None:
+    """Give what an attempt's training, without what was lost of it, would have cost on demand; None as above."""
+    if not attempt.has_trained:
+        return 0.0
+    price = _price(attempt.placement, prices)
+    kept = max(0.0, _trained(attempt, now) - attempt.wasted_seconds)
+    return None if price is None else _usd(kept, attempt.placement, price.on_demand_usd)
+
+
+def wasted_cost(attempt: Attempt, prices: PriceList | None, now: datetime) -> float | None:
+    """Give the part of an attempt's cost that went into training that was lost; None as above."""
+    cost, trained = attempt_cost(attempt, prices, now), _trained(attempt, now)
+    if cost is None:
+        return None
+    return cost * min(1.0, attempt.wasted_seconds / trained) if trained else 0.0
+
+
+def total(costs: Iterable[float | None]) -> float | None:
+    """Add up costs; one that is not known leaves the sum unknown."""
+    found = list(costs)
+    known = [cost for cost in found if cost is not None]
+    return sum(known) if len(known) == len(found) else None
+
+
+def spent(run: Run, now: datetime) -> float | None:
+    """Give what all attempts have cost so far; None if a price is missing."""
+    return total(attempt_cost(attempt, run.prices, now) for attempt in run.attempts)
+
+
+def worst_cost(run: Run, placement: Placement) -> float | None:
+    """Give the most that another attempt in the placement may cost: all of its MaxRuntimeInSeconds; None as above.
+
+    For spot it is as good as the list's spot price, and an upper bound where that is not known.
+    """
+    price = _price(placement, run.prices)
+    if price is None:
+        return None
+    return _usd(max_runtime_seconds(run.training_job), placement, price.usd_per_hour(placement.market))
 
 
 def unaffordable(run: Run, placement: Placement, now: datetime) -> str | None:
     """Say why the run may not pay for another attempt in the placement, or None if it may."""
-    return None if run.policy.budgets.money_usd is None else f"no price is known for {placement.instance_type} ({now})"
+    budget = run.policy.budgets.money_usd
+    if budget is None:
+        return None
+    gone, worst = spent(run, now), worst_cost(run, placement)
+    if worst is None:
+        return _without_price(run, placement.instance_type)
+    if gone is None:
+        unpriced = next(a.placement for a in run.attempts if attempt_cost(a, run.prices, now) is None)
+        return _without_price(run, unpriced.instance_type)
+    if gone + worst <= budget + _FLOAT_NOISE:
+        return None
+    asked = f"policy.budgets.money_usd of {_shown(gone + worst, ceil)} or more"
+    begun = any(attempt.status is not AttemptStatus.PLANNED for attempt in run.attempts)
+    where = f"{placement.instance_count} x {placement.instance_type} ({placement.market})"
+    return (
+        f"policy.budgets.money_usd is {_shown(budget)} USD, {_shown(gone)} USD are spent, and an attempt on {where} "
+        f"may cost up to {_shown(worst)} USD (MaxRuntimeInSeconds {max_runtime_seconds(run.training_job)}). "
+        + (f"Resume the run with a {asked}" if begun else f"Give a {asked}, or a smaller MaxRuntimeInSeconds")
+    )
+
+
+def _without_price(run: Run, instance_type: str) -> str:
+    """Say that a money budget needs a price, and why there is none."""
+    needs = f"policy.budgets.money_usd needs the price of {instance_type}"
+    if run.training_job.get("ResourceConfig", {}).get("InstanceGroups"):
+        return f"{needs}, and a heterogeneous cluster (InstanceGroups) has none. Submit the run without a money budget"
+    if run.prices is None:
+        why = "the stack had no price list when the run was submitted"
+    else:
+        why = f"the price list of that time ({run.prices.source}, {run.prices.as_of:%Y-%m-%d}) has none"
+    return f"{needs}, and {why}. Have the list refreshed before you submit the run, or leave the money budget out"
+
+
+def _price(placement: Placement, prices: PriceList | None) -> Price | None:
+    return prices.by_instance_type.get(placement.instance_type) if prices else None
+
+
+def _trained(attempt: Attempt, now: datetime) -> float:
+    """Give the seconds that an attempt has trained, as far as is known."""
+    if attempt.training_seconds is not None:
+        return attempt.training_seconds
+    if attempt.training_started_at is None:
+        return 0.0
+    # Interrupted, it neither trains nor costs; earlier interruptions of a living attempt are counted in.
+    until = attempt.ended_at or attempt.waiting_since or now
+    return max(0.0, (until - attempt.training_started_at).total_seconds())
+
+
+def _usd(seconds: float, placement: Placement, usd_per_hour: float) -> float:
+    return seconds * placement.instance_count * usd_per_hour / _HOUR
+
+
+def _shown(usd: float, rounded: Callable[[float], int] = round) -> str:
+    """Write an amount in whole cents, or in hundredths of them below a dollar."""
+    digits = 2 if usd >= 1 or usd == 0 else 4
+    return f"{rounded(round(usd * 10**digits, 6)) / 10**digits:.{digits}f}"

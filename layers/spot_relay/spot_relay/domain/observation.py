@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from spot_relay.domain.job import ENDED_STATUSES, WAITING_FOR_CAPACITY
+from spot_relay.domain.job import ENDED_SECONDARIES, ENDED_STATUSES, WAITING_FOR_CAPACITY
 from spot_relay.domain.policy import ReturnToSpot
 from spot_relay.domain.refusal import Refusal
 
@@ -54,6 +54,11 @@ class CanaryChanged:
 
     canary: int
     secondary_status: str
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the event claims that the canary has ended."""
+        return self.secondary_status in ENDED_SECONDARIES
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from spot_relay.domain.job import Market, Pool
+from spot_relay.domain.values import replace
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,13 @@ class Outbox:
 
     def __bool__(self) -> bool:
         """Whether anything is owed."""
-        return self != Outbox()
+        return self.acts or self.status or self.announce or bool(self.measures)
 
     @property
     def acts(self) -> bool:
         """Whether something is owed that the run cannot go on without."""
-        return bool(self.actions)
+        jobs = self.launch is not None or self.canary is not None or self.stop is not None
+        return jobs or self.stop_canary is not None or bool(self.freed)
 
     @property
     def actions(self) -> Outbox:

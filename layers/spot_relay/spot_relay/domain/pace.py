@@ -25,8 +25,8 @@ REACTION_SECONDS = 300.0
 SENSING_SECONDS = 300.0
 # A blind return to spot gives up on-demand for a wait this long; traces show longer ones to cost more than they win.
 BLIND_WAIT_SECONDS = 900.0
-# A canary's start, its few minutes, and the stop of the on-demand job: less work than this is not worth a return.
-RETURN_SECONDS = 600.0
+# The stop of the on-demand job, in which nothing trains: a return has to be worth it, and to leave the time for it.
+RETURN_SECONDS = 180.0
 # With so few changeovers measured, what the user expects still counts.
 FEW_CHANGEOVERS = 10
 # A training job lives 30 days at most.
@@ -85,7 +85,9 @@ class Standing:
             return None
         seconds = max(0.0, (self.work - allowed) / (1 - self.pace))
         worthwhile = self.work - seconds > self.changeover + RETURN_SECONDS
-        return seconds if worthwhile else None
+        # Time and work shrink alike on demand, so what is too near the safety net now always will be.
+        safe = self.time - self.work > self.reserve + RETURN_SECONDS
+        return seconds if worthwhile and safe else None
 
 
 def standing_of(run: Run, now: datetime) -> Standing | None:

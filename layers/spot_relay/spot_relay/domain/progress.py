@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.job import WAITING_FOR_CAPACITY, Market, SecondaryStatus, TrainingJobStatus
+from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.job import Checkpoint, Job
@@ -25,23 +26,21 @@ class _Stretch:
     startup: float
 
 
-def count(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint | None, now: datetime) -> tuple[Run, Attempt]:
-    """Take a described job's training since the last look into the run's progress; times are counted once.
+def counted(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint | None, now: datetime) -> Run:
+    """Put the attempt into the run, with its job's training since the last look in the progress, counted once.
 
     Training up to the newest checkpoint is kept, what came after it is wasted once the stretch has ended. What a
-    completed job trained is all kept. Of several stretches since the last look, all but the last count as kept up
-    to their end where a later checkpoint exists: what was lost between them can't be known any more.
+    completed job trained last is all kept. Of several stretches since the last look, all but the last count as kept
+    up to their end where a later checkpoint exists: what was lost between them can't be known any more.
     """
-    kept, wasted, until = run.progress_seconds, float(attempt.wasted_seconds), attempt.counted_until
+    kept, wasted, until = run.progress_seconds, 0.0, attempt.counted_until
     changeovers = run.changeovers
     saved_at = checkpoint.last_modified if checkpoint else None
-    stretches = _stretches(job, attempt.placement.market)
+    stretches = _stretches(job, attempt.placement.market, until)
     for stretch in stretches:
         if job.status == TrainingJobStatus.COMPLETED:
             saved_at = now if run.checkpoint_uri or stretch is stretches[-1] else None
         start, end = max(stretch.start, until or stretch.start), stretch.end or now
-        if stretch.end is not None and until is not None and stretch.end <= until:
-            continue
         saved = min(max(saved_at, start), end) if saved_at else start
         kept += (saved - start).total_seconds()
         if stretch.end is None:
@@ -51,12 +50,18 @@ def count(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint | None, n
         wasted += lost
         changeovers = (*changeovers, round(stretch.startup + lost))
         until = end
-    run = replace(run, progress_seconds=round(kept, 3), changeovers=changeovers[-KEPT_CHANGEOVERS:])
-    return run, replace(attempt, wasted_seconds=round(wasted), counted_until=until)
+    if until != attempt.counted_until:
+        attempt = replace(attempt, wasted_seconds=attempt.wasted_seconds + round(wasted), counted_until=until)
+    return replace(
+        run,
+        attempts=run.attempts_with(attempt),
+        progress_seconds=round(kept, 3),
+        changeovers=changeovers[-KEPT_CHANGEOVERS:],
+    )
 
 
-def _stretches(job: Job, market: Market) -> tuple[_Stretch, ...]:
-    """List a job's stretches of training.
+def _stretches(job: Job, market: Market, until: datetime | None) -> tuple[_Stretch, ...]:
+    """List a job's stretches of training that have not ended by ``until``.
 
     Spot capacity is there from the end of the wait on; an on-demand job's whole start is the price of its start.
     """
@@ -68,6 +73,8 @@ def _stretches(job: Job, market: Market) -> tuple[_Stretch, ...]:
             up_since = waited_until if market is Market.SPOT else up_since
         elif entry.status == SecondaryStatus.TRAINING:
             end = entry.ended_at or (job.ended_at or job.modified_at if job.has_ended else None)
-            found.append(_Stretch(entry.started_at, end, max(0.0, (entry.started_at - up_since).total_seconds())))
+            if end is None or until is None or end > until:
+                startup = max(0.0, (entry.started_at - up_since).total_seconds())
+                found.append(_Stretch(entry.started_at, end, startup))
             up_since = end or up_since
     return tuple(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 from math import inf
@@ -14,6 +14,7 @@ from spot_relay.domain.launch import max_runtime_seconds
 from spot_relay.domain.money import unaffordable
 from spot_relay.domain.pace import AHEAD_OF_PACE, max_wait_seconds, standing_of
 from spot_relay.domain.run import MAX_ATTEMPTS, Attempt, Run, Spent
+from spot_relay.domain.values import replace
 
 _BUDGETS = {
     Outcome.MAX_WAIT_TIME_EXCEEDED: ("expired_waits", "the wait for spot capacity expired"),

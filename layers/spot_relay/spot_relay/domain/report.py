@@ -69,7 +69,7 @@ def _deadline(run: Run) -> dict[str, Any] | None:
 
 def status_document(run: Run) -> dict[str, Any]:
     """Show a run. Nothing of the training job's HyperParameters or Environment is in it: they may hold secrets."""
-    account = account_of(run)
+    account = account_of(run, run.updated_at)
     return {
         "run_id": run.id,
         "status": run.status,
@@ -94,7 +94,7 @@ def status_document(run: Run) -> dict[str, Any]:
 
 def announcement(run: Run) -> dict[str, Any]:
     """Tell that a run has ended or goes on again: the detail of the Spot Relay Run State Change event."""
-    account = account_of(run)
+    account = account_of(run, run.updated_at)
     return {
         "run_id": run.id,
         "status": run.status,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from spot_relay.domain.policy import Deadline
 from spot_relay.domain.relaunch import Following, following, relaunch_forbidden
 from spot_relay.domain.run import OUTBOX_PATIENCE, AttemptStatus, Run, RunStatus, Spent
 from spot_relay.domain.steps import CHECK_SOON, Decision, becomes, finish, launch_again, plan
+from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.facts import Facts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -12,6 +12,7 @@ from spot_relay.domain.job import Checkpoint, Market, Placement, Pool
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.policy import Policy
 from spot_relay.domain.prices import PriceList
+from spot_relay.domain.values import replace
 
 MAX_ATTEMPTS = 50
 # Longer than any function may run, so that whoever saved the outbox has either performed it or died.
@@ -228,8 +229,12 @@ class Run:
 
     def with_attempt(self, attempt: Attempt) -> Run:
         """Put a newer state of an attempt, or the next attempt, in its place."""
+        return replace(self, attempts=self.attempts_with(attempt))
+
+    def attempts_with(self, attempt: Attempt) -> tuple[Attempt, ...]:
+        """Give the attempts with a newer state of one, or with the next one."""
         index = attempt.number - 1
-        return replace(self, attempts=(*self.attempts[:index], attempt, *self.attempts[index + 1 :]))
+        return (*self.attempts[:index], attempt, *self.attempts[index + 1 :])
 
 
 def placement_of(training_job: dict[str, Any]) -> Placement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from spot_relay.domain.ending import Outcome
 from spot_relay.domain.money import unaffordable
 from spot_relay.domain.outbox import Outbox, Room
 from spot_relay.domain.run import OUTBOX_PATIENCE, Attempt, AttemptStatus, CanaryStatus, Explanation, Run, RunStatus
+from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.job import Checkpoint
@@ -43,14 +44,14 @@ def becomes(run: Run, now: datetime, reason: str, owes: Outbox | None = None, **
     return Decision(replace(run, updated_at=now, reason=reason, **changes), owes, reason)
 
 
-def explained(decision: Decision, observation: str, now: datetime) -> Decision:
-    """Keep on the run why it was changed; what repeats itself stands once."""
-    known = decision.run.decisions
-    if known and (known[-1].observation, known[-1].reason) == (observation, decision.reason):
+def explained(run: Run, observation: str, reason: str, now: datetime) -> Run:
+    """Keep on a run why it was changed; what repeats itself stands once."""
+    known = run.decisions
+    if known and known[-1].reason == reason and known[-1].observation == observation:
         kept = (*known[:-1], replace(known[-1], times=known[-1].times + 1, until=now))
     else:
-        kept = (*known, Explanation(now, observation, decision.reason))[-KEPT_DECISIONS:]
-    return replace(decision, run=replace(decision.run, decisions=kept))
+        kept = (*known[1 - KEPT_DECISIONS :], Explanation(now, observation, reason))
+    return replace(run, decisions=kept)
 
 
 def room_left(before: Run, after: Run) -> Outbox:

@@ -5,7 +5,7 @@ A switch stops the live job; the next attempt is launched once that job is descr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from spot_relay.domain.pace import Demand, standing_of
 from spot_relay.domain.policy import ReturnToSpot
 from spot_relay.domain.relaunch import affordable_on_demand, relaunch_forbidden, wait_limit
 from spot_relay.domain.run import MAX_ATTEMPTS, Attempt, AttemptStatus, Canary, CanaryStatus, Run
+from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.facts import Facts
