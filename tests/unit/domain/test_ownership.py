@@ -174,8 +174,8 @@ def test_what_could_not_be_published_is_published_by_the_tick_when_it_can_be(shu
 def test_an_attempt_whose_billable_seconds_are_unknown_is_left_out_of_the_savings() -> None:
     run = accept(submission(), "one", NOON)
     unknown = run.with_attempt(replace(run.current, training_seconds=80))
-    assert account_of(unknown).savings_percent is None
-    assert account_of(unknown).training_seconds == 80
+    assert account_of(unknown, NOON).savings_percent is None
+    assert account_of(unknown, NOON).training_seconds == 80
 
 
 def test_the_time_a_user_took_to_resume_a_run_is_no_metric(world: World) -> None:

@@ -109,11 +109,11 @@ def test_the_wait_for_capacity_is_the_time_before_training_and_after_each_interr
 def test_the_savings_are_the_services_own_formula() -> None:
     run = accept(submission(), "one", NOON)
     attempt = replace(run.current, training_seconds=80, billable_seconds=25)
-    assert account_of(run.with_attempt(attempt)).savings_percent == 68.8
+    assert account_of(run.with_attempt(attempt), NOON).savings_percent == 68.8
 
 
 def test_a_run_that_never_trained_has_no_savings() -> None:
-    assert account_of(accept(submission(), "one", NOON)).savings_percent is None
+    assert account_of(accept(submission(), "one", NOON), NOON).savings_percent is None
 
 
 def test_an_on_demand_job_is_placed_on_demand() -> None:
