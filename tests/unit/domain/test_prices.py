@@ -26,7 +26,10 @@ def refusal_of(entry: Any, name: str = "ml.p3.2xlarge") -> str:
 
 def test_a_price_file_tells_prices_by_instance_type_and_of_spot_where_it_knows_them() -> None:
     entries = {"ml.p3.2xlarge": {"on_demand_usd": 3.825, "spot_usd": 1.15}, "ml.m5.xlarge": {"on_demand_usd": 1}}
-    assert read_prices(json.dumps({"prices": entries})) == {"ml.p3.2xlarge": Price(3.825, 1.15), "ml.m5.xlarge": Price(1.0)}
+    assert read_prices(json.dumps({"prices": entries})) == {
+        "ml.p3.2xlarge": Price(3.825, 1.15),
+        "ml.m5.xlarge": Price(1.0),
+    }
 
 
 @pytest.mark.parametrize("text", ["", "prices:", "{", '{"prices": {"ml.p3.2xlarge": {"on_demand_usd": 3,825}}}'])
