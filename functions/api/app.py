@@ -14,9 +14,9 @@ from spot_relay import bootstrap
 from spot_relay.adapters.inbound import InvalidQueryError, read_page
 from spot_relay.domain.report import status_document
 from spot_relay.ports import PrefixTakenError
-from spot_relay.service import NameConflictError, NoSuchRunError, RejectedError
+from spot_relay.service import NameConflictError, NoSuchRunError, RejectedError, UnacceptableError
 from spot_relay.settings import RunSettings, SubmissionSettings
-from spot_relay.spec import Format, InvalidSpecError, Rules, read_submission
+from spot_relay.spec import Format, InvalidSpecError, Rules, read_resumption, read_submission
 
 logger = Logger()
 app = APIGatewayRestResolver()
@@ -25,6 +25,7 @@ rules = Rules(**asdict(SubmissionSettings.from_env()))
 
 REFUSALS = {
     InvalidSpecError: (HTTPStatus.BAD_REQUEST, "InvalidSpec"),
+    UnacceptableError: (HTTPStatus.BAD_REQUEST, "InvalidSpec"),
     InvalidQueryError: (HTTPStatus.BAD_REQUEST, "InvalidQuery"),
     NoSuchRunError: (HTTPStatus.NOT_FOUND, "NoSuchRun"),
     NameConflictError: (HTTPStatus.CONFLICT, "NameConflict"),
@@ -36,8 +37,7 @@ REFUSALS = {
 @app.post("/runs")
 def submit_run() -> tuple[dict[str, Any], int]:
     """Accept a spec; the same spec again is the same run."""
-    body = (app.current_event.decoded_body or "").encode()
-    run = service.submit(read_submission(body, Format.JSON, rules))
+    run = service.submit(read_submission(_body(), Format.JSON, rules))
     return status_document(run), HTTPStatus.ACCEPTED
 
 
@@ -63,16 +63,20 @@ def stop_run(run_id: str) -> tuple[dict[str, Any], int]:
 
 @app.post("/runs/<run_id>/resume")
 def resume_run(run_id: str) -> tuple[dict[str, Any], int]:
-    """Let an ended run go on from its newest checkpoint."""
-    return status_document(service.resume(run_id)), HTTPStatus.ACCEPTED
+    """Let an ended run go on from its newest checkpoint, with what the body changes of budgets and deadline."""
+    return status_document(service.resume(run_id, read_resumption(_body()))), HTTPStatus.ACCEPTED
+
+
+def _body() -> bytes:
+    return (app.current_event.decoded_body or "").encode()
 
 
 @app.exception_handler(list(REFUSALS))  # type: ignore[untyped-decorator]
 def refuse(error: Exception) -> Response[str]:
     """Answer what a user can mend."""
     status, code = REFUSALS[type(error)]
-    details = error.details if isinstance(error, InvalidSpecError) else []
-    message = f"The spec has {len(details)} problem{'s' * (len(details) != 1)}." if details else str(error)
+    details = error.details if isinstance(error, InvalidSpecError | UnacceptableError) else []
+    message = f"The document has {len(details)} problem{'s' * (len(details) != 1)}." if details else str(error)
     return _refusal(status, code, message, details)
 
 

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from spot_relay import bootstrap
 from spot_relay.adapters.inbound import read_upload
 from spot_relay.ports import PrefixTakenError
-from spot_relay.service import NameConflictError
+from spot_relay.service import NameConflictError, UnacceptableError
 from spot_relay.settings import RunSettings, SubmissionSettings
 from spot_relay.spec import MAX_BYTES, Format, InvalidSpecError, Rules, read_submission
 
@@ -32,7 +32,7 @@ def submit(record: SQSRecord) -> None:
         return
     try:
         run = service.submit(read_submission(data, Format.of(upload.key), rules))
-    except InvalidSpecError as error:
+    except (InvalidSpecError, UnacceptableError) as error:
         logger.warning("the spec is refused", key=upload.key, problems=len(error.details))
         files.report(upload, error.details, service.clock())
     except NameConflictError as error:

@@ -207,9 +207,9 @@ def test_the_day_that_sagemaker_gives_by_default_is_counted_too() -> None:
     assert "its default is 86400" in found[RUNTIME]
 
 
-def test_a_canary_needs_an_image_and_by_default_there_is_no_way_back_without_one() -> None:
-    assert deadline_of(POLICY, **BY_NAME).return_to_spot is ReturnToSpot.NEVER
-    assert deadline_of({**POLICY, "return_to_spot": "blind"}, **BY_NAME).return_to_spot is ReturnToSpot.BLIND
+def test_a_canary_needs_an_image_and_by_default_the_way_back_is_blind_without_one() -> None:
+    assert deadline_of(POLICY, **BY_NAME).return_to_spot is ReturnToSpot.BLIND
+    assert deadline_of({**POLICY, "return_to_spot": "never"}, **BY_NAME).return_to_spot is ReturnToSpot.NEVER
     found = problems_of(wrapped({**POLICY, "return_to_spot": "canary"}, **BY_NAME))
     assert set(found) == {"policy.return_to_spot"}
     assert "use blind or never" in found["policy.return_to_spot"]
@@ -218,7 +218,7 @@ def test_a_canary_needs_an_image_and_by_default_there_is_no_way_back_without_one
 def test_a_canary_has_one_instance_type() -> None:
     group = {"InstanceGroupName": "a", "InstanceType": "ml.m5.large", "InstanceCount": 1}
     cluster = {"ResourceConfig": {"VolumeSizeInGB": 1, "InstanceGroups": [group]}}
-    assert deadline_of(POLICY, **cluster).return_to_spot is ReturnToSpot.NEVER
+    assert deadline_of(POLICY, **cluster).return_to_spot is ReturnToSpot.BLIND
     found = problems_of(wrapped({**POLICY, "return_to_spot": "canary"}, **cluster))
     assert set(found) == {"policy.return_to_spot"}
 

@@ -67,10 +67,11 @@ def on_demand_place(run: Run) -> Place | None:
 
 
 def spot_place(run: Run) -> Place | None:
-    """Give the place to return to from on-demand: the first spot rung, or else the present instances on spot."""
-    rungs, here = ladder_of(run.policy, run.training_job), run.current.rung
-    listed = [(i, rung.placement) for i, rung in enumerate(rungs) if rung.placement.market is Market.SPOT]
-    return _first_open(run, listed or [(here, replace(rungs[here].placement, market=Market.SPOT))])
+    """Give the place to return to from on-demand: the ladder's first spot rung; None if it has none that is open."""
+    rungs = ladder_of(run.policy, run.training_job)
+    return _first_open(
+        run, ((i, rung.placement) for i, rung in enumerate(rungs) if rung.placement.market is Market.SPOT)
+    )
 
 
 def is_open(run: Run, placement: Placement) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.job import Market
+from spot_relay.domain.job import Market, canary_name
 
 if TYPE_CHECKING:
     from spot_relay.domain.job import Placement
@@ -15,6 +15,8 @@ ATTEMPT_TAG = "spot-relay:attempt"
 SUBMISSION_TAG = "spot-relay:submission"
 CANARY_TAG = "spot-relay:canary"
 
+# The longest name that SageMaker gives a training job.
+MAX_JOB_NAME = 63
 # SageMaker's own, where a request names none.
 DEFAULT_MAX_RUNTIME_SECONDS = 86_400
 # The canary has to outlast the stop of the on-demand job: SageMaker gives that 120 s, and it uploads what it has.
@@ -47,6 +49,17 @@ def launch_request(run: Run, attempt: Attempt) -> dict[str, Any]:
 def canary_tags(run: Run, canary: Canary) -> dict[str, str]:
     """Give the tags that mark a training job as this run's canary."""
     return {RUN_ID_TAG: run.id, CANARY_TAG: str(canary.number), SUBMISSION_TAG: run.submission_id}
+
+
+def no_canary(run_id: str, training_job: dict[str, Any]) -> str | None:
+    """Say why a run can have no canary, or None if it can."""
+    if "TrainingImage" not in training_job.get("AlgorithmSpecification", {}):
+        return "a canary needs a TrainingImage, and the job has an AlgorithmName"
+    if training_job.get("ResourceConfig", {}).get("InstanceGroups"):
+        return "a canary has one instance type, and the job has InstanceGroups"
+    if len(canary_name(run_id, 1)) > MAX_JOB_NAME:
+        return f"the name of a canary, {canary_name(run_id, 1)}, would have more than {MAX_JOB_NAME} characters"
+    return None
 
 
 def canary_request(run: Run, canary: Canary, image: str | None) -> dict[str, Any]:

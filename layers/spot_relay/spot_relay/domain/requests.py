@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from spot_relay.domain import measures
 from spot_relay.domain.ending import Outcome
+from spot_relay.domain.launch import no_canary
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.pace import earliest
-from spot_relay.domain.policy import Deadline
+from spot_relay.domain.policy import Deadline, ReturnToSpot
 from spot_relay.domain.relaunch import Following, following, relaunch_forbidden
 from spot_relay.domain.run import OUTBOX_PATIENCE, AttemptStatus, Run, RunStatus, Spent
 from spot_relay.domain.steps import CHECK_SOON, Decision, becomes, finish, launch_again, plan
@@ -71,7 +72,7 @@ def _changed(run: Run, request: ResumeRequested, now: datetime) -> Run | str:
     run = replace(run, policy=replace(run.policy, budgets=replace(run.policy.budgets, **request.budgets)))
     if request.deadline is None:
         return run
-    deadline = _deadline(run.policy.deadline, request.deadline)
+    deadline = _deadline(run, request.deadline)
     if isinstance(deadline, str):
         return deadline
     moved = request.deadline.at is not None or request.deadline.within_seconds is not None
@@ -89,12 +90,17 @@ def _left(expected: int, progress: float) -> int:
     return max(0, round(expected - progress))
 
 
-def _deadline(known: Deadline | None, change: DeadlineChange) -> Deadline | str:
+def _deadline(run: Run, change: DeadlineChange) -> Deadline | str:
+    known, no_canary_why = run.policy.deadline, no_canary(run.id, run.training_job)
     given = {name: value for name, value in asdict(change).items() if value is not None}
     if "at" in given or "within_seconds" in given:
         given = {"at": None, "within_seconds": None} | given
+    if change.return_to_spot is ReturnToSpot.CANARY and no_canary_why:
+        return f"return_to_spot can't be canary: {no_canary_why}"
+    if run.checkpoint_uri is None:
+        return "the run can't have a deadline: its training job has no CheckpointConfig"
     if known is not None:
         return replace(known, **given)
     if "at" not in given or "expected_runtime_seconds" not in given:
         return "the run has no deadline: a first one needs both deadline and expected_runtime"
-    return Deadline(**given)
+    return Deadline(**({"return_to_spot": ReturnToSpot.BLIND} | given if no_canary_why else given))

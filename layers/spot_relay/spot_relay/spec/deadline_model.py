@@ -123,11 +123,12 @@ def deadline_of(keys: DeadlineKeys, return_to_spot: ReturnToSpot) -> Deadline | 
 
 
 def way_back(keys: DeadlineKeys, ladder: list[RungModel] | None, job: Mapping[str, Any]) -> ReturnToSpot:
-    """Give how the run finds back to spot: as it says, else by the default, or not at all where that can't be."""
+    """Give how the run finds back to spot: as it says, else by the best way that it can take."""
     if keys.return_to_spot is not None:
         return ReturnToSpot(keys.return_to_spot)
-    default = Deadline.return_to_spot
-    return ReturnToSpot.NEVER if default in _closed_ways(ladder, job) else default
+    closed = _closed_ways(ladder, job)
+    ways = (Deadline.return_to_spot, ReturnToSpot.BLIND, ReturnToSpot.NEVER)
+    return next(way for way in ways if way not in closed)
 
 
 def _closed_ways(ladder: list[RungModel] | None, job: Mapping[str, Any]) -> dict[ReturnToSpot, str]:
