@@ -113,6 +113,7 @@ class Stack:
             "ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
             "ALLOWED_CHECKPOINT_BUCKETS": "churn-*",
             "OBSERVE_QUEUE_URL": self.queue_url,
+            "ATTEMPT_LIMITS": "",
         }
 
     @property

@@ -100,6 +100,8 @@ CASES = {
     "completed": Case(60, RunStatus.COMPLETED, Outcome.COMPLETED, reason="churn-relay-01 completed the training"),
     "unknown-status": Case(60, RunStatus.IN_PROGRESS, rule=LONG, reason="churn-relay-01 is Rebalancing"),
     "foreign-job": Case(60, RunStatus.IN_PROGRESS, rule=LONG, reason="churn-relay-01 was launched (submitted)"),
+    "canary-training": Case(60, RunStatus.IN_PROGRESS, rule=LONG, reason="churn-relay-01 was launched (submitted)"),
+    "room-freed": Case(60, RunStatus.IN_PROGRESS, rule=LONG, reason="churn-relay-01 was launched (submitted)"),
     "run-due": Case(400, RunStatus.IN_PROGRESS, rule=LONG, reason="churn-relay-01 is described as InProgress / Train"),
 }
 

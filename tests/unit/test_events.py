@@ -17,7 +17,8 @@ EVENTS = Path(__file__).resolve().parents[2] / "events"
 EVERY = sorted(EVENTS.glob("*/*.json"))
 QUEUED = [path for path in EVERY if path.parent.name in {"submit", "observe"}]
 API_CALLS = [path for path in EVERY if path.parent.name == "api"]
-STATE_CHANGES = [path for path in EVERY if path.parent.name == "observe" and path.name != "run-due.json"]
+OURS = {"run-due": "Run Due", "room-freed": "Room Freed"}
+STATE_CHANGES = [path for path in EVERY if path.parent.name == "observe" and path.stem not in OURS]
 
 JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 ENVELOPE = {"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"}
@@ -63,6 +64,7 @@ EXPECTED = {
     "completed": ("Completed", "Completed"),
     "unknown-status": ("InProgress", "Rebalancing"),
     "foreign-job": ("Completed", "Completed"),
+    "canary-training": ("InProgress", "Training"),
 }
 
 
@@ -122,7 +124,7 @@ def test_a_queued_document_is_a_record_as_sqs_sends_it(path: Path) -> None:
 
 def test_no_two_messages_or_events_share_an_id() -> None:
     messages = [_load(path)["Records"][0]["messageId"] for path in QUEUED]
-    events = [_body(path)["id"] for path in QUEUED if path.stem != "run-due"]
+    events = [_body(path)["id"] for path in QUEUED if path.stem not in OURS]
     assert len({*messages, *events}) == len(messages) + len(events)
 
 
@@ -176,14 +178,15 @@ def test_the_transitions_of_a_state_change_are_in_order_and_end_in_its_status(pa
 def test_a_job_matches_the_rule_and_only_ours_carries_our_tags(path: Path) -> None:
     detail = _body(path)["detail"]
     assert JOB_NAME.fullmatch(detail["TrainingJobName"])
-    assert "-relay-" in detail["TrainingJobName"]
     ours = {tag for tag in detail["Tags"] if tag.startswith("spot-relay:")}
     if path.stem == "foreign-job":
+        assert "-relay-" in detail["TrainingJobName"]
         assert ours == set()
-    else:
-        assert detail["TrainingJobName"] == "churn-relay-01"
-        assert ours == {"spot-relay:run-id", "spot-relay:attempt", "spot-relay:submission"}
-        assert detail["Tags"]["spot-relay:run-id"] == "churn"
+        return
+    kind = "canary" if path.stem == "canary-training" else "attempt"
+    assert detail["TrainingJobName"] == {"attempt": "churn-relay-01", "canary": "churn-canary-01"}[kind]
+    assert ours == {"spot-relay:run-id", f"spot-relay:{kind}", "spot-relay:submission"}
+    assert detail["Tags"]["spot-relay:run-id"] == "churn"
 
 
 def test_the_failures_are_the_texts_that_sagemaker_writes() -> None:
@@ -214,9 +217,10 @@ def test_an_uploaded_spec_is_told_as_s3_tells_it() -> None:
     assert detail["object"]["key"].startswith("runs/")
 
 
-def test_a_due_run_is_told_as_the_tick_tells_it() -> None:
-    event = _body(EVENTS / "observe" / "run-due.json")
-    assert event == {"source": "spot-relay", "detail-type": "Run Due", "detail": {"run_id": "churn"}}
+@pytest.mark.parametrize(("name", "kind"), OURS.items())
+def test_a_message_of_our_own_says_which_run_it_is_about(name: str, kind: str) -> None:
+    event = _body(EVENTS / "observe" / f"{name}.json")
+    assert event == {"source": "spot-relay", "detail-type": kind, "detail": {"run_id": "churn"}}
 
 
 def test_a_tick_is_told_as_the_scheduler_tells_it() -> None:
@@ -262,6 +266,14 @@ def test_the_submitted_training_job_is_a_request_that_sagemaker_takes() -> None:
     assert shape is not None
     request = {"TrainingJobName": f"{spec['name']}-relay-01", **spec["training_job"]}
     assert ParamValidator().validate(request, shape).generate_report() == ""
+
+
+def test_the_canary_sleeps_and_touches_nothing_of_the_runs() -> None:
+    job = json.loads(_load(EVENTS / "api" / "create-run.json")["body"])["training_job"]
+    detail = _body(EVENTS / "observe" / "canary-training.json")["detail"]
+    assert (detail["HyperParameters"], detail["InputDataConfig"]) == ({}, [])
+    assert detail["AlgorithmSpecification"]["ContainerEntrypoint"] == ["/bin/sh", "-c"]
+    assert (detail["ResourceConfig"], detail["RoleArn"]) == (job["ResourceConfig"], job["RoleArn"])
 
 
 def test_the_state_changes_are_of_the_job_that_was_submitted() -> None:

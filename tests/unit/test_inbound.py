@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
@@ -19,14 +19,19 @@ from spot_relay.adapters.inbound import (
     read_observation,
     read_page,
     read_upload,
+    room_freed,
     run_due,
 )
-from spot_relay.domain.observation import Due, JobChanged
+from spot_relay.domain.observation import CanaryChanged, Due, JobChanged, Observation, RoomFreed
 from spot_relay.domain.run import RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 OBSERVED = sorted((EVENTS / "observe").glob("*.json"))
-STATE_CHANGES = [path for path in OBSERVED if path.stem not in {"run-due", "foreign-job"}]
+OTHERS = {"run-due", "room-freed", "foreign-job", "canary-training"}
+STATE_CHANGES = [path for path in OBSERVED if path.stem not in OTHERS]
 
 
 def body(path: Path) -> str:
@@ -63,16 +68,41 @@ def test_a_due_run_is_read_as_the_tick_writes_it() -> None:
     assert json.loads(run_due("churn")) == json.loads(body(EVENTS / "observe" / "run-due.json"))
 
 
+def test_freed_room_is_read_as_it_is_written() -> None:
+    assert read_observation(body(EVENTS / "observe" / "room-freed.json")) == ("churn", RoomFreed())
+    assert json.loads(room_freed("churn")) == json.loads(body(EVENTS / "observe" / "room-freed.json"))
+
+
+@pytest.mark.parametrize(("write", "observation"), [(run_due, Due()), (room_freed, RoomFreed())])
 @pytest.mark.parametrize("run_id", ["churn", "a", 'a"b', "é\n", "run-relay-1"])
-def test_what_the_tick_writes_is_read_back(run_id: str) -> None:
-    assert read_observation(run_due(run_id)) == (run_id, Due())
+def test_a_message_of_our_own_is_read_back(write: Callable[[str], str], observation: Observation, run_id: str) -> None:
+    assert read_observation(write(run_id)) == (run_id, observation)
+
+
+def test_a_state_change_of_a_canary_tells_its_number_and_how_it_is() -> None:
+    told = read_observation(body(EVENTS / "observe" / "canary-training.json"))
+    assert told == ("churn", CanaryChanged(1, "Training"))
+    stopped = changed(TrainingJobName="churn-canary-17", SecondaryStatus="MaxWaitTimeExceeded")
+    assert read_observation(stopped) == ("churn", CanaryChanged(17, "MaxWaitTimeExceeded"))
+
+
+def test_the_end_of_a_jobs_name_tells_an_attempt_from_a_canary() -> None:
+    run_id, observation = read_observation(changed(TrainingJobName="a-canary-02-relay-13")) or ("", None)
+    assert run_id == "a-canary-02"
+    assert isinstance(observation, JobChanged)
+    told = read_observation(changed(TrainingJobName="a-relay-02-canary-13"))
+    assert told == ("a-relay-02", CanaryChanged(13, "Completed"))
 
 
 @pytest.mark.parametrize(
     "name",
-    ["churn", "churn-relay-1", "churn-relay-001", "-relay-01", "churn-relay-01-x", "churn-relay-aa", "é-relay-01"],
+    [
+        "churn",
+        *("churn-relay-1", "churn-relay-001", "-relay-01", "churn-relay-01-x", "churn-relay-aa", "é-relay-01"),
+        *("churn-canary-1", "churn-canary-001", "-canary-01", "churn-canary-01-x", "churn-canary-aa", "é-canary-01"),
+    ],
 )
-def test_a_job_that_no_attempt_can_be_is_nobodys(name: str) -> None:
+def test_a_job_that_neither_an_attempt_nor_a_canary_can_be_is_nobodys(name: str) -> None:
     assert read_observation(changed(TrainingJobName=name)) is None
 
 
@@ -118,6 +148,8 @@ def test_without_a_moment_of_its_own_a_change_has_that_of_its_event() -> None:
         changed(TrainingJobName=["churn-relay-01"]),
         changed(TrainingJobStatus=None),
         changed(SecondaryStatus=None),
+        changed(TrainingJobName="churn-canary-01", SecondaryStatus=None),
+        changed(TrainingJobName="churn-canary-01", SecondaryStatus=5),
         changed(TrainingJobStatus={"a": 1}),
         changed(SecondaryStatus=5),
         changed(LastModifiedTime="yesterday"),
@@ -128,6 +160,8 @@ def test_without_a_moment_of_its_own_a_change_has_that_of_its_event() -> None:
         changed(LastModifiedTime=None).replace('"time"', '"moment"'),
         json.dumps({"source": "spot-relay", "detail-type": "Run Due", "detail": {"run_id": ["churn"]}}),
         json.dumps({"source": "spot-relay", "detail-type": "Run Due", "detail": {"run_id": ""}}),
+        json.dumps({"source": "spot-relay", "detail-type": "Room Freed", "detail": {"run_id": ""}}),
+        json.dumps({"source": "spot-relay", "detail-type": "Room Freed", "detail": {}}),
     ],
     ids=lambda text: text[:40],
 )
@@ -141,10 +175,11 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
+KINDS = ["Run Due", "Room Freed", "SageMaker Training Job State Change", "Object Created"]
 DETAILS = st.fixed_dictionaries(
     {},
     optional={
-        "TrainingJobName": JSON | st.just("churn-relay-01"),
+        "TrainingJobName": JSON | st.sampled_from(["churn-relay-01", "churn-canary-01"]),
         "TrainingJobStatus": JSON | st.just("Stopped"),
         "SecondaryStatus": JSON | st.just("MaxWaitTimeExceeded"),
         "LastModifiedTime": JSON | st.integers().map(str),
@@ -157,7 +192,7 @@ ENVELOPES = st.fixed_dictionaries(
     {},
     optional={
         "source": JSON | st.sampled_from(["spot-relay", "aws.sagemaker", "aws.s3"]),
-        "detail-type": JSON | st.sampled_from(["Run Due", "SageMaker Training Job State Change", "Object Created"]),
+        "detail-type": JSON | st.sampled_from(KINDS),
         "time": JSON | st.just("2025-06-03T11:14:12Z"),
         "detail": DETAILS | JSON,
     },
@@ -179,8 +214,10 @@ def test_any_text_gives_an_observation_none_or_an_unreadable_event_and_nothing_e
             assert isinstance(observation.status, str)
             assert isinstance(observation.secondary_status, str)
             assert observation.at.tzinfo is UTC
+        elif isinstance(observation, CanaryChanged):
+            assert isinstance(observation.secondary_status, str)
         else:
-            assert observation == Due()
+            assert observation in (Due(), RoomFreed())
 
 
 @given(text=st.text() | JSON.map(json.dumps) | ENVELOPES)
