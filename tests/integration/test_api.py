@@ -60,7 +60,7 @@ def test_a_bad_spec_is_refused_with_every_problem_and_its_path(stack: Stack) -> 
     code, error = stack.call("create-run", spec(RoleArn="arn:aws:iam::000000000000:role/admin", Enviroment={"A": "b"}))
     assert (code, error["code"]) == (400, "InvalidSpec")
     assert {detail["path"] for detail in error["details"]} == {"training_job.RoleArn", "training_job.Enviroment"}
-    assert error["message"] == "The spec has 2 problems."
+    assert error["message"] == "The document has 2 problems."
     assert all(detail["message"] for detail in error["details"])
     assert stack.aws.simulator.calls("CreateTrainingJob") == []
 
