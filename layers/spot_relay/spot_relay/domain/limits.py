@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.run import Run
 
-# The name that stands for every instance type without a limit of its own.
+# The name that stands for each instance type without a limit of its own.
 OTHERS = "*"
 # The holders of an instance type share one item of the table, and an item has 400 KB.
 MOST = 999
