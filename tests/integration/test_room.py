@@ -25,7 +25,7 @@ def limited(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> str:
     return "LimitReached"
 
 
-def short_of_quota(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> str:  # noqa: ARG001 (as the other one)
+def short_of_quota(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> str:
     """Have the account's quota hold one instance."""
     quota = {"instance_type": "ml.m5.xlarge", "market": "spot", "limit": 1}
     stack.aws.simulator.play(rules=[{"name": "first-*", "train_seconds": 60}], default=LONG, quotas=[quota])
