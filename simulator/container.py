@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
@@ -67,6 +68,13 @@ def training_script(images: Path | None, image: str) -> Path | None:
         return None
     script = images.resolve() / name / _TRAINING_SCRIPT
     return script if script.is_file() else None
+
+
+def command_of(request: Mapping[str, Any], script: Path) -> list[str]:
+    """Give what a container runs: its entry point if the request names one, else the image's script."""
+    algorithm = request["AlgorithmSpecification"]
+    entry: list[str] = algorithm.get("ContainerEntrypoint") or [sys.executable, str(script)]
+    return [*entry, *algorithm.get("ContainerArguments", [])]
 
 
 def furnish(tree: Tree, request: Mapping[str, Any]) -> None:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from threading import Thread
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 
 class TrainingProcess:
-    """A script run by this Python. ``on_line`` gets what it prints, ``on_exit`` is called once it has ended."""
+    """A command under way. ``on_line`` gets what it prints, ``on_exit`` is called once it has ended."""
 
     def __init__(
         self,
-        script: Path,
+        command: Sequence[str],
         folder: Path,
         variables: Mapping[str, str],
         on_line: Callable[[str], None],
@@ -29,7 +28,7 @@ class TrainingProcess:
         self._on_line = on_line
         self._on_exit = on_exit
         self._process = subprocess.Popen(
-            [sys.executable, str(script)],
+            list(command),
             cwd=folder,
             env=dict(variables),
             stdin=subprocess.DEVNULL,

@@ -16,7 +16,7 @@ from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from simulator.checkpoints import CheckpointSync
-from simulator.container import environment, failure_reason, furnish, training_script, tree_for
+from simulator.container import command_of, environment, failure_reason, furnish, training_script, tree_for
 from simulator.job import CheckpointReached, Input, PhaseDone, TrainingExited
 from simulator.process import TrainingProcess
 from simulator.s3 import Place, channel_name_of, fetch
@@ -188,8 +188,9 @@ class Stretch:
                 lines.flush()
                 self._around.logs.ship(self._log_stream, line)
 
+            command = command_of(self._record.request, script)
             variables = environment(self._tree, self._record, self._around.region)
-            process = TrainingProcess(script, self._tree.base, variables, keep, self._changed.set)
+            process = TrainingProcess(command, self._tree.base, variables, keep, self._changed.set)
             try:
                 code = self._follow(process, sync)
             finally:

@@ -301,6 +301,21 @@ def test_a_job_can_be_stopped_before_it_has_a_process(running: Running, sagemake
     assert running.ended("real-waits")["SecondaryStatus"] == "Stopped"
 
 
+def test_an_entry_point_runs_in_the_place_of_the_images_script(running: Running, sagemaker: SageMakerClient) -> None:
+    running.rules({"name": "real-entry", "phases": QUICK})
+    job = local("real-entry", "counts")
+    job["AlgorithmSpecification"] |= {
+        "ContainerEntrypoint": ["/bin/sh", "-c"],
+        "ContainerArguments": ["trap 'echo told; exit 0' TERM; echo asleep; sleep 600 & wait"],
+    }
+    sagemaker.create_training_job(**job)
+    wait_for(lambda: lines(running, "real-entry") == ["asleep"])
+    sagemaker.stop_training_job(TrainingJobName="real-entry")
+
+    assert running.ended("real-entry")["SecondaryStatus"] == "Stopped"
+    assert lines(running, "real-entry") == ["asleep", "told"]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
