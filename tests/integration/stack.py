@@ -130,7 +130,7 @@ class Stack:
         assert found.loader is not None
         module = importlib.util.module_from_spec(found)
         found.loader.exec_module(module)
-        if function == "tick":
+        if function in {"tick", "prices"}:
             module.utc_now = self.clock  # type: ignore[attr-defined]
         else:
             module.service = replace(module.service, clock=self.clock, draw=lambda: 0.5)  # type: ignore[attr-defined]

@@ -12,19 +12,24 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 
 from spot_relay.adapters.announcements import EventBridgeAnnouncements
-from spot_relay.adapters.due_queue import DueQueue
+from spot_relay.adapters.due_queue import DueQueue, SqsWakeups
+from spot_relay.adapters.prices import AwsPriceList, DynamoDBPrices
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.adapters.s3 import S3Checkpoints, S3StatusDocuments, SpecFiles
+from spot_relay.adapters.s3 import S3Checkpoints, S3InputFiles, S3PriceFile, S3StatusDocuments, SpecFiles
+from spot_relay.adapters.slots import DynamoDBSlots
 from spot_relay.adapters.telemetry import PowertoolsTelemetry
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
 from spot_relay.service import Service, utc_now
 
 if TYPE_CHECKING:
     from spot_relay.adapters.batches import LoggedBatches
-    from spot_relay.settings import RunSettings, TickSettings
+    from spot_relay.settings import PriceSettings, RunSettings, TickSettings
 
 # The API's function has 29 s, the others 60: a call that hangs, and is tried again, must leave time to say so.
 _CONFIG = Config(connect_timeout=3, read_timeout=6, retries={"mode": "standard", "total_max_attempts": 2})
+# Nobody waits for prices, and a page of them is large.
+_PATIENT = Config(connect_timeout=3, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
+_PRICE_LIST_REGION = "us-east-1"
 
 
 @cache
@@ -35,13 +40,18 @@ def client(name: str) -> Any:
 
 def service(settings: RunSettings) -> Service:
     """Wire the use cases around runs."""
+    store = DynamoDBRunStore(client("dynamodb"), settings.table, settings.retention)
     return Service(
-        store=DynamoDBRunStore(client("dynamodb"), settings.table, settings.retention),
-        jobs=SageMakerTrainingJobs(client("sagemaker")),
+        store=store,
+        jobs=SageMakerTrainingJobs(client("sagemaker"), settings.canary_image),
         checkpoints=S3Checkpoints(client("s3")),
         documents=S3StatusDocuments(client("s3"), settings.bucket),
         announcements=EventBridgeAnnouncements(client("events")),
         telemetry=PowertoolsTelemetry(Logger()),
+        prices=prices(settings.table),
+        input_files=S3InputFiles(client("s3")),
+        slots=DynamoDBSlots(client("dynamodb"), settings.table, settings.limits, store.load),
+        wakeups=SqsWakeups(client("sqs"), settings.observe_queue_url),
         clock=utc_now,
         draw=random.random,
         new_id=lambda: uuid.uuid4().hex,
@@ -69,3 +79,18 @@ def due_runs(settings: TickSettings) -> DynamoDBRunStore:
 def due_queue(settings: TickSettings) -> DueQueue:
     """Wire the queue that takes due runs."""
     return DueQueue(client("sqs"), settings.observe_queue_url)
+
+
+def prices(table: str) -> DynamoDBPrices:
+    """Wire the stack's price list."""
+    dynamodb = client("dynamodb")
+    return DynamoDBPrices(dynamodb, table, dynamodb.meta.region_name)
+
+
+def price_source(settings: PriceSettings) -> S3PriceFile | AwsPriceList:
+    """Wire what the price list is read from: the operator's file, or the AWS Price List."""
+    if settings.price_file is not None:
+        return S3PriceFile(client("s3"), settings.price_file)
+    # The Price List is served in three regions only, for all of them.
+    pricing = boto3.client("pricing", region_name=_PRICE_LIST_REGION, config=_PATIENT)
+    return AwsPriceList(pricing, client("dynamodb").meta.region_name)

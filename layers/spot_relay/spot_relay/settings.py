@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
@@ -11,6 +12,9 @@ from spot_relay.domain.limits import InvalidLimitsError, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]+/.+")
 
 
 class SettingsError(Exception):
@@ -27,6 +31,7 @@ class RunSettings:
     retention: timedelta
     observe_queue_url: str
     limits: Limits
+    canary_image: str | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -38,6 +43,7 @@ class RunSettings:
             retention=timedelta(days=_whole(env, "RETENTION_DAYS")),
             observe_queue_url=_text(env, "OBSERVE_QUEUE_URL"),
             limits=_limits(env, "ATTEMPT_LIMITS"),
+            canary_image=env.get("CANARY_IMAGE", "").strip() or None,
         )
 
 
@@ -70,6 +76,23 @@ class TickSettings:
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
         """Read the settings; SettingsError names the variable that is missing or wrong."""
         return cls(table=_text(env, "TABLE_NAME"), observe_queue_url=_text(env, "OBSERVE_QUEUE_URL"))
+
+
+@dataclass(frozen=True)
+class PriceSettings:
+    """Where prices are kept, and the file that they are read from, or None for the AWS Price List."""
+
+    table: str
+    price_file: str | None
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; SettingsError names the variable that is missing or wrong."""
+        price_file = env.get("PRICE_FILE", "").strip()
+        if price_file and not _S3_URI.fullmatch(price_file):
+            message = f"the environment variable PRICE_FILE is {price_file!r}; it has to be s3://bucket/key, or empty"
+            raise SettingsError(message)
+        return cls(table=_text(env, "TABLE_NAME"), price_file=price_file or None)
 
 
 def _text(env: Mapping[str, str], name: str) -> str:

@@ -1,15 +1,20 @@
-"""What Spot Relay reads and writes in S3: checkpoints, status documents, uploaded specs and their error reports."""
+"""What Spot Relay reads and writes in S3.
+
+Checkpoints, status documents, uploaded specs and their error reports, the input data of training jobs, a price file.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from spot_relay.domain.job import Checkpoint
+from spot_relay.domain.prices import PriceList, UnusablePricesError, read_prices
 from spot_relay.domain.report import iso
 
 if TYPE_CHECKING:
@@ -23,6 +28,11 @@ if TYPE_CHECKING:
 # Marker files that SageMaker's containers leave beside checkpoints, such as xgboost-checkpoint.3.sagemaker-uploaded.
 _MARKER = ".sagemaker-"
 _MAX_KEY_BYTES = 1024
+# What S3 answers for input data that may not be listed, or not by us.
+_UNLISTED = frozenset({"AccessDenied", "NoSuchBucket"})
+_MAX_LISTED = 1000
+# Some 4000 instance types, and an item of the table, where the list is kept, has 400 KB.
+_MAX_PRICE_FILE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,58 @@ class S3Checkpoints:
             return max(found, key=lambda c: (c.last_modified, len(c.key), c.key), default=None)
         except self.client.exceptions.NoSuchBucket:
             return None
+
+
+@dataclass(frozen=True)
+class S3InputFiles:
+    """The input data of training jobs, where the function may list it."""
+
+    client: S3Client
+
+    def count(self, uri: str, at_most: int) -> int | None:
+        """Count the objects under a prefix, up to a bound; folders do not count. None where they may not be listed."""
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        # One more than is asked for: the prefix is often a folder that is an object, too.
+        size = min(at_most + 1, _MAX_LISTED)
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": size}
+        )
+        files = (item for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/"))
+        try:
+            return sum(1 for _ in islice(files, at_most))
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _UNLISTED:
+                return None
+            raise
+
+
+@dataclass(frozen=True)
+class S3PriceFile:
+    """A price file of the operator's own."""
+
+    client: S3Client
+    uri: str
+
+    def fetch(self, now: datetime) -> PriceList:
+        """Read the file; UnusablePricesError if it can't be read, or tells what field of it is wrong."""
+        bucket, _, key = self.uri.removeprefix("s3://").partition("/")
+        try:
+            answer = self.client.get_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            raise self._unusable(f"it can't be read ({error}); see that it is there, in the stack's account") from error
+        with answer["Body"] as body:
+            content = body.read(_MAX_PRICE_FILE_BYTES + 1)
+        if len(content) > _MAX_PRICE_FILE_BYTES:
+            raise self._unusable(f"it has more than {_MAX_PRICE_FILE_BYTES} bytes")
+        try:
+            return PriceList(self.uri, now, read_prices(content.decode("utf-8")))
+        except UnicodeDecodeError as error:
+            raise self._unusable(f"it is no UTF-8 ({error})") from None
+        except UnusablePricesError as error:
+            raise self._unusable(str(error)) from None
+
+    def _unusable(self, why: str) -> UnusablePricesError:
+        return UnusablePricesError(f"the price file {self.uri} can't be used: {why}")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,25 @@
+"""Reads what instances cost, once a week, and keeps the list for the runs that are submitted from then on."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from spot_relay import bootstrap
+from spot_relay.service import utc_now
+from spot_relay.settings import PriceSettings
+
+logger = Logger()
+settings = PriceSettings.from_env()
+source = bootstrap.price_source(settings)
+kept = bootstrap.prices(settings.table)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+    """Replace the stack's price list; where none can be read, the old one stays and the invocation fails."""
+    found = source.fetch(utc_now())
+    kept.write(found)
+    priced = len(found.by_instance_type)
+    logger.info("the price list is refreshed", source=found.source, instance_types=priced)
+    return {"source": found.source, "instance_types": priced}
