@@ -42,6 +42,7 @@ FUNCTIONS: Final = {
     "ApiFunction": ("Api", "api/list-runs"),
     "Observe": ("Observe", "observe/training-started"),
     "Tick": ("Tick", "tick/every-minute"),
+    "Prices": ("Prices", "prices/every-week"),
 }
 _CHUNK: Final = 65_536
 

@@ -14,6 +14,7 @@ from simulator.embedded_sam import ROOT
 from simulator.scenario import Scenario, parse_scenario
 from simulator.server import Application, serve
 from simulator.service import Account, SageMaker
+from spot_relay.adapters.prices import DynamoDBPrices
 from spot_relay.adapters.runs import DynamoDBRunStore
 
 if TYPE_CHECKING:
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from simulator.embedded import Stack
+    from spot_relay.domain.prices import PriceList
     from spot_relay.domain.run import Run
 
 EVENTS = ROOT / "events"
 SPECS = "spot-relay-specs-000000000000-us-east-1"
 DATA = "churn-000000000000"
+PRICES = f"s3://{SPECS}/prices.json"
 LONG = {"train_seconds": 90_000}
 
 
@@ -120,6 +123,10 @@ class Churn:
     def due(self) -> list[str]:
         """Name the runs whose time has come."""
         return list(self._store.due(datetime.now(UTC)))
+
+    def prices(self) -> PriceList | None:
+        """Read the stack's price list."""
+        return DynamoDBPrices(self.stack.client("dynamodb"), self.stack.outputs["TableName"], "us-east-1").read()
 
     def status(self) -> dict[str, Any]:
         """Read the status document."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from simulator import embedded, embedded_docker
-from tests.sam_local.churn import DATA, SPECS, Churn, Market
+from tests.sam_local.churn import DATA, PRICES, SPECS, Churn, Market
 from tests.sam_local.containers import SamLocal, missing
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def stack(engine: None, market: Market) -> Iterator[Stack]:
         "ExistingSpecsBucket": SPECS,
         "AllowedCheckpointBuckets": "churn-*",
         "CheckIntervalSeconds": "1",
+        "PriceFile": PRICES,
     }
     with embedded.running(parameters=parameters) as deployed, embedded_docker.resting(deployed):
         s3 = deployed.client("s3")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spot_relay.domain.ending import Outcome
+from spot_relay.domain.prices import Price
 from spot_relay.domain.run import RunStatus
 from tests.e2e.relay import eventually
-from tests.sam_local.churn import EVENTS, LONG, SPECS, detail, document, place
+from tests.sam_local.churn import EVENTS, LONG, PRICES, SPECS, detail, document, place
 from tests.sam_local.containers import LONGEST_SECONDS
 
 if TYPE_CHECKING:
@@ -128,6 +129,16 @@ def test_tick_queues_the_run_that_is_due(sam_local: SamLocal, churn: Churn) -> N
     assert churn.run() == before
 
 
+def test_prices_keeps_the_prices_of_the_file(sam_local: SamLocal, churn: Churn) -> None:
+    assert churn.prices() is None
+    content = {"prices": {"ml.m5.xlarge": {"on_demand_usd": 0.23, "spot_usd": 0.08}}}
+    churn.upload(json.dumps(content).encode(), "prices.json")
+    assert sam_local.invoke("Prices", place("prices/every-week")) == {"source": PRICES, "instance_types": 1}
+    kept = churn.prices()
+    assert kept is not None
+    assert kept.by_instance_type == {"ml.m5.xlarge": Price(0.23, 0.08)}
+
+
 @dataclass(frozen=True)
 class Case:
     """What the job is by the time that its document is sent, and what the document makes of the run."""
@@ -228,6 +239,7 @@ def test_no_document_is_left_out() -> None:
         "api": {"create-run", "get-run", "list-runs", "stop-run", "resume-run"},
         "observe": set(CASES),
         "tick": {"every-minute"},
+        "prices": {"every-week"},
     }
     folders = [folder for folder in EVENTS.iterdir() if folder.is_dir()]
     assert {folder.name: {path.stem for path in folder.glob("*.json")} for folder in folders} == sent

@@ -90,7 +90,7 @@ def _moment(milliseconds: str) -> datetime:
 
 
 def test_each_function_has_documents_and_each_meaning_is_there() -> None:
-    assert {path.parent.name for path in EVERY} == {"submit", "api", "observe", "tick"}
+    assert {path.parent.name for path in EVERY} == {"submit", "api", "observe", "tick", "prices"}
     assert {path.stem for path in STATE_CHANGES} == set(EXPECTED)
     assert {path.stem for path in API_CALLS} == {
         "create-run",
@@ -223,8 +223,9 @@ def test_a_message_of_our_own_says_which_run_it_is_about(name: str, kind: str) -
     assert event == {"source": "spot-relay", "detail-type": kind, "detail": {"run_id": "churn"}}
 
 
-def test_a_tick_is_told_as_the_scheduler_tells_it() -> None:
-    event = _load(EVENTS / "tick" / "every-minute.json")
+@pytest.mark.parametrize("name", ["tick/every-minute", "prices/every-week"])
+def test_a_time_that_has_come_is_told_as_the_scheduler_tells_it(name: str) -> None:
+    event = _load(EVENTS / f"{name}.json")
     assert set(event) == ENVELOPE
     assert (event["source"], event["detail-type"], event["detail"]) == (
         "aws.scheduler",

@@ -60,8 +60,8 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def test_there_are_four_functions_and_each_is_its_handler_alone() -> None:
-    assert [function(path) for path in HANDLERS] == ["api", "observe", "submit", "tick"]
+def test_there_are_five_functions_and_each_is_its_handler_alone() -> None:
+    assert [function(path) for path in HANDLERS] == ["api", "observe", "prices", "submit", "tick"]
     for path in HANDLERS:
         assert [p.name for p in path.parent.iterdir() if p.name != "__pycache__"] == ["app.py"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from spot_relay.domain.limits import Limits
-from spot_relay.settings import RunSettings, SettingsError, SubmissionSettings, TickSettings
+from spot_relay.settings import PriceSettings, RunSettings, SettingsError, SubmissionSettings, TickSettings
 
 RUN = {
     "TABLE_NAME": "runs",
@@ -25,7 +25,13 @@ SUBMISSION = {
     "ALLOWED_CHECKPOINT_BUCKETS": "sagemaker-*, models ,",
 }
 TICK = {"TABLE_NAME": "runs", "OBSERVE_QUEUE_URL": RUN["OBSERVE_QUEUE_URL"]}
-EACH: list[tuple[Any, dict[str, str]]] = [(RunSettings, RUN), (SubmissionSettings, SUBMISSION), (TickSettings, TICK)]
+PRICES = {"TABLE_NAME": "runs"}
+EACH: list[tuple[Any, dict[str, str]]] = [
+    (RunSettings, RUN),
+    (SubmissionSettings, SUBMISSION),
+    (TickSettings, TICK),
+    (PriceSettings, PRICES),
+]
 
 
 def test_the_settings_of_runs_are_read() -> None:
@@ -60,6 +66,22 @@ def test_what_specs_may_name_is_read_from_lists_with_spaces_or_commas_too_many()
 
 def test_the_settings_of_the_tick_are_read() -> None:
     assert TickSettings.from_env(TICK) == TickSettings("runs", TICK["OBSERVE_QUEUE_URL"])
+
+
+def test_the_settings_of_the_prices_are_read() -> None:
+    settings = PriceSettings.from_env(PRICES | {"PRICE_FILE": " s3://prices/list.json "})
+    assert settings == PriceSettings("runs", "s3://prices/list.json")
+
+
+@pytest.mark.parametrize("env", [{}, {"PRICE_FILE": ""}, {"PRICE_FILE": "  "}])
+def test_without_a_price_file_there_is_none(env: dict[str, str]) -> None:
+    assert PriceSettings.from_env(PRICES | env) == PriceSettings("runs", None)
+
+
+@pytest.mark.parametrize("uri", ["prices.json", "s3://prices", "s3://prices/", "https://prices/list.json", "S3://a/b"])
+def test_a_price_file_that_is_no_object_in_s3_is_named(uri: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(f"PRICE_FILE is {uri!r}; it has to be s3://bucket/key")):
+        PriceSettings.from_env(PRICES | {"PRICE_FILE": uri})
 
 
 @pytest.mark.parametrize(

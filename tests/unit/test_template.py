@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from spot_relay.domain.limits import Limits
+from spot_relay.settings import PriceSettings
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +35,7 @@ Loader.add_multi_constructor("!", long_form)
 TEMPLATE: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader)  # noqa: S506 (a SafeLoader)
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 FUNCTION, QUEUE, ROLE = "AWS::Serverless::Function", "AWS::SQS::Queue", "AWS::IAM::Role"
-FUNCTIONS = ("Submit", "ApiFunction", "Observe", "Tick")
+FUNCTIONS = ("Submit", "ApiFunction", "Observe", "Tick", "Prices")
 STATEFUL = ("AWS::DynamoDB::Table", "AWS::S3::Bucket")
 
 
@@ -56,7 +57,9 @@ def as_list(value: Any) -> list[Any]:
 def statements() -> list[tuple[str, dict[str, Any]]]:
     """Give every statement of every policy that grants something to a role, with its policy's name."""
     policies = [(name, properties) for name, properties in of_type("AWS::IAM::ManagedPolicy").items()]
-    policies += [(name, policy) for name, role in of_type(ROLE).items() for policy in role.get("Policies", [])]
+    for name, role in of_type(ROLE).items():
+        # What is there under a condition counts as if the condition held.
+        policies += [(name, policy.get("Fn::If", (None, policy))[1]) for policy in role.get("Policies", [])]
     return [(name, statement) for name, policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
 
@@ -86,7 +89,7 @@ def dead_letter_queues() -> dict[str, str]:
     }
 
 
-def test_there_are_the_four_functions_and_their_handlers_exist() -> None:
+def test_there_are_the_five_functions_and_their_handlers_exist() -> None:
     assert set(of_type(FUNCTION)) == set(FUNCTIONS)
     assert TEMPLATE["Globals"]["Function"]["Handler"] == "app.handler"
     for function in of_type(FUNCTION).values():
@@ -155,7 +158,8 @@ def test_an_allowed_role_is_named_in_full() -> None:
 def test_no_role_may_do_everything_to_something_or_something_to_everything() -> None:
     for policy, statement in statements():
         assert all("*" not in action for action in as_list(statement["Action"])), policy
-        assert "*" not in as_list(statement["Resource"]), policy
+        # The Price List has no resources that a policy could name.
+        assert "*" not in as_list(statement["Resource"]) or statement["Action"] == "pricing:GetProducts", policy
         assert statement["Effect"] == "Allow", policy
 
 
@@ -170,6 +174,39 @@ def test_the_tick_can_neither_read_runs_nor_change_them() -> None:
     granted = {action for name, entry in statements() if name == "TickRole" for action in as_list(entry["Action"])}
     assert granted == {"logs:CreateLogStream", "logs:PutLogEvents", "dynamodb:Query", "sqs:SendMessage"}
     assert {"Ref": "AdvancePolicy"} not in RESOURCES["TickRole"]["Properties"]["ManagedPolicyArns"]
+
+
+def test_the_prices_are_all_that_their_function_can_write_and_it_reads_no_run() -> None:
+    granted = {entry["Sid"]: entry for name, entry in statements() if name == "PricesRole"}
+    assert {sid: entry["Action"] for sid, entry in granted.items() if sid != "Log"} == {
+        "KeepPrices": "dynamodb:PutItem",
+        "ReadPriceList": "pricing:GetProducts",
+        "ReadPriceFile": "s3:GetObject",
+    }
+    assert granted["KeepPrices"]["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "prices#*"}}
+    assert granted["ReadPriceFile"]["Resource"]["Fn::Sub"][0] == "arn:${AWS::Partition}:s3:::${Object}"
+    assert {"Ref": "AdvancePolicy"} not in RESOURCES["PricesRole"]["Properties"]["ManagedPolicyArns"]
+
+
+@pytest.mark.parametrize("uri", ["", "s3://prices/list.json", "s3://my.prices-1/a/b/list+(v=2).json"])
+def test_a_price_file_that_the_template_lets_through_is_read(uri: str) -> None:
+    assert re.fullmatch(TEMPLATE["Parameters"]["PriceFile"]["AllowedPattern"], uri)
+    assert PriceSettings.from_env({"TABLE_NAME": "runs", "PRICE_FILE": uri}).price_file == (uri or None)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["prices.json", "s3://prices", "s3://prices/", "s3://prices/*", "s3://prices/l?st", "s3://prices/${aws:username}"],
+)
+def test_a_price_file_that_is_no_one_object_is_refused_at_the_deployment(uri: str) -> None:
+    assert not re.fullmatch(TEMPLATE["Parameters"]["PriceFile"]["AllowedPattern"], uri)
+
+
+def test_prices_are_read_once_a_week_and_first_when_the_stack_is_made() -> None:
+    schedule = RESOURCES["EveryWeek"]["Properties"]
+    assert schedule["ScheduleExpression"] == "rate(7 days)"
+    assert schedule["Target"]["Arn"] == {"Fn::GetAtt": ["Prices", "Arn"]}
+    assert "StartDate" not in schedule
 
 
 def test_items_are_updated_only_if_they_count_attempts() -> None:
