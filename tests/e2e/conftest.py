@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from simulator import embedded
+from tests.e2e.relay import CHECKPOINTS, PRICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,5 +18,6 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """The real template on MiniStack and the simulator; open runs are looked at again after seconds, not minutes."""
-    with embedded.running(parameters={"CheckIntervalSeconds": "5"}) as deployed:
+    parameters = {"CheckIntervalSeconds": "5", "PriceFile": f"s3://{CHECKPOINTS}/{PRICES}"}
+    with embedded.running(parameters=parameters) as deployed:
         yield deployed

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 CHECKPOINTS = "sagemaker-us-east-1-000000000000"
+PRICES = "prices.json"
 
 _SPEC: dict[str, Any] = {
     "training_job": {

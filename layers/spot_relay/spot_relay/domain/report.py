@@ -10,6 +10,7 @@ from spot_relay.domain.accounting import account_of
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from spot_relay.domain.accounting import Account
     from spot_relay.domain.run import Attempt, Explanation, Run
 
 
@@ -55,6 +56,12 @@ def _decision(entry: Explanation) -> dict[str, Any]:
     }
 
 
+def _prices(account: Account) -> dict[str, Any] | None:
+    if account.prices_source is None:
+        return None
+    return {"source": account.prices_source, "as_of": iso(account.prices_as_of)}
+
+
 def _deadline(run: Run) -> dict[str, Any] | None:
     deadline = run.policy.deadline
     if deadline is None:
@@ -85,6 +92,11 @@ def status_document(run: Run) -> dict[str, Any]:
         "waited_seconds": account.waited_seconds,
         "interruptions": account.interruptions,
         "savings_percent": account.savings_percent,
+        "wasted_seconds": account.wasted_seconds,
+        "cost_usd": account.cost_usd,
+        "on_demand_cost_usd": account.on_demand_cost_usd,
+        "wasted_usd": account.wasted_usd,
+        "prices": _prices(account),
         "deadline": _deadline(run),
         "spent": asdict(run.spent),
         "budgets": asdict(run.policy.budgets),
@@ -104,6 +116,8 @@ def announcement(run: Run) -> dict[str, Any]:
         "training_seconds": account.training_seconds,
         "billable_seconds": account.billable_seconds,
         "savings_percent": account.savings_percent,
+        "cost_usd": account.cost_usd,
+        "on_demand_cost_usd": account.on_demand_cost_usd,
         "interruptions": account.interruptions,
     }
 
