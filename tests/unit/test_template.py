@@ -163,11 +163,12 @@ def test_no_role_may_do_everything_to_something_or_something_to_everything() -> 
         assert statement["Effect"] == "Allow", policy
 
 
-def test_training_jobs_are_touched_only_if_their_name_is_an_attempts() -> None:
+def test_training_jobs_are_touched_only_if_their_name_is_an_attempts_or_a_canarys() -> None:
     training = [
         entry for _, entry in statements() if any("sagemaker:" in action for action in as_list(entry["Action"]))
     ]
-    assert [entry["Resource"]["Fn::Sub"].rpartition(":")[2] for entry in training] == ["training-job/*-relay-*"]
+    named = [resource["Fn::Sub"].rpartition(":")[2] for entry in training for resource in as_list(entry["Resource"])]
+    assert named == ["training-job/*-relay-*", "training-job/*-canary-*"]
 
 
 def test_the_tick_can_neither_read_runs_nor_change_them() -> None:
