@@ -97,7 +97,8 @@ class S3PriceFile:
         try:
             answer = self.client.get_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            raise self._unusable(f"it can't be read ({error}); see that it is there, in the stack's account") from error
+            why = f"it can't be read ({error}); see that it is there, and that the function may read it"
+            raise self._unusable(why) from error
         with answer["Body"] as body:
             content = body.read(_MAX_PRICE_FILE_BYTES + 1)
         if len(content) > _MAX_PRICE_FILE_BYTES:
