@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from spot_relay.domain.acceptance import accept
 from spot_relay.domain.accounting import account_of
 from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.acceptance import accept
 from spot_relay.domain.run import RunStatus
 from spot_relay.service import NotPublishedError
 from tests.fakes import NOON, MemoryDocuments

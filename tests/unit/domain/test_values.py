@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spot_relay.domain.acceptance import accept
 from spot_relay.domain.accounting import account_of
 from spot_relay.domain.ending import Outcome, failure, outcome_of
 from spot_relay.domain.job import Job, Market, Transition, attempt_name, parse_attempt_name
 from spot_relay.domain.launch import launch_request
 from spot_relay.domain.policy import Backoff
 from spot_relay.domain.refusal import Refusal, parse_quota, quota_refusal
-from spot_relay.domain.acceptance import accept
 from spot_relay.domain.run import placement_of
 from tests.fakes import NOON
 from tests.unit.worlds import TRAINING_JOB, submission
