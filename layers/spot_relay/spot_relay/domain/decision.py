@@ -221,7 +221,7 @@ def _lives(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
         launched_at=attempt.launched_at or now,
         phase=job.secondary_status,
         # What happened before this is in the description, so an event of it that comes later is late.
-        heard_at=max(job.modified_at, attempt.heard_at or job.modified_at),
+        heard_at=_heard_until(attempt, job, facts.observation),
         created_at=job.created_at,
         training_started_at=job.training_started_at,
         interruptions=attempt.interruptions + missed,
@@ -245,6 +245,11 @@ def _lives(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
         status=RunStatus.STOPPING if run.stop_requested else RunStatus.IN_PROGRESS,
         check_at=now + CHECK_SOON if soon else next_look(steering.run, now, facts.check_every),
     )
+
+
+def _heard_until(attempt: Attempt, job: Job, observation: Observation) -> datetime:
+    told = observation.at if isinstance(observation, JobChanged) else job.modified_at
+    return max(job.modified_at, told, attempt.heard_at or told)
 
 
 def _unconfirmed(observation: Observation, missed: int) -> bool:
