@@ -73,8 +73,7 @@ def objections(run: Run, files: dict[str, int], now: datetime) -> tuple[Objectio
     found = [_too_many_instances(run, channel, count) for channel, count in files.items()]
     if run.policy.deadline is not None:
         found.append(_too_early(run.policy.deadline, run.deadline_at, now))
-    if no := unaffordable(run, run.current.placement, now):
-        found.append(Objection("policy.budgets.money_usd", no))
+    found += [Objection("policy.budgets.money_usd", no) for no in _unaffordable(run, now)]
     return tuple(objection for objection in found if objection is not None)
 
 
@@ -94,6 +93,12 @@ def sharded_channels(training_job: dict[str, Any]) -> dict[str, str]:
 def most_instances(run: Run) -> int:
     """Give the largest instance count of the run's placements."""
     return max(rung.placement.instance_count for rung in ladder_of(run.policy, run.training_job))
+
+
+def _unaffordable(run: Run, now: datetime) -> tuple[str, ...]:
+    """Say which placements the money budget could never pay for, each text once."""
+    placements = (run.current.placement, *(rung.placement for rung in ladder_of(run.policy, run.training_job)))
+    return tuple(dict.fromkeys(filter(None, (unaffordable(run, placement, now) for placement in placements))))
 
 
 def _too_many_instances(run: Run, channel: str, files: int) -> Objection | None:

@@ -236,7 +236,7 @@ def _lives(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
     soon = run.stop_requested or steering.run.current.switch_to is not None or _unconfirmed(facts.observation, missed)
     reason = f"{attempt.job_name} is described as {job.status} / {job.secondary_status}"
     if missed and job.waiting_since:
-        reason += "; SageMaker resumes it when capacity returns"
+        reason = f"{attempt.job_name} is {job.secondary_status}; SageMaker resumes it when capacity returns"
     return becomes(
         steering.run,
         now,

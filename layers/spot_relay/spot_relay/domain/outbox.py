@@ -70,6 +70,8 @@ class Outbox:
 
     def __or__(self, later: Outbox) -> Outbox:
         """Owe what both owe."""
+        if not (self and later):
+            return self or later
         return Outbox(
             freed=tuple(dict.fromkeys((*self.freed, *later.freed))),
             launch=later.launch if later.launch is not None else self.launch,
