@@ -57,7 +57,7 @@ def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
         seconds = None if sent or not _may_return(run, attempt) else standing.return_in(_way(run))
         return now + every if seconds is None else now + min(every, max(CLOSE_LOOK, timedelta(seconds=seconds)))
     if attempt.waiting_since is None:
-        # While the job trains, work and time shrink alike; should an interruption's event get lost, the net is due then.
+        # While the job trains, work and time shrink alike. If an interruption's event gets lost, the net is due then.
         slack = timedelta(seconds=standing.time - standing.work - standing.reserve)
         return now + min(every, max(CLOSE_LOOK, slack))
     seconds = standing.demand_in(_waited(attempt, now))
