@@ -128,7 +128,7 @@ def a_full_run(run_id: str) -> Run:
         deadline_at=next(moments),
         progress_seconds=1234.5,
         changeovers=(300, 240),
-        closed_pools=("ml.g5.xlarge/spot",),
+        closed=(Placement("ml.g5.xlarge", 8, Market.SPOT),),
         canary=Canary(
             1,
             f"{run_id}-canary-01",

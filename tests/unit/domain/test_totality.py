@@ -174,7 +174,7 @@ def runs(draw: st.DrawFn) -> Run:
         deadline_at=draw(moments) if deadline else None,
         progress_seconds=draw(st.floats(0, 60_000)),
         changeovers=tuple(draw(st.lists(st.integers(0, 5000), max_size=3))),
-        closed_pools=tuple(draw(st.lists(st.sampled_from([str(p.pool) for p in PLACEMENTS]), max_size=4))),
+        closed=tuple(draw(st.lists(placements, max_size=4))),
         canary=draw(st.none() | canaries),
     )
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from spot_relay.domain import measures
 from spot_relay.domain.ending import Outcome
+from spot_relay.domain.money import unaffordable
 from spot_relay.domain.outbox import Measure, Outbox, Room
 from spot_relay.domain.redaction import without_secrets
 from spot_relay.domain.refusal import Refusal, advice
-from spot_relay.domain.relaunch import Following, affordable_on_demand, following, wait_limit
+from spot_relay.domain.relaunch import Following, affordable_on_demand, cooling, following, wait_limit
 from spot_relay.domain.run import Attempt, AttemptStatus, Run, RunStatus
 from spot_relay.domain.steps import CHECK_SOON, Decision, becomes, finish, launch_again, never_created
 from spot_relay.domain.switching import next_look
@@ -18,7 +19,6 @@ from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.facts import Facts
-    from spot_relay.domain.ladder import Place
     from spot_relay.domain.observation import Launched, Refused
     from spot_relay.domain.pace import Demand
 
@@ -74,18 +74,20 @@ def refused(run: Run, answer: Refused, facts: Facts, now: datetime) -> Decision:
         again = replace(attempt, refusals=attempt.refusals + 1, waits_for_room=False)
         wait = timedelta(seconds=run.policy.backoff.seconds(again.refusals, facts.draw))
         return becomes(run.with_attempt(again), now, f"{reason} It is tried again.", check_at=now + wait)
-    reason = f"{attempt.job_name} could not be created: {message}"
+    reason = f"{attempt.job_name} could not be created: {message} {advice(answer.refusal, message)}"
     if answer.refusal is Refusal.QUOTA_TOO_SMALL and not run.stop_requested:
-        closed = (*run.closed_pools, str(attempt.placement.pool))
-        without = replace(run, closed_pools=tuple(dict.fromkeys(closed)))
-        onward = following(without, attempt.cause, now)
-        if isinstance(onward, Following):
-            why = f"{reason} {advice(answer.refusal, message)} The run goes on in its next placement"
-            return _elsewhere(without, attempt, onward.place, onward.cause, now, why)
+        run = replace(run, closed=tuple(dict.fromkeys((*run.closed, attempt.placement))))
+        onward = following(run, attempt.cause, now)
+        no = unaffordable(run, onward.place.placement, now) if isinstance(onward, Following) else None
+        if isinstance(onward, Following) and no is None:
+            rest = cooling(run, onward.place.placement.pool, facts.draw, now)
+            why = f"{reason} The run goes on in its next placement"
+            return _elsewhere(run, attempt, onward, now, why, rest)
+        reason = f"{reason} Its next placement costs too much: {no}" if no else reason
     never = run.with_attempt(never_created(attempt, now, message))
     status = RunStatus.STOPPED if run.stop_requested else RunStatus.FAILED
     owes = Outbox(freed=(Room(attempt.placement.pool, attempt.job_name),))
-    return finish(never, status, now, f"{reason} {advice(answer.refusal, message)}", owes)
+    return finish(never, status, now, reason, owes)
 
 
 def goes_on_demand(run: Run, attempt: Attempt, demand: Demand, now: datetime) -> Decision:
@@ -94,7 +96,7 @@ def goes_on_demand(run: Run, attempt: Attempt, demand: Demand, now: datetime) ->
     if place is None:
         return launch_again(run, attempt, now, "the launch is tried again")
     reason = f"{attempt.job_name} has waited for room for too long ({demand})"
-    return _elsewhere(run, attempt, place, demand, now, reason)
+    return _elsewhere(run, attempt, Following(place, demand), now, reason)
 
 
 def adoption(run: Run, attempt: Attempt, now: datetime) -> tuple[Measure, ...]:
@@ -112,20 +114,26 @@ def _waits_for_room(run: Run, attempt: Attempt, refusal: Refusal, facts: Facts, 
     return becomes(run, now, f"{reason} It waits for room in {attempt.placement.pool}.", check_at=check_at)
 
 
-def _elsewhere(run: Run, attempt: Attempt, place: Place, cause: str, now: datetime, reason: str) -> Decision:
-    """Launch an attempt that was never created in another placement, under the same name."""
+def _elsewhere(
+    run: Run, attempt: Attempt, onward: Following, now: datetime, reason: str, rest: float | None = None
+) -> Decision:
+    """Launch an attempt that was never created in another placement, under the same name; after a rest, if need be."""
+    placement = onward.place.placement
     moved = replace(
         attempt,
-        placement=place.placement,
-        rung=place.rung,
-        cause=cause,
+        placement=placement,
+        rung=onward.place.rung,
+        cause=onward.cause,
         refusals=0,
         waits_for_room=False,
         waiting_since=None,
-        max_wait_seconds=wait_limit(run, place.placement, now),
+        max_wait_seconds=wait_limit(run, placement, now),
     )
-    where = f"{place.placement.instance_count} x {place.placement.instance_type} ({place.placement.market})"
-    return launch_again(run, moved, now, f"{reason}; it is launched on {where}")
+    reason = f"{reason}; it is launched on {placement.instance_count} x {placement.instance_type} ({placement.market})"
+    if rest is None:
+        return launch_again(run, moved, now, reason)
+    check_at = now + timedelta(seconds=rest)
+    return becomes(run.with_attempt(moved), now, f"{reason} in {rest:.0f} s", check_at=check_at)
 
 
 def _because(attempt: Attempt) -> str:

@@ -41,7 +41,7 @@ def first_place(policy: Policy, training_job: dict[str, Any]) -> Place:
 
 
 def next_place(run: Run) -> Place | None:
-    """Give the place of the attempt that follows, by the ladder alone; None if every pool of it is closed.
+    """Give the place of the attempt that follows, by the ladder alone; None if no quota can hold any of it.
 
     A rung keeps the run until as many attempts as it has ended there in a row for want of capacity. After the last
     rung comes the first again: budgets, not the ladder, end a run.
@@ -75,8 +75,10 @@ def spot_place(run: Run) -> Place | None:
 
 
 def is_open(run: Run, placement: Placement) -> bool:
-    """Tell whether the quota of a placement's pool may hold it, as far as is known."""
-    return str(placement.pool) not in run.closed_pools
+    """Tell whether the quota of a placement's pool may hold it, as far as is known: fewer instances may still fit."""
+    return not any(
+        other.pool == placement.pool and other.instance_count <= placement.instance_count for other in run.closed
+    )
 
 
 def _first_open(run: Run, places: Iterable[tuple[int, Placement]]) -> Place | None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 from math import inf
 
 from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Checkpoint, Market, Placement, attempt_name
+from spot_relay.domain.job import Checkpoint, Market, Placement, Pool, attempt_name
 from spot_relay.domain.ladder import Place, next_place, on_demand_place, spot_place
 from spot_relay.domain.launch import max_runtime_seconds
 from spot_relay.domain.money import unaffordable
 from spot_relay.domain.pace import AHEAD_OF_PACE, max_wait_seconds, standing_of
-from spot_relay.domain.run import MAX_ATTEMPTS, Attempt, Run, Spent
+from spot_relay.domain.run import MAX_ATTEMPTS, Attempt, AttemptStatus, Run, Spent
 from spot_relay.domain.values import replace
 
 _BUDGETS = {
@@ -95,7 +96,7 @@ def following(run: Run, cause: str, now: datetime) -> Following | str:
         return Following(place, cause)
     if place := next_place(run):
         return Following(place, cause)
-    closed = ", ".join(run.closed_pools)
+    closed = ", ".join(f"{place.instance_count} x {place.pool}" for place in run.closed)
     return f"no quota can hold another attempt (asked for: {closed}). Raise one of them and resume the run"
 
 
@@ -128,26 +129,32 @@ def wait_limit(run: Run, placement: Placement, now: datetime) -> int | None:
     return max_wait_seconds(run, max_runtime_seconds(run.training_job), now)
 
 
-def _wait(run: Run, outcome: Outcome, draw: float, now: datetime) -> float | None:
-    """Draw how long to back off, or None for at once.
+def cooling(run: Run, pool: Pool, draw: float, now: datetime) -> float | None:
+    """Draw how long to leave a pool alone that has failed for capacity lately; None if it can be tried at once.
 
-    After a capacity failure another pool is tried at once, unless it has failed lately too; the same one never.
+    The pool of the newest end, if that was a capacity failure, is never tried at once.
     """
+    backoff, failure = run.policy.backoff, Outcome.CAPACITY_ERROR
+    lately = now - timedelta(seconds=backoff.max_seconds)
+    ended = [attempt for attempt in run.attempts if attempt.status is AttemptStatus.ENDED]
+    failed = {
+        a.placement.pool for a in ended if a.outcome is failure and a.ended_at is not None and a.ended_at > lately
+    }
+    failed |= {a.placement.pool for a in ended[-1:] if a.outcome is failure}
+    if pool not in failed:
+        return None
+    return max(backoff.seconds(_in_a_row(ended, failure), draw), backoff.base_seconds)
+
+
+def _wait(run: Run, outcome: Outcome, draw: float, now: datetime) -> float | None:
+    """Draw how long to back off, or None for at once."""
     if outcome in _AT_ONCE:
         return None
-    seconds = run.policy.backoff.seconds(_failures_in_a_row(run, outcome), draw)
     if outcome is not Outcome.CAPACITY_ERROR:
-        return seconds
-    after = following(run, outcome, now)
-    lately = now - timedelta(seconds=run.policy.backoff.max_seconds)
-    failed = {
-        a.placement.pool
-        for a in run.attempts
-        if a.outcome is outcome and a.ended_at is not None and a.ended_at > lately
-    } | {run.current.placement.pool}
-    if isinstance(after, Following) and after.place.placement.pool not in failed:
-        return None
-    return max(seconds, run.policy.backoff.base_seconds)
+        return run.policy.backoff.seconds(_in_a_row(run.attempts, outcome), draw)
+    onward = following(run, outcome, now)
+    place = onward.place.placement if isinstance(onward, Following) else run.current.placement
+    return cooling(run, place.pool, draw, now)
 
 
 def _what_happened(attempt: Attempt, outcome: Outcome) -> str:
@@ -172,5 +179,5 @@ def _budgets_touched(run: Run, attempt: Attempt, outcome: Outcome) -> tuple[str,
     return (*kind, "attempts_without_progress") if idle else kind
 
 
-def _failures_in_a_row(run: Run, outcome: Outcome) -> int:
-    return sum(1 for _ in takewhile(lambda a: a.outcome is outcome, reversed(run.attempts)))
+def _in_a_row(attempts: Sequence[Attempt], outcome: Outcome) -> int:
+    return sum(1 for _ in takewhile(lambda a: a.outcome is outcome, reversed(attempts)))

@@ -49,7 +49,7 @@ def resume(run: Run, request: ResumeRequested, facts: Facts, now: datetime) -> D
     changed = _changed(run, request, now)
     if isinstance(changed, str):
         return Decision(run, Outbox(), changed, rejected=True)
-    open_again = replace(changed, stop_requested=False, ended_at=None, closed_pools=(), spent=Spent())
+    open_again = replace(changed, stop_requested=False, ended_at=None, closed=(), spent=Spent())
     attempt = run.current
     if attempt.outcome is Outcome.NEVER_CREATED:
         anew = replace(attempt, outcome=None, failure_reason=None, ended_at=None, refusals=0, cause=measures.RESUMED)

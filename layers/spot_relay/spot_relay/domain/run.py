@@ -168,7 +168,7 @@ class Run:
     ``check_at`` is when the tick looks at an open run again; None once the run has ended. ``submission_id``
     tells this run's training jobs from those of an earlier run of the same name. ``version`` counts saves.
     ``progress_seconds`` is the training that its checkpoints hold, ``changeovers`` what its newest starts cost, in
-    seconds. ``closed_pools`` are those whose quota can never hold an attempt, ``prices`` those of its placements.
+    seconds. ``closed`` are the placements that a quota can never hold, ``prices`` those of the run's own placements.
     """
 
     id: str
@@ -190,7 +190,7 @@ class Run:
     deadline_at: datetime | None = None
     progress_seconds: float = 0.0
     changeovers: tuple[int, ...] = ()
-    closed_pools: tuple[str, ...] = ()
+    closed: tuple[Placement, ...] = ()
     canary: Canary | None = None
     prices: PriceList | None = None
     decisions: tuple[Explanation, ...] = ()
