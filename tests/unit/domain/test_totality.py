@@ -86,7 +86,7 @@ observations = st.one_of(
     st.builds(
         ResumeRequested,
         st.sampled_from([{}, {"expired_waits": 3}]),
-        st.none() | st.builds(DeadlineChange, maybe_moments, expected_runtime_seconds=st.none() | st.integers(60, 9000)),
+        st.none() | st.builds(DeadlineChange, maybe_moments, expected_runtime_seconds=st.none() | st.just(90)),
     ),
     st.just(Overtaken()),
 )
@@ -175,7 +175,7 @@ def runs(draw: st.DrawFn) -> Run:
         progress_seconds=draw(st.floats(0, 60_000)),
         changeovers=tuple(draw(st.lists(st.integers(0, 5000), max_size=3))),
         closed=tuple(draw(st.lists(placements, max_size=4))),
-        canary=draw(st.none() | canaries),
+        canaries=tuple(draw(st.lists(canaries, max_size=1))),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.money import attempt_cost, kept_on_demand_cost, total, wasted_cost
+from spot_relay.domain.money import kept_on_demand_cost, spent, total, wasted_cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ def account_of(run: Run, now: datetime) -> Account:
         interruptions=sum(a.interruptions for a in run.attempts),
         compared_seconds=sum(a.training_seconds or 0 for a in run.attempts if a.billable_seconds is not None),
         wasted_seconds=sum(a.wasted_seconds for a in run.attempts),
-        cost_usd=_sum(attempt_cost, run, now),
+        cost_usd=_rounded(spent(run, now)) if run.prices else None,
         on_demand_cost_usd=_sum(kept_on_demand_cost, run, now),
         wasted_usd=_sum(wasted_cost, run, now),
         prices_source=run.prices.source if run.prices else None,
@@ -70,5 +70,8 @@ def account_of(run: Run, now: datetime) -> Account:
 def _sum(cost: Callable[[Attempt, PriceList | None, datetime], float | None], run: Run, now: datetime) -> float | None:
     if run.prices is None:
         return None
-    usd = total(cost(attempt, run.prices, now) for attempt in run.attempts)
+    return _rounded(total(cost(attempt, run.prices, now) for attempt in run.attempts))
+
+
+def _rounded(usd: float | None) -> float | None:
     return None if usd is None else round(usd, _DIGITS)

@@ -32,7 +32,7 @@ def created(run: Run, canary: Canary, now: datetime) -> Decision:
     if canary.status is CanaryStatus.IN_PROGRESS:
         return Decision(run, Outbox(), "the canary is known already")
     lives = replace(canary, status=CanaryStatus.IN_PROGRESS)
-    return becomes(replace(run, canary=lives), now, f"{canary.job_name} was created; it waits for spot capacity")
+    return becomes(run.with_canary(lives), now, f"{canary.job_name} was created; it waits for spot capacity")
 
 
 def refused(run: Run, canary: Canary, answer: CanaryRefused, now: datetime) -> Decision:
@@ -41,14 +41,18 @@ def refused(run: Run, canary: Canary, answer: CanaryRefused, now: datetime) -> D
         return Decision(run, Outbox(), f"{canary.job_name} can't be created for now: {answer.message}")
     given_up = replace(canary, status=CanaryStatus.ENDED, phase=answer.refusal)
     reason = f"{canary.job_name} could not be created, so the run stays on demand: {answer.message}"
-    return becomes(replace(run, canary=given_up), now, reason)
+    return becomes(run.with_canary(given_up), now, reason)
 
 
 def seen(run: Run, canary: Canary, job: Job | Absent | None) -> Run:
     """Take over what a describe shows of the canary."""
     if not isinstance(job, Job):
         return run
-    status = CanaryStatus.ENDED if job.has_ended else CanaryStatus.IN_PROGRESS
-    if (status, job.secondary_status) == (canary.status, canary.phase):
-        return run
-    return replace(run, canary=replace(canary, status=status, phase=job.secondary_status))
+    ended = job.has_ended or canary.status is CanaryStatus.ENDED
+    found = replace(
+        canary,
+        status=CanaryStatus.ENDED if ended else CanaryStatus.IN_PROGRESS,
+        phase=job.secondary_status,
+        billable_seconds=job.billable_seconds,
+    )
+    return run if found == canary else run.with_canary(found)

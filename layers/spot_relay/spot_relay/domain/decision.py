@@ -155,7 +155,7 @@ def _room_freed(run: Run, now: datetime) -> Decision:
 def _canary(run: Run, seen: CanaryChanged | CanaryCreated | CanaryRefused, facts: Facts, now: datetime) -> Decision:
     canary = canaries.spoken_of(run, seen.canary)
     if canary is None:
-        return _canary_gone(run, seen, now)
+        return _canary_gone(run, seen, facts, now)
     match seen:
         case CanaryCreated():
             return canaries.created(run, canary, now)
@@ -170,15 +170,18 @@ def _canary(run: Run, seen: CanaryChanged | CanaryCreated | CanaryRefused, facts
     return becomes(noted, now, f"{canary.job_name} is {seen.secondary_status}")
 
 
-def _canary_gone(run: Run, seen: CanaryChanged | CanaryCreated | CanaryRefused, now: datetime) -> Decision:
-    """Take the end of a canary that is waited for no more as news of room: its successor may need what it held."""
+def _canary_gone(
+    run: Run, seen: CanaryChanged | CanaryCreated | CanaryRefused, facts: Facts, now: datetime
+) -> Decision:
+    """Take the end of a canary that nothing is expected of any more as news of room, and note what it cost."""
     canary = run.canary
-    ended = isinstance(seen, CanaryChanged) and seen.has_ended
-    if canary is None or canary.number != seen.canary or not ended:
+    if canary is None or canary.number != seen.canary or not isinstance(seen, CanaryChanged) or not seen.has_ended:
         return Decision(run, Outbox(), f"canary {seen.canary} is none that this run waits for")
+    noted = run if run.has_ended else canaries.seen(run, canary, facts.canary)
     if run.waits_for == canary.placement.pool:
-        return _room_freed(run, now)
-    return Decision(run, Outbox(freed=(Room(canary.placement.pool),)), f"{canary.job_name} has made room")
+        return _room_freed(noted, now)
+    room, reason = Outbox(freed=(Room(canary.placement.pool),)), f"{canary.job_name} has made room"
+    return Decision(run, room, reason) if noted is run else becomes(noted, now, reason, room)
 
 
 def _looked(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:

@@ -77,12 +77,13 @@ def says_interrupted(run: Run, seen: JobChanged) -> bool:
 def canary_to_look_at(run: Run, observation: Observation, now: datetime) -> Canary | None:
     """Give the canary whose job the decision needs to see, or None."""
     canary = run.canary
-    if canary is None or canary.status is not CanaryStatus.IN_PROGRESS:
+    if canary is None or run.has_ended:
         return None
     match observation:
         case CanaryChanged():
-            return canary if canary.number == observation.canary else None
-        case Due() if is_due(run, now):
+            told = canary.status is CanaryStatus.IN_PROGRESS or observation.has_ended
+            return canary if told and canary.number == observation.canary else None
+        case Due() if is_due(run, now) and canary.status is CanaryStatus.IN_PROGRESS:
             return canary
         case _:
             return None

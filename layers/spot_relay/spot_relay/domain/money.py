@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.job import Placement
     from spot_relay.domain.prices import Price, PriceList
-    from spot_relay.domain.run import Attempt, Run
+    from spot_relay.domain.run import Attempt, Canary, Run
 
 _HOUR = 3600
 # What adding floats may leave above a sum.
@@ -65,9 +65,18 @@ def total(costs: Iterable[float | None]) -> float | None:
     return sum(known) if len(known) == len(found) else None
 
 
+def canary_cost(canary: Canary, prices: PriceList | None) -> float | None:
+    """Give what a canary has cost, which is known once it has ended; None if its instance type has no price."""
+    if not canary.billable_seconds:
+        return 0.0
+    price = _price(canary.placement, prices)
+    return None if price is None else _usd(canary.billable_seconds, canary.placement, price.on_demand_usd)
+
+
 def spent(run: Run, now: datetime) -> float | None:
-    """Give what all attempts have cost so far; None if a price is missing."""
-    return total(attempt_cost(attempt, run.prices, now) for attempt in run.attempts)
+    """Give what all attempts and canaries have cost so far; None if a price is missing."""
+    attempts = [attempt_cost(attempt, run.prices, now) for attempt in run.attempts]
+    return total((*attempts, *(canary_cost(canary, run.prices) for canary in run.canaries)))
 
 
 def worst_cost(run: Run, placement: Placement) -> float | None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from spot_relay.domain.accounting import Account
-    from spot_relay.domain.run import Attempt, Explanation, Run
+    from spot_relay.domain.run import Attempt, Canary, Explanation, Run
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -43,6 +43,16 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "waited_seconds": attempt.waited_seconds,
         "interruptions": attempt.interruptions,
         "wasted_seconds": attempt.wasted_seconds,
+    }
+
+
+def _canary(canary: Canary) -> dict[str, Any]:
+    return {
+        "job_name": canary.job_name,
+        "status": canary.status,
+        "phase": canary.phase,
+        "planned_at": iso(canary.planned_at),
+        "billable_seconds": canary.billable_seconds,
     }
 
 
@@ -100,6 +110,7 @@ def status_document(run: Run) -> dict[str, Any]:
         "deadline": _deadline(run),
         "spent": asdict(run.spent),
         "budgets": asdict(run.policy.budgets),
+        "canaries": [_canary(canary) for canary in run.canaries],
         "decisions": [_decision(entry) for entry in run.decisions],
     }
 

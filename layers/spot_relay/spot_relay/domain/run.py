@@ -136,7 +136,10 @@ class CanaryStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Canary:
-    """A spot job that only sleeps, beside the on-demand attempt of the same number: no attempt itself."""
+    """A spot job that only sleeps, beside the on-demand attempt of the same number: no attempt itself.
+
+    It is ENDED for the run once nothing is expected of it, which may be before its job has ended.
+    """
 
     number: int
     job_name: str
@@ -145,6 +148,7 @@ class Canary:
     max_wait_seconds: int
     status: CanaryStatus = CanaryStatus.PLANNED
     phase: str | None = None
+    billable_seconds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,7 @@ class Run:
     progress_seconds: float = 0.0
     changeovers: tuple[int, ...] = ()
     closed: tuple[Placement, ...] = ()
-    canary: Canary | None = None
+    canaries: tuple[Canary, ...] = ()
     prices: PriceList | None = None
     decisions: tuple[Explanation, ...] = ()
 
@@ -226,6 +230,17 @@ class Run:
     def attempt(self, number: int) -> Attempt | None:
         """Give the attempt of that number, or None."""
         return self.attempts[number - 1] if 1 <= number <= len(self.attempts) else None
+
+    @property
+    def canary(self) -> Canary | None:
+        """The newest canary."""
+        return self.canaries[-1] if self.canaries else None
+
+    def with_canary(self, canary: Canary) -> Run:
+        """Put a newer state of the newest canary, or the next canary, in its place."""
+        known = self.canary
+        kept = self.canaries[:-1] if known is not None and known.number == canary.number else self.canaries
+        return replace(self, canaries=(*kept, canary))
 
     def with_attempt(self, attempt: Attempt) -> Run:
         """Put a newer state of an attempt, or the next attempt, in its place."""

@@ -125,4 +125,4 @@ def without_canary(run: Run) -> tuple[Run, Outbox]:
     canary = run.canary
     if canary is None or canary.status is CanaryStatus.ENDED:
         return run, Outbox()
-    return replace(run, canary=replace(canary, status=CanaryStatus.ENDED)), Outbox(stop_canary=canary.job_name)
+    return run.with_canary(replace(canary, status=CanaryStatus.ENDED)), Outbox(stop_canary=canary.job_name)

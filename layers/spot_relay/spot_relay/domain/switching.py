@@ -119,7 +119,7 @@ def _send_canary(run: Run, attempt: Attempt, now: datetime) -> Steering:
         max_wait_seconds=wait_limit(run, place.placement, now) or 0,
     )
     reason = f"the run is ahead of its pace: {canary.job_name} waits for spot capacity"
-    return Steering(replace(run, canary=canary), Outbox(canary=canary.number), reason)
+    return Steering(run.with_canary(canary), Outbox(canary=canary.number), reason)
 
 
 def _switched(run: Run, attempt: Attempt, market: Market, reason: str) -> Steering:
