@@ -9,8 +9,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.job import Checkpoint
-from spot_relay.domain.observation import Due, JobChanged, Observation
-from spot_relay.domain.policy import Policy
+from spot_relay.domain.observation import CanaryChanged, Due, JobChanged, Observation
+from spot_relay.domain.policy import Deadline, Policy
 from spot_relay.domain.submission import Submission
 from spot_relay.service import Service
 from tests.fakes import (
@@ -51,6 +51,12 @@ def submission(policy: Policy | None = None, name: str = "churn", **changes: Any
     """A spec as it comes out of validation; a change to None removes the key."""
     job = {key: value for key, value in (copy.deepcopy(TRAINING_JOB) | changes).items() if value is not None}
     return Submission(name, job, policy or Policy(), fingerprint=f"{name}-{sorted(job)}")
+
+
+def deadline(seconds: int, **policy: Any) -> Policy:
+    """A policy with a deadline so many seconds from the submission; the run needs two hours of training."""
+    known = {name: policy.pop(name) for name in list(policy) if name in Deadline.__dataclass_fields__}
+    return Policy(deadline=Deadline(**{"expected_runtime_seconds": 7200, "within_seconds": seconds, **known}), **policy)
 
 
 @dataclass
@@ -127,6 +133,18 @@ class World:
         """Deliver what the tick would."""
         for run_id in list(self.store.due(self.clock())):
             self.service.advance(run_id, Due())
+
+    def passes(self, seconds: float) -> Run:
+        """Let time pass as it does in a stack, with a tick each minute."""
+        for _ in range(round(seconds / 60)):
+            self.clock.passes(60)
+            self.tick()
+        return self.run()
+
+    def canary_tells(self, number: int, status: str, secondary_status: str, **changes: Any) -> Run:
+        """Let a canary move on and deliver the event of it."""
+        self.jobs.becomes(f"churn-canary-{number:02d}", status, secondary_status, **changes)
+        return self.advance(CanaryChanged(number, secondary_status))
 
     def live_jobs(self) -> list[str]:
         """The names of the jobs that have not ended."""
