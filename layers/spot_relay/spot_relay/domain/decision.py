@@ -25,7 +25,7 @@ from spot_relay.domain.observation import (
 )
 from spot_relay.domain.outbox import Outbox, Room
 from spot_relay.domain.redaction import without_secrets
-from spot_relay.domain.relaunch import Following, after_end, following
+from spot_relay.domain.relaunch import Following, after_end, following, until_demand
 from spot_relay.domain.run import Attempt, AttemptStatus, Run, RunStatus
 from spot_relay.domain.steps import (
     CHECK_SOON,
@@ -310,7 +310,7 @@ def _after(run: Run, outcome: Outcome, facts: Facts, now: datetime, owes: Outbox
         case relaunch if relaunch.wait_seconds is None:
             return _follow(replace(run, spent=relaunch.spent), outcome, facts, now, relaunch.reason, owes)
         case relaunch:
-            wait = relaunch.wait_seconds
+            wait = min(relaunch.wait_seconds, until_demand(run, now))
             reason = f"{relaunch.reason}; the next attempt is due in {wait:.0f} s"
             at = now + timedelta(seconds=wait)
             return becomes(run, now, reason, owes, status=RunStatus.PENDING, check_at=at, spent=relaunch.spent)

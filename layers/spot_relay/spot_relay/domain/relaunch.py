@@ -157,6 +157,14 @@ def _wait(run: Run, outcome: Outcome, draw: float, now: datetime) -> float | Non
     return cooling(run, place.pool, draw, now)
 
 
+def until_demand(run: Run, now: datetime) -> float:
+    """Give the seconds after which a run between two attempts has to go on demand, if it does not have to yet."""
+    standing = standing_of(run, now)
+    if standing is None or standing.demand(inf) is not None:
+        return inf
+    return standing.demand_in(inf)
+
+
 def _what_happened(attempt: Attempt, outcome: Outcome) -> str:
     if outcome is Outcome.MAX_RUNTIME_EXCEEDED:
         return "MaxRuntimeInSeconds was exceeded"
