@@ -145,4 +145,4 @@ GREEDY: Final = Arm(BASELINE, partial(replay, Rules(hurries=False)), sees_availa
 UNIFORM_PROGRESS: Final = Arm(
     "uniform progress (with visibility)", partial(replay, Rules(hysteresis=2.0)), sees_availability=True
 )
-OURS: Final = Arm("ours (with visibility)", partial(replay, Rules(floor=0.8)), sees_availability=True)
+OURS: Final = Arm("ours (with visibility)", partial(replay, Rules(floor=0.8, hysteresis=0.0)), sees_availability=True)

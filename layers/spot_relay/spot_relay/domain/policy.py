@@ -73,7 +73,7 @@ class Deadline:
     changeover_seconds: int = 600
     return_to_spot: ReturnToSpot = ReturnToSpot.CANARY
     pace_floor: float = 0.8
-    hysteresis: float = 1.0
+    hysteresis: float = 0.0
 
     def instant(self, submitted_at: datetime) -> datetime:
         """Give the deadline of a run that was submitted then."""
