@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from spot_relay.domain import measures
 from spot_relay.domain.ending import Outcome
 from spot_relay.domain.launch import no_canary
+from spot_relay.domain.money import unaffordable
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.pace import earliest
 from spot_relay.domain.policy import Deadline, ReturnToSpot
@@ -52,6 +53,8 @@ def resume(run: Run, request: ResumeRequested, facts: Facts, now: datetime) -> D
     open_again = replace(changed, stop_requested=False, ended_at=None, closed=(), spent=Spent())
     attempt = run.current
     if attempt.outcome is Outcome.NEVER_CREATED:
+        if no := unaffordable(open_again, attempt.placement, now):
+            return Decision(run, Outbox(), no, rejected=True)
         anew = replace(attempt, outcome=None, failure_reason=None, ended_at=None, refusals=0, cause=measures.RESUMED)
         decision = launch_again(open_again, anew, now, "resumed by request; the launch is tried again")
     elif forbidden := relaunch_forbidden(run):

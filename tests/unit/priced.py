@@ -1,0 +1,65 @@
+"""Worlds with prices, whose training jobs may cost no more than the run's money budget leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from spot_relay.domain.prices import Price, PriceList
+from tests.fakes import NOON, MemoryPrices, MemoryTrainingJobs
+from tests.unit.worlds import World
+
+if TYPE_CHECKING:
+    from spot_relay.domain.job import Placement
+    from spot_relay.domain.observation import Launched, Refused
+    from spot_relay.domain.run import Attempt, Run
+
+HOUR = 3600
+M5, P3 = "ml.m5.xlarge", "ml.p3.2xlarge"
+PRICES = PriceList("a list", NOON, {M5: Price(0.24, 0.08), P3: Price(3.6, 1.2)})
+ENDS: dict[str, tuple[str, str, dict[str, str]]] = {
+    "expired_waits": ("Stopped", "MaxWaitTimeExceeded", {}),
+    "capacity_failures": ("Failed", "Failed", {"failure_reason": "CapacityError: Unable to provision."}),
+    "service_errors": ("Failed", "Failed", {"failure_reason": "InternalServerError: We encountered"}),
+    "user_errors": ("Failed", "Failed", {"failure_reason": "AlgorithmError: exit code 1"}),
+}
+TOO_SMALL = (
+    "The account-level service limit 'ml.m5.xlarge for spot training job usage' is 0 Instances, with current "
+    "utilization of 0 Instances and a request delta of 1 Instances."
+)
+
+
+@dataclass
+class PricedJobs(MemoryTrainingJobs):
+    """Jobs that may cost no more than the run's budget leaves; what they cost is told by their billable seconds."""
+
+    placements: dict[str, Placement] = field(default_factory=dict)
+
+    def create(self, run: Run, attempt: Attempt) -> Launched | Refused:
+        known = attempt.job_name in self.jobs
+        answer = super().create(run, attempt)
+        budget = run.policy.budgets.money_usd
+        if attempt.job_name in self.jobs and not known:
+            price = PRICES.by_instance_type[attempt.placement.instance_type].usd_per_hour(attempt.placement.market)
+            worst = price * attempt.placement.instance_count
+            assert budget is None or self.cost() + worst <= budget + 1e-6, "no attempt may pass the budget"
+            self.placements[attempt.job_name] = attempt.placement
+        return answer
+
+    def cost(self) -> float:
+        """What the jobs have cost, in USD."""
+        return sum(
+            (self.jobs[name].billable_seconds or 0)
+            * placement.instance_count
+            * PRICES.by_instance_type[placement.instance_type].on_demand_usd
+            / HOUR
+            for name, placement in self.placements.items()
+        )
+
+
+def priced() -> World:
+    """A world whose stack knows the prices, and whose SageMaker holds every launch to them."""
+    world = World(prices=MemoryPrices(PRICES))
+    world.jobs = PricedJobs(world.clock)
+    world.service = replace(world.service, jobs=world.jobs)
+    return world
