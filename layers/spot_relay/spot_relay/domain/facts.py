@@ -108,4 +108,5 @@ def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | Non
         case JobChanged() if observation.secondary_status == SecondaryStatus.INTERRUPTED:
             return True
         case _:
-            return run.deadline_at is not None
+            # An interruption whose event was lost costs what came after the newest checkpoint, too.
+            return run.deadline_at is not None or job.interruptions > run.current.interruptions

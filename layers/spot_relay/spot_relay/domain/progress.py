@@ -38,9 +38,10 @@ def counted(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint | None,
     saved_at = checkpoint.last_modified if checkpoint else None
     stretches = _stretches(job, attempt.placement.market, until)
     for stretch in stretches:
+        start = max(stretch.start, until or stretch.start)
+        end = max(start, stretch.end or now)  # the clock of a function may be behind SageMaker's
         if job.status == TrainingJobStatus.COMPLETED:
-            saved_at = now if run.checkpoint_uri or stretch is stretches[-1] else None
-        start, end = max(stretch.start, until or stretch.start), stretch.end or now
+            saved_at = end if run.checkpoint_uri or stretch is stretches[-1] else None
         saved = min(max(saved_at, start), end) if saved_at else start
         kept += (saved - start).total_seconds()
         if stretch.end is None:
