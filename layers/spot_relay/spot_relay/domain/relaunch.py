@@ -84,13 +84,14 @@ def after_end(run: Run, attempt: Attempt, draw: float, now: datetime) -> Relaunc
 def following(run: Run, cause: str, now: datetime) -> Following | str:
     """Choose where the run goes on after its newest attempt has ended; a sentence if no quota lets it go on at all.
 
-    The deadline has the first word, then a return to spot that is under way, then the ladder.
+    The deadline has the first word, then a return to spot that is under way, then the ladder. The time that the stop
+    of such a return has taken is no reason to give it up: only the safety net is.
     """
-    standing = standing_of(run, now)
-    demand = standing.demand(inf) if standing else None
+    standing, returns = standing_of(run, now), run.current.switch_to is Market.SPOT
+    demand = standing.demand(0.0 if returns else inf) if standing else None
     if demand is not None and (place := affordable_on_demand(run, now)):
         return Following(place, cause if run.current.placement.market is Market.ON_DEMAND else demand)
-    if run.current.switch_to is Market.SPOT and (place := spot_place(run)):
+    if returns and (place := spot_place(run)):
         return Following(place, AHEAD_OF_PACE)
     if standing is not None and run.current.placement.market is Market.ON_DEMAND and (place := spot_place(run)):
         return Following(place, cause)
