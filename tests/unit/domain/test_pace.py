@@ -185,7 +185,7 @@ def test_without_a_deadline_a_run_stands_nowhere() -> None:
 def test_a_run_stands_where_its_checkpoints_its_clock_and_its_changeovers_put_it() -> None:
     run = replace(a_run(changeover_seconds=300), progress_seconds=2200.0, changeovers=(100, 500))
     assert standing_of(run, NOON + timedelta(hours=1)) == Standing(
-        work=5000, time=4 * HOUR, changeover=300, reserve=2 * 500 + REACTION_SECONDS, pace=0.8, hysteresis=1
+        work=5000, time=4 * HOUR, changeover=300, reserve=2 * 500 + REACTION_SECONDS, pace=0.8, hysteresis=0
     )
 
 
