@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.job import WAITING_FOR_CAPACITY, Job, Market, canary_name
+from spot_relay.domain.job import WAITING_FOR_CAPACITY, Job, Market, TrainingJobStatus, canary_name
 from spot_relay.domain.ladder import spot_place
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.pace import Demand, standing_of
 from spot_relay.domain.policy import ReturnToSpot
 from spot_relay.domain.relaunch import affordable_on_demand, relaunch_forbidden, wait_limit
 from spot_relay.domain.run import MAX_ATTEMPTS, Attempt, AttemptStatus, Canary, CanaryStatus, Run
+from spot_relay.domain.steps import CHECK_SOON
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
@@ -40,8 +41,10 @@ class Steering:
 def steer(run: Run, facts: Facts, now: datetime) -> Steering:
     """Switch markets where the deadline asks for it or allows it."""
     attempt, standing = run.current, standing_of(run, now)
-    if standing is None or run.stop_requested or attempt.switch_to is not None:
+    if standing is None or run.stop_requested:
         return Steering(run)
+    if attempt.switch_to is not None:
+        return _stopped_again(run, attempt, facts)
     if attempt.placement.market is Market.SPOT:
         return _to_on_demand(run, attempt, standing, now)
     return _to_spot(run, attempt, standing, facts, now)
@@ -50,8 +53,10 @@ def steer(run: Run, facts: Facts, now: datetime) -> Steering:
 def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
     """Say when a run whose job lives has to be looked at: in ``every`` at the latest, or when a rule can fire."""
     attempt, standing = run.current, standing_of(run, now)
-    if standing is None or attempt.switch_to is not None:
+    if standing is None:
         return now + every
+    if attempt.switch_to is not None:
+        return now + min(every, CHECK_SOON)
     if attempt.placement.market is Market.ON_DEMAND:
         sent = run.canary is not None and run.canary.number == attempt.number
         seconds = None if sent or not _may_return(run, attempt) else standing.return_in(_way(run))
@@ -61,7 +66,7 @@ def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
         slack = timedelta(seconds=standing.time - standing.work - standing.reserve)
         return now + min(every, max(CLOSE_LOOK, slack))
     seconds = standing.demand_in(_waited(attempt, now))
-    if seconds == 0 and affordable_on_demand(run, now) is None:
+    if seconds == 0 and not _may_go_on_demand(run, now):
         return now + every
     return now + min(every, timedelta(seconds=seconds))
 
@@ -83,7 +88,7 @@ def _to_on_demand(run: Run, attempt: Attempt, standing: Standing, now: datetime)
     if attempt.waiting_since is None:
         return Steering(run)
     demand = standing.demand(_waited(attempt, now))
-    if demand is None or relaunch_forbidden(run) is not None or affordable_on_demand(run, now) is None:
+    if demand is None or not _may_go_on_demand(run, now):
         return Steering(run)
     why = "the deadline leaves no more time to wait" if demand is Demand.SAFETY_NET else "the run is behind its pace"
     return _switched(run, attempt, Market.ON_DEMAND, f"{why}: it is stopped to go on demand")
@@ -125,6 +130,16 @@ def _send_canary(run: Run, attempt: Attempt, now: datetime) -> Steering:
 def _switched(run: Run, attempt: Attempt, market: Market, reason: str) -> Steering:
     leaving = replace(attempt, switch_to=market)
     return Steering(run.with_attempt(leaving), Outbox(stop=attempt.job_name), reason)
+
+
+def _stopped_again(run: Run, attempt: Attempt, facts: Facts) -> Steering:
+    """Ask again for the stop that a switch needs where the job goes on as if nobody had."""
+    goes_on = isinstance(facts.job, Job) and facts.job.status == TrainingJobStatus.IN_PROGRESS
+    return Steering(run, Outbox(stop=attempt.job_name), "its stop is asked for again") if goes_on else Steering(run)
+
+
+def _may_go_on_demand(run: Run, now: datetime) -> bool:
+    return relaunch_forbidden(run) is None and affordable_on_demand(run, now) is not None
 
 
 def _may_return(run: Run, attempt: Attempt) -> bool:
