@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.job import Absent, Job
+from spot_relay.domain.job import WAITING_FOR_CAPACITY, Absent, Job, SecondaryStatus
+from spot_relay.domain.observation import CanaryChanged, CanaryCreated
 from spot_relay.domain.outbox import Outbox
+from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.run import Canary, CanaryStatus, Run
 from spot_relay.domain.steps import Decision, becomes
 from spot_relay.domain.values import replace
@@ -25,6 +27,14 @@ def spoken_of(run: Run, number: int) -> Canary | None:
     """Give the run's canary if it is the one of that number and may live."""
     canary = canary_beside(run)
     return canary if canary is not None and canary.number == number else None
+
+
+def shows_life(canary: Canary, seen: CanaryChanged | CanaryCreated | CanaryRefused) -> bool:
+    """Tell whether a canary that was given up lives all the same: a slow function may have created it since."""
+    if isinstance(seen, CanaryChanged):
+        begins = seen.secondary_status in WAITING_FOR_CAPACITY or seen.secondary_status == SecondaryStatus.TRAINING
+        return begins and canary.phase != Refusal.NAME_TAKEN
+    return isinstance(seen, CanaryCreated)
 
 
 def created(run: Run, canary: Canary, now: datetime) -> Decision:

@@ -175,6 +175,8 @@ def _canary_gone(
 ) -> Decision:
     """Take the end of a canary that nothing is expected of any more as news of room, and note what it cost."""
     canary = run.canary
+    if canary is not None and canary.number == seen.canary and canaries.shows_life(canary, seen):
+        return Decision(run, Outbox(stop_canary=canary.job_name), f"{canary.job_name} was given up: it is stopped")
     if canary is None or canary.number != seen.canary or not isinstance(seen, CanaryChanged) or not seen.has_ended:
         return Decision(run, Outbox(), f"canary {seen.canary} is none that this run waits for")
     noted = run if run.has_ended else canaries.seen(run, canary, facts.canary)

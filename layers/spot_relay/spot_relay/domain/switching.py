@@ -99,12 +99,16 @@ def _to_spot(run: Run, attempt: Attempt, standing: Standing, facts: Facts, now: 
         return Steering(run)
     way = _way(run)
     seconds = standing.return_in(way)
-    if seconds is None or seconds > 0:
+    if seconds is None:
+        return Steering(run)
+    # The pace has decided when to look for capacity; between two checkpoints the run may seem behind it again. Capacity
+    # that is there needs no wait, so the safety net's reserve is all that a return has to leave.
+    if has_capacity(facts.canary):
+        return _switched(run, attempt, Market.SPOT, "the canary has found spot capacity: it is stopped to move there")
+    if seconds > 0:
         return Steering(run)
     if way is ReturnToSpot.BLIND:
         return _switched(run, attempt, Market.SPOT, "the run is well ahead of its pace: it is stopped to wait for spot")
-    if has_capacity(facts.canary):
-        return _switched(run, attempt, Market.SPOT, "the canary has found spot capacity: it is stopped to move there")
     return _send_canary(run, attempt, now)
 
 
