@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Spell:
     """One stretch of a job on granted instances, as the market sees it.
 
@@ -33,7 +33,7 @@ class Capacity(Protocol):
         """Say when the instances of ``spell`` are taken away, or ``None`` if nothing known takes them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AlwaysThere:
     """Capacity that is there at once and stays: on-demand."""
 
@@ -46,7 +46,7 @@ class AlwaysThere:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Interruption:
     """One planned loss of capacity.
 
@@ -60,7 +60,7 @@ class Interruption:
     after_checkpoints: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ScriptedCapacity:
     """Capacity by script: a first wait (``None``: never), then one interruption after the other."""
 
@@ -88,7 +88,7 @@ class ScriptedCapacity:
         return min(moments, default=None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TracedCapacity:
     """Capacity by trace: ``windows`` of availability ``(from, to)``, in epoch seconds, sorted and apart."""
 

@@ -39,7 +39,7 @@ class Secondary(StrEnum):
 ENDED: Final = frozenset({Status.COMPLETED, Status.FAILED, Status.STOPPED})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Terms:
     """What the request says of the job's limits, in seconds. ``max_wait`` belongs to spot jobs alone."""
 
@@ -48,7 +48,7 @@ class Terms:
     spot: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Failure:
     """A planned failure: ``reason`` strikes ``after_seconds`` into the first ``phase`` of that name."""
 
@@ -57,7 +57,7 @@ class Failure:
     after_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Script:
     """What the world does to the job: durations of the phases (seconds), capacity, failure, discount.
 
@@ -88,7 +88,7 @@ class Script:
         return durations[phase]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Transition:
     """One entry of SecondaryStatusTransitions; ``ended_at`` is ``None`` while it lasts."""
 
@@ -98,7 +98,7 @@ class Transition:
     ended_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
     """A training job at a moment: everything Describe tells of its life, and what the next step needs."""
 
@@ -134,7 +134,7 @@ class Job:
         return self.since
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Transitioned:
     """The job took a new secondary status; ``job`` is the job right after."""
 
@@ -142,7 +142,7 @@ class Transitioned:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CheckpointWritten:
     """A simulated checkpoint is due: ``number`` counts from the beginning of the work."""
 
@@ -154,26 +154,26 @@ class CheckpointWritten:
 Happening = Transitioned | CheckpointWritten
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StopRequested:
     """StopTrainingJob was called."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PhaseDone:
     """What the present phase waits for is done; ``work``: seconds of training a restored checkpoint holds."""
 
     work: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrainingExited:
     """The real process ended by itself; ``failure`` is ``None`` when it succeeded."""
 
     failure: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CheckpointReached:
     """A checkpoint of a real process reached S3."""
 

@@ -7,7 +7,6 @@ trace replays drive the very same functions with a virtual one. All times are ep
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +28,7 @@ from simulator.job import (
     Transition,
     Transitioned,
 )
+from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,8 +141,12 @@ def _on_instances(job: Job, now: float) -> float:
 
 def _next(job: Job) -> tuple[float, _Change] | None:
     # Nothing comes due before the phase began: a told phase may be over late, never early.
-    due = [(max(when, job.since), change) for when, change in _upcoming(job)]
-    return min(due, key=lambda item: (item[0], _ORDER[item[1]]), default=None)
+    first: tuple[float, _Change] | None = None
+    for when, change in _upcoming(job):
+        due = max(when, job.since)
+        if first is None or (due, _ORDER[change]) < (first[0], _ORDER[first[1]]):
+            first = (due, change)
+    return first
 
 
 def _upcoming(job: Job) -> Iterator[tuple[float, _Change]]:

@@ -174,7 +174,8 @@ def _what_happened(attempt: Attempt, outcome: Outcome) -> str:
 
 
 def _runtime_is_final(run: Run, attempt: Attempt) -> str | None:
-    if not run.policy.relaunch_on_max_runtime:
+    # Under a deadline interruptions and changeovers may add up to it; a run that gets on goes on.
+    if not run.policy.relaunch_on_max_runtime and run.policy.deadline is None:
         return "raise it, or set policy.relaunch_on_max_runtime to true, and submit the spec under another name"
     if not attempt.has_progressed:
         return "the attempt left no checkpoint newer than its beginning, so another would end the same way"
