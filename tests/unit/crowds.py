@@ -1,0 +1,180 @@
+"""Many runs in one account whose quotas are small: who gets room, who waits, and who is woken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from spot_relay.domain.job import Market, Pool, parse_attempt_name
+from spot_relay.domain.limits import Limits
+from spot_relay.domain.observation import CanaryRefused, JobChanged, Refused, RoomFreed
+from spot_relay.domain.refusal import Refusal, quota_refusal
+from tests.fakes import MemorySlots, MemoryTrainingJobs
+from tests.unit.worlds import World, submission
+
+if TYPE_CHECKING:
+    from spot_relay.domain.job import Placement
+    from spot_relay.domain.observation import CanaryCreated, Launched
+    from spot_relay.domain.policy import Policy
+    from spot_relay.domain.run import Attempt, Canary, Run
+
+M5, G5 = "ml.m5.xlarge", "ml.g5.2xlarge"
+SPOT, ON_DEMAND = Pool(M5, Market.SPOT), Pool(M5, Market.ON_DEMAND)
+
+
+@dataclass
+class QuotaJobs(MemoryTrainingJobs):
+    """A SageMaker with quotas, in instances, that holds the stack to its limits and has ``hiccups``, in turn.
+
+    A hiccup is ``throttled``, ``down`` (no answer, and no job), or ``lost`` (no answer, but the job exists).
+    """
+
+    quotas: dict[Pool, int] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    hiccups: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    placed: dict[str, Placement] = field(default_factory=dict)
+
+    def create(self, run: Run, attempt: Attempt) -> Launched | Refused:
+        self.asked.append(attempt.job_name)
+        hiccup = self.hiccups.pop(0) if self.hiccups else None
+        if hiccup == "throttled":
+            return Refused(attempt.number, Refusal.THROTTLED, "Rate exceeded")
+        if hiccup == "down":
+            return Refused(attempt.number, Refusal.UNAVAILABLE, "SageMaker did not answer.")
+        known = attempt.job_name in self.jobs
+        if not known and not self.refusals and (no := self._full(attempt.placement)):
+            return Refused(attempt.number, quota_refusal(no), no)
+        answer = super().create(run, attempt)
+        if not known and attempt.job_name in self.jobs:
+            self.placed[attempt.job_name] = attempt.placement
+            self._check(attempt.placement.instance_type)
+        return Refused(attempt.number, Refusal.UNAVAILABLE, "Read timed out") if hiccup == "lost" else answer
+
+    def create_canary(self, run: Run, canary: Canary) -> CanaryCreated | CanaryRefused:
+        self.asked.append(canary.job_name)
+        if no := self._full(canary.placement):
+            return CanaryRefused(canary.number, quota_refusal(no), no)
+        self.placed[canary.job_name] = canary.placement
+        return super().create_canary(run, canary)
+
+    def live(self) -> list[str]:
+        """The jobs that have not ended."""
+        return [name for name, job in self.jobs.items() if not job.has_ended]
+
+    def _full(self, placement: Placement) -> str | None:
+        pool, limit = placement.pool, self.quotas.get(placement.pool)
+        used = sum(self.placed[name].instance_count for name in self.live() if self.placed[name].pool == pool)
+        if limit is None or used + placement.instance_count <= limit:
+            return None
+        return (
+            f"The account-level service limit '{pool}' is {limit} Instances, with current utilization of {used} "
+            f"Instances and a request delta of {placement.instance_count} Instances."
+        )
+
+    def _check(self, kind: str) -> None:
+        live = [n for n in self.live() if parse_attempt_name(n) and self.placed[n].instance_type == kind]
+        limit = self.limits.of(kind)
+        assert limit is None or len(live) <= limit, f"the limit of {limit} is exceeded: {live}"
+
+
+@dataclass
+class Crowd:
+    """A world with quotas and limits, and runs that want in."""
+
+    quotas: dict[Pool, int] = field(default_factory=dict)
+    limits: str = ""
+    world: World = field(default_factory=World)
+
+    def __post_init__(self) -> None:
+        limits = Limits.parse(self.limits)
+        world = self.world
+        world.slots = MemorySlots(limits, self._run_of)
+        self.jobs = QuotaJobs(world.clock, quotas=self.quotas, limits=limits)
+        world.jobs = self.jobs
+        world.service = replace(world.service, jobs=self.jobs, slots=world.slots)
+
+    def _run_of(self, run_id: str) -> Run | None:
+        return self.world.store.load(run_id)
+
+    def submit(self, *names: str, policy: Policy | None = None, kind: str = M5, count: int = 1, **changes: Any) -> Run:
+        """Submit runs, a second after one another; give the last."""
+        for name in names:
+            self.world.clock.passes(1)
+            own = {
+                "CheckpointConfig": {"S3Uri": f"s3://models/{name}/"},
+                "ResourceConfig": {"InstanceType": kind, "InstanceCount": count, "VolumeSizeInGB": 10},
+            }
+            run = self.world.service.submit(submission(policy, name=name, **(own | changes)))
+        return run
+
+    def on_demand(self, *names: str, **more: Any) -> Run:
+        """Submit runs that want on-demand instances."""
+        stopping = {"MaxRuntimeInSeconds": 3600}
+        return self.submit(*names, EnableManagedSpotTraining=None, StoppingCondition=stopping, **more)
+
+    def run(self, name: str) -> Run:
+        return self.world.run(name)
+
+    def ends(self, name: str, status: str = "Completed", secondary: str | None = None, **changes: Any) -> Run:
+        """Let the newest job of a run end, and tell the run; whom that wakes has not heard of it yet."""
+        self.world.clock.passes(1)
+        attempt = self.run(name).current
+        self.jobs.becomes(attempt.job_name, status, secondary or status, **changes)
+        return self.tell(name)
+
+    def tell(self, name: str) -> Run:
+        """Tell a run where the job of its newest attempt stands."""
+        attempt = self.run(name).current
+        job = self.jobs.jobs[attempt.job_name]
+        event = JobChanged(attempt.number, job.status, job.secondary_status, self.world.clock())
+        run = self.world.service.advance(name, event)
+        assert run is not None
+        return run
+
+    def woken(self) -> list[str]:
+        """Take the messages of freed room from the queue, and name the runs that they are for."""
+        woken, self.world.wakeups.woken = self.world.wakeups.woken, []
+        return woken
+
+    def deliver(self) -> list[str]:
+        """Deliver all messages of freed room, those that come of it too; name the runs they were for, in turn."""
+        heard: list[str] = []
+        while woken := self.woken():
+            for name in woken:
+                self.world.service.advance(name, RoomFreed())
+            heard += woken
+            assert len(heard) < 10_000, "the messages never end"
+        return heard
+
+    def minutes(self, amount: int) -> None:
+        """Let minutes pass, each with its tick, and deliver what comes of them."""
+        for _ in range(amount):
+            self.world.clock.passes(60)
+            self.world.tick()
+            self.deliver()
+
+    def trying(self, name: str) -> str:
+        """Tell why a run waits for room: the kind of refusal, or an empty text."""
+        reason = self.run(name).reason
+        waits = self.run(name).waits_for is not None
+        return reason.partition("(")[2].partition(")")[0] if waits else ""
+
+    def have_jobs(self) -> list[str]:
+        """The runs whose job lives."""
+        named = (parse_attempt_name(name) for name in self.jobs.live())
+        return [found[0] for found in named if found]
+
+    def waiting(self) -> list[str]:
+        """The runs that wait for room, in the order of their submission."""
+        return [
+            run.id for run in sorted(self.world.store.runs.values(), key=lambda run: run.created_at) if run.waits_for
+        ]
+
+    def holders(self) -> set[str]:
+        """The jobs that hold a slot."""
+        return {holder for held in self.world.slots.holders.values() for holder in held}
+
+    def all_ended(self) -> bool:
+        """Whether nothing is left to do."""
+        return all(run.has_ended for run in self.world.store.runs.values())
