@@ -12,7 +12,12 @@ from tests.integration.servers import SERVICES, Servers
 from tests.integration.stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from tests.integration.scenes import End, How, Scene
+
+# So that what it asserts is told as a test's own assertions are; it has to be asked for before the import.
+pytest.register_assert_rewrite("tests.integration.scenes")
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +58,24 @@ def stack(aws: Servers, monkeypatch: pytest.MonkeyPatch) -> Stack:
     for name, value in deployed.environment().items():
         monkeypatch.setenv(name, value)
     return deployed
+
+
+@pytest.fixture(scope="session")
+def ends() -> dict[tuple[Scene, How], End]:
+    """How scenes end when nothing is killed, once they were played."""
+    return {}
+
+
+@pytest.fixture
+def undisturbed(
+    stack: Stack, ends: dict[tuple[Scene, How], End], capsys: pytest.CaptureFixture[str]
+) -> Callable[[Scene, How], End]:
+    """Tell how a scene ends when nothing is killed."""
+    from tests.integration import scenes
+
+    def end(scene: Scene, how: How) -> End:
+        if (scene, how) not in ends:
+            ends[scene, how] = scenes.undisturbed(stack, scene, how, capsys)
+        return ends[scene, how]
+
+    return end

@@ -72,6 +72,15 @@ class Simulator:
         """Name the jobs that were created, in order."""
         return [name for name, outcome in self.calls("CreateTrainingJob") if outcome == "ok"]
 
+    def most_live(self, pattern: str) -> int:
+        """Count how many jobs whose names match a pattern were alive at the same moment, at most."""
+        live: set[str] = set()
+        most = 0
+        for entry in self._sagemaker.audit.entries(job=pattern, kind="transition"):
+            (live.add if entry["live"] else live.discard)(entry["job_name"])
+            most = max(most, len(live))
+        return most
+
     def close(self) -> None:
         """Stop listening."""
         self._server.shutdown()

@@ -6,6 +6,7 @@ import copy
 import importlib.util
 import json
 import logging
+import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,6 +117,16 @@ class Stack:
             "ATTEMPT_LIMITS": "",
         }
 
+    def limit_attempts(self, limits: str) -> None:
+        """Have the stack limit its attempts from now on, until the test is over: its environment ends with it."""
+        os.environ["ATTEMPT_LIMITS"] = limits
+
+    def slots(self, instance_type: str) -> set[str]:
+        """Name the jobs that hold a slot of an instance type."""
+        key = {"id": {"S": f"slots#{instance_type}"}}
+        item = self.client("dynamodb").get_item(TableName=TABLE, Key=key).get("Item", {})
+        return set(item["holders"]["SS"]) if "holders" in item else set()
+
     @property
     def queue_url(self) -> str:
         """The address of the observe queue."""
@@ -177,10 +188,14 @@ class Stack:
         """Let the tick queue what is due, hand all of it to `observe`, and say how much it was."""
         self.make_queue()
         queued: int = self.invoke("tick", document("tick/every-minute"))["queued"]
-        if queued:
-            bodies = self.queued()
-            assert self.invoke("observe", messages(*bodies)) == {"batchItemFailures": []}
+        self.deliver()
         return queued
+
+    def deliver(self) -> None:
+        """Hand `observe` what is on its queue; it must take it."""
+        bodies = self.queued() if self.has_queue else []
+        if bodies:
+            assert self.invoke("observe", messages(*bodies)) == {"batchItemFailures": []}
 
     def make_queue(self) -> None:
         """Create the observe queue, unless it is there."""

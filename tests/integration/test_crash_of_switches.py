@@ -1,0 +1,242 @@
+"""A function may die at any of its AWS calls while a run moves between the markets: never are there two attempts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from spot_relay.adapters.runs import DynamoDBRunStore
+from spot_relay.domain.job import Market, Placement, canary_name
+from spot_relay.domain.launch import canary_request
+from spot_relay.domain.policy import Deadline, Policy, Rung
+from spot_relay.domain.run import Canary, CanaryStatus
+from tests.integration.scenes import ENDED, SETTLED, Reaper, Scene, check, killed, kills, metrics, stored
+from tests.integration.stack import TABLE, document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from spot_relay.domain.run import Run
+    from tests.integration.scenes import End, How
+    from tests.integration.stack import Stack
+
+SPOT = Placement("ml.m5.xlarge", 1, Market.SPOT)
+ON_DEMAND = Placement("ml.m5.xlarge", 1, Market.ON_DEMAND)
+NEVER = {"capacity": {"after": None}}
+LONG = {"train_seconds": 90_000}
+
+
+def with_deadline(stack: Stack, within: int, first: Placement, then: Placement) -> dict[str, Any]:
+    """Give what makes a run one that needs half an hour of training within so many seconds."""
+    policy = Policy(ladder=(Rung(first), Rung(then)), deadline=Deadline(1800, within_seconds=within))
+    deadline_at = stack.clock() + timedelta(seconds=within)
+    return {"policy": policy, "deadline_at": deadline_at, "attempt": {"placement": first}}
+
+
+def save(stack: Stack, run: Run) -> None:
+    DynamoDBRunStore(stack.client("dynamodb"), TABLE).save(run)
+
+
+def stop(stack: Stack, job_name: str) -> None:
+    stack.client("sagemaker").stop_training_job(TrainingJobName=job_name)
+
+
+def a_wait_too_long(stack: Stack) -> dict[str, Any]:
+    """An hour is enough for half an hour of training, until it was waited for: then the safety net is due."""
+    waiting = {"attempt": {"placement": SPOT, "waiting_since": stack.clock()}}
+    stored(stack, NEVER, **with_deadline(stack, 3600, SPOT, ON_DEMAND) | waiting)
+    stack.clock.passes(600)
+    return document("observe/run-due")
+
+
+def a_waiting_job_that_was_stopped(stack: Stack) -> dict[str, Any]:
+    leaving = {"attempt": {"placement": SPOT, "switch_to": Market.ON_DEMAND}}
+    stored(stack, NEVER, **with_deadline(stack, 3600, SPOT, ON_DEMAND) | leaving)
+    stack.clock.passes(600)
+    stop(stack, "churn-relay-01")
+    stack.clock.passes(1)
+    return document("observe/stopped-by-user")
+
+
+def on_demand(stack: Stack, **attempt: Any) -> Run:
+    """A run that trains on demand, a day before its deadline."""
+    placed = {"attempt": {"placement": ON_DEMAND, **attempt}}
+    run = stored(stack, LONG, **with_deadline(stack, 86_400, ON_DEMAND, SPOT) | placed)
+    stack.checkpoint()
+    return run
+
+
+def on_demand_with_canary(stack: Stack, phase: str, **attempt: Any) -> None:
+    """The same beside a canary that has found capacity, and was last seen in a phase."""
+    run = on_demand(stack, **attempt)
+    name, lives = canary_name("churn", 1), CanaryStatus.IN_PROGRESS
+    canary = Canary(1, name, SPOT, stack.clock(), max_wait_seconds=7200, status=lives, phase=phase)
+    stack.client("sagemaker").create_training_job(**canary_request(run, canary, None))
+    save(stack, replace(run, canaries=(canary,)))
+
+
+def a_run_ahead_of_its_pace(stack: Stack) -> dict[str, Any]:
+    on_demand(stack)
+    stack.aws.simulator.play(rules=[{"name": "churn-canary-*", **NEVER}])
+    stack.clock.passes(120)
+    return document("observe/run-due")
+
+
+def a_canary_that_has_found_capacity(stack: Stack) -> dict[str, Any]:
+    on_demand_with_canary(stack, "Starting")
+    stack.clock.passes(120)
+    return document("observe/canary-training")
+
+
+def an_on_demand_job_that_was_stopped(stack: Stack) -> dict[str, Any]:
+    on_demand_with_canary(stack, "Training", switch_to=Market.SPOT)
+    stack.clock.passes(120)
+    stop(stack, "churn-relay-01")
+    stack.clock.passes(1)
+    return document("observe/stopped-by-user")
+
+
+# What differs where it is looked later: how much was trained, and what is left of the time.
+LATER = frozenset({"progress_seconds", "max_wait_seconds"})
+# A job that is looked at as soon as it was asked to stop has not stopped yet.
+STOPPING = frozenset({"churn-relay-01 is described as Stopping / Stopping"})
+SCENES = {
+    "safety-net": Scene(
+        "observe",
+        a_wait_too_long,
+        (
+            "dynamodb.GetItem",
+            "sagemaker.DescribeTrainingJob",
+            "s3.ListObjectsV2",
+            "dynamodb.PutItem",
+            "sagemaker.StopTrainingJob",
+            *SETTLED,
+        ),
+        jobs=("churn-relay-01", "churn-relay-02"),
+        live=("churn-relay-02",),
+        goes_on=True,
+        varies=frozenset({"waited_seconds"}),
+        passing=STOPPING,
+    ),
+    "on-demand": Scene(
+        "observe",
+        a_waiting_job_that_was_stopped,
+        (
+            "dynamodb.GetItem",
+            "sagemaker.DescribeTrainingJob",
+            "s3.ListObjectsV2",
+            "dynamodb.PutItem",
+            "dynamodb.Query",
+            "sagemaker.CreateTrainingJob",
+            "dynamodb.Query",
+            *SETTLED,
+        ),
+        jobs=("churn-relay-01", "churn-relay-02"),
+        live=("churn-relay-02",),
+        metrics=frozenset(
+            {"CapacityWaitSeconds", "AttemptsLaunched", "RelaunchesAfterSafetyNet", "EventToRelaunchSeconds"}
+        ),
+    ),
+    "canary": Scene(
+        "observe",
+        a_run_ahead_of_its_pace,
+        (
+            "dynamodb.GetItem",
+            "sagemaker.DescribeTrainingJob",
+            "s3.ListObjectsV2",
+            "dynamodb.PutItem",
+            "dynamodb.Query",
+            "sagemaker.CreateTrainingJob",
+            *SETTLED,
+        ),
+        jobs=("churn-relay-01", "churn-canary-01"),
+        live=("churn-relay-01", "churn-canary-01"),
+        goes_on=True,
+        varies=LATER,
+    ),
+    "back": Scene(
+        "observe",
+        a_canary_that_has_found_capacity,
+        (
+            "dynamodb.GetItem",
+            "sagemaker.DescribeTrainingJob",
+            "sagemaker.DescribeTrainingJob",
+            "s3.ListObjectsV2",
+            "dynamodb.PutItem",
+            "sagemaker.StopTrainingJob",
+            *SETTLED,
+        ),
+        jobs=("churn-relay-01", "churn-canary-01", "churn-relay-02"),
+        live=("churn-relay-02",),
+        goes_on=True,
+        # Training that ends at the very moment of a look is no stretch of its own, so it tells of no changeover.
+        varies=LATER | {"training_seconds", "billable_seconds", "changeovers"},
+        passing=STOPPING,
+    ),
+    "spot": Scene(
+        "observe",
+        an_on_demand_job_that_was_stopped,
+        (
+            "dynamodb.GetItem",
+            "sagemaker.DescribeTrainingJob",
+            "s3.ListObjectsV2",
+            "dynamodb.PutItem",
+            "dynamodb.Query",
+            "sagemaker.CreateTrainingJob",
+            "sagemaker.StopTrainingJob",
+            "dynamodb.Query",
+            *SETTLED,
+        ),
+        jobs=("churn-relay-01", "churn-canary-01", "churn-relay-02"),
+        live=("churn-relay-02",),
+        metrics=ENDED | {"AttemptsLaunched", "RelaunchesAfterAheadOfPace", "EventToRelaunchSeconds"},
+        varies=LATER,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_an_undisturbed_function_makes_these_calls_in_this_order(
+    stack: Stack, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    scene, reaper = SCENES[name], Reaper(stack)
+    event = scene.prepare(stack)
+    metrics(capsys)
+    with reaper.watching():
+        stack.invoke(scene.function, event)
+    assert tuple(reaper.calls) == scene.calls
+    assert metrics(capsys) == Counter(scene.metrics)
+
+
+@pytest.mark.parametrize(("name", "call", "after"), kills(SCENES, tick=False))
+def test_a_switch_that_was_killed_is_made_good_when_its_message_comes_again(
+    stack: Stack,
+    undisturbed: Callable[[Scene, How], End],
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    call: int,
+    after: bool,
+) -> None:
+    scene = SCENES[name]
+    expected = undisturbed(scene, "redelivery")
+    end = killed(stack, scene, "redelivery", capsys, call, after=after)
+    check(stack, scene, end, expected, after=after)
+
+
+@pytest.mark.parametrize(("name", "call", "after"), kills(SCENES, tick=True))
+def test_a_switch_that_was_killed_is_made_good_by_the_tick_alone(
+    stack: Stack,
+    undisturbed: Callable[[Scene, How], End],
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    call: int,
+    after: bool,
+) -> None:
+    scene = SCENES[name]
+    expected = undisturbed(scene, "tick")
+    end = killed(stack, scene, "tick", capsys, call, after=after)
+    check(stack, scene, end, expected, after=after)
