@@ -13,13 +13,14 @@ from spot_relay.domain.money import unaffordable
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.pace import earliest
 from spot_relay.domain.policy import Deadline, ReturnToSpot
-from spot_relay.domain.relaunch import Following, following, relaunch_forbidden
-from spot_relay.domain.run import OUTBOX_PATIENCE, AttemptStatus, Run, RunStatus, Spent
+from spot_relay.domain.relaunch import Following, following, relaunch_forbidden, wait_limit
+from spot_relay.domain.run import OUTBOX_PATIENCE, Attempt, AttemptStatus, Run, RunStatus, Spent
 from spot_relay.domain.steps import CHECK_SOON, Decision, becomes, finish, launch_again, plan
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.facts import Facts
+    from spot_relay.domain.ladder import Place
     from spot_relay.domain.observation import DeadlineChange, ResumeRequested
 
 
@@ -51,23 +52,43 @@ def resume(run: Run, request: ResumeRequested, facts: Facts, now: datetime) -> D
     if isinstance(changed, str):
         return Decision(run, Outbox(), changed, rejected=True)
     open_again = replace(changed, stop_requested=False, ended_at=None, closed=(), spent=Spent())
-    attempt = run.current
-    if attempt.outcome is Outcome.NEVER_CREATED:
-        if no := unaffordable(open_again, attempt.placement, now):
-            return Decision(run, Outbox(), no, rejected=True)
-        anew = replace(attempt, outcome=None, failure_reason=None, ended_at=None, refusals=0, cause=measures.RESUMED)
+    place = _onward(open_again, now)
+    if isinstance(place, str):
+        return Decision(run, Outbox(), place, rejected=True)
+    if run.current.outcome is Outcome.NEVER_CREATED:
+        anew = _anew(open_again, place, now)
         decision = launch_again(open_again, anew, now, "resumed by request; the launch is tried again")
-    elif forbidden := relaunch_forbidden(run):
-        return Decision(run, Outbox(), forbidden, rejected=True)
     else:
-        onward = following(open_again, measures.RESUMED, now)
-        if isinstance(onward, str):
-            return Decision(run, Outbox(), onward, rejected=True)
-        onward = Following(onward.place, measures.RESUMED)
+        onward = Following(place, measures.RESUMED)
         decision = plan(open_again, facts.checkpoint, onward, now, "resumed by request")
-    if decision.run.has_ended:
-        return Decision(run, Outbox(), decision.reason, rejected=True)
     return replace(decision, owes=decision.owes | Outbox(announce=True))
+
+
+def _onward(run: Run, now: datetime) -> Place | str:
+    """Choose where a resumed run goes on, or say why it can't; an attempt that was never created is no further one."""
+    again = run.current.outcome is Outcome.NEVER_CREATED
+    if not again and (forbidden := relaunch_forbidden(run)):
+        return forbidden
+    onward = following(run, measures.RESUMED, now)
+    if isinstance(onward, str):
+        return onward
+    return unaffordable(run, onward.place.placement, now) or onward.place
+
+
+def _anew(run: Run, place: Place, now: datetime) -> Attempt:
+    """Give the newest attempt, which was never created, as it is launched by the policy that the run has now."""
+    return replace(
+        run.current,
+        placement=place.placement,
+        rung=place.rung,
+        cause=measures.RESUMED,
+        refusals=0,
+        outcome=None,
+        failure_reason=None,
+        ended_at=None,
+        waiting_since=None,
+        max_wait_seconds=wait_limit(run, place.placement, now),
+    )
 
 
 def _changed(run: Run, request: ResumeRequested, now: datetime) -> Run | str:
