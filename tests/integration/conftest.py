@@ -8,12 +8,14 @@ import pytest
 from moto import backends
 
 from spot_relay import bootstrap
+from tests.integration.sagemakers import Memory, Simulated
 from tests.integration.servers import SERVICES, Servers
 from tests.integration.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.integration.sagemakers import World
     from tests.integration.scenes import End, How, Scene
 
 # So that what it asserts is told as a test's own assertions are; it has to be asked for before the import.
@@ -58,6 +60,21 @@ def stack(aws: Servers, monkeypatch: pytest.MonkeyPatch) -> Stack:
     for name, value in deployed.environment().items():
         monkeypatch.setenv(name, value)
     return deployed
+
+
+@pytest.fixture
+def sagemaker(aws: Servers) -> Iterator[Simulated]:
+    """The simulator through boto3, with its clock at noon."""
+    world = Simulated(aws)
+    yield world
+    world.client.close()
+
+
+@pytest.fixture(params=["memory", "sagemaker"])
+def world(request: pytest.FixtureRequest) -> World:
+    """A SageMaker: the one in memory, then the simulator."""
+    found: World = Memory() if request.param == "memory" else request.getfixturevalue("sagemaker")
+    return found
 
 
 @pytest.fixture(scope="session")

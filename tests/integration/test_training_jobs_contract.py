@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -17,110 +17,19 @@ from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
 from spot_relay.domain.job import Absent, Job
 from spot_relay.domain.observation import Launched, Refused
 from spot_relay.domain.refusal import Refusal
-from tests.fakes import NOON, Clock, MemoryTrainingJobs
+from tests.fakes import NOON
 from tests.integration.runs import a_run
-from tests.integration.servers import HOST, Servers
+from tests.integration.sagemakers import ANSWERS, DENIALS, FULL, NAME, ONCE, OPEN, RUN, Answer, Simulated, World
+from tests.integration.servers import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from spot_relay.domain.run import Run
-    from spot_relay.ports import TrainingJobs
+    from tests.integration.servers import Servers
 
-NAME = "churn-relay-01"
-RUN = a_run("churn", NOON)
-FULL = (
-    "The account-level service limit 'ml.m5.xlarge for spot training job usage' is {limit} Instances, with current "
-    "utilization of {used} Instances and a request delta of {delta} Instances."
-)
-# One try a call: how often botocore tries again is its own affair, and takes its time.
-ONCE = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 1})
 # For a server that never answers; one that does may take longer than this on a busy machine.
 IMPATIENT = ONCE.merge(Config(read_timeout=0.3))
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer of CreateTrainingJob that creates nothing, and the kind of refusal that it is."""
-
-    refusal: Refusal
-    code: str
-    message: str
-    http_status: int = 400
-
-
-ANSWERS = [
-    Answer(Refusal.THROTTLED, "ThrottlingException", "Rate exceeded"),
-    Answer(Refusal.QUOTA_FULL, "ResourceLimitExceeded", FULL.format(limit=1, used=1, delta=1)),
-    Answer(Refusal.QUOTA_FULL, "ResourceLimitExceeded", "a text of tomorrow"),
-    Answer(Refusal.QUOTA_TOO_SMALL, "ResourceLimitExceeded", FULL.format(limit=0, used=0, delta=1)),
-    Answer(Refusal.UNAVAILABLE, "InternalFailure", "The request processing has failed", 500),
-    Answer(Refusal.UNAVAILABLE, "ServiceUnavailable", "Try again", 503),
-    Answer(Refusal.INVALID, "ValidationException", "Could not assume role"),
-    Answer(Refusal.INVALID, "AccessDeniedException", "User is not authorized to perform: iam:PassRole"),
-    Answer(Refusal.INVALID, "ResourceNotFound", "there is no such experiment"),
-]
-
-
-class World(Protocol):
-    """A SageMaker, and what a test does in it."""
-
-    clock: Clock
-
-    @property
-    def port(self) -> TrainingJobs:
-        """The port into it."""
-
-    def refuse(self, answer: Answer) -> None:
-        """Refuse the next CreateTrainingJob."""
-
-    def complete(self) -> None:
-        """Let the job complete."""
-
-
-class Memory:
-    def __init__(self) -> None:
-        self.clock = Clock()
-        self.port = MemoryTrainingJobs(self.clock)
-
-    def refuse(self, answer: Answer) -> None:
-        self.port.refusals.append((answer.refusal, answer.message))
-
-    def complete(self) -> None:
-        self.clock.passes(60)
-        self.port.becomes(NAME, "Completed", "Completed")
-
-
-class Simulated:
-    def __init__(self, servers: Servers) -> None:
-        self.clock = Clock()
-        self.client: Any = boto3.client("sagemaker", config=ONCE)
-        self.port = SageMakerTrainingJobs(self.client)
-        self.simulator = servers.simulator
-        self.simulator.begin(self.clock)
-
-    def refuse(self, answer: Answer) -> None:
-        error = {"code": answer.code, "message": answer.message, "http_status": answer.http_status}
-        self.errs(operation="CreateTrainingJob", **error)
-
-    def errs(self, **error: Any) -> None:
-        self.simulator.play(default={"errors": [error]})
-
-    def complete(self) -> None:
-        self.clock.passes(60)
-
-
-@pytest.fixture
-def sagemaker(aws: Servers) -> Iterator[Simulated]:
-    world = Simulated(aws)
-    yield world
-    world.client.close()
-
-
-@pytest.fixture(params=["memory", "sagemaker"])
-def world(request: pytest.FixtureRequest) -> World:
-    found: World = Memory() if request.param == "memory" else request.getfixturevalue("sagemaker")
-    return found
 
 
 def create(world: World, run: Run = RUN) -> Launched | Refused:
@@ -145,6 +54,7 @@ def test_a_created_job_is_launched_and_described_with_the_arn_of_its_launch(worl
 def test_a_job_that_was_created_before_is_launched_not_created_again(world: World) -> None:
     launched = create(world)
     assert create(world) == launched
+    assert world.created() == [NAME]
 
 
 def test_a_job_that_has_ended_since_is_launched_all_the_same(world: World) -> None:
@@ -184,10 +94,35 @@ def test_a_job_of_the_same_name_that_is_somebody_elses_is_not_found(world: World
     assert world.port.find(RUN, RUN.current) == Absent()
 
 
-def test_a_refusal_that_does_not_pass_is_not_believed_of_a_job_that_exists(world: World) -> None:
+@pytest.mark.parametrize("answer", DENIALS, ids=lambda answer: f"{answer.refusal}-{answer.code}")
+def test_a_refusal_that_says_that_there_is_no_job_is_not_believed_of_one_that_exists(
+    world: World, answer: Answer
+) -> None:
     launched = create(world)
-    world.refuse(next(answer for answer in ANSWERS if answer.refusal is Refusal.INVALID))
+    world.refuse(answer)
     assert create(world) == launched
+
+
+@pytest.mark.parametrize("answer", OPEN, ids=lambda answer: f"{answer.refusal}-{answer.code}")
+def test_a_refusal_that_leaves_open_whether_there_is_a_job_is_given_as_it_is(world: World, answer: Answer) -> None:
+    launched = create(world)
+    world.refuse(answer)
+    assert create(world) == Refused(1, answer.refusal, answer.message)
+    assert create(world) == launched
+
+
+def test_a_quota_that_the_job_itself_has_filled_is_no_refusal(sagemaker: Simulated) -> None:
+    # SageMaker need not look at the name before the quota, which the job of the lost answer uses.
+    lost = {"code": "InternalFailure", "message": "lost", "http_status": 500, "takes_effect": True}
+    full = {"code": "ResourceLimitExceeded", "message": FULL.format(limit=1, used=1, delta=1)}
+    errors = [{"operation": "CreateTrainingJob", **error} for error in (lost, full)]
+    sagemaker.simulator.play(default={"errors": errors})
+    assert create(sagemaker) == Refused(1, Refusal.UNAVAILABLE, "lost")
+    assert isinstance(create(sagemaker), Launched)
+    assert sagemaker.simulator.calls("CreateTrainingJob") == [
+        (NAME, "InternalFailure"),
+        (NAME, "ResourceLimitExceeded"),
+    ]
 
 
 def test_a_job_that_was_never_created_is_absent(world: World) -> None:
@@ -238,19 +173,19 @@ def test_a_job_whose_creation_was_not_answered_is_found_when_it_is_tried_again(s
 
 
 def test_a_request_that_botocore_itself_refuses_is_invalid(sagemaker: Simulated) -> None:
-    wrong = replace(RUN, training_job=RUN.training_job | {"ResourceConfig": {"InstanceCount": "one"}})
+    wrong = replace(RUN, training_job=RUN.training_job | {"HyperParameters": {"num_round": 400}})
     refused = create(sagemaker, wrong)
     assert isinstance(refused, Refused)
     assert refused.refusal is Refusal.INVALID
-    assert "InstanceCount" in refused.message
+    assert "HyperParameters.num_round" in refused.message
 
 
 def test_a_request_that_breaks_a_rule_of_sagemaker_is_invalid_with_its_text(sagemaker: Simulated) -> None:
-    wrong = replace(RUN, training_job=RUN.training_job | {"StoppingCondition": {"MaxRuntimeInSeconds": 60}})
-    refused = create(sagemaker, wrong)
+    resources = RUN.training_job["ResourceConfig"] | {"KeepAlivePeriodInSeconds": 60}
+    refused = create(sagemaker, replace(RUN, training_job=RUN.training_job | {"ResourceConfig": resources}))
     assert isinstance(refused, Refused)
     assert refused.refusal is Refusal.INVALID
-    assert refused.message.startswith("Invalid MaxWaitTimeInSeconds.")
+    assert refused.message.startswith("KeepAlivePeriodInSeconds is not supported")
 
 
 @pytest.fixture

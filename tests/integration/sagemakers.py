@@ -1,0 +1,120 @@
+"""SageMakers for the contract tests: the one in memory, and the simulator through boto3."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import boto3
+from botocore.config import Config
+
+from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
+from spot_relay.domain.refusal import Refusal
+from tests.fakes import NOON, Clock, MemoryTrainingJobs
+from tests.integration.runs import a_run
+
+if TYPE_CHECKING:
+    from spot_relay.ports import TrainingJobs
+    from tests.integration.servers import Servers
+
+NAME = "churn-relay-01"
+RUN = a_run("churn", NOON)
+FULL = (
+    "The account-level service limit 'ml.m5.xlarge for spot training job usage' is {limit} Instances, with current "
+    "utilization of {used} Instances and a request delta of {delta} Instances."
+)
+# One try a call: how often botocore tries again is its own affair, and takes its time.
+ONCE = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 1})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of CreateTrainingJob that creates nothing, and the kind of refusal that it is."""
+
+    refusal: Refusal
+    code: str
+    message: str
+    http_status: int = 400
+
+
+ANSWERS = [
+    Answer(Refusal.THROTTLED, "ThrottlingException", "Rate exceeded"),
+    Answer(Refusal.QUOTA_FULL, "ResourceLimitExceeded", FULL.format(limit=1, used=1, delta=1)),
+    Answer(Refusal.QUOTA_FULL, "ResourceLimitExceeded", "a text of tomorrow"),
+    Answer(Refusal.QUOTA_TOO_SMALL, "ResourceLimitExceeded", FULL.format(limit=0, used=0, delta=1)),
+    Answer(Refusal.UNAVAILABLE, "InternalFailure", "The request processing has failed", 500),
+    Answer(Refusal.UNAVAILABLE, "ServiceUnavailable", "Try again", 503),
+    Answer(Refusal.INVALID, "ValidationException", "Could not assume role"),
+    Answer(Refusal.INVALID, "AccessDeniedException", "User is not authorized to perform: iam:PassRole"),
+    Answer(Refusal.INVALID, "ResourceNotFound", "there is no such experiment"),
+]
+# Some say that there is no job, which one of an earlier launch proves wrong; the others leave that open.
+DENIALS = [answer for answer in ANSWERS if not answer.refusal.leaves_open]
+OPEN = [answer for answer in ANSWERS if answer.refusal.leaves_open]
+
+
+class World(Protocol):
+    """A SageMaker, and what a test does in it."""
+
+    clock: Clock
+
+    @property
+    def port(self) -> TrainingJobs:
+        """The port into it."""
+
+    def refuse(self, answer: Answer) -> None:
+        """Refuse the next CreateTrainingJob."""
+
+    def complete(self) -> None:
+        """Let the job complete."""
+
+    def tags(self, name: str) -> dict[str, str]:
+        """Give the tags of a job."""
+
+    def created(self) -> list[str]:
+        """Name the jobs that were created, in order."""
+
+
+class Memory:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.port = MemoryTrainingJobs(self.clock)
+
+    def refuse(self, answer: Answer) -> None:
+        self.port.refusals.append((answer.refusal, answer.message))
+
+    def complete(self) -> None:
+        self.clock.passes(60)
+        self.port.becomes(NAME, "Completed", "Completed")
+
+    def tags(self, name: str) -> dict[str, str]:
+        return self.port.tags[name]
+
+    def created(self) -> list[str]:
+        return [request["TrainingJobName"] for request in self.port.requests]
+
+
+class Simulated:
+    def __init__(self, servers: Servers) -> None:
+        self.clock = Clock()
+        self.client: Any = boto3.client("sagemaker", config=ONCE)
+        self.port = SageMakerTrainingJobs(self.client)
+        self.simulator = servers.simulator
+        self.simulator.begin(self.clock)
+
+    def refuse(self, answer: Answer) -> None:
+        error = {"code": answer.code, "message": answer.message, "http_status": answer.http_status}
+        self.errs(operation="CreateTrainingJob", **error)
+
+    def errs(self, **error: Any) -> None:
+        self.simulator.play(default={"errors": [error]})
+
+    def complete(self) -> None:
+        self.clock.passes(60)
+
+    def tags(self, name: str) -> dict[str, str]:
+        arn = self.client.describe_training_job(TrainingJobName=name)["TrainingJobArn"]
+        return {tag["Key"]: tag["Value"] for tag in self.client.list_tags(ResourceArn=arn)["Tags"]}
+
+    def created(self) -> list[str]:
+        return self.simulator.created()

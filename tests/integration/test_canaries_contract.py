@@ -1,0 +1,172 @@
+"""Canaries are created in memory as through boto3, against the simulator, and can touch nothing of their run's."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.validate import ParamValidator
+
+from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
+from spot_relay.domain.job import Absent, Market, Placement
+from spot_relay.domain.launch import canary_tags
+from spot_relay.domain.observation import CanaryCreated, CanaryRefused
+from spot_relay.domain.refusal import Refusal
+from spot_relay.domain.run import Canary
+from tests.fakes import NOON
+from tests.integration.runs import a_run
+from tests.integration.sagemakers import ANSWERS, DENIALS, OPEN, Answer, Simulated, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from spot_relay.domain.run import Run
+
+NAME = "churn-canary-01"
+RUN = a_run("churn", NOON)
+CANARY = Canary(1, NAME, Placement("ml.m5.xlarge", 2, Market.SPOT), NOON, max_wait_seconds=7200)
+CREATED = CanaryCreated(1)
+# A training job that has all that a canary may share with it, and all that it may not.
+RICH = RUN.training_job | {
+    "Environment": {"TOKEN": "sesame"},
+    "HyperParameters": {"api_key": "sesame"},
+    "VpcConfig": {"SecurityGroupIds": ["sg-0123"], "Subnets": ["subnet-0123"]},
+    "EnableNetworkIsolation": True,
+    "RetryStrategy": {"MaximumRetryAttempts": 3},
+    "Tags": [{"Key": "team", "Value": "growth"}],
+}
+
+
+def create(world: World, run: Run = RUN) -> CanaryCreated | CanaryRefused:
+    return world.port.create_canary(run, CANARY)
+
+
+@contextmanager
+def overheard(client: Any) -> Iterator[list[dict[str, Any]]]:
+    """Give the bodies of the CreateTrainingJob requests that leave a client."""
+    bodies: list[dict[str, Any]] = []
+
+    def note(request: Any, **_: Any) -> None:
+        bodies.append(json.loads(request.body))
+
+    client.meta.events.register("before-send.sagemaker.CreateTrainingJob", note)
+    yield bodies
+    client.meta.events.unregister("before-send.sagemaker.CreateTrainingJob", note)
+
+
+def test_a_canary_is_created_with_the_tags_of_its_run_and_lives(world: World) -> None:
+    assert create(world) == CREATED
+    job = world.port.describe(NAME)
+    assert not isinstance(job, Absent)
+    assert (job.status, job.secondary_status, job.created_at) == ("InProgress", "Starting", NOON)
+    tags = world.tags(NAME)
+    assert tags == canary_tags(RUN, CANARY)
+    assert tags == {"spot-relay:run-id": "churn", "spot-relay:canary": "1", "spot-relay:submission": "submission-1"}
+
+
+def test_a_canary_that_was_created_before_is_not_created_again(world: World) -> None:
+    assert [create(world), create(world)] == [CREATED, CREATED]
+    assert world.created() == [NAME]
+
+
+def test_the_canary_of_an_earlier_run_of_the_same_name_is_somebody_elses(world: World) -> None:
+    create(world, replace(RUN, submission_id="submission-0"))
+    refused = create(world)
+    assert isinstance(refused, CanaryRefused)
+    assert (refused.canary, refused.refusal, refused.refusal.passes) == (1, Refusal.NAME_TAKEN, False)
+    assert f"training-job/{NAME}" in refused.message
+
+
+def test_an_attempt_is_no_canary_whatever_its_name(world: World) -> None:
+    world.port.create(RUN, replace(RUN.current, job_name=NAME))
+    refused = create(world)
+    assert isinstance(refused, CanaryRefused)
+    assert refused.refusal is Refusal.NAME_TAKEN
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: f"{answer.refusal}-{answer.code}")
+def test_a_refused_canary_tells_its_kind_and_text_and_is_created_when_it_is_tried_again(
+    world: World, answer: Answer
+) -> None:
+    world.refuse(answer)
+    assert create(world) == CanaryRefused(1, answer.refusal, answer.message)
+    assert world.port.describe(NAME) == Absent()
+    assert create(world) == CREATED
+
+
+def test_a_full_quota_refuses_a_canary_until_there_is_room(sagemaker: Simulated) -> None:
+    quota = {"instance_type": "ml.m5.xlarge", "market": "spot", "limit": 2}
+    sagemaker.simulator.play(default={"train_seconds": 50}, quotas=[quota])
+    assert sagemaker.port.create(RUN, RUN.current)
+    refused = create(sagemaker)
+    assert isinstance(refused, CanaryRefused)
+    assert (refused.refusal, refused.refusal.passes) == (Refusal.QUOTA_FULL, True)
+    sagemaker.complete()
+    assert create(sagemaker) == CREATED
+
+
+@pytest.mark.parametrize("answer", DENIALS, ids=lambda answer: f"{answer.refusal}-{answer.code}")
+def test_a_refusal_that_says_that_there_is_no_canary_is_not_believed_of_one_that_exists(
+    world: World, answer: Answer
+) -> None:
+    create(world)
+    world.refuse(answer)
+    assert create(world) == CREATED
+
+
+@pytest.mark.parametrize("answer", OPEN, ids=lambda answer: f"{answer.refusal}-{answer.code}")
+def test_a_refusal_that_leaves_open_whether_there_is_a_canary_is_given_as_it_is(world: World, answer: Answer) -> None:
+    create(world)
+    world.refuse(answer)
+    assert create(world) == CanaryRefused(1, answer.refusal, answer.message)
+    assert create(world) == CREATED
+
+
+def test_the_request_that_reaches_sagemaker_is_valid_and_shares_nothing_with_the_run_but_role_and_network(
+    sagemaker: Simulated,
+) -> None:
+    with overheard(sagemaker.client) as bodies:
+        assert create(sagemaker, replace(RUN, training_job=RICH)) == CREATED
+    (body,) = bodies
+    shape = sagemaker.client.meta.service_model.operation_model("CreateTrainingJob").input_shape
+    assert not ParamValidator().validate(body, shape).has_errors()
+    shared = {"RoleArn", "OutputDataConfig", "VpcConfig", "EnableNetworkIsolation"}
+    own = {"AlgorithmSpecification", "ResourceConfig", "StoppingCondition", "TrainingJobName", "Tags"}
+    # Neither CheckpointConfig nor InputDataConfig, HyperParameters or Environment.
+    assert body.keys() == {*shared, *own, "EnableManagedSpotTraining"}
+    assert {key: body[key] for key in shared} == {key: RICH[key] for key in shared}
+    assert (body["EnableManagedSpotTraining"], body["ResourceConfig"]["InstanceCount"]) == (True, 2)
+    assert "sesame" not in json.dumps(body)
+
+
+OWN = RUN.training_job["AlgorithmSpecification"]["TrainingImage"]
+
+
+@pytest.mark.parametrize(("image", "used"), [(None, OWN), ("example.com/busybox:1", "example.com/busybox:1")])
+def test_a_canary_sleeps_in_the_image_of_the_operator_or_in_the_jobs_own(
+    sagemaker: Simulated, image: str | None, used: str
+) -> None:
+    jobs = SageMakerTrainingJobs(sagemaker.client, image)
+    assert jobs.create_canary(RUN, CANARY) == CREATED
+    described = sagemaker.client.describe_training_job(TrainingJobName=NAME)["AlgorithmSpecification"]
+    assert described["TrainingImage"] == used
+    assert described["ContainerEntrypoint"] == ["/bin/sh", "-c"]
+    assert "sleep" in described["ContainerArguments"][0]
+
+
+def test_the_image_of_the_operator_is_no_attempts_image(sagemaker: Simulated) -> None:
+    jobs = SageMakerTrainingJobs(sagemaker.client, "example.com/busybox:1")
+    jobs.create(RUN, RUN.current)
+    described = sagemaker.client.describe_training_job(TrainingJobName="churn-relay-01")["AlgorithmSpecification"]
+    assert described == RUN.training_job["AlgorithmSpecification"]
+
+
+def test_a_canary_is_stopped_as_any_job_is(world: World) -> None:
+    create(world)
+    world.port.stop(NAME)
+    job = world.port.describe(NAME)
+    assert not isinstance(job, Absent)
+    assert job.status == "Stopping"
