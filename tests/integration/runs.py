@@ -128,7 +128,7 @@ def a_full_run(run_id: str) -> Run:
         deadline_at=next(moments),
         progress_seconds=1234.5,
         changeovers=(300, 240),
-        closed=(Placement("ml.g5.xlarge", 8, Market.SPOT),),
+        closed=(Placement("ml.g5.xlarge", 8, Market.SPOT, 20),),
         canaries=(
             Canary(
                 1,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -98,6 +98,37 @@ def test_a_run_that_has_to_wait_again_has_its_old_place(store: RunStore) -> None
     second = replace(oldest.current, number=2, status=AttemptStatus.PLANNED)
     store.save(oldest.with_attempt(second))
     assert store.oldest_waiting(POOL) == Waiting(NOON, "oldest")
+
+
+@dataclass
+class LaggingIndex:
+    """A client for which the index of waiting runs stays as it was."""
+
+    client: Any
+    pages: list[dict[str, Any]]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+    def get_paginator(self, operation: str) -> LaggingIndex:
+        assert operation == "query"
+        return self
+
+    def paginate(self, **query: Any) -> list[dict[str, Any]]:
+        assert query["IndexName"] == "waiting"
+        return self.pages
+
+
+def test_a_run_that_the_index_still_shows_but_that_waits_no_more_is_not_found(table: DynamoDBRunStore) -> None:
+    oldest = table.create(waiting(a_run("oldest", NOON)))
+    second = table.create(waiting(a_run("second", NOON + SECOND)))
+    table.create(waiting(a_run("third", NOON + 2 * SECOND)))
+    items = table.client.scan(TableName=TABLE, IndexName="waiting")["Items"]
+    items.sort(key=lambda item: item["waits_since"]["S"])
+    client: Any = LaggingIndex(table.client, [{"Items": items[:2]}, {"Items": items[2:]}])
+    table.save(launched(oldest))
+    table.save(waiting(second, placement=replace(second.current.placement, market=Market.ON_DEMAND)))
+    assert replace(table, client=client).oldest_waiting(POOL) == Waiting(NOON + 2 * SECOND, "third")
 
 
 def test_the_index_of_waiting_runs_holds_no_other(table: DynamoDBRunStore) -> None:

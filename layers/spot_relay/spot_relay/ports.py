@@ -59,7 +59,10 @@ class RunStore(Protocol):
         ...
 
     def oldest_waiting(self, pool: Pool) -> Waiting | None:
-        """Give the oldest run that waits for room in a pool, by its creation, or None. May lag a little behind."""
+        """Give the oldest run that waits for room in a pool, by its creation, or None.
+
+        May miss one that has begun to wait just now, but gives none that waits no more.
+        """
         ...
 
     def page(

@@ -274,11 +274,12 @@ class Service:
     def _launch(self, run: Run, attempt: Attempt, oldest: Waiting | None) -> Launched | Refused:
         """Create an attempt's job when it is its turn: behind older runs for the same pool, within the stack's limit.
 
-        A job that exists already has its turn behind it.
+        A job that exists already has its turn behind it. The slot is kept only where the job exists, or may exist.
         """
         pool, number = attempt.placement.pool, attempt.number
         queued = oldest is not None and oldest < Waiting(run.created_at, run.id)
         if oldest and queued and isinstance(self.jobs.find(run, attempt), Absent):
+            self.slots.give_back(pool.instance_type, attempt.job_name)
             message = f"Older runs wait for {pool}, first of them {oldest.run_id}."
             return Refused(number, Refusal.QUEUED_BEHIND, message)
         limit = self.slots.take(pool.instance_type, attempt.job_name)
@@ -286,7 +287,7 @@ class Service:
             message = f"This stack's limit of {limit} concurrent attempts on {pool.instance_type} is reached."
             return Refused(number, Refusal.LIMIT_REACHED, message)
         answer = self.jobs.create(run, attempt)
-        if isinstance(answer, Refused) and answer.refusal is not Refusal.UNAVAILABLE:
+        if isinstance(answer, Refused) and not answer.refusal.leaves_open:
             self.slots.give_back(pool.instance_type, attempt.job_name)
         return answer
 

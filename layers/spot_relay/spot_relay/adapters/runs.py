@@ -27,6 +27,8 @@ SCHEMA_VERSION = 1
 # The one partition of the sparse index `due`: it holds open runs only.
 OPEN = "open"
 _MAX_PREFIX_BYTES = 1024
+# So many entries of the index of waiting runs are looked at, at most, for one that is true.
+_LOOKED_AT = 20
 
 _decoder = msgspec.json.Decoder(Run)
 
@@ -96,15 +98,28 @@ class DynamoDBRunStore:
                 yield item["id"]["S"]
 
     def oldest_waiting(self, pool: Pool) -> Waiting | None:
-        """Give the oldest run that waits for room in a pool, or None; reads no other item."""
-        answer = self.client.query(
+        """Give the oldest run that waits for room in a pool, or None.
+
+        The index lags behind: whoever has just found room wakes the next one, and must not be found there himself.
+        """
+        pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName="waiting",
             KeyConditionExpression="waits_for = :pool",
             ExpressionAttributeValues={":pool": {"S": str(pool)}},
-            Limit=1,
+            PaginationConfig={"PageSize": 2, "MaxItems": _LOOKED_AT},
         )
-        return next((_waiting(item) for item in answer["Items"]), None)
+        listed = (_waiting(item) for page in pages for item in page["Items"])
+        return next((waiting for waiting in listed if self._waits_for(waiting.run_id) == str(pool)), None)
+
+    def _waits_for(self, run_id: str) -> str | None:
+        answer = self.client.get_item(
+            TableName=self.table,
+            Key={"id": {"S": run_id}},
+            ConsistentRead=True,
+            ProjectionExpression="waits_for",
+        )
+        return answer.get("Item", {}).get("waits_for", {}).get("S")
 
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None

@@ -71,8 +71,10 @@ def refused(run: Run, answer: Refused, facts: Facts, now: datetime) -> Decision:
     if answer.refusal.for_want_of_room:
         return _waits_for_room(run, attempt, answer.refusal, facts, now, reason)
     if answer.refusal.passes:
-        again = replace(attempt, refusals=attempt.refusals + 1, waits_for_room=False)
+        # One that waits for room keeps its place: else each of those behind it would be sent to try in its turn.
+        again = replace(attempt, refusals=attempt.refusals + 1)
         wait = timedelta(seconds=run.policy.backoff.seconds(again.refusals, facts.draw))
+        wait = min(wait, ROOM_LOOK) if run.waits_for else wait
         return becomes(run.with_attempt(again), now, f"{reason} It is tried again.", check_at=now + wait)
     reason = f"{attempt.job_name} could not be created: {message} {advice(answer.refusal, message)}"
     if answer.refusal is Refusal.QUOTA_TOO_SMALL and not run.stop_requested:
@@ -107,9 +109,12 @@ def adoption(run: Run, attempt: Attempt, now: datetime) -> tuple[Measure, ...]:
 
 
 def _waits_for_room(run: Run, attempt: Attempt, refusal: Refusal, facts: Facts, now: datetime, reason: str) -> Decision:
-    waits = replace(attempt, waits_for_room=True, waiting_since=attempt.waiting_since or now)
+    waits = replace(attempt, waits_for_room=True, refusals=0, waiting_since=attempt.waiting_since or now)
+    look = ROOM_LOOK
+    if refusal is Refusal.QUEUED_BEHIND:
+        # Whoever has just been put in the queue may have missed the news that room was freed.
+        look = (QUEUE_LOOK if run.waits_for else ROOM_LOOK) * (1 + facts.draw)
     run = run.with_attempt(waits)
-    look = QUEUE_LOOK * (1 + facts.draw) if refusal is Refusal.QUEUED_BEHIND else ROOM_LOOK
     check_at = min(now + look, max(now + CHECK_SOON, next_look(run, now, look)))
     return becomes(run, now, f"{reason} It waits for room in {attempt.placement.pool}.", check_at=check_at)
 

@@ -47,8 +47,9 @@ class Attempt:
 
     ``rung`` is the index of the ladder's placement it belongs to; ``placement`` differs from that in the market when
     the deadline asked for it. ``max_wait_seconds`` replaces the training job's own MaxWaitTimeInSeconds.
-    ``waits_for_room`` says that its launch was last refused for want of room in its pool. ``switch_to`` is set once
-    its job has been asked to stop so that the run goes on in another market. ``waiting_since`` is when its job began
+    ``waits_for_room`` says that its launch was refused for want of room in its pool, and since then only put off:
+    ``refusals`` counts how often. ``switch_to`` is set once its job has been asked to stop so that the run goes on in
+    another market. ``waiting_since`` is when its job began
     to wait for capacity, None while it has it. Its training up to ``counted_until`` is in the run's progress;
     ``wasted_seconds`` is what it trained after its last checkpoint, lost with it.
     """

@@ -72,9 +72,13 @@ def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
 
 
 def demand_while_queued(run: Run, now: datetime) -> Demand | None:
-    """Say why a run that waits for room in a spot pool has to go on demand instead, or None."""
+    """Say why a run that waits for room in a spot pool has to go on demand instead, or None.
+
+    After a launch that was not answered it can't: its job may exist.
+    """
     standing = standing_of(run, now)
-    if standing is None or run.waits_for is None or run.current.placement.market is not Market.SPOT:
+    waits = run.waits_for is not None and run.current.refusals == 0
+    if standing is None or not waits or run.current.placement.market is not Market.SPOT:
         return None
     return standing.demand(_waited(run.current, now))
 
