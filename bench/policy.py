@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import arms, report, statistics, visible
+from bench import arms, replay, report, statistics, visible
 from bench.grid import Grid, measure
 from bench.traces import Reading, TraceError, read_folder
 
@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from bench.grid import Measured
     from bench.traces import Trace
 
-ARMS: Final[tuple[Arm, ...]] = (arms.ON_DEMAND, visible.GREEDY, visible.UNIFORM_PROGRESS, visible.OURS)
+ARMS: Final[tuple[Arm, ...]] = (
+    arms.ON_DEMAND,
+    replay.SAGEMAKER_ALONE,
+    replay.FIXED_WAIT,
+    replay.GREEDY,
+    replay.UNIFORM_PROGRESS,
+    replay.OURS_BLIND,
+    replay.OURS,
+    visible.UNIFORM_PROGRESS,
+    visible.OURS,
+)
 OUT: Final = Path(".local/bench")
 _WIDTH: Final = 150
 
@@ -64,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Console(width=_WIDTH, highlight=False).print(report.table(rows, measured))
     for arm in report.broken_promises(rows, measured):
         narrator.print(f"{arm} missed a deadline in spite of its safety net.", style="bold red", markup=False)
-    files = report.write(rows, options.out)
+    files = report.write(rows, measured, options.out)
     narrator.print(f"Written: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
     return 0
 

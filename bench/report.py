@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.plot import draw
+from bench.statistics import OMNISCIENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,14 +34,19 @@ def document(rows: Sequence[Row]) -> str:
     return json.dumps([asdict(row) for row in rows], indent=1)
 
 
-def write(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
+def legends(measured: Measured) -> dict[str, str]:
+    """Give the long names of the arms, and of the optimum, by their names."""
+    return {arm.name: arm.legend for arm in measured.arms} | {OMNISCIENT: "omniscient optimum"}
+
+
+def write(rows: Sequence[Row], measured: Measured, folder: Path) -> tuple[Path, ...]:
     """Write the JSON document and the plot into ``folder``, and say which files they are."""
     folder.mkdir(parents=True, exist_ok=True)
     figures, pictures = folder / "policy.json", (folder / "policy.svg", folder / "policy.png")
     figures.write_text(document(rows) + "\n", encoding="utf-8")
     shown = headline(rows)
     title = f"Cost over on-demand's by job fraction: {shown[0].trace_set}\n{_setting()}"
-    draw(shown, title, STAND_IN, pictures)
+    draw(shown, legends(measured), title, STAND_IN, pictures)
     return figures, *pictures
 
 
@@ -58,10 +64,10 @@ def table(rows: Sequence[Row], measured: Measured) -> Table:
         laid_out.add_column(f"{fraction:g}", justify="right")
     laid_out.add_column("switches", justify="right")
     laid_out.add_column("missed", justify="right")
-    for arm in dict.fromkeys(row.arm for row in shown):
+    for arm, legend in legends(measured).items():
         of_arm = {row.job_fraction: row for row in shown if row.arm == arm}
         laid_out.add_row(
-            arm,
+            legend,
             *(_cell(of_arm[fraction]) for fraction in fractions),
             _switches(tuple(of_arm.values())),
             _missed(rows, measured, arm),
@@ -71,7 +77,7 @@ def table(rows: Sequence[Row], measured: Measured) -> Table:
 
 def broken_promises(rows: Sequence[Row], measured: Measured) -> tuple[str, ...]:
     """Name the arms that missed a deadline despite their safety net. There should be none."""
-    return tuple(arm.name for arm in measured.arms if arm.has_safety_net and _misses(rows, arm.name))
+    return tuple(arm.legend for arm in measured.arms if arm.has_safety_net and _misses(rows, arm.name))
 
 
 def _setting() -> str:

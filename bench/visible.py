@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from bench.arms import BASELINE, HOUR, Arm, Outcome, Task
+from bench.arms import HOUR, Arm, Outcome, Task
 
 if TYPE_CHECKING:
     from bench.traces import Window
@@ -141,8 +141,8 @@ def replay(rules: Rules, task: Task) -> Outcome:
     return _Run(task, rules).play()
 
 
-GREEDY: Final = Arm(BASELINE, partial(replay, Rules(hurries=False)), sees_availability=True)
+GREEDY: Final = Arm("greedy-visible", "greedy (with visibility)", partial(replay, Rules(hurries=False)))
 UNIFORM_PROGRESS: Final = Arm(
-    "uniform progress (with visibility)", partial(replay, Rules(hysteresis=2.0)), sees_availability=True
+    "uniform-progress-visible", "Uniform Progress (with visibility)", partial(replay, Rules(hysteresis=2.0))
 )
-OURS: Final = Arm("ours (with visibility)", partial(replay, Rules(floor=0.8, hysteresis=0.0)), sees_availability=True)
+OURS: Final = Arm("ours-visible", "ours (with visibility)", partial(replay, Rules(floor=0.8)))

@@ -43,3 +43,17 @@ def tasks(draw: st.DrawFn, tightest: float = 0.95) -> Task:
     # The safety net can promise nothing unless it holds at the beginning.
     least = max(work_s / tightest, work_s + 2 * changeover_s)
     return Task(windows, work_s, draw(st.floats(least, 2 * work_s)), changeover_s)
+
+
+@st.composite
+def small_tasks(draw: st.DrawFn) -> Task:
+    """Draw a task of a few hours with a deadline that on-demand alone can meet, if only just, and a market for it."""
+    turns = draw(st.lists(st.integers(10, 4 * 3600) | st.integers(10, 900), max_size=30))
+    edges = [draw(st.sampled_from([0.0, 500.0]))]
+    for turn in turns:
+        edges.append(edges[-1] + turn)
+    work_s = draw(st.integers(3600, 6 * 3600))
+    changeover_s = draw(st.integers(0, 1800))
+    slack_s = draw(st.integers(0, 3600) | st.integers(0, 6 * 3600))
+    horizon_s = work_s + changeover_s + slack_s
+    return Task(tuple(zip(edges[::2], edges[1::2], strict=False)), float(work_s), float(horizon_s), float(changeover_s))

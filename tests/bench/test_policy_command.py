@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench import policy
-from bench.arms import HOUR, Arm, Outcome, Task
+from bench.arms import BASELINE, HOUR, ON_DEMAND, Arm, Outcome, Task
 from bench.grid import Grid, measure
 from bench.report import STAND_IN, broken_promises
 from bench.statistics import rows
 from bench.traces import Trace
+from bench.visible import GREEDY, OURS
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-KEYS = {
-    "trace_set",
-    "arm",
-    "job_fraction",
-    "changeover_h",
-    "price_ratio",
-    "cost_ratio_mean",
-    "ci95",
-    "gap_closed",
-    "missed_deadlines",
-    "starts",
-    "switches_mean",
-}
-ARMS = ["on-demand", "greedy", "uniform progress (with visibility)", "ours (with visibility)", "omniscient"]
+README = Path(policy.__file__).with_name("README.md")
+ARMS = [
+    "on-demand",
+    "sagemaker",
+    "relaunch",
+    "greedy",
+    "uniform-progress",
+    "ours-blind",
+    "ours",
+    "uniform-progress-visible",
+    "ours-visible",
+    "omniscient",
+]
+FEW = (ON_DEMAND, replace(GREEDY, name=BASELINE), OURS)
 
 
 @pytest.fixture
@@ -44,34 +45,51 @@ def folder(tmp_path: Path) -> Path:
     return traces
 
 
+@pytest.fixture
+def _few_arms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "ARMS", FEW)
+
+
+def _documented(heading: str) -> list[str]:
+    """List the names in the first column of the README's table under a heading."""
+    section = README.read_text(encoding="utf-8").split(f"### {heading}\n")[1].split("\n### ")[0]
+    rows = re.findall(r"^\| (`[^|]+`) \|", section, flags=re.MULTILINE)
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+
+
 def _run(folder: Path, *options: str) -> int:
     return policy.main(
         [str(folder), "--out", str(folder.parent / "out"), "--starts", "2", "--processes", "1", *options]
     )
 
 
-def test_json_prints_a_list_of_rows_and_nothing_else(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(folder, "--json") == 0
+def test_every_arm_has_a_row_with_the_documented_keys_at_each_point_and_none_breaks_its_promise(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "a.csv").unlink()
+    assert _run(folder, "--json", "--starts", "1") == 0
     printed: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
-    assert all(row.keys() >= KEYS for row in printed)
-    assert list(dict.fromkeys(row["arm"] for row in printed)) == ARMS
+    assert {tuple(row) for row in printed} == {tuple(_documented("The figures"))}
+    assert list(dict.fromkeys(row["arm"] for row in printed)) == ARMS == _documented("What is replayed")
     assert len(printed) == 5 * 3 * 4 * len(ARMS)
-    assert {(row["trace_set"], row["starts"], row["missed_deadlines"]) for row in printed} == {("some-zones", 4, 0)}
-    assert all(
-        row["ci95"][0] <= row["cost_ratio_mean"] <= row["ci95"][1] for row in printed if row["arm"] != "on-demand"
-    )
+    assert {(row["trace_set"], row["starts"]) for row in printed} == {("some-zones", 1)}
+    assert {row["arm"] for row in printed if row["missed_deadlines"]} <= {"sagemaker", "relaunch"}
 
 
+@pytest.mark.usefixtures("_few_arms")
 def test_the_figures_that_are_printed_are_written_beside_a_plot(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _run(folder, "--json")
     out = folder.parent / "out"
-    assert json.loads((out / "policy.json").read_text()) == json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert json.loads((out / "policy.json").read_text()) == json.loads(printed)
+    assert all(row["ci95"][0] <= row["cost_ratio_mean"] <= row["ci95"][1] for row in json.loads(printed))
     assert (out / "policy.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (out / "policy.svg").read_text()
 
 
+@pytest.mark.usefixtures("_few_arms")
 def test_the_table_shows_every_arm_and_says_what_stands_in_for_what(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,10 +97,12 @@ def test_the_table_shows_every_arm_and_says_what_stands_in_for_what(
     printed = capsys.readouterr()
     table = " ".join(printed.out.split())
     assert STAND_IN in table
-    assert all(arm.split(" (")[0] in table for arm in ARMS)
+    assert all(arm.legend.split(" (")[0] in table for arm in FEW)
+    assert "omniscient optimum" in table
     assert "policy.json" in printed.err.replace("\n", "")
 
 
+@pytest.mark.usefixtures("_few_arms")
 def test_the_same_seed_gives_the_same_figures(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     outputs = []
     for seed in ("7", "7", "8"):
@@ -91,6 +111,7 @@ def test_the_same_seed_gives_the_same_figures(folder: Path, capsys: pytest.Captu
     assert outputs[0] == outputs[1] != outputs[2]
 
 
+@pytest.mark.usefixtures("_few_arms")
 def test_a_trace_that_cannot_be_read_is_named_and_nothing_is_written(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,6 +123,7 @@ def test_a_trace_that_cannot_be_read_is_named_and_nothing_is_written(
     assert not (folder.parent / "out").exists()
 
 
+@pytest.mark.usefixtures("_few_arms")
 def test_what_may_be_misread_and_what_is_short_is_remarked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = {"metadata": {"gap_seconds": 3600, "price_info": {}}, "data": [1, 0] * 24}
     (folder / "c.json").write_text(json.dumps(document))
@@ -124,7 +146,7 @@ def _late(task: Task) -> Outcome:
 
 
 def test_an_arm_that_breaks_its_promise_is_named() -> None:
-    arms = (Arm("careless", _late, has_safety_net=False), Arm("liar", _late))
+    arms = (Arm("careless", "careless arm", _late, has_safety_net=False), Arm("liar", "lying arm", _late))
     grid = Grid(starts=1)
     measured = measure((Trace("a", ((0.0, 9e5),), 9e5),), arms, grid)
-    assert broken_promises(rows(measured, "set"), measured) == ("liar",)
+    assert broken_promises(rows(measured, "set"), measured) == ("lying arm",)

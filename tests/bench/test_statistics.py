@@ -24,7 +24,7 @@ def _measured(**costs: list[float]) -> Measured:
     figures = np.zeros((len(costs), 1, 1, len(Figure), len(least)))
     for place, hours in enumerate(costs.values()):
         figures[place, 0, 0, Figure.ON_DEMAND] = hours
-    arms = tuple(Arm(name, _never_replayed) for name in costs)
+    arms = tuple(Arm(name, name, _never_replayed) for name in costs)
     return Measured(GRID, arms, np.arange(len(least)), figures, least.reshape(1, 1, 1, -1))
 
 

@@ -1,0 +1,221 @@
+"""A run of Spot Relay on a virtual clock: the real `decide()`, over the simulator's job life and a traced market.
+
+What decides sees what the service would see: events, described jobs, the newest checkpoint, and the clock of a tick
+that comes once a minute. Nothing here knows when capacity comes or goes but the life of a job that waits for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from math import ceil, inf
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
+
+from simulator import life
+from simulator.capacity import AlwaysThere, TracedCapacity
+from simulator.job import Job as JobLife
+from simulator.job import Script, Secondary, StopRequested, Terms
+from simulator.job import Transition as LifeTransition
+from spot_relay.domain.decision import decide, settle
+from spot_relay.domain.facts import Facts, attempt_to_look_at, canary_to_look_at, needs_checkpoint
+from spot_relay.domain.job import Absent, Checkpoint, Job, Market, Transition
+from spot_relay.domain.launch import CANARY_SLEEP_SECONDS
+from spot_relay.domain.observation import CanaryChanged, CanaryCreated, Due, JobChanged, Launched, Observation
+from spot_relay.domain.outbox import Outbox
+from spot_relay.domain.values import replace
+
+if TYPE_CHECKING:
+    from bench.traces import Window
+    from spot_relay.domain.run import Attempt, Canary, Run
+
+# When every run is submitted.
+BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
+TICK_S: Final = 60.0
+# Between StopTrainingJob and Stopped.
+STOPPING_S: Final = 60.0
+# No event is lost here, so a look without a cause would show nothing.
+_CHECK_EVERY: Final = timedelta(days=1)
+
+
+@dataclass(slots=True)
+class Followed:
+    """A training job of the run: its life, the work it began with (s), and its transitions as shown so far."""
+
+    life: JobLife
+    number: int
+    is_canary: bool
+    began_with: float
+    shown: tuple[Transition, ...] = ()
+
+    @property
+    def ended_at(self) -> float:
+        """When the job ended; infinite while it lives."""
+        return self.life.last_modified_at if self.life.ended else inf
+
+    def described(self, now: float) -> Job:
+        """Say what DescribeTrainingJob would."""
+        job, modified_at = self.life, _moment(self.life.last_modified_at)
+        return Job(
+            name=job.name,
+            arn=f"arn:{job.name}",
+            status=job.status,
+            secondary_status=job.secondary,
+            created_at=_moment(job.created_at),
+            modified_at=modified_at,
+            training_started_at=None if job.training_started_at is None else _moment(job.training_started_at),
+            ended_at=modified_at if job.ended else None,
+            training_seconds=life.training_seconds(job, now) if job.ended else None,
+            billable_seconds=life.billable_seconds(job, now) if job.ended else None,
+            transitions=self._transitions(),
+        )
+
+    def _transitions(self) -> tuple[Transition, ...]:
+        # All but the last one stay as they are.
+        known, entries = self.shown[:-1], self.life.transitions
+        self.shown = (*known, *(_transition(entry) for entry in entries[len(known) :]))
+        return self.shown
+
+
+@dataclass(slots=True)
+class Play:
+    """A run under way. ``kept`` is the training in its checkpoints, ``saved_at`` when it last grew; seconds.
+
+    ``jobs`` are all that were ever created, ``due`` says when the next thing happens to each that lives.
+    """
+
+    windows: tuple[Window, ...]
+    work_s: float
+    changeover_s: float
+    run: Run
+    jobs: dict[str, Followed] = field(default_factory=dict)
+    due: dict[str, float] = field(default_factory=dict)
+    kept: float = 0.0
+    saved_at: float | None = None
+    now: float = 0.0
+
+    def to_the_end(self) -> Run:
+        """Carry the run to its end. It has one: every job does, and the attempts are numbered."""
+        self._pay(self.run.outbox)
+        while not self.run.has_ended:
+            check = _tick_after((self.run.check_at - BEGINNING).total_seconds()) if self.run.check_at else inf
+            name, due = min(self.due.items(), key=itemgetter(1), default=("", inf))
+            self.now = min(due, check)
+            if due <= check:
+                self._happens(self.jobs[name])
+            else:
+                self._observe(Due())
+        return self.run
+
+    def _happens(self, job: Followed, given: StopRequested | None = None) -> None:
+        """Let a job's life go on until now, and deliver the events of it."""
+        self._save(job)
+        job.life, happenings = life.advance(job.life, self.now, given)
+        self._schedule(job)
+        for happening in happenings:
+            self._deliver(job, happening.job)
+
+    def _save(self, job: Followed) -> None:
+        """Bring the checkpoints up to date: they hold every second of training."""
+        if job.life.secondary is Secondary.TRAINING and not job.is_canary:
+            self.kept, self.saved_at = life.work_done(job.life, self.now), self.now
+
+    def _schedule(self, job: Followed) -> None:
+        self.due.pop(job.life.name, None)
+        due = life.next_due(job.life)
+        if due is not None:
+            self.due[job.life.name] = due
+
+    def _deliver(self, job: Followed, then: JobLife) -> None:
+        if job.is_canary:
+            self._observe(CanaryChanged(job.number, then.secondary))
+        else:
+            self._observe(JobChanged(job.number, then.status, then.secondary, _moment(self.now)))
+
+    def _observe(self, observation: Observation) -> None:
+        now = _moment(self.now)
+        decision = decide(self.run, self._facts(observation, now), now)
+        owed = decision.owes
+        if decision.run is self.run and owed.launch is not None:
+            owed = replace(owed, launch=None)
+        self.run = decision.run
+        self._pay(owed)
+
+    def _facts(self, observation: Observation, now: datetime) -> Facts:
+        attempt = attempt_to_look_at(self.run, observation, now)
+        job = None if attempt is None else self._describe(attempt.job_name)
+        canary = canary_to_look_at(self.run, observation, now)
+        beside = None if canary is None else self._describe(canary.job_name)
+        newest = self._checkpoint() if needs_checkpoint(self.run, observation, job, now) else None
+        return Facts(observation, job, newest, beside, check_every=_CHECK_EVERY)
+
+    def _describe(self, name: str) -> Job | Absent:
+        job = self.jobs.get(name)
+        return Absent() if job is None else job.described(self.now)
+
+    def _checkpoint(self) -> Checkpoint | None:
+        for name in self.due:
+            self._save(self.jobs[name])
+        return None if self.saved_at is None else Checkpoint("checkpoints/newest", _moment(self.saved_at))
+
+    def _pay(self, owed: Outbox) -> None:
+        """Do what is owed, as the service would, until nothing is."""
+        while owed.acts:
+            answers: tuple[Observation, ...] = ()
+            if owed.launch is not None and (attempt := self.run.attempt(owed.launch)):
+                self._launch(attempt)
+                answers += (Launched(attempt.number, f"arn:{attempt.job_name}"),)
+            if owed.canary is not None and (canary := self.run.canary):
+                self._send(canary)
+                answers += (CanaryCreated(canary.number),)
+            facts = Facts(Due(), check_every=_CHECK_EVERY)
+            settled = settle(self.run, answers, facts, _moment(self.now))
+            self.run, following = replace(settled, outbox=Outbox()), settled.outbox
+            for name in filter(None, (owed.stop, owed.stop_canary)):
+                if name in self.jobs:
+                    self._happens(self.jobs[name], StopRequested())
+            owed = following
+
+    def _launch(self, attempt: Attempt) -> None:
+        stopping = self.run.training_job["StoppingCondition"]
+        spot = attempt.placement.market is Market.SPOT
+        wait = float(attempt.max_wait_seconds or stopping["MaxWaitTimeInSeconds"]) if spot else None
+        terms = Terms(float(stopping["MaxRuntimeInSeconds"]), wait, spot=spot)
+        script = self._script(self.changeover_s, self.work_s, spot=spot)
+        self._begin(attempt.job_name, attempt.number, terms, script, self.kept, is_canary=False)
+
+    def _send(self, canary: Canary) -> None:
+        terms = Terms(2.0 * CANARY_SLEEP_SECONDS, float(canary.max_wait_seconds), spot=True)
+        script = self._script(0.0, float(CANARY_SLEEP_SECONDS), spot=True)
+        self._begin(canary.job_name, canary.number, terms, script, 0.0, is_canary=True)
+
+    def _script(self, startup_s: float, lasts_s: float, *, spot: bool) -> Script:
+        return Script(
+            starting=0.0,
+            downloading=startup_s,
+            uploading=0.0,
+            stopping=STOPPING_S,
+            train_seconds=lasts_s,
+            checkpoint_every=0.0,
+            capacity=TracedCapacity(self.windows) if spot else AlwaysThere(),
+        )
+
+    def _begin(self, name: str, number: int, terms: Terms, script: Script, work: float, *, is_canary: bool) -> None:
+        if name in self.jobs:
+            return
+        begun, _ = life.begin(name, terms, script, self.now, work=work)
+        self.jobs[name] = Followed(begun, number, is_canary, work)
+        self._schedule(self.jobs[name])
+
+
+def _transition(entry: LifeTransition) -> Transition:
+    ended_at = None if entry.ended_at is None else _moment(entry.ended_at)
+    return Transition(entry.status, _moment(entry.started_at), ended_at)
+
+
+def _moment(seconds: float) -> datetime:
+    return BEGINNING + timedelta(seconds=seconds)
+
+
+def _tick_after(seconds: float) -> float:
+    return ceil(seconds / TICK_S - 1e-9) * TICK_S
