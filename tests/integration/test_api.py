@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from spot_relay.adapters.prices import DynamoDBPrices
 from spot_relay.adapters.runs import DynamoDBRunStore
+from spot_relay.domain.prices import Price, PriceList
 from spot_relay.domain.run import RunStatus
 from tests.integration.runs import a_run
 from tests.integration.stack import ROOT, SPEC, TABLE, document, spec
@@ -172,6 +174,114 @@ def test_a_stop_of_a_completed_run_and_the_resume_of_an_open_one_are_rejected(st
     assert (code, error["code"]) == (409, "Rejected")
     assert error["message"] == "the run has ended already: it is Completed"
     assert stack.call("resume-run")[0] == 409
+
+
+def failed(stack: Stack) -> None:
+    """Let the run of the story fail for want of a second try, and leave a checkpoint."""
+    reason = "CapacityError: Unable to provision requested ML compute capacity."
+    fails = {"name": "churn-relay-01", "fail": {"reason": reason, "phase": "Starting"}}
+    stack.aws.simulator.play(rules=[fails], default=LONG)
+    policy = {"budgets": {"capacity_failures": 0, "expired_waits": 5}}
+    stack.call("create-run", spec() | {"policy": policy})
+    stack.checkpoint()
+    stack.clock.passes(60)
+    stack.observe("capacity-error")
+    assert stack.run().reason.endswith("with a higher policy.budgets.capacity_failures if need be")
+
+
+def test_a_failed_run_is_resumed_with_the_budgets_that_are_raised_and_the_others_as_they_were(stack: Stack) -> None:
+    failed(stack)
+    code, run = stack.call("resume-run", {"budgets": {"capacity_failures": 3}})
+    assert (code, run["status"], run["spent"]["capacity_failures"]) == (202, "InProgress", 0)
+    assert (run["budgets"]["capacity_failures"], run["budgets"]["expired_waits"]) == (3, 5)
+    assert [attempt["cause"] for attempt in run["attempts"]] == ["Submitted", "Resumed"]
+    assert run["attempts"][1]["resumes_from"]["key"] == "checkpoints/churn/xgboost-checkpoint.7"
+    assert stack.call("get-run") == (200, run)
+
+
+def test_a_failed_run_is_resumed_with_a_deadline_that_counts_from_now(stack: Stack) -> None:
+    failed(stack)
+    body = {"deadline": "PT2H", "expected_runtime": "PT30M", "return_to_spot": "blind"}
+    code, run = stack.call("resume-run", body)
+    assert code == 202
+    assert run["deadline"] == {
+        "at": "2025-06-03T11:15:00.000Z",
+        "expected_runtime_seconds": 1800,
+        "progress_seconds": 0,
+        "return_to_spot": "blind",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "paths"),
+    [
+        ({"budgets": {"capacity_failures": -1}}, {"budgets.capacity_failures"}),
+        ({"budgets": {"capacity_failure": 3, "money_usd": "5"}}, {"budgets.capacity_failure", "budgets.money_usd"}),
+        ({"ladder": [], "budget": {}}, {"ladder", "budget"}),
+        ({"deadline": "tomorrow"}, {"deadline"}),
+        ({"training_job": {}}, {"training_job"}),
+        ("[]", {""}),
+        ("{", {""}),
+    ],
+    ids=repr,
+)
+def test_a_resumption_that_cannot_be_read_is_refused_with_every_problem_and_its_path(
+    stack: Stack, body: dict[str, object] | str, paths: set[str]
+) -> None:
+    failed(stack)
+    before = stack.run()
+    code, error = stack.call("resume-run", body)
+    assert (code, error["code"]) == (400, "InvalidSpec")
+    assert {detail["path"] for detail in error["details"]} == paths
+    assert all(detail["message"] for detail in error["details"])
+    assert stack.run() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"deadline": "PT1M", "expected_runtime": "PT30M"}, "can't be met, not even on demand"),
+        ({"expected_runtime": "PT30M"}, "the run has no deadline"),
+        ({"budgets": {"money_usd": 100}}, "the stack had no price list when the run was submitted"),
+    ],
+    ids=repr,
+)
+def test_a_resumption_that_the_run_cannot_have_is_rejected_and_changes_nothing(
+    stack: Stack, body: dict[str, object], said: str
+) -> None:
+    failed(stack)
+    before = stack.run()
+    code, error = stack.call("resume-run", body)
+    assert (code, error["code"]) == (409, "Rejected")
+    assert said in error["message"]
+    assert stack.run() == before
+
+
+def test_a_run_is_shown_with_its_decisions_and_what_it_cost(stack: Stack) -> None:
+    price_list = PriceList("a price list", stack.clock(), {"ml.m5.xlarge": Price(on_demand_usd=3600, spot_usd=900)})
+    DynamoDBPrices(stack.client("dynamodb"), TABLE, "us-east-1").write(price_list)
+    stack.aws.simulator.play(default={"train_seconds": 100, "billable_share": 0.25})
+    stack.submit()
+    stack.clock.passes(600)
+    stack.observe("completed")
+    code, run = stack.call("get-run")
+    assert code == 200
+    assert [(decision["observation"], decision["reason"], decision["times"]) for decision in run["decisions"]] == [
+        ("Launched", "churn-relay-01 was launched (submitted)", 1),
+        ("JobChanged", "churn-relay-01 completed the training", 1),
+    ]
+    assert [decision["at"] for decision in run["decisions"]] == ["2025-06-03T09:14:00.000Z", "2025-06-03T09:24:00.000Z"]
+    # 3600 USD an hour are a dollar a second.
+    assert (run["cost_usd"], run["on_demand_cost_usd"]) == (run["billable_seconds"], run["training_seconds"])
+    assert 0 < run["cost_usd"] < run["on_demand_cost_usd"]
+    assert (run["wasted_usd"], run["wasted_seconds"]) == (0, 0)
+    assert run["prices"] == {"source": "a price list", "as_of": "2025-06-03T09:14:00.000Z"}
+
+
+def test_a_run_of_a_stack_without_prices_is_shown_without_costs(stack: Stack) -> None:
+    stack.submit()
+    run = stack.call("get-run")[1]
+    assert [run[key] for key in ("cost_usd", "on_demand_cost_usd", "wasted_usd", "prices")] == [None] * 4
 
 
 @pytest.mark.parametrize("name", ["get-run", "stop-run", "resume-run"])
