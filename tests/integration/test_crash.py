@@ -129,6 +129,8 @@ SCENES = {
             "sagemaker.DescribeTrainingJob",
             "dynamodb.PutItem",
             "dynamodb.Query",
+            # Whom the index names is asked for, because the index may lag behind.
+            "dynamodb.GetItem",
             "sqs.SendMessage",
             "s3.PutObject",
             "eventbridge.PutEvents",

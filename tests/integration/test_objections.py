@@ -25,12 +25,12 @@ PRICES = {"ml.m5.xlarge": Price(on_demand_usd=1, spot_usd=0.25)}
 
 
 def with_policy(**policy: Any) -> dict[str, Any]:
-    return copy.deepcopy(SPEC) | {"policy": policy}
+    return spec() | {"policy": policy}
 
 
 def sharded(count: int = 1) -> dict[str, Any]:
     """The training job of the story on so many instances, which share out the files of the channel `train`."""
-    job = copy.deepcopy(SPEC["training_job"])
+    job: dict[str, Any] = copy.deepcopy(SPEC["training_job"])
     job["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3DataDistributionType"] = "ShardedByS3Key"
     job["ResourceConfig"]["InstanceCount"] = count
     return job
@@ -61,7 +61,10 @@ class Case:
 
 
 LATE = {"deadline": "2025-06-03T09:53:00Z", "expected_runtime": "PT30M"}
-LADDER = [{"instance_type": "ml.m5.xlarge"}, {"instance_type": "ml.m5.xlarge", "instance_count": 3}]
+LADDER: list[dict[str, Any]] = [
+    {"instance_type": "ml.m5.xlarge"},
+    {"instance_type": "ml.m5.xlarge", "instance_count": 3},
+]
 CASES = {
     "deadline": Case(
         with_policy(**LATE),
@@ -77,7 +80,7 @@ CASES = {
         {"policy.budgets.money_usd": "the stack had no price list when the run was submitted"},
     ),
     "files": Case(
-        copy.deepcopy(SPEC) | {"training_job": sharded(3)},
+        spec() | {"training_job": sharded(3)},
         {"ResourceConfig.InstanceCount": "the channel train is ShardedByS3Key with 2 objects"},
         two_files,
     ),
