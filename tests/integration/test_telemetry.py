@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain import measures
 from spot_relay.domain.ending import Outcome
+from spot_relay.domain.job import Market
+from spot_relay.domain.pace import AHEAD_OF_PACE, Demand
 from spot_relay.domain.run import ENDED_RUNS
 from tests.integration.stack import body_of, document, messages, spec
 
@@ -49,7 +51,7 @@ def known_metrics() -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and NAME.fullmatch(node.value)
     }
-    causes = {*Outcome, "Resumed"}
+    causes = {*Outcome, *Demand, AHEAD_OF_PACE, measures.RESUMED}
     return plain | {f"Runs{status}" for status in ENDED_RUNS} | {f"RelaunchesAfter{cause}" for cause in causes}
 
 
@@ -104,6 +106,23 @@ def test_a_life_is_measured_with_what_the_status_document_says(
         "CapacityWaitSeconds": status["waited_seconds"],
         "SavingsPercent": status["savings_percent"],
     }
+
+
+def test_a_switch_is_measured_in_the_market_of_each_attempt(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    rules = [{"market": "spot", "capacity": {"after": None}}, {"market": "on-demand", "train_seconds": 100}]
+    stack.aws.simulator.play(rules=rules)
+    stack.call("create-run", spec() | {"policy": {"deadline": "PT70M", "expected_runtime": "PT30M"}})
+    for _ in range(12):
+        stack.clock.passes(150)
+        stack.tick()
+    assert stack.status()["status"] == "Completed"
+    lines, _ = printed(capsys)
+    spot, on_demand = (values([line for line in lines if line["market"] == market]) for market in Market)
+    assert spot == {"AttemptsLaunched": 1, "CapacityWaitSeconds": stack.status()["attempts"][0]["waited_seconds"]}
+    assert 0 <= on_demand.pop("EventToRelaunchSeconds") < 300
+    training = {"TrainingSeconds": 100, "BillableSeconds": 100, "CapacityWaitSeconds": 0}
+    once = {"AttemptsLaunched": 1, "RelaunchesAfterSafetyNet": 1, "RunsCompleted": 1}
+    assert on_demand == once | training | {"SavingsPercent": 0}
 
 
 def test_every_line_about_a_run_names_it_and_its_job(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
