@@ -163,6 +163,16 @@ def test_every_yaml_block_is_a_valid_spec_with_the_job_of_the_examples() -> None
         assert all(spec(title, nth).training_job for nth in range(len(blocks("yaml", title))))
 
 
+def test_the_policy_that_the_readme_shows_is_valid() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    [shown] = [
+        yaml.safe_load(text.replace("{…}", "{}")) for text in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    ]
+    policy = parse(document("Deadline") | {"policy": shown["policy"]}, RULES).policy
+    assert (len(policy.ladder), policy.budgets.money_usd) == (3, 60)
+    assert policy.deadline is not None
+
+
 def test_the_ladder_leads_a_run_down_to_on_demand() -> None:
     stage = under_way("Ladder")
     stage.acts = {
