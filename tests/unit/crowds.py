@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,8 @@ from spot_relay.domain.job import Market, Pool, parse_attempt_name
 from spot_relay.domain.limits import Limits
 from spot_relay.domain.observation import CanaryRefused, JobChanged, Refused, RoomFreed
 from spot_relay.domain.refusal import Refusal, quota_refusal
-from tests.fakes import MemorySlots, MemoryTrainingJobs
+from spot_relay.domain.run import Waiting
+from tests.fakes import MemoryRunStore, MemorySlots, MemoryTrainingJobs
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
@@ -79,12 +81,44 @@ class QuotaJobs(MemoryTrainingJobs):
 
 
 @dataclass
+class CrowdStore(MemoryRunStore):
+    """Runs in a dictionary, with an index of those that wait for room, for a thousand of them."""
+
+    queues: dict[Pool, list[Waiting]] = field(default_factory=dict)
+    waits: dict[str, Pool] = field(default_factory=dict)
+    prefixes: dict[str, str] = field(default_factory=dict)
+
+    def create(self, run: Run) -> Run:
+        return self._indexed(super().create(run))
+
+    def save(self, run: Run) -> Run:
+        return self._indexed(super().save(run))
+
+    def oldest_waiting(self, pool: Pool) -> Waiting | None:
+        return next(iter(self.queues.get(pool, [])), None)
+
+    def _indexed(self, run: Run) -> Run:
+        place, before, after = Waiting(run.created_at, run.id), self.waits.get(run.id), run.waits_for
+        if before is not None and before != after:
+            self.queues[before].remove(place)
+            del self.waits[run.id]
+        if after is not None and before != after:
+            insort(self.queues.setdefault(after, []), place)
+            self.waits[run.id] = after
+        return run
+
+    def _check_prefix(self, run: Run) -> None:
+        """Check what no test of crowds is about, in less time."""
+        assert self.prefixes.setdefault(str(run.checkpoint_uri), run.id) == run.id
+
+
+@dataclass
 class Crowd:
     """A world with quotas and limits, and runs that want in."""
 
     quotas: dict[Pool, int] = field(default_factory=dict)
     limits: str = ""
-    world: World = field(default_factory=World)
+    world: World = field(default_factory=lambda: World(store=CrowdStore()))
 
     def __post_init__(self) -> None:
         limits = Limits.parse(self.limits)
