@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from spot_relay.domain.ending import Outcome
 from spot_relay.domain.job import Market
 from spot_relay.domain.observation import Due, JobChanged
 from spot_relay.domain.pace import Demand
@@ -259,6 +260,16 @@ def test_the_safety_net_takes_an_interrupted_job_at_once() -> None:
     assert run.current.cause == Demand.SAFETY_NET
 
 
+def test_an_interruption_near_the_safety_net_is_found_within_a_minute_even_if_its_event_was_lost() -> None:
+    world = submitted()
+    until(world, BEHIND - 120)
+    world.trains(1, 0)
+    until(world, NET - 60)
+    world.jobs.becomes("churn-relay-01", "InProgress", "Interrupted")
+    until(world, NET)
+    assert world.jobs.stopped == ["churn-relay-01"]
+
+
 def test_between_two_attempts_there_is_no_more_patience() -> None:
     world = submitted(deadline(5 * HOUR, changeover_seconds=60))
     until(world, BEHIND)
@@ -283,8 +294,9 @@ def test_an_on_demand_attempt_that_the_service_fails_is_followed_on_demand() -> 
     world.trains(2, 60)
     world.checkpoint("a")
     world.tell(2, "Failed", "Failed", failure_reason="InternalServerError: We encountered an internal error.")
-    world.passes(120)
+    run = world.passes(120)
     assert markets(world) == ["spot", "on-demand", "on-demand"]
+    assert run.current.cause == Outcome.SERVICE_ERROR, "it is there already"
 
 
 def test_the_fiftieth_attempt_is_not_given_up_for_there_is_no_other() -> None:
