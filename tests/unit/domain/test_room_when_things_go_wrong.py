@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spot_relay.domain.job import Market
-from spot_relay.domain.observation import JobChanged, RoomFreed
+from spot_relay.domain.limits import Limits
+from spot_relay.domain.observation import Due, JobChanged, RoomFreed
 from spot_relay.domain.policy import Deadline, Policy, ReturnToSpot
+from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.run import RunStatus
 from tests.fakes import NOON, MemoryRunStore
 from tests.unit.crowds import M5, SPOT, Crowd
@@ -182,6 +184,44 @@ def test_a_run_that_got_no_answer_holds_no_slot_against_the_older_ones_that_it_w
     assert crowd.have_jobs() == ["older"]
     assert crowd.holders() == {"older-relay-02"}
     assert crowd.trying("younger") in {"QueuedBehind", "LimitReached"}
+
+
+def test_a_run_that_got_no_answer_and_is_refused_then_gives_its_slot_to_the_next_at_once() -> None:
+    crowd = Crowd(limits=f"{M5}=1")
+    crowd.jobs.hiccups = ["down"]
+    crowd.submit("first", "second")
+    assert crowd.trying("second") == "LimitReached"
+    crowd.jobs.refusals = [(Refusal.INVALID, "the role can't be assumed")]
+    crowd.world.clock.passes(15)
+    crowd.world.tick()
+    assert crowd.run("first").status is RunStatus.FAILED
+    assert crowd.woken() == ["second"]
+    assert crowd.holders() == set()
+
+
+def test_a_run_that_got_no_answer_and_is_stopped_gives_its_slot_to_the_next_once_no_job_can_exist() -> None:
+    crowd = Crowd(limits=f"{M5}=1")
+    crowd.jobs.hiccups = ["down"]
+    crowd.submit("first", "second")
+    crowd.world.service.stop("first")
+    assert crowd.holders() == {"first-relay-01"}
+    crowd.world.clock.passes(90)
+    crowd.world.service.advance("first", Due())
+    assert crowd.run("first").status is RunStatus.STOPPED
+    assert crowd.woken() == ["second"]
+    assert crowd.holders() == set()
+
+
+def test_a_job_without_a_slot_is_known_as_launched_even_if_others_have_taken_all_slots() -> None:
+    crowd = Crowd()
+    crowd.jobs.hiccups = ["lost"]
+    crowd.submit("first")
+    # An operator sets a limit only now.
+    crowd.world.slots.limits = Limits.parse(f"{M5}=1")
+    crowd.submit("second")
+    assert crowd.holders() == {"second-relay-01"}
+    crowd.minutes(1)
+    assert crowd.run("first").status is RunStatus.IN_PROGRESS
 
 
 def test_a_run_whose_last_launch_got_no_answer_does_not_go_elsewhere_while_its_job_may_exist() -> None:
