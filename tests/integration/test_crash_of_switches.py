@@ -62,10 +62,10 @@ def a_waiting_job_that_was_stopped(stack: Stack) -> dict[str, Any]:
     return document("observe/stopped-by-user")
 
 
-def on_demand(stack: Stack, **attempt: Any) -> Run:
+def on_demand(stack: Stack, rule: dict[str, Any] = LONG, **attempt: Any) -> Run:
     """A run that trains on demand, a day before its deadline."""
     placed = {"attempt": {"placement": ON_DEMAND, **attempt}}
-    run = stored(stack, LONG, **with_deadline(stack, 86_400, ON_DEMAND, SPOT) | placed)
+    run = stored(stack, rule, **with_deadline(stack, 86_400, ON_DEMAND, SPOT) | placed)
     stack.checkpoint()
     return run
 
@@ -100,10 +100,30 @@ def an_on_demand_job_that_was_stopped(stack: Stack) -> dict[str, Any]:
     return document("observe/stopped-by-user")
 
 
+def an_on_demand_job_that_was_stopped_where_the_quota_holds_one(stack: Stack) -> dict[str, Any]:
+    """The canary has the one place that the attempt needs, and gives it up too late for the first try."""
+    event = an_on_demand_job_that_was_stopped(stack)
+    quota = {"instance_type": "ml.m5.xlarge", "market": "spot", "limit": 1}
+    stack.aws.simulator.play(default=LONG, quotas=[quota])
+    return event
+
+
+def an_on_demand_job_that_completed(stack: Stack) -> dict[str, Any]:
+    on_demand_with_canary(stack, "Training", rule={"train_seconds": 100})
+    stack.clock.passes(120)
+    return document("observe/completed")
+
+
 # What differs where it is looked later: how much was trained, and what is left of the time.
 LATER = frozenset({"progress_seconds", "max_wait_seconds"})
 # A job that is looked at as soon as it was asked to stop has not stopped yet.
 STOPPING = frozenset({"churn-relay-01 is described as Stopping / Stopping"})
+NO_ROOM = frozenset(
+    {
+        "churn-relay-02 can't be created for now (QuotaFull)",
+        "the launch is tried again",
+    }
+)
 SCENES = {
     "safety-net": Scene(
         "observe",
@@ -195,6 +215,45 @@ SCENES = {
         live=("churn-relay-02",),
         metrics=ENDED | {"AttemptsLaunched", "RelaunchesAfterAheadOfPace", "EventToRelaunchSeconds"},
         varies=LATER,
+    ),
+    "spot-quota": Scene(
+        "observe",
+        an_on_demand_job_that_was_stopped_where_the_quota_holds_one,
+        (
+            "dynamodb.GetItem",
+            "sagemaker.DescribeTrainingJob",
+            "s3.ListObjectsV2",
+            "dynamodb.PutItem",
+            "dynamodb.Query",
+            "sagemaker.CreateTrainingJob",
+            "sagemaker.DescribeTrainingJob",
+            "sagemaker.StopTrainingJob",
+            "dynamodb.Query",
+            *SETTLED,
+        ),
+        jobs=("churn-relay-01", "churn-canary-01", "churn-relay-02"),
+        live=("churn-relay-02",),
+        metrics=ENDED,
+        goes_on=True,
+        varies=LATER,
+        # Where the canary has been stopped before, there is room at once.
+        passing=NO_ROOM,
+    ),
+    "completion": Scene(
+        "observe",
+        an_on_demand_job_that_completed,
+        (
+            "dynamodb.GetItem",
+            "sagemaker.DescribeTrainingJob",
+            "dynamodb.PutItem",
+            "sagemaker.StopTrainingJob",
+            "dynamodb.Query",
+            "s3.PutObject",
+            "eventbridge.PutEvents",
+            "dynamodb.PutItem",
+        ),
+        jobs=("churn-relay-01", "churn-canary-01"),
+        metrics=ENDED | {"RunsCompleted", "SavingsPercent"},
     ),
 }
 
