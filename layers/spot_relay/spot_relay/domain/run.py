@@ -156,7 +156,7 @@ class Canary:
 class Explanation:
     """A decision that changed the run: when, on what observation, and why.
 
-    One that came ``times`` times in a row stands once, with its last time in ``until``.
+    One that came ``times`` times in a row, or in turn with one other, stands once, with its last time in ``until``.
     """
 
     at: datetime

@@ -45,13 +45,16 @@ def becomes(run: Run, now: datetime, reason: str, owes: Outbox | None = None, **
 
 
 def explained(run: Run, observation: str, reason: str, now: datetime) -> Run:
-    """Keep on a run why it was changed; what repeats itself stands once."""
+    """Keep on a run why it was changed; what repeats itself stands once.
+
+    Two that come in turn repeat themselves, too: a launch that is tried, and refused, each minute for hours.
+    """
     known = run.decisions
-    if known and known[-1].reason == reason and known[-1].observation == observation:
-        kept = (*known[:-1], replace(known[-1], times=known[-1].times + 1, until=now))
-    else:
-        kept = (*known[1 - KEPT_DECISIONS :], Explanation(now, observation, reason))
-    return replace(run, decisions=kept)
+    for index, entry in enumerate(known[-2:], start=max(0, len(known) - 2)):
+        if (entry.observation, entry.reason) == (observation, reason):
+            again = replace(entry, times=entry.times + 1, until=now)
+            return replace(run, decisions=(*known[:index], again, *known[index + 1 :]))
+    return replace(run, decisions=(*known[1 - KEPT_DECISIONS :], Explanation(now, observation, reason)))
 
 
 def room_left(before: Run, after: Run) -> Outbox:
