@@ -28,7 +28,7 @@ from simulator.job import (
     Transition,
     Transitioned,
 )
-from spot_relay.domain.values import replace
+from simulator.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
