@@ -151,8 +151,8 @@ ALONE_RULES: Final = Rules(_alone, _horizon)
 FIXED_WAIT_RULES: Final = Rules(_relaunching, _fixed)
 GREEDY_RULES: Final = _rules(_NO_PACE, 1.0, ReturnToSpot.NEVER)
 UNIFORM_PROGRESS_RULES: Final = _rules(0.0, 2.0, ReturnToSpot.CANARY)
-OURS_BLIND_RULES: Final = _rules(0.8, 1.0, ReturnToSpot.BLIND)
-OURS_RULES: Final = _rules(0.8, 1.0, ReturnToSpot.CANARY)
+OURS_BLIND_RULES: Final = _rules(Deadline.pace_floor, Deadline.hysteresis, ReturnToSpot.BLIND)
+OURS_RULES: Final = _rules(Deadline.pace_floor, Deadline.hysteresis, ReturnToSpot.CANARY)
 
 SAGEMAKER_ALONE: Final = Arm("sagemaker", "SageMaker alone", partial(replay, ALONE_RULES), has_safety_net=False)
 FIXED_WAIT: Final = Arm(

@@ -30,7 +30,7 @@ class Rules:
 
     hurries: bool = True
     floor: float = 0.0
-    hysteresis: float = 1.0
+    hysteresis: float = 0.0
 
 
 @dataclass(slots=True)
