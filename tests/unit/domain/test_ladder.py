@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.policy import Backoff, Budgets, Policy, Rung
+from spot_relay.domain.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.run import RunStatus
 from tests.unit.worlds import World, submission
@@ -310,6 +310,22 @@ def test_a_rung_that_is_skipped_brings_no_run_back_at_once_into_the_pool_that_ha
     world.tick()
     assert kinds(world) == [M5, M5]
     assert world.run().status is RunStatus.IN_PROGRESS
+
+
+def test_a_pool_is_left_alone_no_longer_than_the_deadline_allows() -> None:
+    world = World()
+    deadline = Deadline(3600, within_seconds=3 * 3600, return_to_spot=ReturnToSpot.NEVER)
+    patient = Backoff(base_seconds=86_400, max_seconds=86_400)
+    world.service.submit(submission(Policy(ENOUGH, patient, ladder=(spot(M5), spot(G5)), deadline=deadline)))
+    world.jobs.refusals = [quota_refusal(G5)]
+    run = ends(world, "capacity")
+    assert kinds(world) == [M5]
+    assert run.check_at is not None
+    assert run.deadline_at is not None
+    world.clock.now = run.check_at
+    world.tick()
+    assert len(world.jobs.requests) == 2
+    assert run.check_at + timedelta(seconds=3600 + 600) < run.deadline_at
 
 
 rungs = st.builds(

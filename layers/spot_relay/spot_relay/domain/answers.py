@@ -11,7 +11,7 @@ from spot_relay.domain.money import unaffordable
 from spot_relay.domain.outbox import Measure, Outbox, Room
 from spot_relay.domain.redaction import without_secrets
 from spot_relay.domain.refusal import Refusal, advice
-from spot_relay.domain.relaunch import Following, affordable_on_demand, cooling, following, wait_limit
+from spot_relay.domain.relaunch import Following, affordable_on_demand, cooling, following, until_demand, wait_limit
 from spot_relay.domain.run import Attempt, AttemptStatus, Run, RunStatus
 from spot_relay.domain.steps import CHECK_SOON, Decision, becomes, finish, launch_again, never_created
 from spot_relay.domain.switching import next_look
@@ -137,6 +137,7 @@ def _elsewhere(
     reason = f"{reason}; it is launched on {placement.instance_count} x {placement.instance_type} ({placement.market})"
     if rest is None:
         return launch_again(run, moved, now, reason)
+    rest = min(rest, until_demand(run, now))
     check_at = now + timedelta(seconds=rest)
     return becomes(run.with_attempt(moved), now, f"{reason} in {rest:.0f} s", check_at=check_at)
 
