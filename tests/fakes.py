@@ -214,7 +214,7 @@ class MemoryTrainingJobs:
         job = self.jobs.get(job_name)
         if job is not None and not job.has_ended:
             self.stopped.append(job_name)
-            self.jobs[job_name] = replace(job, status=TrainingJobStatus.STOPPING, secondary_status="Stopping")
+            self.becomes(job_name, TrainingJobStatus.STOPPING, "Stopping")
 
     def becomes(self, job_name: str, status: str, secondary_status: str, **changes: Any) -> Job:
         """Let a job move on, with a transition at the clock's time."""

@@ -266,7 +266,7 @@ class Service:
         for job_name in filter(None, (owed.stop, owed.stop_canary)):
             self.jobs.stop(job_name)
         # Later than the launch: where this run is the older one, it has taken the room itself.
-        for pool in {pool for room in owed.freed for pool in self._served_by(room)}:
+        for pool in dict.fromkeys(pool for room in owed.freed for pool in self._served_by(room)):
             if (waiting := oldest(pool)) is not None:
                 self.wakeups.wake(waiting.run_id)
         return answers

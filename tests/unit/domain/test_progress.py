@@ -243,7 +243,7 @@ class Life:
         for wait, training in self.stretches:
             waiting = "Interrupted" if found else "Starting"
             for status, length in ((waiting, wait), ("Training", training)):
-                if began <= second and (began < second or not found):
+                if began <= second:
                     over = began + length <= second
                     found.append(Transition(status, at(began), at(began + length) if over else None))
                 began += length

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from spot_relay.domain.job import Checkpoint
 from spot_relay.domain.prices import PriceList, UnusablePricesError, read_prices
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _MARKER = ".sagemaker-"
 _MAX_KEY_BYTES = 1024
 # What S3 answers for input data that may not be listed, or not by us.
-_UNLISTED = frozenset({"AccessDenied", "NoSuchBucket"})
 _MAX_LISTED = 1000
 # Some 4000 instance types, and an item of the table, where the list is kept, has 400 KB.
 _MAX_PRICE_FILE_BYTES = 256 * 1024
@@ -78,10 +77,9 @@ class S3InputFiles:
         files = (item for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/"))
         try:
             return sum(1 for _ in islice(files, at_most))
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _UNLISTED:
-                return None
-            raise
+        except (ClientError, ParamValidationError):
+            # Why it can't be listed proves nothing of the data: the job itself will tell.
+            return None
 
 
 @dataclass(frozen=True)

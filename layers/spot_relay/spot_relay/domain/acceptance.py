@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from spot_relay.domain.submission import Submission
 
 
+# A page of a listing.
+MOST_FILES_COUNTED = 1000
+
+
 @dataclass(frozen=True)
 class Objection:
     """Why a submission can't become a run: where in the spec, and what to do."""
@@ -86,13 +90,18 @@ def sharded_channels(training_job: dict[str, Any]) -> dict[str, str]:
     return {
         name: source["S3Uri"]
         for name, source in sources.items()
-        if source.get("S3DataDistributionType") == "ShardedByS3Key" and source.get("S3DataType") == "S3Prefix"
+        if source.get("S3DataDistributionType") == "ShardedByS3Key"
+        and source.get("S3DataType") == "S3Prefix"
+        # Whole clusters only, and addresses that can be listed as they are.
+        and not source.get("InstanceGroupNames")
+        and source["S3Uri"].startswith("s3://")
     }
 
 
 def most_instances(run: Run) -> int:
-    """Give the largest instance count of the run's placements."""
-    return max(rung.placement.instance_count for rung in ladder_of(run.policy, run.training_job))
+    """Give the largest instance count of the run's placements, as far as so many files are worth counting."""
+    counts = (rung.placement.instance_count for rung in ladder_of(run.policy, run.training_job))
+    return min(MOST_FILES_COUNTED, max(counts))
 
 
 def _unaffordable(run: Run, now: datetime) -> tuple[str, ...]:

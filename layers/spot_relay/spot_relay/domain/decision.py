@@ -38,7 +38,7 @@ from spot_relay.domain.steps import (
     plan,
     room_left,
 )
-from spot_relay.domain.switching import demand_while_queued, has_capacity, next_look, steer
+from spot_relay.domain.switching import demand_before_launch, has_capacity, next_look, steer
 from spot_relay.domain.values import replace
 
 # A job just created may not be found yet; one that is still not found after this long was never created.
@@ -140,7 +140,7 @@ def _due(run: Run, facts: Facts, now: datetime) -> Decision:
     if attempt.status is AttemptStatus.ENDED:
         return _follow(run, attempt.outcome or Outcome.UNKNOWN_FAILURE, facts, now, "it is time for the next attempt")
     if attempt.status is AttemptStatus.PLANNED and not run.stop_requested:
-        if demand := demand_while_queued(run, now):
+        if demand := demand_before_launch(run, now):
             return answers.goes_on_demand(run, attempt, demand, now)
         return launch_again(run, attempt, now, "the launch is tried again")
     return _looked(run, attempt, facts, now)

@@ -54,16 +54,16 @@ def next_place(run: Run) -> Place | None:
     return next((Place(i, rungs[i].placement) for i in order if is_open(run, rungs[i].placement)), None)
 
 
-def on_demand_place(run: Run) -> Place | None:
-    """Give the place to go to when a run has to go on demand; None if no quota can hold it.
+def on_demand_places(run: Run) -> tuple[Place, ...]:
+    """Give the places to go to when a run has to go on demand, the preferred first, as far as a quota may hold them.
 
-    It is the ladder's first on-demand rung, or else the present instances, or those of another rung, on demand.
+    They are the ladder's on-demand rungs, then the present instances, and those of the other rungs, on demand.
     """
     rungs, here = ladder_of(run.policy, run.training_job), run.current.rung
     listed = ((i, rung.placement) for i, rung in enumerate(rungs) if rung.placement.market is Market.ON_DEMAND)
     others = (here, *(i for i in range(len(rungs)) if i != here))
     moved = ((i, replace(rungs[i].placement, market=Market.ON_DEMAND)) for i in others)
-    return _first_open(run, (*listed, *moved))
+    return tuple(Place(rung, placement) for rung, placement in (*listed, *moved) if is_open(run, placement))
 
 
 def spot_place(run: Run) -> Place | None:

@@ -21,6 +21,7 @@ MAX_JOB_NAME = 63
 DEFAULT_MAX_RUNTIME_SECONDS = 86_400
 # The canary has to outlast the stop of the on-demand job: SageMaker gives that 120 s, and it uploads what it has.
 CANARY_SLEEP_SECONDS = 600
+CANARY_MAX_RUNTIME_SECONDS = 2 * CANARY_SLEEP_SECONDS
 _SLEEP = f"trap 'exit 0' TERM; sleep {CANARY_SLEEP_SECONDS} & wait"
 # What a canary shares with the training job: who it is, and the network that its instances are placed in.
 _SHARED = ("RoleArn", "OutputDataConfig", "VpcConfig", "EnableNetworkIsolation")
@@ -74,8 +75,8 @@ def canary_request(run: Run, canary: Canary, image: str | None) -> dict[str, Any
         "ContainerArguments": [_SLEEP],
     }
     limits = {
-        "MaxRuntimeInSeconds": 2 * CANARY_SLEEP_SECONDS,
-        "MaxWaitTimeInSeconds": max(2 * CANARY_SLEEP_SECONDS, canary.max_wait_seconds),
+        "MaxRuntimeInSeconds": CANARY_MAX_RUNTIME_SECONDS,
+        "MaxWaitTimeInSeconds": max(CANARY_MAX_RUNTIME_SECONDS, canary.max_wait_seconds),
     }
     return {
         **{key: run.training_job[key] for key in _SHARED if key in run.training_job},

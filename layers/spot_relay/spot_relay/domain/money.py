@@ -10,8 +10,9 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.launch import max_runtime_seconds
-from spot_relay.domain.run import AttemptStatus
+from spot_relay.domain.launch import CANARY_MAX_RUNTIME_SECONDS, max_runtime_seconds
+from spot_relay.domain.refusal import Refusal
+from spot_relay.domain.run import AttemptStatus, CanaryStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -96,11 +97,14 @@ def unaffordable(run: Run, placement: Placement, now: datetime) -> str | None:
     if budget is None:
         return None
     gone, worst = spent(run, now), worst_cost(run, placement)
+    canaries = total(_canary_bound(canary, run.prices) for canary in run.canaries)
     if worst is None:
         return _without_price(run, placement.instance_type)
     if gone is None:
-        unpriced = next(a.placement for a in run.attempts if attempt_cost(a, run.prices, now) is None)
-        return _without_price(run, unpriced.instance_type)
+        unpriced = [a.placement for a in run.attempts if attempt_cost(a, run.prices, now) is None]
+        unpriced += [canary.placement for canary in run.canaries if canary_cost(canary, run.prices) is None]
+        return _without_price(run, unpriced[0].instance_type)
+    gone += canaries or 0.0
     if gone + worst <= budget + _FLOAT_NOISE:
         return None
     asked = f"policy.budgets.money_usd of {_shown(gone + worst, ceil)} or more"
@@ -123,6 +127,15 @@ def _without_price(run: Run, instance_type: str) -> str:
     else:
         why = f"the price list of that time ({run.prices.source}, {run.prices.as_of:%Y-%m-%d}) has none"
     return f"{needs}, and {why}. Have the list refreshed before you submit the run, or leave the money budget out"
+
+
+def _canary_bound(canary: Canary, prices: PriceList | None) -> float | None:
+    """Give the most that a canary may cost of which the billable seconds are not known; 0 if they are."""
+    price = _price(canary.placement, prices)
+    never = canary.status is CanaryStatus.PLANNED or canary.phase in set(Refusal)
+    if canary.billable_seconds is not None or never or price is None:
+        return 0.0
+    return _usd(CANARY_MAX_RUNTIME_SECONDS, canary.placement, price.on_demand_usd)
 
 
 def _price(placement: Placement, prices: PriceList | None) -> Price | None:

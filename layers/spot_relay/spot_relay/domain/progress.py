@@ -17,12 +17,20 @@ if TYPE_CHECKING:
 KEPT_CHANGEOVERS = 100
 
 
+# After one of these what was not in a checkpoint is lost.
+_GOING_ON = WAITING_FOR_CAPACITY | {SecondaryStatus.TRAINING}
+
+
 @dataclass(frozen=True)
 class _Stretch:
-    """Training without a break; ``end`` is None while it lasts, ``startup`` what came before it on the instances."""
+    """Training without a break; ``startup`` is what came before it on the instances, in seconds.
+
+    ``end`` is None while it lasts. It is not ``closed`` while its job uploads or stops: a checkpoint may still come.
+    """
 
     start: datetime
     end: datetime | None
+    closed: bool
     startup: float
 
 
@@ -44,7 +52,7 @@ def counted(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint | None,
             saved_at = end if run.checkpoint_uri or stretch is stretches[-1] else None
         saved = min(max(saved_at, start), end) if saved_at else start
         kept += (saved - start).total_seconds()
-        if stretch.end is None:
+        if not stretch.closed:
             until = saved if saved > start else until
             continue
         lost = (end - saved).total_seconds()
@@ -68,7 +76,7 @@ def _stretches(job: Job, market: Market, until: datetime | None) -> tuple[_Stret
     """
     found = []
     up_since = job.created_at
-    for entry in job.transitions:
+    for number, entry in enumerate(job.transitions, 1):
         if entry.status in WAITING_FOR_CAPACITY:
             waited_until = entry.ended_at or job.modified_at
             up_since = waited_until if market is Market.SPOT else up_since
@@ -76,6 +84,7 @@ def _stretches(job: Job, market: Market, until: datetime | None) -> tuple[_Stret
             end = entry.ended_at or (job.ended_at or job.modified_at if job.has_ended else None)
             if end is None or until is None or end > until:
                 startup = max(0.0, (entry.started_at - up_since).total_seconds())
-                found.append(_Stretch(entry.started_at, end, startup))
+                goes_on = any(later.status in _GOING_ON for later in job.transitions[number:])
+                found.append(_Stretch(entry.started_at, end, job.has_ended or goes_on, startup))
             up_since = end or up_since
     return tuple(found)

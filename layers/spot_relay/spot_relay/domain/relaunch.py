@@ -10,10 +10,10 @@ from math import inf
 
 from spot_relay.domain.ending import Outcome
 from spot_relay.domain.job import Checkpoint, Market, Placement, Pool, attempt_name
-from spot_relay.domain.ladder import Place, next_place, on_demand_place, spot_place
+from spot_relay.domain.ladder import Place, next_place, on_demand_places, spot_place
 from spot_relay.domain.launch import max_runtime_seconds
 from spot_relay.domain.money import unaffordable
-from spot_relay.domain.pace import AHEAD_OF_PACE, max_wait_seconds, standing_of
+from spot_relay.domain.pace import AHEAD_OF_PACE, Demand, max_wait_seconds, standing_of
 from spot_relay.domain.run import MAX_ATTEMPTS, Attempt, AttemptStatus, Run, Spent
 from spot_relay.domain.values import replace
 
@@ -90,7 +90,8 @@ def following(run: Run, cause: str, now: datetime) -> Following | str:
     standing, returns = standing_of(run, now), run.current.switch_to is Market.SPOT
     demand = standing.demand(0.0 if returns else inf) if standing else None
     if demand is not None and (place := affordable_on_demand(run, now)):
-        return Following(place, cause if run.current.placement.market is Market.ON_DEMAND else demand)
+        keeps_cause = demand is not Demand.SAFETY_NET and run.current.placement.market is Market.ON_DEMAND
+        return Following(place, cause if keeps_cause else demand)
     if returns and (place := spot_place(run)):
         return Following(place, AHEAD_OF_PACE)
     if standing is not None and run.current.placement.market is Market.ON_DEMAND and (place := spot_place(run)):
@@ -102,9 +103,13 @@ def following(run: Run, cause: str, now: datetime) -> Following | str:
 
 
 def affordable_on_demand(run: Run, now: datetime) -> Place | None:
-    """Give the place to go to on demand, or None where no quota or the money budget lets the run go there."""
-    place = on_demand_place(run)
-    return place if place is not None and unaffordable(run, place.placement, now) is None else None
+    """Give the place to go to on demand, or None where no quota or the money budget lets the run go there.
+
+    A pool that has failed for capacity lately is left alone where there is another.
+    """
+    places = [place for place in on_demand_places(run) if unaffordable(run, place.placement, now) is None]
+    rested = (place for place in places if cooling(run, place.placement.pool, 0.0, now) is None)
+    return next(rested, places[0] if places else None)
 
 
 def next_attempt(run: Run, following: Following, checkpoint: Checkpoint | None, now: datetime) -> Attempt:

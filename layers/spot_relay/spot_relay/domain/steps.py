@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CHECK_SOON = timedelta(seconds=30)
 # So many of the newest decisions are kept on the run.
 KEPT_DECISIONS = 40
+# An item of the table has 400 KB; the run's own reason holds the newest text whole.
+LONGEST_EXPLANATION = 400
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def explained(run: Run, observation: str, reason: str, now: datetime) -> Run:
 
     Two that come in turn repeat themselves, too: a launch that is tried, and refused, each minute for hours.
     """
-    known = run.decisions
+    known, reason = run.decisions, reason[:LONGEST_EXPLANATION]
     for index, entry in enumerate(known[-2:], start=max(0, len(known) - 2)):
         if (entry.observation, entry.reason) == (observation, reason):
             again = replace(entry, times=entry.times + 1, until=now)

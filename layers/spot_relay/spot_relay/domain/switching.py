@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from spot_relay.domain.job import WAITING_FOR_CAPACITY, Job, Market, TrainingJobStatus, canary_name
 from spot_relay.domain.ladder import spot_place
+from spot_relay.domain.money import unaffordable
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.pace import Demand, standing_of
 from spot_relay.domain.policy import ReturnToSpot
@@ -59,7 +60,7 @@ def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
         return now + min(every, CHECK_SOON)
     if attempt.placement.market is Market.ON_DEMAND:
         sent = run.canary is not None and run.canary.number == attempt.number
-        seconds = None if sent or not _may_return(run, attempt) else standing.return_in(_way(run))
+        seconds = None if sent or not _may_return(run, attempt, now) else standing.return_in(_way(run))
         return now + every if seconds is None else now + min(every, max(CLOSE_LOOK, timedelta(seconds=seconds)))
     if attempt.waiting_since is None:
         # While the job trains, work and time shrink alike. If an interruption's event gets lost, the net is due then.
@@ -71,16 +72,16 @@ def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
     return now + min(every, timedelta(seconds=seconds))
 
 
-def demand_while_queued(run: Run, now: datetime) -> Demand | None:
-    """Say why a run that waits for room in a spot pool has to go on demand instead, or None.
+def demand_before_launch(run: Run, now: datetime) -> Demand | None:
+    """Say why a run that waits for room, or rests, before a launch on spot has to go on demand instead, or None.
 
     After a launch that was not answered it can't: its job may exist.
     """
-    standing = standing_of(run, now)
-    waits = run.waits_for is not None and run.current.refusals == 0
-    if standing is None or not waits or run.current.placement.market is not Market.SPOT:
+    standing, attempt = standing_of(run, now), run.current
+    known_not_to_exist = attempt.status is AttemptStatus.PLANNED and attempt.refusals == 0
+    if standing is None or not known_not_to_exist or attempt.placement.market is not Market.SPOT:
         return None
-    return standing.demand(_waited(run.current, now))
+    return standing.demand(_waited(attempt, now))
 
 
 def has_capacity(canary: object) -> bool:
@@ -99,7 +100,7 @@ def _to_on_demand(run: Run, attempt: Attempt, standing: Standing, now: datetime)
 
 
 def _to_spot(run: Run, attempt: Attempt, standing: Standing, facts: Facts, now: datetime) -> Steering:
-    if not _may_return(run, attempt):
+    if not _may_return(run, attempt, now):
         return Steering(run)
     way = _way(run)
     seconds = standing.return_in(way)
@@ -141,22 +142,26 @@ def _switched(run: Run, attempt: Attempt, market: Market, reason: str) -> Steeri
 
 
 def _stopped_again(run: Run, attempt: Attempt, facts: Facts) -> Steering:
-    """Ask again for the stop that a switch needs where the job goes on as if nobody had."""
+    """Ask again for the stop that a switch needs where the job goes on as if nobody had; spot that trains is left."""
     goes_on = isinstance(facts.job, Job) and facts.job.status == TrainingJobStatus.IN_PROGRESS
-    return Steering(run, Outbox(stop=attempt.job_name), "its stop is asked for again") if goes_on else Steering(run)
+    trains_on_spot = attempt.placement.market is Market.SPOT and attempt.waiting_since is None
+    if not goes_on or trains_on_spot:
+        return Steering(run)
+    return Steering(run, Outbox(stop=attempt.job_name), "its stop is asked for again")
 
 
 def _may_go_on_demand(run: Run, now: datetime) -> bool:
     return relaunch_forbidden(run) is None and affordable_on_demand(run, now) is not None
 
 
-def _may_return(run: Run, attempt: Attempt) -> bool:
+def _may_return(run: Run, attempt: Attempt, now: datetime) -> bool:
     """Tell whether an on-demand attempt may ever be left for spot: not one that the safety net has asked for."""
     if attempt.cause == Demand.SAFETY_NET or len(run.attempts) > MAX_ATTEMPTS - ATTEMPTS_KEPT:
         return False
-    return (
-        attempt.status is AttemptStatus.IN_PROGRESS and relaunch_forbidden(run) is None and spot_place(run) is not None
-    )
+    if attempt.status is not AttemptStatus.IN_PROGRESS or relaunch_forbidden(run) is not None:
+        return False
+    place = spot_place(run)
+    return place is not None and unaffordable(run, place.placement, now) is None
 
 
 def _way(run: Run) -> ReturnToSpot:
