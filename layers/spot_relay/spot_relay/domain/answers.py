@@ -74,7 +74,7 @@ def refused(run: Run, answer: Refused, facts: Facts, now: datetime) -> Decision:
         # One that waits for room keeps its place: else each of those behind it would be sent to try in its turn.
         again = replace(attempt, refusals=attempt.refusals + 1)
         seconds = run.policy.backoff.seconds(again.refusals, facts.draw)
-        wait = timedelta(seconds=min(seconds, until_demand(run, now)))
+        wait = timedelta(seconds=min(seconds, until_demand(run, now, waited=0.0)))
         wait = min(wait, ROOM_LOOK) if run.waits_for else wait
         return becomes(run.with_attempt(again), now, f"{reason} It is tried again.", check_at=now + wait)
     reason = f"{attempt.job_name} could not be created: {message} {advice(answer.refusal, message)}"
@@ -138,7 +138,6 @@ def _elsewhere(
     reason = f"{reason}; it is launched on {placement.instance_count} x {placement.instance_type} ({placement.market})"
     if rest is None:
         return launch_again(run, moved, now, reason)
-    rest = min(rest, until_demand(run, now))
     rest = min(rest, until_demand(run, now))
     check_at = now + timedelta(seconds=rest)
     return becomes(run.with_attempt(moved), now, f"{reason} in {rest:.0f} s", check_at=check_at)

@@ -163,12 +163,15 @@ def _wait(run: Run, outcome: Outcome, draw: float, now: datetime) -> float | Non
     return cooling(run, place.pool, draw, now)
 
 
-def until_demand(run: Run, now: datetime) -> float:
-    """Give the seconds after which a run between two attempts has to go on demand, if it does not have to yet."""
+def until_demand(run: Run, now: datetime, waited: float = inf) -> float:
+    """Give the seconds after which a run has to go on demand whose job does not live, if it does not have to yet.
+
+    Between two attempts it has ``waited`` for long enough; before its first chance of capacity it has not at all.
+    """
     standing = standing_of(run, now)
-    if standing is None or standing.demand(inf) is not None:
+    if standing is None or standing.demand(waited) is not None:
         return inf
-    return standing.demand_in(inf)
+    return standing.demand_in(waited)
 
 
 def _what_happened(attempt: Attempt, outcome: Outcome) -> str:
