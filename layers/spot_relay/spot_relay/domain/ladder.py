@@ -43,7 +43,7 @@ def first_place(policy: Policy, training_job: dict[str, Any]) -> Place:
 def next_place(run: Run) -> Place | None:
     """Give the place of the attempt that follows, by the ladder alone; None if no quota can hold any of it.
 
-    A rung keeps the run until as many attempts as it has ended there in a row for want of capacity. After the last
+    A rung keeps the run until as many attempts as it has ended there for want of capacity. After the last
     rung comes the first again: budgets, not the ladder, end a run.
     """
     rungs, here = ladder_of(run.policy, run.training_job), run.current.rung
