@@ -223,7 +223,7 @@ def test_a_failed_run_is_resumed_with_a_deadline_that_counts_from_now(stack: Sta
         ("[]", {""}),
         ("{", {""}),
     ],
-    ids=repr,
+    ids=["negative", "unknown and text", "unknown keys", "no deadline", "a training job", "a list", "no JSON"],
 )
 def test_a_resumption_that_cannot_be_read_is_refused_with_every_problem_and_its_path(
     stack: Stack, body: dict[str, object] | str, paths: set[str]
