@@ -122,3 +122,16 @@ def test_a_money_budget_given_by_a_resumption_to_a_run_without_prices_is_rejecte
     assert run.status is RunStatus.FAILED
     with pytest.raises(Exception, match="needs the price"):
         world.service.resume("churn", ResumeRequested(budgets={"money_usd": 100.0}))
+
+
+def test_a_run_that_is_never_to_return_stays_on_demand_after_an_error_of_sagemaker_too() -> None:
+    world = World()
+    first = (Rung(Placement(M5, 1, Market.ON_DEMAND)), Rung(Placement(M5, 1, Market.SPOT)))
+    never = {"return_to_spot": ReturnToSpot.NEVER, "ladder": first}
+    world.service.submit(submission(deadline(100 * HOUR, expected_runtime_seconds=20 * HOUR, **never)))
+    world.trains(1)
+    world.checkpoint("a")
+    world.tell(1, "Failed", "Failed", failure_reason=SERVICE)
+    run = world.passes(60)
+    assert run.current.number == 2
+    assert run.current.placement.market is Market.ON_DEMAND

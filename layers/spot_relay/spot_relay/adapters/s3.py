@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 # Marker files that SageMaker's containers leave beside checkpoints, such as xgboost-checkpoint.3.sagemaker-uploaded.
 _MARKER = ".sagemaker-"
 _MAX_KEY_BYTES = 1024
-# What S3 answers for input data that may not be listed, or not by us.
+# Why these can't be listed proves nothing of the data: the job itself will tell.
+_UNLISTED = frozenset({"AccessDenied", "AuthorizationHeaderMalformed", "NoSuchBucket", "PermanentRedirect"})
 _MAX_LISTED = 1000
 # Some 4000 instance types, and an item of the table, where the list is kept, has 400 KB.
 _MAX_PRICE_FILE_BYTES = 256 * 1024
@@ -77,9 +78,12 @@ class S3InputFiles:
         files = (item for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/"))
         try:
             return sum(1 for _ in islice(files, at_most))
-        except (ClientError, ParamValidationError):
-            # Why it can't be listed proves nothing of the data: the job itself will tell.
+        except ParamValidationError:
             return None
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _UNLISTED:
+                return None
+            raise
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from spot_relay.domain.ladder import Place, next_place, on_demand_places, spot_p
 from spot_relay.domain.launch import max_runtime_seconds
 from spot_relay.domain.money import unaffordable
 from spot_relay.domain.pace import AHEAD_OF_PACE, Demand, max_wait_seconds, standing_of
+from spot_relay.domain.policy import ReturnToSpot
 from spot_relay.domain.run import MAX_ATTEMPTS, Attempt, AttemptStatus, Run, Spent
 from spot_relay.domain.values import replace
 
@@ -94,12 +95,18 @@ def following(run: Run, cause: str, now: datetime) -> Following | str:
         return Following(place, cause if keeps_cause else demand)
     if returns and (place := spot_place(run)):
         return Following(place, AHEAD_OF_PACE)
-    if standing is not None and run.current.placement.market is Market.ON_DEMAND and (place := spot_place(run)):
-        return Following(place, cause)
+    if standing is not None and run.current.placement.market is Market.ON_DEMAND:
+        place = affordable_on_demand(run, now) if _stays_on_demand(run) else spot_place(run)
+        if place is not None:
+            return Following(place, cause)
     if place := next_place(run):
         return Following(place, cause)
     closed = ", ".join(f"{place.instance_count} x {place.pool}" for place in run.closed)
     return f"no quota can hold another attempt (asked for: {closed}). Raise one of them and resume the run"
+
+
+def _stays_on_demand(run: Run) -> bool:
+    return run.policy.deadline is not None and run.policy.deadline.return_to_spot is ReturnToSpot.NEVER
 
 
 def affordable_on_demand(run: Run, now: datetime) -> Place | None:
