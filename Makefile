@@ -14,7 +14,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 .PHONY: help setup demo bench-policy test unit e2e sam-local check build deploy lock format clean
 
 help: ## list what there is to type
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: setup ## run a real training through an interruption and an expired wait (KEEP=1, JSON=1)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json)
