@@ -12,7 +12,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.arms import BASELINE, HOUR, Arm, Outcome, Task
-from bench.virtual import BEGINNING, Play
+from bench.described import BEGINNING
+from bench.virtual import Play
 from simulator import life
 from simulator.job import Secondary
 from spot_relay.domain.acceptance import accept

@@ -7,30 +7,31 @@ that comes once a minute. Nothing here knows when capacity comes or goes but the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from math import ceil, inf
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
+from bench.described import BEGINNING, Describer, moment
 from simulator import life
 from simulator.capacity import AlwaysThere, TracedCapacity
 from simulator.job import Job as JobLife
 from simulator.job import Script, Secondary, StopRequested, Terms
-from simulator.job import Transition as LifeTransition
 from spot_relay.domain.decision import decide, settle
 from spot_relay.domain.facts import Facts, attempt_to_look_at, canary_to_look_at, needs_checkpoint
-from spot_relay.domain.job import Absent, Checkpoint, Job, Market, Transition
+from spot_relay.domain.job import Absent, Checkpoint, Market
 from spot_relay.domain.launch import CANARY_SLEEP_SECONDS
 from spot_relay.domain.observation import CanaryChanged, CanaryCreated, Due, JobChanged, Launched, Observation
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from bench.traces import Window
+    from spot_relay.domain.job import Job
     from spot_relay.domain.run import Attempt, Canary, Run
 
-# When every run is submitted.
-BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
 TICK_S: Final = 60.0
 # Between StopTrainingJob and Stopped.
 STOPPING_S: Final = 60.0
@@ -40,13 +41,13 @@ _CHECK_EVERY: Final = timedelta(days=1)
 
 @dataclass(slots=True)
 class Followed:
-    """A training job of the run: its life, the work it began with (s), and its transitions as shown so far."""
+    """A training job of the run: its life, the work it began with (s), and what describes it."""
 
     life: JobLife
     number: int
     is_canary: bool
     began_with: float
-    shown: tuple[Transition, ...] = ()
+    describer: Describer = field(default_factory=Describer)
 
     @property
     def ended_at(self) -> float:
@@ -55,26 +56,7 @@ class Followed:
 
     def described(self, now: float) -> Job:
         """Say what DescribeTrainingJob would."""
-        job, modified_at = self.life, _moment(self.life.last_modified_at)
-        return Job(
-            name=job.name,
-            arn=f"arn:{job.name}",
-            status=job.status,
-            secondary_status=job.secondary,
-            created_at=_moment(job.created_at),
-            modified_at=modified_at,
-            training_started_at=None if job.training_started_at is None else _moment(job.training_started_at),
-            ended_at=modified_at if job.ended else None,
-            training_seconds=life.training_seconds(job, now) if job.ended else None,
-            billable_seconds=life.billable_seconds(job, now) if job.ended else None,
-            transitions=self._transitions(),
-        )
-
-    def _transitions(self) -> tuple[Transition, ...]:
-        # All but the last one stay as they are.
-        known, entries = self.shown[:-1], self.life.transitions
-        self.shown = (*known, *(_transition(entry) for entry in entries[len(known) :]))
-        return self.shown
+        return self.describer.describe(self.life, now)
 
 
 @dataclass(slots=True)
@@ -130,10 +112,10 @@ class Play:
         if job.is_canary:
             self._observe(CanaryChanged(job.number, then.secondary))
         else:
-            self._observe(JobChanged(job.number, then.status, then.secondary, _moment(self.now)))
+            self._observe(JobChanged(job.number, then.status, then.secondary, moment(self.now)))
 
     def _observe(self, observation: Observation) -> None:
-        now = _moment(self.now)
+        now = moment(self.now)
         decision = decide(self.run, self._facts(observation, now), now)
         owed = decision.owes
         if decision.run is self.run and owed.launch is not None:
@@ -156,7 +138,7 @@ class Play:
     def _checkpoint(self) -> Checkpoint | None:
         for name in self.due:
             self._save(self.jobs[name])
-        return None if self.saved_at is None else Checkpoint("checkpoints/newest", _moment(self.saved_at))
+        return None if self.saved_at is None else Checkpoint("checkpoints/newest", moment(self.saved_at))
 
     def _pay(self, owed: Outbox) -> None:
         """Do what is owed, as the service would, until nothing is."""
@@ -169,7 +151,7 @@ class Play:
                 self._send(canary)
                 answers += (CanaryCreated(canary.number),)
             facts = Facts(Due(), check_every=_CHECK_EVERY)
-            settled = settle(self.run, answers, facts, _moment(self.now))
+            settled = settle(self.run, answers, facts, moment(self.now))
             self.run, following = replace(settled, outbox=Outbox()), settled.outbox
             for name in filter(None, (owed.stop, owed.stop_canary)):
                 if name in self.jobs:
@@ -206,15 +188,6 @@ class Play:
         begun, _ = life.begin(name, terms, script, self.now, work=work)
         self.jobs[name] = Followed(begun, number, is_canary, work)
         self._schedule(self.jobs[name])
-
-
-def _transition(entry: LifeTransition) -> Transition:
-    ended_at = None if entry.ended_at is None else _moment(entry.ended_at)
-    return Transition(entry.status, _moment(entry.started_at), ended_at)
-
-
-def _moment(seconds: float) -> datetime:
-    return BEGINNING + timedelta(seconds=seconds)
 
 
 def _tick_after(seconds: float) -> float:

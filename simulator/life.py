@@ -86,6 +86,7 @@ def begin(name: str, terms: Terms, script: Script, now: float, *, work: float = 
         transitions=(first,),
         asked_at=now,
         work=work,
+        checkpoints=_checkpoints_in(work, script),
     )
     return job, Transitioned(job, now)
 
@@ -327,8 +328,14 @@ def _take(job: Job, happens: Input, now: float) -> tuple[Job, list[Happening]]:
 def _told(job: Job, work: float | None, now: float) -> Job:
     if work is None:
         return replace(job, told_at=now)
-    every = job.script.checkpoint_every
-    return replace(job, told_at=now, work=work, checkpoints=int(work / every + 1e-9) if every else job.checkpoints)
+    kept = _checkpoints_in(work, job.script) if job.script.checkpoint_every else job.checkpoints
+    return replace(job, told_at=now, work=work, checkpoints=kept)
+
+
+def _checkpoints_in(work: float, script: Script) -> int:
+    """Count the simulated checkpoints that so many seconds of training have left."""
+    every = script.checkpoint_every
+    return int(work / every + 1e-9) if every else 0
 
 
 def _exited(job: Job, failure: str | None, now: float) -> tuple[Job, list[Happening]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from spot_relay.domain.observation import CanaryCreated, CanaryRefused, Launched
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.report import iso
 from spot_relay.domain.run import Waiting
+from spot_relay.domain.values import replace
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
