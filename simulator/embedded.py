@@ -38,6 +38,7 @@ __all__ = ["EmbeddedError", "Stack", "kept", "leave", "running", "stop"]
 
 REGION: Final = "us-east-1"
 ACCOUNT: Final = "000000000000"
+AWS: Final = "simulator.embedded_aws"
 KEPT: Final = LOCAL / "stack.json"
 KEPT_ENVIRONMENT: Final = LOCAL / "stack.env"
 LOGS_KEPT: Final = 5
@@ -113,19 +114,21 @@ def running(
     *,
     grace: float = 5.0,
     keep: bool = False,
+    aws: str = AWS,
 ) -> Iterator[Stack]:
     """Start everything, give the deployed stack, and stop everything, whatever happens.
 
     ``parameters`` are the template's own; with SageMakerEndpointUrl among them, the stack's SageMaker is there and
     not the simulator. ``grace`` is how many seconds a training process has between SIGTERM and SIGKILL. With
-    ``keep`` a stack whose block ends well is left running, for `stop` to stop.
+    ``keep`` a stack whose block ends well is left running, for `stop` to stop. ``aws`` is the module that runs as
+    MiniStack; it works in the stack's folder.
     """
     with ExitStack() as ending:
         ending.enter_context(_interruptible())
         # For an end without unwinding, such as a generator that nobody closes.
         atexit.register(ending.close)
         ending.callback(atexit.unregister, ending.close)
-        stack = _start(ending, scenario, images, parameters or {}, grace)
+        stack = _start(ending, scenario, images, parameters or {}, grace, aws)
         yield stack
         if keep:
             leave(stack)
@@ -163,13 +166,18 @@ def stop() -> bool:
 
 
 def _start(
-    ending: ExitStack, scenario: Path | None, images: Path | None, parameters: Mapping[str, str], grace: float
+    ending: ExitStack,
+    scenario: Path | None,
+    images: Path | None,
+    parameters: Mapping[str, str],
+    grace: float,
+    module: str,
 ) -> Stack:
     folder = _new_folder()
     ending.callback(_tidy, folder)
     port = free_port()
     aws_url = f"http://127.0.0.1:{port}"
-    aws = _ministack(folder, port)
+    aws = _ministack(folder, port, module)
     ending.callback(aws.stop)
     simulator, port_file = _simulator(folder, aws_url, scenario, images, grace)
     ending.callback(simulator.stop)
@@ -194,7 +202,7 @@ def _narrow(aws_url: str) -> None:
         client.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": 2})
 
 
-def _ministack(folder: Path, port: int) -> Daemon:
+def _ministack(folder: Path, port: int, module: str) -> Daemon:
     # Nothing of this process's environment: MiniStack passes its own on to the functions.
     environment = _environment(None) | {
         "PATH": str(Path(sys.executable).parent),
@@ -210,7 +218,7 @@ def _ministack(folder: Path, port: int) -> Daemon:
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
     }
-    return launch("MiniStack", ["-m", "simulator.embedded_aws"], environment, folder / "ministack.log")
+    return launch("MiniStack", ["-m", module], environment, folder / "ministack.log")
 
 
 def _simulator(
