@@ -11,7 +11,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench-policy test unit e2e sam-local check build deploy lock format clean
+.PHONY: help setup demo bench-policy mutate test unit e2e sam-local check build deploy lock format clean
 
 help: ## list what there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ bench-policy: setup ## replay the relaunch policy on traces: TRACES=folder (JSON
 	@PYTHONPATH=layers/spot_relay $(BIN)/python -m bench.policy "$(TRACES)" $(if $(JSON),--json) \
 	$(if $(OUT),--out "$(OUT)") $(if $(STARTS),--starts $(STARTS)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(NODES),--nodes $(NODES)) $(if $(ONES),--ones $(ONES))
+
+mutate: setup ## mutate the domain, and list what its tests let live: MODULE=pace (AGAIN=1, LIST=1, CHILDREN=)
+	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(AGAIN),--again) $(if $(LIST),--list) \
+	$(if $(CHILDREN),--children $(CHILDREN))
 
 check: setup ## lint, types, import rules, template, then all tests: what CI runs
 	$(BIN)/ruff check

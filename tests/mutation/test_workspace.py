@@ -1,0 +1,56 @@
+"""The copy in which mutants are made is the project itself, but for where decorators stand."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.mutation.workspace import ROOT, prepare, undecorated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MODULES = sorted((ROOT / "layers/spot_relay/spot_relay/domain").glob("*.py"))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_no_function_or_class_of_the_domain_keeps_a_decorator_that_mutmut_passes_over(module: Path) -> None:
+    tree = ast.parse(undecorated(module.read_text(encoding="utf-8")))
+    kept = [ast.unparse(d) for node in ast.walk(tree) for d in getattr(node, "decorator_list", [])]
+    assert set(kept) <= {"classmethod"}
+
+
+def test_dataclasses_and_properties_are_what_they_were() -> None:
+    source = '''
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square."""
+
+    side: int
+
+    @property
+    def area(self) -> int:
+        return self.side**2
+'''
+    names: dict[str, type] = {}
+    exec(undecorated(source), names)  # noqa: S102
+    square = names["Square"]
+    assert square(3) == square(3)
+    assert square(3).area == 9
+    with pytest.raises(AttributeError):
+        square(3).side = 4
+
+
+def test_what_has_not_changed_keeps_its_time_and_what_is_gone_goes(tmp_path: Path) -> None:
+    module = prepare(tmp_path) / "spot_relay" / "domain" / "pace.py"
+    written = module.stat().st_mtime_ns
+    gone = tmp_path / "tests" / "unit" / "test_gone.py"
+    gone.write_text("")
+    prepare(tmp_path)
+    assert module.stat().st_mtime_ns == written
+    assert not gone.exists()
