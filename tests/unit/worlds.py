@@ -6,11 +6,14 @@ import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import msgspec
 
 from spot_relay.domain.job import Checkpoint
 from spot_relay.domain.observation import CanaryChanged, Due, JobChanged, Observation
 from spot_relay.domain.policy import Deadline, Policy
+from spot_relay.domain.run import Run
 from spot_relay.domain.submission import Submission
 from spot_relay.service import Service
 from tests.fakes import (
@@ -26,9 +29,6 @@ from tests.fakes import (
     MemoryTrainingJobs,
     MemoryWakeups,
 )
-
-if TYPE_CHECKING:
-    from spot_relay.domain.run import Run
 
 PREFIX = "s3://models/churn/checkpoints/"
 
@@ -59,12 +59,33 @@ def deadline(seconds: int, **policy: Any) -> Policy:
     return Policy(deadline=Deadline(**{"expected_runtime_seconds": 7200, "within_seconds": seconds, **known}), **policy)
 
 
+_decoder = msgspec.json.Decoder(Run)
+
+
+@dataclass
+class StrictRunStore(MemoryRunStore):
+    """Runs as they come out of the table: one that could not be read there as it was written is refused."""
+
+    def create(self, run: Run) -> Run:
+        return super().create(stored(run))
+
+    def save(self, run: Run) -> Run:
+        return super().save(stored(run))
+
+
+def stored(run: Run) -> Run:
+    """A run, written and read as the table's items are."""
+    read = _decoder.decode(msgspec.json.encode(run))
+    assert read == run
+    return read
+
+
 @dataclass
 class World:
     """Everything around one service."""
 
     clock: Clock = field(default_factory=Clock)
-    store: MemoryRunStore = field(default_factory=MemoryRunStore)
+    store: MemoryRunStore = field(default_factory=StrictRunStore)
     checkpoints: MemoryCheckpoints = field(default_factory=MemoryCheckpoints)
     documents: MemoryDocuments = field(default_factory=MemoryDocuments)
     announcements: MemoryAnnouncements = field(default_factory=MemoryAnnouncements)
