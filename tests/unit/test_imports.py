@@ -32,7 +32,7 @@ ENVIRONMENT = {
     "SPECS_BUCKET": "specs",
     "CHECK_INTERVAL_SECONDS": "300",
     "RETENTION_DAYS": "90",
-    "ALLOWED_ROLE_ARNS": "*",
+    "ALLOWED_ROLE_ARNS": "arn:aws:iam::000000000000:role/spot-relay-training",
     "ALLOWED_IMAGES": "*",
     "ALLOWED_CHECKPOINT_BUCKETS": "*",
     "OBSERVE_QUEUE_URL": "http://127.0.0.1/queue",

@@ -12,7 +12,7 @@ from spot_relay.spec import InvalidSpecError, Rules, parse
 ROLE = "arn:aws:iam::111122223333:role/training"
 IMAGE = "444455556666.dkr.ecr.us-east-1.amazonaws.com/xgboost:1.7-1"
 RULES = Rules(
-    allowed_role_arns=(ROLE, "arn:aws:iam::111122223333:role/team/*"),
+    allowed_role_arns=(ROLE, "arn:aws:iam::111122223333:role/team/a"),
     allowed_images=("444455556666.dkr.ecr.*.amazonaws.com/*", "my-algorithm"),
     allowed_checkpoint_buckets=("checkpoints-*",),
 )

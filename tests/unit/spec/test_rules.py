@@ -55,9 +55,12 @@ def test_another_role_is_refused(role: str) -> None:
     assert "RoleArn" in problems_of(request(RoleArn=role))
 
 
-def test_a_role_without_a_star_is_no_pattern() -> None:
-    rules = Rules(("arn:aws:iam::111122223333:role/train?ng",), RULES.allowed_images, RULES.allowed_checkpoint_buckets)
-    assert "RoleArn" in problems_of(request(), rules)
+@pytest.mark.parametrize(
+    "allowed", ["arn:aws:iam::111122223333:role/train?ng", "arn:aws:iam::111122223333:role/*", "*"]
+)
+def test_an_allowed_role_is_no_pattern(allowed: str) -> None:
+    rules = Rules((allowed,), RULES.allowed_images, RULES.allowed_checkpoint_buckets)
+    assert set(problems_of(request(), rules)) == {"RoleArn"}
 
 
 def test_empty_lists_allow_nothing() -> None:
@@ -69,6 +72,24 @@ def test_empty_lists_allow_nothing() -> None:
 def test_an_image_outside_the_patterns_is_refused() -> None:
     algorithm = {"TrainingImage": "docker.io/evil", "TrainingInputMode": "File"}
     assert "does not allow" in problems_of(request(AlgorithmSpecification=algorithm))[IMAGE_PATH]
+
+
+@pytest.mark.parametrize("key", ["DebugRuleConfigurations", "ProfilerRuleConfigurations"])
+def test_an_image_that_runs_beside_the_training_is_held_to_the_same_patterns(key: str) -> None:
+    rule = {"RuleConfigurationName": "loss", "RuleEvaluatorImage": IMAGE}
+    assert problems_of(request(**{key: [rule]})) == {}
+    evil = rule | {"RuleEvaluatorImage": "evil.example/rules:1"}
+    assert set(problems_of(request(**{key: [rule, evil]}))) == {f"{key}[1].RuleEvaluatorImage"}
+
+
+@pytest.mark.parametrize(
+    "image", [IMAGE.replace("/", "/x/../"), IMAGE.replace("xgboost", "XGBoost"), f"https://{IMAGE}"]
+)
+def test_what_is_no_name_of_an_image_is_refused_whatever_is_allowed(image: str) -> None:
+    rules = Rules(RULES.allowed_role_arns, ("*",), RULES.allowed_checkpoint_buckets)
+    algorithm = {"TrainingImage": image, "TrainingInputMode": "File"}
+    found = problems_of(request(AlgorithmSpecification=algorithm), rules)
+    assert "no image's name" in found[IMAGE_PATH]
 
 
 def test_an_algorithm_name_is_held_to_the_same_patterns() -> None:
@@ -146,6 +167,9 @@ def test_a_checkpoint_prefix_gets_its_trailing_slash() -> None:
         "https://checkpoints-team/a/",
         "s3://UPPER/a/",
         "s3://other/a/",
+        "s3://checkpoints-team/a/../b/",
+        "s3://checkpoints-team/../other/a/",
+        "s3://checkpoints-team/./a/",
         "s3://checkpoints-team/" + "x" * 1002,
     ],
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from spot_relay.spec.allowed import fits, image_fits, is_image
 from spot_relay.spec.problem import Problems, child, shown
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ _WITHOUT_CHECKPOINTS = frozenset(
 class Rules:
     """What the operator of a stack allows.
 
-    A role is an exact ARN, or a pattern when it holds ``*``. Images and buckets are fnmatch patterns. What
-    nothing allows is refused, so that an empty tuple allows nothing.
+    A role is named by its exact ARN, images and buckets by patterns (see `allowed`). What nothing allows is refused,
+    so that an empty tuple allows nothing.
     """
 
     allowed_role_arns: tuple[str, ...]
@@ -57,6 +57,7 @@ def check_job(
     """
     _check_role(job, path, rules, problems)
     _check_algorithm(job, path, rules, problems)
+    _check_evaluators(job, path, rules, problems)
     _check_resources(job, path, problems, has_spot_rung=has_spot_rung)
     _check_times(job, path, problems, has_spot_rung=has_spot_rung)
     _check_checkpoint(job, path, rules, problems)
@@ -101,7 +102,7 @@ def _check_role(job: Mapping[str, Any], path: str, rules: Rules, problems: Probl
     if not isinstance(role, str):
         return
     allowed = rules.allowed_role_arns
-    if not any(fnmatchcase(role, one) if "*" in one else role == one for one in allowed):
+    if role not in allowed:
         message = f"Found {shown(role)}, a role that this stack may not pass to SageMaker: {_use(allowed)}"
         problems.add(child(path, "RoleArn"), message)
 
@@ -120,10 +121,25 @@ def _check_algorithm(job: Mapping[str, Any], path: str, rules: Rules, problems: 
     if len(given) > 1:
         problems.add(path, "Both TrainingImage and AlgorithmName are given: keep one.")
     for key in given:
-        name = algorithm[key]
-        if isinstance(name, str) and not _fits(name, rules.allowed_images):
-            message = f"Found {shown(name)}, which this stack does not allow: {_use(rules.allowed_images)}"
-            problems.add(child(path, key), message)
+        _check_image(algorithm[key], child(path, key), rules, problems)
+
+
+def _check_evaluators(job: Mapping[str, Any], path: str, rules: Rules, problems: Problems) -> None:
+    """Hold to the same patterns the images that SageMaker runs beside the training, with the training's role."""
+    for key in ("DebugRuleConfigurations", "ProfilerRuleConfigurations"):
+        configurations = job.get(key)
+        for index, one in enumerate(configurations if isinstance(configurations, list) else []):
+            image = one.get("RuleEvaluatorImage") if isinstance(one, dict) else None
+            _check_image(image, f"{child(path, key)}[{index}].RuleEvaluatorImage", rules, problems)
+
+
+def _check_image(name: Any, path: str, rules: Rules, problems: Problems) -> None:
+    if not isinstance(name, str):
+        return
+    if not path.endswith("AlgorithmName") and not is_image(name):
+        problems.add(path, f"Found {shown(name)}, which is no image's name: write registry/repository:tag.")
+    elif not image_fits(name, rules.allowed_images):
+        problems.add(path, f"Found {shown(name)}, which this stack does not allow: {_use(rules.allowed_images)}")
 
 
 def _check_resources(job: Mapping[str, Any], path: str, problems: Problems, *, has_spot_rung: bool) -> None:
@@ -194,9 +210,12 @@ def _check_checkpoint(job: Mapping[str, Any], path: str, rules: Rules, problems:
         message = f"Found {shown(uri)}: write s3://bucket/prefix/ with a prefix that belongs to this run alone."
         problems.add(path, message)
         return
+    if {".", ".."} & set(match[2].split("/")):
+        # To S3 they are names like any other; not to every program that makes a path or an address of them.
+        problems.add(path, f"Found {shown(uri)}: write the prefix without the parts . and ..")
     if len(uri) <= _MAX_S3_URI < len(_with_slash(uri)):
         problems.add(path, f"With its trailing / it has more than {_MAX_S3_URI} characters: shorten it.")
-    if not _fits(match[1], rules.allowed_checkpoint_buckets):
+    if not fits(match[1], rules.allowed_checkpoint_buckets):
         allowed = _use(rules.allowed_checkpoint_buckets)
         problems.add(path, f"Found the bucket {shown(match[1])}, which this stack does not allow: {allowed}")
 
@@ -230,10 +249,6 @@ def _is_integer(value: Any) -> TypeGuard[int]:
 
 def _with_slash(uri: str) -> str:
     return uri if uri.endswith("/") else uri + "/"
-
-
-def _fits(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _use(allowed: tuple[str, ...]) -> str:

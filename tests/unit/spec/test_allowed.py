@@ -1,0 +1,135 @@
+"""What patterns let through, and what is no image's name."""
+
+from __future__ import annotations
+
+from string import ascii_lowercase, digits
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spot_relay.spec.allowed import fits, image_fits, is_image
+from tests.unit.spec.documents import CALM
+
+ANY_ECR = "*.dkr.ecr.*.amazonaws.com/*"
+ECR = "111122223333.dkr.ecr.us-east-1.amazonaws.com"
+PARTS = st.text(ascii_lowercase + digits, min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "trainer",
+        "local/trainer",
+        f"{ECR}/trainer",
+        f"{ECR}/team/a__b-c.d/trainer:1.7-1",
+        f"{ECR}/trainer@sha256:{'0' * 64}",
+        f"{ECR}/trainer:1@sha256:{'0' * 64}",
+        "registry.example:5000/trainer:latest",
+    ],
+)
+def test_a_name_by_the_grammar_of_images_is_one(name: str) -> None:
+    assert is_image(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        f"{ECR}/",
+        f"{ECR}//trainer",
+        f"{ECR}/team/../trainer",
+        f"{ECR}/./trainer",
+        f"{ECR}/team%2F..%2Ftrainer",
+        f"{ECR}/team\\trainer",
+        f"{ECR}/Trainer",
+        f"{ECR}/trainer:1/evil",
+        f"{ECR}/trainer:",
+        f"{ECR}/trainer@sha256:0",
+        f"{ECR}/trainer\n",
+        f"{ECR}/trainer evil.example/x",
+        f"https://{ECR}/trainer",
+        f"evil.example@{ECR}/trainer",
+        f"evil.example?{ECR}/trainer",
+        f"evil.example#.{ECR}/trainer",
+        f"{ECR}\u2215trainer",
+        "\uff11\uff11\uff11\uff11\uff12\uff12\uff12\uff12\uff13\uff13\uff13\uff13.dkr.ecr.us-east-1.amazonaws.com/trainer",
+        "111122223333.dkr.ecr.us-east-1.\u0430mazonaws.com/trainer",
+        f"{ECR}/tr\u0430iner",
+        f"{ECR}/{'x' * 256}",
+    ],
+)
+def test_any_other_name_is_none(name: str) -> None:
+    assert not is_image(name)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "image"),
+    [
+        (ANY_ECR, f"{ECR}/trainer:1"),
+        (ANY_ECR, f"{ECR}/team/trainer"),
+        (f"{ECR}/*", f"{ECR}/team/trainer"),
+        (f"{ECR}/team/*", f"{ECR}/team/a/trainer:1"),
+        (f"{ECR}/trainer:?", f"{ECR}/trainer:1"),
+        ("*/team/*", f"{ECR}/team/trainer"),
+        ("*", f"{ECR}/trainer"),
+        ("*", "trainer"),
+        ("my-*", "my-algorithm"),
+        ("local/*", "local/trainer"),
+        ("arn:aws:sagemaker:*:111122223333:algorithm/*", "arn:aws:sagemaker:us-east-1:111122223333:algorithm/mine"),
+    ],
+)
+def test_a_pattern_stands_for_the_images_that_it_means(pattern: str, image: str) -> None:
+    assert image_fits(image, (pattern,))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "image"),
+    [
+        (ANY_ECR, f"evil.example/{ECR}/trainer"),
+        (ANY_ECR, "evil.example/1.dkr.ecr.us-east-1.amazonaws.com/trainer"),
+        (ANY_ECR, f"{ECR}.evil.example/trainer"),
+        (ANY_ECR, "evil.example.dkr.ecr.us-east-1.amazonaws.com/trainer"),
+        (ANY_ECR, "bucket.dkr.ecr.of.evil.s3.amazonaws.com/trainer"),
+        (ANY_ECR, f"{ECR}:8443/trainer"),
+        (ANY_ECR, "public.ecr.aws/evil/trainer"),
+        (ANY_ECR, "trainer"),
+        (f"{ECR}/trainer", f"{ECR}/trainer2"),
+        (f"{ECR}/trainer", f"{ECR}/trainer:2"),
+        (f"{ECR}/team/*", f"{ECR}/team2/trainer"),
+        (f"{ECR}/team/*", f"{ECR}/TEAM/trainer"),
+        (f"{ECR}/trainer:?", f"{ECR}/trainer:10"),
+        (f"{ECR}/[a-z]", f"{ECR}/a"),
+        ("my-*", "my-registry/evil"),
+        ("*/team/*", f"{ECR}/evil/team/trainer"),
+        (ECR.replace("us-east-1", "*") + "/*", "999999999999.dkr.ecr.us-east-1.amazonaws.com/trainer"),
+    ],
+)
+def test_a_pattern_stands_for_no_other_image(pattern: str, image: str) -> None:
+    assert not image_fits(image, (pattern,))
+
+
+@CALM
+@given(at=st.integers(0, 6), more=st.lists(PARTS, max_size=2), less=st.integers(0, 1))
+def test_the_default_stands_only_for_registries_that_are_named_as_those_of_ecr(
+    at: int, more: list[str], less: int
+) -> None:
+    parts = ECR.split(".")
+    parts = parts[:at] + more + parts[at + less :]
+    of_ecr = len(parts) == 6 and parts[1:3] + parts[4:] == ["dkr", "ecr", "amazonaws", "com"]
+    assert image_fits(".".join(parts) + "/trainer", (ANY_ECR,)) is of_ecr
+
+
+@pytest.mark.parametrize("pattern", ["", ".", "a.b", "[ab]", "(a", "a{2}", "\\", "^a$"])
+def test_no_character_but_star_and_question_mark_is_special(pattern: str) -> None:
+    assert fits(pattern, (pattern,))
+    assert not fits(f"{pattern}x", (pattern,))
+    assert not any(fits(name, (pattern,)) for name in ("a", "b", "axb", "aa") if name != pattern)
+
+
+@pytest.mark.parametrize(
+    "bucket", ["team-data2", "evil-team-data", "team-dat", "TEAM-DATA", "team.data", "team-data\n"]
+)
+def test_a_name_without_a_star_stands_for_itself(bucket: str) -> None:
+    assert fits("team-data", ("team-data",))
+    assert not fits(bucket, ("team-data",))
