@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.table import Table
 
+from tests.mutation.plugin import QUICK
 from tests.mutation.results import figures, read, survivors
 from tests.mutation.workspace import prepare
 
@@ -31,7 +33,9 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "modules", nargs="*", help="modules of the domain, such as pace, all of whose mutants are tried"
     )
-    parser.add_argument("--again", action="store_true", help="try those mutants again that have lived so far")
+    parser.add_argument(
+        "--again", action="store_true", help="try those that have lived again, with the slow tests, too"
+    )
     parser.add_argument("--list", action="store_true", help="try none: tell what is known")
     parser.add_argument("--children", type=int, default=1, help="how many mutants at a time (default: %(default)s)")
     return parser.parse_args(arguments)
@@ -47,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             names = [mutant.name for mutant in _chosen(read(MUTMUT, place), options.modules) if mutant.lives]
         _limit_memory()
         command = [str(MUTMUT), "run", "--max-children", str(options.children), *names]
-        subprocess.run(command, cwd=place, check=True)
+        quick = {} if options.again else {QUICK: "1"}
+        subprocess.run(command, cwd=place, check=True, env=os.environ | quick)
     mutants = read(MUTMUT, place)
     console = Console(width=_WIDTH, highlight=False)
     for line in survivors(place, _chosen(mutants, options.modules)):
