@@ -1,0 +1,136 @@
+"""Put the deployed stack under load: many runs at once, and what their training jobs go through."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bench import load_figures, load_floor, load_plan, load_processes, load_report, load_tick
+from bench.load_play import BadEndError, Play
+from bench.load_waiting import TooSlowError
+from simulator import embedded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bench.load_figures import FloorFigures, LoadFigures
+    from bench.load_plan import Load
+    from simulator.embedded import Stack
+
+OUT: Final = Path(".local/bench")
+FUNCTIONS: Final = {"submit": "SubmitFunction", "observe": "ObserveFunction"}
+# Their logical names in the template, which are those of their built folders.
+STARTED: Final = ("Submit", "ApiFunction", "Observe", "Tick")
+DUE: Final = 10  # of the open runs each tenth
+# Enough to start every function, and few enough not to be in each other's way.
+WARM, CALM = 4, 10
+FLOOR_BURST, FLOOR_CALM = 2000, 50
+_WIDTH: Final = 120
+
+
+def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__)
+    parser.add_argument("--runs", type=_positive, default=1000, help="runs submitted at once (default: %(default)s)")
+    parser.add_argument("--events", type=_positive, default=20_000, help="state changes in all (default: %(default)s)")
+    parser.add_argument(
+        "--ended", type=_positive, default=100_000, help="ended runs beside them (default: %(default)s)"
+    )
+    parser.add_argument("--open", type=_positive, default=1000, help="open runs for the tick (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print all figures as a JSON object, and nothing else")
+    parser.add_argument("--out", type=Path, default=OUT, help="where the figures go (default: %(default)s)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print and write."""
+    options = parse_options(arguments)
+    narrator = Console(stderr=True, highlight=False)
+    try:
+        load = load_plan.load(options.runs, options.events)
+        with _running(load) as stack:
+            report = measure(stack, load, options, narrator)
+    except (load_plan.LoadError, embedded.EmbeddedError, BadEndError, TooSlowError) as error:
+        narrator.print(str(error), style="bold red", markup=False, soft_wrap=True)
+        return 1
+    path = load_report.write(report, options.out)
+    if options.json:
+        sys.stdout.write(load_report.document(report) + "\n")
+    else:
+        Console(width=_WIDTH, highlight=False).print(*load_report.tables(report))
+    narrator.print(f"Written: {path}", markup=False, soft_wrap=True)
+    return 0
+
+
+def measure(stack: Stack, load: Load, options: argparse.Namespace, narrator: Console) -> load_report.Report:
+    """Measure the floor, events that come one by one, the load, the tick, and what a start takes."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=narrator) as progress:
+        bar = progress.add_task("Warming up", total=WARM + CALM + load.runs)
+        play = Play(stack, load.attempts, lambda ended: progress.update(bar, completed=ended))
+        play.prepare()
+        play.runs("warm", WARM)
+        progress.update(bar, description="Measuring the floor")
+        floors = _floors(play)
+        progress.update(bar, description="Following a few runs")
+        calm = load_figures.calm(play.runs("calm", CALM), stack.outputs[FUNCTIONS["observe"]])
+        progress.update(bar, description=f"{load.runs} runs at once")
+        figures = _under_load(play, load)
+        progress.update(bar, description="The tick, and starts")
+        ended = play.item(load_plan.names("load", 1)[0])
+        ticking = load_tick.Ticking(stack, play.notes)
+        ticks = load_tick.compare(
+            ticking, ended, already=play.ended, many=options.ended, opened=options.open, due=options.open // DUE
+        )
+        starts = {name: load_processes.starts(stack, name) for name in STARTED}
+    return load_report.Report(figures, calm, floors, ticks, starts, os.cpu_count() or 1)
+
+
+def _under_load(play: Play, load: Load) -> LoadFigures:
+    window = play.runs("load", load.runs)
+    functions = {short: play.stack.outputs[output] for short, output in FUNCTIONS.items()}
+    return load_figures.load_figures(load, window, functions, play.most_waiting, play.dead_letters())
+
+
+def _floors(play: Play) -> dict[str, FloorFigures]:
+    item = {"TABLE_NAME": play.stack.outputs["TableName"], "DOCUMENT": play.item("warm-00000")["document"]["S"]}
+    wanted = {load_report.NOTHING: ("floor-nothing", {}), load_report.ITEM: ("floor-item", item)}
+    return {title: _floor(play, name, variables) for title, (name, variables) in wanted.items()}
+
+
+def _floor(play: Play, name: str, variables: dict[str, str]) -> FloorFigures:
+    floor, detail = load_floor.deploy(play.stack, name, variables, play.notes), play.detail()
+    floor.burst(FLOOR_BURST // 10, detail)  # starts it
+    before = play.processes.look()
+    rate = floor.burst(FLOOR_BURST, detail)
+    used = play.processes.since(before)[name]
+    return load_figures.of_floor(rate, floor.calm(FLOOR_CALM, detail), used, FLOOR_BURST)
+
+
+@contextmanager
+def _running(load: Load) -> Iterator[Stack]:
+    with tempfile.TemporaryDirectory() as folder:
+        scenario = Path(folder) / "scenario.json"
+        scenario.write_text(json.dumps(load_plan.scenario(load.attempts)))
+        parameters = {"PriceFile": f"s3://{load_plan.BUCKET}/{load_plan.PRICES}"}
+        with embedded.running(scenario, parameters=parameters, aws="bench.load_counting") as stack:
+            yield stack
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
