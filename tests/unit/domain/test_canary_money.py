@@ -1,0 +1,115 @@
+"""What canaries cost, and what a money budget keeps for one that may still run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from spot_relay.domain.accounting import account_of
+from spot_relay.domain.job import Market, Placement
+from spot_relay.domain.launch import CANARY_MAX_RUNTIME_SECONDS
+from spot_relay.domain.money import canary_cost, spent, unaffordable
+from spot_relay.domain.prices import Price, PriceList
+from spot_relay.domain.refusal import Refusal
+from spot_relay.domain.run import Canary, CanaryStatus, Run
+from tests.fakes import NOON
+from tests.unit.domain.test_money import PRICES, a_run, placed
+
+HOUR = 3600
+M5 = "ml.m5.xlarge"
+# Of a run without attempts that cost anything, on one ml.m5.xlarge at 0.24 USD an hour on demand.
+BOUND = 0.24 * CANARY_MAX_RUNTIME_SECONDS / HOUR
+WORST = 0.08
+
+
+def a_canary(count: int = 1, instance_type: str = M5, **known: Any) -> Canary:
+    placement = Placement(instance_type, count, Market.SPOT)
+    return replace(Canary(2, "one-canary-02", placement, NOON, HOUR, CanaryStatus.IN_PROGRESS), **known)
+
+
+def with_canaries(money: float | None, *canaries: Canary, prices: PriceList = PRICES) -> Run:
+    return replace(a_run(money, prices), canaries=canaries)
+
+
+def test_a_canary_costs_its_billable_seconds_on_all_instances_at_the_on_demand_price() -> None:
+    assert canary_cost(a_canary(3, billable_seconds=HOUR), PRICES) == pytest.approx(0.72)
+
+
+@pytest.mark.parametrize("seconds", [None, 0])
+def test_a_canary_that_has_not_ended_or_never_ran_has_cost_nothing_yet(seconds: int | None) -> None:
+    assert canary_cost(a_canary(billable_seconds=seconds), PRICES) == 0
+    assert canary_cost(a_canary(billable_seconds=seconds), None) == 0
+
+
+@pytest.mark.parametrize("prices", [None, PRICES.only([])], ids=["no list", "no price"])
+def test_what_a_canary_costs_is_unknown_without_a_price(prices: PriceList | None) -> None:
+    assert canary_cost(a_canary(billable_seconds=90), prices) is None
+
+
+def test_what_canaries_cost_is_in_the_cost_of_the_run() -> None:
+    run = with_canaries(None, a_canary(billable_seconds=HOUR), a_canary(2, billable_seconds=HOUR))
+    assert spent(run, NOON) == account_of(run, NOON).cost_usd == pytest.approx(0.24 + 0.48)
+
+
+def test_a_canary_without_a_price_leaves_the_cost_of_the_run_unknown() -> None:
+    run = with_canaries(9, a_canary(billable_seconds=HOUR), a_canary(instance_type="ml.c5.xlarge", billable_seconds=9))
+    assert spent(run, NOON) is None
+    no = unaffordable(run, placed(M5), NOON)
+    assert no is not None
+    assert no.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, and ")
+
+
+def holds(money: float, *canaries: Canary) -> bool:
+    return unaffordable(with_canaries(money, *canaries), placed(M5), NOON) is None
+
+
+def test_a_money_budget_keeps_what_a_canary_may_cost_at_most_until_its_seconds_are_known() -> None:
+    assert holds(WORST + 2 * BOUND, a_canary(2))
+    assert not holds(WORST + 2 * BOUND - 0.0001, a_canary(2))
+    assert holds(WORST + 2 * BOUND, a_canary(), a_canary())
+    assert not holds(WORST + 2 * BOUND - 0.0001, a_canary(), a_canary())
+    assert holds(WORST + BOUND, a_canary(status=CanaryStatus.ENDED, phase="Stopped"))
+    assert not holds(WORST + BOUND - 0.0001, a_canary(status=CanaryStatus.ENDED, phase="Stopped"))
+
+
+def test_once_they_are_known_it_keeps_no_more_than_they_cost() -> None:
+    ended = a_canary(status=CanaryStatus.ENDED, billable_seconds=30)
+    assert holds(WORST + 0.002, ended)
+    assert not holds(WORST + 0.0019, ended)
+
+
+@pytest.mark.parametrize(
+    "canary",
+    [
+        a_canary(status=CanaryStatus.PLANNED),
+        *(a_canary(status=CanaryStatus.ENDED, phase=str(refusal)) for refusal in Refusal),
+    ],
+    ids=lambda canary: str(canary.phase),
+)
+def test_it_keeps_nothing_for_a_canary_that_was_never_created(canary: Canary) -> None:
+    assert holds(WORST, canary)
+
+
+def test_it_keeps_nothing_for_a_canary_without_a_price() -> None:
+    assert holds(WORST, a_canary(instance_type="ml.c5.xlarge"))
+
+
+def test_what_it_keeps_is_at_the_price_that_a_canary_is_billed_at() -> None:
+    dear = PriceList("a list", NOON, {M5: Price(2.4, 0.08)})
+    run = with_canaries(WORST + 10 * BOUND, a_canary(), prices=dear)
+    assert unaffordable(run, placed(M5), NOON) is None
+    short = with_canaries(WORST + 10 * BOUND - 0.001, a_canary(), prices=dear)
+    assert unaffordable(short, placed(M5), NOON) is not None
+
+
+@pytest.mark.parametrize(
+    ("usd", "shown"),
+    [(0.0, "0.00"), (0.5, "0.5000"), (1.0, "1.00"), (1.5, "1.50"), (1.994, "1.99")],
+)
+def test_amounts_are_shown_in_cents_and_below_a_dollar_in_hundredths_of_them(usd: float, shown: str) -> None:
+    run = with_canaries(usd)
+    no = unaffordable(run, placed("ml.p3.2xlarge"), NOON)
+    assert no is not None
+    assert no.startswith(f"policy.budgets.money_usd is {shown} USD, 0.00 USD are spent")
