@@ -1,0 +1,144 @@
+"""What observations cost: calls to AWS, counted on the real adapters, and clients of AWS."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from spot_relay import bootstrap
+from spot_relay.adapters.runs import DynamoDBRunStore
+from spot_relay.domain.run import RunStatus
+from tests.integration.runs import a_run
+from tests.integration.scenes import Reaper, stored
+from tests.integration.servers import SERVICES
+from tests.integration.stack import TABLE, Context, body_of, document, messages
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.integration.stack import Stack
+
+MOST_CALLS_A_RELAUNCH = 8
+LONG = {"train_seconds": 90_000}
+INTERRUPTED = {"interruptions": [{"after_training_seconds": 886, "capacity_returns_after": None}]}
+EVENT = document("tick/every-minute")
+
+
+def calls(stack: Stack, function: str, event: dict[str, Any]) -> list[str]:
+    """Invoke a function, which must take all that it is given, and name the calls that it makes to AWS."""
+    reaper = Reaper(stack)
+    with reaper.watching():
+        answer = stack.invoke(function, event)
+    assert answer.get("batchItemFailures", []) == []
+    return reaper.calls
+
+
+def foreign(name: str) -> str:
+    """Give the event of a job that no run of a stack can have."""
+    event = body_of("observe/training-started")
+    event["detail"]["TrainingJobName"] = name
+    return json.dumps(event)
+
+
+def the_wait_expires(stack: Stack) -> None:
+    stored(stack, LONG | {"capacity": INTERRUPTED})
+    stack.checkpoint()
+    stack.clock.passes(7205)
+
+
+def capacity_fails(stack: Stack) -> None:
+    reason = body_of("observe/capacity-error")["detail"]["FailureReason"]
+    stored(stack, {"fail": {"reason": reason, "phase": "Pending"}, "capacity": {"after": 60}})
+    stack.clock.passes(100)
+
+
+def test_an_expired_wait_with_its_relaunch_costs_at_most_eight_calls(stack: Stack) -> None:
+    the_wait_expires(stack)
+    made = calls(stack, "observe", document("observe/max-wait-expired"))
+    assert [attempt.job_name for attempt in stack.run().attempts] == ["churn-relay-01", "churn-relay-02"]
+    assert made.count("sagemaker.CreateTrainingJob") == 1
+    assert len(made) <= MOST_CALLS_A_RELAUNCH
+
+
+def test_a_failure_costs_at_most_eight_calls_and_its_relaunch_after_the_backoff_as_many(stack: Stack) -> None:
+    capacity_fails(stack)
+    ended = calls(stack, "observe", document("observe/capacity-error"))
+    assert (stack.run().status, len(stack.run().attempts)) == (RunStatus.PENDING, 1)
+    stack.clock.passes(3600)
+    relaunched = calls(stack, "observe", document("observe/run-due"))
+    assert len(stack.run().attempts) == 2
+    assert len(ended) <= MOST_CALLS_A_RELAUNCH
+    assert len(relaunched) <= MOST_CALLS_A_RELAUNCH
+
+
+def test_a_job_that_no_run_can_have_costs_no_call(stack: Stack) -> None:
+    stored(stack, LONG)
+    bodies = [foreign("nightly-churn"), foreign("churn-relay-"), foreign("pytorch-training-2025-06-03-09-14-00-000")]
+    assert calls(stack, "observe", messages(*bodies)) == []
+
+
+def test_a_batch_is_handled_with_one_client_for_each_service_and_so_is_the_next(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: Counter[str] = Counter()
+    clients = []
+
+    def counted(name: str, **options: Any) -> Any:
+        made[name] += 1
+        clients.append(make(name, **options))
+        return clients[-1]
+
+    make: Any = boto3.client
+    monkeypatch.setattr(boto3, "client", counted)
+    monkeypatch.setattr(bootstrap, "client", cache(bootstrap.client.__wrapped__))
+    the_wait_expires(stack)
+    function = stack.load("observe")
+    assert made == Counter(SERVICES)
+    bodies = [
+        json.dumps(body_of(f"observe/{name}")) for name in ("training-started", "interrupted", "max-wait-expired")
+    ]
+    for _ in range(2):
+        answer = function.handler(messages(*bodies, foreign("nightly-churn")), Context("spot-relay-observe"))
+        assert answer == {"batchItemFailures": []}
+    assert made == Counter(SERVICES)
+    assert len(stack.run().attempts) == 2
+    for client in clients:
+        client.close()
+
+
+def test_the_tick_reads_the_due_runs_alone_however_many_have_ended(stack: Stack) -> None:
+    stack.make_queue()
+    dynamodb, now = stack.client("dynamodb"), stack.clock()
+    store = DynamoDBRunStore(dynamodb, TABLE)
+    for number, seconds in enumerate((-60, -1, 1, 60, 3600)):
+        store.create(a_run(f"open-{number}", now, check_at=now + timedelta(seconds=seconds)))
+    read = pages_read(stack)
+    store.create(a_run("ended", now, status=RunStatus.COMPLETED, ended_at=now, check_at=None))
+    ended = dynamodb.get_item(TableName=TABLE, Key={"id": {"S": "ended"}})["Item"]
+    for first in range(0, 1000, 25):
+        puts = [{"PutRequest": {"Item": ended | {"id": {"S": f"ended-{first + n}"}}}} for n in range(25)]
+        assert dynamodb.batch_write_item(RequestItems={TABLE: puts})["UnprocessedItems"] == {}
+    assert read == [2]
+    assert pages_read(stack) == read
+
+
+def pages_read(stack: Stack) -> list[int]:
+    """Invoke the tick, and tell how many entries of the index it read with each call to DynamoDB."""
+    read: list[int] = []
+    events = stack.client("dynamodb").meta.events
+
+    def note(parsed: dict[str, Any], **_: Any) -> None:
+        read.append(parsed["ScannedCount"])
+
+    events.register("after-call.dynamodb", note)
+    try:
+        made = calls(stack, "tick", EVENT)
+    finally:
+        events.unregister("after-call.dynamodb", note)
+    assert made == ["dynamodb.Query", "sqs.SendMessageBatch"]
+    return read
