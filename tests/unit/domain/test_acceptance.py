@@ -175,6 +175,36 @@ def test_each_sharded_channel_is_counted() -> None:
     assert "channel test" in str(refused(files("train/a", "train/b", "test/a"), spec))
 
 
+def test_only_whole_clusters_share_out_the_objects_of_a_prefix_that_can_be_listed() -> None:
+    [channel] = sharded("train")
+    source = channel["DataSource"]["S3DataSource"]
+
+    def counted(**changes: Any) -> dict[str, str]:
+        changed = {**channel, "DataSource": {"S3DataSource": source | changes}}
+        return sharded_channels({"InputDataConfig": [changed]})
+
+    assert counted() == {"train": "s3://data/train/"}
+    assert counted(InstanceGroupNames=["a"]) == {}
+    assert counted(S3DataDistributionType="FullyReplicated") == {}
+    assert counted(S3DataType="AugmentedManifestFile") == {}
+    assert counted(S3Uri="arn:aws:s3:us-east-1:111122223333:accesspoint/data/object/train") == {}
+
+
+def test_what_is_no_channel_of_s3_or_has_no_name_is_left_to_sagemaker() -> None:
+    [channel] = sharded("train")
+    assert sharded_channels({}) == {}
+    assert sharded_channels({"InputDataConfig": [{"ChannelName": "train"}]}) == {}
+    assert sharded_channels({"InputDataConfig": [{"DataSource": channel["DataSource"]}]}) == {"?": "s3://data/train/"}
+
+
+@pytest.mark.parametrize("several", ["InstanceGroups", "InstancePreferences"])
+def test_a_job_of_several_instance_types_keeps_no_prices(several: str) -> None:
+    prices = PriceList("a list", NOON, {M5: Price(0.24, 0.08)})
+    resources = {several: [{"InstanceType": M5, "InstanceCount": 1}], "VolumeSizeInGB": 10}
+    assert accept(submission(), "one", NOON, prices).prices == prices
+    assert accept(submission(ResourceConfig=resources), "one", NOON, prices).prices is None
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     world = files("train/a")
     world.prices.write(PriceList("a list", NOON, {M5: Price(0.24, 0.08)}))

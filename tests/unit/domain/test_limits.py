@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.domain.limits import MOST, InvalidLimitsError, Limits
+from spot_relay.domain.limits import MOST, InvalidLimitsError, Limits, needs_no_slot
+from spot_relay.domain.run import RunStatus
+from tests.unit.worlds import World, submission
 
 
 @pytest.mark.parametrize(
@@ -66,3 +70,28 @@ def test_any_text_gives_limits_or_an_invalid_limits_error_and_nothing_else(text:
     except InvalidLimitsError:
         return
     assert all(1 <= number <= MOST for number in limits.by_type.values())
+
+
+def test_a_job_needs_its_slot_until_it_is_known_to_be_over() -> None:
+    world = World()
+    world.service.submit(submission())
+
+    def over(job_name: str) -> bool:
+        return needs_no_slot(job_name, world.store.load)
+
+    assert not over("churn-relay-01")
+    assert over("churn-relay-02"), "an attempt that there never was"
+    assert over("nobody-relay-01"), "an attempt of a run that is forgotten"
+    assert over("churn-canary-01"), "no attempt"
+    world.tell(1, "Stopped", "MaxWaitTimeExceeded")
+    assert over("churn-relay-01"), "an attempt that has ended"
+    assert not over("churn-relay-02")
+    world.tell(2, "Completed", "Completed")
+    assert over("churn-relay-02"), "an attempt of a run that has ended"
+
+
+def test_a_job_of_a_run_that_has_ended_needs_no_slot_even_if_no_answer_to_its_launch_was_seen() -> None:
+    world = World()
+    run = world.service.submit(submission())
+    lost = replace(run, status=RunStatus.STOPPED)
+    assert needs_no_slot("churn-relay-01", lambda _: lost)

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from spot_relay.domain.acceptance import accept
 from spot_relay.domain.accounting import account_of
 from spot_relay.domain.ending import Outcome, failure, outcome_of
-from spot_relay.domain.job import Job, Market, Transition, attempt_name, parse_attempt_name
+from spot_relay.domain.job import (
+    Job,
+    Market,
+    Transition,
+    attempt_name,
+    canary_name,
+    parse_attempt_name,
+    parse_canary_name,
+)
 from spot_relay.domain.launch import launch_request
 from spot_relay.domain.policy import Backoff
 from spot_relay.domain.refusal import Refusal, parse_quota, quota_refusal
@@ -33,6 +41,18 @@ def test_a_name_of_another_form_is_no_attempts_name(name: str) -> None:
     assert parse_attempt_name(name) is None
 
 
+@given(st.from_regex(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,52}", fullmatch=True), st.integers(1, 50))
+def test_a_canarys_name_tells_its_run_and_number_and_is_no_attempts(run_id: str, number: int) -> None:
+    name = canary_name(run_id, number)
+    assert parse_canary_name(name) == (run_id, number)
+    assert parse_attempt_name(name) is None
+
+
+@pytest.mark.parametrize("name", ["churn", "churn-canary-1", "churn-canary-001", "-canary-01", "churn-relay-01", ""])
+def test_a_name_of_another_form_is_no_canarys_name(name: str) -> None:
+    assert parse_canary_name(name) is None
+
+
 def test_a_run_may_itself_be_named_like_an_attempt() -> None:
     assert parse_attempt_name("a-relay-01-relay-02") == ("a-relay-01", 2)
 
@@ -45,6 +65,7 @@ def test_a_run_may_itself_be_named_like_an_attempt() -> None:
         ("InternalServerError: We encountered an internal error. Please try again.", Outcome.SERVICE_ERROR),
         ("AlgorithmError: exit code 1", Outcome.USER_ERROR),
         ("ClientError: Data download failed", Outcome.USER_ERROR),
+        (" \n ClientError: after blanks", Outcome.USER_ERROR),
         ("ClientError: the words CapacityError do not make it one", Outcome.USER_ERROR),
         ("Something else", Outcome.UNKNOWN_FAILURE),
         ("", Outcome.UNKNOWN_FAILURE),
