@@ -43,6 +43,10 @@ class Notebook:
         with self._lock:
             self._file.write(line)
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
 
 def operation_of(service: str, method: str, path: str, headers: Mapping[str, str]) -> str:
     """Name the operation that a request asks for, as SDKs do."""

@@ -1,0 +1,207 @@
+"""From notes to figures: calls, units and CPU time by function, what a run takes, and ratios to the floor."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bench import load, load_figures, load_report
+from bench.load_figures import FloorFigures, LoadFigures, Quantiles, Window, quantiles, sagemaker_calls
+from bench.load_floor import durations
+from bench.load_notes import read
+from bench.load_plan import Load
+from bench.load_processes import BENCH, MINISTACK, SIMULATOR, Starts
+from bench.load_report import Report
+from bench.load_tick import Table, Tick, batches, ended_item, open_item, queued
+from tests.bench.noted import call, decided, invocation
+
+FUNCTIONS = {"submit": "stack-Submit", "observe": "stack-Observe"}
+SUBMIT, OBSERVE = FUNCTIONS.values()
+CREATED = [
+    {"operation": "CreateTrainingJob", "job_name": "a-relay-01"},
+    {"operation": "CreateTrainingJob", "job_name": "b-relay-01"},
+    {"operation": "CreateTrainingJob", "job_name": "a-relay-02"},
+    {"operation": "DescribeTrainingJob", "job_name": "a-relay-01"},
+]
+NOTES = [
+    invocation(SUBMIT, 100, 102, [(100, None), (100, None)]),
+    call(101, SUBMIT, "s3.GetObject"),
+    call(101, SUBMIT, "s3.GetObject"),
+    call(101, SUBMIT, "dynamodb.TransactWriteItems", write=12.0),
+    invocation(OBSERVE, 104, 105, [(103, "a-relay-01"), (104, "b-relay-01")], decided("a", 104), decided("b", 106)),
+    call(104, OBSERVE, "dynamodb.GetItem", read=1.5),
+    call(104, OBSERVE, "dynamodb.PutItem", write=5.0),
+    invocation(OBSERVE, 106, 113, [(105, "a-relay-01"), (105, None)], decided("a", 113)),
+    call(107, OBSERVE, "dynamodb.GetItem", read=1.5),
+    invocation("floor", 106, 190, [(105, "a-relay-01")]),
+]
+CPU = {SUBMIT: 0.4, OBSERVE: 0.6, MINISTACK: 5.0, SIMULATOR: 1.0, BENCH: 1.0, "floor": 90.0}
+
+
+def figures() -> LoadFigures:
+    window = Window(100.0, read(NOTES), CREATED, CPU)
+    return load_figures.load_figures(Load(2, 1), window, FUNCTIONS, most_waiting=9, dead_letters=0)
+
+
+def report() -> Report:
+    floor = FloorFigures(events_per_second=6.0, calm_seconds=Quantiles(0.5, 1, 1, 50), cpu_ms=50.0)
+    few, many = (
+        Tick(Table(ended, 50, 5), {"dynamodb.Query": 1, "sqs.SendMessageBatch": 1}, 5, 0.5, 5, seconds)
+        for ended, seconds in ((2, 0.02), (1002, 0.03))
+    )
+    starts = {"Observe": Starts(as_deployed=40.0, compiled=12.0)}
+    return Report(figures(), Quantiles(1, 2, 3, 100), {load_report.NOTHING: floor}, (few, many), starts, 2)
+
+
+def test_what_a_function_takes_is_told_for_each_of_its_messages() -> None:
+    observe = figures().observe
+    assert (observe.invocations, observe.messages, observe.failed) == (2, 4, 0)
+    assert observe.calls == {
+        "dynamodb.GetItem": 0.5,
+        "dynamodb.PutItem": 0.25,
+        "sagemaker.CreateTrainingJob": 0.25,
+        "sagemaker.DescribeTrainingJob": 0.25,
+    }
+    assert observe.calls_in_all == 1.25
+    assert (observe.read_units, observe.write_units) == (0.75, 1.25)
+    assert (observe.cpu_ms, observe.invocation_ms) == (150, 4000)
+
+
+def test_first_launches_are_those_of_submit() -> None:
+    assert figures().submit.calls == {
+        "dynamodb.TransactWriteItems": 0.5,
+        "s3.GetObject": 1.0,
+        "sagemaker.CreateTrainingJob": 1.0,
+    }
+    by_submit, by_observe = sagemaker_calls(CREATED)
+    assert by_submit.total() + by_observe.total() == len(CREATED)
+
+
+def test_speed_counts_from_the_first_event_and_draining_from_the_first_upload() -> None:
+    found = figures()
+    assert (found.submitted_seconds, found.drained_seconds) == (2, 13)
+    assert (found.state_changes, found.due_messages) == (3, 1)
+    assert found.events_per_second == 3 / 10
+    assert (found.decided_seconds.of, found.decided_seconds.p50) == (3, 2)
+
+
+def test_the_cpu_time_of_the_floor_is_no_share_of_the_load_s() -> None:
+    share = figures().cpu_share
+    assert next(iter(share)) == MINISTACK
+    assert share == pytest.approx({MINISTACK: 0.625, SIMULATOR: 0.125, BENCH: 0.125, "observe": 0.075, "submit": 0.05})
+
+
+def test_a_run_takes_what_both_functions_take_for_all_its_messages() -> None:
+    taken = load_figures.per_run(figures())
+    assert taken["state changes"] == 1.5
+    assert taken["Lambda invocations"] == 1.5
+    assert taken["Lambda ms, here"] == 5000
+    assert taken["Lambda CPU ms, here"] == 500
+    assert (taken["DynamoDB read units"], taken["DynamoDB write units"]) == (1.5, 8.5)
+    assert taken["SQS requests"] == 3 + 2 * 1.5
+    assert taken["s3.GetObject requests"] == 1
+    assert taken["SageMaker requests"] == 2
+
+
+def test_quantiles_are_those_of_all_delays() -> None:
+    assert quantiles([float(number) for number in range(101)]) == Quantiles(50, 95, 99, 101)
+
+
+def test_a_ratio_above_one_says_slower_or_dearer_than_the_floor() -> None:
+    ratios = report().ratios()
+    assert ratios["time an event in a burst, over nothing"] == pytest.approx(20)
+    assert ratios["time from event to decision when calm (p50), over nothing"] == 2
+    assert ratios["CPU time an event, over nothing"] == 3
+    assert ratios["tick's time, with ended runs over without"] == pytest.approx(1.5)
+
+
+def test_the_document_has_every_figure_and_the_tables_show_the_main_ones(tmp_path: Path) -> None:
+    path = load_report.write(report(), tmp_path / "new")
+    found = json.loads(path.read_text())
+    assert found["load"]["events_per_second"] == 0.3
+    assert found["ratios"] == pytest.approx(report().ratios())
+    assert found["per_run"]["SQS requests"] == 6
+    shown = io.StringIO()
+    Console(width=120, file=shown).print(*load_report.tables(report()))
+    for text in (
+        "runs, state changes, cores",
+        "2, 3, 2",
+        "observe: in all",
+        "5 read in 1 pages",
+        "40, 12",
+        "events a second",
+        "1002 ended, 50 open",
+    ):
+        assert text in shown.getvalue()
+
+
+def test_the_document_s_keys_are_explained() -> None:
+    readme = Path(load.__file__).with_name("README.md").read_text("utf-8").split("## The load\n")[1]
+    explained = set(re.findall(r"`([a-z_0-9]+)`", readme))
+    document = json.loads(load_report.document(report()))
+    assert set(document) <= explained
+    for part in ("load", "calm"):
+        assert set(document[part]) <= explained
+    assert set(document["load"]["observe"]) <= explained
+
+
+def test_what_the_floor_took_is_told_by_its_own_log() -> None:
+    note = invocation("floor", 1, 9, [(1.0, None), (2.0, None)], '{"done": 3.5}', "noise", '{"done": 4.0}')
+    (one,) = read([note]).invocations
+    assert durations(one) == (2.5, 2.0)
+
+
+def test_runs_for_the_tick_are_made_of_a_stored_one() -> None:
+    stored: dict[str, Any] = {
+        "id": {"S": "load-00000"},
+        "status": {"S": "Completed"},
+        "created": {"S": "2026-01-01T00:00:00.000000Z#load-00000"},
+        "document": {"S": "{…}"},
+        "expires_at": {"N": "1"},
+    }
+    opened = open_item(stored, "open-1", datetime(2026, 1, 2, tzinfo=UTC))
+    assert opened == {
+        "id": {"S": "open-1"},
+        "status": {"S": "InProgress"},
+        "created": {"S": "2026-01-01T00:00:00.000000Z#open-1"},
+        "document": {"S": "{…}"},
+        "open": {"S": "open"},
+        "check_at": {"S": "2026-01-02T00:00:00.000000Z"},
+    }
+    ended = ended_item(stored, "ended-1")
+    assert ended == stored | {
+        "id": {"S": "ended-1"},
+        "created": {"S": "2026-01-01T00:00:00.000000Z#ended-1"},
+        "document": {"S": "{}"},
+    }
+
+
+def test_how_many_runs_a_tick_queued_is_read_in_its_log() -> None:
+    assert queued('{"level":"INFO","message":"due runs are queued","queued":33}\nnoise') == 33
+
+
+def test_items_are_cut_into_batches_of_which_the_last_may_be_smaller() -> None:
+    items = [{"n": number} for number in range(7)]
+    assert [len(batch) for batch in batches(items, 3)] == [3, 3, 1]
+    assert list(batches([], 3)) == []
+
+
+def test_a_load_that_cannot_be_shared_is_refused_before_anything_is_started(capsys: pytest.CaptureFixture[str]) -> None:
+    assert load.main(["--runs", "1000", "--events", "1500"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Say EVENTS=10000." in err
+
+
+@pytest.mark.parametrize("wrong", [["--runs", "0"], ["--events", "-1"], ["--ended", "many"]])
+def test_an_option_that_is_no_whole_number_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        load.parse_options(wrong)
+    assert "is not a whole number above 0" in capsys.readouterr().err
