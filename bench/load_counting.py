@@ -20,10 +20,10 @@ from bench.load_units import Meter, Units
 from simulator import embedded_aws
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     Answer = tuple[int, dict[str, str], bytes]
-    Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[Answer]]
+    Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Coroutine[Any, Any, Answer]]
 
 NOTES: Final = "notes.jsonl"
 COUNTED: Final = ("dynamodb", "s3", "sqs", "events")

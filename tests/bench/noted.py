@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 STATE_CHANGE = "SageMaker Training Job State Change"
 
@@ -31,7 +34,12 @@ def call(at: float, by: str, operation: str, **units: Any) -> str:
 
 
 def invocation(
-    function: str, began: float, ended: float, messages: list[tuple[float, str | None]], *log: str, failed: bool = False
+    function: str,
+    began: float,
+    ended: float,
+    messages: Sequence[tuple[float, str | None]],
+    *log: str,
+    failed: bool = False,
 ) -> str:
     """Give the note of an invocation; a message is when it was sent, and the job it speaks of."""
     given = [{"sent": sent, "body": body(job)} for sent, job in messages]
