@@ -1,0 +1,122 @@
+"""What SageMaker says is told without the values of HyperParameters and Environment, however they stand in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from spot_relay.domain.redaction import MAX_TEXT_BYTES, without_secrets
+
+SECRET = "sesame-open-42"
+PEM = "-----BEGIN KEY-----\nMIIEvQIBADAN\nBgkqhkiG9w0B\n-----END KEY-----"
+
+
+def job(value: str, place: str = "Environment") -> dict[str, Any]:
+    """A training job with one value."""
+    return {place: {"KEY": value}}
+
+
+@pytest.mark.parametrize("place", ["Environment", "HyperParameters"])
+def test_a_value_is_hidden_wherever_it_was_given(place: str) -> None:
+    text = without_secrets(f"KeyError: '{SECRET}' is no user, {SECRET}!", job(SECRET, place))
+    assert text == "KeyError: '[hidden]' is no user, [hidden]!"
+
+
+def test_a_job_without_values_has_nothing_to_hide() -> None:
+    assert without_secrets("AlgorithmError: exit code 1", {}) == "AlgorithmError: exit code 1"
+
+
+def test_a_value_of_seven_characters_is_told_and_one_of_eight_is_not() -> None:
+    assert without_secrets("depth 1234567", job("1234567")) == "depth 1234567"
+    assert without_secrets("depth 12345678", job("12345678")) == "depth [hidden]"
+
+
+def test_of_two_values_the_longer_one_is_hidden_whole() -> None:
+    both = {"Environment": {"A": SECRET, "B": f"{SECRET}-and-more"}}
+    assert without_secrets(f"{SECRET}-and-more {SECRET}", both) == "[hidden] [hidden]"
+
+
+@pytest.mark.parametrize(
+    ("given", "printed"),
+    [
+        (json.dumps(SECRET), SECRET),
+        (json.dumps({"user": "me", "keys": [SECRET, 5, None]}), SECRET),
+        (json.dumps([{"deep": {"er": SECRET}}]), SECRET),
+        (f'  ["{SECRET}"]', SECRET),
+        (PEM, repr(PEM)),
+        (PEM, json.dumps(PEM)),
+        (PEM, PEM.replace("\n", "\n  ")),
+        (PEM, "MIIEvQIBADAN"),
+        ("zażółć gęślą", json.dumps("zażółć gęślą")),
+        ('with "quotes"', json.dumps('with "quotes"', ensure_ascii=False)),
+        ("zażółć\ngęślą jaźń", json.dumps("zażółć\ngęślą jaźń", ensure_ascii=False)),
+        ("it's a secret\t", repr("it's a secret\t")),
+    ],
+)
+def test_a_value_is_hidden_decoded_escaped_and_line_by_line(given: str, printed: str) -> None:
+    text = without_secrets(f"ValueError: {printed} is wrong", job(given))
+    assert "[hidden]" in text
+    assert text.startswith("ValueError: ")
+    assert text.endswith(" is wrong")
+    assert not any(line in text for line in (SECRET, "MIIEvQIBADAN", "BgkqhkiG9w0B", "BEGIN KEY", "quotes"))
+    assert "gęślą" not in text
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize("kept", range(8, len(SECRET)))
+def test_a_value_within_which_the_text_ends_is_hidden(kept: int) -> None:
+    assert without_secrets(f"AlgorithmError: {SECRET[:kept]}", job(SECRET)) == "AlgorithmError: [hidden]"
+
+
+def test_so_few_characters_of_a_value_that_they_tell_nothing_stay() -> None:
+    assert without_secrets(f"AlgorithmError: {SECRET[:7]}", job(SECRET)) == f"AlgorithmError: {SECRET[:7]}"
+    assert without_secrets("", job(SECRET)) == ""
+    assert without_secrets("esame-op", job(SECRET)) == "esame-op"
+
+
+def test_the_longest_beginning_of_a_value_that_repeats_itself_is_hidden() -> None:
+    assert without_secrets("Error: abababababababab", job("abababababababababab")) == "Error: [hidden]"
+
+
+@pytest.mark.parametrize("value", ['{"a": ', '["' + "[" * 100_000, "{" * 100_000, '"', "", "[1e999]"])
+def test_a_value_that_looks_like_json_and_is_none_is_hidden_as_it_is(value: str) -> None:
+    text = without_secrets(f"Error: {value}: {SECRET}", {"HyperParameters": {"a": value, "b": SECRET}})
+    assert SECRET not in text
+    assert "[[[[" not in text
+    assert "{{{{" not in text
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "日", "😀", "\ud800"])
+def test_a_text_is_cut_to_what_can_be_kept_after_its_secrets_were_hidden(letter: str) -> None:
+    text = without_secrets(letter * MAX_TEXT_BYTES + SECRET, job(SECRET))
+    assert text.endswith("…")
+    assert MAX_TEXT_BYTES - 4 <= len(text.encode()) <= MAX_TEXT_BYTES
+    whole = "x" * (MAX_TEXT_BYTES - 8) + SECRET
+    assert without_secrets(whole, job(SECRET)) == "x" * (MAX_TEXT_BYTES - 8) + "[hidden]"
+
+
+def test_half_a_surrogate_pair_which_could_not_be_stored_is_let_go() -> None:
+    assert without_secrets("exit \ud800 1", {}) == "exit ? 1"
+
+
+LETTERS = "AB0\n\"\\'é"
+VALUES = st.text(LETTERS, min_size=8, max_size=30)
+
+
+@given(
+    values=st.lists(VALUES | st.lists(VALUES, max_size=2).map(json.dumps), min_size=1, max_size=4),
+    around=st.text("·~", min_size=1, max_size=5),
+    cut=st.integers(0, 40),
+)
+@example(values=["00000000", "000000000"], around="·", cut=0)
+@example(values=["00000000\n00000000"], around="·", cut=1)
+@example(values=["AAAAAAAABBBBBBBB", "BBBBBBBBAAAAAAAA"], around="·", cut=8)
+def test_no_more_is_left_of_any_value_than_tells_nothing(values: list[str], around: str, cut: int) -> None:
+    given = {"Environment": {str(number): value for number, value in enumerate(values)}}
+    told = around.join(["", *(value for value in values if len(value) >= 8)])
+    text = without_secrets(told[: len(told) - cut], given)
+    assert len(text.replace("[hidden]", "").replace("·", "").replace("~", "")) < 8
