@@ -29,7 +29,15 @@ settings.load_profile("mutation")
 # no part of the domain, and those of the source text see that of all mutants.
 NOT_RUN = ("test_room_for_crowds.py", "test_no_module_of_the_domain_asks_a_clock_or_draws_a_number")
 # Tests that take most of the time and kill few: with QUICK they are left out, and tried on what has lived.
-SLOW = ("test_replay.py", "test_switch_crash.py", "test_deadline_kept.py", "test_a_wait_for_room_spends_no_budget")
+SLOW = (
+    "test_replay.py",
+    "test_switch_crash.py",
+    "test_deadline_kept.py",
+    "test_a_function_killed_at_any_call",
+    "test_a_wait_for_room_of_a_day",
+    "test_a_wait_for_room_spends_no_budget",
+    "test_any_text_gives_limits",
+)
 QUICK = "SPOT_RELAY_QUICK_MUTATION"
 
 
