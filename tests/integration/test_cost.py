@@ -79,6 +79,7 @@ def test_a_failure_costs_at_most_eight_calls_and_its_relaunch_after_the_backoff_
 def test_a_job_that_no_run_can_have_costs_no_call(stack: Stack) -> None:
     stored(stack, LONG)
     bodies = [foreign("nightly-churn"), foreign("churn-relay-"), foreign("pytorch-training-2025-06-03-09-14-00-000")]
+    bodies.append(json.dumps(body_of("observe/foreign-job")))
     assert calls(stack, "observe", messages(*bodies)) == []
 
 

@@ -56,8 +56,17 @@ def test_a_state_change_is_read_as_what_its_detail_says(path: Path) -> None:
     assert read_observation(body(path)) == ("churn", expected)
 
 
-def test_a_foreign_job_whose_name_looks_like_an_attempts_is_left_to_the_table_to_tell() -> None:
-    run_id, observation = read_observation(body(EVENTS / "observe" / "foreign-job.json")) or ("", None)
+FOREIGN = EVENTS / "observe" / "foreign-job.json"
+
+
+@pytest.mark.parametrize("name", ["sensors-relay-07", "sensors-canary-07"])
+def test_a_job_whose_tags_are_all_anothers_is_nobodys_whatever_its_name(name: str) -> None:
+    assert read_observation(changed(FOREIGN, TrainingJobName=name)) is None
+
+
+@pytest.mark.parametrize("tags", [{}, None, [], "all of them"])
+def test_a_job_without_tags_whose_name_looks_like_an_attempts_is_left_to_the_table_to_tell(tags: object) -> None:
+    run_id, observation = read_observation(changed(FOREIGN, Tags=tags)) or ("", None)
     assert run_id == "sensors"
     assert isinstance(observation, JobChanged)
     assert observation.attempt == 7

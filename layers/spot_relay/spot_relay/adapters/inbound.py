@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.job import parse_attempt_name, parse_canary_name
+from spot_relay.domain.launch import RUN_ID_TAG
 from spot_relay.domain.observation import CanaryChanged, Due, JobChanged, Observation, RoomFreed
 from spot_relay.domain.run import RunStatus
 
@@ -99,7 +100,7 @@ def room_freed(run_id: str) -> str:
 
 
 def read_observation(body: str) -> tuple[str, Observation] | None:
-    """Read a message of the observe queue: run id and observation; None for a job that no run can have."""
+    """Read a message of the observe queue: run id and observation; None for a job that is no run's."""
     envelope = _envelope(body)
     try:
         match envelope["source"], envelope["detail-type"]:
@@ -120,6 +121,8 @@ def read_observation(body: str) -> tuple[str, Observation] | None:
 def _read_state_change(envelope: dict[str, Any]) -> tuple[str, Observation] | None:
     detail = envelope["detail"]
     name = _text(detail, "TrainingJobName")
+    if _tells_anothers(detail.get("Tags")):
+        return None
     if attempt := parse_attempt_name(name):
         run_id, number = attempt
         changed = JobChanged(
@@ -133,6 +136,11 @@ def _read_state_change(envelope: dict[str, Any]) -> tuple[str, Observation] | No
         run_id, number = canary
         return run_id, CanaryChanged(number, _text(detail, "SecondaryStatus"))
     return None
+
+
+def _tells_anothers(tags: object) -> bool:
+    """Tell by a job's tags that no run of ours has it, whatever its name; without any tags they prove nothing."""
+    return isinstance(tags, dict) and bool(tags) and RUN_ID_TAG not in tags
 
 
 def _message(kind: str, run_id: str) -> str:
