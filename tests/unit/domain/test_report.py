@@ -51,12 +51,14 @@ SECOND = Attempt(
     cause="BehindPace",
     status=AttemptStatus.IN_PROGRESS,
     launched_at=at(65),
+    training_started_at=at(68),
     resumes_from=Checkpoint("churn/checkpoints/a", at(60)),
 )
 CANARY = Canary(2, "churn-canary-02", Placement(M5, 1, Market.SPOT), at(70), 3600, CanaryStatus.ENDED, "Stopped", 90)
 EXPLAINED = Explanation(at(64), "JobChanged", "because", 2, at(65))
 
 
+# The second attempt has trained for 12 minutes by the time that the run was last changed.
 def a_run() -> Run:
     policy = Policy(
         Budgets(money_usd=9.5),
@@ -96,8 +98,8 @@ def test_the_status_document_tells_all_of_a_run() -> None:
         "interruptions": 3,
         "savings_percent": 50.0,
         "wasted_seconds": 360,
-        "cost_usd": 0.246,
-        "on_demand_cost_usd": 0.432,
+        "cost_usd": 0.294,
+        "on_demand_cost_usd": 0.48,
         "wasted_usd": 0.024,
         "prices": {"source": "s3://prices/list.json", "as_of": "2026-11-22T12:00:00.000Z"},
         "deadline": {
@@ -187,8 +189,8 @@ def test_the_event_of_an_end_tells_its_figures() -> None:
         "training_seconds": 3600,
         "billable_seconds": 1800,
         "savings_percent": 50.0,
-        "cost_usd": 0.246,
-        "on_demand_cost_usd": 0.432,
+        "cost_usd": 0.294,
+        "on_demand_cost_usd": 0.48,
         "interruptions": 3,
     }
 
