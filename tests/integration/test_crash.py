@@ -33,6 +33,13 @@ def a_wait_that_expired_under_a_limit(stack: Stack) -> dict[str, Any]:
     return a_wait_that_expired(stack)
 
 
+def a_job_that_was_interrupted(stack: Stack) -> dict[str, Any]:
+    stored(stack, LONG | {"capacity": INTERRUPTED})
+    stack.checkpoint()
+    stack.clock.passes(1000)
+    return document("observe/interrupted")
+
+
 def a_completed_job(stack: Stack) -> dict[str, Any]:
     stored(stack, {})
     stack.clock.passes(60)
@@ -105,6 +112,16 @@ SCENES = {
         live=("churn-relay-02",),
         slots=("churn-relay-02",),
         metrics=RELAUNCHED,
+    ),
+    "news": Scene(
+        "observe",
+        a_job_that_was_interrupted,
+        ("dynamodb.GetItem", "dynamodb.PutItem"),
+        jobs=("churn-relay-01",),
+        live=("churn-relay-01",),
+        metrics=frozenset({"Interruptions"}),
+        goes_on=True,
+        passing=frozenset({"churn-relay-01 is Interrupted; SageMaker resumes it", "churn-relay-01 is described as"}),
     ),
     "completion": Scene(
         "observe",
@@ -191,18 +208,6 @@ def test_an_undisturbed_function_makes_these_calls_in_this_order(
         stack.invoke(scene.function, event)
     assert tuple(reaper.calls) == scene.calls
     assert metrics(capsys) == Counter(scene.metrics)
-
-
-def test_an_event_that_ends_nothing_costs_four_calls_and_a_late_one_costs_one(stack: Stack) -> None:
-    stored(stack, LONG)
-    stack.clock.passes(60)
-    reaper = Reaper(stack)
-    with reaper.watching():
-        stack.observe("training-started")
-    assert reaper.calls == ["dynamodb.GetItem", "dynamodb.PutItem", *SETTLED]
-    with reaper.watching():
-        stack.observe("training-started")
-    assert reaper.calls == ["dynamodb.GetItem"]
 
 
 @pytest.mark.parametrize(("name", "call", "after"), kills(SCENES, tick=False, twice=TWICE))

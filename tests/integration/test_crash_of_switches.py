@@ -86,10 +86,17 @@ def a_run_ahead_of_its_pace(stack: Stack) -> dict[str, Any]:
     return document("observe/run-due")
 
 
+def a_canary_that_tells_of_capacity(stack: Stack) -> dict[str, Any]:
+    """The run is not due yet: it is the news that has it looked at."""
+    on_demand_with_canary(stack, "Starting")
+    stack.clock.passes(60)
+    return document("observe/canary-training")
+
+
 def a_canary_that_has_found_capacity(stack: Stack) -> dict[str, Any]:
     on_demand_with_canary(stack, "Starting")
     stack.clock.passes(120)
-    return document("observe/canary-training")
+    return document("observe/run-due")
 
 
 def an_on_demand_job_that_was_stopped(stack: Stack) -> dict[str, Any]:
@@ -177,6 +184,17 @@ SCENES = {
         live=("churn-relay-01", "churn-canary-01"),
         goes_on=True,
         varies=LATER,
+    ),
+    "news": Scene(
+        "observe",
+        a_canary_that_tells_of_capacity,
+        ("dynamodb.GetItem", "dynamodb.PutItem"),
+        jobs=("churn-relay-01", "churn-canary-01", "churn-relay-02"),
+        live=("churn-relay-02",),
+        goes_on=True,
+        varies=LATER | {"training_seconds", "billable_seconds", "changeovers"},
+        # Who looks before the news comes needs it no more.
+        passing=STOPPING | {"churn-canary-01 is Training: it is looked at"},
     ),
     "back": Scene(
         "observe",

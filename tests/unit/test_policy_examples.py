@@ -256,7 +256,7 @@ def with_a_deadline(title: str = "Deadline", nth: int = 0, **policy: Any) -> Sta
         "2:05": stage.moves(1, "Training"),
         "8:15": stage.moves(1, "Interrupted"),
         "25:31": stage.moves(1, "Stopped", "Stopped"),
-        "25:36": stage.moves(2, "Training"),
+        "25:35": stage.moves(2, "Training"),
     }
     return stage
 

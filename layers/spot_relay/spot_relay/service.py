@@ -194,11 +194,15 @@ class Service:
                 self.telemetry.measure(decision.owes.measures)
                 return _published(run, failure), decision
             write = self.store.reopen if run.has_ended and not decision.run.has_ended else self.store.save
+            owed = run.outbox | decision.owes
+            alone = owed.measures_alone
             try:
-                saved = write(replace(decision.run, outbox=run.outbox | decision.owes))
+                saved = write(replace(decision.run, outbox=Outbox() if alone else owed))
             except ConflictError:
                 run = self._load(run.id)
                 continue
+            if alone:
+                self.telemetry.measure(alone)
             return _published(*self._pay(saved)), decision
         raise ConflictError(run.id)
 

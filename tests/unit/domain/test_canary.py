@@ -57,8 +57,10 @@ def ahead(way: ReturnToSpot = ReturnToSpot.CANARY, **policy: Any) -> World:
 
 
 def finds_capacity(world: World) -> Run:
+    """Let the canary find capacity, deliver the event of it, and let the tick come, which looks at it."""
     world.clock.passes(60)
-    return world.canary_tells(2, "InProgress", "Training", training_started_at=world.clock())
+    world.canary_tells(2, "InProgress", "Training", training_started_at=world.clock())
+    return world.passes(60)
 
 
 def stopped(world: World, number: int = 2) -> Run:
@@ -104,6 +106,31 @@ def test_while_the_canary_waits_nothing_changes() -> None:
     run = world.canary_tells(2, "InProgress", "Starting")
     assert world.jobs.stopped == RELAYS[:1]
     assert run.current.switch_to is None
+
+
+def test_that_it_waits_is_no_news() -> None:
+    world = ahead()
+    before = world.run()
+    for secondary in ("Starting", "Pending"):
+        assert world.canary_tells(2, "InProgress", secondary) is before
+
+
+@pytest.mark.parametrize("secondary", ["Downloading", "Training", "Rebalancing"])
+def test_news_that_it_may_have_capacity_have_the_run_looked_at_with_the_next_tick(secondary: str) -> None:
+    world = ahead()
+    world.clock.passes(10)
+    described = len(world.jobs.described)
+    run = world.canary_tells(2, "InProgress", secondary)
+    assert (run.check_at, len(world.jobs.described)) == (world.clock(), described)
+    assert world.advance(CanaryChanged(2, secondary)) is run, "it is due already"
+    assert world.passes(60).current.switch_to is Market.SPOT
+
+
+def test_news_of_it_cut_no_backoff_short() -> None:
+    world = ahead(backoff=Backoff(600, 900))
+    run = world.tell(2, "Failed", "Failed", failure_reason=SERVICE)
+    assert run.status is RunStatus.PENDING
+    assert world.canary_tells(2, "InProgress", "Training") is run
 
 
 def test_when_it_has_found_capacity_the_on_demand_job_is_stopped_and_the_canary_goes_on() -> None:

@@ -44,6 +44,12 @@ def saves(world: World, key: str, after: float) -> Checkpoint:
     return world.checkpoint(key)
 
 
+def interrupted(world: World) -> Run:
+    """Let a job lose its instance, deliver the event of it, and let the tick come, which looks at what that cost."""
+    world.tell(1, "InProgress", "Interrupted")
+    return world.passes(60)
+
+
 def wasted(run: Run) -> list[int]:
     return [attempt.wasted_seconds for attempt in run.attempts]
 
@@ -71,7 +77,7 @@ def test_a_checkpoint_from_before_the_training_is_worth_nothing(world: World) ->
 
 def test_without_a_checkpoint_nothing_is_kept_and_all_is_wasted(world: World) -> None:
     world.trains(1, 900)
-    run = world.tell(1, "InProgress", "Interrupted")
+    run = interrupted(world)
     assert run.progress_seconds == 0
     assert wasted(run) == [900]
 
@@ -80,7 +86,7 @@ def test_what_was_trained_after_the_last_checkpoint_is_lost_with_an_interruption
     world.trains(1, 0)
     saves(world, "a", 1000)
     world.clock.passes(250)
-    run = world.tell(1, "InProgress", "Interrupted")
+    run = interrupted(world)
     assert run.progress_seconds == 1000
     assert wasted(run) == [250]
 
@@ -89,7 +95,7 @@ def test_training_is_kept_over_interruptions_and_over_attempts(world: World) -> 
     world.trains(1, 0)
     saves(world, "a", 1000)
     world.clock.passes(100)
-    world.tell(1, "InProgress", "Interrupted")
+    interrupted(world)
     world.trains(1, 0)
     saves(world, "b", 500)
     world.clock.passes(50)
@@ -104,7 +110,7 @@ def test_training_is_kept_over_interruptions_and_over_attempts(world: World) -> 
 
 def test_the_time_that_a_job_waits_is_no_training(world: World) -> None:
     world.trains(1, 600)
-    world.tell(1, "InProgress", "Interrupted")
+    interrupted(world)
     world.clock.passes(5000)
     saves(world, "late", 0)  # uploaded by hand, say: it holds no more than was trained
     world.trains(1, 0)
@@ -132,14 +138,19 @@ def test_of_a_completed_job_without_checkpoints_only_the_last_stretch_counts() -
     assert wasted(run) == [900]
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["told", "lost"])
 @pytest.mark.parametrize("policy", [deadline(10 * DAY), None], ids=["deadline", "none"])
-def test_an_interruption_whose_event_was_lost_costs_no_more_than_one_that_was_told(policy: Policy | None) -> None:
+def test_an_interruption_whose_event_was_lost_costs_no_more_than_one_that_was_told(
+    policy: Policy | None, *, told: bool
+) -> None:
     world = World()
     world.service.submit(submission(policy))
     world.trains(1, 0)
     saves(world, "a", 1000)
     world.clock.passes(250)
     world.jobs.becomes("churn-relay-01", "InProgress", "Interrupted")
+    if told:
+        world.advance(world.event(1, "InProgress", "Interrupted"))
     run = world.passes(600)
     assert run.current.interruptions == 1
     assert run.progress_seconds == 1000
@@ -169,14 +180,14 @@ def test_a_start_costs_what_comes_before_the_training_and_what_is_lost_after_its
     world.trains(1, 0)
     saves(world, "a", 1000)
     world.clock.passes(30)
-    run = world.tell(1, "InProgress", "Interrupted")
+    run = interrupted(world)
     assert run.changeovers == (150 + 30,)
     world.clock.passes(4000)
     world.tell(1, "InProgress", "Starting")
     world.clock.passes(4000)
     world.tell(1, "InProgress", "Downloading")
     world.trains(1, 10)
-    run = world.tell(1, "InProgress", "Interrupted")
+    run = interrupted(world)
     assert run.changeovers == (180, 60 + 10)
 
 
@@ -192,7 +203,7 @@ def test_the_whole_start_of_an_on_demand_job_is_its_price() -> None:
 def test_a_run_keeps_its_newest_changeovers_only(world: World) -> None:
     for seconds in range(KEPT_CHANGEOVERS + 5):
         world.trains(1, seconds)
-        run = world.tell(1, "InProgress", "Interrupted")
+        run = interrupted(world)
     # The start has no part that is not a wait.
     assert run.changeovers == tuple(range(5, KEPT_CHANGEOVERS + 5))
 

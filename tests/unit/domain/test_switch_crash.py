@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spot_relay.domain.job import Market
-from spot_relay.domain.observation import CanaryChanged, Due, Observation
+from spot_relay.domain.observation import Due, Observation
 from spot_relay.domain.run import RunStatus
 from tests.unit.domain.test_crash import Grim, KilledError, guarded
 from tests.unit.worlds import World, deadline, submission
@@ -53,18 +53,19 @@ def on_demand() -> World:
 
 
 def with_canary() -> World:
-    """A run whose canary has found capacity; its event has not come yet."""
+    """A run that has heard of its canary's capacity; the tick has not come yet."""
     world = on_demand()
     world.tick()
     world.clock.passes(60)
-    world.jobs.becomes("churn-canary-02", "InProgress", "Training")
+    world.canary_tells(2, "InProgress", "Training")
+    world.clock.passes(60)
     return world
 
 
 def returning() -> World:
     """A run whose on-demand job has ended as planned; its event has not come yet."""
     world = with_canary()
-    world.advance(CanaryChanged(2, "Training"))
+    world.tick()
     world.clock.passes(60)
     world.jobs.becomes("churn-relay-02", "Stopped", "Stopped", training_seconds=3 * HOUR)
     return world
@@ -84,7 +85,7 @@ STEPS = {
     "behind": Step(waiting, lambda _: Due(), 1, "churn-relay-01"),
     "on demand": Step(going_on_demand, lambda w: w.event(1, "Stopped", "Stopped"), 2, None),
     "ahead": Step(on_demand, lambda _: Due(), 2, None),
-    "capacity": Step(with_canary, lambda _: CanaryChanged(2, "Training"), 2, "churn-relay-02"),
+    "capacity": Step(with_canary, lambda _: Due(), 2, "churn-relay-02"),
     "back on spot": Step(returning, lambda w: w.event(2, "Stopped", "Stopped"), 3, "churn-canary-02"),
 }
 

@@ -9,8 +9,8 @@ from spot_relay.domain.job import WAITING_FOR_CAPACITY, Absent, Job, SecondarySt
 from spot_relay.domain.observation import CanaryChanged, CanaryCreated
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import Canary, CanaryStatus, Run
-from spot_relay.domain.steps import Decision, becomes
+from spot_relay.domain.run import AttemptStatus, Canary, CanaryStatus, Run
+from spot_relay.domain.steps import Decision, becomes, recorded
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
@@ -52,6 +52,15 @@ def refused(run: Run, canary: Canary, answer: CanaryRefused, now: datetime) -> D
     given_up = replace(canary, status=CanaryStatus.ENDED, phase=answer.refusal)
     reason = f"{canary.job_name} could not be created, so the run stays on demand: {answer.message}"
     return becomes(run.with_canary(given_up), now, reason)
+
+
+def heard(run: Run, canary: Canary, change: CanaryChanged, now: datetime) -> Decision:
+    """Have the run looked at with the next tick when its canary may have capacity; that it waits is no news."""
+    told = canary.status is CanaryStatus.IN_PROGRESS and change.secondary_status not in WAITING_FOR_CAPACITY
+    due = run.check_at is None or run.check_at <= now
+    if not told or due or run.current.status is not AttemptStatus.IN_PROGRESS:
+        return Decision(run, Outbox(), f"{canary.job_name} is {change.secondary_status}, which changes nothing")
+    return recorded(run, now, f"{canary.job_name} is {change.secondary_status}: it is looked at", check_at=now)
 
 
 def seen(run: Run, canary: Canary, job: Job | Absent | None) -> Run:

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from spot_relay.domain import answers, canaries, measures, progress, requests
 from spot_relay.domain.ending import Outcome, outcome_of
-from spot_relay.domain.facts import Facts, is_due, may_be_orphan, says_interrupted
+from spot_relay.domain.facts import Facts, is_due, may_be_orphan
 from spot_relay.domain.job import Absent, Job, SecondaryStatus, TrainingJobStatus
 from spot_relay.domain.observation import (
     CanaryChanged,
@@ -36,9 +36,10 @@ from spot_relay.domain.steps import (
     launch_again,
     never_created,
     plan,
+    recorded,
     room_left,
 )
-from spot_relay.domain.switching import demand_before_launch, has_capacity, next_look, steer
+from spot_relay.domain.switching import demand_before_launch, next_look, steer
 from spot_relay.domain.values import replace
 
 # A job just created may not be found yet; one that is still not found after this long was never created.
@@ -105,13 +106,15 @@ def _job_changed(run: Run, seen: JobChanged, facts: Facts, now: datetime) -> Dec
         return _looked(run, attempt, facts, now)
     if attempt.heard_at is not None and seen.at <= attempt.heard_at:
         return _late(run, attempt, "the event is not newer than what is known")
-    if says_interrupted(run, seen):
-        return _looked(run, attempt, facts, now)
     return _heard(run, attempt, seen, facts, now)
 
 
 def _heard(run: Run, attempt: Attempt, seen: JobChanged, facts: Facts, now: datetime) -> Decision:
-    """Record a state change that ends nothing. Interrupted is one: SageMaker itself resumes the job."""
+    """Record a state change that ends nothing. Interrupted is one: SageMaker itself resumes the job.
+
+    What an interruption has cost shows a look soon after it: the description may lag behind the event, and the last
+    checkpoint be on its way. Until then the run counts as further from its end than it is, so no rule fires late.
+    """
     interrupted = seen.secondary_status == SecondaryStatus.INTERRUPTED and attempt.phase != seen.secondary_status
     heard = replace(
         attempt,
@@ -125,8 +128,11 @@ def _heard(run: Run, attempt: Attempt, seen: JobChanged, facts: Facts, now: date
         reason += "; SageMaker resumes it when capacity returns"
     owes = Outbox(measures=measures.interruptions(attempt, 1) if interrupted else ())
     run = run.with_attempt(heard)
-    check_at = now + CHECK_SOON if run.stop_requested else next_look(run, now, facts.check_every)
-    return becomes(run, now, reason, owes, check_at=check_at)
+    costs = interrupted and run.checkpoint_uri is not None
+    every = min(CHECK_SOON, facts.check_every) if costs else facts.check_every
+    look = now + CHECK_SOON if run.stop_requested else next_look(run, now, every)
+    # No news puts a look off that was to come sooner: it may be what an interruption before it waits for.
+    return recorded(run, now, reason, owes, check_at=min(look, run.check_at or look))
 
 
 def _due(run: Run, facts: Facts, now: datetime) -> Decision:
@@ -161,10 +167,10 @@ def _canary(run: Run, seen: CanaryChanged | CanaryCreated | CanaryRefused, facts
             return canaries.created(run, canary, now)
         case CanaryRefused() as answer:
             return canaries.refused(run, canary, answer, now)
+        case CanaryChanged() if not seen.has_ended:
+            return canaries.heard(run, canary, seen, now)
         case _:
             noted = canaries.seen(run, canary, facts.canary)
-    if has_capacity(facts.canary) and noted.current.status is AttemptStatus.IN_PROGRESS:
-        return _looked(noted, noted.current, facts, now)
     if noted is run:
         return Decision(run, Outbox(), f"{canary.job_name} is where it was")
     return becomes(noted, now, f"{canary.job_name} is {seen.secondary_status}")
@@ -238,7 +244,8 @@ def _lives(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
     if run.stop_requested and job.status == TrainingJobStatus.IN_PROGRESS:
         owes |= Outbox(stop=attempt.job_name)
     steering = steer(run, facts, now)
-    soon = run.stop_requested or steering.run.current.switch_to is not None or _unconfirmed(facts.observation, missed)
+    claimed = isinstance(facts.observation, JobChanged) and facts.observation.says_ended
+    soon = run.stop_requested or steering.run.current.switch_to is not None or claimed
     reason = f"{attempt.job_name} is described as {job.status} / {job.secondary_status}"
     if missed and job.waiting_since:
         reason = f"{attempt.job_name} is {job.secondary_status}; SageMaker resumes it when capacity returns"
@@ -255,13 +262,6 @@ def _lives(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
 def _heard_until(attempt: Attempt, job: Job, observation: Observation) -> datetime:
     told = observation.at if isinstance(observation, JobChanged) else job.modified_at
     return max(job.modified_at, told, attempt.heard_at or told)
-
-
-def _unconfirmed(observation: Observation, missed: int) -> bool:
-    """Tell whether an event has claimed what the description does not show yet."""
-    if not isinstance(observation, JobChanged):
-        return False
-    return observation.says_ended or (observation.secondary_status == SecondaryStatus.INTERRUPTED and not missed)
 
 
 def _ended(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) -> Decision:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from spot_relay.domain.ending import Outcome, outcome_of
-from spot_relay.domain.job import Absent, Checkpoint, Job, SecondaryStatus
+from spot_relay.domain.job import Absent, Checkpoint, Job
 from spot_relay.domain.observation import CanaryChanged, Due, JobChanged, Observation, ResumeRequested
+from spot_relay.domain.progress import ended_uncounted
 from spot_relay.domain.run import Attempt, AttemptStatus, Canary, CanaryStatus, Run, RunStatus
 
 
@@ -48,9 +49,7 @@ def attempt_to_look_at(run: Run, observation: Observation, now: datetime) -> Att
                 case AttemptStatus.PLANNED:
                     return attempt
                 case AttemptStatus.IN_PROGRESS:
-                    return attempt if observation.says_ended or says_interrupted(run, observation) else None
-        case CanaryChanged() if canary_to_look_at(run, observation, now):
-            return run.current if run.current.status is AttemptStatus.IN_PROGRESS else None
+                    return attempt if observation.says_ended else None
         case Due() if is_due(run, now):
             attempt = run.current
             may_live = attempt.status is AttemptStatus.IN_PROGRESS or (
@@ -66,23 +65,14 @@ def is_due(run: Run, now: datetime) -> bool:
     return not run.has_ended and (run.check_at is None or now >= run.check_at)
 
 
-def says_interrupted(run: Run, seen: JobChanged) -> bool:
-    """Tell whether an event brings the news of an interruption that may have cost training since a checkpoint."""
-    attempt = run.attempt(seen.attempt)
-    if attempt is None or run.checkpoint_uri is None or seen.secondary_status != SecondaryStatus.INTERRUPTED:
-        return False
-    return attempt.heard_at is None or seen.at > attempt.heard_at
-
-
 def canary_to_look_at(run: Run, observation: Observation, now: datetime) -> Canary | None:
     """Give the canary whose job the decision needs to see, or None."""
     canary = run.canary
     if canary is None or run.has_ended:
         return None
     match observation:
-        case CanaryChanged():
-            told = canary.status is CanaryStatus.IN_PROGRESS or observation.has_ended
-            return canary if told and canary.number == observation.canary else None
+        case CanaryChanged() if observation.has_ended:
+            return canary if canary.number == observation.canary else None
         case Due() if is_due(run, now) and canary.status is CanaryStatus.IN_PROGRESS:
             return canary
         case _:
@@ -105,8 +95,5 @@ def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | Non
             return False
         case _ if job.has_ended:
             return outcome_of(job) is not Outcome.COMPLETED
-        case JobChanged() if observation.secondary_status == SecondaryStatus.INTERRUPTED:
-            return True
         case _:
-            # An interruption whose event was lost costs what came after the newest checkpoint, too.
-            return run.deadline_at is not None or job.interruptions > run.current.interruptions
+            return run.deadline_at is not None or ended_uncounted(run.current, job)

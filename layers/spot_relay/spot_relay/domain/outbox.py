@@ -36,7 +36,7 @@ class Outbox:
     ``freed`` is room to give back, ``launch`` the number of the attempt to create, ``canary`` the number of the
     canary to create, ``stop`` and ``stop_canary`` name training jobs to stop, ``status`` asks for the status
     document, ``announce`` for the event that tells that the run has ended or goes on again, and ``measures`` are
-    metrics, published once the other duties are known to be done.
+    metrics, published once the other duties are known to be done, or by the decision's own write if there are none.
     """
 
     freed: tuple[Room, ...] = ()
@@ -57,6 +57,11 @@ class Outbox:
         """Whether something is owed that the run cannot go on without."""
         jobs = self.launch is not None or self.canary is not None or self.stop is not None
         return jobs or self.stop_canary is not None or bool(self.freed)
+
+    @property
+    def measures_alone(self) -> tuple[Measure, ...]:
+        """The metrics, where nothing else is owed: then they belong to the very write of the decision."""
+        return () if self.acts or self.publications else self.measures
 
     @property
     def actions(self) -> Outbox:

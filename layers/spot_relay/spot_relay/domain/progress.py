@@ -69,6 +69,12 @@ def counted(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint | None,
     )
 
 
+def ended_uncounted(attempt: Attempt, job: Job) -> bool:
+    """Tell whether training has ended that was not counted yet: what of it is lost the newest checkpoint tells."""
+    stretches = _stretches(job, attempt.placement.market, attempt.counted_until)
+    return any(stretch.closed for stretch in stretches)
+
+
 def _stretches(job: Job, market: Market, until: datetime | None) -> tuple[_Stretch, ...]:
     """List a job's stretches of training that have not ended by ``until``.
 

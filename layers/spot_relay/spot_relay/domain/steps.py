@@ -43,7 +43,15 @@ def becomes(run: Run, now: datetime, reason: str, owes: Outbox | None = None, **
     owes = owes or Outbox()
     if owes.launch is None:
         owes |= Outbox(status=True)
-    return Decision(replace(run, updated_at=now, reason=reason, **changes), owes, reason)
+    return recorded(run, now, reason, owes, **changes)
+
+
+def recorded(run: Run, now: datetime, reason: str, owes: Outbox | None = None, **changes: Any) -> Decision:
+    """Change the run alone: its status document shows it with the next change that writes one.
+
+    For news that comes often and asks for nothing: it costs one write, where a document costs two more.
+    """
+    return Decision(replace(run, updated_at=now, reason=reason, **changes), owes or Outbox(), reason)
 
 
 def explained(run: Run, observation: str, reason: str, now: datetime) -> Run:

@@ -1,0 +1,176 @@
+"""News that end nothing are only recorded: a load and a save. What an interruption has cost is looked at soon after."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from spot_relay.domain.report import status_document
+from spot_relay.domain.run import RunStatus
+from tests.unit.domain.test_crash import Grim, KilledError, guarded
+from tests.unit.worlds import World, deadline, submission
+
+if TYPE_CHECKING:
+    from spot_relay.domain.observation import JobChanged
+
+NEWS = ["Pending", "Downloading", "DownloadingTrainingImage", "Training", "Interrupted", "Uploading", "Rebalancing"]
+HOUR = 3600
+# What calls no service of AWS.
+SILENT = {"decided", "measure"}
+
+
+@pytest.fixture
+def world() -> World:
+    """A service with one run whose job lives."""
+    world = World()
+    world.service.submit(submission())
+    world.clock.passes(60)
+    return world
+
+
+def calls(world: World, event: JobChanged) -> list[str]:
+    grim = Grim()
+    guarded(world, grim).advance("churn", event)
+    return [call for call in grim.calls if call not in SILENT]
+
+
+@pytest.mark.parametrize("secondary", NEWS)
+def test_they_cost_a_load_and_a_save_and_that_once(world: World, secondary: str) -> None:
+    event = world.event(1, "InProgress", secondary)
+    assert calls(world, event) == ["load", "save"]
+    assert world.run().current.phase == secondary
+    assert not world.run().outbox
+    assert calls(world, event) == ["load"]
+
+
+def test_so_does_the_news_that_a_job_stops(world: World) -> None:
+    assert calls(world, world.event(1, "Stopping", "Stopping")) == ["load", "save"]
+
+
+def test_the_run_shows_them_at_once_and_its_status_document_with_the_next_look(world: World) -> None:
+    world.tell(1, "InProgress", "Training")
+    assert status_document(world.run())["attempts"][0]["phase"] == "Training"
+    assert world.documents.written["churn"]["attempts"][0]["phase"] is None
+    world.passes(240)
+    assert world.documents.written["churn"] == status_document(world.run())
+    assert world.documents.written["churn"]["attempts"][0]["phase"] == "Training"
+
+
+def test_they_put_no_look_off(world: World) -> None:
+    for secondary in ("Downloading", "Training", "Uploading") * 4:
+        world.tell(1, "InProgress", secondary)
+        world.passes(60)
+    assert world.jobs.described == ["churn-relay-01"] * 2, "every five minutes, as if there were no news"
+
+
+def test_an_interruption_is_looked_at_within_ninety_seconds_whatever_follows_it(world: World) -> None:
+    world.trains(1)
+    world.checkpoint("a")
+    world.clock.passes(100)
+    world.tick()
+    described = len(world.jobs.described)
+    run = world.tell(1, "InProgress", "Interrupted")
+    assert len(world.jobs.described) == described
+    assert run.check_at == world.clock() + timedelta(seconds=30)
+    world.clock.passes(2)
+    world.tell(1, "InProgress", "Starting")
+    world.clock.passes(20)
+    run = world.tell(1, "InProgress", "Training")
+    world.clock.passes(20)
+    world.tick()
+    assert world.run().current.wasted_seconds == 100
+    assert world.documents.written["churn"]["wasted_seconds"] == 100
+
+
+def test_without_checkpoints_there_is_nothing_to_look_for() -> None:
+    world = World()
+    world.service.submit(submission(CheckpointConfig=None))
+    world.clock.passes(60)
+    run = world.tell(1, "InProgress", "Interrupted")
+    assert run.check_at is not None
+    assert run.check_at - world.clock() > timedelta(seconds=30)
+
+
+def test_only_the_first_news_of_an_interruption_has_it_looked_at(world: World) -> None:
+    world.trains(1)
+    world.tell(1, "InProgress", "Interrupted")
+    world.passes(120)
+    run = world.tell(1, "InProgress", "Interrupted")
+    assert run.current.interruptions == 1
+    assert run.check_at is not None
+    assert run.check_at - world.clock() > timedelta(seconds=30)
+
+
+def test_an_interruption_that_an_event_has_counted_is_not_counted_again_by_a_look(world: World) -> None:
+    for interruptions in (1, 2):
+        world.trains(1)
+        world.tell(1, "InProgress", "Interrupted")
+        run = world.passes(120)
+        assert run.current.interruptions == interruptions
+    assert world.telemetry.total("Interruptions") == 2
+
+
+def test_a_description_that_lags_behind_the_event_delays_the_account_and_counts_nothing_twice(world: World) -> None:
+    world.trains(1)
+    world.checkpoint("a")
+    world.clock.passes(100)
+    world.tick()
+    world.advance(world.event(1, "InProgress", "Interrupted"))
+    lost_at = world.clock()
+    world.passes(60)
+    world.jobs.becomes("churn-relay-01", "InProgress", "Interrupted")
+    job = world.jobs.jobs["churn-relay-01"]
+    assert job.transitions[-1].started_at > lost_at
+    run = world.passes(360)
+    assert run.current.interruptions == 1
+    assert world.telemetry.total("Interruptions") == 1
+    assert run.current.wasted_seconds == 160, "by the description, which says that it went on for a minute"
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("call", ["load", "decided", "save", "measure"])
+def test_a_function_that_dies_counts_an_interruption_once_at_most(world: World, call: str, after: bool) -> None:
+    world.trains(1)
+    event = world.event(1, "InProgress", "Interrupted")
+    number = ["load", "decided", "save", "measure"].index(call) + 1
+    with pytest.raises(KilledError):
+        guarded(world, Grim(number, after=after)).advance("churn", event)
+    world.jobs.becomes("churn-relay-01", "InProgress", "Interrupted")
+    world.clock.passes(360)
+    world.advance(event)
+    world.passes(360)
+    assert world.run().current.interruptions == 1
+    lost = (call, after) in {("save", True), ("measure", False)}
+    assert world.telemetry.total("Interruptions") == (0 if lost else 1)
+
+
+def test_the_safety_net_counts_what_is_kept_before_it_fires_on_news_of_an_interruption() -> None:
+    world = World()
+    world.service.submit(submission(deadline(4 * HOUR)))
+    world.trains(1, 0)
+    for key in "abcdef":
+        world.clock.passes(1200)
+        world.checkpoint(key)
+    # Nobody has looked for two hours. Work and reserve would take more than the time left, had none of it been kept.
+    run = world.tell(1, "InProgress", "Interrupted")
+    assert run.progress_seconds == 0
+    assert run.deadline_at is not None
+    assert (run.deadline_at - world.clock()).total_seconds() < 2 * HOUR
+    run = world.passes(60)
+    assert run.progress_seconds == 7200
+    assert (run.status, world.jobs.stopped) == (RunStatus.IN_PROGRESS, [])
+
+
+def test_what_a_resumed_job_saves_before_the_look_hides_what_the_interruption_has_cost(world: World) -> None:
+    world.trains(1)
+    world.checkpoint("a")
+    world.clock.passes(100)
+    world.tick()
+    world.tell(1, "InProgress", "Interrupted")
+    world.clock.passes(20)
+    world.tell(1, "InProgress", "Training")
+    world.clock.passes(20)
+    world.checkpoint("b")
+    assert world.passes(60).current.wasted_seconds == 0
