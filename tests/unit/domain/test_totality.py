@@ -42,7 +42,7 @@ from spot_relay.domain.run import (
     Spent,
 )
 from tests.fakes import NOON
-from tests.unit.worlds import TRAINING_JOB
+from tests.unit.worlds import TRAINING_JOB, stored
 
 PLACEMENTS = [Placement(kind, 1, market) for kind in ("ml.m5.xlarge", "ml.g5.xlarge") for market in Market]
 placements = st.sampled_from(PLACEMENTS)
@@ -186,7 +186,9 @@ facts = st.builds(Facts, observations, described, checkpoints, described, st.flo
 @given(run=runs(), known=facts, now=moments)
 def test_there_is_always_a_decision_with_a_reason_and_it_keeps_the_invariants(run: Run, known: Facts, now: Any) -> None:
     decision = decide(run, known, now)
-    after = decision.run
+    after = stored(decision.run)
+    assert isinstance(decision.owes, Outbox)
+    assert isinstance(decision.reason, str)
     assert decision.reason
     assert after.has_ended or after.check_at is not None
     assert all(attempt.status is AttemptStatus.ENDED for attempt in after.attempts[:-1])
@@ -194,7 +196,7 @@ def test_there_is_always_a_decision_with_a_reason_and_it_keeps_the_invariants(ru
         assert getattr(after.spent, budget.name) <= getattr(after.policy.budgets, budget.name)
     assert len(after.attempts) <= MAX_ATTEMPTS
     if run.has_ended and not isinstance(known.observation, ResumeRequested):
-        assert after is run
+        assert decision.run is run
     if run.stop_requested and not isinstance(known.observation, ResumeRequested):
         assert len(after.attempts) == len(run.attempts) or run.current.status is AttemptStatus.ENDED
 
