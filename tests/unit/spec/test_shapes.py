@@ -152,6 +152,13 @@ def test_a_misspelt_training_job_is_known_without_a_name_too() -> None:
     assert set(found) == {"trainng_job", "name"}
 
 
+@pytest.mark.parametrize("job", ['{"Environment": {"PASSWORD": "hunter2"}}', ["hunter2"], 5, None])
+def test_a_training_job_that_is_no_mapping_is_refused_without_being_quoted(job: Any) -> None:
+    found = problems_of({"name": "churn-2024", "training_job": job})
+    assert "where a CreateTrainingJob request is needed" in found["training_job"]
+    assert "hunter2" not in found["training_job"]
+
+
 def test_a_misspelt_policy_is_told_its_name() -> None:
     assert problems_of({**wrapped(), "polcy": {}}) == {"polcy": 'The key is unknown: did you mean "policy"?'}
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from spot_relay.spec.policy_model import PolicyModel
 
 _WRAPPER_KEYS = ("name", "training_job", "policy")
+# An item of the table has 400 KB, and fifty attempts with all that may be told of them take the rest.
+MAX_KEPT_BYTES = 80_000
 _SHAPES = "a spec is a CreateTrainingJob request, or a mapping with name, training_job and policy."
 
 
@@ -48,8 +50,18 @@ def parse(document: Mapping[str, Any], rules: Rules) -> Submission:
         (name, job), model = _bare(document, rules, problems), None
     problems.raise_if_any()
     training_job = normalised(copy.deepcopy(job))
+    _check_size(training_job, "training_job" if "training_job" in document else "", problems)
     policy = model.policy(training_job) if model else Policy()
     return Submission(name, training_job, policy, _fingerprint(name, training_job, policy))
+
+
+def _check_size(training_job: Mapping[str, Any], path: str, problems: Problems) -> None:
+    """Refuse what no item of the table could hold: aliases, escapes and characters of several bytes add up."""
+    kept = len(json.dumps(training_job, separators=(",", ":"), ensure_ascii=False).encode())
+    if kept > MAX_KEPT_BYTES:
+        message = f"The training job takes {kept} bytes as JSON, and at most {MAX_KEPT_BYTES} are kept: shorten it."
+        problems.add(path, message)
+        problems.raise_if_any()
 
 
 def _is_wrapped(document: Mapping[str, Any]) -> bool:
@@ -125,7 +137,9 @@ def _training_job(document: Mapping[str, Any], rules: Rules, problems: Problems)
         return {}
     job = document["training_job"]
     if not isinstance(job, dict):
-        problems.add("training_job", f"Found {shown(job)} where a CreateTrainingJob request is needed.")
+        # A whole request that was put in quotes by mistake, with its secrets, is a string, too.
+        found = shown(job, secret=True)
+        problems.add("training_job", f"Found {found} where a CreateTrainingJob request is needed.")
         return {}
     check_request(job, "training_job", problems)
     check_job(job, "training_job", rules, problems, has_spot_rung=_has_spot_rung(document.get("policy")))
