@@ -1,5 +1,6 @@
 """Answers the API: submit, list, show, stop and resume runs."""
 
+import base64
 import json
 from dataclasses import asdict
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from spot_relay.domain.report import status_document
 from spot_relay.ports import PrefixTakenError
 from spot_relay.service import NameConflictError, NoSuchRunError, RejectedError, UnacceptableError
 from spot_relay.settings import RunSettings, SubmissionSettings
-from spot_relay.spec import Format, InvalidSpecError, Rules, read_resumption, read_submission
+from spot_relay.spec import Format, InvalidSpecError, Problem, Rules, read_resumption, read_submission
 
 logger = Logger()
 app = APIGatewayRestResolver()
@@ -68,7 +69,14 @@ def resume_run(run_id: str) -> tuple[dict[str, Any], int]:
 
 
 def _body() -> bytes:
-    return (app.current_event.decoded_body or "").encode()
+    """Give the body as it was sent, whatever its bytes: what is no text is told by the reader of the document."""
+    event = app.current_event
+    if not event.is_base64_encoded:
+        return (event.body or "").encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(event.body or "", validate=True)
+    except ValueError:
+        raise InvalidSpecError((Problem("", "The body is said to be base64 and is not: send it as text."),)) from None
 
 
 @app.exception_handler(list(REFUSALS))  # type: ignore[untyped-decorator]

@@ -27,6 +27,7 @@ SCHEMA_VERSION = 1
 # The one partition of the sparse index `due`: it holds open runs only.
 OPEN = "open"
 _MAX_PREFIX_BYTES = 1024
+_MAX_KEY_BYTES = 2048
 # So many entries of the index of waiting runs are looked at, at most, for one that is true.
 _LOOKED_AT = 20
 
@@ -65,7 +66,9 @@ class DynamoDBRunStore:
         return self._open(run, self._put(run, *_unchanged(run)))
 
     def load(self, run_id: str) -> Run | None:
-        """Read a run, consistently; None if there is none."""
+        """Read a run, consistently; None if there is none. DynamoDB answers a key that is too long with an error."""
+        if len(run_id.encode()) > _MAX_KEY_BYTES:
+            return None
         answer = self.client.get_item(
             TableName=self.table,
             Key={"id": {"S": run_id}},
