@@ -107,6 +107,8 @@ def test_the_end_of_a_jobs_name_tells_an_attempt_from_a_canary() -> None:
     "name",
     [
         "churn",
+        *("churn-relay-\N{ARABIC-INDIC DIGIT ZERO}\N{ARABIC-INDIC DIGIT ONE}", "churn-relay-01\n"),
+        *("churn-canary-\N{ARABIC-INDIC DIGIT ZERO}\N{ARABIC-INDIC DIGIT ONE}", "churn-canary-01\n"),
         *("churn-relay-1", "churn-relay-001", "-relay-01", "churn-relay-01-x", "churn-relay-aa", "é-relay-01"),
         *("churn-canary-1", "churn-canary-001", "-canary-01", "churn-canary-01-x", "churn-canary-aa", "é-canary-01"),
     ],
@@ -171,12 +173,36 @@ def test_without_a_moment_of_its_own_a_change_has_that_of_its_event() -> None:
         json.dumps({"source": "spot-relay", "detail-type": "Run Due", "detail": {"run_id": ""}}),
         json.dumps({"source": "spot-relay", "detail-type": "Room Freed", "detail": {"run_id": ""}}),
         json.dumps({"source": "spot-relay", "detail-type": "Room Freed", "detail": {}}),
+        json.dumps({"source": "spot-relay", "detail-type": "Run Due", "detail": {"run_id": "\ud800"}}),
+        json.dumps({"source": "spot-relay", "detail-type": "Run Due", "detail": {"run_id": "x" * 1025}}),
+        changed(SecondaryStatus="\udfff"),
+        changed(SecondaryStatus="x" * 1025),
+        changed(TrainingJobStatus="x" * 100_000),
     ],
     ids=lambda text: text[:40],
 )
 def test_a_message_that_tells_nothing_readable_is_unreadable(text: str) -> None:
     with pytest.raises(UnreadableEventError):
         read_observation(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"source": "x" * 100_000, "detail-type": "y" * 100_000, "detail": {}}),
+        json.dumps({"source": "\ud800", "detail-type": {"a": 1}, "detail": {}}),
+        changed(LastModifiedTime="y" * 100_000),
+        changed(LastModifiedTime=None).replace('"time": "', '"time": "' + "y" * 100_000),
+        "x" * 100_000,
+    ],
+    ids=["source", "surrogate", "moment", "time", "no JSON"],
+)
+def test_what_is_said_of_an_unreadable_message_is_short_and_can_be_logged(text: str) -> None:
+    for read in (read_observation, read_upload):
+        with pytest.raises(UnreadableEventError) as raised:
+            read(text)
+        assert len(str(raised.value).encode()) < 300
+        assert raised.value.__cause__ is None
 
 
 JSON = st.recursive(
@@ -262,7 +288,17 @@ def test_an_upload_into_a_bucket_without_versions_has_none() -> None:
     assert upload.version_id is None
 
 
-@pytest.mark.parametrize("key", ["runs/a.json", "runs/a.YAML", "runs/team/a b+é.yml", "runs/.json", "runs/a.b.json"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "runs/" + "x" * 1014 + ".json",
+        "runs/a.json",
+        "runs/a.YAML",
+        "runs/team/a b+é.yml",
+        "runs/.json",
+        "runs/a.b.json",
+    ],
+)
 def test_a_spec_is_read_wherever_it_lies_under_runs(key: str) -> None:
     upload = read_upload(uploaded(key=key))
     assert upload is not None
@@ -285,6 +321,9 @@ def test_an_object_that_is_no_spec_is_none(key: str) -> None:
         uploaded(key=None),
         uploaded(key=5),
         uploaded(version_id=["a"]),
+        uploaded(key="runs/\ud800.json"),
+        uploaded(key="runs/" + "x" * 1020 + ".json"),
+        uploaded(version_id="\udfff"),
         uploaded().replace('"bucket"', '"pail"'),
         "[" * 100_000,
     ],
@@ -328,6 +367,8 @@ def test_the_query_of_a_listing_is_read(query: dict[str, str], wanted: PageWante
         ({"token": TOKEN.replace("#churn", "")}, "token"),
         ({"token": "\N{ARABIC-INDIC DIGIT TWO}025-06-03T09:14:00.000000Z#churn"}, "token"),
         ({"Status": "Completed"}, "Status"),
+        ({"x" * 9000: ""}, "xxx"),
+        ({"\ud800": ""}, "ud800"),
         ({"next_token": TOKEN}, "next_token"),
     ],
 )

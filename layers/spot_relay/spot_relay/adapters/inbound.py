@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 RUN_DUE = "Run Due"
 ROOM_FREED = "Room Freed"
+# No name, key, version or status of AWS's is longer, and what is stored of an event has to fit an item of the table.
+_LONGEST_TEXT = 1024
+_SHOWN = 40
+_LONGEST_REASON = 200
 # What `next_token` looks like: when the page's last run was created, and its id.
 _TOKEN = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z#[a-zA-Z0-9-]{1,63}", re.ASCII)
 SUFFIXES = (".json", ".yaml", ".yml")
@@ -60,14 +64,14 @@ class PageWanted:
 def read_page(query: Mapping[str, str]) -> PageWanted:
     """Read the query of GET /runs: status, limit (1 to 100, default 25) and token."""
     if unknown := sorted(set(query) - {"status", "limit", "token"}):
-        message = f"there is no query parameter {unknown[0]!r}; there are status, limit and token"
+        message = f"there is no query parameter {unknown[0][:_SHOWN]!r}; there are status, limit and token"
         raise InvalidQueryError(message)
     status, limit, token = query.get("status"), query.get("limit", "25"), query.get("token")
     if status is not None and status not in set(RunStatus):
-        message = f"status is {status[:40]!r}; it has to be one of {', '.join(RunStatus)}"
+        message = f"status is {status[:_SHOWN]!r}; it has to be one of {', '.join(RunStatus)}"
         raise InvalidQueryError(message)
     if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= MAX_PAGE:
-        message = f"limit is {limit[:40]!r}; it has to be a whole number from 1 to {MAX_PAGE}"
+        message = f"limit is {limit[:_SHOWN]!r}; it has to be a whole number from 1 to {MAX_PAGE}"
         raise InvalidQueryError(message)
     if token is not None and not _TOKEN.fullmatch(token):
         message = "token is not the next_token of an earlier page"
@@ -82,8 +86,8 @@ def read_upload(body: str) -> Upload | None:
         stored = detail["object"]
         version = _text(stored, "version-id") if "version-id" in stored else None
         upload = Upload(_text(detail["bucket"], "name"), _text(stored, "key"), version)
-    except (KeyError, TypeError) as error:
-        message = f"the Object Created event can't be read: {type(error).__name__} {error}"
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"the Object Created event can't be read: {_why(error)}"
         raise UnreadableEventError(message) from None
     is_spec = upload.key.startswith("runs/") and upload.suffix in SUFFIXES
     return upload if is_spec else None
@@ -111,11 +115,11 @@ def read_observation(body: str) -> tuple[str, Observation] | None:
             case "aws.sagemaker", "SageMaker Training Job State Change":
                 return _read_state_change(envelope)
             case source, kind:
-                message = f"no event of {source} / {kind} is expected here"
+                message = f"no event of {_shown(source)} / {_shown(kind)} is expected here"
                 raise UnreadableEventError(message)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        message = f"the event can't be read: {type(error).__name__} {error}"
-        raise UnreadableEventError(message) from error
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+        message = f"the event can't be read: {_why(error)}"
+        raise UnreadableEventError(message) from None
 
 
 def _read_state_change(envelope: dict[str, Any]) -> tuple[str, Observation] | None:
@@ -148,11 +152,18 @@ def _message(kind: str, run_id: str) -> str:
 
 
 def _text(members: Mapping[str, Any], name: str) -> str:
-    """Give a member that has to be text: what is stored of an event is read back as text, or not at all."""
+    """Give a member that has to be text: what is stored of an event is read back as text, or not at all.
+
+    Text that is no UTF-8 could be neither stored nor logged.
+    """
     value = members[name]
     if not isinstance(value, str) or not value:
         message = f"{name} is no text"
         raise TypeError(message)
+    if len(value) > _LONGEST_TEXT:
+        message = f"{name} has {len(value)} characters, and at most {_LONGEST_TEXT} can be meant"
+        raise ValueError(message)
+    value.encode()
     return value
 
 
@@ -174,6 +185,16 @@ def _envelope(body: str, source: str | None = None) -> dict[str, Any]:
         message = "the message is no EventBridge event: it has no detail"
         raise UnreadableEventError(message)
     if source is not None and envelope.get("source") != source:
-        message = f"no event of {envelope.get('source')} is expected here"
+        message = f"no event of {_shown(envelope.get('source'))} is expected here"
         raise UnreadableEventError(message)
     return envelope
+
+
+def _why(error: Exception) -> str:
+    """Say what was wrong; Python quotes what it could not read, however long that is."""
+    return f"{type(error).__name__} {error}"[:_LONGEST_REASON]
+
+
+def _shown(value: Any) -> str:
+    """Give a value as it may stand in a message: short, and without what can't be printed."""
+    return ascii(value)[:_SHOWN] if isinstance(value, str) else type(value).__name__

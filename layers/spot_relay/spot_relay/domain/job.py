@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-ATTEMPT_NAME = re.compile(r"(?P<run_id>[a-zA-Z0-9](?:-*[a-zA-Z0-9])*)-relay-(?P<number>\d{2})")
-CANARY_NAME = re.compile(r"(?P<run_id>[a-zA-Z0-9](?:-*[a-zA-Z0-9])*)-canary-(?P<number>\d{2})")
+ATTEMPT_NAME = re.compile(r"(?P<run_id>[a-zA-Z0-9](?:-*[a-zA-Z0-9])*)-relay-(?P<number>[0-9]{2})")
+CANARY_NAME = re.compile(r"(?P<run_id>[a-zA-Z0-9](?:-*[a-zA-Z0-9])*)-canary-(?P<number>[0-9]{2})")
 
 
 class TrainingJobStatus(StrEnum):
