@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import traceback
 from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
@@ -218,6 +219,15 @@ def test_a_sagemaker_that_does_not_answer_is_unavailable_for_a_launch_and_proves
         with pytest.raises((EndpointConnectionError, ReadTimeoutError)):
             call(NAME)
     client.close()
+
+
+def test_an_error_that_is_raised_does_not_quote_the_secrets_of_the_request(sagemaker: Simulated) -> None:
+    sagemaker.errs(operation="CreateTrainingJob", code="SerializationException", message="'sesame-42' is no text")
+    run = replace(RUN, training_job=RUN.training_job | {"HyperParameters": {"api_key": "sesame-42"}})
+    with pytest.raises(ClientError, match=r"SerializationException.*'\[hidden\]' is no text") as raised:
+        create(sagemaker, run)
+    assert "sesame" not in "".join(traceback.format_exception(raised.value))
+    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
 def test_an_error_that_says_nothing_of_the_request_is_raised(sagemaker: Simulated) -> None:

@@ -12,6 +12,7 @@ from botocore.exceptions import ConnectionError as UnreachableError
 from spot_relay.domain.job import Absent, Job, Transition
 from spot_relay.domain.launch import canary_request, canary_tags, launch_request, launch_tags
 from spot_relay.domain.observation import CanaryCreated, CanaryRefused, Launched, Refused
+from spot_relay.domain.redaction import without_secrets
 from spot_relay.domain.refusal import Refusal, quota_refusal
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class SageMakerTrainingJobs:
                 return self._whose(name, tags)
             refusal = _refusal(error)
             if refusal is None:
-                raise
+                raise _without_secrets(error, request) from None
             return self._unless_created(name, tags, refusal, message)
         except ParamValidationError as error:
             return self._unless_created(name, tags, Refusal.INVALID, str(error))
@@ -154,6 +155,13 @@ def _refusal(error: ClientError) -> Refusal | None:
     if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
         return Refusal.UNAVAILABLE
     return None
+
+
+def _without_secrets(error: ClientError, request: dict[str, Any]) -> ClientError:
+    """Give an error as it may be logged: its message may quote the request."""
+    told = error.response["Error"]
+    response: Any = {**error.response, "Error": {**told, "Message": without_secrets(told["Message"], request)}}
+    return ClientError(response, error.operation_name)
 
 
 def _says(error: ClientError, text: str) -> bool:
