@@ -24,6 +24,8 @@ def refusal(data: bytes | str, as_format: Format = Format.YAML) -> dict[str, str
         ("runs/a.json", Format.JSON),
         ("runs/a.yaml", Format.YAML),
         ("runs/b.c/a.YML", Format.YAML),
+        ("runs/.json", Format.JSON),
+        ("runs/x/.yml", Format.YAML),
     ],
 )
 def test_the_suffix_tells_the_format(key: str, expected: Format) -> None:
@@ -166,6 +168,28 @@ def test_with_and_without_libyaml_the_same_is_refused(
 ) -> None:
     monkeypatch.setattr(yaml_events, "_LOADER", loader)
     assert refusal(text)
+
+
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Environment: {PASSWORD: !hunter2!x y}",
+        "%TAG !hunter2! x\n%TAG !hunter2! x\n--- a",
+        "Environment: {PASSWORD: hunter2: x: y}",
+        "Environment: {PASSWORD: 'hunter2",
+        'Environment: {PASSWORD: "\\hunter2"}',
+        "PASSWORD: hunter2\n hunter2: x",
+        "PASSWORD: [hunter2}",
+        "PASSWORD: &hunter2 [*hunter2]",
+        "? hunter2\nhunter2",
+    ],
+)
+def test_what_is_wrong_with_a_text_is_told_without_quoting_it(
+    monkeypatch: pytest.MonkeyPatch, loader: type[yaml.SafeLoader], text: str
+) -> None:
+    monkeypatch.setattr(yaml_events, "_LOADER", loader)
+    assert "hunter2" not in "".join(refusal(text).values())
 
 
 def test_two_yaml_documents_are_refused() -> None:

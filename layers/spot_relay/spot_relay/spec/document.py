@@ -6,7 +6,6 @@ import json
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePosixPath
 from typing import Any, NoReturn
 
 from spot_relay.spec.problem import InvalidSpecError, Problem, Problems, child
@@ -33,10 +32,10 @@ class Format(StrEnum):
         InvalidSpecError
             If the suffix is none of .json, .yaml and .yml.
         """
-        suffix = PurePosixPath(key).suffix.lower()
-        if suffix == ".json":
+        name = key.lower()
+        if name.endswith(".json"):
             return cls.JSON
-        if suffix not in {".yaml", ".yml"}:
+        if not name.endswith((".yaml", ".yml")):
             refuse("A spec's name must end in .json, .yaml or .yml: rename it.")
         return cls.YAML
 

@@ -34,14 +34,19 @@ def read_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        # Only the fixed part of the parser's message: its context may quote the document.
-        refuse(f"The spec is not YAML: {error.problem or 'it cannot be parsed'}{place}.")
+        refuse(f"The spec is not YAML: {_problem(error)}{place}.")
     except InvalidSpecError:
         raise
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # PyYAML without libyaml lets the errors of chr() through.
         refuse(f"The spec is not YAML: it holds a character that YAML does not allow ({type(error).__name__}).")
     return reader.document
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """Give the fixed part of the parser's message: its context, and the name of a tag handle, quote the document."""
+    found, handle, _ = (error.problem or "it cannot be parsed").partition("tag handle")
+    return found + handle
 
 
 @dataclass(frozen=True)
