@@ -68,7 +68,10 @@ def read_prices(text: str) -> dict[str, Price]:
 def _listed(text: str) -> dict[str, Any]:
     try:
         document = json.loads(text, object_pairs_hook=_without_repetition)
-    except json.JSONDecodeError as error:
+    except UnusablePricesError:
+        raise
+    except (ValueError, RecursionError) as error:
+        # Not only what is no JSON: a number too long, or lists too deep, to be read.
         message = f"the text is no JSON: {error}"
         raise UnusablePricesError(message) from None
     if not isinstance(document, dict) or set(document) != {"prices"}:
