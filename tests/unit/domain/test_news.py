@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from spot_relay.domain.policy import Budgets
 from spot_relay.domain.report import status_document
 from spot_relay.domain.run import RunStatus
 from tests.unit.domain.test_crash import Grim, KilledError, guarded
@@ -146,21 +148,60 @@ def test_a_function_that_dies_counts_an_interruption_once_at_most(world: World, 
     assert world.telemetry.total("Interruptions") == (0 if lost else 1)
 
 
-def test_the_safety_net_counts_what_is_kept_before_it_fires_on_news_of_an_interruption() -> None:
+def unseen(within: int) -> World:
+    """A run that has trained for an hour and a half of its two, with checkpoints, while nobody looked."""
     world = World()
-    world.service.submit(submission(deadline(4 * HOUR)))
+    world.service.submit(submission(deadline(within)))
     world.trains(1, 0)
-    for key in "abcdef":
-        world.clock.passes(1200)
+    for key in "abc":
+        world.clock.passes(1800)
         world.checkpoint(key)
-    # Nobody has looked for two hours. Work and reserve would take more than the time left, had none of it been kept.
+    return world
+
+
+def test_an_interruption_for_which_the_deadline_may_leave_no_time_is_looked_at_at_once() -> None:
+    # As far as is counted nothing is kept, and work and reserve take more than the time left. The look counts first.
+    world = unseen(3 * HOUR)
     run = world.tell(1, "InProgress", "Interrupted")
-    assert run.progress_seconds == 0
-    assert run.deadline_at is not None
-    assert (run.deadline_at - world.clock()).total_seconds() < 2 * HOUR
-    run = world.passes(60)
-    assert run.progress_seconds == 7200
+    assert (run.current.interruptions, run.progress_seconds) == (1, 5400)
     assert (run.status, world.jobs.stopped) == (RunStatus.IN_PROGRESS, [])
+    assert world.telemetry.total("Interruptions") == 1
+
+
+def test_one_that_the_deadline_leaves_time_for_is_not() -> None:
+    world = unseen(10 * HOUR)
+    assert calls(world, world.event(1, "InProgress", "Interrupted")) == ["load", "save"]
+
+
+def test_on_a_market_that_comes_and_goes_with_the_tick_the_safety_net_fires_all_the_same() -> None:
+    world = World()
+    world.service.submit(submission(deadline(9000)))
+    while not world.jobs.stopped:
+        assert world.clock() < world.run().created_at + timedelta(seconds=9000)
+        world.tell(1, "InProgress", "Interrupted")
+        world.clock.passes(50)
+        world.tell(1, "InProgress", "Downloading")
+        world.clock.passes(10)
+        world.tick()
+    left = world.run().deadline_at
+    assert left is not None
+    assert 7200 + 1500 - 60 <= (left - world.clock()).total_seconds() <= 7200 + 1500
+
+
+def test_a_description_that_lags_behind_such_an_event_is_soon_asked_for_again() -> None:
+    world = unseen(3 * HOUR)
+    run = world.advance(world.event(1, "InProgress", "Interrupted"))
+    assert run.current.interruptions == 0
+    assert run.check_at == world.clock() + timedelta(seconds=30)
+    world.jobs.becomes("churn-relay-01", "InProgress", "Interrupted")
+    assert world.passes(60).current.interruptions == 1
+    assert world.telemetry.total("Interruptions") == 1
+
+
+def test_where_the_money_allows_no_on_demand_such_an_event_is_news_as_any_other() -> None:
+    world = unseen(3 * HOUR)
+    world.store.runs["churn"] = replace(world.run(), policy=replace(world.run().policy, budgets=Budgets(money_usd=1)))
+    assert calls(world, world.event(1, "InProgress", "Interrupted")) == ["load", "save"]
 
 
 def test_what_a_resumed_job_saves_before_the_look_hides_what_the_interruption_has_cost(world: World) -> None:

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from spot_relay.domain import answers, canaries, measures, progress, requests
 from spot_relay.domain.ending import Outcome, outcome_of
-from spot_relay.domain.facts import Facts, is_due, may_be_orphan
+from spot_relay.domain.facts import Facts, is_due, may_be_orphan, says_net_is_due
 from spot_relay.domain.job import Absent, Job, SecondaryStatus, TrainingJobStatus
 from spot_relay.domain.observation import (
     CanaryChanged,
@@ -106,6 +106,8 @@ def _job_changed(run: Run, seen: JobChanged, facts: Facts, now: datetime) -> Dec
         return _looked(run, attempt, facts, now)
     if attempt.heard_at is not None and seen.at <= attempt.heard_at:
         return _late(run, attempt, "the event is not newer than what is known")
+    if says_net_is_due(run, seen, now):
+        return _looked(run, attempt, facts, now)
     return _heard(run, attempt, seen, facts, now)
 
 
@@ -244,8 +246,7 @@ def _lives(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
     if run.stop_requested and job.status == TrainingJobStatus.IN_PROGRESS:
         owes |= Outbox(stop=attempt.job_name)
     steering = steer(run, facts, now)
-    claimed = isinstance(facts.observation, JobChanged) and facts.observation.says_ended
-    soon = run.stop_requested or steering.run.current.switch_to is not None or claimed
+    soon = run.stop_requested or steering.run.current.switch_to is not None or _unconfirmed(facts.observation, missed)
     reason = f"{attempt.job_name} is described as {job.status} / {job.secondary_status}"
     if missed and job.waiting_since:
         reason = f"{attempt.job_name} is {job.secondary_status}; SageMaker resumes it when capacity returns"
@@ -262,6 +263,13 @@ def _lives(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
 def _heard_until(attempt: Attempt, job: Job, observation: Observation) -> datetime:
     told = observation.at if isinstance(observation, JobChanged) else job.modified_at
     return max(job.modified_at, told, attempt.heard_at or told)
+
+
+def _unconfirmed(observation: Observation, missed: int) -> bool:
+    """Tell whether an event has claimed what the description does not show yet."""
+    if not isinstance(observation, JobChanged):
+        return False
+    return observation.says_ended or (observation.secondary_status == SecondaryStatus.INTERRUPTED and not missed)
 
 
 def _ended(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) -> Decision:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from spot_relay.domain.ending import Outcome, outcome_of
-from spot_relay.domain.job import Absent, Checkpoint, Job
+from spot_relay.domain.job import Absent, Checkpoint, Job, SecondaryStatus
 from spot_relay.domain.observation import CanaryChanged, Due, JobChanged, Observation, ResumeRequested
 from spot_relay.domain.progress import ended_uncounted
 from spot_relay.domain.run import Attempt, AttemptStatus, Canary, CanaryStatus, Run, RunStatus
+from spot_relay.domain.switching import net_is_due
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def attempt_to_look_at(run: Run, observation: Observation, now: datetime) -> Att
                 case AttemptStatus.PLANNED:
                     return attempt
                 case AttemptStatus.IN_PROGRESS:
-                    return attempt if observation.says_ended else None
+                    claims = observation.says_ended or says_net_is_due(run, observation, now)
+                    return attempt if claims else None
         case Due() if is_due(run, now):
             attempt = run.current
             may_live = attempt.status is AttemptStatus.IN_PROGRESS or (
@@ -63,6 +65,18 @@ def attempt_to_look_at(run: Run, observation: Observation, now: datetime) -> Att
 def is_due(run: Run, now: datetime) -> bool:
     """Tell whether an open run's `check_at` has come."""
     return not run.has_ended and (run.check_at is None or now >= run.check_at)
+
+
+def says_net_is_due(run: Run, seen: JobChanged, now: datetime) -> bool:
+    """Tell whether an event brings news of an interruption that the deadline may leave no time to wait out.
+
+    That can't be left to the tick: on a market that comes and goes each look may find a job that has capacity.
+    """
+    attempt = run.attempt(seen.attempt)
+    if attempt is None or seen.secondary_status != SecondaryStatus.INTERRUPTED:
+        return False
+    newer = attempt.heard_at is None or seen.at > attempt.heard_at
+    return newer and net_is_due(run, now)
 
 
 def canary_to_look_at(run: Run, observation: Observation, now: datetime) -> Canary | None:

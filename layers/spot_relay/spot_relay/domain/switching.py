@@ -84,6 +84,14 @@ def demand_before_launch(run: Run, now: datetime) -> Demand | None:
     return standing.demand(_waited(attempt, now))
 
 
+def net_is_due(run: Run, now: datetime) -> bool:
+    """Tell whether the safety net takes a run from spot as soon as its job waits, as far as progress is counted."""
+    standing = standing_of(run, now)
+    if standing is None or run.stop_requested or run.current.switch_to is not None:
+        return False
+    return standing.demand(0.0) is not None and _may_go_on_demand(run, now)
+
+
 def has_capacity(canary: object) -> bool:
     """Tell whether a described canary has got capacity and still holds it."""
     return isinstance(canary, Job) and not canary.has_ended and canary.secondary_status not in WAITING_FOR_CAPACITY
