@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from simulator.embedded_aws import as_granted, as_if_over_tls
+from simulator.embedded_aws import as_granted, as_if_over_tls, as_told
 from simulator.embedded_daemons import EmbeddedError, free_port, launch, tail
 from simulator.embedded_sam import fingerprint
 
@@ -100,3 +101,38 @@ def test_only_this_machine_may_speak_plain_http() -> None:
     note("192.0.2.1", False)
     note("192.0.2.1", True)
     assert noted == [("127.0.0.1", True), ("192.0.2.1", False), ("192.0.2.1", True)]
+
+
+PUT = {"Put": {"TableName": "runs", "Item": {"id": {"S": "churn"}, "version": {"N": "1"}}}}
+CHECK = {"ConditionCheck": {"TableName": "runs", "Key": {"id": {"S": "earlier"}}}}
+QUERY = {"TableName": "runs", "KeyConditionExpression": "waits_for = :pool"}
+EVENTS = {"Entries": [{"Source": "spot-relay", "DetailType": "A", "Detail": "{}"}, {"Source": "b", "Detail": "{}"}]}
+
+
+@pytest.mark.parametrize(
+    ("action", "request_body", "keys"),
+    [
+        ("dynamodb:GetItem", CHECK["ConditionCheck"], {"dynamodb:LeadingKeys": ["earlier"]}),
+        ("dynamodb:PutItem", PUT["Put"], {"dynamodb:LeadingKeys": ["churn"]}),
+        (
+            "dynamodb:TransactWriteItems",
+            {"TransactItems": [PUT, CHECK]},
+            {"dynamodb:LeadingKeys": ["churn", "earlier"]},
+        ),
+        ("dynamodb:Query", QUERY, {}),
+        ("events:PutEvents", EVENTS, {"events:source": ["spot-relay", "b"], "events:detail-type": ["A"]}),
+        ("s3:PutObject", {"Key": {"id": {"S": "churn"}}}, {}),
+    ],
+)
+def test_conditions_are_told_of_items_and_events(
+    action: str, request_body: dict[str, Any], keys: dict[str, Any]
+) -> None:
+    told = as_told(lambda *_: {"aws:TagKeys": []})
+    body = json.dumps(request_body).encode()
+    assert told(action.partition(":")[0], action, body, {}) == {"aws:TagKeys": []} | keys
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff"])
+def test_conditions_are_told_nothing_of_what_is_no_request(body: bytes) -> None:
+    told = as_told(lambda *_: {})
+    assert told("dynamodb", "dynamodb:GetItem", body, {}) == {}

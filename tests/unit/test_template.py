@@ -37,6 +37,7 @@ RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 FUNCTION, QUEUE, ROLE = "AWS::Serverless::Function", "AWS::SQS::Queue", "AWS::IAM::Role"
 FUNCTIONS = ("Submit", "ApiFunction", "Observe", "Tick", "Prices")
 STATEFUL = ("AWS::DynamoDB::Table", "AWS::S3::Bucket")
+NAMES_AN_ITEM = {"Null": {"dynamodb:LeadingKeys": "false"}}
 
 
 def of_type(*types: str) -> dict[str, dict[str, Any]]:
@@ -158,8 +159,9 @@ def test_an_allowed_role_is_named_in_full() -> None:
 def test_no_role_may_do_everything_to_something_or_something_to_everything() -> None:
     for policy, statement in statements():
         assert all("*" not in action for action in as_list(statement["Action"])), policy
-        # The Price List has no resources that a policy could name.
-        assert "*" not in as_list(statement["Resource"]) or statement["Action"] == "pricing:GetProducts", policy
+        # The Price List and X-Ray have no resources that a policy could name.
+        nameless = all(action.startswith(("pricing:", "xray:")) for action in as_list(statement["Action"]))
+        assert "*" not in as_list(statement["Resource"]) or nameless, policy
         assert statement["Effect"] == "Allow", policy
 
 
@@ -168,7 +170,7 @@ def test_training_jobs_are_touched_only_if_their_name_is_an_attempts_or_a_canary
         entry for _, entry in statements() if any("sagemaker:" in action for action in as_list(entry["Action"]))
     ]
     named = [resource["Fn::Sub"].rpartition(":")[2] for entry in training for resource in as_list(entry["Resource"])]
-    assert named == ["training-job/*-relay-*", "training-job/*-canary-*"]
+    assert named == ["training-job/*-relay-*", "training-job/*-canary-*"] * len(training)
 
 
 def test_the_tick_can_neither_read_runs_nor_change_them() -> None:
@@ -184,7 +186,10 @@ def test_the_prices_are_all_that_their_function_can_write_and_it_reads_no_run() 
         "ReadPriceList": "pricing:GetProducts",
         "ReadPriceFile": "s3:GetObject",
     }
-    assert granted["KeepPrices"]["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "prices#*"}}
+    assert granted["KeepPrices"]["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": "prices#*"},
+        **NAMES_AN_ITEM,
+    }
     assert granted["ReadPriceFile"]["Resource"]["Fn::Sub"][0] == "arn:${AWS::Partition}:s3:::${Object}"
     assert {"Ref": "AdvancePolicy"} not in RESOURCES["PricesRole"]["Properties"]["ManagedPolicyArns"]
 
@@ -213,8 +218,25 @@ def test_prices_are_read_once_a_week_and_first_when_the_stack_is_made() -> None:
 def test_items_are_updated_only_if_they_count_attempts() -> None:
     updating = [entry for _, entry in statements() if "dynamodb:UpdateItem" in as_list(entry["Action"])]
     assert [entry["Condition"] for entry in updating] == [
-        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "slots#*"}}
+        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "slots#*"}, **NAMES_AN_ITEM}
     ]
+
+
+def test_whoever_keeps_runs_writes_neither_prices_nor_slots() -> None:
+    (keeping,) = [entry for name, entry in statements() if (name, entry.get("Sid")) == ("AdvancePolicy", "KeepRuns")]
+    assert keeping["Condition"] == {
+        "ForAllValues:StringNotLike": {"dynamodb:LeadingKeys": ["prices#*", "slots#*"]},
+        **NAMES_AN_ITEM,
+    }
+
+
+def test_no_condition_holds_for_want_of_a_key() -> None:
+    """What is asked ``ForAllValues`` is true of a request that has no value at all."""
+    for policy, statement in statements():
+        condition = statement.get("Condition", {})
+        for operator, keys in condition.items():
+            if operator.startswith("ForAllValues:"):
+                assert condition["Null"].items() >= dict.fromkeys(keys, "false").items(), (policy, statement["Sid"])
 
 
 def test_whoever_advances_runs_finds_those_that_wait_and_may_wake_them() -> None:
