@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from spot_relay.domain.policy import Deadline, ReturnToSpot
 from spot_relay.spec.problem import child, shown
@@ -34,6 +34,8 @@ _DURATION = re.compile(
     r"P(?=[0-9T])(?:(?P<weeks>[0-9]{1,8})W)?(?:(?P<days>[0-9]{1,8})D)?"
     r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,8})H)?(?:(?P<minutes>[0-9]{1,8})M)?(?:(?P<seconds>[0-9]{1,8})S)?)?"
 )
+# The same for readers of a JSON schema, whose expressions know no names of groups and look for a part of the text.
+_DURATION_TEXT = Annotated[str, Field(pattern=re.sub(r"\?P<\w+>", "", f"^{_DURATION.pattern}$"))]
 _DURATIONS = 'an ISO 8601 duration of weeks, days, hours, minutes and seconds such as "P3D" or "PT48H"'
 
 
@@ -44,7 +46,7 @@ def _duration(least: int, most: int) -> BeforeValidator:
             raise fault(f"Found {shown(value)}: write {_DURATIONS}, or whole seconds without quotes.")
         return _within(seconds, least, most, value)
 
-    return BeforeValidator(check)
+    return BeforeValidator(check, Annotated[int, Field(ge=least, le=most)] | _DURATION_TEXT)
 
 
 def _read_duration(value: Any) -> int | None:
@@ -83,10 +85,15 @@ def _read_deadline(value: Any) -> int | datetime:
         raise fault(f"Found {shown(value)}, which no calendar has in UTC: write {wanted}.") from None
 
 
+_DEADLINE = BeforeValidator(
+    _read_deadline, Annotated[int, Field(ge=1, le=MAX_DEADLINE_SECONDS)] | _DURATION_TEXT | datetime
+)
+
+
 class DeadlineKeys(Strict):
     """The keys of a deadline, which stand among others."""
 
-    deadline: Annotated[int | datetime | None, BeforeValidator(_read_deadline)] = None
+    deadline: Annotated[int | datetime | None, _DEADLINE] = None
     expected_runtime: Annotated[int | None, _duration(MIN_EXPECTED_RUNTIME_SECONDS, MAX_RUNTIME_SECONDS)] = None
     changeover: Annotated[int | None, _duration(0, MAX_CHANGEOVER_SECONDS)] = None
     return_to_spot: Literal["canary", "blind", "never"] | None = None

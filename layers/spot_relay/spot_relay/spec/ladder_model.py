@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 MAX_RUNGS = 10
 
 
-def _like(name: str) -> BeforeValidator:
-    """Hold a value to SageMaker's own model of ResourceConfig's ``name``, and a number to 1 and more."""
+def _like(name: str, schema: Any) -> BeforeValidator:
+    """Hold a value to SageMaker's own model of ResourceConfig's ``name``, and a number to 1 and more.
+
+    ``schema`` is what a JSON schema says of it.
+    """
 
     def check(value: Any) -> Any:
         message = fault_of(value, "ResourceConfig", name)
@@ -33,15 +36,19 @@ def _like(name: str) -> BeforeValidator:
             raise fault(message)
         return value
 
-    return BeforeValidator(check)
+    return BeforeValidator(check, schema)
+
+
+# SageMaker's integers have 32 bits.
+_Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class RungModel(Strict):
     """One placement of the ladder. What it leaves out is as the training job has it."""
 
-    instance_type: Annotated[str, _like("InstanceType")]
-    instance_count: Annotated[int, _like("InstanceCount")] | None = None
-    volume_size_gb: Annotated[int, _like("VolumeSizeInGB")] | None = None
+    instance_type: Annotated[str, _like("InstanceType", str)]
+    instance_count: Annotated[int, _like("InstanceCount", _Positive)] | None = None
+    volume_size_gb: Annotated[int, _like("VolumeSizeInGB", _Positive)] | None = None
     market: Literal["spot", "on-demand"] = Market.SPOT.value
     attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] = Rung.attempts
 

@@ -1,0 +1,269 @@
+"""docs/openapi.yaml says what the API does: its routes, what it takes, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+import yaml
+from hypothesis import given
+from pydantic import ValidationError
+
+from openapi.document import document, text
+from spot_relay.spec import Format, InvalidSpecError, Rules, read_resumption, read_submission
+from spot_relay.spec.policy_model import PolicyModel
+from spot_relay.spec.resumption_model import ResumptionModel
+from tests.hostile.functions import ROOT, load
+from tests.unit.spec.documents import CALM, problems_of, request, wrapped
+from tests.unit.spec.test_totality import POLICIES
+from tests.unit.test_template import TEMPLATE
+from tests.unit.worlds import World
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from pydantic import BaseModel
+
+DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text("utf-8"))
+SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+METHODS = {"get", "post", "put", "patch", "delete", "head", "options", "trace"}
+GATEWAY = {"403", "413", "429", "502", "503", "504"}
+RUNG = {"instance_type": "ml.p3.2xlarge"}
+
+
+def validator(name: str) -> jsonschema_rs.Draft202012Validator:
+    """Give what holds a value to a schema of the document."""
+    schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
+    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+
+
+def operations() -> dict[tuple[str, str], dict[str, Any]]:
+    """Give every operation by its method and path."""
+    paths = DOCUMENT["paths"].items()
+    return {(verb.upper(), path): one for path, item in paths for verb, one in item.items() if verb in METHODS}
+
+
+def resolved(value: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference into the components, if it is one."""
+    if "$ref" not in value:
+        return value
+    _, _, kind, name = value["$ref"].split("/")
+    found: dict[str, Any] = DOCUMENT["components"][kind][name]
+    return found
+
+
+def codes(response: dict[str, Any]) -> list[str]:
+    """Name the codes that the schema of a refusal names."""
+    schema = resolved(response)["content"]["application/json"]["schema"]
+    named: list[str] = schema["allOf"][1]["properties"]["code"]["enum"] if "allOf" in schema else []
+    return named
+
+
+@pytest.fixture(scope="module")
+def api() -> ModuleType:
+    """The function, in a world where nothing has happened."""
+    return load("api", World())
+
+
+def test_the_document_is_what_make_openapi_writes() -> None:
+    assert (ROOT / "docs" / "openapi.yaml").read_text("utf-8") == text(), "run `make openapi`"
+    assert json.loads(json.dumps(document())) == DOCUMENT
+
+
+def test_it_is_an_openapi_document_whose_schemas_are_json_schemas() -> None:
+    schemathesis.openapi.from_dict(document()).validate()
+    for name in SCHEMAS:
+        jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMAS[name]})
+        validator(name)
+
+
+def test_its_routes_are_the_functions(api: ModuleType) -> None:
+    routes = [*api.app._static_routes, *api.app._dynamic_routes]
+    assert set(operations()) == {(route.method, re.sub(r"<\w+>", "{id}", route.path)) for route in routes}
+
+
+def test_its_operations_are_the_templates() -> None:
+    events = TEMPLATE["Resources"]["ApiFunction"]["Properties"]["Events"]
+    routed = {(one["Properties"]["Method"], one["Properties"]["Path"]): name for name, one in events.items()}
+    named = {route: one["operationId"] for route, one in operations().items()}
+    assert named == {route: name[0].lower() + name[1:] for route, name in routed.items()}
+    assert DOCUMENT["servers"][0]["url"].endswith("/" + TEMPLATE["Resources"]["Api"]["Properties"]["StageName"])
+
+
+def test_every_operation_wants_a_signature() -> None:
+    assert TEMPLATE["Resources"]["Api"]["Properties"]["Auth"]["DefaultAuthorizer"] == "AWS_IAM"
+    (scheme,) = DOCUMENT["components"]["securitySchemes"].values()
+    assert scheme["x-amazon-apigateway-authtype"] == "awsSigv4"
+    assert DOCUMENT["security"] == [{"sigv4": []}]
+    assert not any("security" in operation for operation in operations().values())
+
+
+def test_its_refusals_are_the_functions_each_with_its_status(api: ModuleType) -> None:
+    told = {
+        (int(status), code)
+        for operation in operations().values()
+        for status, response in operation["responses"].items()
+        if int(status) >= 400 and status not in GATEWAY
+        for code in codes(response)
+    }
+    own = {(int(status), code) for status, code in api.REFUSALS.values()} | {(404, "NoSuchRoute")}
+    assert told == {(status, code) for status, code in own if status < 500}
+    assert all(str(status) in operation["responses"] for status, _ in own - told for operation in operations().values())
+    listed = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    assert all(f"| {status} | `{code}`" in listed for status, code in told)
+
+
+def test_every_operation_may_be_refused_by_the_gateway() -> None:
+    for (method, path), operation in operations().items():
+        expected = GATEWAY if "requestBody" in operation else GATEWAY - {"413"}
+        assert set(operation["responses"]) >= expected | {"500"}, (method, path)
+
+
+def boundaries(of: str) -> list[Any]:
+    """Give, for each key of a schema, what is just in and just out of its bounds, its choices and other types."""
+    found: list[Any] = []
+
+    def look(schema: dict[str, Any], path: tuple[str, ...]) -> None:
+        for name, inner in schema.get("properties", {}).items():
+            look(inner, (*path, name))
+        if "items" in schema:
+            look(schema["items"], (*path, "[]"))
+        values: list[Any] = ["x", None, True, 5, -1, 0.5, [], {}, {"x": 1}, [{}], [RUNG] * 10, [RUNG] * 11]
+        for one in schema.get("anyOf", [schema]):
+            bounds = [one[name] for name in ("minimum", "maximum", "exclusiveMinimum") if name in one]
+            values += [bound + step for bound in bounds for step in (-1, 0, 1)] + one.get("enum", [])
+        values += ["P1D", "PT1H", "P0DT1H1M1S", "P", "PT", "P1Y", "P1D\n", "p1d", "2026-12-01T06:00:00Z", "2026-12-01"]
+        found.extend(pytest.param(path, value, id=f"{'.'.join(path)}={value!r:.30}") for value in values)
+
+    look(SCHEMAS[of], ())
+    return found
+
+
+# What another key has to be, so that a bound can be reached.
+BESIDE = {"base_seconds": {"max_seconds": 86_400}, "max_seconds": {"base_seconds": 1}}
+
+
+def at(path: tuple[str, ...], value: Any) -> Any:
+    """Give a document that has a value at a path, and what it needs beside it."""
+    for key in reversed(path):
+        if key == "[]":
+            value = [RUNG | value if isinstance(value, dict) else value]
+        else:
+            value = {key: value, **BESIDE.get(key, {})}
+    return value
+
+
+def takes(model: type[BaseModel], value: Any) -> bool:
+    """Tell whether a model takes a document."""
+    try:
+        model.model_validate(value)
+    except ValidationError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("path", "value"), boundaries("Policy"))
+def test_a_policy_is_in_the_schema_just_where_the_model_takes_it(path: tuple[str, ...], value: Any) -> None:
+    alone = {key: part for key, part in SCHEMAS["Policy"].items() if key != "dependentRequired"}
+    valid = jsonschema_rs.Draft202012Validator(alone, validate_formats=True).is_valid(at(path, value))
+    if path and path[-1] == "instance_type" and isinstance(value, str):
+        # The list of them is SageMaker's own.
+        assert valid
+    else:
+        assert valid == takes(PolicyModel, at(path, value))
+
+
+@pytest.mark.parametrize(("path", "value"), boundaries("Resumption"))
+def test_a_resumption_is_in_the_schema_just_where_the_model_takes_it(path: tuple[str, ...], value: Any) -> None:
+    assert validator("Resumption").is_valid(at(path, value)) == takes(ResumptionModel, at(path, value))
+
+
+def test_a_key_that_needs_another_is_refused_without_it() -> None:
+    values = {"deadline": "P1D", "expected_runtime": "PT1H", "changeover": 0, "return_to_spot": "never"}
+    assert SCHEMAS["Policy"]["dependentRequired"].keys() == values.keys()
+    for key, needed in SCHEMAS["Policy"]["dependentRequired"].items():
+        alone = {key: values[key]}
+        assert not validator("Policy").is_valid(alone)
+        assert problems_of(wrapped(alone)) != {}
+        whole = {"deadline": "P1D", "expected_runtime": "PT1H"} | alone
+        assert set(needed) <= set(whole)
+        assert validator("Policy").is_valid(whole)
+        assert problems_of(wrapped(whole, StoppingCondition=LONG)) == {}
+
+
+LONG = {"MaxRuntimeInSeconds": 86_400, "MaxWaitTimeInSeconds": 86_400}
+
+
+@CALM
+@given(POLICIES)
+def test_no_policy_that_is_taken_is_outside_the_schema(policy: dict[str, Any]) -> None:
+    if problems_of(wrapped(policy)) == {}:
+        assert validator("Spec").is_valid(wrapped(policy))
+    try:
+        read_resumption(json.dumps(policy).encode())
+    except InvalidSpecError:
+        return
+    assert validator("Resumption").is_valid(policy)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        request(TrainingJobName=None),
+        request(RoleArn=None),
+        request(OutputDataConfig=None),
+        request(Enviroment={}),
+        request(TrainingJobName="a b"),
+        request(TrainingJobName="x" * 55),
+        request(TrainingJobName=5),
+        request(HyperParameters=[]),
+        request(ServerlessJobConfig={}),
+        wrapped(name=None),
+        wrapped(name="-a"),
+        wrapped({"deadline": "P1D"}),
+        {"name": "a"},
+        wrapped() | {"polic": {}},
+        {},
+        [],
+        None,
+    ],
+    ids=range(17),
+)
+def test_what_is_outside_the_schema_of_a_spec_is_refused(spec: Any) -> None:
+    assert not validator("Spec").is_valid(spec)
+    with pytest.raises(InvalidSpecError):
+        read_submission(json.dumps(spec).encode(), Format.JSON, Rules(("*",), ("*",), ("*",)))
+
+
+def test_specs_that_are_taken_are_in_the_schema() -> None:
+    for spec in (request(), wrapped(), wrapped({}), wrapped(TrainingJobName="churn-2024")):
+        assert problems_of(spec) == {}
+        assert validator("Spec").is_valid(spec)
+
+
+def test_its_examples_of_specs_are_taken_and_in_the_schema() -> None:
+    examples = operations()["POST", "/runs"]["requestBody"]["content"]["application/json"]["examples"]
+    assert len(examples) >= 3
+    for example in examples.values():
+        spec = example["value"]
+        job = spec.get("training_job", spec)
+        image = job["AlgorithmSpecification"]["TrainingImage"]
+        rules = Rules((job["RoleArn"],), (image,), ("churn-*", "example-training-*"))
+        assert read_submission(json.dumps(spec).encode(), Format.JSON, rules)
+        assert validator("Spec").is_valid(spec)
+
+
+def test_its_examples_of_resumptions_are_taken_and_in_the_schema() -> None:
+    examples = operations()["POST", "/runs/{id}/resume"]["requestBody"]["content"]["application/json"]["examples"]
+    for example in examples.values():
+        assert read_resumption(json.dumps(example["value"]).encode())
+        assert validator("Resumption").is_valid(example["value"])
+
+
+@pytest.mark.parametrize("name", ["Run", "Page", "Error"])
+def test_its_examples_of_answers_are_in_their_schemas(name: str) -> None:
+    validator(name).validate(DOCUMENT["components"]["examples"][name]["value"])
