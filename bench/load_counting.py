@@ -16,6 +16,7 @@ from ministack import app  # type: ignore[import-untyped]
 from ministack.core.iam_evaluator import caller_arn  # type: ignore[import-untyped]
 from ministack.services import lambda_svc  # type: ignore[import-untyped]
 
+from bench.load_notes import FILE
 from bench.load_units import Meter, Units
 from simulator import embedded_aws
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     Answer = tuple[int, dict[str, str], bytes]
     Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Coroutine[Any, Any, Answer]]
 
-NOTES: Final = "notes.jsonl"
 COUNTED: Final = ("dynamodb", "s3", "sqs", "events")
 _FUNCTION: Final = ":assumed-role/"
 
@@ -118,7 +118,7 @@ def noting(execute: Callable[..., dict[str, Any]], notebook: Notebook) -> Callab
 
 def main() -> None:
     """Run MiniStack in the foreground."""
-    notebook, meter = Notebook(Path(NOTES)), Meter()
+    notebook, meter = Notebook(Path(FILE)), Meter()
     for service in COUNTED:
         app.SERVICE_HANDLERS[service] = counting(service, app.SERVICE_HANDLERS[service], notebook, meter)
     lambda_svc._execute_function_dispatch = noting(lambda_svc._execute_function_dispatch, notebook)  # noqa: SLF001

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+FILE: Final = "notes.jsonl"  # in the working folder of MiniStack
 STATE_CHANGE: Final = "SageMaker Training Job State Change"
 _ATTEMPT: Final = "-relay-"
 _DECIDED_ON: Final = "JobChanged"

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from bench import load_notes, load_plan
-from bench.load_counting import NOTES
 from bench.load_figures import Window
 from bench.load_processes import Processes
 from bench.load_waiting import eventually
@@ -66,7 +65,7 @@ class Play:
     most_waiting: int = 0
 
     def __post_init__(self) -> None:
-        self.notes = Reader(Path(self.stack.folder) / NOTES)
+        self.notes = Reader(Path(self.stack.folder) / load_notes.FILE)
         self.processes = Processes(self.stack)
 
     def prepare(self) -> None:
