@@ -111,4 +111,6 @@ def _refusal(status: HTTPStatus, code: str, message: str, details: list[Any]) ->
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request."""
+    # Who may stop one run may stop each: the log tells who did.
+    logger.append_keys(caller=event.get("requestContext", {}).get("identity", {}).get("userArn"))
     return app.resolve(event, context)

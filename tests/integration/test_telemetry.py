@@ -185,3 +185,21 @@ def test_a_message_that_fails_is_logged_with_its_run_and_the_next_one_without(
     assert failed["run_id"] == "churn"
     assert "InternalFailure" in failed["exception"]
     assert "run_id" not in unreadable
+
+
+def test_every_line_about_a_request_tells_whose_it_was(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.aws.simulator.play(default=LONG)
+    context = document("api/stop-run")["requestContext"]
+    maria = context["identity"]["userArn"]
+    ana = maria.replace("maria", "ana")
+    stack.call("create-run")
+    stack.call("stop-run", requestContext=context | {"identity": context["identity"] | {"userArn": ana}})
+    stack.call("create-run", "{")
+    _, lines = printed(capsys)
+    told = [(line.get("observation") or line["message"], line["caller"]) for line in lines]
+    assert told == [
+        ("Submitted", maria),
+        ("Launched", maria),
+        ("StopRequested", ana),
+        ("the request is refused", maria),
+    ]
