@@ -3,6 +3,9 @@ PYTHON ?= python3
 ENV    ?= dev
 BIN    := .venv/bin
 STAMP  := .venv/.requirements
+# checkov pins what the other tools want in other versions, so it has an environment of its own.
+CHECKOV_STAMP := .venv-checkov/.requirements
+CHECKOV := .venv-checkov/bin/checkov --framework cloudformation --skip-download --compact --quiet
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The Python that builds the layers is the one they run on.
@@ -11,7 +14,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench-load bench-policy mutate test unit e2e sam-local check build deploy lock format clean
+.PHONY: help setup demo bench-load bench-policy mutate test unit e2e sam-local check checkov build deploy lock format clean
 
 help: ## list what there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +56,11 @@ check: setup ## lint, types, import rules, template, then all tests: what CI run
 	$(SAM) validate --lint
 	@$(MAKE) --no-print-directory test
 
+checkov: setup $(CHECKOV_STAMP) ## hold the template to checkov's rules, as SAM and as the CloudFormation that comes of it
+	@mkdir -p .local
+	@$(BIN)/python -m tests.security.translated > .local/translated.json
+	$(CHECKOV) --file template.yaml .local/translated.json
+
 build: setup ## build the functions and layers for AWS
 	$(SAM) build --parameter-overrides PythonRuntime=$(RUNTIME)
 
@@ -64,6 +72,7 @@ lock: setup ## pin the requirements anew (UPGRADE=1 takes newer versions)
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
 	$(LOCK) requirements/uv.in -c requirements/dev.txt -o requirements/uv.txt
 	$(LOCK) requirements/layer.in -c requirements/dev.txt -o layers/dependencies/requirements.txt
+	$(LOCK) requirements/checkov.in -o requirements/checkov.txt
 
 format: setup ## format the code, and mend what can be mended
 	$(BIN)/ruff format
@@ -82,4 +91,10 @@ $(STAMP): requirements/uv.txt requirements/dev.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt >&2
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt >&2
+	@touch $@
+
+$(CHECKOV_STAMP): requirements/checkov.txt | $(STAMP)
+	@echo "Setting up .venv-checkov" >&2
+	@test -x .venv-checkov/bin/python || $(BIN)/python -m venv --without-pip .venv-checkov >&2
+	@$(BIN)/uv pip sync --quiet --require-hashes --python .venv-checkov/bin/python requirements/checkov.txt >&2
 	@touch $@
