@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench import load_figures, load_floor, load_plan, load_processes, load_report, load_tick
 from bench.load_play import BadEndError, Play
+from bench.load_units import item_bytes
 from bench.load_waiting import TooSlowError
 from simulator import embedded
 
@@ -87,12 +88,16 @@ def measure(stack: Stack, load: Load, options: argparse.Namespace, narrator: Con
         figures = _under_load(play, load)
         progress.update(bar, description="The tick, and starts")
         ended = play.item(load_plan.names("load", 1)[0])
-        ticking = load_tick.Ticking(stack, play.notes)
         ticks = load_tick.compare(
-            ticking, ended, already=play.ended, many=options.ended, opened=options.open, due=options.open // DUE
+            load_tick.Ticking(play),
+            ended,
+            already=play.ended,
+            many=options.ended,
+            opened=options.open,
+            due=options.open // DUE,
         )
         starts = {name: load_processes.starts(stack, name) for name in STARTED}
-    return load_report.Report(figures, calm, floors, ticks, starts, os.cpu_count() or 1)
+    return load_report.Report(figures, calm, floors, ticks, starts, item_bytes(ended), os.cpu_count() or 1)
 
 
 def _under_load(play: Play, load: Load) -> LoadFigures:
@@ -108,7 +113,7 @@ def _floors(play: Play) -> dict[str, FloorFigures]:
 
 
 def _floor(play: Play, name: str, variables: dict[str, str]) -> FloorFigures:
-    floor, detail = load_floor.deploy(play.stack, name, variables, play.notes), play.detail()
+    floor, detail = load_floor.deploy(play, name, variables), play.detail()
     floor.burst(FLOOR_BURST // 10, detail)  # starts it
     before = play.processes.look()
     rate = floor.burst(FLOOR_BURST, detail)

@@ -102,12 +102,14 @@ def quantiles(seconds: Sequence[float]) -> Quantiles:
 def sagemaker_calls(log: Iterable[Mapping[str, Any]]) -> tuple[Counter[str], Counter[str]]:
     """Count the calls to SageMaker that `submit` made, and those that `observe` made, by the simulator's log.
 
-    The simulator does not know who calls: `submit` launches first attempts, and everything else is `observe`'s.
+    The simulator does not know who calls: `submit` launches first attempts, and everything else is `observe`'s, even a
+    first attempt launched once more, because an event of it has come before its launch was saved.
     """
     submit: Counter[str] = Counter()
     observe: Counter[str] = Counter()
     for call in log:
-        first = call["operation"] == CREATE and str(call["job_name"]).endswith(FIRST_ATTEMPT)
+        launched = call["operation"] == CREATE and call["outcome"] == "ok"
+        first = launched and str(call["job_name"]).endswith(FIRST_ATTEMPT)
         (submit if first else observe)[f"sagemaker.{call['operation']}"] += 1
     return submit, observe
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bench.load_notes import Invocation, Notes
-    from simulator.embedded import Stack
+    from bench.load_play import Play
 
 SOURCE: Final = "bench.floor"
 # Items are many, so that two workers seldom want the same one.
@@ -37,7 +37,7 @@ class Floor:
     """A function at the end of its own queue."""
 
     name: str
-    stack: Stack
+    client: Callable[[str], Any]
     notes: Callable[[], Notes]
 
     def handled(self) -> tuple[Invocation, ...]:
@@ -46,7 +46,7 @@ class Floor:
 
     def send(self, count: int, detail: Mapping[str, Any]) -> None:
         """Put events as fast as EventBridge takes them."""
-        events = self.stack.client("events")
+        events = self.client("events")
         for first in range(0, count, _PUT_AT_ONCE):
             numbers = range(first, min(first + _PUT_AT_ONCE, count))
             details = (json.dumps({**detail, "item": f"floor-{number % ITEMS}"}) for number in numbers)
@@ -83,17 +83,17 @@ def durations(one: Invocation) -> tuple[float, ...]:
     return tuple(at - message.sent for message, at in zip(one.messages, done, strict=True))
 
 
-def deploy(stack: Stack, name: str, variables: Mapping[str, str], notes: Callable[[], Notes]) -> Floor:
+def deploy(play: Play, name: str, variables: Mapping[str, str]) -> Floor:
     """Create a function of the floor, its queue and its rule, alike to `observe` in all but its code."""
-    sqs, events, lambdas = stack.client("sqs"), stack.client("events"), stack.client("lambda")
+    sqs, events, lambdas = (play.client(service) for service in ("sqs", "events", "lambda"))
     url = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "360"})["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(Name=name, EventPattern=json.dumps({"source": [SOURCE], "detail-type": [name]}))
     events.put_targets(Rule=name, Targets=[{"Id": "floor", "Arn": arn}])
-    observe = lambdas.get_function_configuration(FunctionName=stack.outputs["ObserveFunction"])
+    observe = lambdas.get_function_configuration(FunctionName=play.stack.outputs["ObserveFunction"])
     lambdas.create_function(
         FunctionName=name,
-        Role=_role(stack, name),
+        Role=_role(play.client("iam"), name),
         Code={"ZipFile": _zipped()},
         Environment={"Variables": dict(variables)},
         Layers=[layer["Arn"] for layer in observe["Layers"]],
@@ -106,11 +106,10 @@ def deploy(stack: Stack, name: str, variables: Mapping[str, str], notes: Callabl
         ScalingConfig={"MaximumConcurrency": 2},
         FunctionResponseTypes=["ReportBatchItemFailures"],
     )
-    return Floor(name, stack, notes)
+    return Floor(name, play.client, play.notes)
 
 
-def _role(stack: Stack, name: str) -> str:
-    iam = stack.client("iam")
+def _role(iam: Any, name: str) -> str:
     trust = json.dumps({"Version": "2012-10-17", "Statement": [_TRUST]})
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     iam.put_role_policy(

@@ -6,6 +6,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,22 +60,25 @@ class Play:
     stack: Stack
     attempts: int
     tell: Callable[[int], None] = lambda _: None
+    client: Callable[[str], Any] = field(init=False)
     notes: Reader = field(init=False)
     processes: Processes = field(init=False)
     ended: int = 0
     most_waiting: int = 0
 
     def __post_init__(self) -> None:
+        # A new client takes longer than many a call.
+        self.client = cache(self.stack.client)
         self.notes = Reader(Path(self.stack.folder) / load_notes.FILE)
         self.processes = Processes(self.stack)
 
     def prepare(self) -> None:
         """Have a bucket for checkpoints, and prices, as a real stack has."""
-        s3 = self.stack.client("s3")
+        s3 = self.client("s3")
         s3.create_bucket(Bucket=load_plan.BUCKET)
         prices = {"prices": {"ml.m5.xlarge": {"on_demand_usd": 0.23, "spot_usd": 0.09}}}
         s3.put_object(Bucket=load_plan.BUCKET, Key=load_plan.PRICES, Body=json.dumps(prices).encode())
-        answer = self.stack.client("lambda").invoke(FunctionName=self.stack.outputs["PricesFunction"])
+        answer = self.client("lambda").invoke(FunctionName=self.stack.outputs["PricesFunction"])
         if "FunctionError" in answer:
             message = f"the prices can't be read: {answer['Payload'].read()!r}"
             raise BadEndError(message)
@@ -82,7 +86,7 @@ class Play:
     def runs(self, prefix: str, count: int) -> Window:
         """Submit that many runs at once, wait until all has come to rest, and give what was noted."""
         names = load_plan.names(prefix, count)
-        s3 = self.stack.client("s3")
+        s3 = self.client("s3")
         with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
             for key in map(load_plan.checkpoint_key, names):
                 pool.submit(s3.put_object, Bucket=load_plan.BUCKET, Key=key, Body=b"{}")
@@ -104,7 +108,7 @@ class Play:
     def item(self, name: str) -> dict[str, Any]:
         """Give a run as it is stored."""
         key = {"id": {"S": name}}
-        answer = self.stack.client("dynamodb").get_item(TableName=self.stack.outputs["TableName"], Key=key)
+        answer = self.client("dynamodb").get_item(TableName=self.stack.outputs["TableName"], Key=key)
         item: dict[str, Any] = answer["Item"]
         return item
 
@@ -138,7 +142,7 @@ class Play:
 
     def _count(self, status: str) -> int:
         pages = (
-            self.stack.client("dynamodb")
+            self.client("dynamodb")
             .get_paginator("query")
             .paginate(
                 TableName=self.stack.outputs["TableName"],
@@ -155,7 +159,7 @@ class Play:
         """Count the messages of a queue, be they in the hands of a function."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         url = self.stack.outputs[queue]
-        found = self.stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        found = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return sum(int(found[name]) for name in names)
 
     def _simulator_calls(self) -> list[dict[str, Any]]:

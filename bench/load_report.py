@@ -19,19 +19,24 @@ if TYPE_CHECKING:
     from bench.load_tick import Tick
 
 FILE: Final = "load.json"
+_WIDTH: Final = 90
 NOTHING: Final = "nothing"
 ITEM: Final = "one item read and written"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All figures of one run of the benchmark; ``calm`` is from event to decision where nothing is in the way."""
+    """All figures of one run of the benchmark.
+
+    ``calm`` is from event to decision where nothing is in the way; ``item_bytes`` is the size of a run that has ended.
+    """
 
     load: LoadFigures
     calm: Quantiles
     floors: dict[str, FloorFigures]
     ticks: tuple[Tick, Tick]
     starts: dict[str, Starts]
+    item_bytes: int
     cores: int
 
     def ratios(self) -> dict[str, float]:
@@ -75,7 +80,7 @@ def tables(report: Report) -> tuple[Table, ...]:
 
 
 def _laid_out(title: str, rows: Iterable[tuple[str, str]]) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False)
+    table = Table(title=title, title_justify="left", show_header=False, min_width=_WIDTH)
     table.add_column()
     table.add_column(justify="right")
     for row in rows:
@@ -98,6 +103,7 @@ def _load(report: Report) -> list[tuple[str, str]]:
         ("invocations that failed", str(load.submit.failed + load.observe.failed)),
         ("dead letters", str(load.dead_letters)),
         ("read and write units an event", f"{load.observe.read_units:.2f}, {load.observe.write_units:.2f}"),
+        ("bytes of a run that has ended", str(report.item_bytes)),
         ("CPU ms of observe an event", f"{load.observe.cpu_ms:.1f}"),
         *((f"floor, {name}: events a second", f"{one.events_per_second:.1f}") for name, one in report.floors.items()),
         *((f"floor, {name}: calm", _seconds(one.calm_seconds)) for name, one in report.floors.items()),

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from bench.load_waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
-    from bench.load_notes import Invocation, Notes
-    from simulator.embedded import Stack
+    from bench.load_notes import Invocation
+    from bench.load_play import Play
 
 SCHEDULE: Final = "EveryMinute"
 _TICKS: Final = 7
@@ -68,32 +68,28 @@ def _named(item: dict[str, Any], name: str) -> dict[str, Any]:
 class Ticking:
     """A stack whose tick is invoked by hand, and in which nobody observes what it queues."""
 
-    stack: Stack
-    notes: Callable[[], Notes]
-
-    @property
-    def table(self) -> str:
-        """The table of runs."""
-        return self.stack.outputs["TableName"]
+    play: Play
 
     def begin(self) -> None:
         """Stop the schedule and `observe`, and let what they have begun end."""
-        schedules, lambdas = self.stack.client("scheduler"), self.stack.client("lambda")
+        schedules, lambdas = self.play.client("scheduler"), self.play.client("lambda")
         for listed in schedules.list_schedules()["Schedules"]:
             if SCHEDULE in listed["Name"]:
                 found = schedules.get_schedule(Name=listed["Name"])
                 kept = {key: found[key] for key in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
                 schedules.update_schedule(**kept, State="DISABLED")
-        function = self.stack.outputs["ObserveFunction"]
+        function = self.play.stack.outputs["ObserveFunction"]
         for mapping in lambdas.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]:
             lambdas.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
 
     def fill(self, items: Iterable[dict[str, Any]]) -> None:
         """Write items, as many at a time as DynamoDB takes."""
-        dynamodb = self.stack.client("dynamodb")
+        dynamodb = self.play.client("dynamodb")
         for batch in batches(items, _PUT_AT_ONCE):
             requests = [{"PutRequest": {"Item": item}} for item in batch]
-            if dynamodb.batch_write_item(RequestItems={self.table: requests})["UnprocessedItems"]:
+            if dynamodb.batch_write_item(RequestItems={self.play.stack.outputs["TableName"]: requests})[
+                "UnprocessedItems"
+            ]:
                 raise RuntimeError("MiniStack did not write all of a batch")
 
     def measure(self, table: Table) -> Tick:
@@ -102,8 +98,8 @@ class Ticking:
         for _ in range(_TICKS):
             tick = self._invoked()
             seconds.append(tick.ended - tick.began)
-            self.stack.client("sqs").purge_queue(QueueUrl=self.stack.outputs["ObserveQueueUrl"])
-        calls = self.notes().of(self.stack.outputs["TickFunction"]).calls
+            self.play.client("sqs").purge_queue(QueueUrl=self.play.stack.outputs["ObserveQueueUrl"])
+        calls = self.play.notes().of(self.play.stack.outputs["TickFunction"]).calls
         made = [call for call in calls if tick.began <= call.at <= tick.ended]
         return Tick(
             table=table,
@@ -115,12 +111,12 @@ class Ticking:
         )
 
     def _invoked(self) -> Invocation:
-        function = self.stack.outputs["TickFunction"]
-        before = len(self.notes().of(function).invocations)
-        answer = self.stack.client("lambda").invoke(FunctionName=function)
+        function = self.play.stack.outputs["TickFunction"]
+        before = len(self.play.notes().of(function).invocations)
+        answer = self.play.client("lambda").invoke(FunctionName=function)
         if "FunctionError" in answer:
             raise RuntimeError(f"the tick failed: {answer['Payload'].read()!r}")
-        return eventually("the tick's note", lambda: self.notes().of(function).invocations[before:] or None)[-1]
+        return eventually("the tick's note", lambda: self.play.notes().of(function).invocations[before:] or None)[-1]
 
 
 def queued(log: str) -> int:

@@ -25,10 +25,10 @@ from tests.bench.noted import call, decided, invocation
 FUNCTIONS = {"submit": "stack-Submit", "observe": "stack-Observe"}
 SUBMIT, OBSERVE = FUNCTIONS.values()
 CREATED = [
-    {"operation": "CreateTrainingJob", "job_name": "a-relay-01"},
-    {"operation": "CreateTrainingJob", "job_name": "b-relay-01"},
-    {"operation": "CreateTrainingJob", "job_name": "a-relay-02"},
-    {"operation": "DescribeTrainingJob", "job_name": "a-relay-01"},
+    {"operation": "CreateTrainingJob", "job_name": "a-relay-01", "outcome": "ok"},
+    {"operation": "CreateTrainingJob", "job_name": "b-relay-01", "outcome": "ok"},
+    {"operation": "CreateTrainingJob", "job_name": "b-relay-01", "outcome": "ResourceInUse"},
+    {"operation": "DescribeTrainingJob", "job_name": "a-relay-01", "outcome": "ok"},
 ]
 NOTES = [
     invocation(SUBMIT, 100, 102, [(100, None), (100, None)]),
@@ -57,7 +57,7 @@ def report() -> Report:
         for ended, seconds in ((2, 0.02), (1002, 0.03))
     )
     starts = {"Observe": Starts(as_deployed=40.0, compiled=12.0)}
-    return Report(figures(), Quantiles(1, 2, 3, 100), {load_report.NOTHING: floor}, (few, many), starts, 2)
+    return Report(figures(), Quantiles(1, 2, 3, 100), {load_report.NOTHING: floor}, (few, many), starts, 5000, 2)
 
 
 def test_what_a_function_takes_is_told_for_each_of_its_messages() -> None:
@@ -74,7 +74,7 @@ def test_what_a_function_takes_is_told_for_each_of_its_messages() -> None:
     assert (observe.cpu_ms, observe.invocation_ms) == (150, 4000)
 
 
-def test_first_launches_are_those_of_submit() -> None:
+def test_the_one_launch_of_a_first_attempt_that_succeeds_is_that_of_submit() -> None:
     assert figures().submit.calls == {
         "dynamodb.TransactWriteItems": 0.5,
         "s3.GetObject": 1.0,
