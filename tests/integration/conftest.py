@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from moto import backends
 
 from spot_relay import bootstrap
 from tests.integration.sagemakers import Memory, Simulated
-from tests.integration.servers import SERVICES, Servers
-from tests.integration.stack import Stack
+from tests.integration.servers import running
+from tests.security.watched import WatchedStack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.integration.sagemakers import World
     from tests.integration.scenes import End, How, Scene
+    from tests.integration.servers import Servers
+    from tests.integration.stack import Stack
 
 # So that what it asserts is told as a test's own assertions are; it has to be asked for before the import.
 pytest.register_assert_rewrite("tests.integration.scenes")
@@ -25,22 +26,8 @@ pytest.register_assert_rewrite("tests.integration.scenes")
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """Both servers; they end with the session."""
-    with pytest.MonkeyPatch.context() as patch:
-        # moto looks through its folders at each request, a fifth of the time that one takes.
-        modules = tuple(backends.list_of_moto_modules())
-        patch.setattr(backends, "list_of_moto_modules", lambda: modules)
-        yield from _running()
-
-
-def _running() -> Iterator[Servers]:
-    with pytest.MonkeyPatch.context() as patch:
-        running = Servers()
-        for name, value in running.environment().items():
-            patch.setenv(name, value)
-        for service in SERVICES:
-            running.client(service)
-    yield running
-    running.close()
+    with running() as both:
+        yield both
 
 
 @pytest.fixture
@@ -54,12 +41,16 @@ def aws(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Servers:
 
 
 @pytest.fixture
-def stack(aws: Servers, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """The stack, deployed in it, at the time at which the story of the event documents begins."""
-    deployed = Stack(aws)
+def stack(aws: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """The stack, deployed in it, at the time at which the story of the event documents begins.
+
+    Its functions have the rights of their roles. They may be refused the listing of a bucket: of some training's data.
+    """
+    deployed = WatchedStack(aws)
     for name, value in deployed.environment().items():
         monkeypatch.setenv(name, value)
-    return deployed
+    yield deployed
+    assert [str(request) for _, request in deployed.watch.refused if request.action != "s3:ListBucket"] == []
 
 
 @pytest.fixture

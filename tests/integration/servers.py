@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import urllib.request
+from contextlib import contextmanager
 from functools import cache
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from moto import backends
 from moto.server import ThreadedMotoServer
 
 from simulator.audit import AuditLog
@@ -17,7 +20,7 @@ from simulator.service import Account, SageMaker
 from spot_relay import bootstrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
 HOST = "127.0.0.1"
@@ -118,3 +121,20 @@ class Servers:
 
 
 SERVICES = ("dynamodb", "s3", "sqs", "events", "sagemaker")
+
+
+@contextmanager
+def running() -> Iterator[Servers]:
+    """Start both, give them with their clients made, and stop both."""
+    with pytest.MonkeyPatch.context() as patch:
+        # moto looks through its folders at each request, a fifth of the time that one takes.
+        modules = tuple(backends.list_of_moto_modules())
+        patch.setattr(backends, "list_of_moto_modules", lambda: modules)
+        servers = Servers()
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in servers.environment().items():
+                environment.setenv(name, value)
+            for service in SERVICES:
+                servers.client(service)
+        yield servers
+        servers.close()

