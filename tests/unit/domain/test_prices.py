@@ -38,7 +38,7 @@ def test_a_price_file_tells_prices_by_instance_type_and_of_spot_where_it_knows_t
         *("", "prices:", "{", '{"prices": {"ml.p3.2xlarge": {"on_demand_usd": 3,825}}}'),
         *("[" * 100_000, '{"prices": ' + "9" * 5000 + "}", "\ufeff{}"),
     ],
-    ids=lambda text: text[:40],
+    ids=lambda text: text.lstrip("\ufeff")[:40] or "nothing",
 )
 def test_a_text_that_is_no_json_is_refused(text: str) -> None:
     assert "no JSON" in refusal(text)
