@@ -191,6 +191,18 @@ def test_warm_pools_and_instance_preferences_are_refused_with_spot_only() -> Non
     assert set(problems_of(request(ResourceConfig=preferring))) == {"ResourceConfig.InstancePreferences"}
 
 
+def test_training_plans_are_refused_since_no_role_of_the_stack_may_use_one() -> None:
+    plan = "arn:aws:sagemaker:us-east-1:111122223333:training-plan/mine"
+    on_demand: dict[str, Any] = {"EnableManagedSpotTraining": None, "StoppingCondition": None}
+    reserved = {**request()["ResourceConfig"], "TrainingPlanArn": plan}
+    found = problems_of(request(ResourceConfig=reserved, **on_demand))
+    assert set(found) == {"ResourceConfig.TrainingPlanArn"}
+    preferring = [{"InstanceType": "ml.m5.large"}, {"InstanceType": "ml.m5.large", "TrainingPlanArns": [plan]}]
+    resources = {"VolumeSizeInGB": 1, "InstancePreferences": preferring}
+    found = problems_of(request(ResourceConfig=resources, **on_demand))
+    assert set(found) == {"ResourceConfig.InstancePreferences[1].TrainingPlanArns"}
+
+
 def test_instance_groups_stand_for_type_and_count() -> None:
     group = {"InstanceGroupName": "a", "InstanceType": "ml.m5.large", "InstanceCount": 1}
     assert problems_of(request(ResourceConfig={"VolumeSizeInGB": 1, "InstanceGroups": [group]})) == {}

@@ -152,6 +152,7 @@ def _check_resources(job: Mapping[str, Any], path: str, problems: Problems, *, h
     for key, refused in (("KeepAlivePeriodInSeconds", spot or has_spot_rung), ("InstancePreferences", spot)):
         if refused and key in resources:
             problems.add(child(path, key), "SageMaker does not combine this with Managed Spot: remove it.")
+    _check_plans(resources, path, problems)
     if resources.get("InstanceGroups") or resources.get("InstancePreferences"):
         return
     for key in ("InstanceType", "InstanceCount"):
@@ -159,6 +160,17 @@ def _check_resources(job: Mapping[str, Any], path: str, problems: Problems, *, h
             problems.missing(child(path, key), "The key is missing: add it (or InstanceGroups).")
     if resources.get("InstanceCount") == 0 and resources["InstanceCount"] is not False:
         problems.add(child(path, "InstanceCount"), "Found 0 (an integer), and a job needs at least 1 instance.")
+
+
+def _check_plans(resources: Mapping[str, Any], path: str, problems: Problems) -> None:
+    """Refuse reserved capacity: a launch into it asks for a right on the plan, and the functions have none."""
+    places = [child(path, "TrainingPlanArn")] if "TrainingPlanArn" in resources else []
+    preferences = resources.get("InstancePreferences")
+    for index, one in enumerate(preferences if isinstance(preferences, list) else []):
+        if isinstance(one, dict) and "TrainingPlanArns" in one:
+            places.append(f"{child(path, 'InstancePreferences')}[{index}].TrainingPlanArns")
+    for place in places:
+        problems.add(place, "Spot Relay has no right to use training plans: remove it.")
 
 
 def _check_times(job: Mapping[str, Any], path: str, problems: Problems, *, has_spot_rung: bool) -> None:
