@@ -7,7 +7,9 @@ from contextlib import suppress
 import pytest
 
 from spot_relay.domain.observation import CanaryChanged, Due, Launched, Overtaken, Refused, RoomFreed
+from spot_relay.domain.policy import Policy
 from spot_relay.domain.refusal import Refusal
+from spot_relay.domain.run import RunStatus
 from spot_relay.service import RejectedError
 from tests.unit.worlds import World, submission
 
@@ -230,3 +232,30 @@ def test_an_end_that_is_final(status: str, secondary: str, failure: str | None, 
     world.tell(1, status, secondary, failure_reason=failure)
     assert log(world) == [ACCEPTED, LAUNCHED, f"JobChanged: {told}"]
     assert world.run().reason == told
+
+
+def test_a_job_that_ran_for_all_its_time_and_kept_nothing() -> None:
+    world = World()
+    world.service.submit(submission(Policy(relaunch_on_max_runtime=True)))
+    world.trains(1)
+    world.tell(1, "Stopped", "MaxRuntimeExceeded", training_seconds=600)
+    assert log(world)[-1] == (
+        "JobChanged: churn-relay-01: MaxRuntimeInSeconds was exceeded; the attempt left no checkpoint newer than its "
+        "beginning, so another would end the same way"
+    )
+
+
+def test_a_job_that_is_gone_when_its_run_is_stopped() -> None:
+    world = submitted()
+    world.service.stop("churn")
+    world.jobs.jobs.clear()
+    world.clock.passes(301)
+    stopping = world.run()
+    log(world)
+    assert world.advance(world.event(1, "Completed", "Completed")) == stopping
+    world.tick()
+    assert log(world) == [
+        "JobChanged: the event speaks of a job that is not this run's: churn-relay-01",
+        "Due: stopped by request before a job was created",
+    ]
+    assert world.run().status is RunStatus.STOPPED

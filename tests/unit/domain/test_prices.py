@@ -62,7 +62,14 @@ def test_a_file_without_a_price_is_refused(listed: str) -> None:
     assert f"prices is {listed}; write an object" in refusal(f'{{"prices": {listed}}}')
 
 
-@pytest.mark.parametrize("text", ['{"prices": {}, "prices": {}}', '{"prices": {"prices": {}, "prices": {}}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"prices": {}, "prices": {}}',
+        '{"prices": {"prices": {}, "prices": {}}}',
+        '{"currency": "USD", "prices": {}, "prices": {}}',
+    ],
+)
 def test_what_is_there_twice_is_refused(text: str) -> None:
     assert refusal(text) == "prices is there twice; keep one of them"
 
@@ -87,6 +94,10 @@ def test_what_is_no_price_is_named_with_what_it_is(key: str, value: Any) -> None
     assert refusal_of({"on_demand_usd": 3.8, key: value}).startswith(
         f"prices.ml.p3.2xlarge.{key} is {json.dumps(value)}; write a number above 0, to 10000: USD"
     )
+
+
+def test_the_highest_price_is_one() -> None:
+    assert read_prices('{"prices": {"ml.p3.2xlarge": {"on_demand_usd": 10000}}}') == {"ml.p3.2xlarge": Price(10_000.0)}
 
 
 def test_a_missing_or_unknown_field_is_named() -> None:

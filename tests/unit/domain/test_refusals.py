@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from spot_relay.domain.decision import decide
+from spot_relay.domain.facts import Facts
 from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.observation import Due, Refused
+from spot_relay.domain.observation import Due, Refused, RoomFreed
 from spot_relay.domain.pace import Demand
 from spot_relay.domain.policy import Backoff, Policy, ReturnToSpot, Rung
 from spot_relay.domain.refusal import Refusal
@@ -58,6 +60,28 @@ def test_a_throttled_launch_is_tried_again_when_the_pace_asks_for_on_demand_and_
     assert run.check_at == world.clock() + timedelta(seconds=9000)
 
 
+def test_a_throttled_launch_of_a_run_behind_its_pace_has_five_minutes_all_the_same() -> None:
+    world = World()
+    world.jobs.refusals = [(Refusal.THROTTLED, "Rate exceeded.")]
+    slow = replace(deadline(9000, changeover_seconds=60), backoff=Backoff(20 * HOUR, 20 * HOUR))
+    run = world.service.submit(submission(slow))
+    assert run.current.placement.market is Market.SPOT
+    assert run.check_at == world.clock() + timedelta(seconds=300)
+
+
+def test_the_backoff_doubles_with_each_error_of_sagemaker_in_a_row() -> None:
+    world = World()
+    world.draw = 0.5
+    world.service.submit(submission())
+    waits = []
+    for number in range(1, 5):
+        run = world.tell(number, "Failed", "Failed", failure_reason="InternalServerError: We encountered")
+        assert run.check_at is not None
+        waits.append((run.check_at - world.clock()).total_seconds())
+        world.passes(300)
+    assert waits == [15, 30, 60, 120]
+
+
 def test_a_quota_that_is_too_small_for_a_run_that_is_being_stopped_sends_it_nowhere_else() -> None:
     world = World()
     world.jobs.refusals = [(Refusal.THROTTLED, "Rate exceeded.")]
@@ -74,9 +98,13 @@ def test_a_refusal_for_good_gives_back_the_slot_that_a_launch_without_an_answer_
     crowd.jobs.hiccups = ["down"]
     crowd.submit("first")
     assert crowd.holders() == {"first-relay-01"}
+    crowd.on_demand("on-demand")
+    assert crowd.trying("on-demand") == "LimitReached"
     crowd.jobs.refusals = [(Refusal.INVALID, "No such role.")]
-    crowd.minutes(1)
+    crowd.world.clock.passes(15)
+    crowd.world.service.advance("first", Due())
     assert crowd.run("first").status is RunStatus.FAILED
+    assert crowd.woken() == ["on-demand"], "a slot serves both markets"
     assert crowd.holders() == set()
 
 
@@ -137,12 +165,12 @@ def test_a_run_that_no_on_demand_quota_can_hold_goes_on_waiting_for_room() -> No
     world.jobs.refusals = [full] * 1000
     world.service.submit(submission(deadline(5 * HOUR, return_to_spot=ReturnToSpot.NEVER)))
     world.passes(9000 - 60)
-    world.jobs.refusals = [closed, full, full, full]
+    world.jobs.refusals = [closed, *[full] * 1000]
     world.passes(60)
     assert world.run().closed == (Placement(M5, 1, Market.ON_DEMAND),)
     world.telemetry.reasons.clear()
-    run = world.passes(60)
-    assert log(world)[0] == "Due: the launch is tried again"
+    run = world.passes(15 * 60)
+    assert {line for line in log(world) if line.startswith("Due")} == {"Due: the launch is tried again"}
     assert (run.current.placement, run.current.waits_for_room) == (SPOT_M5, True)
     assert run.updated_at == world.clock()
 
@@ -174,3 +202,12 @@ def test_a_run_that_waits_for_room_behind_its_pace_is_looked_at_no_sooner_than_i
     world.store.runs["churn"] = replace(run, check_at=world.clock())
     run = world.advance(Due())
     assert run.check_at == world.clock() + timedelta(seconds=30)
+
+
+def test_a_launch_that_is_owed_is_due_again_once_no_function_can_be_at_it() -> None:
+    world = World()
+    world.jobs.refusals = [(Refusal.QUOTA_FULL, FULL)]
+    run = world.service.submit(submission())
+    decision = decide(run, Facts(RoomFreed()), world.clock())
+    assert (decision.owes.launch, decision.run.status) == (1, RunStatus.PENDING)
+    assert decision.run.check_at == world.clock() + timedelta(seconds=90)

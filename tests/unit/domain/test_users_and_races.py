@@ -199,6 +199,7 @@ def test_an_event_of_an_earlier_attempt_changes_nothing_and_costs_no_describe(wo
     described = len(world.jobs.described)
     run = world.run()
     assert world.advance(world.event(1, "Stopped", "MaxWaitTimeExceeded")) == run
+    assert world.advance(world.event(1, "InProgress", "Training")) == run
     assert len(world.jobs.described) == described
 
 

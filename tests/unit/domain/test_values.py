@@ -13,8 +13,10 @@ from spot_relay.domain.acceptance import accept
 from spot_relay.domain.accounting import account_of
 from spot_relay.domain.ending import Outcome, failure, outcome_of
 from spot_relay.domain.job import (
+    Checkpoint,
     Job,
     Market,
+    Placement,
     Transition,
     attempt_name,
     canary_name,
@@ -24,7 +26,7 @@ from spot_relay.domain.job import (
 from spot_relay.domain.launch import launch_request
 from spot_relay.domain.policy import Backoff
 from spot_relay.domain.refusal import Refusal, parse_quota, quota_refusal
-from spot_relay.domain.run import placement_of
+from spot_relay.domain.run import Attempt, placement_of
 from tests.fakes import NOON
 from tests.unit.worlds import TRAINING_JOB, submission
 
@@ -155,3 +157,29 @@ def test_a_launch_request_is_the_users_job_but_for_its_name_and_tags() -> None:
     run = accept(submission(), "one", NOON)
     request = launch_request(run, run.current)
     assert {key: value for key, value in request.items() if key not in {"TrainingJobName", "Tags"}} == TRAINING_JOB
+
+
+ATTEMPT = Attempt(1, "churn-relay-01", Placement("ml.m5.xlarge", 1, Market.SPOT), NOON, "Submitted")
+
+
+def test_an_attempt_began_when_its_job_was_created_or_as_near_to_that_as_is_known() -> None:
+    launched, created = NOON + timedelta(seconds=1), NOON + timedelta(seconds=2)
+    assert ATTEMPT.began_at == NOON
+    assert replace(ATTEMPT, launched_at=launched).began_at == launched
+    assert replace(ATTEMPT, launched_at=launched, created_at=created).began_at == created
+    assert replace(ATTEMPT, created_at=created).began_at == created
+
+
+@pytest.mark.parametrize(("seconds", "progress"), [(-1, False), (0, True), (1, True)])
+def test_a_checkpoint_as_new_as_the_beginning_of_an_attempt_is_progress_for_s3_counts_whole_seconds(
+    seconds: int, progress: bool
+) -> None:
+    saved = Checkpoint("b", NOON + timedelta(seconds=seconds))
+    assert replace(ATTEMPT, checkpoint=saved).has_progressed is progress
+    assert replace(ATTEMPT, checkpoint=saved, resumes_from=Checkpoint("a", NOON)).has_progressed is progress
+
+
+def test_the_checkpoint_that_an_attempt_began_with_is_no_progress_nor_is_none() -> None:
+    began_with = Checkpoint("a", NOON + timedelta(hours=1))
+    assert not replace(ATTEMPT, checkpoint=began_with, resumes_from=began_with).has_progressed
+    assert not replace(ATTEMPT, resumes_from=began_with).has_progressed
