@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import logging
 import os
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,15 +68,33 @@ class MemorySpecFiles:
         self.reports.pop(upload.key, None)
 
 
-def load(function: str, world: World) -> ModuleType:
-    """Load a function as a new process of Lambda does, over a world instead of AWS."""
+class Log(io.TextIOBase):
+    """What a function prints. Lambda writes UTF-8: a line that is none would be lost, and is noted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.lost: list[str] = []
+
+    def write(self, text: str) -> int:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.lost.append(ascii(text))
+            raise
+        self.lines += [line for line in text.split("\n") if line]
+        return len(text)
+
+
+def load(function: str, world: World, log: Log | None = None) -> ModuleType:
+    """Load a function as a new process of Lambda does, over a world instead of AWS; it prints to ``log``, if given."""
     logging.Logger.manager.loggerDict.pop(ENVIRONMENT["POWERTOOLS_SERVICE_NAME"], None)
     path = ROOT / "functions" / function / "app.py"
     found = importlib.util.spec_from_file_location(f"hostile_{function}_app", path)
     assert found is not None
     assert found.loader is not None
     module: Any = importlib.util.module_from_spec(found)
-    with patch.dict(os.environ, ENVIRONMENT):
+    with patch.dict(os.environ, ENVIRONMENT), redirect_stdout(log or sys.stdout):
         found.loader.exec_module(module)
     module.service = world.service
     if function == "submit":

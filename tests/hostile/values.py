@@ -1,0 +1,146 @@
+"""What nobody should send: values, keys and pieces of text that have broken readers of JSON, YAML and HTTP."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+SECRET: Final = "sesame-opens-the-door"
+
+TEXTS: Final = (
+    *(
+        "",
+        " ",
+        "\x00",
+        "a\x00b",
+        "\n",
+        "\r\n",
+        "\t",
+        "\x1b[31m",
+        "\x7f",
+        "\x85",
+        "\u2028",
+        "\ufeff",
+        "\u202e",
+        "\ufffe",
+    ),
+    *("\ud800", "\udfff", "a\udc00", "\N{GRINNING FACE}", "e\u0301", "\N{ARABIC-INDIC DIGIT FIVE}", "ﬁ", "İ", "ß"),
+    *("..", "../..", "/", "//", "\\", "%2e%2e", "%00", "%s%n", "{0}", "{{}}", "${HOME}", "$(id)", "`id`", "a;b", "*"),
+    *(
+        "null",
+        "true",
+        "NaN",
+        "-0",
+        "1e999",
+        "0x10",
+        "1_000",
+        "\u0661",
+        "2026-12-01",
+        "2026-12-01T06:00:00Z",
+        "P3D",
+        "PT",
+    ),
+    *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "P99999999W", "PT99999999S", "24:00:00", "2026-02-30"),
+    *(
+        "s3://",
+        "s3://b/",
+        "s3://b/../x/",
+        "s3://checkpoints-team//",
+        "s3://checkpoints-a/%2e%2e/",
+        "arn:aws:iam::1:role/x",
+    ),
+    *("churn-relay-01", "-relay-99", "a-canary-01-relay-02", "-", "a--b", "a" * 54, "a" * 64, "x" * 300, "é" * 3000),
+    *("<script>", "' OR 1=1", '"', "&amp;", "checkpoints#s3://b/p/", "slots#ml.m5.xlarge", "prices#us-east-1", SECRET),
+)
+NUMBERS: Final = (
+    *(
+        0,
+        -1,
+        1,
+        2,
+        50,
+        51,
+        2**31 - 1,
+        2**31,
+        -(2**31) - 1,
+        2**53 + 1,
+        2**63 - 1,
+        2**63,
+        -(2**63),
+        2**64,
+        10**60,
+        10**70,
+    ),
+    *(
+        0.0,
+        -0.0,
+        0.5,
+        1.0,
+        1.5,
+        -1.5,
+        5e-324,
+        1e-9,
+        1e22,
+        1.7976931348623157e308,
+        float("inf"),
+        float("-inf"),
+        float("nan"),
+    ),
+)
+ATOMS: Final[tuple[Any, ...]] = (None, True, False, [], {}, [None], [[]], {"": None}, {"a": 1}, *TEXTS, *NUMBERS)
+
+# Texts that JSON's writer would not write: they take the place of a value as they stand.
+RAW_JSON: Final = (
+    *("NaN", "-Infinity", "1e999", "-1E+400", "9" * 63, "9" * 5000, "0." + "1" * 5000, "01", "+1", ".5", "1.", "0x10"),
+    *("", "tru", "nul", "'x'", "// x", "/* x */", '"\\ud800"', '"\\uD83D\\uDE00"', '"\\u0000"', '"\\x"', '"\t"', "[,]"),
+    *(
+        '{"a": 1, "a": 2}',
+        '{"a": {"b": 1, "b": 2}}',
+        '{"a" 1}',
+        "[" * 40 + "]" * 40,
+        "[" * 5000,
+        '{"a":' * 5000,
+        "]",
+        "}",
+    ),
+)
+RAW_YAML: Final = (
+    *(
+        "&a [*a]",
+        "&a {b: *a}",
+        "*nope",
+        "&a x",
+        "&a [x, x]",
+        "[*a, *a]",
+        "&a *a",
+        "<<: *a",
+        "{<<: {a: 1}}",
+        "? a",
+        "? [a]",
+    ),
+    *(
+        "!!python/object/apply:os.system [id]",
+        "!!binary aGk=",
+        "!!set {a}",
+        "!!int ''",
+        "!!float x",
+        "!!str 5",
+        "!x!y z",
+    ),
+    *(
+        "2024-01-01",
+        "yes",
+        "~",
+        "1:30",
+        "0o7",
+        "0b1",
+        "1_000",
+        ".inf",
+        "=",
+        "|\n  x",
+        ">-\n  x",
+        "- - - x",
+        "---\n",
+        "...\n",
+    ),
+    *("%TAG ! x\n---\n", "%YAML 9.9\n---\n", "'a''b'", '"\\U00110000"', '"\\0"', "@", "`", "\t", "{a: 1, a: 2}", "#"),
+)
