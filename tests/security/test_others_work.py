@@ -8,8 +8,8 @@ import pytest
 
 from tests.integration.stack import BUCKET, CHECKPOINTS, QUEUE, ROLE, TABLE
 from tests.security.calls import queue, table, training_job
-from tests.security.policies import FUNCTIONS, Grant, Request, as_list, example, roles
-from tests.security.translated import ACCOUNT, REGION
+from tests.security.policies import FUNCTIONS, NAMES, PARAMETERS, Grant, Request, as_list, example, roles
+from tests.security.translated import ACCOUNT, REGION, resources
 
 RUN: dict[str, str | list[str]] = {"dynamodb:LeadingKeys": ["churn"]}
 TAGGED: dict[str, str | list[str]] = {"aws:RequestTag/spot-relay:run-id": "churn", "aws:TagKeys": ["spot-relay:run-id"]}
@@ -201,3 +201,30 @@ def test_without_a_price_file_and_without_tracing_their_rights_are_gone() -> Non
     actions = {function: {grant.action for grant in role.grants} for function, role in bare.items()}
     assert "s3:GetObject" not in actions["prices"]
     assert not any(action.startswith("xray:") for granted in actions.values() for action in granted)
+
+
+def test_a_schedule_may_call_its_own_function_and_do_nothing_else() -> None:
+    made = resources(NAMES, **PARAMETERS)
+    for schedule, role, function in (
+        ("EveryMinute", "EveryMinuteRole", "Tick"),
+        ("EveryWeek", "EveryWeekRole", "Prices"),
+    ):
+        target = made[schedule]["Properties"]["Target"]
+        arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
+        assert target["Arn"] == arn
+        assert target["RoleArn"].endswith(f"role/{role}")
+        (policy,) = made[role]["Properties"]["Policies"]
+        assert policy["PolicyDocument"]["Statement"] == [
+            {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}
+        ]
+
+
+def test_each_role_is_taken_on_by_the_one_service_that_needs_it() -> None:
+    for name, entry in resources(NAMES, **PARAMETERS).items():
+        if entry["Type"] == "AWS::IAM::Role":
+            (trust,) = entry["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+            service = "scheduler" if name.startswith("Every") else "lambda"
+            assert (trust["Principal"], trust["Action"]) == ({"Service": f"{service}.amazonaws.com"}, "sts:AssumeRole")
+            # A scheduler works for everyone; this one only for this account.
+            condition = {"StringEquals": {"aws:SourceAccount": ACCOUNT}} if service == "scheduler" else None
+            assert trust.get("Condition") == condition
