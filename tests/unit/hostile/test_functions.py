@@ -122,7 +122,7 @@ def test_of_a_batch_of_uploads_each_becomes_a_run_or_has_a_report_or_goes_back(
     submit.check_log()
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=ascii)
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text[:30]))
 def test_the_key_of_an_upload_leads_to_no_other_place_and_is_told_in_the_log(submit: Function, text: str) -> None:
     submit.begin()
     message = next(one for one in seeds.messages() if one["source"] == "aws.s3")
