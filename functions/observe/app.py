@@ -28,7 +28,7 @@ def observe(record: SQSRecord) -> None:
         logger.info("the event is about no run of this stack")
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)  # whatever the environment says: events hold secrets
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Fold a batch of observations into their runs."""
     return process_partial_response(event, record_handler=observe, processor=processor, context=context)

@@ -46,7 +46,7 @@ def submit(record: SQSRecord) -> None:
         files.clear(upload)
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)  # whatever the environment says: events hold secrets
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Submit a batch of uploads."""
     return process_partial_response(event, record_handler=submit, processor=processor, context=context)
