@@ -108,7 +108,7 @@ def _refusal(status: HTTPStatus, code: str, message: str, details: list[Any]) ->
     return Response(status, "application/json", json.dumps({"code": code, "message": message, "details": details}))
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)  # whatever the environment says: events hold secrets
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request."""
     # Who may stop one run may stop each: the log tells who did.
