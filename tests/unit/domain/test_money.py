@@ -222,6 +222,18 @@ def test_a_money_budget_needs_a_price_for_what_was_spent_too() -> None:
     assert no.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, and ")
 
 
+def test_of_several_instance_types_the_one_without_a_price_is_named() -> None:
+    ended = [an_attempt(training_seconds=HOUR), an_attempt(placed("ml.c5.xlarge"), training_seconds=HOUR)]
+    no = unaffordable(having(a_run(1000), *ended), placed(M5), NOON)
+    assert no is not None
+    assert no.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, and ")
+
+
+def test_an_attempt_that_trained_for_less_than_a_second_says_nothing_of_savings() -> None:
+    account = account_of(having(a_run(), an_attempt(training_seconds=0, billable_seconds=0)), NOON)
+    assert (account.compared_seconds, account.savings_percent) == (0, None)
+
+
 def test_a_heterogeneous_cluster_has_no_price() -> None:
     groups = [{"InstanceGroupName": "a", "InstanceType": M5, "InstanceCount": 2}]
     job: dict[str, Any] = {"ResourceConfig": {"InstanceGroups": groups, "VolumeSizeInGB": 10}}

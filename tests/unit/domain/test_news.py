@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from spot_relay.domain.job import Market
 from spot_relay.domain.policy import Budgets
 from spot_relay.domain.report import status_document
 from spot_relay.domain.run import RunStatus
@@ -171,6 +172,31 @@ def test_an_interruption_for_which_the_deadline_may_leave_no_time_is_looked_at_a
 def test_one_that_the_deadline_leaves_time_for_is_not() -> None:
     world = unseen(10 * HOUR)
     assert calls(world, world.event(1, "InProgress", "Interrupted")) == ["load", "save"]
+
+
+def test_other_news_costs_no_look_however_late_it_is_nor_does_old_news() -> None:
+    world = unseen(3 * HOUR)
+    assert calls(world, world.event(1, "InProgress", "Uploading")) == ["load", "save"]
+    assert calls(world, world.event(1, "InProgress", "Interrupted")) == ["load"]
+
+
+def test_nor_does_an_interruption_of_a_run_that_is_being_stopped_or_is_on_its_way() -> None:
+    world = unseen(3 * HOUR)
+    world.store.runs["churn"] = replace(world.run(), stop_requested=True)
+    assert calls(world, world.event(1, "InProgress", "Interrupted")) == ["load", "save"]
+    world = unseen(3 * HOUR)
+    leaving = replace(world.run().current, switch_to=Market.ON_DEMAND)
+    world.store.runs["churn"] = world.run().with_attempt(leaving)
+    assert calls(world, world.event(1, "InProgress", "Interrupted")) == ["load", "save"]
+
+
+def test_what_an_interruption_has_cost_is_looked_up_once(world: World) -> None:
+    world.trains(1)
+    world.tell(1, "InProgress", "Interrupted")
+    world.passes(60)
+    looked_up = len(world.checkpoints.asked)
+    world.passes(900)
+    assert len(world.checkpoints.asked) == looked_up
 
 
 def test_on_a_market_that_comes_and_goes_with_the_tick_the_safety_net_fires_all_the_same() -> None:

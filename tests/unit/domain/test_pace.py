@@ -47,6 +47,14 @@ def a_run(seconds: int = 5 * HOUR, **changes: Any) -> Any:
     return accept(submission(deadline(seconds, **changes)), "one", NOON)
 
 
+def test_a_return_has_to_be_worth_it_by_what_will_be_left_to_do_then() -> None:
+    # In 200 seconds there will be 400 left to do, and a changeover with its stop takes 480.
+    small = standing(600, 2200, changeover=300, reserve=900, pace=0.2, hysteresis=0)
+    assert small.return_in(ReturnToSpot.CANARY) is None
+    enough = standing(720, 2720, changeover=300, reserve=900, pace=0.2, hysteresis=0)
+    assert enough.return_in(ReturnToSpot.CANARY) == pytest.approx(220)
+
+
 standings = st.builds(
     Standing,
     work=st.floats(0, 30 * DAY),

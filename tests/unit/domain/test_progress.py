@@ -343,3 +343,23 @@ def test_looks_by_clocks_that_disagree_take_no_progress_away(life: Life, looks: 
         assert later.progress_seconds >= run.progress_seconds
         assert later.current.wasted_seconds >= run.current.wasted_seconds
         run = later
+
+
+def test_of_a_job_without_checkpoints_that_completes_only_the_last_stretch_is_kept() -> None:
+    world = World()
+    world.service.submit(submission(CheckpointConfig=None))
+    world.trains(1, 500)
+    world.tell(1, "InProgress", "Interrupted")
+    world.clock.passes(60)
+    world.tell(1, "InProgress", "Training")
+    world.clock.passes(300.25)
+    run = world.tell(1, "Completed", "Completed")
+    assert run.progress_seconds == 300.25
+
+
+def test_training_that_was_under_way_at_an_end_lasted_until_then() -> None:
+    run = accept(submission(), "one", NOON)
+    trains = Transition("Training", at(60))
+    job = Job("churn-relay-01", "arn", "Completed", "Completed", NOON, at(700), ended_at=at(660), transitions=(trains,))
+    assert counted(run, run.current, job, None, at(900)).progress_seconds == 600
+    assert counted(run, run.current, replace(job, ended_at=None), None, at(900)).progress_seconds == 640

@@ -67,6 +67,23 @@ def test_a_value_is_hidden_decoded_escaped_and_line_by_line(given: str, printed:
     assert "secret" not in text
 
 
+@pytest.mark.parametrize("given", [PEM, 'zażółć "gęślą" jaźń', "it's a secret\t"])
+def test_it_is_hidden_to_the_last_character(given: str) -> None:
+    for printed in (given, json.dumps(given)[1:-1], json.dumps(given, ensure_ascii=False)[1:-1], repr(given)[1:-1]):
+        assert without_secrets(f"ValueError: {printed} is wrong", job(given)) == "ValueError: [hidden] is wrong"
+
+
+def test_all_texts_of_a_value_that_is_json_are_hidden() -> None:
+    given = json.dumps([["first-one"], "second-one", {"third": "third-one"}, ["fourth-one", ["fifth-one"]]])
+    for text in ("first-one", "second-one", "third-one", "fourth-one", "fifth-one"):
+        assert without_secrets(f"found {text}", job(given)) == "found [hidden]"
+
+
+def test_a_value_is_hidden_each_time_and_where_it_overlaps_itself() -> None:
+    assert without_secrets(f"{SECRET}, {SECRET}, {SECRET}", job(SECRET)) == "[hidden], [hidden], [hidden]"
+    assert without_secrets("a" * 9, job("a" * 8)) == "[hidden]"
+
+
 @pytest.mark.parametrize("kept", range(8, len(SECRET)))
 def test_a_value_within_which_the_text_ends_is_hidden(kept: int) -> None:
     assert without_secrets(f"AlgorithmError: {SECRET[:kept]}", job(SECRET)) == "AlgorithmError: [hidden]"

@@ -211,3 +211,13 @@ def test_a_launch_that_is_owed_is_due_again_once_no_function_can_be_at_it() -> N
     decision = decide(run, Facts(RoomFreed()), world.clock())
     assert (decision.owes.launch, decision.run.status) == (1, RunStatus.PENDING)
     assert decision.run.check_at == world.clock() + timedelta(seconds=90)
+
+
+@pytest.mark.parametrize("before", [(Refusal.QUOTA_FULL, FULL), (Refusal.THROTTLED, "Rate exceeded.")])
+def test_what_was_known_of_a_launch_in_one_pool_is_not_held_against_it_in_the_next(before: tuple[Refusal, str]) -> None:
+    world = World()
+    world.jobs.refusals = [before, (Refusal.QUOTA_TOO_SMALL, TOO_SMALL), (Refusal.THROTTLED, "Rate exceeded.")]
+    world.service.submit(submission(Policy(ladder=(Rung(SPOT_M5), Rung(SPOT_G5)))))
+    attempt = world.passes(60).current
+    assert (attempt.placement, attempt.refusals) == (SPOT_G5, 1)
+    assert (attempt.waits_for_room, attempt.waiting_since) == (False, None)

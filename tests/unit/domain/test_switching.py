@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 
+from spot_relay.domain.acceptance import accept
 from spot_relay.domain.job import Market, Placement
 from spot_relay.domain.observation import Due
 from spot_relay.domain.policy import ReturnToSpot, Rung
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run import AttemptStatus, Canary, RunStatus
+from spot_relay.domain.switching import next_look
+from tests.fakes import NOON
 from tests.unit.domain.test_canary import CANARY, HOUR, RELAYS, ahead, kept, on_demand
 from tests.unit.worlds import World, deadline, submission
 
 M5 = "ml.m5.xlarge"
-ON_DEMAND = Placement(M5, 1, Market.ON_DEMAND)
+ON_DEMAND, SPOT = Placement(M5, 1, Market.ON_DEMAND), Placement(M5, 1, Market.SPOT)
 
 
 def log(world: World) -> list[str]:
@@ -152,3 +155,19 @@ def test_no_run_goes_unseen_for_longer_than_the_stack_says(every: int) -> None:
         world.clock.passes(every)
         world.tick()
         assert look_in(world) == every
+
+
+@pytest.mark.parametrize(("ahead_in", "look"), [(200, 200), (400, 300), (20, 60)])
+def test_on_demand_a_run_is_looked_at_when_it_may_return_and_no_sooner_than_in_a_minute(
+    ahead_in: int, look: int
+) -> None:
+    # 10 000 seconds before the deadline work may be 8 000 seconds; on demand it falls behind that by a fifth.
+    work = 8000 + ahead_in / 5
+    known = deadline(13_000, expected_runtime_seconds=round(work), changeover_seconds=300)
+    run = accept(submission(known), "one", NOON)
+    attempt = replace(run.current, placement=ON_DEMAND, status=AttemptStatus.IN_PROGRESS)
+    now = NOON + timedelta(seconds=3000)
+    assert next_look(run.with_attempt(attempt), now, timedelta(minutes=5)) == now + timedelta(seconds=look)
+    sent = Canary(1, "churn-canary-01", SPOT, NOON, HOUR)
+    waits = replace(run.with_attempt(attempt), canaries=(sent,))
+    assert next_look(waits, now, timedelta(minutes=5)) == now + timedelta(minutes=5)
