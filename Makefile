@@ -14,7 +14,8 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench-load bench-policy mutate test unit e2e sam-local check checkov build deploy lock format clean
+.PHONY: help setup demo bench-load bench-policy mutate fuzz openapi test unit e2e sam-local check checkov build deploy \
+        lock format clean
 
 help: ## list what there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +48,13 @@ bench-policy: setup ## replay the relaunch policy on traces: TRACES=folder (JSON
 mutate: setup ## mutate the domain, and list what its tests let live: MODULE=pace (AGAIN=1, LIST=1, CHILDREN=)
 	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(AGAIN),--again) $(if $(LIST),--list) \
 	$(if $(CHILDREN),--children $(CHILDREN))
+
+fuzz: setup ## hand in what no one should, guided by coverage: TARGET=spec, events or api (SECONDS=60, SEED=, INPUT=file)
+	@PYTHONPATH=.:layers/spot_relay nice $(BIN)/python -m tests.fuzz $(TARGET) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+	$(if $(INPUT),--input "$(INPUT)")
+
+openapi: setup ## write docs/openapi.yaml anew from the models
+	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m openapi
 
 check: setup ## lint, types, import rules, template, then all tests: what CI runs
 	$(BIN)/ruff check

@@ -1,0 +1,126 @@
+"""Functions in a world of their own, each with what holds of its answers and of what it prints."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from spot_relay.adapters.inbound import UnreadableEventError, read_observation, read_upload
+from spot_relay.spec import Format, read_submission
+from tests.hostile import seeds
+from tests.hostile.functions import Context, Log, MemorySpecFiles, load
+from tests.hostile.mutation import Choices, encoded, mutated
+from tests.hostile.oracles import RULES, check_answer, check_observation, check_upload
+from tests.hostile.values import SECRET
+from tests.unit.worlds import World, submission
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Function:
+    """A function, the world it works in, and what it has printed."""
+
+    name: str
+
+    def __init__(self) -> None:
+        self.log = Log()
+        self.module: Any = load(self.name, World(), self.log)
+
+    def begin(self) -> World:
+        """Put the function into a new world, in which there is one run."""
+        world = World()
+        world.service.submit(submission())
+        self.module.service = world.service
+        self.log.lines.clear()
+        return world
+
+    def hand(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Hand the function an event, and give its answer."""
+        answer: dict[str, Any] = self.module.handler(event, Context())
+        return answer
+
+    def check_log(self) -> None:
+        """Every line is JSON, none was lost, and none holds a secret."""
+        assert self.log.lost == []
+        assert all("message" in json.loads(line) for line in self.log.lines)
+        assert SECRET not in "".join(self.log.lines)
+
+
+class Observe(Function):
+    """`observe`."""
+
+    name = "observe"
+
+    def check(self, texts: list[str]) -> None:
+        """Of a batch those messages go back that cannot be read, and no other; no job is launched for one."""
+        world = self.begin()
+        assert failed(self.hand(batch(texts))) == unreadable(read_observation, texts)
+        for text in texts:
+            check_observation(text)
+        assert len(world.run().attempts) == 1
+        self.check_log()
+
+
+class Submit(Function):
+    """`submit`."""
+
+    name = "submit"
+
+    def check(self, texts: list[str], spec: bytes) -> None:
+        """Of a batch those messages go back that cannot be read; each other upload becomes a run or has a report."""
+        world, choices = self.begin(), Choices(spec)
+        content = encoded(mutated(choices.of(seeds.specs()), choices), choices)
+        uploads = [upload for text in texts if (upload := check_upload(text))]
+        files = MemorySpecFiles({upload.key: content for upload in uploads})
+        self.module.files = files
+        assert failed(self.hand(batch(texts))) == unreadable(read_upload, texts)
+        for upload in uploads:
+            problems = files.reports.get(upload.key)
+            if problems is None:
+                assert read_submission(content, Format.of(upload.key), RULES).name in world.store.runs
+            else:
+                assert problems
+        self.check_log()
+
+
+class Api(Function):
+    """`api`."""
+
+    name = "api"
+
+    def check(self, event: dict[str, Any]) -> dict[str, Any]:
+        """A request is answered as its method is, and not with a fault of ours."""
+        self.begin()
+        answer = check_answer(self.module, event, Context())
+        self.check_log()
+        return answer
+
+
+def batch(bodies: list[str]) -> dict[str, Any]:
+    """Give the event with which SQS hands over messages, their ids numbered from 0."""
+    (record,) = seeds.event("observe/run-due")["Records"]
+    return {"Records": [record | {"messageId": str(number), "body": body} for number, body in enumerate(bodies)]}
+
+
+def failed(answer: dict[str, Any]) -> set[int]:
+    """Name the messages that go back to the queue."""
+    return {int(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]}
+
+
+def bodies(data: bytes) -> list[str]:
+    """Give one to four messages, some of which were tampered with."""
+    choices = Choices(data)
+    changed = [mutated(choices.of(seeds.messages()), choices) for _ in range(1 + choices.below(4))]
+    return [encoded(text, choices).decode("utf-8", "surrogateescape") for text in changed]
+
+
+def unreadable(read: Callable[[str], object], texts: list[str]) -> set[int]:
+    """Tell which messages can't be read."""
+    found = set()
+    for number, text in enumerate(texts):
+        try:
+            read(text)
+        except UnreadableEventError:
+            found.add(number)
+    return found
