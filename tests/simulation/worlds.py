@@ -63,6 +63,8 @@ def draw_world(seed: int) -> World:
 
 def is_timeless(world: World) -> bool:
     """Tell whether time alone changes nothing about how the world's runs end."""
+    if world.foreign or world.invalid:
+        return False
     return all(
         submission.policy.deadline is None and submission.policy.budgets.money_usd is None
         for submission in world.submissions

@@ -20,6 +20,7 @@ from spot_relay.domain.outbox import Outbox, Room
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.report import announcement, status_document
 from spot_relay.domain.run import AttemptStatus, Waiting
+from spot_relay.domain.steps import last_word
 from spot_relay.domain.values import replace
 from spot_relay.ports import (
     Announcements,
@@ -236,7 +237,7 @@ class Service:
             settled = self._settled(run, answers)
             owed = run.outbox.publications | settled.outbox
             failure = failure or self._publish(settled, owed)
-            left = owed.publications if failure else Outbox()
+            left = owed.publications if failure else last_word(settled, self.clock())
             settled = replace(settled, outbox=owed.actions | left)
             if settled == run:
                 return run, failure
