@@ -23,9 +23,6 @@ from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError, Ru
 from tests.fakes import NOON, MemoryRunStore
 from tests.integration.runs import a_full_run, a_run
 from tests.integration.template import create_runs_table, properties_of
-from tests.simulation.faults import Dice, Fault
-from tests.simulation.storage import RunStore as SimulatedRunStore
-from tests.simulation.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,17 +40,9 @@ def table(aws: Servers) -> DynamoDBRunStore:
     return DynamoDBRunStore(aws.client("dynamodb"), TABLE, RETENTION)
 
 
-@pytest.fixture(params=["memory", "simulation", "dynamodb"])
+@pytest.fixture(params=["memory", "dynamodb"])
 def store(request: pytest.FixtureRequest) -> RunStore:
-    match request.param:
-        case "memory":
-            return MemoryRunStore()
-        case "simulation":
-            faultless = Dice(seed=0, without=frozenset(Fault))
-            return SimulatedRunStore(timeline=Timeline(), dice=faultless, watch=lambda *_: None)
-        case _:
-            found: RunStore = request.getfixturevalue("table")
-            return found
+    return MemoryRunStore() if request.param == "memory" else request.getfixturevalue("table")
 
 
 def ended(run_id: str, status: RunStatus = RunStatus.STOPPED, **changes: Any) -> Run:

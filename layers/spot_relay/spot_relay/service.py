@@ -230,8 +230,9 @@ class Service:
         """
         answers: tuple[Observation, ...] = ()
         failure: Exception | None = None
+        told = False
         for _ in range(MAX_CONFLICTS):
-            if not answers and not run.outbox.acts and (failure or not run.outbox):
+            if not answers and not run.outbox.acts and (failure or told or not run.outbox):
                 return run, failure
             answers += self._act(run, run.outbox)
             settled = self._settled(run, answers)
@@ -245,9 +246,10 @@ class Service:
                 measures, run, answers = run.outbox.measures + owed.measures, self.store.save(settled), ()
                 # By whoever settled the outbox, and no one else who performed it: a metric can't be put twice.
                 self.telemetry.measure(measures)
+                told = True
             except ConflictError:
                 # What was performed stays true: fold it into the newer state, and publish that state again.
-                run, answers = self._load(run.id), (*answers, Overtaken())
+                run, answers, told = self._load(run.id), (*answers, Overtaken()), False
         raise ConflictError(run.id)
 
     def _settled(self, run: Run, answers: tuple[Observation, ...]) -> Run:
