@@ -14,7 +14,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench-load bench-policy mutate fuzz openapi test unit e2e sam-local check checkov build deploy \
+.PHONY: help setup demo simulate bench-load bench-policy mutate fuzz openapi test unit e2e sam-local check checkov build deploy \
         lock format clean
 
 help: ## list what there is to type
@@ -38,6 +38,10 @@ sam-local: setup ## run each function in Docker with sam local
 bench-load: setup ## put the deployed stack under load (RUNS=, EVENTS=, JSON=1, OUT=, ENDED=, OPEN=)
 	@$(BIN)/python -m bench.load $(if $(JSON),--json) $(if $(RUNS),--runs $(RUNS)) $(if $(EVENTS),--events $(EVENTS)) \
 	$(if $(OUT),--out "$(OUT)") $(if $(ENDED),--ended $(ENDED)) $(if $(OPEN),--open $(OPEN))
+
+simulate: setup ## play hostile schedules on virtual time: SEEDS=100000, or SEED=s to see one again
+	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.simulation \
+	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED))
 
 bench-policy: setup ## replay the relaunch policy on traces: TRACES=folder (JSON=1, OUT=, STARTS=, SEED=, NODES=, ONES=)
 	@test -n "$(TRACES)" || { echo "Say where the traces are: make bench-policy TRACES=folder" >&2; exit 2; }

@@ -28,7 +28,7 @@ class Describer:
         modified_at = moment(job.last_modified_at)
         return Job(
             name=job.name,
-            arn=f"arn:{job.name}",
+            arn=f"arn:aws:sagemaker:us-east-1:111122223333:training-job/{job.name}",
             status=job.status,
             secondary_status=job.secondary,
             created_at=moment(job.created_at),

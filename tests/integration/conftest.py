@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spot_relay import bootstrap
-from tests.integration.sagemakers import Memory, Simulated
+from tests.integration.sagemakers import Memory, Simulated, Virtual
 from tests.integration.servers import running
 from tests.security.watched import WatchedStack
 
@@ -61,11 +61,17 @@ def sagemaker(aws: Servers) -> Iterator[Simulated]:
     world.client.close()
 
 
-@pytest.fixture(params=["memory", "sagemaker"])
+@pytest.fixture(params=["memory", "virtual", "sagemaker"])
 def world(request: pytest.FixtureRequest) -> World:
-    """A SageMaker: the one in memory, then the simulator."""
-    found: World = Memory() if request.param == "memory" else request.getfixturevalue("sagemaker")
-    return found
+    """A SageMaker: those in memory, as tests leave it and on virtual time, then the simulator."""
+    match request.param:
+        case "memory":
+            return Memory()
+        case "virtual":
+            return Virtual()
+        case _:
+            found: World = request.getfixturevalue("sagemaker")
+            return found
 
 
 @pytest.fixture(scope="session")

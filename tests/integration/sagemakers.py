@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import boto3
 from botocore.config import Config
 
+from bench.described import BEGINNING
+from simulator.job import Script
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
 from spot_relay.domain.refusal import Refusal
 from tests.fakes import NOON, Clock, MemoryTrainingJobs
 from tests.integration.runs import a_run
+from tests.simulation.sagemaker import SageMaker
+from tests.simulation.timeline import Timeline
 
 if TYPE_CHECKING:
     from spot_relay.ports import TrainingJobs
@@ -92,6 +96,46 @@ class Memory:
 
     def created(self) -> list[str]:
         return [request["TrainingJobName"] for request in self.port.requests]
+
+
+class TimelineClock(Clock):
+    """The clock of a timeline: while it passes, what is planned happens."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        super().__init__(NOON)
+        self.timeline = timeline
+        self.timeline.now = (NOON - BEGINNING).total_seconds()
+
+    def passes(self, seconds: float) -> None:
+        super().passes(seconds)
+        self.timeline.until((self.now - BEGINNING).total_seconds())
+
+
+class Virtual:
+    """The SageMaker of the simulation tests, on virtual time."""
+
+    def __init__(self) -> None:
+        timeline = Timeline()
+        self.clock: Clock = TimelineClock(timeline)
+        self.answers: list[tuple[Refusal, str]] = []
+        self.port = SageMaker(
+            timeline,
+            script=lambda *_: Script(),
+            watch=lambda *_: None,
+            refuse=lambda _: self.answers.pop(0) if self.answers else None,
+        )
+
+    def refuse(self, answer: Answer) -> None:
+        self.answers.append((answer.refusal, answer.message))
+
+    def complete(self) -> None:
+        self.clock.passes(60)
+
+    def tags(self, name: str) -> dict[str, str]:
+        return self.port.jobs[name].tags
+
+    def created(self) -> list[str]:
+        return list(self.port.jobs)
 
 
 class Simulated:

@@ -204,6 +204,10 @@ def follow(stack: Stack, scene: Scene, event: dict[str, Any], how: How) -> None:
         again(stack, scene, event)
     if how == "tick" or scene.goes_on:
         ticks(stack)
+    if any(stack.run(run_id).has_ended for run_id in scene.runs):
+        # The document of a run that has ended is written once more.
+        stack.clock.passes(150)
+        stack.tick()
 
 
 def ended(stack: Stack, scene: Scene, capsys: pytest.CaptureFixture[str]) -> End:

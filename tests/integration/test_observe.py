@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spot_relay.domain.ending import Outcome
+from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.run import AttemptStatus, RunStatus
 from tests.integration.stack import ROOT, body_of, document, messages
 
@@ -133,7 +134,7 @@ def test_a_document_has_its_effect_on_run_status_document_and_jobs(stack: Stack,
     run = stack.run()
     assert (run.status, len(run.attempts), run.attempts[0].outcome) == (case.status, case.attempts, case.outcome)
     assert run.reason.startswith(case.reason)
-    assert not run.outbox
+    assert run.outbox == Outbox(status=run.has_ended)
     assert run.has_ended == (run.check_at is None)
     assert stack.aws.simulator.created() == [attempt.job_name for attempt in run.attempts]
     status = stack.status()

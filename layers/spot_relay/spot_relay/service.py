@@ -20,6 +20,7 @@ from spot_relay.domain.outbox import Outbox, Room
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.report import announcement, status_document
 from spot_relay.domain.run import AttemptStatus, Waiting
+from spot_relay.domain.steps import last_word
 from spot_relay.domain.values import replace
 from spot_relay.ports import (
     Announcements,
@@ -229,14 +230,15 @@ class Service:
         """
         answers: tuple[Observation, ...] = ()
         failure: Exception | None = None
+        told = False
         for _ in range(MAX_CONFLICTS):
-            if not answers and not run.outbox.acts and (failure or not run.outbox):
+            if not answers and not run.outbox.acts and (failure or told or not run.outbox):
                 return run, failure
             answers += self._act(run, run.outbox)
             settled = self._settled(run, answers)
             owed = run.outbox.publications | settled.outbox
             failure = failure or self._publish(settled, owed)
-            left = owed.publications if failure else Outbox()
+            left = owed.publications if failure else last_word(settled, self.clock())
             settled = replace(settled, outbox=owed.actions | left)
             if settled == run:
                 return run, failure
@@ -244,9 +246,10 @@ class Service:
                 measures, run, answers = run.outbox.measures + owed.measures, self.store.save(settled), ()
                 # By whoever settled the outbox, and no one else who performed it: a metric can't be put twice.
                 self.telemetry.measure(measures)
+                told = True
             except ConflictError:
                 # What was performed stays true: fold it into the newer state, and publish that state again.
-                run, answers = self._load(run.id), (*answers, Overtaken())
+                run, answers, told = self._load(run.id), (*answers, Overtaken()), False
         raise ConflictError(run.id)
 
     def _settled(self, run: Run, answers: tuple[Observation, ...]) -> Run:

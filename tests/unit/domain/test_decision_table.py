@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from spot_relay.domain.observation import Due, Launched
+from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.policy import Budgets, Policy
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.run import AttemptStatus, RunStatus
@@ -51,7 +52,7 @@ def test_a_completed_job_completes_the_run_with_its_savings(world: World) -> Non
     run = world.tell(1, "Completed", "Completed", training_seconds=80, billable_seconds=25)
     assert run.status is RunStatus.COMPLETED
     assert run.check_at is None
-    assert not run.outbox
+    assert run.outbox == Outbox(status=True)
     document = world.documents.written["churn"]
     assert document["savings_percent"] == 68.8
     assert world.announcements.details[-1]["status"] == "Completed"

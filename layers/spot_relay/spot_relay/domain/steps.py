@@ -81,6 +81,15 @@ def finish(run: Run, status: RunStatus, now: datetime, reason: str, owes: Outbox
     return becomes(run, now, reason, duties, status=status, ended_at=now, check_at=None)
 
 
+def last_word(run: Run, now: datetime) -> Outbox:
+    """Owe the status document of a run that has just ended once more, after all that may still write an older one.
+
+    A function may have stalled before its write and be ended by Lambda after it, when nobody is left to mend that.
+    """
+    ended_lately = run.has_ended and run.ended_at is not None and now < run.ended_at + OUTBOX_PATIENCE
+    return Outbox(status=True) if ended_lately else Outbox()
+
+
 def plan(
     run: Run,
     checkpoint: Checkpoint | None,

@@ -1,0 +1,150 @@
+"""Services that are broken on purpose, one for each invariant: a harness that does not catch them finds nothing."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from spot_relay import service as use_cases
+from spot_relay.domain import decision as decisions
+from spot_relay.domain.decision import decide
+from spot_relay.domain.job import Job
+from spot_relay.domain.ladder import Place
+from spot_relay.domain.observation import JobChanged
+from spot_relay.domain.relaunch import Following, after_end
+from spot_relay.domain.run import AttemptStatus
+from spot_relay.domain.steps import Decision, becomes, plan
+from spot_relay.domain.values import replace
+from spot_relay.ports import ConflictError
+from spot_relay.service import Service
+from tests.fakes import MemoryRunStore
+from tests.simulation.storage import RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from spot_relay.domain.facts import Facts
+    from spot_relay.domain.observation import Observation
+    from spot_relay.domain.relaunch import Relaunch
+    from spot_relay.domain.run import Attempt, Run
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What a broken service does, the invariant that it breaks, and what it puts in the place of which piece."""
+
+    title: str
+    invariant: int
+    pieces: tuple[tuple[object, str, Any], ...]
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Break the service for a while."""
+        with ExitStack() as patches:
+            for owner, name, piece in self.pieces:
+                patches.enter_context(patch.object(owner, name, piece))
+            yield
+
+
+def _deciding(change: Callable[[Run, Facts, datetime], Decision]) -> tuple[tuple[object, str, Any], ...]:
+    return ((use_cases, "decide", change),)
+
+
+def _clones_what_is_interrupted(run: Run, facts: Facts, now: datetime) -> Decision:
+    seen, attempt = facts.observation, run.current
+    lives = attempt.status is AttemptStatus.IN_PROGRESS and not run.has_ended
+    if isinstance(seen, JobChanged) and lives and seen.secondary_status == "Interrupted":
+        again = Following(Place(attempt.rung, attempt.placement), "Interrupted")
+        return plan(run, facts.checkpoint, again, now, "the job was interrupted, so another is launched")
+    return decide(run, facts, now)
+
+
+def _trusts_that_an_event_will_come(run: Run, facts: Facts, now: datetime) -> Decision:
+    decision = decide(run, facts, now)
+    if decision.run is run or decision.run.has_ended or decision.run.current.status is not AttemptStatus.IN_PROGRESS:
+        return decision
+    return replace(decision, run=replace(decision.run, check_at=now + timedelta(days=365)))
+
+
+def _changes_what_has_ended(run: Run, facts: Facts, now: datetime) -> Decision:
+    if run.has_ended and isinstance(facts.observation, JobChanged):
+        return becomes(run, now, "an event was heard")
+    return decide(run, facts, now)
+
+
+def _draws_twice_on_a_budget(run: Run, facts: Facts, now: datetime) -> Decision:
+    seen = facts.observation
+    attempt = run.attempt(seen.attempt) if isinstance(seen, JobChanged) else None
+    ended = attempt is not None and attempt.status is AttemptStatus.ENDED and not run.has_ended
+    left = run.spent.expired_waits < run.policy.budgets.expired_waits
+    if isinstance(seen, JobChanged) and seen.says_ended and ended and left:
+        spent = replace(run.spent, expired_waits=run.spent.expired_waits + 1)
+        return becomes(run, now, "a wait has expired", spent=spent)
+    return decide(run, facts, now)
+
+
+def _acts_before_it_saves(self: Service, run: Run, observation: Observation) -> Any:
+    for _ in range(use_cases.MAX_CONFLICTS):
+        run, failure = self._pay(run)
+        decision = decide(run, self._gather(run, observation), self.clock())
+        answers = self._act(decision.run, decision.owes)
+        if decision.run is run:
+            return use_cases._published(run, failure), decision
+        reopens = run.has_ended and not decision.run.has_ended
+        write = self.store.reopen if reopens else self.store.save
+        try:
+            saved = write(replace(decision.run, outbox=run.outbox))
+        except ConflictError:
+            run = self._load(run.id)
+            continue
+        self.store.save(self._settled(saved, answers))
+        return saved, decision
+    raise ConflictError(run.id)
+
+
+def _believes_events(self: Service, run: Run, attempt: Attempt) -> Any:
+    """Take a job that was heard of as ended, without a look."""
+    known = self.jobs.describe(attempt.job_name)
+    if not isinstance(known, Job) or known.has_ended or known.secondary_status != "Interrupted":
+        return known
+    return replace(known, status="Stopped", secondary_status="MaxWaitTimeExceeded")
+
+
+def _forgives_one_more(run: Run, attempt: Attempt, draw: float, now: datetime) -> Relaunch | str:
+    budgets = run.policy.budgets
+    more = replace(
+        budgets,
+        expired_waits=budgets.expired_waits + 1,
+        capacity_failures=budgets.capacity_failures + 1,
+        service_errors=budgets.service_errors + 1,
+    )
+    return after_end(replace(run, policy=replace(run.policy, budgets=more)), attempt, draw, now)
+
+
+def _saves_whatever_was_there(self: RunStore, run: Run) -> Run:
+    before = self.runs.get(run.id)
+    stored = replace(run, version=0 if before is None else before.version)
+    saved = MemoryRunStore.save(self, stored)
+    self._written(before, saved, reopened=False)
+    return saved
+
+
+def _checks_nothing(self: RunStore, run: Run) -> None:
+    """Let the prefix be whosever it is."""
+
+
+BROKEN = (
+    Broken("clones what is interrupted", 1, _deciding(_clones_what_is_interrupted)),
+    Broken("trusts that an event will come", 2, _deciding(_trusts_that_an_event_will_come)),
+    Broken("acts before it saves", 3, ((Service, "_advance", _acts_before_it_saves),)),
+    Broken("changes what has ended", 4, _deciding(_changes_what_has_ended)),
+    Broken("takes an interruption for an end", 5, ((Service, "_look", _believes_events),)),
+    Broken("forgives one end more than it may", 6, ((decisions, "after_end", _forgives_one_more),)),
+    Broken("lets runs share a prefix", 7, ((RunStore, "_check_prefix", _checks_nothing),)),
+    Broken("lets a late event draw on a budget", 8, _deciding(_draws_twice_on_a_budget)),
+    Broken("saves over what another has saved", 4, ((RunStore, "save", _saves_whatever_was_there),)),
+)

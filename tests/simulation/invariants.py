@@ -1,0 +1,281 @@
+"""What holds always: the eight invariants, checked at each write, at each job that is created, and at the end.
+
+They are checked against the truth of the simulated SageMaker, not against what the service was told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bench.described import Describer
+from spot_relay.domain.ending import Outcome, outcome_of
+from spot_relay.domain.money import worst_cost
+from spot_relay.domain.outbox import Outbox
+from spot_relay.domain.run import AttemptStatus, RunStatus
+from spot_relay.domain.values import replace
+
+if TYPE_CHECKING:
+    from spot_relay.domain.job import Job
+    from spot_relay.domain.outbox import Measure
+    from spot_relay.domain.run import Attempt, Run
+    from tests.simulation.sagemaker import SageMaker, TrainingJob
+    from tests.simulation.storage import RunStore
+
+INVARIANTS = {
+    1: "a run has at most one live training job",
+    2: "an accepted run ends, or is looked at again",
+    3: "an attempt is created at most once, as it was planned",
+    4: "a user's stop is final, and a run that has ended never changes",
+    5: "what could not be read proves nothing: no relaunch without a described end",
+    6: "budgets are never exceeded, and a run that gives up says which one ended it",
+    7: "a checkpoint prefix belongs to one run, and one attempt at a time writes there",
+    8: "duplicate, late, reordered and lost events change nothing but time",
+}
+_BUDGET_OF = {
+    Outcome.MAX_WAIT_TIME_EXCEEDED: "expired_waits",
+    Outcome.CAPACITY_ERROR: "capacity_failures",
+    Outcome.SERVICE_ERROR: "service_errors",
+    Outcome.USER_ERROR: "user_errors",
+}
+# What else ends a run for good, in the words of its reason.
+_OTHER_REASONS = (
+    "attempts_without_progress",
+    "money_usd",
+    "no CheckpointConfig",
+    "the most a run can have",
+    "no quota",
+)
+# What a job may be billed beyond MaxRuntime: its stop and its upload, in seconds.
+_AFTER_MAX_RUNTIME = 120
+
+
+class ViolationError(BaseException):
+    """An invariant does not hold; no handler of errors may catch it on its way."""
+
+    def __init__(self, invariant: int, text: str) -> None:
+        super().__init__(f"invariant {invariant} ({INVARIANTS[invariant]}): {text}")
+        self.invariant = invariant
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the world was told: the newest status document of each run, all announcements, and all metrics."""
+
+    documents: dict[str, dict[str, Any]]
+    announcements: list[dict[str, Any]]
+    measures: list[Measure]
+
+
+@dataclass
+class Watch:
+    """Watches one play. ``resuming`` names the runs whose users are asking for a resumption right now."""
+
+    sagemaker: SageMaker
+    store: RunStore = field(init=False)
+    resuming: Counter[str] = field(default_factory=Counter)
+    relaunches: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def saved(self, before: Run | None, after: Run, reopened: bool) -> None:
+        """Check a write to the store."""
+        if not after.has_ended and after.check_at is None:
+            raise ViolationError(2, f"{after.id} is open and has no check_at")
+        if before is None or reopened:
+            self.relaunches[after.id] = Counter()
+            self._check_prefix(after)
+        if before is None:
+            return
+        if reopened and not self.resuming[after.id]:
+            raise ViolationError(4, f"{after.id} was opened again, and nobody had asked for it")
+        if not reopened:
+            self._check_finality(before, after)
+        self._check_attempts(before, after, reopened=reopened)
+        self._check_ends(before, after)
+        if after.status is RunStatus.FAILED and not before.has_ended:
+            self._check_reason(after)
+
+    def created(self, job: TrainingJob) -> None:
+        """Check a job that is about to be created."""
+        run = self.store.runs.get(job.run_id)
+        if run is None:
+            raise ViolationError(3, f"{job.life.name} is created for a run that does not exist")
+        if run.has_ended:
+            raise ViolationError(4, f"{job.life.name} is created although {run.id} is {run.status}")
+        if job.is_canary:
+            return
+        self._check_planned(run, job)
+        for other in self.sagemaker.jobs.values():
+            if other.ended or other.is_canary:
+                continue
+            if other.run_id == job.run_id:
+                raise ViolationError(1, f"{job.life.name} is created while {other.name} lives")
+            if job.checkpoint_uri is not None and other.checkpoint_uri == job.checkpoint_uri:
+                raise ViolationError(7, f"{job.life.name} writes to the prefix to which {other.name} writes")
+        if job.checkpoint_uri is not None and not job.checkpoint_uri.endswith("/"):
+            raise ViolationError(7, f"the prefix of {job.life.name} does not end in /")
+        self._check_money(run, job)
+
+    def job(self, run: Run, attempt: Attempt) -> TrainingJob | None:
+        """Give the job of an attempt; one of the same name may be somebody else's."""
+        job = self.sagemaker.jobs.get(attempt.job_name)
+        return job if job is not None and job.run_id == run.id else None
+
+    def _check_planned(self, run: Run, job: TrainingJob) -> None:
+        attempt = run.attempt(job.number)
+        if attempt is None or attempt.job_name != job.life.name:
+            raise ViolationError(3, f"{job.life.name} is no attempt that {run.id} has planned")
+        if job.number > 1:
+            before = self.job(run, run.attempts[job.number - 2])
+            if before is not None and not before.ended:
+                raise ViolationError(5, f"{job.life.name} is created, and {before.name} has not ended")
+
+    def _check_finality(self, before: Run, after: Run) -> None:
+        if before.has_ended and _bare(before) != _bare(after):
+            raise ViolationError(4, f"{after.id} was {before.status} and has changed: {after.reason}")
+        if not before.stop_requested:
+            return
+        if not after.stop_requested:
+            raise ViolationError(4, f"{after.id} has forgotten that its user has stopped it")
+        if len(after.attempts) > len(before.attempts):
+            raise ViolationError(4, f"{after.id} goes on although its user has stopped it")
+
+    def _check_attempts(self, before: Run, after: Run, *, reopened: bool) -> None:
+        if any(attempt.status is not AttemptStatus.ENDED for attempt in after.attempts[:-1]):
+            raise ViolationError(1, f"{after.id} has an open attempt before its newest one")
+        grown = len(after.attempts) - len(before.attempts)
+        if grown == 0:
+            return
+        if grown != 1:
+            raise ViolationError(3, f"{after.id} went from {len(before.attempts)} to {len(after.attempts)} attempts")
+        left = after.attempts[-2]
+        job = self.job(after, left)
+        if job is not None and not job.shown_ended:
+            raise ViolationError(
+                5, f"{left.job_name} was never described as ended, and {after.current.job_name} follows"
+            )
+        if not reopened:
+            self._count(after, left)
+
+    def _count(self, run: Run, left: Attempt) -> None:
+        """Count a relaunch against the budget of the end before it; planned switches draw on none."""
+        budget = _BUDGET_OF.get(left.outcome) if left.outcome is not None and left.switch_to is None else None
+        if budget is None:
+            return
+        relaunches = self.relaunches[run.id]
+        relaunches[budget] += 1
+        if relaunches[budget] > (allowed := getattr(run.policy.budgets, budget)):
+            raise ViolationError(6, f"{run.id} was relaunched {relaunches[budget]} times, {budget} allow {allowed}")
+
+    def _check_ends(self, before: Run, after: Run) -> None:
+        """Hold what the run says of the ends of its attempts against what has become of their jobs."""
+        for attempt in after.attempts:
+            known = before.attempt(attempt.number)
+            if attempt.status is not AttemptStatus.ENDED or (known is not None and known.status == attempt.status):
+                continue
+            job = self.job(after, attempt)
+            if attempt.outcome is Outcome.NEVER_CREATED:
+                if job is not None and not job.ended:
+                    raise ViolationError(5, f"{attempt.job_name} is given up as never created, and lives")
+            elif job is None or not job.shown_ended:
+                raise ViolationError(5, f"{attempt.job_name} is taken as {attempt.outcome}, which nobody has described")
+            elif outcome_of(self.truth(job)) is not attempt.outcome:
+                raise ViolationError(
+                    5, f"{attempt.job_name} is taken as {attempt.outcome}, and is {job.life.secondary}"
+                )
+
+    def _check_reason(self, run: Run) -> None:
+        """Hold a run that gives up to saying which budget has ended it, where one has."""
+        last = run.current
+        budget = _BUDGET_OF.get(last.outcome) if last.outcome is not None and last.switch_to is None else None
+        if budget is None or budget == "user_errors" or budget in run.reason:
+            return
+        allowed = getattr(run.policy.budgets, budget)
+        others = (
+            "attempts_without_progress",
+            "money_usd",
+            "no CheckpointConfig",
+            "the most a run can have",
+            "no quota",
+        )
+        if self.relaunches[run.id][budget] >= allowed and not any(other in run.reason for other in others):
+            raise ViolationError(6, f"{run.id} has spent {budget} ({allowed}) and fails with: {run.reason}")
+
+    def _check_prefix(self, run: Run) -> None:
+        for other in self.store.runs.values():
+            same = other.checkpoint_uri is not None and other.checkpoint_uri == run.checkpoint_uri
+            if same and other.id != run.id and not other.has_ended and not run.has_ended:
+                raise ViolationError(7, f"{run.id} and {other.id} both have {run.checkpoint_uri}")
+
+    def _check_money(self, run: Run, job: TrainingJob) -> None:
+        """Hold the run's true bill, with all that this job may add to it, to its budget."""
+        attempt, budget = run.attempt(job.number), run.policy.budgets.money_usd
+        if budget is None or attempt is None or run.prices is None:
+            return
+        worst = worst_cost(run, attempt.placement) or 0.0
+        paid, allowance = 0.0, 0.0
+        for other in self.sagemaker.jobs.values():
+            if other.run_id == run.id:
+                price = run.prices.by_instance_type[other.pool.instance_type].on_demand_usd / 3600
+                paid += (self.truth(other).billable_seconds or 0) * price
+                allowance += _AFTER_MAX_RUNTIME * price
+        if paid + worst > budget + allowance:
+            text = f"{job.life.name} may cost {worst:.4f} USD, {paid:.4f} USD are paid, and the budget is {budget:.4f}"
+            raise ViolationError(6, text)
+
+    def truth(self, job: TrainingJob) -> Job:
+        """Describe a job as it is."""
+        return Describer().describe(job.life, self.sagemaker.timeline.now)
+
+
+def check_end(watch: Watch, published: Published) -> None:
+    """Check what has to hold once the faults are over and everything has come to rest."""
+    for run in watch.store.runs.values():
+        if not run.has_ended:
+            raise ViolationError(2, f"{run.id} has not ended: it is {run.status}, {run.reason}")
+        if run.outbox.acts:
+            raise ViolationError(2, f"{run.id} still owes {run.outbox}")
+        for attempt in run.attempts:
+            _check_account(watch, run, attempt)
+        _check_published(run, published)
+    _check_measures(watch, published)
+    for job in watch.sagemaker.jobs.values():
+        if not job.ended:
+            raise ViolationError(4, f"{job.name} lives, and {job.run_id} has ended")
+
+
+def _check_account(watch: Watch, run: Run, attempt: Attempt) -> None:
+    """Hold what a run tells of an attempt against the truth, whatever became of the events."""
+    job = watch.job(run, attempt)
+    if job is None:
+        return
+    truth, life = watch.truth(job), job.life
+    told = (attempt.training_seconds, attempt.billable_seconds, attempt.interruptions, attempt.placement.pool)
+    true = (truth.training_seconds, truth.billable_seconds, life.interruptions, job.pool)
+    if attempt.outcome is not Outcome.NEVER_CREATED and told != true:
+        raise ViolationError(8, f"{attempt.job_name} is told as {told}, and was {true}")
+
+
+def _check_published(run: Run, published: Published) -> None:
+    document = published.documents.get(run.id, {})
+    if (document.get("status"), document.get("reason")) != (run.status, run.reason):
+        raise ViolationError(8, f"{run.id} is {run.status}, and its status document says {document.get('status')}")
+    if not any(told["run_id"] == run.id and told["status"] == run.status for told in published.announcements):
+        raise ViolationError(2, f"{run.id} is {run.status}, and nobody was told")
+
+
+def _check_measures(watch: Watch, published: Published) -> None:
+    """Hold that nothing is measured twice; what was not measured is lost with a function that died."""
+    true = {
+        "TrainingSeconds": sum(watch.truth(job).training_seconds or 0 for job in watch.sagemaker.jobs.values()),
+        "AttemptsLaunched": sum(not job.is_canary for job in watch.sagemaker.jobs.values()),
+        "Interruptions": sum(job.life.interruptions for job in watch.sagemaker.jobs.values()),
+    }
+    for name, most in true.items():
+        told = sum(measure.value for measure in published.measures if measure.name == name)
+        if told > most:
+            raise ViolationError(8, f"{name} were measured as {told}, and were {most}")
+
+
+def _bare(run: Run) -> Run:
+    return replace(run, outbox=Outbox(), version=0)

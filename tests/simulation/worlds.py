@@ -1,0 +1,183 @@
+"""The worlds that plays begin in, drawn from the seed: what is submitted, with which policy, and how jobs fare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from simulator.capacity import AlwaysThere, Interruption, ScriptedCapacity
+from simulator.job import Failure, Script, Secondary
+from spot_relay.domain.job import Market, Placement, attempt_name
+from spot_relay.domain.limits import Limits
+from spot_relay.domain.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
+from spot_relay.domain.prices import Price, PriceList
+from spot_relay.domain.submission import Submission
+from tests.fakes import NOON
+
+BUCKET = "s3://models"
+M5, G5 = "ml.m5.xlarge", "ml.g5.2xlarge"
+PRICES = PriceList("a list", NOON, {M5: Price(0.23, 0.07), G5: Price(1.5, 0.5)})
+# From this attempt on a job has capacity and ends well, so that every run comes to an end.
+_LUCKY = 7
+_FAILURES = {
+    "CapacityError: Unable to provision requested ML compute capacity.": 6,
+    "InternalServerError: We encountered an internal error.  Please try again.": 3,
+    "AlgorithmError: ExecuteUserScriptError: exit code 1": 2,
+    "a text of tomorrow": 1,
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """What a play begins with.
+
+    ``delays`` are the seconds after which each submission comes, ``foreign`` names jobs of others that have the names
+    of attempts, and ``invalid`` says of which attempts' launches SageMaker can make nothing, and until when.
+    """
+
+    submissions: tuple[Submission, ...]
+    delays: tuple[float, ...]
+    limits: Limits
+    check_every: float
+    foreign: frozenset[str]
+    invalid: dict[str, float]
+
+
+def draw_world(seed: int) -> World:
+    """Draw a world."""
+    rng = Random(seed * 2)
+    count = rng.choice((1, 1, 1, 2, 2, 3))
+    shared = rng.random() < 0.1
+    submissions = tuple(_submission(rng, number, shares=shared) for number in range(1, count + 1))
+    names = [attempt_name(submission.name, number) for submission in submissions for number in (1, 2, 3)]
+    return World(
+        submissions,
+        tuple(0.0 if number == 0 else rng.choice((0.0, 5.0, 900.0)) for number in range(count)),
+        Limits.parse(rng.choice(("", "", "", f"{M5}=1", "*=2"))),
+        rng.choice((900.0, 1800.0, 3600.0)),
+        frozenset(name for name in names if rng.random() < 0.01),
+        {name: rng.uniform(0, 20_000) for name in names if rng.random() < 0.01},
+    )
+
+
+def is_timeless(world: World) -> bool:
+    """Tell whether time alone changes nothing about how the world's runs end."""
+    if world.foreign or world.invalid:
+        return False
+    return all(
+        submission.policy.deadline is None and submission.policy.budgets.money_usd is None
+        for submission in world.submissions
+    ) and len({_prefix(submission) for submission in world.submissions}) == len(world.submissions)
+
+
+def draw_script(seed: int, run_id: str, number: int, *, spot: bool, hurried: bool) -> Script:
+    """Draw how the job of an attempt fares: by who it is alone, so that it fares alike whenever it is created.
+
+    Runs with a deadline have more to do: else they are done before any rule of theirs can fire.
+    """
+    rng = Random(f"{seed}/{run_id}/{number}")
+    lucky = number >= _LUCKY
+    first = 0.0 if lucky else rng.choice((0.0, 0.0, 5.0, 300.0, 2000.0, None))
+    interruptions = tuple(
+        Interruption(rng.choice((20.0, 130.0, 700.0)), 600.0 if lucky else rng.choice((60.0, 600.0, 3000.0, None)))
+        for _ in range(rng.choice((0, 0, 0, 1, 1, 2)))
+    )
+    failure = None
+    if rng.random() < 0.3 and not lucky:
+        reason = rng.choices(list(_FAILURES), list(_FAILURES.values()))[0]
+        early = reason.startswith("CapacityError")
+        failure = Failure(reason, Secondary.STARTING if early else Secondary.TRAINING, rng.choice((0.0, 5.0, 250.0)))
+    return Script(
+        starting=rng.choice((1.0, 30.0)),
+        downloading=rng.choice((1.0, 60.0)),
+        uploading=rng.choice((1.0, 20.0)),
+        stopping=rng.choice((1.0, 100.0)),
+        train_seconds=_work(seed, run_id, hurried=hurried),
+        checkpoint_every=100.0,
+        failure=failure,
+        capacity=ScriptedCapacity(first, interruptions) if spot else AlwaysThere(),
+    )
+
+
+def canary_script(seed: int, run_id: str, number: int) -> Script:
+    """Draw how a canary fares."""
+    rng = Random(f"{seed}/{run_id}/canary/{number}")
+    capacity = ScriptedCapacity(rng.choice((0.0, 60.0, 900.0, None)))
+    return Script(starting=5.0, downloading=5.0, uploading=1.0, stopping=5.0, train_seconds=600.0, capacity=capacity)
+
+
+def _work(seed: int, run_id: str, *, hurried: bool) -> float:
+    amounts = (1500.0, 3000.0, 5500.0) if hurried else (60.0, 500.0, 1500.0)
+    return Random(f"{seed}/{run_id}/work").choice(amounts)
+
+
+def _prefix(submission: Submission) -> str:
+    uri: str = submission.training_job.get("CheckpointConfig", {}).get("S3Uri", submission.name)
+    return uri
+
+
+def _submission(rng: Random, number: int, *, shares: bool) -> Submission:
+    name = f"run-{number}"
+    spot, kind = rng.random() < 0.85, rng.choice((M5, M5, G5))
+    keeps = rng.random() < 0.92
+    deadline = _deadline(rng) if keeps and rng.random() < 0.25 else None
+    runtime = rng.choice((400, 1200, 4000)) if deadline is None else rng.choice((4000, 9000))
+    stopping = {"MaxRuntimeInSeconds": runtime}
+    if spot:
+        stopping["MaxWaitTimeInSeconds"] = runtime + rng.choice((0, 600, 4000))
+    job: dict[str, Any] = {
+        "AlgorithmSpecification": {"TrainingImage": "111122223333.dkr.ecr.us-east-1.amazonaws.com/churn:1"},
+        "RoleArn": "arn:aws:iam::111122223333:role/training",
+        "OutputDataConfig": {"S3OutputPath": f"{BUCKET}/output"},
+        "ResourceConfig": {"InstanceType": kind, "InstanceCount": 1, "VolumeSizeInGB": 10},
+        "StoppingCondition": stopping,
+    }
+    if spot:
+        job["EnableManagedSpotTraining"] = True
+    if keeps:
+        job["CheckpointConfig"] = {"S3Uri": f"{BUCKET}/{'shared' if shares else name}/"}
+    return Submission(name, job, _policy(rng, kind, runtime, deadline, keeps=keeps), fingerprint=f"{name} of {number}")
+
+
+def _policy(rng: Random, kind: str, runtime: int, deadline: Deadline | None, *, keeps: bool) -> Policy:
+    budgets = Budgets(
+        expired_waits=rng.choice((0, 1, 3, 10)),
+        capacity_failures=rng.choice((0, 2, 20)),
+        service_errors=rng.choice((0, 1, 5)),
+        user_errors=rng.choice((0, 0, 2)),
+        attempts_without_progress=rng.choice((0, 1, 2)),
+        money_usd=rng.choice((0.4, 1.0, 4.0)) * runtime * PRICES.by_instance_type[G5].on_demand_usd / 1000
+        if rng.random() < 0.15
+        else None,
+    )
+    return Policy(
+        budgets=budgets,
+        backoff=Backoff(base_seconds=rng.choice((1, 30)), max_seconds=rng.choice((60, 900))),
+        restart_from_scratch=not keeps and rng.random() < 0.5,
+        relaunch_on_max_runtime=rng.random() < 0.4,
+        ladder=_ladder(rng, kind),
+        deadline=deadline,
+    )
+
+
+def _ladder(rng: Random, kind: str) -> tuple[Rung, ...]:
+    if rng.random() < 0.65:
+        return ()
+    other = G5 if kind == M5 else M5
+    rungs = (
+        Rung(Placement(kind, 1, Market.SPOT), rng.choice((1, 2))),
+        Rung(Placement(other, 1, Market.SPOT)),
+        Rung(Placement(kind, 1, Market.ON_DEMAND)),
+    )
+    return rungs[: rng.choice((2, 3))]
+
+
+def _deadline(rng: Random) -> Deadline:
+    expected = rng.choice((3000, 6000))
+    return Deadline(
+        expected_runtime_seconds=expected,
+        within_seconds=expected + rng.choice((700, 3000, 6000, 20_000)),
+        changeover_seconds=rng.choice((60, 60, 600)),
+        return_to_spot=rng.choice((ReturnToSpot.CANARY, ReturnToSpot.CANARY, ReturnToSpot.BLIND, ReturnToSpot.NEVER)),
+    )
