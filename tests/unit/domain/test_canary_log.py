@@ -64,6 +64,17 @@ def test_a_refusal_that_passes_leaves_the_run_as_it_is() -> None:
     assert log(world)[-1] == "CanaryRefused: churn-canary-02 can't be created for now: Rate exceeded."
 
 
+@pytest.mark.parametrize("refusal", [Refusal.THROTTLED, Refusal.INVALID])
+def test_what_a_refusal_says_is_told_without_the_secrets_of_the_run_and_no_longer_than_it_can_be_kept(
+    refusal: Refusal,
+) -> None:
+    world = ahead()
+    run = world.advance(CanaryRefused(2, refusal, "very-secret " + "x" * 100_000))
+    told = log(world)[-1]
+    assert "[hidden] xxx" in told
+    assert max(len(told), len(run.reason)) < 1200
+
+
 @pytest.mark.parametrize(
     "seen",
     [

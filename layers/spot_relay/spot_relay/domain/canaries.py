@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from spot_relay.domain.job import WAITING_FOR_CAPACITY, Absent, Job, SecondaryStatus
 from spot_relay.domain.observation import CanaryChanged, CanaryCreated
 from spot_relay.domain.outbox import Outbox
+from spot_relay.domain.redaction import without_secrets
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.run import AttemptStatus, Canary, CanaryStatus, Run
 from spot_relay.domain.steps import Decision, becomes, recorded
@@ -47,10 +48,11 @@ def created(run: Run, canary: Canary, now: datetime) -> Decision:
 
 def refused(run: Run, canary: Canary, answer: CanaryRefused, now: datetime) -> Decision:
     """Do without a canary: for now, until the next look, or for good."""
+    message = without_secrets(answer.message, run.training_job)
     if answer.refusal.passes:
-        return Decision(run, Outbox(), f"{canary.job_name} can't be created for now: {answer.message}")
+        return Decision(run, Outbox(), f"{canary.job_name} can't be created for now: {message}")
     given_up = replace(canary, status=CanaryStatus.ENDED, phase=answer.refusal)
-    reason = f"{canary.job_name} could not be created, so the run stays on demand: {answer.message}"
+    reason = f"{canary.job_name} could not be created, so the run stays on demand: {message}"
     return becomes(run.with_canary(given_up), now, reason)
 
 
