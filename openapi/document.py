@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from openapi.requests import Schema
 
 _RETRY = "Try again: a request that was half done is finished by its repetition."
-# What every route may answer; all but InternalError from API Gateway, in the form of the function's own errors.
+# What every route may answer; all but InternalError from API Gateway, in the form of the function's own errors. The 503
+# is the function's own for a run that a newer release has stored.
 _EVERYWHERE = {
     "403": "Forbidden",
     "429": "Throttled",

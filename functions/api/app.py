@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from spot_relay import bootstrap
 from spot_relay.adapters.inbound import InvalidQueryError, read_page
 from spot_relay.domain.report import status_document
-from spot_relay.ports import PrefixTakenError
+from spot_relay.ports import NewerSchemaError, PrefixTakenError
 from spot_relay.service import NameConflictError, NoSuchRunError, RejectedError, UnacceptableError
 from spot_relay.settings import RunSettings, SubmissionSettings
 from spot_relay.spec import Format, InvalidSpecError, Problem, Rules, read_resumption, read_submission
@@ -32,6 +32,7 @@ REFUSALS = {
     NameConflictError: (HTTPStatus.CONFLICT, "NameConflict"),
     PrefixTakenError: (HTTPStatus.CONFLICT, "CheckpointPrefixTaken"),
     RejectedError: (HTTPStatus.CONFLICT, "Rejected"),
+    NewerSchemaError: (HTTPStatus.SERVICE_UNAVAILABLE, "NewerSchema"),
 }
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spot_relay.adapters.inbound import read_page
-from spot_relay.adapters.runs import DynamoDBRunStore
+from spot_relay.adapters.runs import SCHEMA_VERSION, DynamoDBRunStore
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.run import OUTBOX_PATIENCE, Attempt, Run, RunStatus
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError, RunStore
@@ -324,7 +324,7 @@ def test_the_index_of_due_runs_holds_open_runs_only(table: DynamoDBRunStore) -> 
 def test_an_item_tells_the_schema_of_its_document(table: DynamoDBRunStore) -> None:
     table.create(a_run("churn", NOON))
     item = item_of(table, "churn")
-    assert item["schema_version"] == {"N": "1"}
+    assert item["schema_version"] == {"N": str(SCHEMA_VERSION)}
     assert json.loads(item["document"]["S"])["id"] == "churn"
 
 

@@ -23,6 +23,18 @@ class RunExistsError(Exception):
     """There is a run of that id already."""
 
 
+class NewerSchemaError(Exception):
+    """A run was stored by a newer release than this one, which would lose what it does not know of it."""
+
+    def __init__(self, run_id: str, found: int, known: int) -> None:
+        super().__init__(
+            f"The run {run_id} was stored by a newer release: its schema version is {found}, and this release knows "
+            f"{known} at most. It is left as it is. If a deployment is under way, try again when it is done; else "
+            "deploy the newer release again."
+        )
+        self.run_id = run_id
+
+
 class PrefixTakenError(Exception):
     """Another open run has the checkpoint prefix."""
 
@@ -47,7 +59,7 @@ class RunStore(Protocol):
         ...
 
     def load(self, run_id: str) -> Run | None:
-        """Read a run, consistently; None if there is none."""
+        """Read a run, consistently; None if there is none, NewerSchemaError if a newer release has stored it."""
         ...
 
     def save(self, run: Run) -> Run:

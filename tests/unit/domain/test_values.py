@@ -27,6 +27,7 @@ from spot_relay.domain.launch import launch_request
 from spot_relay.domain.policy import Backoff
 from spot_relay.domain.refusal import Refusal, parse_quota, quota_refusal
 from spot_relay.domain.run import Attempt, placement_of
+from spot_relay.domain.values import replace as changed
 from tests.fakes import NOON
 from tests.unit.worlds import TRAINING_JOB, submission
 
@@ -183,3 +184,20 @@ def test_the_checkpoint_that_an_attempt_began_with_is_no_progress_nor_is_none() 
     began_with = Checkpoint("a", NOON + timedelta(hours=1))
     assert not replace(ATTEMPT, checkpoint=began_with, resumes_from=began_with).has_progressed
     assert not replace(ATTEMPT, resumes_from=began_with).has_progressed
+
+
+def test_a_copy_has_what_was_changed_and_all_else_as_it_was() -> None:
+    assert changed(JOB, status="Stopped", billable_seconds=7) == replace(JOB, status="Stopped", billable_seconds=7)
+    assert JOB.status == "InProgress"
+
+
+def test_a_field_that_was_left_to_the_class_can_be_changed_too() -> None:
+    stored = object.__new__(Job)
+    stored.__dict__.update({name: value for name, value in vars(JOB).items() if name != "billable_seconds"})
+    assert stored == JOB, "as msgspec gives a value whose document lacks a field"
+    assert changed(stored, billable_seconds=7, status="Stopped").billable_seconds == 7
+
+
+def test_what_is_no_field_can_not_be_changed() -> None:
+    with pytest.raises(TypeError, match=r"^Job has no field colour, size$"):
+        changed(JOB, size=1, colour="red", status="Stopped")  # type: ignore[call-arg]

@@ -6,14 +6,14 @@ Beside them lies an item for each checkpoint prefix: it names the run that has i
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from spot_relay.domain.run import ENDED_RUNS, Run, RunStatus, Waiting
-from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
+from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.job import Pool
 
-# Raised whenever a stored document of an earlier version needs to be read in another way.
-SCHEMA_VERSION = 1
+# Raised with each change of what is stored of a run, also by a field that has a default: an earlier release reads what
+# it knows, and its next save would drop the rest. What has been stored with a version is in tests/integration/stored/.
+SCHEMA_VERSION = 2
 # The one partition of the sparse index `due`: it holds open runs only.
 OPEN = "open"
 _MAX_PREFIX_BYTES = 1024
@@ -66,17 +67,19 @@ class DynamoDBRunStore:
         return self._open(run, self._put(run, *_unchanged(run)))
 
     def load(self, run_id: str) -> Run | None:
-        """Read a run, consistently; None if there is none. DynamoDB answers a key that is too long with an error."""
+        """Read a run, consistently; None if there is none, NewerSchemaError if a newer release has stored it."""
+        # DynamoDB answers a key that is too long with an error.
         if len(run_id.encode()) > _MAX_KEY_BYTES:
             return None
         answer = self.client.get_item(
             TableName=self.table,
             Key={"id": {"S": run_id}},
             ConsistentRead=True,
-            ProjectionExpression="document",
+            ProjectionExpression="document, schema_version",
         )
-        item = answer.get("Item")
-        return _decoder.decode(item["document"]["S"]) if item else None
+        item = answer.get("Item", {})
+        # What else lies in the table is no run, although it may have a schema version, too.
+        return _read(run_id, item) if "document" in item else None
 
     def save(self, run: Run) -> Run:
         """Store a run on condition that its version is unchanged, and give it with the next; else ConflictError."""
@@ -229,6 +232,31 @@ class DynamoDBRunStore:
         elif run.ended_at is not None:
             item["expires_at"] = {"N": str(int((run.ended_at + self.retention).timestamp()))}
         return item
+
+
+def _read(run_id: str, item: dict[str, Any]) -> Run:
+    """Read a run in the form of its schema version: fields that an earlier one lacks have their defaults."""
+    version = int(item["schema_version"]["N"])
+    if version > SCHEMA_VERSION:
+        raise NewerSchemaError(run_id, version, SCHEMA_VERSION)
+    run = _decoder.decode(item["document"]["S"])
+    return run if version == SCHEMA_VERSION else _completed(run)
+
+
+def _completed(value: Any) -> Any:
+    """Give a value with each field that it lacks: msgspec leaves the default of such a one to the class.
+
+    Then it reads as if it were there, but is neither copied nor stored.
+    """
+    match value:
+        case tuple():
+            return tuple(_completed(one) for one in value)
+        case dict():
+            return {key: _completed(one) for key, one in value.items()}
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return type(value)(**{field.name: _completed(getattr(value, field.name)) for field in fields(value)})
+        case _:
+            return value
 
 
 def _waiting(item: dict[str, Any]) -> Waiting:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.limits import needs_no_slot
+from spot_relay.ports import NewerSchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +90,7 @@ class DynamoDBSlots:
         """
         holders: list[str] = full["holders"]["SS"]
         looked_up = random.sample(holders, min(LOOKED_UP, len(holders)))
-        over = [holder for holder in looked_up if needs_no_slot(holder, self.find)]
+        over = [holder for holder in looked_up if self._is_over(holder)]
         if not over:
             return False
         # Whoever took a slot meanwhile may have dropped more holders than one: then there may be room, too.
@@ -102,6 +103,13 @@ class DynamoDBSlots:
                 ExpressionAttributeValues={":over": {"SS": over}, ":version": full["version"]},
             )
         return True
+
+    def _is_over(self, holder: str) -> bool:
+        """Tell whether a training job needs its slot no more; one whose run can't be read keeps it."""
+        try:
+            return needs_no_slot(holder, self.find)
+        except NewerSchemaError:
+            return False
 
     @property
     def _refused(self) -> Any:

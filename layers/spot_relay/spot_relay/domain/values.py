@@ -18,8 +18,9 @@ else:
         fields comes to the same.
         """
         fields = value.__dict__
-        if not changes.keys() <= fields.keys():
-            message = f"{type(value).__name__} has no field {', '.join(sorted(changes.keys() - fields.keys()))}"
+        # A value that was decoded may leave a default to its class; to have it set is still no mistake.
+        if not changes.keys() <= fields.keys() and (unknown := changes.keys() - value.__dataclass_fields__.keys()):
+            message = f"{type(value).__name__} has no field {', '.join(sorted(unknown))}"
             raise TypeError(message)
         copy = object.__new__(type(value))
         copy.__dict__.update(fields, **changes)
