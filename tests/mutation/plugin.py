@@ -26,10 +26,15 @@ settings.load_profile("mutation")
 
 
 # Tests that kill nothing that the others let live: those of many runs at once are about slots, which are no part of
-# the domain, and those of the source text see that of all mutants.
-NOT_RUN = ("test_room_for_crowds.py", "test_no_module_of_the_domain_asks_a_clock_or_draws_a_number")
+# the domain, those of the source text see that of all mutants, and one starts processes that know of no mutant.
+NOT_RUN = (
+    "test_room_for_crowds.py",
+    "test_no_module_of_the_domain_asks_a_clock_or_draws_a_number",
+    "test_a_seed_is_played_alike_in_every_process",
+)
 # Tests that take most of the time and kill few: with QUICK they are left out, and tried on what has lived.
 SLOW = (
+    "test_seeds.py",
     "test_replay.py",
     "test_policy_examples.py",
     "test_switch_crash.py",
