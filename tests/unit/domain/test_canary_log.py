@@ -30,7 +30,11 @@ def test_its_way_from_its_launch_to_the_return() -> None:
     kept(world, 3 * HOUR)
     assert log(world)[-2:] == [SENT, "CanaryCreated: churn-canary-02 was created; it waits for spot capacity"]
     world.advance(CanaryCreated(2))
-    assert log(world) == ["CanaryCreated: the canary is known already"]
+    world.advance(CanaryChanged(2, "Pending"))
+    assert log(world) == [
+        "CanaryCreated: the canary is known already",
+        "CanaryChanged: churn-canary-02 is Pending, which changes nothing",
+    ]
     finds_capacity(world)
     assert any(line.endswith("the canary has found spot capacity: it is stopped to move there") for line in log(world))
     stopped(world)

@@ -44,6 +44,21 @@ def test_a_job_that_is_found_by_its_event_is_known_as_if_its_launch_had_been_ans
     assert world.telemetry.total("AttemptsLaunched") == 1
 
 
+@pytest.mark.parametrize("by", ["an answer", "an event"])
+def test_a_run_whose_launch_is_known_waits_for_room_no_more(by: str) -> None:
+    world = World()
+    full = (Refusal.QUOTA_FULL, "Full.")
+    world.jobs.refusals = [full] if by == "an answer" else [full, LOST]
+    run = world.service.submit(submission())
+    assert run.current.waits_for_room
+    run = world.passes(60)
+    if by == "an event":
+        assert run.current.waits_for_room
+        world.jobs.create(run, run.current)
+        run = world.tell(1, "InProgress", "Pending")
+    assert (run.current.status, run.current.waits_for_room) == (AttemptStatus.IN_PROGRESS, False)
+
+
 def test_a_job_that_is_found_to_have_ended_is_known_as_if_all_had_been_told() -> None:
     world = unanswered()
     world.clock.passes(60)
@@ -180,6 +195,7 @@ def test_an_event_that_claims_an_end_is_heard_and_so_is_what_was_described_for_i
     run = world.service.submit(submission())
     event = JobChanged(1, "Stopped", "Stopped", NOON + timedelta(seconds=60))
     job = replace(world.jobs.jobs["churn-relay-01"], modified_at=event.at + timedelta(seconds=lag))
+    run = run.with_attempt(replace(run.current, heard_at=NOON))
     after = decide(run, Facts(event, job), NOON + timedelta(seconds=120)).run
     assert after.current.heard_at == max(event.at, job.modified_at)
     older = decide(after, Facts(Due(), replace(job, modified_at=NOON)), NOON + timedelta(hours=1)).run

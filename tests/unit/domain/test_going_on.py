@@ -13,7 +13,7 @@ from spot_relay.domain.facts import Facts, attempt_to_look_at, needs_checkpoint
 from spot_relay.domain.job import Market, Placement
 from spot_relay.domain.ladder import on_demand_places
 from spot_relay.domain.observation import CanaryChanged, Due, JobChanged, Launched, ResumeRequested
-from spot_relay.domain.outbox import Room
+from spot_relay.domain.outbox import Outbox, Room
 from spot_relay.domain.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
 from spot_relay.domain.prices import Price, PriceList
 from spot_relay.domain.refusal import Refusal
@@ -159,6 +159,16 @@ def test_a_run_goes_on_demand_where_all_pools_have_just_failed_rather_than_not_a
     assert (run.current.number, run.current.placement) == (2, ON_DEMAND_M5)
 
 
+def test_the_safety_net_brings_no_run_back_to_spot_because_on_demand_had_no_capacity() -> None:
+    world = World()
+    world.service.submit(submission(deadline(10 * HOUR + 700, expected_runtime_seconds=10 * HOUR)))
+    assert world.run().current.placement == ON_DEMAND_M5
+    world.clock.passes(60)
+    run = world.tell(1, "Failed", "Failed", failure_reason=CAPACITY)
+    assert run.check_at == world.clock() + timedelta(seconds=30)
+    assert world.passes(60).current.placement == ON_DEMAND_M5
+
+
 def test_the_places_to_go_to_on_demand_are_the_ladders_own_then_the_present_instances_then_the_others() -> None:
     rungs = tuple(Rung(Placement(kind, 1, Market.SPOT)) for kind in (M5, G5, "ml.p3.2xlarge"))
     run = accept(submission(Policy(ladder=(*rungs, Rung(Placement("ml.c5.large", 2, Market.ON_DEMAND))))), "one", NOON)
@@ -175,6 +185,16 @@ def test_a_pool_that_failed_a_quarter_of_an_hour_ago_may_be_tried_again() -> Non
     world.tell(1, "Failed", "Failed", failure_reason=CAPACITY)
     world.clock.passes(Backoff().max_seconds)
     assert world.tell(2, "Failed", "Failed", failure_reason=CAPACITY).current.placement == SPOT_M5
+
+
+def test_a_pool_that_was_the_last_to_fail_is_not_tried_at_once_however_late_that_is_found() -> None:
+    world = World()
+    world.service.submit(submission())
+    world.clock.passes(60)
+    world.jobs.becomes("churn-relay-01", "Failed", "Failed", failure_reason=CAPACITY)
+    world.clock.passes(HOUR)
+    world.tick()
+    assert world.run().check_at == world.clock() + timedelta(seconds=30)
 
 
 def test_a_stop_reaches_a_job_of_which_the_launch_is_answered_after_its_run_has_given_it_up() -> None:
@@ -218,7 +238,7 @@ def test_an_end_of_a_canary_that_the_description_does_not_show_changes_nothing()
     decision = decide(run, Facts(CanaryChanged(2, "Stopped"), canary=None), world.clock())
     assert decision.run is run
     assert decision.reason == "churn-canary-02 is where it was"
-    assert not decision.owes
+    assert decision.owes == Outbox()
 
 
 def test_what_needs_no_look_costs_none() -> None:

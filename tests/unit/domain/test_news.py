@@ -10,8 +10,10 @@ import pytest
 
 from spot_relay.domain.job import Market
 from spot_relay.domain.policy import Budgets
+from spot_relay.domain.prices import Price, PriceList
 from spot_relay.domain.report import status_document
 from spot_relay.domain.run import RunStatus
+from tests.fakes import NOON, MemoryPrices
 from tests.unit.domain.test_crash import Grim, KilledError, guarded
 from tests.unit.worlds import World, deadline, submission
 
@@ -172,6 +174,13 @@ def test_an_interruption_for_which_the_deadline_may_leave_no_time_is_looked_at_a
 def test_one_that_the_deadline_leaves_time_for_is_not() -> None:
     world = unseen(10 * HOUR)
     assert calls(world, world.event(1, "InProgress", "Interrupted")) == ["load", "save"]
+
+
+def test_it_is_looked_at_where_the_money_allows_it_by_then() -> None:
+    world = World(prices=MemoryPrices(PriceList("a list", NOON, {"ml.m5.xlarge": Price(0.24, 0.08)})))
+    world.service.submit(submission(deadline(3 * HOUR, budgets=Budgets(money_usd=9))))
+    world.trains(1, 5400)
+    assert "describe" in calls(world, world.event(1, "InProgress", "Interrupted"))
 
 
 def test_other_news_costs_no_look_however_late_it_is_nor_does_old_news() -> None:

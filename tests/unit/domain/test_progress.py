@@ -349,10 +349,11 @@ def test_of_a_job_without_checkpoints_that_completes_only_the_last_stretch_is_ke
     world = World()
     world.service.submit(submission(CheckpointConfig=None))
     world.trains(1, 500)
-    world.tell(1, "InProgress", "Interrupted")
-    world.clock.passes(60)
-    world.tell(1, "InProgress", "Training")
-    world.clock.passes(300.25)
+    for _ in range(2):
+        world.tell(1, "InProgress", "Interrupted")
+        world.clock.passes(60)
+        world.tell(1, "InProgress", "Training")
+        world.clock.passes(300.25)
     run = world.tell(1, "Completed", "Completed")
     assert run.progress_seconds == 300.25
 
@@ -363,3 +364,12 @@ def test_training_that_was_under_way_at_an_end_lasted_until_then() -> None:
     job = Job("churn-relay-01", "arn", "Completed", "Completed", NOON, at(700), ended_at=at(660), transitions=(trains,))
     assert counted(run, run.current, job, None, at(900)).progress_seconds == 600
     assert counted(run, run.current, replace(job, ended_at=None), None, at(900)).progress_seconds == 640
+
+
+def test_on_demand_a_start_without_a_wait_costs_the_time_since_the_training_before_it() -> None:
+    run = accept(submission(EnableManagedSpotTraining=None), "one", NOON)
+    moments = [("Starting", 0, 60), ("Training", 60, 660), ("Downloading", 660, 700), ("Training", 700, 900)]
+    transitions = tuple(Transition(status, at(start), at(end)) for status, start, end in moments)
+    job = Job("churn-relay-01", "arn", "Completed", "Completed", NOON, at(900), ended_at=at(900))
+    after = counted(run, run.current, replace(job, transitions=transitions), None, at(900))
+    assert after.changeovers == (60, 40)

@@ -67,7 +67,9 @@ def test_a_value_is_hidden_decoded_escaped_and_line_by_line(given: str, printed:
     assert "secret" not in text
 
 
-@pytest.mark.parametrize("given", [PEM, 'zażółć "gęślą" jaźń', "it's a secret\t"])
+@pytest.mark.parametrize(
+    "given", [PEM, 'zażółć "gęślą" jaźń', "it's a secret\t", "rings a bell\x07 twice\x07", 'it\'s "all" secret']
+)
 def test_it_is_hidden_to_the_last_character(given: str) -> None:
     for printed in (given, json.dumps(given)[1:-1], json.dumps(given, ensure_ascii=False)[1:-1], repr(given)[1:-1]):
         assert without_secrets(f"ValueError: {printed} is wrong", job(given)) == "ValueError: [hidden] is wrong"

@@ -168,6 +168,25 @@ def test_on_demand_a_run_is_looked_at_when_it_may_return_and_no_sooner_than_in_a
     attempt = replace(run.current, placement=ON_DEMAND, status=AttemptStatus.IN_PROGRESS)
     now = NOON + timedelta(seconds=3000)
     assert next_look(run.with_attempt(attempt), now, timedelta(minutes=5)) == now + timedelta(seconds=look)
+    planned = run.with_attempt(replace(attempt, status=AttemptStatus.PLANNED))
+    assert next_look(planned, now, timedelta(minutes=5)) == now + timedelta(minutes=5)
     sent = Canary(1, "churn-canary-01", SPOT, NOON, HOUR)
     waits = replace(run.with_attempt(attempt), canaries=(sent,))
     assert next_look(waits, now, timedelta(minutes=5)) == now + timedelta(minutes=5)
+
+
+def test_a_run_that_has_to_go_on_demand_is_looked_at_at_once_and_one_that_cannot_when_it_is_its_time() -> None:
+    run = accept(submission(deadline(5 * HOUR)), "one", NOON)
+    waits = replace(run.current, status=AttemptStatus.IN_PROGRESS, waiting_since=NOON)
+    run, now, every = run.with_attempt(waits), NOON + timedelta(hours=3), timedelta(minutes=5)
+    assert next_look(run, now, every) == now
+    assert next_look(replace(run, closed=(ON_DEMAND,)), now, every) == now + every
+
+
+def test_news_of_a_job_that_is_being_stopped_for_a_switch_has_it_looked_at_no_sooner_than_soon() -> None:
+    world = waiting()
+    world.passes(9000)
+    world.clock.passes(5)
+    run = world.tell(1, "Stopping", "Stopping")
+    assert run.check_at is not None
+    assert run.check_at > world.clock()
