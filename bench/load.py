@@ -34,7 +34,7 @@ STARTED: Final = ("Submit", "ApiFunction", "Observe", "Tick")
 DUE: Final = 10  # of the open runs each tenth
 # Enough to start every function, and few enough not to be in each other's way.
 WARM, CALM = 4, 10
-FLOOR_BURST, FLOOR_CALM = 2000, 50
+FLOOR_BURST, FLOOR_CALM = 2000, 200
 _WIDTH: Final = 120
 
 

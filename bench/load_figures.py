@@ -33,7 +33,7 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True)
 class FloorFigures:
-    """What the floor took: of a burst the events a second, one by one the seconds from put to end, CPU ms an event."""
+    """What the floor took: of a burst the events a second, of a few at a time their seconds, CPU ms an event."""
 
     events_per_second: float
     calm_seconds: Quantiles

@@ -59,19 +59,20 @@ class Floor:
         """Send that many events at once, and give how many of them were handled a second."""
         before, began = self._messages(), time.time()
         self.send(count, detail)
-        eventually(f"{count} events at {self.name}", lambda: self._messages() >= before + count or None)
+        eventually(f"{count} events at {self.name}", partial(self._handled_at_least, before + count))
         return count / (max(one.ended for one in self.handled()) - began)
 
     def calm(self, count: int, detail: Mapping[str, Any]) -> tuple[float, ...]:
-        """Send one event after the other, and give the seconds from each one's put to its end."""
-        first = len(self.handled())
-        for number in range(first + 1, first + count + 1):
-            self.send(1, detail)
-            eventually(f"an event at {self.name}", partial(self._handled_at_least, number), every=0.02)
+        """Send a few events, and a few more when these are done; give the seconds from each one's put to its end."""
+        first, before = len(self.handled()), self._messages()
+        for sent in range(0, count, _PUT_AT_ONCE):
+            self.send(_PUT_AT_ONCE, detail)
+            wanted = before + sent + _PUT_AT_ONCE
+            eventually(f"events at {self.name}", partial(self._handled_at_least, wanted), every=0.05)
         return tuple(seconds for one in self.handled()[first:] for seconds in durations(one))
 
     def _handled_at_least(self, number: int) -> bool | None:
-        return len(self.handled()) >= number or None
+        return self._messages() >= number or None
 
     def _messages(self) -> int:
         return sum(len(one.messages) for one in self.handled())

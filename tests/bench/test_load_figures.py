@@ -57,7 +57,15 @@ def report() -> Report:
         for ended, seconds in ((2, 0.02), (1002, 0.03))
     )
     starts = {"Observe": Starts(as_deployed=40.0, compiled=12.0)}
-    return Report(figures(), Quantiles(1, 2, 3, 100), {load_report.NOTHING: floor}, (few, many), starts, 5000, 2)
+    return Report(
+        figures(),
+        Quantiles(1, 2, 3, 100),
+        {load_report.NOTHING: floor, load_report.ITEM: floor},
+        (few, many),
+        starts,
+        5000,
+        2,
+    )
 
 
 def test_what_a_function_takes_is_told_for_each_of_its_messages() -> None:
@@ -118,7 +126,7 @@ def test_a_ratio_above_one_says_slower_or_dearer_than_the_floor() -> None:
     ratios = report().ratios()
     assert ratios["time an event in a burst, over nothing"] == pytest.approx(20)
     assert ratios["time from event to decision when calm (p50), over nothing"] == 2
-    assert ratios["CPU time an event, over nothing"] == 3
+    assert ratios["CPU time an event, over one item read and written"] == 3
     assert ratios["tick's time, with ended runs over without"] == pytest.approx(1.5)
 
 
