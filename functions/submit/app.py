@@ -26,9 +26,9 @@ processor = bootstrap.batches(logger)
 def submit(record: SQSRecord) -> None:
     """Accept an uploaded spec, or report beside it everything that is wrong with it."""
     upload = read_upload(record.body)
-    data = files.read(upload, MAX_BYTES) if upload else None
-    if upload is None or data is None:
-        logger.warning("there is no spec to read", body=record.body)
+    data = files.read(upload, MAX_BYTES) if upload.is_spec else None
+    if data is None:
+        logger.warning("there is no spec to read", key=upload.key)
         return
     try:
         run = service.submit(read_submission(data, Format.of(upload.key), rules))

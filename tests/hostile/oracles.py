@@ -132,17 +132,17 @@ def check_observation(text: str) -> tuple[str, Any] | None:
 
 
 def check_upload(text: str) -> Upload | None:
-    """A message is an upload under runs/, of something else, or unreadable for a reason in a few words."""
+    """Give the upload of a spec; another message is of something else, or unreadable for a reason in a few words."""
     try:
         upload = read_upload(text)
     except UnreadableEventError as error:
         check_reason(error)
         return None
-    if upload is not None:
-        upload.key.encode()
-        assert upload.key.startswith("runs/")
-        assert upload.suffix in {".json", ".yaml", ".yml"}
-        assert Format.of(upload.key)
+    upload.key.encode()
+    if not upload.is_spec:
+        return None
+    assert upload.key.startswith("runs/")
+    assert Format.of(upload.key)
     return upload
 
 

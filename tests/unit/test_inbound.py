@@ -256,15 +256,14 @@ def test_any_text_gives_an_observation_none_or_an_unreadable_event_and_nothing_e
 
 
 @given(text=st.text() | JSON.map(json.dumps) | ENVELOPES)
-def test_any_text_gives_an_upload_none_or_an_unreadable_event_and_nothing_else(text: str) -> None:
+def test_any_text_gives_an_upload_or_an_unreadable_event_and_nothing_else(text: str) -> None:
     try:
         upload = read_upload(text)
     except UnreadableEventError:
         return
-    if upload is not None:
-        assert isinstance(upload.bucket, str)
-        assert upload.key.startswith("runs/")
-        assert upload.version_id is None or isinstance(upload.version_id, str)
+    assert isinstance(upload.bucket, str)
+    assert isinstance(upload.key, str)
+    assert upload.version_id is None or isinstance(upload.version_id, str)
 
 
 def uploaded(**changes: Any) -> str:
@@ -283,9 +282,7 @@ def test_an_upload_is_read_with_its_bucket_key_and_version() -> None:
 
 
 def test_an_upload_into_a_bucket_without_versions_has_none() -> None:
-    upload = read_upload(uploaded(version_id=None))
-    assert upload is not None
-    assert upload.version_id is None
+    assert read_upload(uploaded(version_id=None)).version_id is None
 
 
 @pytest.mark.parametrize(
@@ -299,17 +296,19 @@ def test_an_upload_into_a_bucket_without_versions_has_none() -> None:
         "runs/a.b.json",
     ],
 )
-def test_a_spec_is_read_wherever_it_lies_under_runs(key: str) -> None:
+def test_a_spec_is_one_wherever_it_lies_under_runs(key: str) -> None:
     upload = read_upload(uploaded(key=key))
-    assert upload is not None
+    assert upload.is_spec
     assert upload.key == key
 
 
 @pytest.mark.parametrize(
     "key", ["runs/", "runs/a", "runs/a.txt", "runs/json", "a.json", "Runs/a.json", "errors/runs/a.json"]
 )
-def test_an_object_that_is_no_spec_is_none(key: str) -> None:
-    assert read_upload(uploaded(key=key)) is None
+def test_an_object_elsewhere_or_of_another_ending_is_no_spec(key: str) -> None:
+    upload = read_upload(uploaded(key=key))
+    assert not upload.is_spec
+    assert upload.key == key
 
 
 @pytest.mark.parametrize(

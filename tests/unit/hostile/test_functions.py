@@ -13,7 +13,7 @@ from tests.hostile.functions import MemorySpecFiles
 from tests.hostile.handlers import Api, Observe, Submit, batch, bodies, failed
 from tests.hostile.mutation import Choices
 from tests.hostile.requests import request
-from tests.hostile.values import TEXTS
+from tests.hostile.values import SECRET, TEXTS
 from tests.unit.spec.documents import CALM
 
 
@@ -66,6 +66,22 @@ def test_the_key_of_an_upload_is_told_in_the_log_as_it_is_or_cannot_be_read(subm
     told = [json.loads(line) for line in submit.log.lines]
     assert [line["key"] for line in told if "key" in line] == ([key] if can_be_a_key else [])
     assert submit.log.lost == []
+
+
+@pytest.mark.parametrize("key", ["runs/readme.md", "status/x.json", "runs/gone.json"])
+def test_of_an_upload_that_is_no_spec_the_log_tells_the_key_and_nothing_else_of_the_event(
+    submit: Submit, key: str
+) -> None:
+    submit.begin()
+    message = json.loads(json.dumps(next(one for one in seeds.messages() if one["source"] == "aws.s3")))
+    message["detail"]["object"]["key"] = key
+    message |= {"resources": [SECRET, "\ud800"]}
+    submit.module.files = MemorySpecFiles()
+    # As it stands, and not escaped: whatever the queue lets through has to be told of.
+    text = json.dumps(message, ensure_ascii=False)
+    assert failed(submit.hand(batch([text]))) == set()
+    submit.check_log()
+    assert [json.loads(line)["key"] for line in submit.log.lines] == [key]
 
 
 def test_a_spec_that_is_posted_again_after_many_bad_requests_is_the_same_run(api: Api) -> None:

@@ -47,9 +47,9 @@ class Upload:
     version_id: str | None
 
     @property
-    def suffix(self) -> str:
-        """The end of the key that tells its format, in lower case."""
-        return "." + self.key.rpartition(".")[2].lower()
+    def is_spec(self) -> bool:
+        """Whether it lies where specs do, and its ending is that of a format."""
+        return self.key.startswith("runs/") and self.key.lower().endswith(SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -79,18 +79,16 @@ def read_page(query: Mapping[str, str]) -> PageWanted:
     return PageWanted(RunStatus(status) if status else None, int(limit), token)
 
 
-def read_upload(body: str) -> Upload | None:
-    """Read an S3 Object Created event; None for an object that is no spec."""
+def read_upload(body: str) -> Upload:
+    """Read an S3 Object Created event."""
     detail = _envelope(body, source="aws.s3")["detail"]
     try:
         stored = detail["object"]
         version = _text(stored, "version-id") if "version-id" in stored else None
-        upload = Upload(_text(detail["bucket"], "name"), _text(stored, "key"), version)
+        return Upload(_text(detail["bucket"], "name"), _text(stored, "key"), version)
     except (KeyError, TypeError, ValueError) as error:
         message = f"the Object Created event can't be read: {_why(error)}"
         raise UnreadableEventError(message) from None
-    is_spec = upload.key.startswith("runs/") and upload.suffix in SUFFIXES
-    return upload if is_spec else None
 
 
 def run_due(run_id: str) -> str:
