@@ -34,7 +34,7 @@ def fuzz(name: str, load: Callable[[], Target], seeds: Callable[[], Iterable[byt
     dictionary = folder / "dictionary"
     dictionary.write_text("".join(f"{_quoted(word)}\n" for word in words), "utf-8")
     options = [f"-artifact_prefix={folder}/", f"-dict={dictionary}", f"-max_len={LONGEST}", "-timeout=20"]
-    options += ["-rss_limit_mb=2048", "-print_final_stats=1"]
+    options += ["-len_control=0", "-rss_limit_mb=2048", "-print_final_stats=1"]
     given = sys.argv[1:]
     # A file that is given is tried alone; without one the corpus grows.
     places = [] if any(not argument.startswith("-") for argument in given) else [str(corpus)]
