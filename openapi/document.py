@@ -173,7 +173,9 @@ def _responses() -> dict[str, Any]:
         "Throttled": _refusal("More than 10 requests a second."),
         "InternalError": _refusal(f"A fault of Spot Relay's, or of a service behind it. {_RETRY}"),
         "BadGateway": _refusal(f"The function died. {_RETRY}"),
-        "Unavailable": _refusal(f"Spot Relay or API Gateway can't answer for now. {_RETRY}"),
+        "Unavailable": _refusal(
+            f"A newer Spot Relay has stored the run (code NewerSchema), or API Gateway can't answer for now. {_RETRY}"
+        ),
         "GatewayTimeout": _refusal(f"The function took longer than 29 seconds. {_RETRY}"),
     }
 
