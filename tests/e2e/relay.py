@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
@@ -68,6 +69,11 @@ class Relay:
 
     stack: Stack
 
+    @cached_property
+    def s3(self) -> Any:
+        """The one client of S3: making it costs more than many calls, and those who wait call often."""
+        return self.stack.client("s3")
+
     @property
     def bucket(self) -> str:
         """The bucket of specs."""
@@ -82,14 +88,13 @@ class Relay:
     def upload(self, key: str, body: bytes | dict[str, Any]) -> None:
         """Put a spec where it is seen."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.stack.client("s3").put_object(Bucket=self.bucket, Key=key, Body=data)
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=data)
 
     def read(self, key: str) -> dict[str, Any] | None:
         """Read a JSON document from the bucket of specs, or None while there is none."""
-        s3 = self.stack.client("s3")
         try:
-            answer = s3.get_object(Bucket=self.bucket, Key=key)
-        except s3.exceptions.NoSuchKey:
+            answer = self.s3.get_object(Bucket=self.bucket, Key=key)
+        except self.s3.exceptions.NoSuchKey:
             return None
         document: dict[str, Any] = json.loads(answer["Body"].read())
         return document
@@ -116,6 +121,21 @@ class Relay:
         pages = self.stack.client("sagemaker").get_paginator("list_training_jobs")
         found = pages.paginate(NameContains=f"{run}-relay-", SortBy="CreationTime", SortOrder="Ascending")
         return [job["TrainingJobName"] for page in found for job in page["TrainingJobSummaries"]]
+
+    def log(self, **query: str) -> list[dict[str, Any]]:
+        """Give the simulator's own record of what happened, in order."""
+        answer = httpx.get(f"{self.stack.simulator_url}/_simulator/log", params=query, timeout=30, trust_env=False)
+        entries: list[dict[str, Any]] = answer.json()["entries"]
+        return entries
+
+    def most_live_at_once(self, pattern: str) -> int:
+        """Count, from the transitions, how many jobs of a pattern were alive at the same moment, at most."""
+        live: set[str] = set()
+        most = 0
+        for entry in self.log(job=pattern, kind="transition"):
+            (live.add if entry["live"] else live.discard)(entry["job_name"])
+            most = max(most, len(live))
+        return most
 
     def messages(self, queue: str) -> list[str]:
         """Receive and delete what waits in the queue that an output names."""

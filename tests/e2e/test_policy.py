@@ -45,28 +45,6 @@ def early(made: dict[str, Any], policy: dict[str, Any]) -> dict[str, Any]:
     return made | {"policy": policy}
 
 
-def log(relay: Relay, **query: str) -> list[dict[str, Any]]:
-    """The simulator's own record of what happened."""
-    answer = httpx.get(f"{relay.stack.simulator_url}/_simulator/log", params=query, trust_env=False)
-    entries: list[dict[str, Any]] = answer.json()["entries"]
-    return entries
-
-
-def most_live_at_once(relay: Relay, pattern: str) -> int:
-    """Count, from the transitions, how many jobs of a pattern were alive at the same moment, at most."""
-    live: set[str] = set()
-    most = 0
-    for entry in log(relay, job=pattern, kind="transition"):
-        (live.add if entry["live"] else live.discard)(entry["job_name"])
-        most = max(most, len(live))
-    return most
-
-
-def launches(relay: Relay, run: str) -> list[dict[str, Any]]:
-    calls = log(relay, job=f"{run}-relay-*", kind="call")
-    return [call for call in calls if call["operation"] == "CreateTrainingJob"]
-
-
 def test_expired_waits_move_a_run_to_the_next_instance_type_and_then_on_demand(relay: Relay) -> None:
     relay.rule("climber", market="spot", **NEVER)
     relay.rule("climber", market="on-demand", train_seconds=0.5)
@@ -87,7 +65,7 @@ def test_expired_waits_move_a_run_to_the_next_instance_type_and_then_on_demand(r
     last = relay.stack.client("sagemaker").describe_training_job(TrainingJobName="climber-relay-03")
     assert not last.get("EnableManagedSpotTraining")
     assert "MaxWaitTimeInSeconds" not in last["StoppingCondition"]
-    assert most_live_at_once(relay, "climber-relay-*") == 1
+    assert relay.most_live_at_once("climber-relay-*") == 1
 
 
 def test_a_run_waits_for_a_full_quota_and_is_woken_when_its_holder_ends(relay: Relay) -> None:
@@ -168,7 +146,7 @@ def test_a_near_deadline_switches_a_waiting_run_to_on_demand_as_planned(relay: R
         ("on-demand", "Completed"),
     ]
     assert document["attempts"][1]["cause"] == "SafetyNet"
-    assert most_live_at_once(relay, "near-relay-*") == 1
+    assert relay.most_live_at_once("near-relay-*") == 1
 
 
 def test_a_run_ahead_of_its_pace_returns_to_spot_once_its_canary_finds_capacity(relay: Relay) -> None:
@@ -179,10 +157,10 @@ def test_a_run_ahead_of_its_pace_returns_to_spot_once_its_canary_finds_capacity(
         ("spot", "Completed"),
     ]
     assert document["attempts"][1]["resumes_from"]["key"].startswith("ahead/checkpoints/")
-    assert most_live_at_once(relay, "ahead-relay-*") == 1
+    assert relay.most_live_at_once("ahead-relay-*") == 1
     ended = eventually("the canary's end", lambda: [e for e in canary_log(relay) if not e["live"]] or None)
     assert ended[0]["secondary_status"] == "Stopped"
 
 
 def canary_log(relay: Relay) -> list[dict[str, Any]]:
-    return log(relay, job="ahead-canary-*", kind="transition")
+    return relay.log(job="ahead-canary-*", kind="transition")

@@ -1,0 +1,129 @@
+"""Messages die for real, and what an operator types to bring them back (docs/operations.md) does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from simulator import embedded
+from tests.e2e.crowd import FOREVER, QUICK
+from tests.e2e.faults import Proxy
+from tests.e2e.relay import CHECKPOINTS, Relay, eventually, spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def proxy(relay: Relay) -> Iterator[Proxy]:
+    """A proxy before the functions' DynamoDB."""
+    with Proxy({"dynamodb": relay.stack.aws_url}) as proxy:
+        proxy.stand_before(relay.stack)
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def relay() -> Iterator[Relay]:
+    """A stack on which runs are looked at once an hour, so that nothing but a message brings them on."""
+    with embedded.running(parameters={"CheckIntervalSeconds": "3600"}) as stack:
+        relay, sqs = Relay(stack), stack.client("sqs")
+        relay.s3.create_bucket(Bucket=CHECKPOINTS)
+        for queue in ("Submit", "Observe"):
+            # As often as the template has a message delivered, but after seconds and not minutes.
+            url = stack.outputs[f"{queue}QueueUrl"]
+            sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "2"})
+        yield relay
+
+
+def waiting(relay: Relay, queue: str) -> int:
+    """Count the messages that lie in the queue that an output names."""
+    url, name = relay.stack.outputs[queue], "ApproximateNumberOfMessages"
+    found = relay.stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+    return int(found["Attributes"][name])
+
+
+def die(relay: Relay, queue: str, letters: int) -> None:
+    """Wait until so many messages lie in a dead-letter queue."""
+    name = f"{queue}DeadLetterQueueUrl"
+    eventually(f"{letters} dead letters", lambda: waiting(relay, name) == letters or None)
+
+
+def redrive(relay: Relay, queue: str) -> dict[str, Any]:
+    """Send dead letters to the queue they were meant for, as docs/operations.md says, and give the task."""
+    sqs = relay.stack.client("sqs")
+    arns = []
+    for output in (f"{queue}DeadLetterQueueUrl", f"{queue}QueueUrl"):
+        url = relay.stack.outputs[output]
+        arns.append(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
+    source, destination = arns
+    sqs.start_message_move_task(SourceArn=source, DestinationArn=destination)
+
+    def look() -> dict[str, Any] | None:
+        (task,) = sqs.list_message_move_tasks(SourceArn=source)["Results"]
+        return None if task["Status"] == "RUNNING" else task
+
+    return eventually("the end of the task", look)
+
+
+def undelivered(relay: Relay, job_name: str) -> None:
+    """Leave the end of a job in the dead-letter queue as EventBridge does where it can't deliver it."""
+    recorded = json.loads((ROOT / "events" / "observe" / "completed.json").read_text())["Records"][0]["body"]
+    attributes = {"ERROR_CODE": "SDK_CLIENT_ERROR", "ERROR_MESSAGE": "the queue could not be reached"}
+    relay.stack.client("sqs").send_message(
+        QueueUrl=relay.stack.outputs["ObserveDeadLetterQueueUrl"],
+        MessageBody=recorded.replace("churn-relay-01", job_name),
+        MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()},
+    )
+
+
+def test_dead_letters_that_are_sent_back_bring_their_runs_to_their_ends(relay: Relay, proxy: Proxy) -> None:
+    relay.rule("living", **FOREVER)
+    relay.rule("unheard", **QUICK, events={"drop": {"fraction": 1}})
+    relay.rule("late", **QUICK)
+    for name in ("living", "unheard"):
+        relay.upload(f"runs/{name}.json", spec(name))
+        relay.comes_to(name, "InProgress")
+
+    proxy.refuse("dynamodb")
+    relay.upload("runs/late.json", spec("late"))
+    relay.stack.client("sagemaker").stop_training_job(TrainingJobName="living-relay-01")
+    undelivered(relay, "unheard-relay-01")
+    die(relay, "Submit", 1)
+    die(relay, "Observe", 3)  # living's Stopping and Stopped, and what EventBridge left
+    assert relay.jobs("late") == []
+    for name in ("living", "unheard"):
+        relay.comes_to(name, "InProgress", seconds=1)
+
+    proxy.calm()
+    for queue, letters in (("Submit", 1), ("Observe", 3)):
+        task = redrive(relay, queue)
+        assert (task["Status"], task["ApproximateNumberOfMessagesMoved"]) == ("COMPLETED", letters)
+    ends = {name: relay.ends(name) for name in ("late", "living", "unheard")}
+    assert {name: document["status"] for name, document in ends.items()} == {
+        "late": "Completed",
+        "living": "Stopped",
+        "unheard": "Completed",
+    }
+    # By the messages that came back, and not by a tick.
+    assert [ends[name]["decisions"][-1]["observation"] for name in ("living", "unheard")] == ["JobChanged"] * 2
+    for queue in ("SubmitDeadLetterQueueUrl", "ObserveDeadLetterQueueUrl"):
+        assert waiting(relay, queue) == 0
+
+
+def test_a_dead_letter_that_is_sent_back_twice_changes_nothing(relay: Relay) -> None:
+    before = relay.status("unheard")
+    undelivered(relay, "unheard-relay-01")
+    assert redrive(relay, "Observe")["ApproximateNumberOfMessagesMoved"] == 1
+
+    def handled() -> bool | None:
+        lines = [line for line in relay.stack.logs("observe") if "an attempt that has ended" in line]
+        return True if any('"unheard"' in line for line in lines) else None
+
+    eventually("the message being handled", handled)
+    assert relay.status("unheard") == before
+    assert relay.jobs("unheard") == ["unheard-relay-01"]
