@@ -14,7 +14,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate bench-load bench-policy mutate fuzz openapi test unit e2e sam-local check checkov build deploy \
+.PHONY: help setup demo simulate faults bench-load bench-policy mutate fuzz openapi test unit e2e sam-local check checkov build deploy \
         lock format clean
 
 help: ## list what there is to type
@@ -31,6 +31,9 @@ unit: setup ## run the tests that need no deployed stack
 
 e2e: setup ## run the end-to-end tests on the deployed template
 	@$(BIN)/pytest tests/e2e
+
+faults: setup ## let 200 runs through while their functions' calls fail (RUNS=200, SEED=7)
+	@FAULTS_RUNS=$(or $(RUNS),200) FAULTS_SEED=$(or $(SEED),7) $(BIN)/pytest -rP tests/e2e/test_faults.py
 
 sam-local: setup ## run each function in Docker with sam local
 	@$(BIN)/pytest -n 2 tests/sam_local
