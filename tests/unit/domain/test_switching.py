@@ -190,3 +190,13 @@ def test_news_of_a_job_that_is_being_stopped_for_a_switch_has_it_looked_at_no_so
     run = world.tell(1, "Stopping", "Stopping")
     assert run.check_at is not None
     assert run.check_at > world.clock()
+
+
+@pytest.mark.parametrize(("attempts", "returns"), [(48, True), (49, False)])
+def test_a_run_with_less_than_two_attempts_left_does_not_return_to_spot(attempts: int, returns: bool) -> None:
+    world = on_demand()
+    run = world.run()
+    earlier = [replace(run.attempts[0], number=number) for number in range(1, attempts)]
+    run = replace(run, attempts=(*earlier, replace(run.current, number=attempts)), progress_seconds=HOUR)
+    day = timedelta(days=1)
+    assert (next_look(run, world.clock(), day) < world.clock() + day) is returns
