@@ -80,7 +80,7 @@ def draw_script(seed: int, run_id: str, number: int, *, spot: bool, hurried: boo
     lucky = number >= _LUCKY
     first = 0.0 if lucky else rng.choice((0.0, 0.0, 5.0, 300.0, 2000.0, None))
     interruptions = tuple(
-        Interruption(rng.choice((20.0, 130.0, 700.0)), 600.0 if lucky else rng.choice((60.0, 600.0, 3000.0, None)))
+        Interruption(rng.choice((23.0, 137.0, 733.0)), 600.0 if lucky else rng.choice((60.0, 600.0, 3000.0, None)))
         for _ in range(rng.choice((0, 0, 0, 1, 1, 2)))
     )
     failure = None

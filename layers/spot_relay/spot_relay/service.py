@@ -248,8 +248,10 @@ class Service:
                 self.telemetry.measure(measures)
                 told = True
             except ConflictError:
-                # What was performed stays true: fold it into the newer state, and publish that state again.
-                run, answers, told = self._load(run.id), (*answers, Overtaken()), False
+                # What exists by now stays true: fold it into the newer state, and publish that state again. What was
+                # refused may be so no more: whoever was faster has asked, too, and perhaps for another placement.
+                created = (answer for answer in answers if not isinstance(answer, Refused | CanaryRefused))
+                run, answers, told = self._load(run.id), (*created, Overtaken()), False
         raise ConflictError(run.id)
 
     def _settled(self, run: Run, answers: tuple[Observation, ...]) -> Run:

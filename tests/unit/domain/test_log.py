@@ -167,7 +167,7 @@ def test_a_stop_before_there_is_a_job_and_a_job_that_turns_up_all_the_same() -> 
     world = submitted((Refusal.THROTTLED, "Rate exceeded."))
     world.service.stop("churn")
     world.advance(world.event(1, "InProgress", "Training"))
-    world.passes(120)
+    world.passes(300)
     world.jobs.create(world.run(), world.run().current)
     world.advance(Launched(1, "arn"))
     world.advance(world.event(1, "InProgress", "Training"))

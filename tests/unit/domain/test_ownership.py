@@ -64,7 +64,7 @@ def test_a_stop_while_the_launch_is_put_off_spares_somebody_elses_job(world: Wor
     world.service.stop("churn")
     somebody_elses_job(world)
     assert world.advance(world.event(1, "InProgress", "Starting")).status is RunStatus.STOPPING
-    world.clock.passes(90)
+    world.clock.passes(300)
     world.tick()
     assert world.run().status is RunStatus.STOPPED
     assert world.jobs.stopped == []

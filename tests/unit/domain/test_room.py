@@ -366,16 +366,3 @@ def test_no_canary_is_sent_while_a_run_waits_for_its_pool() -> None:
     crowd.ends("second")
     crowd.minutes(15)
     assert canary.job_name in crowd.jobs.asked
-
-
-def test_a_run_that_is_stopped_before_its_job_was_created_gives_its_slot_back_and_wakes_the_next() -> None:
-    crowd = Crowd(limits=f"{M5}=1")
-    crowd.jobs.hiccups.append("down")  # no answer, so the job may exist, and the slot is kept
-    crowd.submit("a")
-    crowd.submit("b")
-    assert crowd.holders() == {"a-relay-01"}
-    crowd.world.service.stop("a")
-    crowd.minutes(3)
-    assert crowd.run("a").status is RunStatus.STOPPED
-    assert crowd.have_jobs() == ["b"]
-    assert crowd.holders() == {"b-relay-01"}

@@ -205,7 +205,7 @@ def test_a_run_that_got_no_answer_and_is_stopped_gives_its_slot_to_the_next_once
     crowd.submit("first", "second")
     crowd.world.service.stop("first")
     assert crowd.holders() == {"first-relay-01"}
-    crowd.world.clock.passes(90)
+    crowd.world.clock.passes(300)
     crowd.world.service.advance("first", Due())
     assert crowd.run("first").status is RunStatus.STOPPED
     assert crowd.woken() == ["second"]

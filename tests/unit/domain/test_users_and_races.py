@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.observation import Due, JobChanged, Launched
-from spot_relay.domain.policy import Budgets, Policy
+from spot_relay.domain.job import Market, Placement
+from spot_relay.domain.observation import Due, JobChanged, Launched, Refused
+from spot_relay.domain.policy import Budgets, Policy, Rung
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.run import RunStatus
 from spot_relay.ports import ConflictError, PrefixTakenError
@@ -82,17 +84,51 @@ def test_a_stop_between_attempts_ends_the_run_at_once(world: World) -> None:
     assert len(world.jobs.requests) == 1
 
 
-def test_a_stop_while_the_launch_is_put_off_waits_until_no_launch_can_be_under_way(world: World) -> None:
-    world.jobs.refusals = [(Refusal.THROTTLED, "Rate exceeded")]
+@pytest.mark.parametrize(
+    ("refusal", "seconds"), [(Refusal.QUOTA_FULL, 90), (Refusal.THROTTLED, 300), (Refusal.UNAVAILABLE, 300)]
+)
+def test_a_stop_while_the_launch_is_put_off_waits_until_no_job_can_turn_up(
+    world: World, refusal: Refusal, seconds: int
+) -> None:
+    world.jobs.refusals = [(refusal, "Not now")]
     world.service.submit(submission())
     assert world.service.stop("churn").status is RunStatus.STOPPING
-    world.clock.passes(89)
+    world.clock.passes(seconds - 1)
     world.tick()
     assert world.run().status is RunStatus.STOPPING
     world.clock.passes(1)
     world.tick()
     assert world.run().status is RunStatus.STOPPED
     assert world.jobs.requests == []
+
+
+def test_a_launch_that_has_no_answer_after_the_stop_is_waited_for_anew(world: World) -> None:
+    world.jobs.refusals = [(Refusal.QUOTA_FULL, "Not now")]
+    world.service.submit(submission())
+    world.service.stop("churn")
+    world.clock.passes(30)
+    run = world.advance(Refused(1, Refusal.UNAVAILABLE, "SageMaker did not answer."))
+    assert run.check_at == world.clock() + timedelta(minutes=5)
+
+
+def test_an_older_refusal_ends_no_run_that_another_writer_has_moved_on_meanwhile(world: World) -> None:
+    too_small = "service limit 'ml.m5.xlarge for spot training job usage' is 0 Instances, with current utilization of "
+    world.jobs.refusals = [(Refusal.QUOTA_TOO_SMALL, f"{too_small}0 Instances and a request delta of 1 Instances")]
+    elsewhere = Rung(Placement("ml.m5.xlarge", 1, Market.ON_DEMAND))
+    ladder = (Rung(Placement("ml.m5.xlarge", 1, Market.SPOT)), elsewhere)
+    save = world.store.save
+
+    def save_and_lose_the_answer(run: Run) -> Run:
+        # The SDK tries the write again, and meets the version that its first try has written.
+        save(run)
+        world.store.save = save  # type: ignore[method-assign]
+        raise ConflictError(run.id)
+
+    world.store.save = save_and_lose_the_answer  # type: ignore[method-assign]
+    run = world.service.submit(submission(Policy(ladder=ladder)))
+    assert run.status is RunStatus.IN_PROGRESS
+    assert run.current.placement == elsewhere.placement
+    assert world.live_jobs() == ["churn-relay-01"]
 
 
 def test_a_launch_that_answers_after_the_stop_is_stopped_too(world: World) -> None:

@@ -12,7 +12,7 @@ from spot_relay.domain.outbox import Measure, Outbox, Room
 from spot_relay.domain.redaction import without_secrets
 from spot_relay.domain.refusal import Refusal, advice
 from spot_relay.domain.relaunch import Following, affordable_on_demand, cooling, following, until_demand, wait_limit
-from spot_relay.domain.run import Attempt, AttemptStatus, Run, RunStatus
+from spot_relay.domain.run import ABSENCE_PATIENCE, Attempt, AttemptStatus, Run, RunStatus
 from spot_relay.domain.steps import CHECK_SOON, Decision, becomes, finish, launch_again, never_created
 from spot_relay.domain.switching import next_look
 from spot_relay.domain.values import replace
@@ -76,6 +76,8 @@ def refused(run: Run, answer: Refused, facts: Facts, now: datetime) -> Decision:
         seconds = run.policy.backoff.seconds(again.refusals, facts.draw)
         wait = timedelta(seconds=min(seconds, until_demand(run, now, waited=0.0)))
         wait = min(wait, ROOM_LOOK) if run.waits_for else wait
+        # Nothing is launched any more once a stop was requested, but the job may exist, and not be found yet.
+        wait = ABSENCE_PATIENCE if run.stop_requested else wait
         return becomes(run.with_attempt(again), now, f"{reason} It is tried again.", check_at=now + wait)
     reason = f"{attempt.job_name} could not be created: {message} {advice(answer.refusal, message)}"
     if answer.refusal is Refusal.QUOTA_TOO_SMALL and not run.stop_requested:

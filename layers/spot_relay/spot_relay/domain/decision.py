@@ -26,7 +26,7 @@ from spot_relay.domain.observation import (
 from spot_relay.domain.outbox import Outbox, Room
 from spot_relay.domain.redaction import without_secrets
 from spot_relay.domain.relaunch import Following, after_end, following, until_demand
-from spot_relay.domain.run import Attempt, AttemptStatus, Run, RunStatus
+from spot_relay.domain.run import ABSENCE_PATIENCE, Attempt, AttemptStatus, Run, RunStatus
 from spot_relay.domain.steps import (
     CHECK_SOON,
     Decision,
@@ -41,9 +41,6 @@ from spot_relay.domain.steps import (
 )
 from spot_relay.domain.switching import demand_before_launch, next_look, steer
 from spot_relay.domain.values import replace
-
-# A job just created may not be found yet; one that is still not found after this long was never created.
-ABSENCE_PATIENCE = timedelta(minutes=5)
 
 
 def decide(run: Run, facts: Facts, now: datetime) -> Decision:

@@ -17,6 +17,8 @@ from spot_relay.domain.values import replace
 MAX_ATTEMPTS = 50
 # Longer than any function may run, so that whoever saved the outbox has either performed it or died.
 OUTBOX_PATIENCE = timedelta(seconds=90)
+# A job just created may not be found yet; one that is still not found after this long was never created.
+ABSENCE_PATIENCE = timedelta(minutes=5)
 
 
 class RunStatus(StrEnum):
