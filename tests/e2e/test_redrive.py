@@ -53,6 +53,15 @@ def die(relay: Relay, queue: str, letters: int) -> None:
     eventually(f"{letters} dead letters", lambda: waiting(relay, name) == letters or None)
 
 
+def trains(relay: Relay, run: str) -> None:
+    """Wait until a run has heard all that its job tells before it goes on for ever."""
+
+    def look() -> bool | None:
+        return relay.stack.call("GET", f"/runs/{run}").json()["attempts"][0]["phase"] == "Training" or None
+
+    eventually(f"{run}'s training", look)
+
+
 def redrive(relay: Relay, queue: str) -> dict[str, Any]:
     """Send dead letters to the queue they were meant for, as docs/operations.md says, and give the task."""
     sqs = relay.stack.client("sqs")
@@ -88,6 +97,8 @@ def test_dead_letters_that_are_sent_back_bring_their_runs_to_their_ends(relay: R
     for name in ("living", "unheard"):
         relay.upload(f"runs/{name}.json", spec(name))
         relay.comes_to(name, "InProgress")
+
+    trains(relay, "living")
 
     proxy.refuse("dynamodb")
     relay.upload("runs/late.json", spec("late"))
