@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def canary_beside(run: Run) -> Canary | None:
     """Give the canary that may live, or None."""
     canary = run.canary
-    return canary if canary is not None and canary.status is not CanaryStatus.ENDED else None
+    given_up = run.has_ended or canary is None or canary.status is CanaryStatus.ENDED
+    return None if given_up else canary
 
 
 def spoken_of(run: Run, number: int) -> Canary | None:
