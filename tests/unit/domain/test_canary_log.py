@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from spot_relay.domain.decision import decide
+from spot_relay.domain.facts import Facts
 from spot_relay.domain.observation import CanaryChanged, CanaryCreated, CanaryRefused
 from spot_relay.domain.policy import ReturnToSpot
 from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import CanaryStatus
+from spot_relay.domain.run import CanaryStatus, RunStatus
 from tests.unit.domain.test_canary import CANARY, HOUR, ahead, finds_capacity, kept, on_demand, stopped
 from tests.unit.worlds import World, submission
 
@@ -139,3 +143,20 @@ def test_a_blind_return_says_what_it_stops_the_job_for() -> None:
     assert any(
         line.endswith("the run is well ahead of its pace: it is stopped to wait for spot") for line in log(world)
     )
+
+
+@pytest.mark.parametrize(
+    "told", [CanaryCreated(2), CanaryRefused(2, Refusal.INVALID, "no such role"), CanaryChanged(2, "Training")]
+)
+def test_a_run_that_has_ended_stays_as_it_is_whatever_is_told_of_a_canary(
+    told: CanaryCreated | CanaryRefused | CanaryChanged,
+) -> None:
+    world = on_demand()
+    kept(world, 3 * HOUR)
+    run = world.run()
+    # No run ends so: its canary is given up with it. What is told of one must change nothing all the same.
+    planned = replace(run.canaries[-1], status=CanaryStatus.PLANNED)
+    ended = replace(run, status=RunStatus.FAILED, ended_at=world.clock(), check_at=None, canaries=(planned,))
+    decision = decide(ended, Facts(told), world.clock())
+    assert decision.run is ended
+    assert decision.owes.stop_canary == (None if isinstance(told, CanaryRefused) else CANARY)
