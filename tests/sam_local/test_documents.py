@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spot_relay.domain.ending import Outcome
+from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.prices import Price
 from spot_relay.domain.run import RunStatus
 from tests.e2e.relay import eventually
@@ -141,7 +142,10 @@ def test_prices_keeps_the_prices_of_the_file(sam_local: SamLocal, churn: Churn) 
 
 @dataclass(frozen=True)
 class Case:
-    """What the job is by the time that its document is sent, and what the document makes of the run."""
+    """What the job is by the time that its document is sent, and what the document makes of the run.
+
+    ``news`` are only recorded: the status document shows them with the next change that writes one.
+    """
 
     seconds_ago: float
     status: RunStatus
@@ -150,16 +154,18 @@ class Case:
     attempts: int = 1
     rule: dict[str, Any] = field(default_factory=lambda: LONG)
     before: Callable[[Churn], None] | None = None
+    news: bool = False
 
 
 # For `observe`.
 CASES = {
-    "training-started": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 is Training"),
+    "training-started": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 is Training", news=True),
     "interrupted": Case(
         900,
         RunStatus.IN_PROGRESS,
         "churn-relay-01 is Interrupted; SageMaker resumes it when capacity returns",
         rule=INTERRUPTED,
+        news=True,
     ),
     "max-wait-expired": Case(
         7205,
@@ -206,7 +212,7 @@ CASES = {
     "completed": Case(
         60, RunStatus.COMPLETED, "churn-relay-01 completed the training", Outcome.COMPLETED, rule={"train_seconds": 9}
     ),
-    "unknown-status": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 is Rebalancing"),
+    "unknown-status": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 is Rebalancing", news=True),
     "foreign-job": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 was launched (submitted)"),
     "canary-training": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 was launched (submitted)"),
     "room-freed": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 was launched (submitted)"),
@@ -225,9 +231,10 @@ def test_observe_folds_a_document_into_its_run(sam_local: SamLocal, churn: Churn
     run, status = churn.run(), churn.status()
     assert (run.status, len(run.attempts), run.attempts[0].outcome) == (case.status, case.attempts, case.outcome)
     assert run.reason.startswith(case.reason)
-    assert not run.outbox
+    assert run.outbox == Outbox(status=run.has_ended)
     assert churn.jobs() == [attempt.job_name for attempt in run.attempts]
-    assert (status["status"], status["reason"]) == (run.status, run.reason)
+    told = "churn-relay-01 was launched (submitted)" if case.news else run.reason
+    assert (status["status"], status["reason"]) == (run.status, told)
     assert (run == before) == (name in {"foreign-job", "canary-training", "room-freed"})
     if case.attempts > 1:
         assert status["attempts"][1]["resumes_from"]["key"] == "checkpoints/churn/xgboost-checkpoint.7"
