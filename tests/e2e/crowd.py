@@ -23,8 +23,10 @@ CAPACITY = (
     "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
 )
 QUICK: Mapping[str, Any] = {"train_seconds": 0.3}
-FOREVER: Mapping[str, Any] = {"train_seconds": 3600}
-# A client waits, and asks again, where the API answers with a fault of its own.
+FOREVER: Mapping[str, Any] = {"train_seconds": 36_000}
+# Their users may be slow to come: there may be many runs before theirs.
+HOURS: Mapping[str, Any] = {"max_wait": 36_000, "max_runtime": 36_000}
+# A client waits, and asks again, where the API answers with a fault of its own, or that it is asked too much.
 PATIENCE_SECONDS = 240
 
 
@@ -39,6 +41,7 @@ class Fate:
     first: Mapping[str, Any] = field(default_factory=lambda: QUICK)
     later: Mapping[str, Any] = field(default_factory=lambda: QUICK)
     max_wait: int = 120
+    max_runtime: int = 60
     stops: bool = False
     resumes: bool = False
 
@@ -67,8 +70,8 @@ FATES = (
         ("UserError",),
         first={"fail": {"reason": "AlgorithmError: exit code 1", "phase": "Training"}},
     ),
-    Fate("stops", 10, "Stopped", ("Stopped",), first=FOREVER, stops=True),
-    Fate("resumes", 10, "Completed", ("Stopped", "Completed"), first=FOREVER, stops=True, resumes=True),
+    Fate("stops", 10, "Stopped", ("Stopped",), first=FOREVER, **HOURS, stops=True),
+    Fate("resumes", 10, "Completed", ("Stopped", "Completed"), first=FOREVER, **HOURS, stops=True, resumes=True),
 )
 
 
@@ -83,7 +86,7 @@ class Member:
     @property
     def spec(self) -> dict[str, Any]:
         """Give its spec."""
-        return spec(self.name, self.fate.max_wait)
+        return spec(self.name, self.fate.max_wait, self.fate.max_runtime)
 
 
 def gather(count: int, seed: int) -> list[Member]:
@@ -134,7 +137,7 @@ class Users:
         assert answer.status_code in {202, 409}, answer.text
 
     def insist(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        """Call the API until it answers with no fault of its own."""
+        """Call the API until it answers with no fault of its own, and does not ask for patience."""
 
         def call() -> httpx.Response:
             answer = self._relay.stack.call(method, path, body)
@@ -144,6 +147,6 @@ class Users:
         asking = Retrying(
             stop=stop_after_delay(PATIENCE_SECONDS),
             wait=wait_random(0.2, 1),
-            retry=retry_if_result(lambda answer: answer.status_code >= 500),
+            retry=retry_if_result(lambda answer: answer.status_code == 429 or answer.status_code >= 500),
         )
         return asking(call)

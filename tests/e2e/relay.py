@@ -37,11 +37,11 @@ _SPEC: dict[str, Any] = {
 }
 
 
-def spec(name: str, max_wait: int = 120) -> dict[str, Any]:
-    """Give a good spec."""
+def spec(name: str, max_wait: int = 120, max_runtime: int = 60) -> dict[str, Any]:
+    """Give a good spec, with limits in seconds."""
     made = {"name": name, **copy.deepcopy(_SPEC)}
     made["training_job"]["StoppingCondition"] = {
-        "MaxRuntimeInSeconds": min(60, max_wait),
+        "MaxRuntimeInSeconds": min(max_runtime, max_wait),
         "MaxWaitTimeInSeconds": max_wait,
     }
     made["training_job"]["CheckpointConfig"] = {"S3Uri": f"s3://{CHECKPOINTS}/{name}/checkpoints"}
