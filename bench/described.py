@@ -12,6 +12,7 @@ from spot_relay.domain.job import Job, Transition
 if TYPE_CHECKING:
     from simulator.job import Job as JobLife
     from simulator.job import Transition as LifeTransition
+    from spot_relay.domain.job import Placement
 
 # When a virtual clock shows 0.
 BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -19,8 +20,9 @@ BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Describer:
-    """Describes one job again and again; what has been shown of its transitions is kept."""
+    """Describes one job, which runs in a placement, again and again; what was shown of its transitions is kept."""
 
+    placement: Placement
     shown: tuple[Transition, ...] = ()
 
     def describe(self, job: JobLife, now: float) -> Job:
@@ -33,6 +35,7 @@ class Describer:
             secondary_status=job.secondary,
             created_at=moment(job.created_at),
             modified_at=modified_at,
+            placement=self.placement,
             failure_reason=job.failure_reason,
             training_started_at=None if job.training_started_at is None else moment(job.training_started_at),
             ended_at=modified_at if job.ended else None,

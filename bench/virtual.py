@@ -47,7 +47,7 @@ class Followed:
     number: int
     is_canary: bool
     began_with: float
-    describer: Describer = field(default_factory=Describer)
+    describer: Describer
 
     @property
     def ended_at(self) -> float:
@@ -149,7 +149,7 @@ class Play:
                 answers += (Launched(attempt.number, f"arn:{attempt.job_name}"),)
             if owed.canary is not None and (canary := self.run.canary):
                 self._send(canary)
-                answers += (CanaryCreated(canary.number),)
+                answers += (CanaryCreated(canary.number, f"arn:{canary.job_name}"),)
             facts = Facts(Due(), check_every=_CHECK_EVERY)
             settled = settle(self.run, answers, facts, moment(self.now))
             self.run, following = replace(settled, outbox=Outbox()), settled.outbox
@@ -164,12 +164,14 @@ class Play:
         wait = float(attempt.max_wait_seconds or stopping["MaxWaitTimeInSeconds"]) if spot else None
         terms = Terms(float(stopping["MaxRuntimeInSeconds"]), wait, spot=spot)
         script = self._script(self.changeover_s, self.work_s, spot=spot)
-        self._begin(attempt.job_name, attempt.number, terms, script, self.kept, is_canary=False)
+        begun, _ = life.begin(attempt.job_name, terms, script, self.now, work=self.kept)
+        self._begin(Followed(begun, attempt.number, False, self.kept, Describer(attempt.placement)))
 
     def _send(self, canary: Canary) -> None:
         terms = Terms(2.0 * CANARY_SLEEP_SECONDS, float(canary.max_wait_seconds), spot=True)
         script = self._script(0.0, float(CANARY_SLEEP_SECONDS), spot=True)
-        self._begin(canary.job_name, canary.number, terms, script, 0.0, is_canary=True)
+        begun, _ = life.begin(canary.job_name, terms, script, self.now)
+        self._begin(Followed(begun, canary.number, True, 0.0, Describer(canary.placement)))
 
     def _script(self, startup_s: float, lasts_s: float, *, spot: bool) -> Script:
         return Script(
@@ -182,12 +184,10 @@ class Play:
             capacity=TracedCapacity(self.windows) if spot else AlwaysThere(),
         )
 
-    def _begin(self, name: str, number: int, terms: Terms, script: Script, work: float, *, is_canary: bool) -> None:
-        if name in self.jobs:
-            return
-        begun, _ = life.begin(name, terms, script, self.now, work=work)
-        self.jobs[name] = Followed(begun, number, is_canary, work)
-        self._schedule(self.jobs[name])
+    def _begin(self, job: Followed) -> None:
+        if job.life.name not in self.jobs:
+            self.jobs[job.life.name] = job
+            self._schedule(job)
 
 
 def _tick_after(seconds: float) -> float:

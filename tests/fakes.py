@@ -12,7 +12,7 @@ from spot_relay.domain.limits import Limits, needs_no_slot
 from spot_relay.domain.observation import CanaryCreated, CanaryRefused, Launched, Refused
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.report import iso
-from spot_relay.domain.run import Waiting
+from spot_relay.domain.run import Waiting, placement_of
 from spot_relay.domain.values import replace
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
 
@@ -166,24 +166,28 @@ class MemoryTrainingJobs:
         match self._created(launch_request(run, attempt), launch_tags(run, attempt)):
             case str() as arn:
                 return Launched(attempt.number, arn)
+            case Job() as job:
+                return Launched(attempt.number, job.arn, job.placement)
             case refusal, message:
                 return Refused(attempt.number, refusal, message)
 
     def create_canary(self, run: Run, canary: Canary) -> CanaryCreated | CanaryRefused:
         match self._created(canary_request(run, canary, None), canary_tags(run, canary)):
-            case str():
-                return CanaryCreated(canary.number)
+            case str() as arn:
+                return CanaryCreated(canary.number, arn)
+            case Job() as job:
+                return CanaryCreated(canary.number, job.arn)
             case refusal, message:
                 return CanaryRefused(canary.number, refusal, message)
 
-    def _created(self, request: dict[str, Any], tags: dict[str, str]) -> str | tuple[Refusal, str]:
+    def _created(self, request: dict[str, Any], tags: dict[str, str]) -> str | Job | tuple[Refusal, str]:
         name = request["TrainingJobName"]
         ours = name in self.jobs and tags.items() <= self.tags[name].items()
         if self.refusals:
             refusal, message = self.refusals.pop(0)
-            return self.jobs[name].arn if ours and not refusal.leaves_open else (refusal, message)
+            return self.jobs[name] if ours and not refusal.leaves_open else (refusal, message)
         if ours:
-            return self.jobs[name].arn
+            return self.jobs[name]
         if name in self.jobs:
             message = f"there is a training job {self.jobs[name].arn} already, and it is not this run's."
             return Refusal.NAME_TAKEN, message
@@ -198,6 +202,7 @@ class MemoryTrainingJobs:
             SecondaryStatus.STARTING,
             created_at=self.clock(),
             modified_at=self.clock(),
+            placement=placement_of(request),
             transitions=(started,),
         )
         return arn
@@ -207,9 +212,14 @@ class MemoryTrainingJobs:
         return self.jobs.get(job_name, Absent())
 
     def find(self, run: Run, attempt: Attempt) -> Job | Absent:
-        job = self.describe(attempt.job_name)
-        ours = launch_tags(run, attempt).items() <= self.tags.get(attempt.job_name, {}).items()
-        return job if ours else Absent()
+        return self._find(attempt.job_name, launch_tags(run, attempt))
+
+    def find_canary(self, run: Run, canary: Canary) -> Job | Absent:
+        return self._find(canary.job_name, canary_tags(run, canary))
+
+    def _find(self, name: str, tags: dict[str, str]) -> Job | Absent:
+        job = self.describe(name)
+        return job if tags.items() <= self.tags.get(name, {}).items() else Absent()
 
     def stop(self, job_name: str) -> None:
         job = self.jobs.get(job_name)

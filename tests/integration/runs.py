@@ -139,6 +139,7 @@ def a_full_run(run_id: str) -> Run:
                 status=CanaryStatus.IN_PROGRESS,
                 phase="Starting",
                 billable_seconds=90,
+                arn=f"arn:aws:sagemaker:us-east-1:111122223333:training-job/{run_id}-canary-01",
             ),
         ),
         prices=PriceList("price list of 1 June", next(moments), {"ml.p3.2xlarge": Price(3.825, 1.1475)}),

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 NAME = "churn-canary-01"
 RUN = a_run("churn", NOON)
 CANARY = Canary(1, NAME, Placement("ml.m5.xlarge", 2, Market.SPOT), NOON, max_wait_seconds=7200)
-CREATED = CanaryCreated(1)
 # A training job that has all that a canary may share with it, and all that it may not.
 RICH = RUN.training_job | {
     "Environment": {"TOKEN": "sesame"},
@@ -42,6 +41,13 @@ RICH = RUN.training_job | {
 
 def create(world: World, run: Run = RUN) -> CanaryCreated | CanaryRefused:
     return world.port.create_canary(run, CANARY)
+
+
+def created(answer: CanaryCreated | CanaryRefused) -> str:
+    """Give the ARN of a canary, which has to have been created."""
+    assert isinstance(answer, CanaryCreated), answer
+    assert answer.canary == 1
+    return answer.arn
 
 
 @contextmanager
@@ -58,17 +64,18 @@ def overheard(client: Any) -> Iterator[list[dict[str, Any]]]:
 
 
 def test_a_canary_is_created_with_the_tags_of_its_run_and_lives(world: World) -> None:
-    assert create(world) == CREATED
+    arn = created(create(world))
     job = world.port.describe(NAME)
     assert not isinstance(job, Absent)
     assert (job.status, job.secondary_status, job.created_at) == ("InProgress", "Starting", NOON)
+    assert (job.arn, job.placement) == (arn, CANARY.placement)
     tags = world.tags(NAME)
     assert tags == canary_tags(RUN, CANARY)
     assert tags == {"spot-relay:run-id": "churn", "spot-relay:canary": "1", "spot-relay:submission": "submission-1"}
 
 
 def test_a_canary_that_was_created_before_is_not_created_again(world: World) -> None:
-    assert [create(world), create(world)] == [CREATED, CREATED]
+    assert created(create(world)) == created(create(world))
     assert world.created() == [NAME]
 
 
@@ -78,6 +85,13 @@ def test_the_canary_of_an_earlier_run_of_the_same_name_is_somebody_elses(world: 
     assert isinstance(refused, CanaryRefused)
     assert (refused.canary, refused.refusal, refused.refusal.passes) == (1, Refusal.NAME_TAKEN, False)
     assert f"training-job/{NAME}" in refused.message
+
+
+def test_a_runs_own_canary_is_found_by_its_tags_and_nobody_elses(world: World) -> None:
+    assert world.port.find_canary(RUN, CANARY) == Absent()
+    create(world)
+    assert world.port.find_canary(RUN, CANARY) == world.port.describe(NAME)
+    assert world.port.find_canary(replace(RUN, submission_id="submission-2"), CANARY) == Absent()
 
 
 def test_an_attempt_is_no_canary_whatever_its_name(world: World) -> None:
@@ -94,7 +108,7 @@ def test_a_refused_canary_tells_its_kind_and_text_and_is_created_when_it_is_trie
     world.refuse(answer)
     assert create(world) == CanaryRefused(1, answer.refusal, answer.message)
     assert world.port.describe(NAME) == Absent()
-    assert create(world) == CREATED
+    assert created(create(world))
 
 
 def test_a_full_quota_refuses_a_canary_until_there_is_room(sagemaker: Simulated) -> None:
@@ -105,7 +119,7 @@ def test_a_full_quota_refuses_a_canary_until_there_is_room(sagemaker: Simulated)
     assert isinstance(refused, CanaryRefused)
     assert (refused.refusal, refused.refusal.passes) == (Refusal.QUOTA_FULL, True)
     sagemaker.complete()
-    assert create(sagemaker) == CREATED
+    assert created(create(sagemaker))
 
 
 @pytest.mark.parametrize("answer", DENIALS, ids=lambda answer: f"{answer.refusal}-{answer.code}")
@@ -114,7 +128,7 @@ def test_a_refusal_that_says_that_there_is_no_canary_is_not_believed_of_one_that
 ) -> None:
     create(world)
     world.refuse(answer)
-    assert create(world) == CREATED
+    assert created(create(world))
 
 
 @pytest.mark.parametrize("answer", OPEN, ids=lambda answer: f"{answer.refusal}-{answer.code}")
@@ -122,14 +136,14 @@ def test_a_refusal_that_leaves_open_whether_there_is_a_canary_is_given_as_it_is(
     create(world)
     world.refuse(answer)
     assert create(world) == CanaryRefused(1, answer.refusal, answer.message)
-    assert create(world) == CREATED
+    assert created(create(world))
 
 
 def test_the_request_that_reaches_sagemaker_is_valid_and_shares_nothing_with_the_run_but_role_and_network(
     sagemaker: Simulated,
 ) -> None:
     with overheard(sagemaker.client) as bodies:
-        assert create(sagemaker, replace(RUN, training_job=RICH)) == CREATED
+        assert created(create(sagemaker, replace(RUN, training_job=RICH)))
     (body,) = bodies
     shape = sagemaker.client.meta.service_model.operation_model("CreateTrainingJob").input_shape
     assert not ParamValidator().validate(body, shape).has_errors()
@@ -150,7 +164,7 @@ def test_a_canary_sleeps_in_the_image_of_the_operator_or_in_the_jobs_own(
     sagemaker: Simulated, image: str | None, used: str
 ) -> None:
     jobs = SageMakerTrainingJobs(sagemaker.client, image)
-    assert jobs.create_canary(RUN, CANARY) == CREATED
+    assert created(jobs.create_canary(RUN, CANARY))
     described = sagemaker.client.describe_training_job(TrainingJobName=NAME)["AlgorithmSpecification"]
     assert described["TrainingImage"] == used
     assert described["ContainerEntrypoint"] == ["/bin/sh", "-c"]

@@ -75,8 +75,8 @@ def on_demand_with_canary(stack: Stack, phase: str, **attempt: Any) -> None:
     run = on_demand(stack, **attempt)
     name, lives = canary_name("churn", 1), CanaryStatus.IN_PROGRESS
     canary = Canary(1, name, SPOT, stack.clock(), max_wait_seconds=7200, status=lives, phase=phase)
-    stack.client("sagemaker").create_training_job(**canary_request(run, canary, None))
-    save(stack, replace(run, canaries=(canary,)))
+    arn = stack.client("sagemaker").create_training_job(**canary_request(run, canary, None))["TrainingJobArn"]
+    save(stack, replace(run, canaries=(replace(canary, arn=arn),)))
 
 
 def a_run_ahead_of_its_pace(stack: Stack) -> dict[str, Any]:

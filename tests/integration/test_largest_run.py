@@ -49,7 +49,7 @@ def attempt(number: int) -> Attempt:
         resumes_from=CHECKPOINT,
         refusals=MONTH,
         launched_at=MOMENT,
-        arn=f"arn:aws-us-gov:sagemaker:ap-southeast-1:111122223333:training-job/{attempt_name(NAME, number)}",
+        arn=arn(attempt_name(NAME, number)),
         phase="PreparingTrainingStack",
         heard_at=MOMENT,
         interruptions=MONTH,
@@ -75,7 +75,13 @@ def attempt(number: int) -> Attempt:
 def canary(number: int) -> Canary:
     """A canary with everything that can be known of one."""
     name = canary_name("x" * MAX_NAME_WITH_CANARY, number)
-    return Canary(number, name, PLACEMENT, MOMENT, MONTH, CanaryStatus.IN_PROGRESS, "PreparingTrainingStack", MONTH)
+    lives = CanaryStatus.IN_PROGRESS
+    return Canary(number, name, PLACEMENT, MOMENT, MONTH, lives, "PreparingTrainingStack", MONTH, arn(name))
+
+
+def arn(job_name: str) -> str:
+    """An ARN of the longest partition and region."""
+    return f"arn:aws-us-gov:sagemaker:ap-southeast-1:111122223333:training-job/{job_name}"
 
 
 def largest(training_job: dict[str, Any]) -> Run:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from botocore.stub import Stubber
 
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
-from spot_relay.domain.job import Absent, Job
+from spot_relay.domain.job import Absent, Job, Market, Placement
 from spot_relay.domain.observation import Launched, Refused
 from spot_relay.domain.refusal import Refusal
 from tests.fakes import NOON
@@ -37,6 +37,12 @@ def create(world: World, run: Run = RUN) -> Launched | Refused:
     return world.port.create(run, run.current)
 
 
+def there(launched: Launched | Refused) -> Launched:
+    """Give the answer to the same launch, tried again: it tells where the job runs."""
+    assert isinstance(launched, Launched)
+    return replace(launched, placement=RUN.current.placement)
+
+
 def described(world: World) -> Job:
     job = world.port.describe(NAME)
     assert isinstance(job, Job)
@@ -54,14 +60,24 @@ def test_a_created_job_is_launched_and_described_with_the_arn_of_its_launch(worl
 
 def test_a_job_that_was_created_before_is_launched_not_created_again(world: World) -> None:
     launched = create(world)
-    assert create(world) == launched
+    assert create(world) == there(launched)
     assert world.created() == [NAME]
+
+
+def test_a_job_that_was_created_elsewhere_before_tells_where_it_runs(world: World) -> None:
+    elsewhere = replace(RUN.current, placement=Placement("ml.g5.xlarge", 3, Market.ON_DEMAND))
+    assert elsewhere.placement != RUN.current.placement
+    launched = world.port.create(RUN, elsewhere)
+    assert isinstance(launched, Launched)
+    assert launched.placement is None
+    assert create(world) == replace(launched, placement=elsewhere.placement)
+    assert described(world).placement == elsewhere.placement
 
 
 def test_a_job_that_has_ended_since_is_launched_all_the_same(world: World) -> None:
     launched = create(world)
     world.complete()
-    assert create(world) == launched
+    assert create(world) == there(launched)
 
 
 def test_the_job_of_an_earlier_run_of_the_same_name_is_somebody_elses(world: World) -> None:
@@ -101,7 +117,7 @@ def test_a_refusal_that_says_that_there_is_no_job_is_not_believed_of_one_that_ex
 ) -> None:
     launched = create(world)
     world.refuse(answer)
-    assert create(world) == launched
+    assert create(world) == there(launched)
 
 
 @pytest.mark.parametrize("answer", OPEN, ids=lambda answer: f"{answer.refusal}-{answer.code}")
@@ -109,7 +125,7 @@ def test_a_refusal_that_leaves_open_whether_there_is_a_job_is_given_as_it_is(wor
     launched = create(world)
     world.refuse(answer)
     assert create(world) == Refused(1, answer.refusal, answer.message)
-    assert create(world) == launched
+    assert create(world) == there(launched)
 
 
 def test_a_quota_that_the_job_itself_has_filled_is_no_refusal(sagemaker: Simulated) -> None:
@@ -297,5 +313,5 @@ def test_the_tags_of_a_taken_name_are_read_page_by_page(sagemaker: Simulated) ->
         stub.add_response("describe_training_job", answer)
         stub.add_response("list_tags", {"Tags": ours[:2], "NextToken": "more"})
         stub.add_response("list_tags", {"Tags": ours[2:]}, {"ResourceArn": arn, "NextToken": "more"})
-        assert create(sagemaker) == Launched(1, arn)
+        assert create(sagemaker) == Launched(1, arn, RUN.current.placement)
         stub.assert_no_pending_responses()

@@ -225,7 +225,7 @@ class Watch:
 
     def truth(self, job: TrainingJob) -> Job:
         """Describe a job as it is."""
-        return Describer().describe(job.life, self.sagemaker.timeline.now)
+        return Describer(job.placement).describe(job.life, self.sagemaker.timeline.now)
 
 
 def check_end(watch: Watch, published: Published) -> None:

@@ -15,12 +15,14 @@ from spot_relay.domain.job import Absent, Job, Market, Pool
 from spot_relay.domain.launch import canary_request, canary_tags, launch_request, launch_tags
 from spot_relay.domain.observation import CanaryCreated, CanaryRefused, Launched, Refused
 from spot_relay.domain.refusal import Refusal, quota_refusal
+from spot_relay.domain.run import placement_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator.job import Happening, Input, Script
     from simulator.job import Job as JobLife
+    from spot_relay.domain.job import Placement
     from spot_relay.domain.run import Attempt, Canary, Run
     from tests.simulation.timeline import Timeline
 
@@ -45,7 +47,7 @@ class TrainingJob:
     tags: dict[str, str]
     life: JobLife
     visible_at: float
-    describer: Describer = field(default_factory=Describer)
+    describer: Describer
     before: JobLife | None = None
     shown_ended: bool = False
 
@@ -63,6 +65,11 @@ class TrainingJob:
     def pool(self) -> Pool:
         """The capacity that it draws on."""
         return _pool(self.request)
+
+    @property
+    def placement(self) -> Placement:
+        """Where it runs."""
+        return self.describer.placement
 
     @property
     def checkpoint_uri(self) -> str | None:
@@ -99,6 +106,8 @@ class SageMaker:
         match self._created(run.id, attempt.number, request, tags, is_canary=False):
             case str() as arn:
                 return Launched(attempt.number, arn)
+            case TrainingJob() as job:
+                return Launched(attempt.number, _arn(job.name), job.placement)
             case refusal, message:
                 return Refused(attempt.number, refusal, message)
 
@@ -106,8 +115,10 @@ class SageMaker:
         """Create a canary's job."""
         request, tags = canary_request(run, canary, None), canary_tags(run, canary)
         match self._created(run.id, canary.number, request, tags, is_canary=True):
-            case str():
-                return CanaryCreated(canary.number)
+            case str() as arn:
+                return CanaryCreated(canary.number, arn)
+            case TrainingJob() as job:
+                return CanaryCreated(canary.number, _arn(job.name))
             case refusal, message:
                 return CanaryRefused(canary.number, refusal, message)
 
@@ -120,15 +131,17 @@ class SageMaker:
             self.was_absent()
             return Absent()
         if job.before is not None and self.timeline.now - job.life.since < 60.0 and self.is_stale():
-            return Describer().describe(job.before, self.timeline.now)
+            return Describer(job.placement).describe(job.before, self.timeline.now)
         job.shown_ended = job.shown_ended or job.ended
         return job.describer.describe(job.life, self.timeline.now)
 
     def find(self, run: Run, attempt: Attempt) -> Job | Absent:
         """Describe an attempt's own job."""
-        job = self.jobs.get(attempt.job_name)
-        ours = job is not None and launch_tags(run, attempt).items() <= job.tags.items()
-        return self.describe(attempt.job_name) if ours else Absent()
+        return self._find(attempt.job_name, launch_tags(run, attempt))
+
+    def find_canary(self, run: Run, canary: Canary) -> Job | Absent:
+        """Describe a canary's own job."""
+        return self._find(canary.job_name, canary_tags(run, canary))
 
     def stop(self, job_name: str) -> None:
         """Stop a job, as far as there is one to be found."""
@@ -163,20 +176,24 @@ class SageMaker:
             if not job.ended and job.pool == pool
         )
 
+    def _find(self, name: str, tags: dict[str, str]) -> Job | Absent:
+        job = self.jobs.get(name)
+        return self.describe(name) if job is not None and tags.items() <= job.tags.items() else Absent()
+
     def _created(
         self, run_id: str, number: int, request: dict[str, Any], tags: dict[str, str], *, is_canary: bool
-    ) -> str | tuple[Refusal, str]:
+    ) -> str | TrainingJob | tuple[Refusal, str]:
         name: str = request["TrainingJobName"]
         known = self.jobs.get(name)
-        ours = known is not None and tags.items() <= known.tags.items()
+        ours = known if known is not None and tags.items() <= known.tags.items() else None
         if (refused := self.refuse(name)) is not None:
-            visible = known is not None and self.timeline.now >= known.visible_at
-            return _arn(name) if ours and visible and not refused[0].leaves_open else refused
+            visible = ours is not None and self.timeline.now >= ours.visible_at
+            return ours if ours and visible and not refused[0].leaves_open else refused
         if known is not None and self.timeline.now < known.visible_at:
             raise CallError(_NOT_FOUND)
         if known is not None:
             message = f"there is a training job {_arn(name)} already, and it is not this run's."
-            return _arn(name) if ours else (Refusal.NAME_TAKEN, message)
+            return ours or (Refusal.NAME_TAKEN, message)
         if (full := self._full(request)) is not None:
             self.was_full()
             return quota_refusal(full), full
@@ -203,7 +220,8 @@ class SageMaker:
         uri = request.get("CheckpointConfig", {}).get("S3Uri")
         kept = min(self.work(uri), script.train_seconds)
         begun, first = life.begin(request["TrainingJobName"], Terms(*limits, spot=spot), script, now, work=kept)
-        job = TrainingJob(run_id, number, is_canary, request, tags, begun, now + self.visible_after())
+        describer = Describer(placement_of(request))
+        job = TrainingJob(run_id, number, is_canary, request, tags, begun, now + self.visible_after(), describer)
         if run_id:
             self.created(job)
         self.jobs[job.name] = job

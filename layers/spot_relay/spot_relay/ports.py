@@ -146,6 +146,10 @@ class TrainingJobs(Protocol):
         """Describe the attempt's own job, known by its tags; another's job of the same name counts as absent."""
         ...
 
+    def find_canary(self, run: Run, canary: Canary) -> Job | Absent:
+        """Describe the canary's own job, known by its tags as `find` does."""
+        ...
+
     def stop(self, job_name: str) -> None:
         """Ask SageMaker to stop a job; one that has ended or never was is left as it is."""
         ...

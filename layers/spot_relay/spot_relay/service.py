@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from spot_relay.domain.acceptance import Objection, accept, most_instances, objections, sharded_channels
 from spot_relay.domain.decision import decide, settle
 from spot_relay.domain.facts import Facts, attempt_to_look_at, canary_to_look_at, needs_checkpoint
-from spot_relay.domain.job import Absent, Market, Pool
+from spot_relay.domain.job import Absent, Job, Market, Pool
 from spot_relay.domain.observation import CanaryRefused, Due, Overtaken, Refused, ResumeRequested, StopRequested
 from spot_relay.domain.outbox import Outbox, Room
 from spot_relay.domain.refusal import Refusal
@@ -40,7 +40,6 @@ from spot_relay.ports import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spot_relay.domain.job import Job
     from spot_relay.domain.observation import CanaryCreated, Launched, Observation
     from spot_relay.domain.run import Attempt, Canary, Run, RunStatus
     from spot_relay.domain.steps import Decision
@@ -213,7 +212,7 @@ class Service:
         attempt = attempt_to_look_at(run, observation, now)
         job = None if attempt is None else self._look(run, attempt)
         canary = canary_to_look_at(run, observation, now)
-        beside = None if canary is None else self.jobs.describe(canary.job_name)
+        beside = None if canary is None else self._look_at_canary(run, canary)
         uri = run.checkpoint_uri
         newest = self.checkpoints.newest(uri) if uri and needs_checkpoint(run, observation, job, now) else None
         return Facts(observation, job, newest, beside, self.draw(), self.check_every)
@@ -222,6 +221,9 @@ class Service:
         """Describe an attempt's job; where no answer has told that it is ours, its tags have to."""
         proven = attempt.status is AttemptStatus.IN_PROGRESS
         return self.jobs.describe(attempt.job_name) if proven else self.jobs.find(run, attempt)
+
+    def _look_at_canary(self, run: Run, canary: Canary) -> Job | Absent:
+        return self.jobs.describe(canary.job_name) if canary.arn else self.jobs.find_canary(run, canary)
 
     def _pay(self, run: Run) -> tuple[Run, Exception | None]:
         """Perform what a run owes and save that it is done, and so with what the answers bring.
@@ -272,8 +274,12 @@ class Service:
             answers += (self._launch(run, attempt, oldest(attempt.placement.pool)),)
         if owed.canary is not None and run.canary is not None and run.canary.number == owed.canary:
             answers += (self._send_canary(run, run.canary, oldest(run.canary.placement.pool)),)
-        for job_name in filter(None, (owed.stop, owed.stop_canary)):
-            self.jobs.stop(job_name)
+        if owed.stop is not None:
+            self.jobs.stop(owed.stop)
+        for canary in (canary for canary in run.canaries if canary.job_name == owed.stop_canary):
+            # Another's job may have the name of one whose creation was never answered.
+            if canary.arn or isinstance(self.jobs.find_canary(run, canary), Job):
+                self.jobs.stop(canary.job_name)
         # Later than the launch: where this run is the older one, it has taken the room itself.
         for pool in dict.fromkeys(pool for room in owed.freed for pool in self._served_by(room)):
             if (waiting := oldest(pool)) is not None:

@@ -351,7 +351,7 @@ def test_a_canary_that_answers_after_its_run_has_given_it_up_is_stopped() -> Non
     assert CANARY not in world.jobs.jobs
     world.tell(2, "Completed", "Completed")
     world.jobs.create_canary(run, run.canary)  # by a function that was slow
-    run = world.advance(CanaryCreated(2))
+    run = world.advance(CanaryCreated(2, "arn"))
     assert run.status is RunStatus.COMPLETED
     assert world.jobs.stopped[-1] == CANARY
 

@@ -33,7 +33,7 @@ def test_its_way_from_its_launch_to_the_return() -> None:
     log(world)
     kept(world, 3 * HOUR)
     assert log(world)[-2:] == [SENT, "CanaryCreated: churn-canary-02 was created; it waits for spot capacity"]
-    world.advance(CanaryCreated(2))
+    world.advance(CanaryCreated(2, "arn"))
     world.advance(CanaryChanged(2, "Pending"))
     assert log(world) == [
         "CanaryCreated: the canary is known already",
@@ -88,7 +88,7 @@ def test_what_a_refusal_says_is_told_without_the_secrets_of_the_run_and_no_longe
     [
         CanaryChanged(3, "Stopped"),
         CanaryChanged(1, "Training"),
-        CanaryCreated(1),
+        CanaryCreated(1, "arn"),
         CanaryRefused(1, Refusal.INVALID, ""),
     ],
     ids=lambda seen: type(seen).__name__,
@@ -146,7 +146,7 @@ def test_a_blind_return_says_what_it_stops_the_job_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [CanaryCreated(2), CanaryRefused(2, Refusal.INVALID, "no such role"), CanaryChanged(2, "Training")]
+    "told", [CanaryCreated(2, "arn"), CanaryRefused(2, Refusal.INVALID, "no such role"), CanaryChanged(2, "Training")]
 )
 def test_a_run_that_has_ended_stays_as_it_is_whatever_is_told_of_a_canary(
     told: CanaryCreated | CanaryRefused | CanaryChanged,

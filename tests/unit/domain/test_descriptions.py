@@ -227,7 +227,7 @@ def test_while_a_run_is_stopped_its_news_are_followed_by_a_look_within_half_a_mi
     world.service.submit(submission())
     run = replace(world.run(), stop_requested=True, check_at=NOON + timedelta(hours=1))
     now = NOON + timedelta(seconds=60)
-    job = Job("churn-relay-01", ARN, "Stopping", "Stopping", NOON, now)
+    job = Job("churn-relay-01", ARN, "Stopping", "Stopping", NOON, now, world.run().current.placement)
     heard = decide(run, Facts(JobChanged(1, "Stopping", "Stopping", now), job), now).run
     assert heard.check_at == now + timedelta(seconds=30)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spot_relay.domain.job import Market, Placement
+from spot_relay.domain.ladder import Place, place_of
 from spot_relay.domain.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.run import RunStatus
@@ -361,3 +363,30 @@ def test_no_pool_is_ever_tried_sooner_after_a_capacity_failure_of_its_own_than_t
                 assert (attempt.launched_at - earlier.ended_at).total_seconds() >= Backoff().base_seconds
     for attempt in attempts:
         assert attempt.placement == ladder[attempt.rung].placement
+
+
+@pytest.mark.parametrize(
+    ("described", "rung"),
+    [
+        (Placement(M5, 1, Market.SPOT), 0),
+        (Placement(M5, 1, Market.ON_DEMAND), 1),
+        (Placement(G5, 1, Market.ON_DEMAND), 2),
+        (Placement(G5, 2, Market.SPOT), None),
+        (Placement("unknown", 1, Market.SPOT), None),
+    ],
+)
+def test_a_described_job_runs_in_the_place_of_the_ladder_that_it_shows(described: Placement, rung: int | None) -> None:
+    ladder = (spot(M5, volume=20), on_demand(M5), spot(G5, volume=30))
+    run = submitted(*ladder).run()
+    attempt = replace(run.current, placement=Placement(P3, 1, Market.SPOT), rung=1)
+    if rung is None:
+        assert place_of(run, attempt, described) == Place(1, attempt.placement)
+    else:
+        volume = ladder[rung].placement.volume_size_gb
+        assert place_of(run, attempt, described) == Place(rung, replace(described, volume_size_gb=volume))
+
+
+def test_an_attempts_own_place_comes_before_another_that_looks_like_it() -> None:
+    run = submitted(spot(M5), spot(G5), spot(M5, volume=20)).run()
+    attempt = replace(run.current, placement=Placement(M5, 1, Market.SPOT, 20), rung=2)
+    assert place_of(run, attempt, Placement(M5, 1, Market.SPOT)) == Place(2, attempt.placement)

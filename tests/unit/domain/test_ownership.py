@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from spot_relay.domain.acceptance import accept
 from spot_relay.domain.accounting import account_of
+from spot_relay.domain.job import Market, Placement
+from spot_relay.domain.policy import Rung
 from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run import AttemptStatus, CanaryStatus, RunStatus
+from spot_relay.domain.switching import demand_before_launch
 from spot_relay.service import NotPublishedError
 from tests.fakes import NOON, MemoryDocuments
-from tests.unit.worlds import World, submission
+from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:
     from spot_relay.domain.run import Run
 
 THROTTLED = (Refusal.THROTTLED, "Rate exceeded")
+FULL = (Refusal.QUOTA_FULL, "Full.")
+HOUR = 3600
+SPOT = Placement("ml.m5.xlarge", 1, Market.SPOT)
+ON_DEMAND = Placement("ml.m5.xlarge", 1, Market.ON_DEMAND)
 
 
 @pytest.fixture
@@ -199,3 +207,82 @@ def test_a_secret_is_hidden_where_the_sdk_wrote_it_as_json(world: World) -> None
     world.service.submit(submission(HyperParameters={"api_key": '"very-secret"'}))
     run = world.tell(1, "Failed", "Failed", failure_reason="AlgorithmError: --api_key very-secret")
     assert "very-secret" not in run.reason
+
+
+def about_to_go_on_demand() -> World:
+    """A run that has waited for room on spot until its deadline; unheard, another function has launched it there."""
+    world = World()
+    world.jobs.refusals = [FULL] * 1000
+    world.service.submit(submission(deadline(4 * HOUR)))
+    while demand_before_launch(world.run(), world.clock() + timedelta(seconds=60)) is None:
+        world.passes(60)
+    assert world.run().waits_for is not None
+    world.jobs.refusals = []
+    world.jobs.create(world.run(), world.run().current)
+    return world
+
+
+def test_a_job_that_exists_runs_where_it_was_created_wherever_its_attempt_was_sent_since() -> None:
+    world = about_to_go_on_demand()
+    world.clock.passes(60)
+    world.tick()
+    run = world.run()
+    assert (run.current.status, run.current.placement.market) == (AttemptStatus.IN_PROGRESS, Market.SPOT)
+    assert world.jobs.stopped == []
+    world.passes(HOUR)
+    assert world.jobs.stopped == ["churn-relay-01"], "its deadline still wants it on demand"
+    run = world.tell(1, "Stopped", "Stopped")
+    assert (run.current.number, run.current.placement.market) == (2, Market.ON_DEMAND)
+
+
+@pytest.mark.parametrize(
+    ("status", "secondary", "ends"), [("InProgress", "Training", False), ("Completed", "Completed", True)]
+)
+def test_where_a_job_runs_is_read_from_its_description_too(status: str, secondary: str, ends: bool) -> None:
+    world = about_to_go_on_demand()
+    world.jobs.refusals = [THROTTLED]
+    world.clock.passes(60)
+    world.tick()
+    assert (world.run().current.status, world.run().current.placement.market) == (
+        AttemptStatus.PLANNED,
+        Market.ON_DEMAND,
+    )
+    run = world.tell(1, status, secondary, training_started_at=world.clock())
+    assert run.attempts[0].placement.market is Market.SPOT
+    assert run.has_ended == ends
+
+
+@pytest.fixture
+def without_canary() -> World:
+    """A run whose canary could not be created so far, while somebody else has a job of its name."""
+    world = World()
+    way = {"expected_runtime_seconds": 20 * HOUR, "ladder": (Rung(ON_DEMAND), Rung(SPOT))}
+    world.service.submit(submission(deadline(40 * HOUR, **way)))
+    world.trains(1, 0)
+    world.jobs.refusals = [THROTTLED] * 100
+    world.passes(60)
+    world.checkpoint("a")
+    run = world.passes(600)
+    assert run.canary is not None
+    assert run.canary.status is CanaryStatus.PLANNED
+    world.jobs.refusals = []
+    world.jobs.create_canary(replace(run, submission_id="another stack's"), run.canary)
+    world.jobs.refusals = [THROTTLED] * 100
+    return world
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_somebody_elses_job_with_the_name_of_a_canary_is_not_stopped(without_canary: World, told: bool) -> None:
+    world = without_canary
+    assert world.tell(1, "Completed", "Completed").status is RunStatus.COMPLETED
+    if told:
+        world.canary_tells(1, "InProgress", "Training")
+    assert world.jobs.stopped == []
+    assert world.live_jobs() == ["churn-canary-01"]
+
+
+def test_what_somebody_elses_job_with_the_name_of_a_canary_costs_is_not_the_runs(without_canary: World) -> None:
+    world = without_canary
+    known = world.run().canary
+    world.canary_tells(1, "Stopped", "Stopped", billable_seconds=77)
+    assert world.run().canary == known

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from spot_relay.domain.acceptance import accept
 from spot_relay.domain.job import Checkpoint, Job, Transition
 from spot_relay.domain.progress import KEPT_CHANGEOVERS, counted
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run import RunStatus, placement_of
 from tests.fakes import NOON
-from tests.unit.worlds import World, deadline, submission
+from tests.unit.worlds import TRAINING_JOB, World, deadline, submission
 
 if TYPE_CHECKING:
     from spot_relay.domain.policy import Policy
@@ -36,6 +36,12 @@ def world() -> World:
 
 def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
+
+
+def completed(moment: datetime) -> Job:
+    """Give a description of a job that completed, seen once."""
+    placement = placement_of(TRAINING_JOB)
+    return Job("churn-relay-01", "arn", "Completed", "Completed", NOON, moment, placement, ended_at=moment)
 
 
 def saves(world: World, key: str, after: float) -> Checkpoint:
@@ -266,7 +272,14 @@ class Life:
         status = self.end if ended else "InProgress"
         secondary = status if ended else self.transitions(second)[-1].status
         return Job(
-            "churn-relay-01", "arn", status, secondary, NOON, at(second), transitions=tuple(self.transitions(second))
+            "churn-relay-01",
+            "arn",
+            status,
+            secondary,
+            NOON,
+            at(second),
+            placement_of(TRAINING_JOB),
+            transitions=tuple(self.transitions(second)),
         )
 
     def newest(self, second: float) -> Checkpoint | None:
@@ -361,7 +374,7 @@ def test_of_a_job_without_checkpoints_that_completes_only_the_last_stretch_is_ke
 def test_training_that_was_under_way_at_an_end_lasted_until_then() -> None:
     run = accept(submission(), "one", NOON)
     trains = Transition("Training", at(60))
-    job = Job("churn-relay-01", "arn", "Completed", "Completed", NOON, at(700), ended_at=at(660), transitions=(trains,))
+    job = replace(completed(at(700)), ended_at=at(660), transitions=(trains,))
     assert counted(run, run.current, job, None, at(900)).progress_seconds == 600
     assert counted(run, run.current, replace(job, ended_at=None), None, at(900)).progress_seconds == 640
 
@@ -370,6 +383,6 @@ def test_on_demand_a_start_without_a_wait_costs_the_time_since_the_training_befo
     run = accept(submission(EnableManagedSpotTraining=None), "one", NOON)
     moments = [("Starting", 0, 60), ("Training", 60, 660), ("Downloading", 660, 700), ("Training", 700, 900)]
     transitions = tuple(Transition(status, at(start), at(end)) for status, start, end in moments)
-    job = Job("churn-relay-01", "arn", "Completed", "Completed", NOON, at(900), ended_at=at(900))
-    after = counted(run, run.current, replace(job, transitions=transitions), None, at(900))
+    job = replace(completed(at(900)), transitions=transitions)
+    after = counted(run, run.current, job, None, at(900))
     assert after.changeovers == (60, 40)

@@ -265,7 +265,7 @@ def test_a_run_that_is_stopped_while_it_waits_leaves_its_turn_to_the_next(short:
     crowd.world.service.stop("second")
     assert crowd.deliver() == ["third"]
     assert crowd.have_jobs() == ["third"]
-    crowd.minutes(3)
+    crowd.minutes(6)
     assert crowd.run("second").status is RunStatus.STOPPED
 
 

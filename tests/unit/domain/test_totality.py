@@ -66,6 +66,7 @@ jobs = st.builds(
     secondaries,
     moments,
     moments,
+    placements,
     st.none() | texts,
     maybe_moments,
     maybe_moments,

@@ -84,22 +84,27 @@ def test_a_stop_between_attempts_ends_the_run_at_once(world: World) -> None:
     assert len(world.jobs.requests) == 1
 
 
-@pytest.mark.parametrize(
-    ("refusal", "seconds"), [(Refusal.QUOTA_FULL, 90), (Refusal.THROTTLED, 300), (Refusal.UNAVAILABLE, 300)]
-)
-def test_a_stop_while_the_launch_is_put_off_waits_until_no_job_can_turn_up(
-    world: World, refusal: Refusal, seconds: int
-) -> None:
+@pytest.mark.parametrize("refusal", [Refusal.QUOTA_FULL, Refusal.THROTTLED, Refusal.UNAVAILABLE])
+def test_a_stop_while_the_launch_is_put_off_waits_until_no_job_can_turn_up(world: World, refusal: Refusal) -> None:
     world.jobs.refusals = [(refusal, "Not now")]
     world.service.submit(submission())
     assert world.service.stop("churn").status is RunStatus.STOPPING
-    world.clock.passes(seconds - 1)
+    world.clock.passes(299)
     world.tick()
     assert world.run().status is RunStatus.STOPPING
     world.clock.passes(1)
     world.tick()
     assert world.run().status is RunStatus.STOPPED
     assert world.jobs.requests == []
+
+
+def test_a_stop_waits_for_a_launch_that_had_no_answer_although_the_run_was_put_in_a_queue_since(world: World) -> None:
+    world.jobs.refusals = [(Refusal.UNAVAILABLE, "SageMaker did not answer."), (Refusal.QUEUED_BEHIND, "Others wait.")]
+    world.service.submit(submission())
+    world.passes(60)
+    assert world.run().waits_for is not None
+    run = world.service.stop("churn")
+    assert run.check_at == world.clock() + timedelta(minutes=5)
 
 
 def test_a_launch_that_has_no_answer_after_the_stop_is_waited_for_anew(world: World) -> None:

@@ -31,7 +31,7 @@ from spot_relay.domain.values import replace as changed
 from tests.fakes import NOON
 from tests.unit.worlds import TRAINING_JOB, submission
 
-JOB = Job("churn-relay-01", "arn", "InProgress", "Training", NOON, NOON)
+JOB = Job("churn-relay-01", "arn", "InProgress", "Training", NOON, NOON, placement_of(TRAINING_JOB))
 
 
 @given(st.from_regex(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,53}", fullmatch=True), st.integers(1, 50))

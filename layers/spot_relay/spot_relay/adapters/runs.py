@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Raised with each change of what is stored of a run, also by a field that has a default: an earlier release reads what
 # it knows, and its next save would drop the rest. What has been stored with a version is in tests/integration/stored/.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # The one partition of the sparse index `due`: it holds open runs only.
 OPEN = "open"
 _MAX_PREFIX_BYTES = 1024

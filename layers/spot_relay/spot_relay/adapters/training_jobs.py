@@ -14,6 +14,7 @@ from spot_relay.domain.launch import canary_request, canary_tags, launch_request
 from spot_relay.domain.observation import CanaryCreated, CanaryRefused, Launched, Refused
 from spot_relay.domain.redaction import without_secrets
 from spot_relay.domain.refusal import Refusal, quota_refusal
+from spot_relay.domain.run import placement_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,14 +44,18 @@ class SageMakerTrainingJobs:
         match self._created(launch_request(run, attempt), launch_tags(run, attempt)):
             case str() as arn:
                 return Launched(attempt.number, arn)
+            case Job() as job:
+                return Launched(attempt.number, job.arn, job.placement)
             case refusal, message:
                 return Refused(attempt.number, refusal, message)
 
     def create_canary(self, run: Run, canary: Canary) -> CanaryCreated | CanaryRefused:
         """Create a canary's job, idempotently as `create` does."""
         match self._created(canary_request(run, canary, self.canary_image), canary_tags(run, canary)):
-            case str():
-                return CanaryCreated(canary.number)
+            case str() as arn:
+                return CanaryCreated(canary.number, arn)
+            case Job() as job:
+                return CanaryCreated(canary.number, job.arn)
             case refusal, message:
                 return CanaryRefused(canary.number, refusal, message)
 
@@ -68,6 +73,10 @@ class SageMakerTrainingJobs:
         """Describe the attempt's own job, known by its tags; another's job of the same name counts as absent."""
         return self._find(attempt.job_name, launch_tags(run, attempt))
 
+    def find_canary(self, run: Run, canary: Canary) -> Job | Absent:
+        """Describe the canary's own job, as `find` does an attempt's."""
+        return self._find(canary.job_name, canary_tags(run, canary))
+
     def stop(self, job_name: str) -> None:
         """Ask SageMaker to stop a job; one that has ended or never was is left as it is."""
         try:
@@ -76,8 +85,8 @@ class SageMakerTrainingJobs:
             if not (_says(error, _ENDED_ALREADY) or _says(error, _NOT_FOUND)):
                 raise
 
-    def _created(self, request: dict[str, Any], tags: dict[str, str]) -> str | tuple[Refusal, str]:
-        """Create a job and give its ARN, or say why there is none; a job of that name with the tags is the one."""
+    def _created(self, request: dict[str, Any], tags: dict[str, str]) -> str | Job | tuple[Refusal, str]:
+        """Create a job and give its ARN, or the job of that name and with the tags that is there, or say why not."""
         name: str = request["TrainingJobName"]
         try:
             return self.client.create_training_job(**request)["TrainingJobArn"]
@@ -97,21 +106,21 @@ class SageMakerTrainingJobs:
 
     def _unless_created(
         self, name: str, tags: dict[str, str], refusal: Refusal, message: str
-    ) -> str | tuple[Refusal, str]:
+    ) -> Job | tuple[Refusal, str]:
         """Refuse, unless an earlier launch of the job succeeded although its answer was lost."""
         job = Absent() if refusal.leaves_open else self._find(name, tags)
-        return job.arn if isinstance(job, Job) else (refusal, message)
+        return job if isinstance(job, Job) else (refusal, message)
 
     def _find(self, name: str, tags: dict[str, str]) -> Job | Absent:
         job = self.describe(name)
         return job if isinstance(job, Job) and self._has(job.arn, tags) else Absent()
 
-    def _whose(self, name: str, tags: dict[str, str]) -> str | tuple[Refusal, str]:
+    def _whose(self, name: str, tags: dict[str, str]) -> Job | tuple[Refusal, str]:
         """Tell whether the job that holds a name is the one that was to be created."""
-        arn = self.client.describe_training_job(TrainingJobName=name)["TrainingJobArn"]
-        if self._has(arn, tags):
-            return arn
-        return Refusal.NAME_TAKEN, f"there is a training job {arn} already, and it is not this run's."
+        job = read_job(self.client.describe_training_job(TrainingJobName=name))  # type: ignore[arg-type]
+        if self._has(job.arn, tags):
+            return job
+        return Refusal.NAME_TAKEN, f"there is a training job {job.arn} already, and it is not this run's."
 
     def _has(self, arn: str, tags: dict[str, str]) -> bool:
         pages = self.client.get_paginator("list_tags").paginate(ResourceArn=arn)
@@ -128,6 +137,7 @@ def read_job(answer: dict[str, Any]) -> Job:
         secondary_status=answer["SecondaryStatus"],
         created_at=answer["CreationTime"].astimezone(UTC),
         modified_at=answer["LastModifiedTime"].astimezone(UTC),
+        placement=placement_of(answer),
         failure_reason=answer.get("FailureReason"),
         training_started_at=_utc(answer.get("TrainingStartTime")),
         ended_at=_utc(answer.get("TrainingEndTime")),

@@ -39,11 +39,11 @@ def shows_life(canary: Canary, seen: CanaryChanged | CanaryCreated | CanaryRefus
     return isinstance(seen, CanaryCreated)
 
 
-def created(run: Run, canary: Canary, now: datetime) -> Decision:
+def created(run: Run, canary: Canary, answer: CanaryCreated, now: datetime) -> Decision:
     """Note that the canary exists."""
     if canary.status is CanaryStatus.IN_PROGRESS:
         return Decision(run, Outbox(), "the canary is known already")
-    lives = replace(canary, status=CanaryStatus.IN_PROGRESS)
+    lives = replace(canary, status=CanaryStatus.IN_PROGRESS, arn=answer.arn)
     return becomes(run.with_canary(lives), now, f"{canary.job_name} was created; it waits for spot capacity")
 
 
@@ -76,5 +76,6 @@ def seen(run: Run, canary: Canary, job: Job | Absent | None) -> Run:
         status=CanaryStatus.ENDED if ended else CanaryStatus.IN_PROGRESS,
         phase=job.secondary_status,
         billable_seconds=job.billable_seconds,
+        arn=job.arn,
     )
     return run if found == canary else run.with_canary(found)

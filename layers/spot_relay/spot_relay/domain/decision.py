@@ -9,6 +9,7 @@ from spot_relay.domain import answers, canaries, measures, progress, requests
 from spot_relay.domain.ending import Outcome, outcome_of
 from spot_relay.domain.facts import Facts, is_due, may_be_orphan, says_net_is_due
 from spot_relay.domain.job import Absent, Job, SecondaryStatus, TrainingJobStatus
+from spot_relay.domain.ladder import place_of
 from spot_relay.domain.observation import (
     CanaryChanged,
     CanaryCreated,
@@ -162,8 +163,8 @@ def _canary(run: Run, seen: CanaryChanged | CanaryCreated | CanaryRefused, facts
     if canary is None:
         return _canary_gone(run, seen, facts, now)
     match seen:
-        case CanaryCreated():
-            return canaries.created(run, canary, now)
+        case CanaryCreated() as answer:
+            return canaries.created(run, canary, answer, now)
         case CanaryRefused() as answer:
             return canaries.refused(run, canary, answer, now)
         case CanaryChanged() if not seen.has_ended:
@@ -224,8 +225,11 @@ def _absent(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision
 def _lives(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) -> Decision:
     """Take over what a describe shows of a job that goes on; repair what lost events left out."""
     missed = max(0, job.interruptions - attempt.interruptions)
+    place = place_of(run, attempt, job.placement)
     seen = replace(
         attempt,
+        placement=place.placement,
+        rung=place.rung,
         status=AttemptStatus.IN_PROGRESS,
         arn=job.arn,
         launched_at=attempt.launched_at or now,
@@ -273,8 +277,11 @@ def _ended(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
     """Close an attempt that is described as ended, and go on by the decision table."""
     outcome = outcome_of(job) or Outcome.UNKNOWN_FAILURE
     missed = max(0, job.interruptions - attempt.interruptions)
+    place = place_of(run, attempt, job.placement)
     closed = replace(
         attempt,
+        placement=place.placement,
+        rung=place.rung,
         status=AttemptStatus.ENDED,
         arn=job.arn,
         launched_at=attempt.launched_at or job.created_at,
@@ -294,7 +301,7 @@ def _ended(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
     )
     run = progress.counted(run, closed, job, facts.checkpoint, now)
     counted = answers.adoption(run, attempt, now) + measures.interruptions(attempt, missed)
-    room = Room(attempt.placement.pool, attempt.job_name)
+    room = Room(closed.placement.pool, attempt.job_name)
     owes = Outbox(freed=(room,), measures=counted + measures.attempt_ended(closed))
     return _after(run, outcome, facts, now, owes)
 

@@ -122,6 +122,7 @@ class Job:
     secondary_status: str
     created_at: datetime
     modified_at: datetime
+    placement: Placement
     failure_reason: str | None = None
     training_started_at: datetime | None = None
     ended_at: datetime | None = None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from spot_relay.domain.policy import Policy
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run import Attempt, Run
 
 FOR_WANT_OF_CAPACITY = frozenset({Outcome.MAX_WAIT_TIME_EXCEEDED, Outcome.CAPACITY_ERROR})
 
@@ -54,6 +54,17 @@ def next_place(run: Run) -> Place | None:
     return next((Place(i, rungs[i].placement) for i in order if is_open(run, rungs[i].placement)), None)
 
 
+def place_of(run: Run, attempt: Attempt, placement: Placement) -> Place:
+    """Give the place that an attempt's job runs in, which SageMaker tells; it is the attempt's own unless it is known.
+
+    The two differ where a launch had no answer, and the attempt was then sent elsewhere although its job exists.
+    """
+    own = Place(attempt.rung, attempt.placement)
+    listed = [Place(i, rung.placement) for i, rung in enumerate(ladder_of(run.policy, run.training_job))]
+    moved = (replace(place, placement=replace(place.placement, market=placement.market)) for place in listed)
+    return next((place for place in (own, *listed, *moved) if _seen(place.placement) == _seen(placement)), own)
+
+
 def on_demand_places(run: Run) -> tuple[Place, ...]:
     """Give the places to go to when a run has to go on demand, the preferred first, as far as a quota may hold them.
 
@@ -79,6 +90,11 @@ def is_open(run: Run, placement: Placement) -> bool:
     return not any(
         other.pool == placement.pool and other.instance_count <= placement.instance_count for other in run.closed
     )
+
+
+def _seen(placement: Placement) -> tuple[str, int, Market]:
+    """Give what a described job shows of its placement: its volume may be the training job's own."""
+    return placement.instance_type, placement.instance_count, placement.market
 
 
 def _first_open(run: Run, places: Iterable[tuple[int, Placement]]) -> Place | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from spot_relay.domain.job import ENDED_SECONDARIES, ENDED_STATUSES, WAITING_FOR_CAPACITY
+from spot_relay.domain.job import ENDED_SECONDARIES, ENDED_STATUSES, WAITING_FOR_CAPACITY, Placement
 from spot_relay.domain.policy import ReturnToSpot
 from spot_relay.domain.refusal import Refusal
 
@@ -33,10 +33,11 @@ class JobChanged:
 
 @dataclass(frozen=True)
 class Launched:
-    """CreateTrainingJob created the attempt's job, now or before."""
+    """CreateTrainingJob created the attempt's job, now or before; one that was there runs in a ``placement``."""
 
     attempt: int
     arn: str
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class CanaryCreated:
     """CreateTrainingJob created the canary's job, now or before."""
 
     canary: int
+    arn: str
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.pace import earliest
 from spot_relay.domain.policy import Deadline, ReturnToSpot
 from spot_relay.domain.relaunch import Following, following, relaunch_forbidden, wait_limit
-from spot_relay.domain.run import ABSENCE_PATIENCE, OUTBOX_PATIENCE, Attempt, AttemptStatus, Run, RunStatus, Spent
+from spot_relay.domain.run import ABSENCE_PATIENCE, Attempt, AttemptStatus, Run, RunStatus, Spent
 from spot_relay.domain.steps import CHECK_SOON, Decision, becomes, finish, launch_again, plan
 from spot_relay.domain.values import replace
 
@@ -35,9 +35,8 @@ def stop(run: Run, now: datetime) -> Decision:
     if attempt.status is AttemptStatus.ENDED:
         return finish(replace(run, stop_requested=True), RunStatus.STOPPED, now, "stopped by request between attempts")
     lives = attempt.status is AttemptStatus.IN_PROGRESS
-    # A launch that was refused may still be under way in a function that has not answered: wait until it can't be.
-    # One that had no answer may have created a job that is not found yet.
-    wait = CHECK_SOON if lives else ABSENCE_PATIENCE if attempt.refusals else OUTBOX_PATIENCE
+    # A launch may be under way in another function, or may have created a job that is not found yet.
+    wait = CHECK_SOON if lives else ABSENCE_PATIENCE
     owes = Outbox(stop=attempt.job_name if lives else None)
     reason = "a stop was requested"
     return becomes(run, now, reason, owes, status=RunStatus.STOPPING, stop_requested=True, check_at=now + wait)

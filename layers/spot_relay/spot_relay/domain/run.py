@@ -141,7 +141,8 @@ class CanaryStatus(StrEnum):
 class Canary:
     """A spot job that only sleeps, beside the on-demand attempt of the same number: no attempt itself.
 
-    It is ENDED for the run once nothing is expected of it, which may be before its job has ended.
+    It is ENDED for the run once nothing is expected of it, which may be before its job has ended. ``arn`` is its job's
+    once that is known to be the run's own.
     """
 
     number: int
@@ -152,6 +153,7 @@ class Canary:
     status: CanaryStatus = CanaryStatus.PLANNED
     phase: str | None = None
     billable_seconds: int | None = None
+    arn: str | None = None
 
 
 @dataclass(frozen=True)

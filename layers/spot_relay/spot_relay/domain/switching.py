@@ -75,11 +75,11 @@ def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
 def demand_before_launch(run: Run, now: datetime) -> Demand | None:
     """Say why a run that waits for room, or rests, before a launch on spot has to go on demand instead, or None.
 
-    After a launch that was not answered it can't: its job may exist.
+    After a launch that was not answered it does not: its job is likely to exist.
     """
     standing, attempt = standing_of(run, now), run.current
-    known_not_to_exist = attempt.status is AttemptStatus.PLANNED and attempt.refusals == 0
-    if standing is None or not known_not_to_exist or attempt.placement.market is not Market.SPOT:
+    answered = attempt.status is AttemptStatus.PLANNED and attempt.refusals == 0
+    if standing is None or not answered or attempt.placement.market is not Market.SPOT:
         return None
     return standing.demand(_waited(attempt, now))
 
