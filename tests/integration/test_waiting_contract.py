@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.adapters.runs import DynamoDBRunStore
+from spot_relay.adapters.runs import SCHEMA_VERSION, DynamoDBRunStore
 from spot_relay.domain.job import Market, Placement, Pool
 from spot_relay.domain.run import AttemptStatus, Run, RunStatus, Waiting
 from tests.fakes import NOON, MemoryRunStore
@@ -129,6 +129,18 @@ def test_a_run_that_the_index_still_shows_but_that_waits_no_more_is_not_found(ta
     table.save(launched(oldest))
     table.save(waiting(second, placement=replace(second.current.placement, market=Market.ON_DEMAND)))
     assert replace(table, client=client).oldest_waiting(POOL) == Waiting(NOON + 2 * SECOND, "third")
+
+
+def test_a_run_that_waits_as_a_newer_release_has_stored_it_keeps_nobody_waiting(table: DynamoDBRunStore) -> None:
+    for name, seconds in {"newer": 0, "next": 1}.items():
+        table.create(waiting(a_run(name, NOON + seconds * SECOND)))
+    table.client.update_item(
+        TableName=TABLE,
+        Key={"id": {"S": "newer"}},
+        UpdateExpression="SET schema_version = :newer",
+        ExpressionAttributeValues={":newer": {"N": str(SCHEMA_VERSION + 1)}},
+    )
+    assert table.oldest_waiting(POOL) == Waiting(NOON + SECOND, "next")
 
 
 def test_the_index_of_waiting_runs_holds_no_other(table: DynamoDBRunStore) -> None:

@@ -106,7 +106,8 @@ class DynamoDBRunStore:
     def oldest_waiting(self, pool: Pool) -> Waiting | None:
         """Give the oldest run that waits for room in a pool, or None.
 
-        The index lags behind: whoever has just found room wakes the next one, and must not be found there himself.
+        The index lags behind: whoever has just found room wakes the next one, and must not be found there himself. Nor
+        does a run count that a newer release has stored: none of today's functions can launch it.
         """
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
@@ -123,9 +124,12 @@ class DynamoDBRunStore:
             TableName=self.table,
             Key={"id": {"S": run_id}},
             ConsistentRead=True,
-            ProjectionExpression="waits_for",
+            ProjectionExpression="waits_for, schema_version",
         )
-        return answer.get("Item", {}).get("waits_for", {}).get("S")
+        item = answer.get("Item")
+        if item is None or int(item["schema_version"]["N"]) > SCHEMA_VERSION:
+            return None
+        return item.get("waits_for", {}).get("S")
 
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None
