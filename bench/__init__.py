@@ -1,1 +1,1 @@
-"""Benchmarks of Spot Relay: its relaunch policy replayed on traces of spot availability."""
+"""Benchmarks of Spot Relay: its relaunch policy on traces of spot availability, and the deployed stack under load."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from hypothesis import strategies as st
 
-from bench.arms import HOUR, Task
+from bench.policy.arms import HOUR, Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.traces import Window
+    from bench.policy.traces import Window
 
 _LONG: Final = 400 * HOUR
 

@@ -1,4 +1,4 @@
-"""Notes as `bench.load_counting` writes them, for the tests of what is read in them."""
+"""Notes as `bench.load.counting` writes them, for the tests of what is read in them."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.arms import HOUR, ON_DEMAND, Arm, Outcome, Task
-from bench.optimum import STEP_S, least_hours
-from bench.visible import GREEDY, OURS, UNIFORM_PROGRESS, Rules, replay
+from bench.policy.arms import HOUR, ON_DEMAND, Arm, Outcome, Task
+from bench.policy.optimum import STEP_S, least_hours
+from bench.policy.visible import GREEDY, OURS, UNIFORM_PROGRESS, Rules, replay
 from tests.bench.markets import tasks, windows_of
 
 RATIO = 3.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.arms import HOUR, ON_DEMAND
-from bench.grid import Figure, Grid, measure
-from bench.traces import Trace
-from bench.visible import GREEDY, OURS
+from bench.policy.arms import HOUR, ON_DEMAND
+from bench.policy.grid import Figure, Grid, measure
+from bench.policy.traces import Trace
+from bench.policy.visible import GREEDY, OURS
 
 DAY = 24 * HOUR
 SMALL = Grid(work_h=6.0, job_fractions=(0.5, 0.9), changeovers_h=(0.2,), price_ratios=(2.0, 3.0), starts=8)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench import load_counting
-from bench.load_counting import Notebook, counting, noting, operation_of
-from bench.load_units import Meter
+from bench.load.counting import Notebook, counting, noting, operation_of
+from bench.load.units import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ GET = {"TableName": "runs", "Key": {"id": {"S": "churn"}}, "ConsistentRead": Tru
 @pytest.fixture
 def caller(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Tell who calls from now on."""
-    return lambda arn: monkeypatch.setattr(load_counting, "caller_arn", lambda: arn)
+    return lambda arn: monkeypatch.setattr("bench.load.counting.caller_arn", lambda: arn)
 
 
 @pytest.fixture

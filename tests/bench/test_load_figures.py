@@ -12,14 +12,24 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench import load, load_figures, load_report
-from bench.load_figures import FloorFigures, LoadFigures, Quantiles, Window, quantiles, sagemaker_calls
-from bench.load_floor import durations
-from bench.load_notes import read
-from bench.load_plan import Load
-from bench.load_processes import BENCH, MINISTACK, SIMULATOR, Starts
-from bench.load_report import Report
-from bench.load_tick import Table, Tick, batches, ended_item, open_item, queued
+import bench
+from bench.load import command
+from bench.load.figures import (
+    FloorFigures,
+    LoadFigures,
+    Quantiles,
+    Window,
+    load_figures,
+    per_run,
+    quantiles,
+    sagemaker_calls,
+)
+from bench.load.floor import durations
+from bench.load.notes import read
+from bench.load.plan import Load
+from bench.load.processes import BENCH, MINISTACK, SIMULATOR, Starts
+from bench.load.report import ITEM, NOTHING, Report, document, tables, write
+from bench.load.tick import Table, Tick, batches, ended_item, open_item, queued
 from tests.bench.noted import call, decided, invocation
 
 FUNCTIONS = {"submit": "stack-Submit", "observe": "stack-Observe"}
@@ -47,7 +57,7 @@ CPU = {SUBMIT: 0.4, OBSERVE: 0.6, MINISTACK: 5.0, SIMULATOR: 1.0, BENCH: 1.0, "f
 
 def figures() -> LoadFigures:
     window = Window(100.0, read(NOTES), CREATED, CPU)
-    return load_figures.load_figures(Load(2, 1), window, FUNCTIONS, most_waiting=9, dead_letters=0)
+    return load_figures(Load(2, 1), window, FUNCTIONS, most_waiting=9, dead_letters=0)
 
 
 def report() -> Report:
@@ -60,7 +70,7 @@ def report() -> Report:
     return Report(
         figures(),
         Quantiles(1, 2, 3, 100),
-        {load_report.NOTHING: floor, load_report.ITEM: floor},
+        {NOTHING: floor, ITEM: floor},
         (few, many),
         starts,
         5000,
@@ -107,7 +117,7 @@ def test_the_cpu_time_of_the_floor_is_no_share_of_the_load_s() -> None:
 
 
 def test_a_run_takes_what_both_functions_take_for_all_its_messages() -> None:
-    taken = load_figures.per_run(figures())
+    taken = per_run(figures())
     assert taken["state changes"] == 1.5
     assert taken["Lambda invocations"] == 1.5
     assert taken["Lambda ms, here"] == 5000
@@ -131,13 +141,13 @@ def test_a_ratio_above_one_says_slower_or_dearer_than_the_floor() -> None:
 
 
 def test_the_document_has_every_figure_and_the_tables_show_the_main_ones(tmp_path: Path) -> None:
-    path = load_report.write(report(), tmp_path / "new")
+    path = write(report(), tmp_path / "new")
     found = json.loads(path.read_text())
     assert found["load"]["events_per_second"] == 0.3
     assert found["ratios"] == pytest.approx(report().ratios())
     assert found["per_run"]["SQS requests"] == 6
     shown = io.StringIO()
-    Console(width=120, file=shown).print(*load_report.tables(report()))
+    Console(width=120, file=shown).print(*tables(report()))
     for text in (
         "runs, state changes, cores",
         "2, 3, 2",
@@ -151,13 +161,13 @@ def test_the_document_has_every_figure_and_the_tables_show_the_main_ones(tmp_pat
 
 
 def test_the_document_s_keys_are_explained() -> None:
-    readme = Path(load.__file__).with_name("README.md").read_text("utf-8").split("## The load\n")[1]
+    readme = Path(bench.__file__).with_name("README.md").read_text("utf-8").split("## The load\n")[1]
     explained = set(re.findall(r"`([a-z_0-9]+)`", readme))
-    document = json.loads(load_report.document(report()))
-    assert set(document) <= explained
+    shown = json.loads(document(report()))
+    assert set(shown) <= explained
     for part in ("load", "calm"):
-        assert set(document[part]) <= explained
-    assert set(document["load"]["observe"]) <= explained
+        assert set(shown[part]) <= explained
+    assert set(shown["load"]["observe"]) <= explained
 
 
 def test_what_the_floor_took_is_told_by_its_own_log() -> None:
@@ -202,7 +212,7 @@ def test_items_are_cut_into_batches_of_which_the_last_may_be_smaller() -> None:
 
 
 def test_a_load_that_cannot_be_shared_is_refused_before_anything_is_started(capsys: pytest.CaptureFixture[str]) -> None:
-    assert load.main(["--runs", "1000", "--events", "1500"]) == 1
+    assert command.main(["--runs", "1000", "--events", "1500"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert "Say EVENTS=10000." in err
@@ -211,5 +221,5 @@ def test_a_load_that_cannot_be_shared_is_refused_before_anything_is_started(caps
 @pytest.mark.parametrize("wrong", [["--runs", "0"], ["--events", "-1"], ["--ended", "many"]])
 def test_an_option_that_is_no_whole_number_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        load.parse_options(wrong)
+        command.parse_options(wrong)
     assert "is not a whole number above 0" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.load_notes import Delays, Notes, delays, moment, read
+from bench.load.notes import Delays, Notes, delays, moment, read
 from tests.bench.noted import call, decided, invocation
 
 METRIC = '{"_aws":{"Timestamp":1},"Interruptions":[1.0]}'

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from bench import load_plan
-from bench.load_plan import STATES, Load, LoadError, load, scenario, spec
+from bench.load import plan
+from bench.load.plan import STATES, Load, LoadError, load, scenario, spec
 from simulator import life
 from simulator.job import Terms, Transitioned
 from simulator.scenario import parse_scenario
@@ -56,7 +56,7 @@ def test_the_last_attempt_completes(attempts: int) -> None:
     assert states(f"load-00001-relay-{attempts:02d}", attempts) == [*STATES[:-2], "Uploading", "Completed"]
 
 
-@pytest.mark.parametrize("attempts", [1, 2, load_plan.MOST_ATTEMPTS])
+@pytest.mark.parametrize("attempts", [1, 2, plan.MOST_ATTEMPTS])
 def test_the_spec_is_one_that_a_user_could_submit_with_budgets_for_all_its_attempts(attempts: int) -> None:
     submission = read_submission(json.dumps(spec("load-00001", attempts)).encode(), Format.JSON, RULES)
     assert submission.name == "load-00001"
@@ -65,9 +65,9 @@ def test_the_spec_is_one_that_a_user_could_submit_with_budgets_for_all_its_attem
 
 
 def test_runs_have_names_and_checkpoints_of_their_own() -> None:
-    names = load_plan.names("load", 1200)
+    names = plan.names("load", 1200)
     assert len(set(names)) == 1200
     assert names[0] == "load-00000"
     for name in names[:3]:
         uri = spec(name, 1)["training_job"]["CheckpointConfig"]["S3Uri"]
-        assert f"s3://{load_plan.BUCKET}/{load_plan.checkpoint_key(name)}".startswith(uri)
+        assert f"s3://{plan.BUCKET}/{plan.checkpoint_key(name)}".startswith(uri)

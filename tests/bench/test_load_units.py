@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.load_units import Meter, Units, item_bytes
+from bench.load.units import Meter, Units, item_bytes
 
 KB = 1024
 TABLE = "runs"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bench.arms import HOUR
-from bench.optimum import STEP_S, least_hours
+from bench.policy.arms import HOUR
+from bench.policy.optimum import STEP_S, least_hours
 from tests.bench.markets import windows_of
 
 INFINITE = float("inf")

@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from bench import policy
-from bench.arms import BASELINE, HOUR, ON_DEMAND, Arm, Outcome, Task
-from bench.grid import Grid, measure
-from bench.report import STAND_IN, broken_promises
-from bench.statistics import rows
-from bench.traces import Trace
-from bench.visible import GREEDY, OURS
+import bench
+from bench.policy import command
+from bench.policy.arms import BASELINE, HOUR, ON_DEMAND, Arm, Outcome, Task
+from bench.policy.grid import Grid, measure
+from bench.policy.report import STAND_IN, broken_promises
+from bench.policy.statistics import rows
+from bench.policy.traces import Trace
+from bench.policy.visible import GREEDY, OURS
 
-README = Path(policy.__file__).with_name("README.md")
+README = Path(bench.__file__).with_name("README.md")
 ARMS = [
     "on-demand",
     "sagemaker",
@@ -47,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def _few_arms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy, "ARMS", FEW)
+    monkeypatch.setattr(command, "ARMS", FEW)
 
 
 def _documented(heading: str) -> list[str]:
@@ -58,7 +59,7 @@ def _documented(heading: str) -> list[str]:
 
 
 def _run(folder: Path, *options: str) -> int:
-    return policy.main(
+    return command.main(
         [str(folder), "--out", str(folder.parent / "out"), "--starts", "2", "--processes", "1", *options]
     )
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from bench import visible
-from bench.arms import HOUR, Outcome, Task
-from bench.optimum import STEP_S, least_hours
-from bench.replay import (
+from bench.policy import visible
+from bench.policy.arms import HOUR, Outcome, Task
+from bench.policy.optimum import STEP_S, least_hours
+from bench.policy.replay import (
     ALONE_RULES,
     FIXED_WAIT_RULES,
     GREEDY_RULES,
@@ -24,7 +24,7 @@ from bench.replay import (
     outcome_of,
     start,
 )
-from bench.virtual import STOPPING_S, TICK_S
+from bench.policy.virtual import STOPPING_S, TICK_S
 from simulator.job import Secondary
 from spot_relay.domain.job import Market
 from spot_relay.domain.pace import REACTION_SECONDS
@@ -32,7 +32,7 @@ from spot_relay.domain.run import RunStatus
 from tests.bench.markets import small_tasks
 
 if TYPE_CHECKING:
-    from bench.virtual import Followed, Play
+    from bench.policy.virtual import Followed, Play
     from spot_relay.domain.policy import Policy
 
 RATIO: Final = 3.0

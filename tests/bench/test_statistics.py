@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.arms import BASELINE, ON_DEMAND, Arm, Outcome, Task
-from bench.grid import Figure, Grid, Measured
-from bench.statistics import OMNISCIENT, Bootstrap, Row, interval, rows
+from bench.policy.arms import BASELINE, ON_DEMAND, Arm, Outcome, Task
+from bench.policy.grid import Figure, Grid, Measured
+from bench.policy.statistics import OMNISCIENT, Bootstrap, Row, interval, rows
 
 GRID = Grid(work_h=10.0, job_fractions=(0.5,), changeovers_h=(0.0,), price_ratios=(2.0,), starts=4)
 

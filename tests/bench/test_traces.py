@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench.traces import Reading, Trace, TraceError, read_folder
+from bench.policy.traces import Reading, Trace, TraceError, read_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bench.described import Describer
+from simulator.described import Describer
 from spot_relay.domain.ending import Outcome, outcome_of
 from spot_relay.domain.money import worst_cost
 from spot_relay.domain.outbox import Outbox

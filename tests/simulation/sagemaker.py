@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bench.described import Describer
 from simulator import life
+from simulator.described import Describer
 from simulator.job import StopRequested, Terms
 from spot_relay.domain.job import Absent, Job, Market, Pool
 from spot_relay.domain.launch import canary_request, canary_tags, launch_request, launch_tags

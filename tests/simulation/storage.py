@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench.described import moment
+from simulator.described import moment
 from spot_relay.domain.job import Checkpoint
 from spot_relay.domain.run import Waiting
 from spot_relay.ports import ConflictError

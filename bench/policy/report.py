@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final
 from rich.table import Table
 from rich.text import Text
 
-from bench.plot import draw
-from bench.statistics import OMNISCIENT
+from bench.policy.plot import draw
+from bench.policy.statistics import OMNISCIENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from bench.grid import Measured
-    from bench.statistics import Row
+    from bench.policy.grid import Measured
+    from bench.policy.statistics import Row
 
 STAND_IN: Final = "EC2 probes stand in for SageMaker's capacity pools, which nobody outside can probe."
 _CHANGEOVER_H: Final = 0.2

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from bench.load_notes import delays
-from bench.load_processes import BENCH, MINISTACK, SIMULATOR
+from bench.load.notes import delays
+from bench.load.processes import BENCH, MINISTACK, SIMULATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from bench.load_notes import Notes
-    from bench.load_plan import Load
+    from bench.load.notes import Notes
+    from bench.load.plan import Load
 
 FIRST_ATTEMPT: Final = "-relay-01"
 CREATE: Final = "CreateTrainingJob"

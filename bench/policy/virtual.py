@@ -12,9 +12,9 @@ from math import ceil, inf
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from bench.described import BEGINNING, Describer, moment
 from simulator import life
 from simulator.capacity import AlwaysThere, TracedCapacity
+from simulator.described import BEGINNING, Describer, moment
 from simulator.job import Job as JobLife
 from simulator.job import Script, Secondary, StopRequested, Terms
 from spot_relay.domain.decision import decide, settle
@@ -28,7 +28,7 @@ from spot_relay.domain.values import replace
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from bench.traces import Window
+    from bench.policy.traces import Window
     from spot_relay.domain.job import Job
     from spot_relay.domain.run import Attempt, Canary, Run
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from bench.arms import HOUR, Arm, Outcome, Task
+from bench.policy.arms import HOUR, Arm, Outcome, Task
 
 if TYPE_CHECKING:
-    from bench.traces import Window
+    from bench.policy.traces import Window
 
 _NEVER: Final = float("inf")
 # Less work than this, in seconds, is a rounding error.

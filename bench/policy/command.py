@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import arms, replay, report, statistics, visible
-from bench.grid import Grid, measure
-from bench.traces import Reading, TraceError, read_folder
+from bench.policy import arms, replay, report, statistics, visible
+from bench.policy.grid import Grid, measure
+from bench.policy.traces import Reading, TraceError, read_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.arms import Arm
-    from bench.grid import Measured
-    from bench.traces import Trace
+    from bench.policy.arms import Arm
+    from bench.policy.grid import Measured
+    from bench.policy.traces import Trace
 
 ARMS: Final[tuple[Arm, ...]] = (
     arms.ON_DEMAND,

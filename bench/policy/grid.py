@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from bench.arms import HOUR, Arm, Task
-from bench.optimum import least_hours
+from bench.policy.arms import HOUR, Arm, Task
+from bench.policy.optimum import least_hours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from bench.traces import Trace, Window
+    from bench.policy.traces import Trace, Window
 
 _WEEK_S: Final = 7 * 24 * HOUR
 # A run without a safety net may go on past its deadline, for this many of the longest horizons.

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from bench.arms import BASELINE
-from bench.grid import Figure
+from bench.policy.arms import BASELINE
+from bench.policy.grid import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from bench.grid import Measured
+    from bench.policy.grid import Measured
 
 OMNISCIENT: Final = "omniscient"
 _DRAWS: Final = 2000

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from bench import load_notes, load_plan
-from bench.load_figures import Window
-from bench.load_processes import Processes
-from bench.load_waiting import eventually
+from bench.load import notes, plan
+from bench.load.figures import Window
+from bench.load.processes import Processes
+from bench.load.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bench.load_notes import Notes
+    from bench.load.notes import Notes
     from simulator.embedded import Stack
 
 UPLOADS_AT_ONCE: Final = 8
@@ -39,7 +39,7 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         self._path, self._place = path, 0
-        self._read = load_notes.Notes((), ())
+        self._read = notes.Notes((), ())
 
     def __call__(self) -> Notes:
         """Give all notes so far."""
@@ -48,8 +48,8 @@ class Reader:
             whole, newline, _ = file.read().rpartition(b"\n")
         self._place += len(whole) + len(newline)
         if newline:
-            new = load_notes.read(whole.decode().split("\n"))
-            self._read = load_notes.Notes(self._read.calls + new.calls, self._read.invocations + new.invocations)
+            new = notes.read(whole.decode().split("\n"))
+            self._read = notes.Notes(self._read.calls + new.calls, self._read.invocations + new.invocations)
         return self._read
 
 
@@ -69,15 +69,15 @@ class Play:
     def __post_init__(self) -> None:
         # A new client takes longer than many a call.
         self.client = cache(self.stack.client)
-        self.notes = Reader(Path(self.stack.folder) / load_notes.FILE)
+        self.notes = Reader(Path(self.stack.folder) / notes.FILE)
         self.processes = Processes(self.stack)
 
     def prepare(self) -> None:
         """Have a bucket for checkpoints, and prices, as a real stack has."""
         s3 = self.client("s3")
-        s3.create_bucket(Bucket=load_plan.BUCKET)
+        s3.create_bucket(Bucket=plan.BUCKET)
         prices = {"prices": {"ml.m5.xlarge": {"on_demand_usd": 0.23, "spot_usd": 0.09}}}
-        s3.put_object(Bucket=load_plan.BUCKET, Key=load_plan.PRICES, Body=json.dumps(prices).encode())
+        s3.put_object(Bucket=plan.BUCKET, Key=plan.PRICES, Body=json.dumps(prices).encode())
         answer = self.client("lambda").invoke(FunctionName=self.stack.outputs["PricesFunction"])
         if "FunctionError" in answer:
             message = f"the prices can't be read: {answer['Payload'].read()!r}"
@@ -85,11 +85,11 @@ class Play:
 
     def runs(self, prefix: str, count: int) -> Window:
         """Submit that many runs at once, wait until all has come to rest, and give what was noted."""
-        names = load_plan.names(prefix, count)
+        names = plan.names(prefix, count)
         s3 = self.client("s3")
         with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
-            for key in map(load_plan.checkpoint_key, names):
-                pool.submit(s3.put_object, Bucket=load_plan.BUCKET, Key=key, Body=b"{}")
+            for key in map(plan.checkpoint_key, names):
+                pool.submit(s3.put_object, Bucket=plan.BUCKET, Key=key, Body=b"{}")
         self.most_waiting = 0
         calls, before, began = len(self._simulator_calls()), self.processes.look(), time.time()
         with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
@@ -102,7 +102,7 @@ class Play:
 
     def detail(self) -> dict[str, Any]:
         """Give what fills an event of the floor: as much as an event of a job has."""
-        job: dict[str, Any] = load_plan.spec("floor", self.attempts)["training_job"]
+        job: dict[str, Any] = plan.spec("floor", self.attempts)["training_job"]
         return job | {"padding": "x" * 500}
 
     def item(self, name: str) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class Play:
         return sum(self._waiting(queue) for queue in ("SubmitDeadLetterQueueUrl", "ObserveDeadLetterQueueUrl"))
 
     def _upload(self, s3: Any, name: str) -> None:
-        body = json.dumps(load_plan.spec(name, self.attempts)).encode()
+        body = json.dumps(plan.spec(name, self.attempts)).encode()
         s3.put_object(Bucket=self.stack.outputs["SpecsBucket"], Key=f"runs/{name}.json", Body=body)
 
     def _wait(self, expected: int) -> None:

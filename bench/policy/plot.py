@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from bench.statistics import Row
+    from bench.policy.statistics import Row
 
 # Okabe and Ito's colours, which most eyes can tell apart; with the styles, twice as many arms as colours.
 _COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -15,18 +15,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.load_waiting import eventually
+from bench.load.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bench.load_notes import Invocation, Notes
-    from bench.load_play import Play
+    from bench.load.notes import Invocation, Notes
+    from bench.load.play import Play
 
 SOURCE: Final = "bench.floor"
 # Items are many, so that two workers seldom want the same one.
 ITEMS: Final = 500
-_HANDLER: Final = Path(__file__).parent / "floor" / "app.py"
+_HANDLER: Final = Path(__file__).with_name("floor_app.py")
 _TRUST: Final = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 _ALL: Final = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 _PUT_AT_ONCE: Final = 10

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bench.traces import Window
+    from bench.policy.traces import Window
 
 HOUR: Final = 3600.0
 # The name of the arm from which the gap to the omniscient optimum is measured.

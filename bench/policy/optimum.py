@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.ndimage import minimum_filter1d
 
-from bench.arms import HOUR
+from bench.policy.arms import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from bench.traces import Window
+    from bench.policy.traces import Window
 
 STEP_S: Final = 45.0
 

@@ -16,8 +16,8 @@ from ministack import app  # type: ignore[import-untyped]
 from ministack.core.iam_evaluator import caller_arn  # type: ignore[import-untyped]
 from ministack.services import lambda_svc  # type: ignore[import-untyped]
 
-from bench.load_notes import FILE
-from bench.load_units import Meter, Units
+from bench.load.notes import FILE
+from bench.load.units import Meter, Units
 from simulator import embedded_aws
 
 if TYPE_CHECKING:

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import load_figures, load_floor, load_plan, load_processes, load_report, load_tick
-from bench.load_play import BadEndError, Play
-from bench.load_units import item_bytes
-from bench.load_waiting import TooSlowError
+from bench.load import figures, floor, plan, processes, report, tick
+from bench.load.play import BadEndError, Play
+from bench.load.units import item_bytes
+from bench.load.waiting import TooSlowError
 from simulator import embedded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bench.load_figures import FloorFigures, LoadFigures
-    from bench.load_plan import Load
+    from bench.load.figures import FloorFigures, LoadFigures
+    from bench.load.plan import Load
     from simulator.embedded import Stack
 
 OUT: Final = Path(".local/bench")
@@ -57,22 +57,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_options(arguments)
     narrator = Console(stderr=True, highlight=False)
     try:
-        load = load_plan.load(options.runs, options.events)
+        load = plan.load(options.runs, options.events)
         with _running(load) as stack:
-            report = measure(stack, load, options, narrator)
-    except (load_plan.LoadError, embedded.EmbeddedError, BadEndError, TooSlowError) as error:
+            measured = measure(stack, load, options, narrator)
+    except (plan.LoadError, embedded.EmbeddedError, BadEndError, TooSlowError) as error:
         narrator.print(str(error), style="bold red", markup=False, soft_wrap=True)
         return 1
-    path = load_report.write(report, options.out)
+    path = report.write(measured, options.out)
     if options.json:
-        sys.stdout.write(load_report.document(report) + "\n")
+        sys.stdout.write(report.document(measured) + "\n")
     else:
-        Console(width=_WIDTH, highlight=False).print(*load_report.tables(report))
+        Console(width=_WIDTH, highlight=False).print(*report.tables(measured))
     narrator.print(f"Written: {path}", markup=False, soft_wrap=True)
     return 0
 
 
-def measure(stack: Stack, load: Load, options: argparse.Namespace, narrator: Console) -> load_report.Report:
+def measure(stack: Stack, load: Load, options: argparse.Namespace, narrator: Console) -> report.Report:
     """Measure the floor, events that come one by one, the load, the tick, and what a start takes."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=narrator) as progress:
@@ -83,51 +83,51 @@ def measure(stack: Stack, load: Load, options: argparse.Namespace, narrator: Con
         progress.update(bar, description="Measuring the floor")
         floors = _floors(play)
         progress.update(bar, description="Following a few runs")
-        calm = load_figures.calm(play.runs("calm", CALM), stack.outputs[FUNCTIONS["observe"]])
+        calm = figures.calm(play.runs("calm", CALM), stack.outputs[FUNCTIONS["observe"]])
         progress.update(bar, description=f"{load.runs} runs at once")
-        figures = _under_load(play, load)
+        loaded = _under_load(play, load)
         progress.update(bar, description="The tick, and starts")
-        ended = play.item(load_plan.names("load", 1)[0])
-        ticks = load_tick.compare(
-            load_tick.Ticking(play),
+        ended = play.item(plan.names("load", 1)[0])
+        ticks = tick.compare(
+            tick.Ticking(play),
             ended,
             already=play.ended,
             many=options.ended,
             opened=options.open,
             due=options.open // DUE,
         )
-        starts = {name: load_processes.starts(stack, name) for name in STARTED}
-    return load_report.Report(figures, calm, floors, ticks, starts, item_bytes(ended), os.cpu_count() or 1)
+        starts = {name: processes.starts(stack, name) for name in STARTED}
+    return report.Report(loaded, calm, floors, ticks, starts, item_bytes(ended), os.cpu_count() or 1)
 
 
 def _under_load(play: Play, load: Load) -> LoadFigures:
     window = play.runs("load", load.runs)
     functions = {short: play.stack.outputs[output] for short, output in FUNCTIONS.items()}
-    return load_figures.load_figures(load, window, functions, play.most_waiting, play.dead_letters())
+    return figures.load_figures(load, window, functions, play.most_waiting, play.dead_letters())
 
 
 def _floors(play: Play) -> dict[str, FloorFigures]:
     item = {"TABLE_NAME": play.stack.outputs["TableName"], "DOCUMENT": play.item("warm-00000")["document"]["S"]}
-    wanted = {load_report.NOTHING: ("floor-nothing", {}), load_report.ITEM: ("floor-item", item)}
+    wanted = {report.NOTHING: ("floor-nothing", {}), report.ITEM: ("floor-item", item)}
     return {title: _floor(play, name, variables) for title, (name, variables) in wanted.items()}
 
 
 def _floor(play: Play, name: str, variables: dict[str, str]) -> FloorFigures:
-    floor, detail = load_floor.deploy(play, name, variables), play.detail()
-    floor.burst(FLOOR_BURST // 10, detail)  # starts it
+    deployed, detail = floor.deploy(play, name, variables), play.detail()
+    deployed.burst(FLOOR_BURST // 10, detail)  # starts it
     before = play.processes.look()
-    rate = floor.burst(FLOOR_BURST, detail)
+    rate = deployed.burst(FLOOR_BURST, detail)
     used = play.processes.since(before)[name]
-    return load_figures.of_floor(rate, floor.calm(FLOOR_CALM, detail), used, FLOOR_BURST)
+    return figures.of_floor(rate, deployed.calm(FLOOR_CALM, detail), used, FLOOR_BURST)
 
 
 @contextmanager
 def _running(load: Load) -> Iterator[Stack]:
     with tempfile.TemporaryDirectory() as folder:
         scenario = Path(folder) / "scenario.json"
-        scenario.write_text(json.dumps(load_plan.scenario(load.attempts)))
-        parameters = {"PriceFile": f"s3://{load_plan.BUCKET}/{load_plan.PRICES}"}
-        with embedded.running(scenario, parameters=parameters, aws="bench.load_counting") as stack:
+        scenario.write_text(json.dumps(plan.scenario(load.attempts)))
+        parameters = {"PriceFile": f"s3://{plan.BUCKET}/{plan.PRICES}"}
+        with embedded.running(scenario, parameters=parameters, aws="bench.load.counting") as stack:
             yield stack
 
 

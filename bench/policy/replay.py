@@ -1,6 +1,6 @@
 """The arms that are runs of Spot Relay: what a user would write for each, and what became of it.
 
-They differ in their policy and MaxWait alone; the service itself decides, see `bench.virtual`.
+They differ in their policy and MaxWait alone; the service itself decides, see `bench.policy.virtual`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.arms import BASELINE, HOUR, Arm, Outcome, Task
-from bench.described import BEGINNING
-from bench.virtual import Play
+from bench.policy.arms import BASELINE, HOUR, Arm, Outcome, Task
+from bench.policy.virtual import Play
 from simulator import life
+from simulator.described import BEGINNING
 from simulator.job import Secondary
 from spot_relay.domain.acceptance import accept
 from spot_relay.domain.job import Market
@@ -25,8 +25,8 @@ from spot_relay.domain.submission import Submission
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bench.traces import Window
-    from bench.virtual import Followed
+    from bench.policy.traces import Window
+    from bench.policy.virtual import Followed
 
 _FIXED_WAIT_S: Final = 6 * HOUR
 _PREFIX: Final = "s3://bench/checkpoints/"

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.load_waiting import eventually
+from bench.load.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bench.load_notes import Invocation
-    from bench.load_play import Play
+    from bench.load.notes import Invocation
+    from bench.load.play import Play
 
 SCHEDULE: Final = "EveryMinute"
 _TICKS: Final = 7

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
 
-from bench.load_figures import per_run
+from bench.load.figures import per_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from bench.load_figures import FloorFigures, LoadFigures, Quantiles
-    from bench.load_processes import Starts
-    from bench.load_tick import Tick
+    from bench.load.figures import FloorFigures, LoadFigures, Quantiles
+    from bench.load.processes import Starts
+    from bench.load.tick import Tick
 
 FILE: Final = "load.json"
 _WIDTH: Final = 90
