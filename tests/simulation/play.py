@@ -151,7 +151,7 @@ class Play:
                 if self.dice.draws(kind):
                     for _ in range(rng.choice((1, 1, 2))):
                         self._plan_request(rng, delay, kind, partial(act, submission.name))
-            if self.dice.strikes(Fault.STOPPED_OUTSIDE):
+            if self.dice.draws(Fault.STOPPED_OUTSIDE):
                 when = delay + rng.uniform(0, 5000)
                 self.timeline.after(when, partial(self._stopped_outside, submission.name))
         if self.dice.draws(Fault.QUOTA_FULL):
