@@ -191,14 +191,7 @@ class Watch:
         if budget is None or budget == "user_errors" or budget in run.reason:
             return
         allowed = getattr(run.policy.budgets, budget)
-        others = (
-            "attempts_without_progress",
-            "money_usd",
-            "no CheckpointConfig",
-            "the most a run can have",
-            "no quota",
-        )
-        if self.relaunches[run.id][budget] >= allowed and not any(other in run.reason for other in others):
+        if self.relaunches[run.id][budget] >= allowed and not any(other in run.reason for other in _OTHER_REASONS):
             raise ViolationError(6, f"{run.id} has spent {budget} ({allowed}) and fails with: {run.reason}")
 
     def _check_prefix(self, run: Run) -> None:

@@ -90,8 +90,8 @@ class Play:
         self.checkpoints = Checkpoints(timeline=self.timeline, dice=self.dice)
         self.store = RunStore(timeline=self.timeline, dice=self.dice, watch=self.watch.saved)
         self.watch.store = self.store
-        silent = {"telemetry", "queue"} if self.world.limits.by_type else {"telemetry", "queue", "slots"}
-        self.functions = Lambda(self.timeline, self.dice, self._told if self.tell else None, frozenset(silent))
+        silent = frozenset({"telemetry"} if self.world.limits.by_type else {"telemetry", "slots"})
+        self.functions = Lambda(self.timeline, self.dice, self._told if self.tell else None, silent)
         self.service = self.wire(self._service())
         self.outages = self._outages()
 
