@@ -10,13 +10,15 @@ from unittest.mock import patch
 
 from spot_relay import service as use_cases
 from spot_relay.domain import decision as decisions
+from spot_relay.domain import steps
 from spot_relay.domain.decision import decide
 from spot_relay.domain.job import Job
 from spot_relay.domain.ladder import Place
 from spot_relay.domain.observation import JobChanged
+from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.relaunch import Following, after_end
 from spot_relay.domain.run import AttemptStatus
-from spot_relay.domain.steps import Decision, becomes, plan
+from spot_relay.domain.steps import Decision, becomes, plan, without_canary
 from spot_relay.domain.values import replace
 from spot_relay.ports import ConflictError
 from spot_relay.service import Service
@@ -74,6 +76,15 @@ def _changes_what_has_ended(run: Run, facts: Facts, now: datetime) -> Decision:
     if run.has_ended and isinstance(facts.observation, JobChanged):
         return becomes(run, now, "an event was heard")
     return decide(run, facts, now)
+
+
+def _leaves_a_stopped_run_its_job(run: Run, facts: Facts, now: datetime) -> Decision:
+    decision = decide(run, facts, now)
+    return replace(decision, owes=replace(decision.owes, stop=None)) if decision.run.stop_requested else decision
+
+
+def _leaves_its_canary_alive(run: Run) -> tuple[Run, Outbox]:
+    return without_canary(run)[0], Outbox()
 
 
 def _draws_twice_on_a_budget(run: Run, facts: Facts, now: datetime) -> Decision:
@@ -146,5 +157,7 @@ BROKEN = (
     Broken("forgives one end more than it may", 6, ((decisions, "after_end", _forgives_one_more),)),
     Broken("lets runs share a prefix", 7, ((RunStore, "_check_prefix", _checks_nothing),)),
     Broken("lets a late event draw on a budget", 8, _deciding(_draws_twice_on_a_budget)),
+    Broken("leaves a stopped run its job", 4, _deciding(_leaves_a_stopped_run_its_job)),
+    Broken("leaves its canary alive", 4, ((steps, "without_canary", _leaves_its_canary_alive),)),
     Broken("saves over what another has saved", 4, ((RunStore, "save", _saves_whatever_was_there),)),
 )

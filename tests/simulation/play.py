@@ -35,10 +35,12 @@ from tests.fakes import (
 )
 from tests.simulation.faults import Dice, Fault
 from tests.simulation.functions import Lambda
-from tests.simulation.invariants import Published, ViolationError, Watch, check_end
+from tests.simulation.invariants import Published, Watch, check_end
 from tests.simulation.sagemaker import CallError, SageMaker
+from tests.simulation.stops import Stops
 from tests.simulation.storage import Checkpoints, RunStore
 from tests.simulation.timeline import Timeline
+from tests.simulation.violation import ViolationError
 from tests.simulation.worlds import G5, M5, PRICES, canary_script, draw_script, draw_world
 
 if TYPE_CHECKING:
@@ -94,6 +96,7 @@ class Play:
         self.functions = Lambda(self.timeline, self.dice, self._told if self.tell else None, silent)
         self.service = self.wire(self._service())
         self.outages = self._outages()
+        self.stops = Stops(self.sagemaker, self.store, self.dice, self.outages)
 
     def play(self) -> None:
         """Play to the end; ViolationError where an invariant does not hold."""
@@ -103,6 +106,7 @@ class Play:
             now = min(tick_at, inf if next_at is None else next_at)
             if now == inf:
                 break
+            self.stops.pass_until(now)
             if now > TOO_LATE:
                 open_runs = {run.id: run.reason for run in self.store.runs.values() if not run.has_ended}
                 raise ViolationError(2, f"after a month these have not ended: {open_runs}")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.faults import ONLY_TIME, Fault
-from tests.simulation.invariants import ViolationError
 from tests.simulation.play import Play
+from tests.simulation.violation import ViolationError
 from tests.simulation.worlds import draw_world, is_timeless
 
 if TYPE_CHECKING:

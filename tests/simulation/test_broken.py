@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.broken import BROKEN, Broken
-from tests.simulation.invariants import INVARIANTS, ViolationError
 from tests.simulation.seeds import needed_faults, play_seed, trace
+from tests.simulation.violation import INVARIANTS, ViolationError
 
 WITHIN = 1000
 

@@ -1,0 +1,22 @@
+"""What holds always: the eight invariants, and the error that says which of them does not."""
+
+from __future__ import annotations
+
+INVARIANTS = {
+    1: "a run has at most one live training job",
+    2: "an accepted run ends, or is looked at again",
+    3: "an attempt is created at most once, as it was planned",
+    4: "a user's stop is final, and a run that has ended never changes",
+    5: "what could not be read proves nothing: no relaunch without a described end",
+    6: "budgets are never exceeded, and a run that gives up says which one ended it",
+    7: "a checkpoint prefix belongs to one run, and one attempt at a time writes there",
+    8: "duplicate, late, reordered and lost events change nothing but time",
+}
+
+
+class ViolationError(BaseException):
+    """An invariant does not hold; no handler of errors may catch it on its way."""
+
+    def __init__(self, invariant: int, text: str) -> None:
+        super().__init__(f"invariant {invariant} ({INVARIANTS[invariant]}): {text}")
+        self.invariant = invariant
