@@ -10,14 +10,14 @@ from unittest.mock import patch
 
 from spot_relay import service as use_cases
 from spot_relay.domain import decision as decisions
-from spot_relay.domain import steps
+from spot_relay.domain import relaunch, steps
 from spot_relay.domain.decision import decide
 from spot_relay.domain.job import Job
 from spot_relay.domain.ladder import Place
 from spot_relay.domain.observation import JobChanged
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.relaunch import Following, after_end
-from spot_relay.domain.run import AttemptStatus
+from spot_relay.domain.run import MAX_ATTEMPTS, AttemptStatus
 from spot_relay.domain.steps import Decision, becomes, plan, without_canary
 from spot_relay.domain.values import replace
 from spot_relay.ports import ConflictError
@@ -136,6 +136,15 @@ def _forgives_one_more(run: Run, attempt: Attempt, draw: float, now: datetime) -
     return after_end(replace(run, policy=replace(run.policy, budgets=more)), attempt, draw, now)
 
 
+def _forgives_lack_of_progress(run: Run, attempt: Attempt, draw: float, now: datetime) -> Relaunch | str:
+    endless = replace(run.policy.budgets, attempts_without_progress=MAX_ATTEMPTS)
+    return after_end(replace(run, policy=replace(run.policy, budgets=endless)), attempt, draw, now)
+
+
+def _finds_nothing_wrong(*_: object) -> None:
+    """Give no reason against an attempt."""
+
+
 def _saves_whatever_was_there(self: RunStore, run: Run) -> Run:
     before = self.runs.get(run.id)
     stored = replace(run, version=0 if before is None else before.version)
@@ -155,6 +164,9 @@ BROKEN = (
     Broken("changes what has ended", 4, _deciding(_changes_what_has_ended)),
     Broken("takes an interruption for an end", 5, ((Service, "_look", _believes_events),)),
     Broken("forgives one end more than it may", 6, ((decisions, "after_end", _forgives_one_more),)),
+    Broken("forgives any lack of progress", 6, ((decisions, "after_end", _forgives_lack_of_progress),)),
+    Broken("takes no MaxRuntime for final", 6, ((relaunch, "_runtime_is_final", _finds_nothing_wrong),)),
+    Broken("pays whatever an attempt may cost", 6, ((steps, "unaffordable", _finds_nothing_wrong),)),
     Broken("lets runs share a prefix", 7, ((RunStore, "_check_prefix", _checks_nothing),)),
     Broken("lets a late event draw on a budget", 8, _deciding(_draws_twice_on_a_budget)),
     Broken("leaves a stopped run its job", 4, _deciding(_leaves_a_stopped_run_its_job)),

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.described import Describer
 from spot_relay.domain.ending import Outcome, outcome_of
-from spot_relay.domain.money import worst_cost
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.run import AttemptStatus, RunStatus
 from spot_relay.domain.values import replace
@@ -21,25 +20,9 @@ if TYPE_CHECKING:
     from spot_relay.domain.job import Job
     from spot_relay.domain.outbox import Measure
     from spot_relay.domain.run import Attempt, Run
+    from tests.simulation.ledger import Ledger
     from tests.simulation.sagemaker import SageMaker, TrainingJob
     from tests.simulation.storage import RunStore
-
-_BUDGET_OF = {
-    Outcome.MAX_WAIT_TIME_EXCEEDED: "expired_waits",
-    Outcome.CAPACITY_ERROR: "capacity_failures",
-    Outcome.SERVICE_ERROR: "service_errors",
-    Outcome.USER_ERROR: "user_errors",
-}
-# What else ends a run for good, in the words of its reason.
-_OTHER_REASONS = (
-    "attempts_without_progress",
-    "money_usd",
-    "no CheckpointConfig",
-    "the most a run can have",
-    "no quota",
-)
-# What a job may be billed beyond MaxRuntime: its stop and its upload, in seconds.
-_AFTER_MAX_RUNTIME = 120
 
 
 @dataclass(frozen=True)
@@ -56,16 +39,16 @@ class Watch:
     """Watches one play. ``resuming`` names the runs whose users are asking for a resumption right now."""
 
     sagemaker: SageMaker
+    ledger: Ledger
     store: RunStore = field(init=False)
     resuming: Counter[str] = field(default_factory=Counter)
-    relaunches: dict[str, Counter[str]] = field(default_factory=dict)
 
     def saved(self, before: Run | None, after: Run, reopened: bool) -> None:
         """Check a write to the store."""
         if not after.has_ended and after.check_at is None:
             raise ViolationError(2, f"{after.id} is open and has no check_at")
         if before is None or reopened:
-            self.relaunches[after.id] = Counter()
+            self.ledger.opened(after)
             self._check_prefix(after)
         if before is None:
             return
@@ -76,7 +59,7 @@ class Watch:
         self._check_attempts(before, after, reopened=reopened)
         self._check_ends(before, after)
         if after.status is RunStatus.FAILED and not before.has_ended:
-            self._check_reason(after)
+            self.ledger.failed(after, self.job(after, after.current))
 
     def created(self, job: TrainingJob) -> None:
         """Check a job that is about to be created."""
@@ -97,7 +80,7 @@ class Watch:
                 raise ViolationError(7, f"{job.life.name} writes to the prefix to which {other.name} writes")
         if job.checkpoint_uri is not None and not job.checkpoint_uri.endswith("/"):
             raise ViolationError(7, f"the prefix of {job.life.name} does not end in /")
-        self._check_money(run, job)
+        self.ledger.launched(run, job)
 
     def job(self, run: Run, attempt: Attempt) -> TrainingJob | None:
         """Give the job of an attempt; one of the same name may be somebody else's."""
@@ -138,17 +121,8 @@ class Watch:
                 5, f"{left.job_name} was never described as ended, and {after.current.job_name} follows"
             )
         if not reopened:
-            self._count(after, left)
-
-    def _count(self, run: Run, left: Attempt) -> None:
-        """Count a relaunch against the budget of the end before it; planned switches draw on none."""
-        budget = _BUDGET_OF.get(left.outcome) if left.outcome is not None and left.switch_to is None else None
-        if budget is None:
-            return
-        relaunches = self.relaunches[run.id]
-        relaunches[budget] += 1
-        if relaunches[budget] > (allowed := getattr(run.policy.budgets, budget)):
-            raise ViolationError(6, f"{run.id} was relaunched {relaunches[budget]} times, {budget} allow {allowed}")
+            self.ledger.relaunched(after, left, job)
+        self.ledger.planned(after)
 
     def _check_ends(self, before: Run, after: Run) -> None:
         """Hold what the run says of the ends of its attempts against what has become of their jobs."""
@@ -167,37 +141,11 @@ class Watch:
                     5, f"{attempt.job_name} is taken as {attempt.outcome}, and is {job.life.secondary}"
                 )
 
-    def _check_reason(self, run: Run) -> None:
-        """Hold a run that gives up to saying which budget has ended it, where one has."""
-        last = run.current
-        budget = _BUDGET_OF.get(last.outcome) if last.outcome is not None and last.switch_to is None else None
-        if budget is None or budget == "user_errors" or budget in run.reason:
-            return
-        allowed = getattr(run.policy.budgets, budget)
-        if self.relaunches[run.id][budget] >= allowed and not any(other in run.reason for other in _OTHER_REASONS):
-            raise ViolationError(6, f"{run.id} has spent {budget} ({allowed}) and fails with: {run.reason}")
-
     def _check_prefix(self, run: Run) -> None:
         for other in self.store.runs.values():
             same = other.checkpoint_uri is not None and other.checkpoint_uri == run.checkpoint_uri
             if same and other.id != run.id and not other.has_ended and not run.has_ended:
                 raise ViolationError(7, f"{run.id} and {other.id} both have {run.checkpoint_uri}")
-
-    def _check_money(self, run: Run, job: TrainingJob) -> None:
-        """Hold the run's true bill, with all that this job may add to it, to its budget."""
-        attempt, budget = run.attempt(job.number), run.policy.budgets.money_usd
-        if budget is None or attempt is None or run.prices is None:
-            return
-        worst = worst_cost(run, attempt.placement) or 0.0
-        paid, allowance = 0.0, 0.0
-        for other in self.sagemaker.jobs.values():
-            if other.run_id == run.id:
-                price = run.prices.by_instance_type[other.pool.instance_type].on_demand_usd / 3600
-                paid += (self.truth(other).billable_seconds or 0) * price
-                allowance += _AFTER_MAX_RUNTIME * price
-        if paid + worst > budget + allowance:
-            text = f"{job.life.name} may cost {worst:.4f} USD, {paid:.4f} USD are paid, and the budget is {budget:.4f}"
-            raise ViolationError(6, text)
 
     def truth(self, job: TrainingJob) -> Job:
         """Describe a job as it is."""
@@ -213,6 +161,7 @@ def check_end(watch: Watch, published: Published) -> None:
             raise ViolationError(2, f"{run.id} still owes {run.outbox}")
         for attempt in run.attempts:
             _check_account(watch, run, attempt)
+        watch.ledger.closed(run)
         _check_published(run, published)
     _check_measures(watch, published)
 

@@ -15,6 +15,7 @@ from simulator.job import CheckpointWritten, StopRequested, Transitioned
 from spot_relay.adapters.inbound import read_observation, room_freed, run_due
 from spot_relay.domain.job import Market, Pool
 from spot_relay.domain.observation import DeadlineChange, ResumeRequested
+from spot_relay.domain.policy import Policy
 from spot_relay.domain.refusal import Refusal
 from spot_relay.ports import ConflictError, PrefixTakenError
 from spot_relay.service import (
@@ -36,6 +37,7 @@ from tests.fakes import (
 from tests.simulation.faults import Dice, Fault
 from tests.simulation.functions import Lambda
 from tests.simulation.invariants import Published, Watch, check_end
+from tests.simulation.ledger import Ledger
 from tests.simulation.sagemaker import CallError, SageMaker
 from tests.simulation.stops import Stops
 from tests.simulation.storage import Checkpoints, RunStore
@@ -87,9 +89,9 @@ class Play:
         self.sagemaker.was_absent = lambda: self._struck(Fault.NOT_FOUND_YET)
         self.sagemaker.was_full = lambda: self._struck(Fault.QUOTA_FULL)
         self.sagemaker.refuse = self._refused
-        self.watch = Watch(self.sagemaker)
-        self.sagemaker.created = self.watch.created
         self.checkpoints = Checkpoints(timeline=self.timeline, dice=self.dice)
+        self.watch = Watch(self.sagemaker, Ledger(self.sagemaker, self.checkpoints))
+        self.sagemaker.created = self.watch.created
         self.store = RunStore(timeline=self.timeline, dice=self.dice, watch=self.watch.saved)
         self.watch.store = self.store
         silent = frozenset({"telemetry"} if self.world.limits.by_type else {"telemetry", "slots"})
@@ -243,8 +245,7 @@ class Play:
         if is_canary:
             return canary_script(self.seed, run_id, number)
         run = self.store.runs.get(run_id)
-        hurried = run is not None and run.policy.deadline is not None
-        return draw_script(self.seed, run_id, number, spot=spot, hurried=hurried)
+        return draw_script(self.seed, run_id, number, Policy() if run is None else run.policy, spot=spot)
 
     def _refused(self, name: str) -> tuple[Refusal, str] | None:
         invalid = self.timeline.now < self.world.invalid.get(name, 0.0)

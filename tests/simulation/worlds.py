@@ -12,6 +12,7 @@ from spot_relay.domain.job import Market, Placement, attempt_name
 from spot_relay.domain.limits import Limits
 from spot_relay.domain.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
 from spot_relay.domain.prices import Price, PriceList
+from spot_relay.domain.run import MAX_ATTEMPTS, placement_of
 from spot_relay.domain.submission import Submission
 from tests.fakes import NOON
 
@@ -20,6 +21,8 @@ M5, G5 = "ml.m5.xlarge", "ml.g5.2xlarge"
 PRICES = PriceList("a list", NOON, {M5: Price(0.23, 0.07), G5: Price(1.5, 0.5)})
 # From this attempt on a job has capacity and ends well, so that every run comes to an end.
 _LUCKY = 7
+# A run that forgives so many expired waits gets no spot capacity at all, until it has had all its attempts.
+_BARREN = MAX_ATTEMPTS + 10
 _FAILURES = {
     "CapacityError: Unable to provision requested ML compute capacity.": 6,
     "InternalServerError: We encountered an internal error.  Please try again.": 3,
@@ -71,20 +74,21 @@ def is_timeless(world: World) -> bool:
     ) and len({_prefix(submission) for submission in world.submissions}) == len(world.submissions)
 
 
-def draw_script(seed: int, run_id: str, number: int, *, spot: bool, hurried: bool) -> Script:
+def draw_script(seed: int, run_id: str, number: int, policy: Policy, *, spot: bool) -> Script:
     """Draw how the job of an attempt fares: by who it is alone, so that it fares alike whenever it is created.
 
     Runs with a deadline have more to do: else they are done before any rule of theirs can fire.
     """
     rng = Random(f"{seed}/{run_id}/{number}")
-    lucky = number >= _LUCKY
-    first = 0.0 if lucky else rng.choice((0.0, 0.0, 5.0, 300.0, 2000.0, None))
+    barren = policy.budgets.expired_waits == _BARREN
+    lucky = number >= _LUCKY and not barren
+    first = 0.0 if lucky else None if barren else rng.choice((0.0, 0.0, 5.0, 300.0, 2000.0, None))
     interruptions = tuple(
         Interruption(rng.choice((23.0, 137.0, 733.0)), 600.0 if lucky else rng.choice((60.0, 600.0, 3000.0, None)))
         for _ in range(rng.choice((0, 0, 0, 1, 1, 2)))
     )
     failure = None
-    if rng.random() < 0.3 and not lucky:
+    if rng.random() < 0.3 and not lucky and not barren:
         reason = rng.choices(list(_FAILURES), list(_FAILURES.values()))[0]
         early = reason.startswith("CapacityError")
         failure = Failure(reason, Secondary.STARTING if early else Secondary.TRAINING, rng.choice((0.0, 5.0, 250.0)))
@@ -93,7 +97,7 @@ def draw_script(seed: int, run_id: str, number: int, *, spot: bool, hurried: boo
         downloading=rng.choice((1.0, 60.0)),
         uploading=rng.choice((1.0, 20.0)),
         stopping=rng.choice((1.0, 100.0)),
-        train_seconds=_work(seed, run_id, hurried=hurried),
+        train_seconds=_work(seed, run_id, hurried=policy.deadline is not None),
         checkpoint_every=100.0,
         failure=failure,
         capacity=ScriptedCapacity(first, interruptions) if spot else AlwaysThere(),
@@ -123,6 +127,7 @@ def _submission(rng: Random, number: int, *, shares: bool) -> Submission:
     keeps = rng.random() < 0.92
     deadline = _deadline(rng) if keeps and rng.random() < 0.25 else None
     runtime = rng.choice((400, 1200, 4000)) if deadline is None else rng.choice((4000, 9000))
+    barren = spot and keeps and runtime == 400 and rng.random() < 0.02
     stopping = {"MaxRuntimeInSeconds": runtime}
     if spot:
         stopping["MaxWaitTimeInSeconds"] = runtime + rng.choice((0, 600, 4000))
@@ -137,31 +142,42 @@ def _submission(rng: Random, number: int, *, shares: bool) -> Submission:
         job["EnableManagedSpotTraining"] = True
     if keeps:
         job["CheckpointConfig"] = {"S3Uri": f"{BUCKET}/{'shared' if shares else name}/"}
-    return Submission(name, job, _policy(rng, kind, runtime, deadline, keeps=keeps), fingerprint=f"{name} of {number}")
+    policy = _policy(rng, placement_of(job), runtime, deadline, keeps=keeps)
+    if barren:
+        policy = Policy(Budgets(expired_waits=_BARREN))
+    return Submission(name, job, policy, fingerprint=f"{name} of {number}")
 
 
-def _policy(rng: Random, kind: str, runtime: int, deadline: Deadline | None, *, keeps: bool) -> Policy:
+def _policy(rng: Random, own: Placement, runtime: int, deadline: Deadline | None, *, keeps: bool) -> Policy:
+    ladder = _ladder(rng, own.instance_type, hurried=deadline is not None)
     budgets = Budgets(
         expired_waits=rng.choice((0, 1, 3, 10)),
         capacity_failures=rng.choice((0, 2, 20)),
         service_errors=rng.choice((0, 1, 5)),
         user_errors=rng.choice((0, 0, 2)),
         attempts_without_progress=rng.choice((0, 1, 2)),
-        money_usd=rng.choice((0.4, 1.0, 4.0)) * runtime * PRICES.by_instance_type[G5].on_demand_usd / 1000
-        if rng.random() < 0.15
-        else None,
+        money_usd=_money(rng, [rung.placement for rung in ladder] or [own], runtime) if rng.random() < 0.2 else None,
     )
     return Policy(
         budgets=budgets,
         backoff=Backoff(base_seconds=rng.choice((1, 30)), max_seconds=rng.choice((60, 900))),
         restart_from_scratch=not keeps and rng.random() < 0.5,
         relaunch_on_max_runtime=rng.random() < 0.4,
-        ladder=_ladder(rng, kind),
+        ladder=ladder,
         deadline=deadline,
     )
 
 
-def _ladder(rng: Random, kind: str) -> tuple[Rung, ...]:
+def _money(rng: Random, placements: list[Placement], runtime: int) -> float:
+    """Draw a budget that some runs use up: a little more than the dearest attempt may cost, or a few times that."""
+    dearest = max(PRICES.by_instance_type[where.instance_type].usd_per_hour(where.market) for where in placements)
+    return rng.choice((1.02, 1.3, 3.0)) * runtime * dearest / 3600
+
+
+def _ladder(rng: Random, kind: str, *, hurried: bool) -> tuple[Rung, ...]:
+    """Draw a ladder; a run with a deadline may begin on demand, from where a canary brings it to spot."""
+    if hurried and rng.random() < 0.3:
+        return (Rung(Placement(kind, 1, Market.ON_DEMAND)), Rung(Placement(kind, 1, Market.SPOT)))
     if rng.random() < 0.65:
         return ()
     other = G5 if kind == M5 else M5
