@@ -57,6 +57,7 @@ class Watch:
         if not reopened:
             self._check_finality(before, after)
         self._check_attempts(before, after, reopened=reopened)
+        self.check_launched(after, after.current)
         self._check_ends(before, after)
         if after.status is RunStatus.FAILED and not before.has_ended:
             self.ledger.failed(after, self.job(after, after.current))
@@ -86,6 +87,16 @@ class Watch:
         """Give the job of an attempt; one of the same name may be somebody else's."""
         job = self.sagemaker.jobs.get(attempt.job_name)
         return job if job is not None and job.run_id == run.id else None
+
+    def check_launched(self, run: Run, attempt: Attempt) -> None:
+        """Hold an attempt that is taken as launched to a job of the run, where the run says that it is."""
+        if attempt.status is AttemptStatus.PLANNED or attempt.outcome is Outcome.NEVER_CREATED:
+            return
+        job = self.job(run, attempt)
+        if job is None:
+            raise ViolationError(3, f"{attempt.job_name} is taken as launched, and no such job is this run's")
+        if job.placement != (where := replace(attempt.placement, volume_size_gb=None)):
+            raise ViolationError(3, f"{attempt.job_name} is taken to be on {where}, and is on {job.placement}")
 
     def _check_planned(self, run: Run, job: TrainingJob) -> None:
         attempt = run.attempt(job.number)
@@ -168,12 +179,13 @@ def check_end(watch: Watch, published: Published) -> None:
 
 def _check_account(watch: Watch, run: Run, attempt: Attempt) -> None:
     """Hold what a run tells of an attempt against the truth, whatever became of the events."""
+    watch.check_launched(run, attempt)
     job = watch.job(run, attempt)
     if job is None:
         return
-    truth, life = watch.truth(job), job.life
-    told = (attempt.training_seconds, attempt.billable_seconds, attempt.interruptions, attempt.placement.pool)
-    true = (truth.training_seconds, truth.billable_seconds, life.interruptions, job.pool)
+    truth = watch.truth(job)
+    told = (attempt.training_seconds, attempt.billable_seconds, attempt.interruptions)
+    true = (truth.training_seconds, truth.billable_seconds, job.life.interruptions)
     if attempt.outcome is not Outcome.NEVER_CREATED and told != true:
         raise ViolationError(8, f"{attempt.job_name} is told as {told}, and was {true}")
 
