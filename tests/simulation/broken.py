@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from spot_relay import service as use_cases
+from spot_relay.domain import answers, relaunch, steps
 from spot_relay.domain import decision as decisions
-from spot_relay.domain import relaunch, steps
+from spot_relay.domain.answers import launched, refused
 from spot_relay.domain.decision import decide
 from spot_relay.domain.job import Job
 from spot_relay.domain.ladder import Place
-from spot_relay.domain.observation import JobChanged
+from spot_relay.domain.observation import JobChanged, Launched, Refused
 from spot_relay.domain.outbox import Outbox
+from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.relaunch import Following, after_end
 from spot_relay.domain.run import MAX_ATTEMPTS, AttemptStatus
 from spot_relay.domain.steps import Decision, becomes, plan, without_canary
@@ -125,6 +127,16 @@ def _believes_events(self: Service, run: Run, attempt: Attempt) -> Any:
     return replace(known, status="Stopped", secondary_status="MaxWaitTimeExceeded")
 
 
+def _takes_silence_for_a_no(run: Run, answer: Refused, facts: Facts, now: datetime) -> Decision:
+    """Go on elsewhere after a launch that was not answered, as if its job could not exist."""
+    no = replace(answer, refusal=Refusal.QUOTA_TOO_SMALL) if answer.refusal.leaves_open else answer
+    return refused(run, no, facts, now)
+
+
+def _believes_its_plan(run: Run, answer: Launched, facts: Facts, now: datetime) -> Decision:
+    return launched(run, replace(answer, placement=None), facts, now)
+
+
 def _forgives_one_more(run: Run, attempt: Attempt, draw: float, now: datetime) -> Relaunch | str:
     budgets = run.policy.budgets
     more = replace(
@@ -161,6 +173,11 @@ BROKEN = (
     Broken("clones what is interrupted", 1, _deciding(_clones_what_is_interrupted)),
     Broken("trusts that an event will come", 2, _deciding(_trusts_that_an_event_will_come)),
     Broken("acts before it saves", 3, ((Service, "_advance", _acts_before_it_saves),)),
+    Broken(
+        "takes silence for a no",
+        3,
+        ((answers, "refused", _takes_silence_for_a_no), (answers, "launched", _believes_its_plan)),
+    ),
     Broken("changes what has ended", 4, _deciding(_changes_what_has_ended)),
     Broken("takes an interruption for an end", 5, ((Service, "_look", _believes_events),)),
     Broken("forgives one end more than it may", 6, ((decisions, "after_end", _forgives_one_more),)),
