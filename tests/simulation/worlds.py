@@ -68,10 +68,8 @@ def is_timeless(world: World) -> bool:
     """Tell whether time alone changes nothing about how the world's runs end."""
     if world.foreign or world.invalid:
         return False
-    return all(
-        submission.policy.deadline is None and submission.policy.budgets.money_usd is None
-        for submission in world.submissions
-    ) and len({_prefix(submission) for submission in world.submissions}) == len(world.submissions)
+    prefixes = {_prefix(submission) for submission in world.submissions}
+    return len(prefixes) == len(world.submissions) and all(s.policy.deadline is None for s in world.submissions)
 
 
 def draw_script(seed: int, run_id: str, number: int, policy: Policy, *, spot: bool) -> Script:
