@@ -33,6 +33,9 @@ _TROUBLES = (
 )
 # An event with a relaunch makes some sixteen calls through ports, those to the log counted in.
 _CALLS = 16
+# So many of the troubles befall a launch, wherever it comes: its job may or may not exist after them.
+_AT_LAUNCHES = 0.2
+_LAUNCH = "create"
 # As far as a function's clock may be off: what the patience of 90 s leaves beside the 60 s that a function may run.
 SKEW = 15.0
 
@@ -43,12 +46,15 @@ class Killed(BaseException):
 
 @dataclass
 class Invocation:
-    """One call of a function: ``limit`` is when Lambda ends it, ``troubles`` what befalls which of its calls."""
+    """One call of a function: ``limit`` is when Lambda ends it, ``troubles`` what befalls which of its calls.
+
+    A call is known by its number or by its method; it is the first one of that.
+    """
 
     name: str
     limit: float
     skew: float = 0.0
-    troubles: dict[int, Fault] = field(default_factory=dict)
+    troubles: dict[int | str, Fault] = field(default_factory=dict)
     calls: int = 0
 
 
@@ -91,6 +97,8 @@ class Lambda:
         invocation = self.current
         invocation.calls += 1
         trouble = invocation.troubles.get(invocation.calls)
+        if trouble is None and port == "jobs":
+            trouble = invocation.troubles.pop(method, None)
         if self.tell is not None and port != "telemetry":
             self.tell(f"    {invocation.name}: {port}.{method}" + (f"  !! {trouble}" if trouble else ""))
         if trouble is None:
@@ -155,7 +163,9 @@ class Lambda:
             return invocation
         for trouble in _TROUBLES:
             if dice.draws(trouble):
-                invocation.troubles[dice.stream(trouble).randint(1, _CALLS)] = trouble
+                stream = dice.stream(trouble)
+                call = _LAUNCH if stream.random() < _AT_LAUNCHES else stream.randint(1, _CALLS)
+                invocation.troubles[call] = trouble
         if dice.strikes(Fault.SKEW):
             invocation.skew = dice.stream(Fault.SKEW).uniform(-SKEW, SKEW)
         return invocation
