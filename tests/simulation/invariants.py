@@ -143,8 +143,8 @@ class Watch:
                 continue
             job = self.job(after, attempt)
             if attempt.outcome is Outcome.NEVER_CREATED:
-                if job is not None and not job.ended:
-                    raise ViolationError(5, f"{attempt.job_name} is given up as never created, and lives")
+                if job is not None:
+                    raise ViolationError(5, f"{attempt.job_name} is given up as never created, and was created")
             elif job is None or not job.shown_ended:
                 raise ViolationError(5, f"{attempt.job_name} is taken as {attempt.outcome}, which nobody has described")
             elif outcome_of(self.truth(job)) is not attempt.outcome:
