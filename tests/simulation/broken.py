@@ -13,7 +13,7 @@ from spot_relay.domain import answers, relaunch, steps
 from spot_relay.domain import decision as decisions
 from spot_relay.domain.answers import launched, refused
 from spot_relay.domain.decision import decide
-from spot_relay.domain.job import Job
+from spot_relay.domain.job import Absent, Job
 from spot_relay.domain.ladder import Place
 from spot_relay.domain.observation import JobChanged, Launched, Refused
 from spot_relay.domain.outbox import Outbox
@@ -25,6 +25,7 @@ from spot_relay.domain.values import replace
 from spot_relay.ports import ConflictError
 from spot_relay.service import Service
 from tests.fakes import MemoryRunStore
+from tests.simulation.sagemaker import SageMaker
 from tests.simulation.storage import RunStore
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.facts import Facts
     from spot_relay.domain.observation import Observation
     from spot_relay.domain.relaunch import Relaunch
-    from spot_relay.domain.run import Attempt, Run
+    from spot_relay.domain.run import Attempt, Canary, Run
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,10 @@ def _believes_its_plan(run: Run, answer: Launched, facts: Facts, now: datetime) 
     return launched(run, replace(answer, placement=None), facts, now)
 
 
+def _goes_by_the_name(self: SageMaker, _: Run, canary: Canary) -> Job | Absent:
+    return self.describe(canary.job_name)
+
+
 def _forgives_one_more(run: Run, attempt: Attempt, draw: float, now: datetime) -> Relaunch | str:
     budgets = run.policy.budgets
     more = replace(
@@ -178,6 +183,7 @@ BROKEN = (
         3,
         ((answers, "refused", _takes_silence_for_a_no), (answers, "launched", _believes_its_plan)),
     ),
+    Broken("knows its canary by the name alone", 3, ((SageMaker, "find_canary", _goes_by_the_name),)),
     Broken("changes what has ended", 4, _deciding(_changes_what_has_ended)),
     Broken("takes an interruption for an end", 5, ((Service, "_look", _believes_events),)),
     Broken("forgives one end more than it may", 6, ((decisions, "after_end", _forgives_one_more),)),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.described import Describer
 from spot_relay.domain.ending import Outcome, outcome_of
 from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.run import AttemptStatus, RunStatus
+from spot_relay.domain.run import AttemptStatus, CanaryStatus, RunStatus
 from spot_relay.domain.values import replace
 from tests.simulation.violation import ViolationError
 
@@ -58,6 +58,7 @@ class Watch:
             self._check_finality(before, after)
         self._check_attempts(before, after, reopened=reopened)
         self.check_launched(after, after.current)
+        self._check_canary(after)
         self._check_ends(before, after)
         if after.status is RunStatus.FAILED and not before.has_ended:
             self.ledger.failed(after, self.job(after, after.current))
@@ -82,6 +83,11 @@ class Watch:
         if job.checkpoint_uri is not None and not job.checkpoint_uri.endswith("/"):
             raise ViolationError(7, f"the prefix of {job.life.name} does not end in /")
         self.ledger.launched(run, job)
+
+    def stopped(self, job: TrainingJob) -> None:
+        """Check a job that is about to be asked to stop."""
+        if job.run_id not in self.store.runs:
+            raise ViolationError(3, f"{job.name} is somebody else's, and is asked to stop")
 
     def job(self, run: Run, attempt: Attempt) -> TrainingJob | None:
         """Give the job of an attempt; one of the same name may be somebody else's."""
@@ -134,6 +140,15 @@ class Watch:
         if not reopened:
             self.ledger.relaunched(after, left, job)
         self.ledger.planned(after)
+
+    def _check_canary(self, run: Run) -> None:
+        """Hold a canary that is taken as created, or has a bill, to a job of the run."""
+        canary = run.canary
+        if canary is None or (canary.status is not CanaryStatus.IN_PROGRESS and canary.billable_seconds is None):
+            return
+        job = self.sagemaker.jobs.get(canary.job_name)
+        if job is None or job.run_id != run.id:
+            raise ViolationError(3, f"{canary.job_name} is taken as created, and no such job is this run's")
 
     def _check_ends(self, before: Run, after: Run) -> None:
         """Hold what the run says of the ends of its attempts against what has become of their jobs."""

@@ -91,7 +91,7 @@ class Play:
         self.sagemaker.refuse = self._refused
         self.checkpoints = Checkpoints(timeline=self.timeline, dice=self.dice)
         self.watch = Watch(self.sagemaker, Ledger(self.sagemaker, self.checkpoints))
-        self.sagemaker.created = self.watch.created
+        self.sagemaker.created, self.sagemaker.stopped = self.watch.created, self.watch.stopped
         self.store = RunStore(timeline=self.timeline, dice=self.dice, watch=self.watch.saved)
         self.watch.store = self.store
         silent = frozenset({"telemetry"} if self.world.limits.by_type else {"telemetry", "slots"})

@@ -91,6 +91,7 @@ class SageMaker:
     watch: Callable[[TrainingJob, Happening], None]
     work: Callable[[str | None], float] = lambda _: 0.0
     created: Callable[[TrainingJob], None] = lambda _: None
+    stopped: Callable[[TrainingJob], None] = lambda _: None
     visible_after: Callable[[], float] = lambda: 0.0
     is_stale: Callable[[], bool] = lambda: False
     was_absent: Callable[[], None] = lambda: None
@@ -147,6 +148,7 @@ class SageMaker:
         """Stop a job, as far as there is one to be found."""
         job = self.jobs.get(job_name)
         if job is not None and self.timeline.now >= job.visible_at:
+            self.stopped(job)
             self.happens(job, StopRequested())
 
     def happens(self, job: TrainingJob, given: Input | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 INVARIANTS = {
     1: "a run has at most one live training job",
     2: "an accepted run ends, or is looked at again",
-    3: "an attempt is created at most once, as it was planned",
+    3: "an attempt is created at most once, as it was planned, and known by its tags",
     4: "a user's stop is final, and a run that has ended never changes",
     5: "what could not be read proves nothing: no relaunch without a described end",
     6: "budgets are never exceeded, and a run that gives up says which one ended it",

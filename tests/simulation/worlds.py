@@ -8,7 +8,7 @@ from typing import Any
 
 from simulator.capacity import AlwaysThere, Interruption, ScriptedCapacity
 from simulator.job import Failure, Script, Secondary
-from spot_relay.domain.job import Market, Placement, attempt_name
+from spot_relay.domain.job import Market, Placement, attempt_name, canary_name
 from spot_relay.domain.limits import Limits
 from spot_relay.domain.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
 from spot_relay.domain.prices import Price, PriceList
@@ -36,7 +36,7 @@ class World:
     """What a play begins with.
 
     ``delays`` are the seconds after which each submission comes, ``foreign`` names jobs of others that have the names
-    of attempts, and ``invalid`` says of which attempts' launches SageMaker can make nothing, and until when.
+    of attempts or canaries, ``invalid`` says of which attempts' launches SageMaker can make nothing, and until when.
     """
 
     submissions: tuple[Submission, ...]
@@ -54,12 +54,15 @@ def draw_world(seed: int) -> World:
     shared = rng.random() < 0.1
     submissions = tuple(_submission(rng, number, shares=shared) for number in range(1, count + 1))
     names = [attempt_name(submission.name, number) for submission in submissions for number in (1, 2, 3)]
+    canaries = [canary_name(s.name, number) for s in submissions if s.policy.deadline for number in (1, 2, 3)]
     return World(
         submissions,
         tuple(0.0 if number == 0 else rng.choice((0.0, 5.0, 900.0)) for number in range(count)),
         Limits.parse(rng.choice(("", "", "", f"{M5}=1", "*=2"))),
         rng.choice((900.0, 1800.0, 3600.0)),
-        frozenset(name for name in names if rng.random() < 0.01),
+        frozenset(
+            [*(name for name in names if rng.random() < 0.01), *(name for name in canaries if rng.random() < 0.4)]
+        ),
         {name: rng.uniform(0, 20_000) for name in names if rng.random() < 0.01},
     )
 
