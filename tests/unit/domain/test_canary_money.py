@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,12 +11,14 @@ import pytest
 from spot_relay.domain.accounting import account_of
 from spot_relay.domain.job import Market, Placement
 from spot_relay.domain.launch import CANARY_MAX_RUNTIME_SECONDS
-from spot_relay.domain.money import canary_cost, spent, unaffordable
+from spot_relay.domain.money import canary_cost, pays_for_canary, spent, unaffordable
+from spot_relay.domain.policy import Budgets, Rung
 from spot_relay.domain.prices import Price, PriceList
 from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import Canary, CanaryStatus, Run
-from tests.fakes import NOON
+from spot_relay.domain.run import AttemptStatus, Canary, CanaryStatus, Run
+from tests.fakes import NOON, MemoryPrices
 from tests.unit.domain.test_money import PRICES, a_run, placed
+from tests.unit.worlds import World, deadline, submission
 
 HOUR = 3600
 M5 = "ml.m5.xlarge"
@@ -102,6 +105,53 @@ def test_what_it_keeps_is_at_the_price_that_a_canary_is_billed_at() -> None:
     assert unaffordable(run, placed(M5), NOON) is None
     short = with_canaries(WORST + 10 * BOUND - 0.001, a_canary(), prices=dear)
     assert unaffordable(short, placed(M5), NOON) is not None
+
+
+def on_demand_for(money: float | None, *canaries: Canary, prices: PriceList = PRICES) -> Run:
+    """A run whose second attempt trains on demand, for at most an hour at 0.24 USD; the first has cost 0.12 USD."""
+    run = with_canaries(money, *canaries, prices=prices)
+    first = replace(run.current, status=AttemptStatus.ENDED, training_seconds=HOUR, billable_seconds=HOUR // 2)
+    second = replace(first, number=2, placement=placed(M5, market=Market.ON_DEMAND), status=AttemptStatus.IN_PROGRESS)
+    began = NOON - timedelta(minutes=30)
+    lives = replace(second, training_seconds=None, billable_seconds=None, training_started_at=began)
+    return replace(run, attempts=(first, lives))
+
+
+def test_a_canary_is_paid_for_beside_all_that_the_attempt_may_cost_and_what_was_spent_before_it() -> None:
+    enough = 0.12 + 0.24 + BOUND
+    assert pays_for_canary(on_demand_for(enough), placed(M5), NOON)
+    assert not pays_for_canary(on_demand_for(enough - 0.0001), placed(M5), NOON)
+    assert pays_for_canary(on_demand_for(enough + BOUND), placed(M5, 2), NOON)
+    assert not pays_for_canary(on_demand_for(enough + BOUND - 0.0001), placed(M5, 2), NOON)
+    assert pays_for_canary(on_demand_for(None), placed(M5), NOON)
+
+
+def test_an_earlier_canary_is_counted_at_its_worst_until_its_seconds_are_known() -> None:
+    enough = 0.12 + 0.24 + BOUND
+    earlier = a_canary(status=CanaryStatus.ENDED, phase="Stopped")
+    assert pays_for_canary(on_demand_for(enough + BOUND, earlier), placed(M5), NOON)
+    assert not pays_for_canary(on_demand_for(enough + BOUND - 0.0001, earlier), placed(M5), NOON)
+    known = replace(earlier, billable_seconds=30)
+    assert pays_for_canary(on_demand_for(enough + 0.002, known), placed(M5), NOON)
+    assert not pays_for_canary(on_demand_for(enough + 0.0019, known), placed(M5), NOON)
+
+
+def test_a_canary_without_a_price_is_not_paid_for() -> None:
+    assert not pays_for_canary(on_demand_for(99.0), placed("ml.c5.xlarge"), NOON)
+
+
+@pytest.mark.parametrize(("money", "sent"), [(21.0, False), (21.3, False), (21.4, True)])
+def test_a_canary_is_sent_only_where_the_money_budget_pays_for_it_beside_the_attempt(money: float, sent: bool) -> None:
+    world = World(prices=MemoryPrices(PriceList("a list", NOON, {M5: Price(1.0, 0.3)})))
+    first = (Rung(placed(M5, market=Market.ON_DEMAND)), Rung(placed(M5)))
+    known = deadline(100 * HOUR, expected_runtime_seconds=20 * HOUR, ladder=first)
+    hours_21 = {"MaxRuntimeInSeconds": 21 * HOUR, "MaxWaitTimeInSeconds": 21 * HOUR}
+    world.service.submit(submission(replace(known, budgets=Budgets(money_usd=money)), StoppingCondition=hours_21))
+    world.trains(1, 0)
+    world.passes(HOUR)
+    world.checkpoint("a")
+    world.passes(HOUR)
+    assert ("churn-canary-01" in world.live_jobs()) == sent
 
 
 @pytest.mark.parametrize(

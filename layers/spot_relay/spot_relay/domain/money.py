@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from spot_relay.domain.launch import CANARY_MAX_RUNTIME_SECONDS, max_runtime_seconds
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.run import AttemptStatus, CanaryStatus
+from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -97,14 +98,14 @@ def unaffordable(run: Run, placement: Placement, now: datetime) -> str | None:
     if budget is None:
         return None
     gone, worst = spent(run, now), worst_cost(run, placement)
-    canaries = total(_canary_bound(canary, run.prices) for canary in run.canaries)
+    canaries = sum(_canary_bound(canary, run.prices) for canary in run.canaries)
     if worst is None:
         return _without_price(run, placement.instance_type)
     if gone is None:
         unpriced = [a.placement for a in run.attempts if attempt_cost(a, run.prices, now) is None]
         unpriced += [canary.placement for canary in run.canaries if canary_cost(canary, run.prices) is None]
         return _without_price(run, unpriced[0].instance_type)
-    gone += canaries or 0.0
+    gone += canaries
     if gone + worst <= budget + _FLOAT_NOISE:
         return None
     asked = f"policy.budgets.money_usd of {_shown(gone + worst, ceil)} or more"
@@ -115,6 +116,22 @@ def unaffordable(run: Run, placement: Placement, now: datetime) -> str | None:
         f"may cost up to {_shown(worst)} USD (MaxRuntimeInSeconds {max_runtime_seconds(run.training_job)}). "
         + (f"Resume the run with a {asked}" if begun else f"Give a {asked}, or a smaller MaxRuntimeInSeconds")
     )
+
+
+def pays_for_canary(run: Run, placement: Placement, now: datetime) -> bool:
+    """Tell whether the run can pay for a canary beside its newest attempt, should both cost the most they may."""
+    budget = run.policy.budgets.money_usd
+    if budget is None:
+        return True
+    worst = total(
+        (
+            spent(replace(run, attempts=run.attempts[:-1]), now),
+            worst_cost(run, run.current.placement),
+            *(_canary_bound(canary, run.prices) for canary in run.canaries),
+            _worst_canary(placement, run.prices),
+        )
+    )
+    return worst is not None and worst <= budget + _FLOAT_NOISE
 
 
 def _without_price(run: Run, instance_type: str) -> str:
@@ -129,13 +146,17 @@ def _without_price(run: Run, instance_type: str) -> str:
     return f"{needs}, and {why}. Have the list refreshed before you submit the run, or leave the money budget out"
 
 
-def _canary_bound(canary: Canary, prices: PriceList | None) -> float | None:
+def _canary_bound(canary: Canary, prices: PriceList | None) -> float:
     """Give the most that a canary may cost of which the billable seconds are not known; 0 if they are."""
-    price = _price(canary.placement, prices)
     never = canary.status is CanaryStatus.PLANNED or canary.phase in set(Refusal)
-    if canary.billable_seconds is not None or never or price is None:
+    if canary.billable_seconds is not None or never:
         return 0.0
-    return _usd(CANARY_MAX_RUNTIME_SECONDS, canary.placement, price.on_demand_usd)
+    return _worst_canary(canary.placement, prices) or 0.0
+
+
+def _worst_canary(placement: Placement, prices: PriceList | None) -> float | None:
+    price = _price(placement, prices)
+    return None if price is None else _usd(CANARY_MAX_RUNTIME_SECONDS, placement, price.on_demand_usd)
 
 
 def _price(placement: Placement, prices: PriceList | None) -> Price | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from spot_relay.domain.job import WAITING_FOR_CAPACITY, Job, Market, TrainingJobStatus, canary_name
 from spot_relay.domain.ladder import spot_place
-from spot_relay.domain.money import unaffordable
+from spot_relay.domain.money import pays_for_canary, unaffordable
 from spot_relay.domain.outbox import Outbox
 from spot_relay.domain.pace import Demand, standing_of
 from spot_relay.domain.policy import ReturnToSpot
@@ -169,7 +169,10 @@ def _may_return(run: Run, attempt: Attempt, now: datetime) -> bool:
     if attempt.status is not AttemptStatus.IN_PROGRESS or relaunch_forbidden(run) is not None:
         return False
     place = spot_place(run)
-    return place is not None and unaffordable(run, place.placement, now) is None
+    if place is None or unaffordable(run, place.placement, now) is not None:
+        return False
+    sends = _way(run) is ReturnToSpot.CANARY and (run.canary is None or run.canary.number != attempt.number)
+    return not sends or pays_for_canary(run, place.placement, now)
 
 
 def _way(run: Run) -> ReturnToSpot:
