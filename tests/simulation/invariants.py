@@ -70,6 +70,7 @@ class Watch:
             raise ViolationError(3, f"{job.life.name} is created for a run that does not exist")
         if run.has_ended:
             raise ViolationError(4, f"{job.life.name} is created although {run.id} is {run.status}")
+        self.ledger.launched(run, job)
         if job.is_canary:
             return
         self._check_planned(run, job)
@@ -82,7 +83,6 @@ class Watch:
                 raise ViolationError(7, f"{job.life.name} writes to the prefix to which {other.name} writes")
         if job.checkpoint_uri is not None and not job.checkpoint_uri.endswith("/"):
             raise ViolationError(7, f"the prefix of {job.life.name} does not end in /")
-        self.ledger.launched(run, job)
 
     def stopped(self, job: TrainingJob) -> None:
         """Check a job that is about to be asked to stop."""

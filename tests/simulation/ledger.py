@@ -92,12 +92,10 @@ class Ledger:
             raise ViolationError(6, f"{run.id} has spent {budget} ({allowed}) and fails with: {run.reason}")
 
     def launched(self, run: Run, job: TrainingJob) -> None:
-        """Hold a run's true bill, with all that a new job may add to it, to its money."""
-        seconds: int = job.request["StoppingCondition"]["MaxRuntimeInSeconds"]
-        hourly = PRICES.by_instance_type[job.pool.instance_type].usd_per_hour(job.pool.market)
-        worst, paid, budget = _usd(seconds, job, hourly), self._paid(run), run.policy.budgets.money_usd
+        """Hold a run's true bill, with all that its jobs may add to it, to its money."""
+        worst, paid, budget = _worst(job), self._paid(run), run.policy.budgets.money_usd
         if budget is not None and paid + worst > budget + _FLOAT_NOISE:
-            text = f"{job.name} may cost {worst:.4f} USD, {paid:.4f} USD are paid, and the budget is {budget:.4f}"
+            text = f"{job.name} may cost {worst:.4f} USD, {paid:.4f} USD are bound, and the budget is {budget:.4f}"
             raise ViolationError(6, text)
 
     def closed(self, run: Run) -> None:
@@ -128,14 +126,19 @@ class Ledger:
         return None if run.checkpoint_uri is None else self.checkpoints.newest(run.checkpoint_uri)
 
     def _paid(self, run: Run) -> float:
-        """Give the true bill of a run's attempts and canaries."""
-        jobs = (job for job in self.sagemaker.jobs.values() if job.run_id == run.id)
-        return sum(
-            _usd(self._billed(job), job, PRICES.by_instance_type[job.pool.instance_type].on_demand_usd) for job in jobs
-        )
+        """Give the true bill of a run's attempts and canaries, and of those that live the most that it may be."""
+        jobs = [job for job in self.sagemaker.jobs.values() if job.run_id == run.id]
+        return sum(_bill(job) if job.ended else _worst(job) for job in jobs)
 
-    def _billed(self, job: TrainingJob) -> int:
-        return life.billable_seconds(job.life, self.sagemaker.timeline.now) or 0
+
+def _bill(job: TrainingJob) -> float:
+    hourly = PRICES.by_instance_type[job.pool.instance_type].on_demand_usd
+    return _usd(life.billable_seconds(job.life, job.life.since) or 0, job, hourly)
+
+
+def _worst(job: TrainingJob) -> float:
+    hourly = PRICES.by_instance_type[job.pool.instance_type].usd_per_hour(job.pool.market)
+    return _usd(job.request["StoppingCondition"]["MaxRuntimeInSeconds"], job, hourly)
 
 
 def _was_planned(attempt: Attempt) -> bool:
