@@ -97,8 +97,11 @@ def _paying(look: Journey, owing: Callable[[WatchedStack, Run], Run]) -> Journey
     return play
 
 
-def _canary(stack: WatchedStack) -> Canary:
-    return Canary(1, "churn-canary-01", SPOT, stack.clock(), max_wait_seconds=7200)
+def _created_canary(stack: WatchedStack, run: Run) -> Canary:
+    """Have a canary created of which the run does not know yet whether it was."""
+    canary = Canary(1, "churn-canary-01", SPOT, stack.clock(), max_wait_seconds=7200)
+    stack.client("sagemaker").create_training_job(**canary_request(run, canary, None))
+    return canary
 
 
 def _owing_all(stack: WatchedStack, run: Run) -> Run:
@@ -107,14 +110,13 @@ def _owing_all(stack: WatchedStack, run: Run) -> Run:
     store(stack).create(replace(younger, check_at=stack.clock()))
     launch = replace(run.current, status=AttemptStatus.PLANNED, launched_at=None)
     owed = Outbox((Room(POOL, "churn-relay-00"),), 1, None, "churn-relay-01", "churn-canary-01", True, True)
-    return replace(run.with_attempt(launch), status=RunStatus.PENDING, outbox=owed, canaries=(_canary(stack),))
+    canary = _created_canary(stack, run)
+    return replace(run.with_attempt(launch), status=RunStatus.PENDING, outbox=owed, canaries=(canary,))
 
 
 def _owing_a_canary(stack: WatchedStack, run: Run) -> Run:
     """The canary was created, too, and who did it has died before it could say so."""
-    canary = _canary(stack)
-    stack.client("sagemaker").create_training_job(**canary_request(run, canary, None))
-    return replace(run, outbox=Outbox(canary=1), canaries=(canary,))
+    return replace(run, outbox=Outbox(canary=1), canaries=(_created_canary(stack, run),))
 
 
 def uploads(stack: WatchedStack) -> None:
