@@ -101,7 +101,7 @@ def measure(stack: Stack, load: Load, options: argparse.Namespace, narrator: Con
 
 
 def _under_load(play: Play, load: Load) -> LoadFigures:
-    window = play.runs("load", load.runs)
+    window = play.runs("load", load.runs, paid=True)
     functions = {short: play.stack.outputs[output] for short, output in FUNCTIONS.items()}
     return figures.load_figures(load, window, functions, play.most_waiting, play.dead_letters())
 

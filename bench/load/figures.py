@@ -140,7 +140,7 @@ def load_figures(
     by_submit, by_observe = sagemaker_calls(window.simulator_calls)
     decided = delays(observe.invocations)
     first = min(message.sent for one in observe.invocations for message in one.messages if message.job)
-    last = last_ended(observe)
+    last = max(one.ended for one in observe.invocations if any(message.job for message in one.messages))
     return LoadFigures(
         runs=load.runs,
         state_changes=observe.state_changes,

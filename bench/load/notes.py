@@ -84,7 +84,7 @@ class Notes:
 
 
 def read(lines: Iterable[str]) -> Notes:
-    """Read the lines that `load_counting` has written."""
+    """Read the lines that `counting` has written."""
     calls, invocations = [], []
     for line in lines:
         note = json.loads(line)

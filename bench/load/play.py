@@ -83,8 +83,11 @@ class Play:
             message = f"the prices can't be read: {answer['Payload'].read()!r}"
             raise BadEndError(message)
 
-    def runs(self, prefix: str, count: int) -> Window:
-        """Submit that many runs at once, wait until all has come to rest, and give what was noted."""
+    def runs(self, prefix: str, count: int, *, paid: bool = False) -> Window:
+        """Submit that many runs at once, wait until all has come to rest, and give what was noted.
+
+        ``paid`` waits for what runs still owe after their end, too: their last documents, by the tick.
+        """
         names = plan.names(prefix, count)
         s3 = self.client("s3")
         with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
@@ -95,7 +98,7 @@ class Play:
         with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
             for put in [pool.submit(self._upload, s3, name) for name in names]:
                 put.result()
-        self._wait(self.ended + count)
+        self._wait(self.ended + count, paid=paid)
         self.ended += count
         used = self.processes.since(before)
         return Window(began, self.notes().between(began, time.time()), self._simulator_calls()[calls:], used)
@@ -120,8 +123,8 @@ class Play:
         body = json.dumps(plan.spec(name, self.attempts)).encode()
         s3.put_object(Bucket=self.stack.outputs["SpecsBucket"], Key=f"runs/{name}.json", Body=body)
 
-    def _wait(self, expected: int) -> None:
-        """Wait until so many runs have ended in all, and the queues are empty, and stay it."""
+    def _wait(self, expected: int, *, paid: bool) -> None:
+        """Wait until so many runs have ended in all (and owe nothing), and the queues are empty, and stay it."""
         quiet = 0
 
         def look() -> bool | None:
@@ -129,27 +132,28 @@ class Play:
             self.processes.look()
             waiting = self._waiting("ObserveQueueUrl")
             self.most_waiting = max(self.most_waiting, waiting)
-            ended = self._count("Completed")
+            ended = self._count("by_status", "status", "Completed")
             self.tell(ended)
-            if badly := self._count("Failed") + self._count("Stopped"):
+            if badly := sum(self._count("by_status", "status", status) for status in ("Failed", "Stopped")):
                 message = f"{badly} runs have not completed; see {self.stack.folder}"
                 raise BadEndError(message)
-            at_rest = ended == expected and not waiting + self._waiting("SubmitQueueUrl")
+            owing = self._count("due", "open", "open") if paid and ended == expected else 0
+            at_rest = ended == expected and not owing + waiting + self._waiting("SubmitQueueUrl")
             quiet = quiet + 1 if at_rest else 0
             return quiet == _QUIET_LOOKS or None
 
         eventually(f"all {expected} runs at rest", look, PATIENCE_S, LOOK_EVERY_S)
 
-    def _count(self, status: str) -> int:
+    def _count(self, index: str, key: str, value: str) -> int:
         pages = (
             self.client("dynamodb")
             .get_paginator("query")
             .paginate(
                 TableName=self.stack.outputs["TableName"],
-                IndexName="by_status",
-                KeyConditionExpression="#status = :status",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={":status": {"S": status}},
+                IndexName=index,
+                KeyConditionExpression="#key = :value",
+                ExpressionAttributeNames={"#key": key},
+                ExpressionAttributeValues={":value": {"S": value}},
                 Select="COUNT",
             )
         )

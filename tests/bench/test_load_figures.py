@@ -55,8 +55,8 @@ NOTES = [
 CPU = {SUBMIT: 0.4, OBSERVE: 0.6, MINISTACK: 5.0, SIMULATOR: 1.0, BENCH: 1.0, "floor": 90.0}
 
 
-def figures() -> LoadFigures:
-    window = Window(100.0, read(NOTES), CREATED, CPU)
+def figures(*later: str) -> LoadFigures:
+    window = Window(100.0, read([*NOTES, *later]), CREATED, CPU)
     return load_figures(Load(2, 1), window, FUNCTIONS, most_waiting=9, dead_letters=0)
 
 
@@ -108,6 +108,12 @@ def test_speed_counts_from_the_first_event_and_draining_from_the_first_upload() 
     assert (found.state_changes, found.due_messages) == (3, 1)
     assert found.events_per_second == 3 / 10
     assert (found.decided_seconds.of, found.decided_seconds.p50) == (3, 2)
+
+
+def test_what_runs_still_owe_after_the_last_event_makes_neither_speed_nor_draining_longer() -> None:
+    found, known = figures(invocation(OBSERVE, 200, 201, [(199, None)])), figures()
+    assert found.due_messages == known.due_messages + 1
+    assert (found.drained_seconds, found.events_per_second) == (known.drained_seconds, known.events_per_second)
 
 
 def test_the_cpu_time_of_the_floor_is_no_share_of_the_load_s() -> None:
