@@ -12,7 +12,7 @@ from spot_relay.domain.accounting import account_of
 from spot_relay.domain.job import Market, Placement
 from spot_relay.domain.launch import CANARY_MAX_RUNTIME_SECONDS
 from spot_relay.domain.money import canary_cost, pays_for_canary, spent, unaffordable
-from spot_relay.domain.policy import Budgets, Rung
+from spot_relay.domain.policy import Budgets, ReturnToSpot, Rung
 from spot_relay.domain.prices import Price, PriceList
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.run import AttemptStatus, Canary, CanaryStatus, Run
@@ -108,13 +108,12 @@ def test_what_it_keeps_is_at_the_price_that_a_canary_is_billed_at() -> None:
 
 
 def on_demand_for(money: float | None, *canaries: Canary, prices: PriceList = PRICES) -> Run:
-    """A run whose second attempt trains on demand, for at most an hour at 0.24 USD; the first has cost 0.12 USD."""
+    """A run whose third attempt trains on demand, for at most an hour at 0.24 USD; two have cost 0.06 USD each."""
     run = with_canaries(money, *canaries, prices=prices)
-    first = replace(run.current, status=AttemptStatus.ENDED, training_seconds=HOUR, billable_seconds=HOUR // 2)
-    second = replace(first, number=2, placement=placed(M5, market=Market.ON_DEMAND), status=AttemptStatus.IN_PROGRESS)
-    began = NOON - timedelta(minutes=30)
-    lives = replace(second, training_seconds=None, billable_seconds=None, training_started_at=began)
-    return replace(run, attempts=(first, lives))
+    ended = replace(run.current, status=AttemptStatus.ENDED, training_seconds=HOUR, billable_seconds=HOUR // 4)
+    on_demand = replace(run.current, placement=placed(M5, market=Market.ON_DEMAND), status=AttemptStatus.IN_PROGRESS)
+    lives = replace(on_demand, number=3, training_started_at=NOON - timedelta(minutes=30))
+    return replace(run, attempts=(ended, replace(ended, number=2), lives))
 
 
 def test_a_canary_is_paid_for_beside_all_that_the_attempt_may_cost_and_what_was_spent_before_it() -> None:
@@ -140,18 +139,45 @@ def test_a_canary_without_a_price_is_not_paid_for() -> None:
     assert not pays_for_canary(on_demand_for(99.0), placed("ml.c5.xlarge"), NOON)
 
 
-@pytest.mark.parametrize(("money", "sent"), [(21.0, False), (21.3, False), (21.4, True)])
-def test_a_canary_is_sent_only_where_the_money_budget_pays_for_it_beside_the_attempt(money: float, sent: bool) -> None:
+def ahead(money: float, way: ReturnToSpot) -> World:
+    """A run on demand that may cost 21 USD and is ahead of its pace; a canary may cost a third of a dollar."""
     world = World(prices=MemoryPrices(PriceList("a list", NOON, {M5: Price(1.0, 0.3)})))
     first = (Rung(placed(M5, market=Market.ON_DEMAND)), Rung(placed(M5)))
-    known = deadline(100 * HOUR, expected_runtime_seconds=20 * HOUR, ladder=first)
+    known = deadline(100 * HOUR, expected_runtime_seconds=20 * HOUR, ladder=first, return_to_spot=way)
     hours_21 = {"MaxRuntimeInSeconds": 21 * HOUR, "MaxWaitTimeInSeconds": 21 * HOUR}
     world.service.submit(submission(replace(known, budgets=Budgets(money_usd=money)), StoppingCondition=hours_21))
     world.trains(1, 0)
     world.passes(HOUR)
     world.checkpoint("a")
     world.passes(HOUR)
+    return world
+
+
+@pytest.mark.parametrize(("money", "sent"), [(21.0, False), (21.3, False), (21.4, True)])
+def test_a_canary_is_sent_only_where_the_money_budget_pays_for_it_beside_the_attempt(money: float, sent: bool) -> None:
+    world = ahead(money, ReturnToSpot.CANARY)
     assert ("churn-canary-01" in world.live_jobs()) == sent
+
+
+def test_a_canary_that_was_paid_for_needs_no_more_money_for_the_move() -> None:
+    world = ahead(21.4, ReturnToSpot.CANARY)
+    world.canary_tells(1, "InProgress", "Training", training_started_at=world.clock())
+    world.passes(60)
+    assert world.jobs.stopped == ["churn-relay-01"]
+
+
+def test_a_run_that_returns_without_a_canary_needs_no_money_for_one() -> None:
+    assert ahead(21.0, ReturnToSpot.BLIND).jobs.stopped == ["churn-relay-01"]
+
+
+def test_the_arn_of_a_canary_is_known_from_its_creation_and_from_its_description() -> None:
+    world = ahead(21.4, ReturnToSpot.CANARY)
+    canary, arn = world.run().canary, world.jobs.jobs["churn-canary-01"].arn
+    assert canary is not None
+    assert canary.arn == arn
+    world.store.runs["churn"] = world.run().with_canary(replace(canary, arn=None))
+    world.passes(300)
+    assert world.run().canary == canary
 
 
 @pytest.mark.parametrize(

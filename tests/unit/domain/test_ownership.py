@@ -213,7 +213,7 @@ def about_to_go_on_demand() -> World:
     """A run that has waited for room on spot until its deadline; unheard, another function has launched it there."""
     world = World()
     world.jobs.refusals = [FULL] * 1000
-    world.service.submit(submission(deadline(4 * HOUR)))
+    world.service.submit(submission(deadline(4 * HOUR, ladder=(Rung(SPOT), Rung(ON_DEMAND)))))
     while demand_before_launch(world.run(), world.clock() + timedelta(seconds=60)) is None:
         world.passes(60)
     assert world.run().waits_for is not None
@@ -227,7 +227,7 @@ def test_a_job_that_exists_runs_where_it_was_created_wherever_its_attempt_was_se
     world.clock.passes(60)
     world.tick()
     run = world.run()
-    assert (run.current.status, run.current.placement.market) == (AttemptStatus.IN_PROGRESS, Market.SPOT)
+    assert (run.current.status, run.current.placement, run.current.rung) == (AttemptStatus.IN_PROGRESS, SPOT, 0)
     assert world.jobs.stopped == []
     world.passes(HOUR)
     assert world.jobs.stopped == ["churn-relay-01"], "its deadline still wants it on demand"
@@ -243,12 +243,10 @@ def test_where_a_job_runs_is_read_from_its_description_too(status: str, secondar
     world.jobs.refusals = [THROTTLED]
     world.clock.passes(60)
     world.tick()
-    assert (world.run().current.status, world.run().current.placement.market) == (
-        AttemptStatus.PLANNED,
-        Market.ON_DEMAND,
-    )
+    sent = world.run().current
+    assert (sent.status, sent.placement, sent.rung) == (AttemptStatus.PLANNED, ON_DEMAND, 1)
     run = world.tell(1, status, secondary, training_started_at=world.clock())
-    assert run.attempts[0].placement.market is Market.SPOT
+    assert (run.attempts[0].placement, run.attempts[0].rung) == (SPOT, 0)
     assert run.has_ended == ends
 
 
