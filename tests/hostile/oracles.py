@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from spot_relay.domain.submission import Submission
 
 EXAMPLE_ROLE = "arn:aws:iam::111122223333:role/spot-relay-training"
-RULES = Rules((ROLE, EXAMPLE_ROLE), ("*.dkr.ecr.*.amazonaws.com/*",), ("churn-*", "example-training-*"))
+# The second pattern can be fitted in many ways.
+IMAGES = ("*.dkr.ecr.*.amazonaws.com/*", "1*.amazonaws.com/*/train-*/train-*:v*")
+RULES = Rules((ROLE, EXAMPLE_ROLE), IMAGES, ("churn-*", "example-training-*"))
 _MODEL = ServiceModel(Loader().load_service_model("sagemaker", "service-2"))
 CREATE: Any = _MODEL.operation_model("CreateTrainingJob").input_shape
 # What a path is written with: keys, and places in lists.

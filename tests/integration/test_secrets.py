@@ -1,4 +1,4 @@
-"""No value of HyperParameters or Environment reaches a log line, a status document, an event, a report or an answer."""
+"""No value that may be a secret reaches a log line, a status document, an event, a report or an answer."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ UNICODE = "hunter2-zażółć-gęślą-\N{GRINNING FACE}"
 MARKS = "hunter2-\"double\"-'single'-\\back"
 LONG = "hunter2-" + "hunter2." * 300
 LINES = "-----BEGIN hunter2-----\nhunter2-first-line\nhunter2-second\n-----END hunter2-----"
+HOOK = "https://hooks.example/services/T00/hunter2-hook"
 SECRETS: dict[str, dict[str, str]] = {
     "HyperParameters": {"plain": PLAIN, "quoted": QUOTED, "nested": NESTED, "long": LONG},
-    "Environment": {"UNICODE": UNICODE, "MARKS": MARKS, "LINES": LINES},
+    "Environment": {"UNICODE": UNICODE, "MARKS": MARKS, "LINES": LINES, "HOOK": HOOK},
 }
+ARGUMENTS = SPEC["training_job"]["AlgorithmSpecification"] | {"ContainerArguments": ["--token", "hunter2-argument"]}
 ECHOES = {
     "plain": f"KeyError: '{PLAIN}'",
     "decoded": "no such user: hunter2-quoted",
@@ -42,6 +44,9 @@ ECHOES = {
     "many": f"{PLAIN} {UNICODE} {LONG} {json.dumps(SECRETS['HyperParameters'])} {SECRETS!r}",
     "cut": "x" * 980 + f" {PLAIN}"[:12],
     "cut in a long one": "told " + LONG[:900],
+    "cut within": f"input_value='{LONG[:20]}...{LONG[-20:]}', and {PLAIN[:-3]}...",
+    "argument": 'Command "train --token hunter2-argument", exit code: 1',
+    "address": "Max retries exceeded with url: /services/T00/hunter2-hook",
 }
 
 
@@ -85,7 +90,8 @@ def witness(stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 def secret(**changes: Any) -> dict[str, Any]:
     """The spec of the story, with secrets."""
-    return spec(**SECRETS | changes) | {"policy": {"backoff": {"base_seconds": 1, "max_seconds": 1}}}
+    given = SECRETS | {"AlgorithmSpecification": ARGUMENTS} | changes
+    return spec(**given) | {"policy": {"backoff": {"base_seconds": 1, "max_seconds": 1}}}
 
 
 def check(witness: Witness, said: str = "") -> None:
@@ -229,6 +235,9 @@ def wrong_specs() -> dict[str, Any]:
         "beside": SPEC | SECRETS,
         "job as text": {"name": "churn", "training_job": json.dumps(spec(**SECRETS)["training_job"])},
         "job as a list": {"name": "churn", "training_job": [spec(**SECRETS)["training_job"]]},
+        "arguments": spec(AlgorithmSpecification=ARGUMENTS | {"ContainerArguments": f"--token {PLAIN}"}),
+        "entrypoint": spec(AlgorithmSpecification=ARGUMENTS | {"ContainerEntrypoint": [f"{PLAIN}\n", {"a": PLAIN}]}),
+        "hook": spec(DebugHookConfig={"S3OutputPath": "s3://churn/d", "HookParameters": {"k": f"{PLAIN}\nx"}}),
         "tags": spec(Tags=[{"Key": "spot-relay:x", "Value": PLAIN}, {"Key": "a", "Value": {"x": PLAIN}}]),
         "other fault": secret(RoleArn="arn:aws:iam::000000000000:role/admin"),
         "too many": spec(Environment={f"K{number}": PLAIN for number in range(150)}),

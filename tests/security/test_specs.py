@@ -85,6 +85,16 @@ BUCKETS = {
     "an underline": "s3://churn-_/checkpoints/",
     "a space": "s3://churn-0 /checkpoints/",
     "a line end": "s3://other\nchurn-000000000000/checkpoints/",
+    "an access point's alias": "s3://churn-0-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias/checkpoints/",
+    "an Object Lambda's alias": "s3://churn-0-abcdefgh--ol-s3/checkpoints/",
+    "a directory bucket": "s3://churn-0--use1-az4--x-s3/checkpoints/",
+    "a name of many regions": "s3://churn-0.mrap/checkpoints/",
+    "two dots": "s3://churn-0..1/checkpoints/",
+    "a dot beside a dash": "s3://churn-0.-1/checkpoints/",
+    "a way up in other words": "s3://churn-000000000000/%2e%2E/other/",
+    "a way up by backslashes": "s3://churn-000000000000/a\\..\\other/",
+    "a character that can't be seen": "s3://churn-000000000000/a\u202e/",
+    "an escape": "s3://churn-000000000000/a\x1b[31m/",
 }
 TRICKS = [
     pytest.param(place, value, id=f"{place[-1]}: {name}")

@@ -1,8 +1,10 @@
-"""What SageMaker says is told without the values of HyperParameters and Environment, however they stand in it."""
+"""What SageMaker says is told without the values that may be secrets, however they stand in it."""
 
 from __future__ import annotations
 
+import base64
 import json
+import time
 from typing import Any
 
 import pytest
@@ -24,6 +26,29 @@ def job(value: str, place: str = "Environment") -> dict[str, Any]:
 def test_a_value_is_hidden_wherever_it_was_given(place: str) -> None:
     text = without_secrets(f"KeyError: '{SECRET}' is no user, {SECRET}!", job(SECRET, place))
     assert text == "KeyError: '[hidden]' is no user, [hidden]!"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"AlgorithmSpecification": {"ContainerArguments": ["--token", SECRET]}},
+        {"AlgorithmSpecification": {"ContainerArguments": [f"--token={SECRET}"]}},
+        {"AlgorithmSpecification": {"ContainerEntrypoint": ["python", SECRET]}},
+        {"DebugHookConfig": {"HookParameters": {"key": SECRET}}},
+        {"DebugHookConfig": {"CollectionConfigurations": [{"CollectionParameters": {"key": SECRET}}]}},
+        {"DebugRuleConfigurations": [{"RuleParameters": {"key": SECRET}}]},
+        {"ProfilerRuleConfigurations": [{"RuleParameters": {"key": SECRET}}]},
+        {"ProfilerConfig": {"ProfilingParameters": {"key": SECRET}}},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_what_is_given_to_a_container_or_a_rule_is_hidden_too(given: dict[str, Any]) -> None:
+    assert without_secrets(f"exit code 1: train --token {SECRET}", given) == "exit code 1: train --token [hidden]"
+
+
+def test_the_names_of_what_a_job_is_made_of_are_no_secrets() -> None:
+    given = {"RoleArn": SECRET, "HyperParameters": {SECRET: "5"}, "Tags": [{"Key": SECRET, "Value": SECRET}]}
+    assert without_secrets(f"no {SECRET}", given) == f"no {SECRET}"
 
 
 def test_a_job_without_values_has_nothing_to_hide() -> None:
@@ -55,6 +80,13 @@ def test_of_two_values_the_longer_one_is_hidden_whole() -> None:
         ('with "quotes"', json.dumps('with "quotes"', ensure_ascii=False)),
         ("zażółć\ngęślą jaźń", json.dumps("zażółć\ngęślą jaźń", ensure_ascii=False)),
         ("it's a secret\t", repr("it's a secret\t")),
+        (json.dumps(json.dumps({"password": SECRET})), SECRET),
+        (json.dumps({"pin": 9876543210123456}), "9876543210123456"),
+        (f"{SECRET}\n", SECRET),
+        (f"https://hooks.example/services/{SECRET}", f"/services/{SECRET}"),
+        (f"postgresql://me:{SECRET}@db/prod", f"password {SECRET}"),
+        ("a secret/with+signs", "a%20secret%2Fwith%2Bsigns"),
+        (SECRET, base64.b64encode(SECRET.encode()).decode()),
     ],
 )
 def test_a_value_is_hidden_decoded_escaped_and_line_by_line(given: str, printed: str) -> None:
@@ -62,7 +94,8 @@ def test_a_value_is_hidden_decoded_escaped_and_line_by_line(given: str, printed:
     assert "[hidden]" in text
     assert text.startswith("ValueError: ")
     assert text.endswith(" is wrong")
-    assert not any(line in text for line in (SECRET, "MIIEvQIBADAN", "BgkqhkiG9w0B", "BEGIN KEY", "quotes"))
+    assert not any(line in text for line in (SECRET, "MIIEvQIBADAN", "BgkqhkiG9w0B", "BEGIN KEY", "quotes", "98765"))
+    assert base64.b64encode(SECRET.encode()).decode() not in text
     assert "gęślą" not in text
     assert "secret" not in text
 
@@ -139,3 +172,39 @@ def test_no_more_is_left_of_any_value_than_tells_nothing(values: list[str], arou
     told = around.join(["", *(value for value in values if len(value) >= 8)])
     text = without_secrets(told[: len(told) - cut], given)
     assert len(text.replace("[hidden]", "").replace("·", "").replace("~", "")) < 8
+
+
+LONG = "sesame-open-" + "42" * 30
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        f"KeyError: {LONG[:40]}",
+        f'ErrorMessage "KeyError: {LONG[:40]}" Command "train"',
+        f"KeyError: {LONG[:60]} is wrong",
+        f"input_value='{LONG[:12]}...{LONG[-12:]}' is wrong",
+        f"input_value='{LONG[:12]}…{LONG[-12:]}' is wrong",
+        f"{LONG[-12:]} ends it",
+        f"it is {LONG[-60:]}, they say",
+    ],
+)
+def test_a_piece_that_was_cut_off_is_hidden_wherever_it_stands(told: str) -> None:
+    text = without_secrets(told, job(LONG))
+    assert "[hidden]" in text
+    assert "sesame" not in text
+    assert "4242" not in text
+
+
+def test_a_word_with_which_a_long_value_begins_is_told() -> None:
+    given = job("s3://churn/data/2024/part-0001.csv")
+    assert without_secrets("cannot write s3://churn/output", given) == "cannot write s3://churn/output"
+    assert without_secrets("no file /opt/ml/input/data/train", job("s3://churn/data/train")).endswith("/data/train")
+
+
+def test_the_longest_texts_of_the_worst_values_are_searched_in_a_moment() -> None:
+    given = {"HyperParameters": {f"k{number}": "a" * (2000 + number) for number in range(100)}}
+    began = time.process_time()
+    assert "aaaaaaaa" not in without_secrets("a" * 1024, given)
+    without_secrets("ab" * 512, {"Environment": {f"k{number}": "ab" * 200 + "b" * number for number in range(100)}})
+    assert time.process_time() - began < 10

@@ -93,6 +93,11 @@ BOMBS = {
     "images": filled(
         ".dkr.ecr.", '{"name": "a", "training_job": {"AlgorithmSpecification": {"TrainingImage": "', '"}}}'
     ),
+    "algorithm": filled(
+        "/train-",
+        '{"name": "a", "training_job": {"AlgorithmSpecification": {"AlgorithmName": "1.amazonaws.com',
+        '"}}}',
+    ),
     "uri": filled("/", '{"name": "a", "training_job": {"CheckpointConfig": {"S3Uri": "s3://', '"}}}'),
     "role": filled("a", '{"name": "a", "training_job": {"RoleArn": "arn:aws', '"}}'),
     "ladder": filled("{},", '{"name": "a", "training_job": {}, "policy": {"ladder": [', "{}]}}"),

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# The values of these may be secrets, wherever in a training job they stand.
+SECRET_MEMBERS = frozenset(
+    {
+        "CollectionParameters",
+        "ContainerArguments",
+        "ContainerEntrypoint",
+        "Environment",
+        "HookParameters",
+        "HyperParameters",
+        "ProfilingParameters",
+        "RuleParameters",
+    }
+)
 HIDDEN = "[hidden]"
 # Shorter values, such as a depth of 5, are no secrets, and blanking them would make any text unreadable.
 _SHORTEST = 8
+# JSON in JSON in JSON: the SageMaker Python SDK writes a text that is JSON as JSON once more.
+_DEEPEST = 3
+# What stands where a text was cut: the training toolkit puts what it has cut between quotes.
+_CUTS = ("...", "…", '"')
 # SageMaker's own limit for a FailureReason; an item of the table has to hold fifty of them, whatever their script.
 MAX_TEXT_BYTES = 1024
 
 
 def without_secrets(text: str, training_job: dict[str, Any]) -> str:
-    """Blank the values of the job's HyperParameters and Environment in a text that SageMaker wrote, and shorten it.
+    """Blank the values of the job's SECRET_MEMBERS in a text that SageMaker wrote, and shorten it.
 
-    They are found as they were given, decoded, escaped, line by line, and where the text ends within one.
+    They are found as they were given, decoded, escaped, line by line, in parts, and where they were cut.
     """
-    given = [*training_job.get("HyperParameters", {}).values(), *training_job.get("Environment", {}).values()]
-    secrets = {form for value in given for form in _forms(value) if len(form) >= _SHORTEST}
+    secrets = {form for value in _given(training_job) for form in _forms(value) if len(form) >= _SHORTEST}
     told, end = "", 0
     # In order, so that of two that overlap nothing is left between them.
     for first, last in sorted(span for secret in secrets for span in _spans(secret, text)):
@@ -30,19 +49,50 @@ def without_secrets(text: str, training_job: dict[str, Any]) -> str:
     return _shortened(told + text[end:])
 
 
+def _given(training_job: dict[str, Any]) -> Iterator[str]:
+    """Give all values that may be secrets."""
+    open_values: list[tuple[Any, bool]] = [(training_job, False)]
+    while open_values:
+        match open_values.pop():
+            case str() as text, True:
+                yield text
+            case list() as items, secret:
+                open_values += ((item, secret) for item in items)
+            case dict() as members, secret:
+                open_values += ((item, secret or key in SECRET_MEMBERS) for key, item in members.items())
+
+
 def _forms(value: str) -> Iterator[str]:
     """Give the ways in which a value may be printed."""
     # The SageMaker Python SDK writes hyperparameters as JSON, and the training prints them decoded.
-    for text in {value, *_texts(value)}:
+    decoded, newest = {value}, {value}
+    for _ in range(_DEEPEST):
+        newest = {inner for outer in newest for inner in _texts(outer)} - decoded
+        decoded |= newest
+    for text in {part for whole in decoded for part in _parts(whole)}:
         yield text
-        yield from text.splitlines()
         yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1])
+        data = text.encode("utf-8", "replace")
+        yield from (quote(data, safe=""), quote(data), b64encode(data).decode())
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Give a text, and what programs take out of it: lines, the value of an option, the secret parts of an address."""
+    yield from (text, text.strip(), *text.splitlines())
+    option, is_option, value = text.partition("=")
+    if is_option and option.startswith("-"):
+        yield value
+    scheme, is_address, rest = text.partition("://")
+    if is_address and scheme.isalnum() and scheme != "s3":
+        place, slash, path = rest.partition("/")
+        yield slash + path
+        yield place.rpartition("@")[0].partition(":")[2]
 
 
 def _texts(value: str) -> list[str]:
-    """Give the texts in a value that is JSON."""
+    """Give the texts and numbers in a value that is JSON."""
     try:
-        document = json.loads(value) if value.lstrip()[:1] in {'"', "[", "{"} else None
+        document = json.loads(value, parse_int=str, parse_float=str) if value.lstrip()[:1] in {'"', "[", "{"} else None
     except (ValueError, RecursionError):
         return []
     found, open_values = [], [document]
@@ -58,14 +108,25 @@ def _texts(value: str) -> list[str]:
 
 
 def _spans(secret: str, text: str) -> Iterator[tuple[int, int]]:
-    """Give where a secret stands in a text, from and to, and where the text was cut within it."""
+    """Give where a secret stands in a text, from and to, and where a piece of it does that was cut off."""
     at = text.find(secret)
     while at >= 0:
         yield at, at + len(secret)
         at = text.find(secret, at + 1)
-    begun = next((n for n in range(len(secret) - 1, _SHORTEST - 1, -1) if text.endswith(secret[:n])), 0)
-    if begun:
-        yield len(text) - begun, len(text)
+    yield from _beginnings(secret, text)
+    yield from ((len(text) - last, len(text) - first) for first, last in _beginnings(secret[::-1], text[::-1]))
+
+
+def _beginnings(secret: str, text: str) -> Iterator[tuple[int, int]]:
+    """Give where a text has the beginning of a secret: most of it, or what stands before the mark of a cut."""
+    head = secret[:_SHORTEST]
+    at = text.find(head)
+    while at >= 0:
+        alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(secret, text[at:], strict=False)))
+        end = at + alike
+        if 4 * alike >= 3 * len(secret) or end == len(text) or text.startswith(_CUTS, end):
+            yield at, end
+        at = text.find(head, end - _SHORTEST + 1)
 
 
 def _shortened(text: str) -> str:

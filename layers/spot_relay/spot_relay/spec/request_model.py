@@ -10,6 +10,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
+from spot_relay.domain.redaction import SECRET_MEMBERS
 from spot_relay.spec.problem import InvalidSpecError, Problems, child, shown, shown_key
 from spot_relay.spec.suggestion import nearest, sdk_place, squeezed
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     from botocore.model import StructureShape
 
-# The values of these may be secrets: no message shows them.
-_SECRET_MEMBERS = frozenset({"Environment", "HyperParameters"})
 _FEW = 8
 _INTEGER_LIMITS = {"integer": 2**31 - 1, "long": 2**63 - 1}
 
@@ -113,7 +112,7 @@ class _Walk:
             if key in skip:
                 continue
             if key in members:
-                self.value(item, members[key], child(path, key), secret=key in _SECRET_MEMBERS)
+                self.value(item, members[key], child(path, key), secret=key in SECRET_MEMBERS)
             else:
                 self._unknown(key, members, path)
         for name in shape.metadata.get("required", ()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
+from urllib.parse import unquote
 
 from spot_relay.spec.allowed import fits, image_fits, is_image
 from spot_relay.spec.problem import Problems, child, shown
@@ -18,6 +19,10 @@ MAX_WAIT_WITHOUT_CHECKPOINTS_SECONDS = 3_600
 MAX_TAGS = 50 - 3
 _MAX_S3_URI = 1024
 _RESERVED_TAG_PREFIXES = ("spot-relay:", "aws:")
+# Names that S3 gives to ways into other buckets, or to buckets of another kind.
+_BUCKET_ALIASES = ("-s3alias", "--ol-s3", "--x-s3", "--xa-s3", ".mrap")
+_NO_BUCKET = re.compile(r"\.\.|\.-|-\.")
+_LONGEST_NAME = 255
 _CHECKPOINT_URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.*)", re.ASCII | re.DOTALL)
 _ECR_IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/([a-z0-9-]+)(?:[:@].*)?", re.ASCII)
 _ROLE_ACCOUNT = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):", re.ASCII)
@@ -134,7 +139,8 @@ def _check_evaluators(job: Mapping[str, Any], path: str, rules: Rules, problems:
 
 
 def _check_image(name: Any, path: str, rules: Rules, problems: Problems) -> None:
-    if not isinstance(name, str):
+    # A name that is too long is told by the check against the model.
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
         return
     if not path.endswith("AlgorithmName") and not is_image(name):
         problems.add(path, f"Found {shown(name)}, which is no image's name: write registry/repository:tag.")
@@ -222,9 +228,13 @@ def _check_checkpoint(job: Mapping[str, Any], path: str, rules: Rules, problems:
         message = f"Found {shown(uri)}: write s3://bucket/prefix/ with a prefix that belongs to this run alone."
         problems.add(path, message)
         return
-    if {".", ".."} & set(match[2].split("/")):
-        # To S3 they are names like any other; not to every program that makes a path or an address of them.
+    # To S3 what follows are names like any other; not to every program that makes a path or an address of them.
+    if {".", ".."} & set(unquote(match[2]).replace("\\", "/").split("/")):
         problems.add(path, f"Found {shown(uri)}: write the prefix without the parts . and ..")
+    if not match[2].isprintable():
+        problems.add(path, f"Found {shown(uri)}: write the prefix without characters that can't be seen.")
+    if match[1].endswith(_BUCKET_ALIASES) or _NO_BUCKET.search(match[1]):
+        problems.add(path, f"Found {shown(match[1])}, which is no general purpose bucket's own name: name the bucket.")
     if len(uri) <= _MAX_S3_URI < len(_with_slash(uri)):
         problems.add(path, f"With its trailing / it has more than {_MAX_S3_URI} characters: shorten it.")
     if not fits(match[1], rules.allowed_checkpoint_buckets):
