@@ -132,8 +132,9 @@ def errors(relay: Relay) -> list[dict[str, Any]]:
 
 def cause(error: dict[str, Any]) -> str:
     """Name what a function has given up on."""
-    name, code = str(error.get("exception_name")), CODE.search(error.get("exception", ""))
-    return f"{name}: {code[1]}" if name == "ClientError" and code else name
+    name, codes = str(error.get("exception_name")), CODE.findall(error.get("exception", ""))
+    # A call that failed while another's refusal was looked into stands last.
+    return f"{name}: {codes[-1]}" if name == "ClientError" and codes else name
 
 
 def tell(found: Aftermath, users: Users, took: float) -> None:

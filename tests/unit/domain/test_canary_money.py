@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from spot_relay.domain.accounting import account_of
+from spot_relay.domain.decision import decide
+from spot_relay.domain.facts import Facts
 from spot_relay.domain.job import Market, Placement
 from spot_relay.domain.launch import CANARY_MAX_RUNTIME_SECONDS
 from spot_relay.domain.money import canary_cost, pays_for_canary, spent, unaffordable
+from spot_relay.domain.observation import CanaryCreated
 from spot_relay.domain.policy import Budgets, ReturnToSpot, Rung
 from spot_relay.domain.prices import Price, PriceList
 from spot_relay.domain.refusal import Refusal
@@ -175,6 +178,10 @@ def test_the_arn_of_a_canary_is_known_from_its_creation_and_from_its_description
     canary, arn = world.run().canary, world.jobs.jobs["churn-canary-01"].arn
     assert canary is not None
     assert canary.arn == arn
+    unknown = world.run().with_canary(replace(canary, status=CanaryStatus.PLANNED, arn=None))
+    created = decide(unknown, Facts(CanaryCreated(1, "told by its creation")), NOON).run.canary
+    assert created is not None
+    assert created.arn == "told by its creation"
     world.store.runs["churn"] = world.run().with_canary(replace(canary, arn=None))
     world.passes(300)
     assert world.run().canary == canary
