@@ -18,6 +18,7 @@ from bench.load import figures, floor, plan, processes, report, tick
 from bench.load.play import BadEndError, Play
 from bench.load.units import item_bytes
 from bench.load.waiting import TooSlowError
+from bench.options import above_zero
 from simulator import embedded
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ _WIDTH: Final = 120
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__)
-    parser.add_argument("--runs", type=_positive, default=1000, help="runs submitted at once (default: %(default)s)")
-    parser.add_argument("--events", type=_positive, default=20_000, help="state changes in all (default: %(default)s)")
+    parser.add_argument("--runs", type=above_zero, default=1000, help="runs submitted at once (default: %(default)s)")
+    parser.add_argument("--events", type=above_zero, default=20_000, help="state changes in all (default: %(default)s)")
     parser.add_argument(
-        "--ended", type=_positive, default=100_000, help="ended runs beside them (default: %(default)s)"
+        "--ended", type=above_zero, default=100_000, help="ended runs beside them (default: %(default)s)"
     )
-    parser.add_argument("--open", type=_positive, default=1000, help="open runs for the tick (default: %(default)s)")
+    parser.add_argument("--open", type=above_zero, default=1000, help="open runs for the tick (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print all figures as a JSON object, and nothing else")
     parser.add_argument("--out", type=Path, default=OUT, help="where the figures go (default: %(default)s)")
     return parser.parse_args(arguments)
@@ -129,13 +130,3 @@ def _running(load: Load) -> Iterator[Stack]:
         parameters = {"PriceFile": f"s3://{plan.BUCKET}/{plan.PRICES}"}
         with embedded.running(scenario, parameters=parameters, aws="bench.load.counting") as stack:
             yield stack
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

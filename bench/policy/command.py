@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bench.options import above_zero
 from bench.policy import arms, replay, report, statistics, visible
 from bench.policy.grid import Grid, measure
 from bench.policy.traces import Reading, TraceError, read_folder
@@ -43,14 +44,14 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("traces", type=Path, metavar="folder", help="the traces: .csv and .json files, see README.md")
     parser.add_argument("--json", action="store_true", help="print all figures as a JSON list, and nothing else")
     parser.add_argument("--out", type=Path, default=OUT, help="where figures and plot go (default: %(default)s)")
-    parser.add_argument("--starts", type=_positive, default=60, help="random starts a trace (default: %(default)s)")
+    parser.add_argument("--starts", type=above_zero, default=60, help="random starts a trace (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="what the starts are drawn from (default: %(default)s)")
-    parser.add_argument("--nodes", type=_positive, default=1, help="nodes needed at once (default: %(default)s)")
+    parser.add_argument("--nodes", type=above_zero, default=1, help="nodes needed at once (default: %(default)s)")
     parser.add_argument(
         "--ones", choices=("available", "preempted"), help="what a 1 in a .json file means (default: available)"
     )
     parser.add_argument(
-        "--processes", type=_positive, default=os.cpu_count() or 1, help="how many at a time (default: %(default)s)"
+        "--processes", type=above_zero, default=os.cpu_count() or 1, help="how many at a time (default: %(default)s)"
     )
     return parser.parse_args(arguments)
 
@@ -99,13 +100,3 @@ def _remark(traces: Sequence[Trace], grid: Grid, narrator: Console) -> None:
                 markup=False,
                 soft_wrap=True,
             )
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

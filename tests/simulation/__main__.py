@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from bench.options import above_zero
 from tests.simulation.faults import Fault
 from tests.simulation.seeds import Tally, needed_faults, play_seeds, trace
 
@@ -28,11 +29,11 @@ _TOLD = 20
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seeds", type=_positive, default=2000, help="how many (default: %(default)s)")
+    parser.add_argument("--seeds", type=above_zero, default=2000, help="how many (default: %(default)s)")
     parser.add_argument("--first", type=int, default=0, help="the first of them (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="play this one alone, and tell what happens")
     parser.add_argument(
-        "--processes", type=_positive, default=os.cpu_count() or 1, help="how many at a time (default: %(default)s)"
+        "--processes", type=above_zero, default=os.cpu_count() or 1, help="how many at a time (default: %(default)s)"
     )
     return parser.parse_args(arguments)
 
@@ -102,12 +103,6 @@ def _tell_failure(seed: int, console: Console) -> None:
     console.print(f"\nseed {seed}: {reason}", markup=False, style="bold red")
     console.print(f"It needs: {', '.join(needed) or 'no fault at all'}.")
     console.print(f"Again: make simulate SEED={seed}")
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
 
 
 if __name__ == "__main__":
