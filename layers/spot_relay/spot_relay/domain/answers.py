@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from spot_relay.domain import measures
 from spot_relay.domain.ending import Outcome
-from spot_relay.domain.ladder import place_of
+from spot_relay.domain.ladder import placed
 from spot_relay.domain.money import unaffordable
 from spot_relay.domain.outbox import Measure, Outbox, Room
 from spot_relay.domain.redaction import without_secrets
@@ -37,11 +37,8 @@ def launched(run: Run, answer: Launched, facts: Facts, now: datetime) -> Decisio
         if attempt.outcome is Outcome.NEVER_CREATED:
             return Decision(run, Outbox(stop=attempt.job_name), "a job of a run that has given up on it is stopped")
         return Decision(run, Outbox(), "the launch is known already")
-    place = place_of(run, attempt, answer.placement or attempt.placement)
     lives = replace(
-        attempt,
-        placement=place.placement,
-        rung=place.rung,
+        placed(run, attempt, answer.placement or attempt.placement),
         status=AttemptStatus.IN_PROGRESS,
         arn=answer.arn,
         launched_at=now,

@@ -9,7 +9,7 @@ from spot_relay.domain import answers, canaries, measures, progress, requests
 from spot_relay.domain.ending import Outcome, outcome_of
 from spot_relay.domain.facts import Facts, is_due, may_be_orphan, says_net_is_due
 from spot_relay.domain.job import Absent, Job, SecondaryStatus, TrainingJobStatus
-from spot_relay.domain.ladder import place_of
+from spot_relay.domain.ladder import placed
 from spot_relay.domain.observation import (
     CanaryChanged,
     CanaryCreated,
@@ -225,11 +225,8 @@ def _absent(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision
 def _lives(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) -> Decision:
     """Take over what a describe shows of a job that goes on; repair what lost events left out."""
     missed = max(0, job.interruptions - attempt.interruptions)
-    place = place_of(run, attempt, job.placement)
     seen = replace(
-        attempt,
-        placement=place.placement,
-        rung=place.rung,
+        placed(run, attempt, job.placement),
         status=AttemptStatus.IN_PROGRESS,
         arn=job.arn,
         launched_at=attempt.launched_at or now,
@@ -277,11 +274,8 @@ def _ended(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) ->
     """Close an attempt that is described as ended, and go on by the decision table."""
     outcome = outcome_of(job) or Outcome.UNKNOWN_FAILURE
     missed = max(0, job.interruptions - attempt.interruptions)
-    place = place_of(run, attempt, job.placement)
     closed = replace(
-        attempt,
-        placement=place.placement,
-        rung=place.rung,
+        placed(run, attempt, job.placement),
         status=AttemptStatus.ENDED,
         arn=job.arn,
         launched_at=attempt.launched_at or job.created_at,

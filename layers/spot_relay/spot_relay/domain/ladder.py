@@ -65,6 +65,12 @@ def place_of(run: Run, attempt: Attempt, placement: Placement) -> Place:
     return next((place for place in (own, *listed, *moved) if _seen(place.placement) == _seen(placement)), own)
 
 
+def placed(run: Run, attempt: Attempt, placement: Placement) -> Attempt:
+    """Put an attempt where its job runs."""
+    place = place_of(run, attempt, placement)
+    return replace(attempt, placement=place.placement, rung=place.rung)
+
+
 def on_demand_places(run: Run) -> tuple[Place, ...]:
     """Give the places to go to when a run has to go on demand, the preferred first, as far as a quota may hold them.
 

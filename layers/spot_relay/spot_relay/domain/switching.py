@@ -59,7 +59,7 @@ def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
     if attempt.switch_to is not None:
         return now + min(every, CHECK_SOON)
     if attempt.placement.market is Market.ON_DEMAND:
-        sent = run.canary is not None and run.canary.number == attempt.number
+        sent = _canary_of(run, attempt) is not None
         seconds = None if sent or not _may_return(run, attempt, now) else standing.return_in(_way(run))
         return now + every if seconds is None else now + min(every, max(CLOSE_LOOK, timedelta(seconds=seconds)))
     if attempt.waiting_since is None:
@@ -127,7 +127,7 @@ def _to_spot(run: Run, attempt: Attempt, standing: Standing, facts: Facts, now: 
 
 def _send_canary(run: Run, attempt: Attempt, now: datetime) -> Steering:
     """Have a canary wait for spot capacity beside the attempt; one that was refused is tried again."""
-    known = run.canary if run.canary is not None and run.canary.number == attempt.number else None
+    known = _canary_of(run, attempt)
     if known is not None and known.status is not CanaryStatus.PLANNED:
         return Steering(run)
     place = spot_place(run)
@@ -171,8 +171,13 @@ def _may_return(run: Run, attempt: Attempt, now: datetime) -> bool:
     place = spot_place(run)
     if place is None or unaffordable(run, place.placement, now) is not None:
         return False
-    sends = _way(run) is ReturnToSpot.CANARY and (run.canary is None or run.canary.number != attempt.number)
+    sends = _way(run) is ReturnToSpot.CANARY and _canary_of(run, attempt) is None
     return not sends or pays_for_canary(run, place.placement, now)
+
+
+def _canary_of(run: Run, attempt: Attempt) -> Canary | None:
+    """Give the canary that was planned beside an attempt."""
+    return run.canary if run.canary is not None and run.canary.number == attempt.number else None
 
 
 def _way(run: Run) -> ReturnToSpot:
