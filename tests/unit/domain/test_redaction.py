@@ -208,3 +208,34 @@ def test_the_longest_texts_of_the_worst_values_are_searched_in_a_moment() -> Non
     assert "aaaaaaaa" not in without_secrets("a" * 1024, given)
     without_secrets("ab" * 512, {"Environment": {f"k{number}": "ab" * 200 + "b" * number for number in range(100)}})
     assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("given", "printed"),
+    [
+        ("--token=first=second-part", "first=second-part"),
+        ("https://hooks.example/services/T00/open-42", "/services/T00/open-42"),
+        ("postgresql://me:sesame:open-42@db/prod", "sesame:open-42"),
+        ("postgresql://me:sesame@open-42@db/prod", "sesame@open-42"),
+        (json.dumps({"key": 3.141592653589793}), "3.141592653589793"),
+        ("ab" * 5 + "X" + "cd" * 5, "ab" + "ab" * 5 + "X" + "cd" * 5 + "cd"),
+        (LONG, f"{LONG[:40]}..., {LONG[:40]}..."),
+    ],
+)
+def test_what_is_taken_out_of_a_value_is_hidden_whole_and_each_time(given: str, printed: str) -> None:
+    text = without_secrets(f"found {printed} there", job(given))
+    assert text in {"found [hidden] there", "found ab[hidden]cd there", "found [hidden]..., [hidden]... there"}
+
+
+def test_the_value_of_a_setting_that_is_no_option_is_told_alone() -> None:
+    assert without_secrets("runs distributed today", job("mode=distributed")) == "runs distributed today"
+
+
+def test_three_quarters_of_a_value_are_hidden_and_less_is_told() -> None:
+    given = job("sesame-open-4242")
+    assert without_secrets("it is sesame-open-, they say", given) == "it is [hidden], they say"
+    assert without_secrets("it is sesame-open, they say", given) == "it is sesame-open, they say"
+
+
+def test_a_value_with_half_a_character_is_hidden() -> None:
+    assert without_secrets(f"found {SECRET}\ud800 there", job(f"{SECRET}\ud800")) == "found [hidden] there"
