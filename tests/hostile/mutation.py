@@ -60,8 +60,8 @@ def mutated(document: Any, choices: Choices) -> str:
     box = [copy.deepcopy(document)]
     raws: list[str] = []
     for _ in range(choices.below(4)):
-        places = list(_places(box))
-        choices.of(CHANGES)(choices.of(places), places, choices, raws)
+        found = list(places(box))
+        choices.of(CHANGES)(choices.of(found), found, choices, raws)
     try:
         text = json.dumps(box[0], ensure_ascii=choices.below(2) == 0)
     except (ValueError, RecursionError):
@@ -93,11 +93,12 @@ def encoded(text: str, choices: Choices) -> bytes:
             return data
 
 
-def _places(value: Any) -> Iterator[Place]:
+def places(value: Any) -> Iterator[Place]:
+    """Give every place within a value, the outer ones first."""
     held = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in list(held):
         yield Place(value, key)
-        yield from _places(inner)
+        yield from places(inner)
 
 
 def _replace(place: Place, _: list[Place], choices: Choices, __: list[str]) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.hostile import seeds
 from tests.hostile.functions import MemorySpecFiles
 from tests.hostile.handlers import Api, Observe, Submit, batch, bodies, failed
-from tests.hostile.mutation import Choices
+from tests.hostile.mutation import Choices, places
 from tests.hostile.requests import request
 from tests.hostile.values import SECRET, TEXTS
 from tests.unit.spec.documents import CALM
@@ -82,6 +82,24 @@ def test_of_an_upload_that_is_no_spec_the_log_tells_the_key_and_nothing_else_of_
     assert failed(submit.hand(batch([text]))) == set()
     submit.check_log()
     assert [json.loads(line)["key"] for line in submit.log.lines] == [key]
+
+
+@pytest.mark.parametrize("name", ["observe", "submit"])
+def test_of_a_message_only_names_and_times_are_told_in_the_log_whatever_stands_elsewhere(
+    observe: Observe, submit: Submit, name: str
+) -> None:
+    function = {"observe": observe, "submit": submit}[name]
+    told = set()
+    for box in ([json.loads(json.dumps(one))] for one in seeds.messages()):
+        for place in list(places(box)):
+            before = place.value
+            place.put(SECRET)
+            function.begin()
+            function.hand(batch([json.dumps(box[0])]))
+            told |= {place.key} if SECRET in "".join(function.log.lines) else set()
+            place.put(before)
+    names = {"observe": {"source", "detail-type", "run_id", "LastModifiedTime"}, "submit": {"source", "key"}}
+    assert told == names[name]
 
 
 def test_a_spec_that_is_posted_again_after_many_bad_requests_is_the_same_run(api: Api) -> None:
