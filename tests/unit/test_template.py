@@ -222,12 +222,21 @@ def test_items_are_updated_only_if_they_count_attempts() -> None:
     ]
 
 
-def test_whoever_keeps_runs_writes_neither_prices_nor_slots() -> None:
-    (keeping,) = [entry for name, entry in statements() if (name, entry.get("Sid")) == ("AdvancePolicy", "KeepRuns")]
-    assert keeping["Condition"] == {
-        "ForAllValues:StringNotLike": {"dynamodb:LeadingKeys": ["prices#*", "slots#*"]},
-        **NAMES_AN_ITEM,
-    }
+@pytest.mark.parametrize(
+    ("owner", "sid", "actions", "kept_from"),
+    [
+        ("OpenPolicy", "ReadRunsPrefixesAndPrices", ["GetItem"], ["slots#*"]),
+        ("OpenPolicy", "KeepRunsAndPrefixes", ["PutItem", "ConditionCheckItem"], ["prices#*", "slots#*"]),
+        ("ObserveRole", "KeepRuns", ["GetItem", "PutItem"], ["checkpoints#*", "prices#*", "slots#*"]),
+    ],
+)
+def test_whoever_keeps_runs_is_kept_from_what_else_lies_in_their_table_and_is_not_needed(
+    owner: str, sid: str, actions: list[str], kept_from: list[str]
+) -> None:
+    (keeping,) = [entry for name, entry in statements() if (name, entry.get("Sid")) == (owner, sid)]
+    assert as_list(keeping["Action"]) == [f"dynamodb:{action}" for action in actions]
+    (condition,) = keeping["Condition"]["ForAllValues:StringNotLike"].items()
+    assert (condition[0], as_list(condition[1])) == ("dynamodb:LeadingKeys", kept_from)
 
 
 def test_no_condition_holds_for_want_of_a_key() -> None:
@@ -249,9 +258,9 @@ def test_whoever_advances_runs_finds_those_that_wait_and_may_wake_them() -> None
     ]
     for name in ("Submit", "ApiFunction", "Observe"):
         function = RESOURCES[name]["Properties"]
-        assert {"Ref": "AdvancePolicy"} in RESOURCES[function["Role"]["Fn::GetAtt"][0]]["Properties"][
-            "ManagedPolicyArns"
-        ]
+        policies = RESOURCES[function["Role"]["Fn::GetAtt"][0]]["Properties"]["ManagedPolicyArns"]
+        assert {"Ref": "AdvancePolicy"} in policies
+        assert ({"Ref": "OpenPolicy"} in policies) is (name != "Observe")
         variables = function["Environment"]["Variables"]
         assert variables["OBSERVE_QUEUE_URL"] == {"Ref": "ObserveQueue"}
         assert variables["ATTEMPT_LIMITS"] == {"Ref": "AttemptLimits"}

@@ -68,8 +68,8 @@ class DynamoDBRunStore:
 
     def load(self, run_id: str) -> Run | None:
         """Read a run, consistently; None if there is none, NewerSchemaError if a newer release has stored it."""
-        # DynamoDB answers a key that is too long with an error.
-        if len(run_id.encode()) > _MAX_KEY_BYTES:
+        # DynamoDB answers a key that is too long with an error, and IAM one of what lies beside the runs.
+        if len(run_id.encode()) > _MAX_KEY_BYTES or "#" in run_id:
             return None
         answer = self.client.get_item(
             TableName=self.table,
@@ -77,9 +77,8 @@ class DynamoDBRunStore:
             ConsistentRead=True,
             ProjectionExpression="document, schema_version",
         )
-        item = answer.get("Item", {})
-        # What else lies in the table is no run, although it may have a schema version, too.
-        return _read(run_id, item) if "document" in item else None
+        item = answer.get("Item")
+        return None if item is None else _read(run_id, item)
 
     def save(self, run: Run) -> Run:
         """Store a run on condition that its version is unchanged, and give it with the next; else ConflictError."""
