@@ -76,9 +76,8 @@ class MemoryRunStore:
         due = [(run.due_at, run.id) for run in self.runs.values() if run.due_at is not None and run.due_at <= now]
         return [run_id for _, run_id in sorted(due)]
 
-    def oldest_waiting(self, pool: Pool) -> Waiting | None:
-        waiting = (Waiting(run.created_at, run.id) for run in self.runs.values() if run.waits_for == pool)
-        return min(waiting, default=None)
+    def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
+        return oldest_of(self.runs.values(), pools)
 
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None
@@ -91,6 +90,16 @@ class MemoryRunStore:
         ]
         page = found[:limit]
         return [_summary(run) for _, run in page], page[-1][0] if len(found) > limit else None
+
+
+def oldest_of(runs: Iterable[Run], pools: tuple[Pool, ...]) -> dict[Pool, Waiting]:
+    """Give the oldest of some runs that waits for room in each of these pools, where one does."""
+    found: dict[Pool, Waiting] = {}
+    for run in runs:
+        if run.waits_for is not None and run.waits_for in pools:
+            place = Waiting(run.created_at, run.id)
+            found[run.waits_for] = min(place, found.get(run.waits_for, place))
+    return found
 
 
 def _stamp(moment: datetime) -> str:

@@ -109,6 +109,7 @@ READS = frozenset(
     {
         "dynamodb.GetItem",
         "dynamodb.Query",
+        "dynamodb.Scan",
         "s3.GetObject",
         "s3.ListObjectsV2",
         "sagemaker.DescribeTrainingJob",

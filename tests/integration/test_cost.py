@@ -12,6 +12,8 @@ import boto3
 
 from spot_relay import bootstrap
 from spot_relay.adapters.runs import DynamoDBRunStore
+from spot_relay.domain.job import Market, Placement
+from spot_relay.domain.policy import Policy, Rung
 from spot_relay.domain.run import RunStatus
 from tests.integration.runs import a_run
 from tests.integration.scenes import Reaper, stored
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from tests.integration.stack import Stack
 
 MOST_CALLS_A_RELAUNCH = 8
+SPOT = Placement("ml.m5.xlarge", 1, Market.SPOT)
+ON_DEMAND = Placement("ml.m5.xlarge", 1, Market.ON_DEMAND)
 LONG = {"train_seconds": 90_000}
 INTERRUPTED = {"interruptions": [{"after_training_seconds": 886, "capacity_returns_after": None}]}
 EVENT = document("tick/every-minute")
@@ -51,9 +55,10 @@ def the_wait_expires(stack: Stack) -> None:
     stack.clock.passes(7205)
 
 
-def capacity_fails(stack: Stack) -> None:
+def capacity_fails(stack: Stack, policy: Policy | None = None) -> None:
     reason = body_of("observe/capacity-error")["detail"]["FailureReason"]
-    stored(stack, {"fail": {"reason": reason, "phase": "Pending"}, "capacity": {"after": 60}})
+    rule = {"fail": {"reason": reason, "phase": "Pending"}, "capacity": {"after": 60}}
+    stored(stack, rule, policy=policy or Policy(), attempt={"placement": SPOT})
     stack.clock.passes(100)
 
 
@@ -61,6 +66,14 @@ def test_an_expired_wait_with_its_relaunch_costs_at_most_eight_calls(stack: Stac
     the_wait_expires(stack)
     made = calls(stack, "observe", document("observe/max-wait-expired"))
     assert [attempt.job_name for attempt in stack.run().attempts] == ["churn-relay-01", "churn-relay-02"]
+    assert made.count("sagemaker.CreateTrainingJob") == 1
+    assert len(made) <= MOST_CALLS_A_RELAUNCH
+
+
+def test_a_relaunch_in_another_pool_costs_at_most_eight_calls_too(stack: Stack) -> None:
+    capacity_fails(stack, Policy(ladder=(Rung(SPOT), Rung(ON_DEMAND))))
+    made = calls(stack, "observe", document("observe/capacity-error"))
+    assert [attempt.placement for attempt in stack.run().attempts] == [SPOT, ON_DEMAND]
     assert made.count("sagemaker.CreateTrainingJob") == 1
     assert len(made) <= MOST_CALLS_A_RELAUNCH
 

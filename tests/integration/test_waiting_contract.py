@@ -42,20 +42,20 @@ POOL = Pool("ml.m5.xlarge", Market.SPOT)
 def test_the_oldest_run_that_waits_for_room_is_found_whenever_it_began_to_wait(store: RunStore) -> None:
     for name, seconds in {"b": 1, "a": 60, "oldest": -1, "c": 0}.items():
         store.create(waiting(a_run(name, NOON + seconds * SECOND)))
-    assert store.oldest_waiting(POOL) == Waiting(NOON - SECOND, "oldest")
+    assert store.oldest_waiting(POOL) == {POOL: Waiting(NOON - SECOND, "oldest")}
 
 
 def test_of_runs_of_one_age_that_wait_for_room_the_first_by_name_is_the_oldest(store: RunStore) -> None:
     moment = NOON + timedelta(microseconds=1)
     for name in ("b", "a-2", "a"):
         store.create(waiting(a_run(name, moment)))
-    assert store.oldest_waiting(POOL) == Waiting(moment, "a")
+    assert store.oldest_waiting(POOL) == {POOL: Waiting(moment, "a")}
 
 
 def test_where_no_run_waits_for_room_there_is_no_oldest(store: RunStore) -> None:
-    assert store.oldest_waiting(POOL) is None
+    assert store.oldest_waiting(POOL) == {}
     store.create(a_run("churn", NOON))
-    assert store.oldest_waiting(POOL) is None
+    assert store.oldest_waiting(POOL) == {}
 
 
 @pytest.mark.parametrize("other", [Pool("ml.m5.xlarge", Market.ON_DEMAND), Pool("ml.m5.4xlarge", Market.SPOT)])
@@ -63,8 +63,11 @@ def test_a_run_waits_for_room_in_its_own_pool_alone(store: RunStore, other: Pool
     store.create(waiting(a_run("churn", NOON)))
     elsewhere = Placement(other.instance_type, 1, other.market)
     store.create(waiting(a_run("elsewhere", NOON - SECOND), placement=elsewhere))
-    assert store.oldest_waiting(POOL) == Waiting(NOON, "churn")
-    assert store.oldest_waiting(other) == Waiting(NOON - SECOND, "elsewhere")
+    assert store.oldest_waiting(POOL) == {POOL: Waiting(NOON, "churn")}
+    assert store.oldest_waiting(other) == {other: Waiting(NOON - SECOND, "elsewhere")}
+    both = {POOL: Waiting(NOON, "churn"), other: Waiting(NOON - SECOND, "elsewhere")}
+    assert store.oldest_waiting(POOL, other) == both
+    assert store.oldest_waiting(Pool("ml.p3.2xlarge", Market.SPOT), other) == {other: both[other]}
 
 
 def launched(run: Run) -> Run:
@@ -88,7 +91,7 @@ def test_a_run_that_waits_for_that_room_no_more_makes_way_for_the_next(
     oldest = store.create(waiting(a_run("oldest", NOON)))
     store.create(waiting(a_run("next", NOON + SECOND)))
     store.save(settled(oldest))
-    assert store.oldest_waiting(POOL) == Waiting(NOON + SECOND, "next")
+    assert store.oldest_waiting(POOL) == {POOL: Waiting(NOON + SECOND, "next")}
 
 
 def test_a_run_that_has_to_wait_again_has_its_old_place(store: RunStore) -> None:
@@ -97,12 +100,22 @@ def test_a_run_that_has_to_wait_again_has_its_old_place(store: RunStore) -> None
     oldest = store.save(launched(oldest))
     second = replace(oldest.current, number=2, status=AttemptStatus.PLANNED)
     store.save(oldest.with_attempt(second))
-    assert store.oldest_waiting(POOL) == Waiting(NOON, "oldest")
+    assert store.oldest_waiting(POOL) == {POOL: Waiting(NOON, "oldest")}
+
+
+def test_the_index_is_asked_once_for_however_many_pools(table: DynamoDBRunStore) -> None:
+    for number in range(60):
+        table.create(waiting(a_run(f"run-{number:02}", NOON + number * SECOND)))
+    asked: list[str] = []
+    table.client.meta.events.register("before-call.dynamodb", lambda model, **_: asked.append(model.name))
+    pools = [Pool(f"ml.p3.{size}xlarge", market) for size in (2, 8) for market in Market]
+    assert table.oldest_waiting(*pools, POOL) == {POOL: Waiting(NOON, "run-00")}
+    assert asked == ["Scan", "GetItem"]
 
 
 @dataclass
 class LaggingIndex:
-    """A client for which the index of waiting runs stays as it was."""
+    """A client for which the index of waiting runs stays as it was, in order for a query and in none for a scan."""
 
     client: Any
     pages: list[dict[str, Any]]
@@ -111,15 +124,17 @@ class LaggingIndex:
         return getattr(self.client, name)
 
     def get_paginator(self, operation: str) -> LaggingIndex:
-        assert operation == "query"
-        return self
+        return self if operation == "query" else replace(self, pages=self.pages[::-1])
 
     def paginate(self, **query: Any) -> list[dict[str, Any]]:
         assert query["IndexName"] == "waiting"
         return self.pages
 
 
-def test_a_run_that_the_index_still_shows_but_that_waits_no_more_is_not_found(table: DynamoDBRunStore) -> None:
+@pytest.mark.parametrize("others", [(), (Pool("ml.m5.xlarge", Market.ON_DEMAND),)], ids=["one-pool", "two-pools"])
+def test_a_run_that_the_index_still_shows_but_that_waits_no_more_is_not_found(
+    table: DynamoDBRunStore, others: tuple[Pool, ...]
+) -> None:
     oldest = table.create(waiting(a_run("oldest", NOON)))
     second = table.create(waiting(a_run("second", NOON + SECOND)))
     table.create(waiting(a_run("third", NOON + 2 * SECOND)))
@@ -128,7 +143,7 @@ def test_a_run_that_the_index_still_shows_but_that_waits_no_more_is_not_found(ta
     client: Any = LaggingIndex(table.client, [{"Items": items[:2]}, {"Items": items[2:]}])
     table.save(launched(oldest))
     table.save(waiting(second, placement=replace(second.current.placement, market=Market.ON_DEMAND)))
-    assert replace(table, client=client).oldest_waiting(POOL) == Waiting(NOON + 2 * SECOND, "third")
+    assert replace(table, client=client).oldest_waiting(POOL, *others) == {POOL: Waiting(NOON + 2 * SECOND, "third")}
 
 
 def test_a_run_that_waits_as_a_newer_release_has_stored_it_keeps_nobody_waiting(table: DynamoDBRunStore) -> None:
@@ -140,7 +155,7 @@ def test_a_run_that_waits_as_a_newer_release_has_stored_it_keeps_nobody_waiting(
         UpdateExpression="SET schema_version = :newer",
         ExpressionAttributeValues={":newer": {"N": str(SCHEMA_VERSION + 1)}},
     )
-    assert table.oldest_waiting(POOL) == Waiting(NOON + SECOND, "next")
+    assert table.oldest_waiting(POOL) == {POOL: Waiting(NOON + SECOND, "next")}
 
 
 def test_the_index_of_waiting_runs_holds_no_other(table: DynamoDBRunStore) -> None:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from simulator.described import moment
 from spot_relay.domain.job import Checkpoint
-from spot_relay.domain.run import Waiting
 from spot_relay.ports import ConflictError
-from tests.fakes import MemoryCheckpoints, MemoryRunStore
+from tests.fakes import MemoryCheckpoints, MemoryRunStore, oldest_of
 from tests.simulation.faults import Fault
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from spot_relay.domain.job import Pool
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run import Run, Waiting
     from tests.simulation.faults import Dice
     from tests.simulation.timeline import Timeline
 
@@ -95,13 +94,13 @@ class RunStore(MemoryRunStore):
         due = [(run.due_at, run.id) for run in listed if run.due_at is not None and run.due_at <= now]
         return [run_id for _, run_id in sorted(due)]
 
-    def oldest_waiting(self, pool: Pool) -> Waiting | None:
-        """Give the oldest run that waits for room; one that has begun to wait just now may be missed."""
-        waiting = [run for run in self.runs.values() if run.waits_for == pool]
+    def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
+        """Give the oldest runs that wait for room; one that has begun to wait just now may be missed."""
+        waiting = [run for run in self.runs.values() if run.waits_for in pools]
         if waiting and self.dice.strikes(Fault.STALE_INDEX):
-            known = {run.id for run in self._indexed() if run.waits_for == pool}
-            waiting = [run for run in waiting if run.id in known]
-        return min((Waiting(run.created_at, run.id) for run in waiting), default=None)
+            known = {(run.id, run.waits_for) for run in self._indexed()}
+            waiting = [run for run in waiting if (run.id, run.waits_for) in known]
+        return oldest_of(waiting, pools)
 
     def next_due(self) -> datetime | None:
         """Say when the tick next finds a run."""

@@ -94,8 +94,8 @@ class CrowdStore(MemoryRunStore):
     def save(self, run: Run) -> Run:
         return self._indexed(super().save(run))
 
-    def oldest_waiting(self, pool: Pool) -> Waiting | None:
-        return next(iter(self.queues.get(pool, [])), None)
+    def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
+        return {pool: self.queues[pool][0] for pool in pools if self.queues.get(pool)}
 
     def _indexed(self, run: Run) -> Run:
         place, before, after = Waiting(run.created_at, run.id), self.waits.get(run.id), run.waits_for

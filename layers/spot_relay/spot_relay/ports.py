@@ -70,8 +70,8 @@ class RunStore(Protocol):
         """Give the ids of the runs whose `due_at` has come, the longest due first. May lag a little behind."""
         ...
 
-    def oldest_waiting(self, pool: Pool) -> Waiting | None:
-        """Give the oldest run that waits for room in a pool, by its creation, or None.
+    def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
+        """Give the oldest run that waits for room in each of these pools, by its creation, where one does.
 
         May miss one that has begun to wait just now, but gives none that waits no more.
         """

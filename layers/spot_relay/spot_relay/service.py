@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.acceptance import Objection, accept, most_instances, objections, sharded_channels
@@ -269,20 +268,24 @@ class Service:
         for room in owed.freed:
             if room.holder is not None:
                 self.slots.give_back(room.pool.instance_type, room.holder)
-        oldest = cache(self.store.oldest_waiting)
-        if owed.launch is not None and (attempt := run.attempt(owed.launch)):
-            answers += (self._launch(run, attempt, oldest(attempt.placement.pool)),)
-        if owed.canary is not None and run.canary is not None and run.canary.number == owed.canary:
-            answers += (self._send_canary(run, run.canary, oldest(run.canary.placement.pool)),)
+        launch = None if owed.launch is None else run.attempt(owed.launch)
+        canary = run.canary if run.canary is not None and run.canary.number == owed.canary else None
+        served = dict.fromkeys(pool for room in owed.freed for pool in self._served_by(room))
+        pools = dict.fromkeys((*(job.placement.pool for job in (launch, canary) if job is not None), *served))
+        oldest = self.store.oldest_waiting(*pools) if pools else {}
+        if launch is not None:
+            answers += (self._launch(run, launch, oldest.get(launch.placement.pool)),)
+        if canary is not None:
+            answers += (self._send_canary(run, canary, oldest.get(canary.placement.pool)),)
         if owed.stop is not None:
             self.jobs.stop(owed.stop)
-        for canary in (canary for canary in run.canaries if canary.job_name == owed.stop_canary):
+        for given_up in (canary for canary in run.canaries if canary.job_name == owed.stop_canary):
             # Another's job may have the name of one whose creation was never answered.
-            if canary.arn or isinstance(self.jobs.find_canary(run, canary), Job):
-                self.jobs.stop(canary.job_name)
+            if given_up.arn or isinstance(self.jobs.find_canary(run, given_up), Job):
+                self.jobs.stop(given_up.job_name)
         # Later than the launch: where this run is the older one, it has taken the room itself.
-        for pool in dict.fromkeys(pool for room in owed.freed for pool in self._served_by(room)):
-            if (waiting := oldest(pool)) is not None:
+        for pool in served:
+            if (waiting := oldest.get(pool)) is not None:
                 self.wakeups.wake(waiting.run_id)
         return answers
 

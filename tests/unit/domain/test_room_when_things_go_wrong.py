@@ -14,7 +14,7 @@ from spot_relay.domain.observation import Due, JobChanged, RoomFreed
 from spot_relay.domain.policy import Deadline, Policy, ReturnToSpot
 from spot_relay.domain.refusal import Refusal
 from spot_relay.domain.run import RunStatus
-from tests.fakes import NOON, MemoryRunStore
+from tests.fakes import NOON, MemoryRunStore, oldest_of
 from tests.unit.crowds import M5, SPOT, Crowd
 from tests.unit.domain.test_crash import Grim, KilledError, guarded
 from tests.unit.worlds import World
@@ -90,9 +90,8 @@ class LateStore(MemoryRunStore):
             self.meddlers.pop(0)()
         return super().save(run)
 
-    def oldest_waiting(self, pool: Pool) -> Waiting | None:
-        seen = {name: run for name, run in self.runs.items() if name not in self.unseen}
-        return MemoryRunStore(seen).oldest_waiting(pool)
+    def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
+        return oldest_of((run for name, run in self.runs.items() if name not in self.unseen), pools)
 
 
 @SHORTAGES
