@@ -271,7 +271,8 @@ class Service:
         launch = None if owed.launch is None else run.attempt(owed.launch)
         canary = run.canary if run.canary is not None and run.canary.number == owed.canary else None
         served = dict.fromkeys(pool for room in owed.freed for pool in self._served_by(room))
-        pools = dict.fromkeys((*(job.placement.pool for job in (launch, canary) if job is not None), *served))
+        wanted = (job.placement.pool for job in (launch, canary) if job is not None)
+        pools = dict.fromkeys((*wanted, *served))
         oldest = self.store.oldest_waiting(*pools) if pools else {}
         if launch is not None:
             answers += (self._launch(run, launch, oldest.get(launch.placement.pool)),)
