@@ -15,7 +15,7 @@ from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.job import Market, Placement
 from spot_relay.domain.policy import Policy, Rung
 from spot_relay.domain.run import RunStatus
-from tests.integration.runs import a_run
+from tests.integration.runs import a_run, waiting
 from tests.integration.scenes import Reaper, stored
 from tests.integration.servers import SERVICES
 from tests.integration.stack import TABLE, Context, body_of, document, messages
@@ -76,6 +76,18 @@ def test_a_relaunch_in_another_pool_costs_at_most_eight_calls_too(stack: Stack) 
     assert [attempt.placement for attempt in stack.run().attempts] == [SPOT, ON_DEMAND]
     assert made.count("sagemaker.CreateTrainingJob") == 1
     assert len(made) <= MOST_CALLS_A_RELAUNCH
+
+
+def test_runs_that_wait_cost_a_relaunch_one_call_where_it_goes_and_two_where_it_leaves(stack: Stack) -> None:
+    capacity_fails(stack, Policy(ladder=(Rung(SPOT), Rung(ON_DEMAND))))
+    stack.make_queue()
+    store = DynamoDBRunStore(stack.client("dynamodb"), TABLE)
+    for name, placement in {"for-spot": SPOT, "for-on-demand": ON_DEMAND}.items():
+        store.create(waiting(a_run(name, stack.clock()), placement=placement))
+    made = calls(stack, "observe", document("observe/capacity-error"))
+    assert len(stack.run().attempts) == 2
+    assert [json.loads(body)["detail"]["run_id"] for body in stack.queued()] == ["for-spot"]
+    assert len(made) <= MOST_CALLS_A_RELAUNCH + 1 + 2
 
 
 def test_a_failure_costs_at_most_eight_calls_and_its_relaunch_after_the_backoff_as_many(stack: Stack) -> None:

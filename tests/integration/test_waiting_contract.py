@@ -37,6 +37,7 @@ def store(request: pytest.FixtureRequest) -> RunStore:
 
 
 POOL = Pool("ml.m5.xlarge", Market.SPOT)
+OTHERS = [(), (Pool("ml.m5.xlarge", Market.ON_DEMAND),)]
 
 
 def test_the_oldest_run_that_waits_for_room_is_found_whenever_it_began_to_wait(store: RunStore) -> None:
@@ -104,18 +105,48 @@ def test_a_run_that_has_to_wait_again_has_its_old_place(store: RunStore) -> None
 
 
 def test_the_index_is_asked_once_for_however_many_pools(table: DynamoDBRunStore) -> None:
-    for number in range(60):
+    on_demand = Placement(POOL.instance_type, 1, Market.ON_DEMAND)
+    for number in range(30):
+        table.create(waiting(a_run(f"before-{number:02}", NOON - SECOND), placement=on_demand))
+    table.create(waiting(a_run("churn", NOON)))
+    pools = [Pool(f"ml.p3.{size}xlarge", market) for size in (2, 8) for market in Market]
+    asked = calls_of(table)
+    oldest = {POOL: Waiting(NOON, "churn"), on_demand.pool: Waiting(NOON - SECOND, "before-00")}
+    assert table.oldest_waiting(*pools, POOL, on_demand.pool) == oldest
+    assert asked == ["Scan", "GetItem", "GetItem"]
+
+
+@pytest.mark.parametrize("others", OTHERS, ids=["one-pool", "two-pools"])
+def test_of_runs_that_the_index_still_shows_so_many_are_looked_up_and_no_more(
+    table: DynamoDBRunStore, others: tuple[Pool, ...]
+) -> None:
+    for number in range(30):
         table.create(waiting(a_run(f"run-{number:02}", NOON + number * SECOND)))
+    pages = [{"Items": [item]} for item in shown(table)]
+    for run_id in [f"run-{number:02}" for number in range(25)]:
+        table.save(launched(table.load(run_id)))  # type: ignore[arg-type]
+    client: Any = LaggingIndex(table.client, pages)
+    asked = calls_of(table)
+    assert replace(table, client=client).oldest_waiting(POOL, *others) == {}
+    assert asked == ["GetItem"] * 20
+
+
+def calls_of(table: DynamoDBRunStore) -> list[str]:
+    """Give a list to which each call to DynamoDB is added."""
     asked: list[str] = []
     table.client.meta.events.register("before-call.dynamodb", lambda model, **_: asked.append(model.name))
-    pools = [Pool(f"ml.p3.{size}xlarge", market) for size in (2, 8) for market in Market]
-    assert table.oldest_waiting(*pools, POOL) == {POOL: Waiting(NOON, "run-00")}
-    assert asked == ["Scan", "GetItem"]
+    return asked
+
+
+def shown(table: DynamoDBRunStore) -> list[dict[str, Any]]:
+    """Give what the index shows, the oldest run first."""
+    items: list[Any] = table.client.scan(TableName=TABLE, IndexName="waiting")["Items"]
+    return sorted(items, key=lambda item: item["waits_since"]["S"])
 
 
 @dataclass
 class LaggingIndex:
-    """A client for which the index of waiting runs stays as it was, in order for a query and in none for a scan."""
+    """A client for which the index of waiting runs stays as it was: the newest first for a scan, which has no order."""
 
     client: Any
     pages: list[dict[str, Any]]
@@ -128,19 +159,18 @@ class LaggingIndex:
 
     def paginate(self, **query: Any) -> list[dict[str, Any]]:
         assert query["IndexName"] == "waiting"
-        return self.pages
+        return self.pages[: query.get("PaginationConfig", {}).get("MaxItems")]
 
 
-@pytest.mark.parametrize("others", [(), (Pool("ml.m5.xlarge", Market.ON_DEMAND),)], ids=["one-pool", "two-pools"])
+@pytest.mark.parametrize("others", OTHERS, ids=["one-pool", "two-pools"])
 def test_a_run_that_the_index_still_shows_but_that_waits_no_more_is_not_found(
     table: DynamoDBRunStore, others: tuple[Pool, ...]
 ) -> None:
     oldest = table.create(waiting(a_run("oldest", NOON)))
     second = table.create(waiting(a_run("second", NOON + SECOND)))
-    table.create(waiting(a_run("third", NOON + 2 * SECOND)))
-    items = table.client.scan(TableName=TABLE, IndexName="waiting")["Items"]
-    items.sort(key=lambda item: item["waits_since"]["S"])
-    client: Any = LaggingIndex(table.client, [{"Items": items[:2]}, {"Items": items[2:]}])
+    for name, seconds in {"third": 2, "fourth": 3}.items():
+        table.create(waiting(a_run(name, NOON + seconds * SECOND)))
+    client: Any = LaggingIndex(table.client, [{"Items": [item]} for item in shown(table)])
     table.save(launched(oldest))
     table.save(waiting(second, placement=replace(second.current.placement, market=Market.ON_DEMAND)))
     assert replace(table, client=client).oldest_waiting(POOL, *others) == {POOL: Waiting(NOON + 2 * SECOND, "third")}

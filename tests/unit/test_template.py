@@ -176,7 +176,7 @@ def test_training_jobs_are_touched_only_if_their_name_is_an_attempts_or_a_canary
 def test_the_tick_can_neither_read_runs_nor_change_them() -> None:
     granted = {action for name, entry in statements() if name == "TickRole" for action in as_list(entry["Action"])}
     assert granted == {"logs:CreateLogStream", "logs:PutLogEvents", "dynamodb:Query", "sqs:SendMessage"}
-    assert {"Ref": "AdvancePolicy"} not in RESOURCES["TickRole"]["Properties"]["ManagedPolicyArns"]
+    assert {"Ref": "AdvanceRunsPolicy"} not in RESOURCES["TickRole"]["Properties"]["ManagedPolicyArns"]
 
 
 def test_the_prices_are_all_that_their_function_can_write_and_it_reads_no_run() -> None:
@@ -191,7 +191,7 @@ def test_the_prices_are_all_that_their_function_can_write_and_it_reads_no_run() 
         **NAMES_AN_ITEM,
     }
     assert granted["ReadPriceFile"]["Resource"]["Fn::Sub"][0] == "arn:${AWS::Partition}:s3:::${Object}"
-    assert {"Ref": "AdvancePolicy"} not in RESOURCES["PricesRole"]["Properties"]["ManagedPolicyArns"]
+    assert {"Ref": "AdvanceRunsPolicy"} not in RESOURCES["PricesRole"]["Properties"]["ManagedPolicyArns"]
 
 
 @pytest.mark.parametrize("uri", ["", "s3://prices/list.json", "s3://my.prices-1/a/b/list+(v=2).json"])
@@ -225,8 +225,8 @@ def test_items_are_updated_only_if_they_count_attempts() -> None:
 @pytest.mark.parametrize(
     ("owner", "sid", "actions", "kept_from"),
     [
-        ("OpenPolicy", "ReadRunsPrefixesAndPrices", ["GetItem"], ["slots#*"]),
-        ("OpenPolicy", "KeepRunsAndPrefixes", ["PutItem", "ConditionCheckItem"], ["prices#*", "slots#*"]),
+        ("OpenRunsPolicy", "ReadRunsPrefixesAndPrices", ["GetItem"], ["slots#*"]),
+        ("OpenRunsPolicy", "KeepRunsAndPrefixes", ["PutItem", "ConditionCheckItem"], ["prices#*", "slots#*"]),
         ("ObserveRole", "KeepRuns", ["GetItem", "PutItem"], ["checkpoints#*", "prices#*", "slots#*"]),
     ],
 )
@@ -249,7 +249,7 @@ def test_no_condition_holds_for_want_of_a_key() -> None:
 
 
 def test_whoever_advances_runs_finds_those_that_wait_and_may_wake_them() -> None:
-    granted = [entry for name, entry in statements() if name == "AdvancePolicy"]
+    granted = [entry for name, entry in statements() if name == "AdvanceRunsPolicy"]
     for action in ("dynamodb:Query", "dynamodb:Scan"):
         assert [entry["Resource"] for entry in granted if action in as_list(entry["Action"])] == [
             {"Fn::Sub": "${RunsTable.Arn}/index/waiting"}
@@ -260,8 +260,8 @@ def test_whoever_advances_runs_finds_those_that_wait_and_may_wake_them() -> None
     for name in ("Submit", "ApiFunction", "Observe"):
         function = RESOURCES[name]["Properties"]
         policies = RESOURCES[function["Role"]["Fn::GetAtt"][0]]["Properties"]["ManagedPolicyArns"]
-        assert {"Ref": "AdvancePolicy"} in policies
-        assert ({"Ref": "OpenPolicy"} in policies) is (name != "Observe")
+        assert {"Ref": "AdvanceRunsPolicy"} in policies
+        assert ({"Ref": "OpenRunsPolicy"} in policies) is (name != "Observe")
         variables = function["Environment"]["Variables"]
         assert variables["OBSERVE_QUEUE_URL"] == {"Ref": "ObserveQueue"}
         assert variables["ATTEMPT_LIMITS"] == {"Ref": "AttemptLimits"}

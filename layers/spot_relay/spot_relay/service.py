@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.acceptance import Objection, accept, most_instances, objections, sharded_channels
@@ -273,11 +274,12 @@ class Service:
         served = dict.fromkeys(pool for room in owed.freed for pool in self._served_by(room))
         wanted = (job.placement.pool for job in (launch, canary) if job is not None)
         pools = dict.fromkeys((*wanted, *served))
-        oldest = self.store.oldest_waiting(*pools) if pools else {}
+        # Asked once, and where nothing is launched not before what is to be stopped.
+        oldest = cache(lambda: self.store.oldest_waiting(*pools))
         if launch is not None:
-            answers += (self._launch(run, launch, oldest.get(launch.placement.pool)),)
+            answers += (self._launch(run, launch, oldest().get(launch.placement.pool)),)
         if canary is not None:
-            answers += (self._send_canary(run, canary, oldest.get(canary.placement.pool)),)
+            answers += (self._send_canary(run, canary, oldest().get(canary.placement.pool)),)
         if owed.stop is not None:
             self.jobs.stop(owed.stop)
         for given_up in (canary for canary in run.canaries if canary.job_name == owed.stop_canary):
@@ -286,7 +288,7 @@ class Service:
                 self.jobs.stop(given_up.job_name)
         # Later than the launch: where this run is the older one, it has taken the room itself.
         for pool in served:
-            if (waiting := oldest.get(pool)) is not None:
+            if (waiting := oldest().get(pool)) is not None:
                 self.wakeups.wake(waiting.run_id)
         return answers
 

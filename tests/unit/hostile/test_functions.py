@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.hostile import seeds
 from tests.hostile.functions import MemorySpecFiles
-from tests.hostile.handlers import Api, Observe, Submit, batch, bodies, failed
+from tests.hostile.handlers import Api, Observe, Submit, batch, bodies, failed, names
 from tests.hostile.mutation import Choices, places
 from tests.hostile.requests import request
 from tests.hostile.values import SECRET, TEXTS
@@ -90,7 +90,9 @@ def test_of_a_message_only_names_and_times_are_told_in_the_log_whatever_stands_e
 ) -> None:
     function = {"observe": observe, "submit": submit}[name]
     told = set()
-    for box in ([json.loads(json.dumps(one))] for one in seeds.messages()):
+    undated = {"LastModifiedTime": None}
+    dated = [one for one in seeds.messages() if "LastModifiedTime" in one["detail"]]
+    for box in ([one] for one in (*seeds.messages(), *(one | {"detail": one["detail"] | undated} for one in dated))):
         for place in list(places(box)):
             before = place.value
             place.put(SECRET)
@@ -98,8 +100,18 @@ def test_of_a_message_only_names_and_times_are_told_in_the_log_whatever_stands_e
             function.hand(batch([json.dumps(box[0])]))
             told |= {place.key} if SECRET in "".join(function.log.lines) else set()
             place.put(before)
-    names = {"observe": {"source", "detail-type", "run_id", "LastModifiedTime"}, "submit": {"source", "key"}}
-    assert told == names[name]
+    times = {"LastModifiedTime", "time"}
+    assert told == {"observe": {"source", "detail-type", "run_id"} | times, "submit": {"source", "key"}}[name]
+
+
+@pytest.mark.parametrize("place", ["Environment", "bucket"])
+def test_the_check_of_the_log_takes_no_other_member_for_a_name(observe: Observe, place: str) -> None:
+    observe.begin()
+    message = {"source": "aws.s3", "time": "now", "detail": {place: {"time": SECRET, "name": SECRET, "key": SECRET}}}
+    observe.log.lines = [json.dumps({"message": SECRET})]
+    with pytest.raises(AssertionError):
+        observe.check_log(*names(json.dumps(message)))
+    observe.check_log(*names(json.dumps(message | {"time": f'"{SECRET}'})))
 
 
 def test_a_spec_that_is_posted_again_after_many_bad_requests_is_the_same_run(api: Api) -> None:

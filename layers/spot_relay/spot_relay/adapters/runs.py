@@ -113,10 +113,10 @@ class DynamoDBRunStore:
         return {pool: oldest for pool in pools if (oldest := self._oldest(pool, entries)) is not None}
 
     def _waiting_in(self, pools: tuple[Pool, ...]) -> Iterable[dict[str, Any]]:
-        """Give the entries of the index for some pools or more, the oldest first, with one call for up to a megabyte.
+        """Give the entries of the index for some pools or more, the oldest first.
 
-        The index is sparse: for several pools the whole of it, some hundred bytes for each run that waits anywhere, is
-        read with fewer calls than each pool by itself.
+        The index is sparse, and an entry takes some hundred bytes: for several pools all of it is read, which is one
+        call as long as no more than some thousand runs wait, and so fewer than one for each pool.
         """
         if len(pools) != 1:
             pages = self.client.get_paginator("scan").paginate(TableName=self.table, IndexName="waiting")
