@@ -192,10 +192,11 @@ def test_a_message_that_tells_nothing_readable_is_unreadable(text: str) -> None:
         json.dumps({"source": "x" * 100_000, "detail-type": "y" * 100_000, "detail": {}}),
         json.dumps({"source": "\ud800", "detail-type": {"a": 1}, "detail": {}}),
         changed(LastModifiedTime="y" * 100_000),
+        changed(LastModifiedTime="é" * 100_000),
         changed(LastModifiedTime=None).replace('"time": "', '"time": "' + "y" * 100_000),
         "x" * 100_000,
     ],
-    ids=["source", "surrogate", "moment", "time", "no JSON"],
+    ids=["source", "surrogate", "moment", "moment-in-another-script", "time", "no JSON"],
 )
 def test_what_is_said_of_an_unreadable_message_is_short_and_can_be_logged(text: str) -> None:
     for read in (read_observation, read_upload):

@@ -189,8 +189,8 @@ def _envelope(body: str, source: str | None = None) -> dict[str, Any]:
 
 
 def _why(error: Exception) -> str:
-    """Say what was wrong; Python quotes what it could not read, however long that is."""
-    return f"{type(error).__name__} {error}"[:_LONGEST_REASON]
+    """Say what was wrong; Python quotes what it could not read, however long that is, and in whatever script."""
+    return ascii(f"{type(error).__name__} {error}")[1:-1][:_LONGEST_REASON]
 
 
 def _shown(value: Any) -> str:
