@@ -59,6 +59,10 @@ def operation_of(service: str, method: str, path: str, headers: Mapping[str, str
     return f"{method.capitalize()}{noun}"
 
 
+# Those of the functions' operations that DynamoDB tells the cost of, if it is asked.
+_METERED = frozenset({"GetItem", "PutItem", "UpdateItem", "Query", "Scan", "TransactWriteItems"})
+
+
 def metered(body: bytes) -> tuple[dict[str, Any], bytes]:
     """Read a request to DynamoDB, and have its answer tell what it has cost."""
     request: dict[str, Any] = json.loads(body)
@@ -71,7 +75,7 @@ def counting(service: str, handler: Handler, notebook: Notebook, meter: Meter) -
     async def answer(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Answer:
         operation, caller = operation_of(service, method, path, headers), caller_arn()
         request = None
-        if service == "dynamodb" and operation in {"GetItem", "PutItem", "UpdateItem", "Query", "TransactWriteItems"}:
+        if service == "dynamodb" and operation in _METERED:
             request, body = metered(body)
         status, said, content = await handler(method, path, headers, body, query)
         # The meter has to see the writes of others, too: functions read what they wrote.

@@ -1,10 +1,10 @@
 """What DynamoDB charges for a request, by its documented rules.
 
-A strongly consistent read of an item costs a read unit for each 4 KB begun, any other half as much; a query is charged
-for all that it reads as if it were one item. A write costs a unit for each KB begun of the larger of the item before
-and after, twice that in a transaction; so do the entries that change in an index. A write whose condition fails is
-charged by the item that it found. MiniStack tells what writes cost, indexes included; what it says of reads does not
-grow with the item, so reads are reckoned here from the sizes of the items that were written.
+A strongly consistent read of an item costs a read unit for each 4 KB begun, any other half as much; a query or a scan
+is charged for all that it reads as if it were one item. A write costs a unit for each KB begun of the larger of the
+item before and after, twice that in a transaction; so do the entries that change in an index. A write whose condition
+fails is charged by the item that it found. MiniStack tells what writes cost, indexes included; what it says of reads
+does not grow with the item, so reads are reckoned here from the sizes of the items that were written.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Meter:
         match operation:
             case "GetItem":
                 return self._got(request)
-            case "Query":
+            case "Query" | "Scan":
                 return Units(read=_blocks(sum(map(item_bytes, answer.get("Items", []))), _READ_BYTES) / 2)
             case "PutItem" | "UpdateItem" | "TransactWriteItems":
                 return self._wrote(request, answer) if status < 300 else self._refused(request)

@@ -99,11 +99,12 @@ def test_a_function_s_call_is_noted_with_what_it_costs(
     ]
 
 
-def test_a_query_is_noted_with_the_entries_that_it_reads(
-    notes: Path, notebook: Notebook, caller: Callable[[str], None]
+@pytest.mark.parametrize("operation", ["Query", "Scan"])
+def test_a_query_or_a_scan_is_noted_with_the_entries_that_it_reads(
+    notes: Path, notebook: Notebook, caller: Callable[[str], None], operation: str
 ) -> None:
     caller(FUNCTION)
-    called(notebook, "dynamodb", ("Query", {"TableName": "runs"}), answer={"Items": [], "ScannedCount": 7})
+    called(notebook, "dynamodb", (operation, {"TableName": "runs"}), answer={"Items": [], "ScannedCount": 7})
     assert [note["items"] for note in written(notes)] == [7]
 
 

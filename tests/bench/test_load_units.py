@@ -79,10 +79,11 @@ def test_a_read_that_finds_nothing_costs_a_unit() -> None:
     assert metered(9 * KB).units("GetItem", get(consistent=True, name="other"), 200, {}) == Units(read=1)
 
 
-def test_a_query_is_charged_for_all_that_it_reads_as_for_one_item() -> None:
+@pytest.mark.parametrize("operation", ["Query", "Scan"])
+def test_a_query_or_a_scan_is_charged_for_all_that_it_reads_as_for_one_item(operation: str) -> None:
     entries = [item(100, f"run-{number:04d}") for number in range(82)]
-    assert Meter().units("Query", {"TableName": TABLE}, 200, {"Items": entries}) == Units(read=1.5)
-    assert Meter().units("Query", {"TableName": TABLE}, 200, {"Items": []}) == Units(read=0.5)
+    assert Meter().units(operation, {"TableName": TABLE}, 200, {"Items": entries}) == Units(read=1.5)
+    assert Meter().units(operation, {"TableName": TABLE}, 200, {"Items": []}) == Units(read=0.5)
 
 
 def test_a_write_costs_what_the_emulator_says() -> None:
