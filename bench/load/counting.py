@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Coroutine[Any, Any, Answer]]
 
 COUNTED: Final = ("dynamodb", "s3", "sqs", "events")
+# Those of the functions' operations that DynamoDB tells the cost of, if it is asked.
+_METERED: Final = frozenset({"GetItem", "PutItem", "UpdateItem", "Query", "Scan", "TransactWriteItems"})
 _FUNCTION: Final = ":assumed-role/"
 
 
@@ -57,10 +59,6 @@ def operation_of(service: str, method: str, path: str, headers: Mapping[str, str
     if method == "GET" and not key:
         return "ListObjectsV2"
     return f"{method.capitalize()}{noun}"
-
-
-# Those of the functions' operations that DynamoDB tells the cost of, if it is asked.
-_METERED = frozenset({"GetItem", "PutItem", "UpdateItem", "Query", "Scan", "TransactWriteItems"})
 
 
 def metered(body: bytes) -> tuple[dict[str, Any], bytes]:
