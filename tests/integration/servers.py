@@ -23,7 +23,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from mypy_boto3_dynamodb import DynamoDBClient
+
 HOST = "127.0.0.1"
+
+
+@contextmanager
+def calls_to(client: DynamoDBClient) -> Iterator[list[str]]:
+    """Note the calls to the table."""
+    calls: list[str] = []
+
+    def note(event_name: str, **_: Any) -> None:
+        calls.append(event_name.rpartition(".")[2])
+
+    client.meta.events.register("before-send.dynamodb", note)
+    try:
+        yield calls
+    finally:
+        client.meta.events.unregister("before-send.dynamodb", note)
 
 
 class Moto:

@@ -17,6 +17,7 @@ from spot_relay.domain.limits import Limits
 from spot_relay.domain.run import AttemptStatus, Run, RunStatus
 from tests.fakes import NOON, MemorySlots
 from tests.integration.runs import a_run
+from tests.integration.servers import calls_to
 from tests.integration.template import create_runs_table
 
 if TYPE_CHECKING:
@@ -140,30 +141,15 @@ def test_where_there_is_no_limit_everybody_has_a_slot(slots: Slots, runs: Runs) 
     assert [slots.take(OTHER, runs.holder(f"run-{number}")) for number in range(30)] == [None] * 30
 
 
-@contextmanager
-def calls_to(slots: DynamoDBSlots) -> Iterator[list[str]]:
-    """Note the calls to the table."""
-    calls: list[str] = []
-
-    def note(event_name: str, **_: Any) -> None:
-        calls.append(event_name.rpartition(".")[2])
-
-    slots.client.meta.events.register("before-send.dynamodb", note)
-    try:
-        yield calls
-    finally:
-        slots.client.meta.events.unregister("before-send.dynamodb", note)
-
-
 def test_where_there_is_no_limit_the_table_is_not_asked(table: DynamoDBSlots) -> None:
-    with calls_to(table) as calls:
+    with calls_to(table.client) as calls:
         table.take(OTHER, "a-relay-01")
         table.give_back(OTHER, "a-relay-01")
     assert calls == []
 
 
 def test_a_slot_that_is_free_costs_one_call_and_looks_up_no_run(table: DynamoDBSlots, runs: Runs) -> None:
-    with calls_to(table) as calls:
+    with calls_to(table.client) as calls:
         table.take(GPU, runs.holder("a"))
         table.take(GPU, "a-relay-01")
         table.give_back(GPU, "a-relay-01")
@@ -176,7 +162,7 @@ def test_a_limit_that_is_reached_costs_one_call_and_a_look_at_those_who_have_the
 ) -> None:
     for name in ("a", "b"):
         table.take(GPU, runs.holder(name))
-    with calls_to(table) as calls:
+    with calls_to(table.client) as calls:
         assert table.take(GPU, runs.holder("c")) == 2
     assert calls == ["UpdateItem"]
     assert sorted(runs.asked) == ["a", "b"]

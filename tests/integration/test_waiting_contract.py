@@ -13,6 +13,7 @@ from spot_relay.domain.job import Market, Placement, Pool
 from spot_relay.domain.run import AttemptStatus, Run, RunStatus, Waiting
 from tests.fakes import NOON, MemoryRunStore
 from tests.integration.runs import a_run, waiting
+from tests.integration.servers import calls_to
 from tests.integration.template import create_runs_table
 
 if TYPE_CHECKING:
@@ -110,9 +111,9 @@ def test_the_index_is_asked_once_for_however_many_pools(table: DynamoDBRunStore)
         table.create(waiting(a_run(f"before-{number:02}", NOON - SECOND), placement=on_demand))
     table.create(waiting(a_run("churn", NOON)))
     pools = [Pool(f"ml.p3.{size}xlarge", market) for size in (2, 8) for market in Market]
-    asked = calls_of(table)
     oldest = {POOL: Waiting(NOON, "churn"), on_demand.pool: Waiting(NOON - SECOND, "before-00")}
-    assert table.oldest_waiting(*pools, POOL, on_demand.pool) == oldest
+    with calls_to(table.client) as asked:
+        assert table.oldest_waiting(*pools, POOL, on_demand.pool) == oldest
     assert asked == ["Scan", "GetItem", "GetItem"]
 
 
@@ -126,16 +127,9 @@ def test_of_runs_that_the_index_still_shows_so_many_are_looked_up_and_no_more(
     for run_id in [f"run-{number:02}" for number in range(25)]:
         table.save(launched(table.load(run_id)))  # type: ignore[arg-type]
     client: Any = LaggingIndex(table.client, pages)
-    asked = calls_of(table)
-    assert replace(table, client=client).oldest_waiting(POOL, *others) == {}
+    with calls_to(table.client) as asked:
+        assert replace(table, client=client).oldest_waiting(POOL, *others) == {}
     assert asked == ["GetItem"] * 20
-
-
-def calls_of(table: DynamoDBRunStore) -> list[str]:
-    """Give a list to which each call to DynamoDB is added."""
-    asked: list[str] = []
-    table.client.meta.events.register("before-call.dynamodb", lambda model, **_: asked.append(model.name))
-    return asked
 
 
 def shown(table: DynamoDBRunStore) -> list[dict[str, Any]]:
