@@ -63,7 +63,7 @@ IMAGES = {
     "fullwidth digits": f"{ECR.replace('0', chr(0xFF10))}/miner",
     "a space": f"{ECR}/trainer {EVIL}",
     "the pattern itself": "*.dkr.ecr.*.amazonaws.com/*",
-    "a file": "/root/miner",
+    "a file": "/images/miner",
     "nothing": "",
 }
 BUCKETS = {
