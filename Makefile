@@ -52,7 +52,7 @@ bench-policy: setup ## replay the relaunch policy on traces: TRACES=folder (JSON
 	$(if $(OUT),--out "$(OUT)") $(if $(STARTS),--starts $(STARTS)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(NODES),--nodes $(NODES)) $(if $(ONES),--ones $(ONES))
 
-mutate: setup ## mutate the domain, and list what its tests let live: MODULE=pace (AGAIN=1, LIST=1, CHILDREN=)
+mutate: setup ## mutate the domain, and list what its tests let live: MODULE=rules.pace (AGAIN=1, LIST=1, CHILDREN=)
 	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(AGAIN),--again) $(if $(LIST),--list) \
 	$(if $(CHILDREN),--children $(CHILDREN))
 

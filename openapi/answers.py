@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from openapi.requests import ROOT, RUN_NAME, Schema
-from spot_relay.domain.acceptance import accept
-from spot_relay.domain.decision import decide
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.facts import Facts
-from spot_relay.domain.job import Market
-from spot_relay.domain.observation import Launched
-from spot_relay.domain.policy import Budgets, ReturnToSpot
-from spot_relay.domain.report import status_document
-from spot_relay.domain.run import AttemptStatus, CanaryStatus, RunStatus, Spent
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.decide.decision import decide
+from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.run.observation import Launched
+from spot_relay.domain.run.policy import Budgets, ReturnToSpot
+from spot_relay.domain.run.run import AttemptStatus, CanaryStatus, RunStatus, Spent
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.shown.report import status_document
 from spot_relay.spec import Format, Rules, read_submission
 
 if TYPE_CHECKING:

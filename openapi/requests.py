@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.spec.policy_model import PolicyModel
 from spot_relay.spec.request_model import training_job_shape
 from spot_relay.spec.resumption_model import ResumptionModel

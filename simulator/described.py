@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from simulator import life
-from spot_relay.domain.job import Job, Transition
+from spot_relay.domain.sagemaker.job import Job, Transition
 
 if TYPE_CHECKING:
     from simulator.job import Job as JobLife
     from simulator.job import Transition as LifeTransition
-    from spot_relay.domain.job import Placement
+    from spot_relay.domain.sagemaker.job import Placement
 
 # When a virtual clock shows 0.
 BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,23 +6,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.job import Absent, Checkpoint, Job, SecondaryStatus, TrainingJobStatus, Transition
-from spot_relay.domain.launch import canary_request, canary_tags, launch_request, launch_tags
-from spot_relay.domain.limits import Limits, needs_no_slot
-from spot_relay.domain.observation import CanaryCreated, CanaryRefused, Launched, Refused
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.report import iso
-from spot_relay.domain.run import Waiting, placement_of
+from spot_relay.domain.rules.limits import Limits, needs_no_slot
+from spot_relay.domain.run.launch import canary_request, canary_tags, launch_request, launch_tags
+from spot_relay.domain.run.observation import CanaryCreated, CanaryRefused, Launched, Refused
+from spot_relay.domain.run.run import Waiting, placement_of
+from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, SecondaryStatus, TrainingJobStatus, Transition
+from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.shown.report import iso
 from spot_relay.domain.values import replace
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from spot_relay.domain.job import Pool
-    from spot_relay.domain.outbox import Measure
-    from spot_relay.domain.prices import PriceList
-    from spot_relay.domain.run import Attempt, Canary, Run, RunStatus
+    from spot_relay.domain.run.outbox import Measure
+    from spot_relay.domain.run.prices import PriceList
+    from spot_relay.domain.run.run import Attempt, Canary, Run, RunStatus
+    from spot_relay.domain.sagemaker.job import Pool
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -16,11 +16,11 @@ from bench.policy.virtual import Play
 from simulator import life
 from simulator.described import BEGINNING
 from simulator.job import Secondary
-from spot_relay.domain.acceptance import accept
-from spot_relay.domain.job import Market
-from spot_relay.domain.policy import Budgets, Deadline, Policy, ReturnToSpot
-from spot_relay.domain.run import MAX_ATTEMPTS, RunStatus
-from spot_relay.domain.submission import Submission
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.run.policy import Budgets, Deadline, Policy, ReturnToSpot
+from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus
+from spot_relay.domain.run.submission import Submission
+from spot_relay.domain.sagemaker.job import Market
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from spot_relay import bootstrap
 from spot_relay.adapters.inbound import InvalidQueryError, read_page
-from spot_relay.domain.report import status_document
+from spot_relay.domain.shown.report import status_document
 from spot_relay.ports import NewerSchemaError, PrefixTakenError
 from spot_relay.service import NameConflictError, NoSuchRunError, RejectedError, UnacceptableError
 from spot_relay.settings import RunSettings, SubmissionSettings

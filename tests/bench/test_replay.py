@@ -26,14 +26,14 @@ from bench.policy.replay import (
 )
 from bench.policy.virtual import STOPPING_S, TICK_S
 from simulator.job import Secondary
-from spot_relay.domain.job import Market
-from spot_relay.domain.pace import REACTION_SECONDS
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.rules.pace import REACTION_SECONDS
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.job import Market
 from tests.bench.markets import small_tasks
 
 if TYPE_CHECKING:
     from bench.policy.virtual import Followed, Play
-    from spot_relay.domain.policy import Policy
+    from spot_relay.domain.run.policy import Policy
 
 RATIO: Final = 3.0
 NETTED: Final = {

@@ -18,7 +18,7 @@ import pytest
 
 from simulator import embedded
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.domain.outbox import Outbox
+from spot_relay.domain.run.outbox import Outbox
 from tests.e2e.crowd import PATIENCE_SECONDS, Users, gather
 from tests.e2e.faults import Fault, Proxy
 from tests.e2e.relay import CHECKPOINTS, Relay, eventually

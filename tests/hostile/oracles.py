@@ -10,10 +10,10 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
 from spot_relay.adapters.inbound import UnreadableEventError, Upload, read_observation, read_upload
-from spot_relay.domain.launch import launch_request, no_canary
-from spot_relay.domain.observation import CanaryChanged, JobChanged
-from spot_relay.domain.policy import ReturnToSpot
-from spot_relay.domain.run import MAX_ATTEMPTS
+from spot_relay.domain.run.launch import launch_request, no_canary
+from spot_relay.domain.run.observation import CanaryChanged, JobChanged
+from spot_relay.domain.run.policy import ReturnToSpot
+from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.service import UnacceptableError
 from spot_relay.spec import Format, InvalidSpecError, Rules, read_resumption, read_submission
 from spot_relay.spec.parse import MAX_KEPT_BYTES
@@ -24,8 +24,8 @@ from tests.unit.worlds import World
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from spot_relay.domain.run import Run
-    from spot_relay.domain.submission import Submission
+    from spot_relay.domain.run.run import Run
+    from spot_relay.domain.run.submission import Submission
 
 EXAMPLE_ROLE = "arn:aws:iam::111122223333:role/spot-relay-training"
 # The second pattern can be fitted in many ways.

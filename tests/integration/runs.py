@@ -6,13 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.acceptance import accept
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Checkpoint, Market, Placement, Pool
-from spot_relay.domain.outbox import Measure, Outbox, Room
-from spot_relay.domain.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
-from spot_relay.domain.prices import Price, PriceList
-from spot_relay.domain.run import (
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.run.outbox import Measure, Outbox, Room
+from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import (
     Attempt,
     AttemptStatus,
     Canary,
@@ -22,7 +20,9 @@ from spot_relay.domain.run import (
     RunStatus,
     Spent,
 )
-from spot_relay.domain.submission import Submission
+from spot_relay.domain.run.submission import Submission
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Pool
 from tests.integration.stack import SPEC
 
 if TYPE_CHECKING:

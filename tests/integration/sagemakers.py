@@ -11,7 +11,7 @@ from botocore.config import Config
 from simulator.described import BEGINNING
 from simulator.job import Script
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
-from spot_relay.domain.refusal import Refusal
+from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON, Clock, MemoryTrainingJobs
 from tests.integration.runs import a_run
 from tests.simulation.sagemaker import SageMaker

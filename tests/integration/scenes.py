@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.domain.job import ENDED_STATUSES
-from spot_relay.domain.launch import launch_request
-from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.report import status_document
-from spot_relay.domain.run import AttemptStatus, RunStatus
+from spot_relay.domain.run.launch import launch_request
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.run import AttemptStatus, RunStatus
+from spot_relay.domain.sagemaker.job import ENDED_STATUSES
+from spot_relay.domain.shown.report import status_document
 from tests.integration.runs import a_run
 from tests.integration.servers import SERVICES
 from tests.integration.stack import SPEC, TABLE
@@ -24,7 +24,7 @@ from tests.integration.stack import SPEC, TABLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
     from tests.integration.stack import Stack
 
 # Six times a function's timeout: how long SQS keeps a message from others once a function has it.

@@ -19,7 +19,7 @@ from tests.integration.template import create_runs_table
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
     from tests.integration.servers import Servers
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,8 +11,8 @@ import pytest
 
 from spot_relay.adapters.prices import DynamoDBPrices
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.domain.prices import Price, PriceList
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import RunStatus
 from tests.integration.runs import a_run
 from tests.integration.stack import ROOT, SPEC, TABLE, document, spec
 

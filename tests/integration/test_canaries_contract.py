@@ -11,11 +11,11 @@ import pytest
 from botocore.validate import ParamValidator
 
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
-from spot_relay.domain.job import Absent, Market, Placement
-from spot_relay.domain.launch import canary_tags
-from spot_relay.domain.observation import CanaryCreated, CanaryRefused
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import Canary
+from spot_relay.domain.run.launch import canary_tags
+from spot_relay.domain.run.observation import CanaryCreated, CanaryRefused
+from spot_relay.domain.run.run import Canary
+from spot_relay.domain.sagemaker.job import Absent, Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON
 from tests.integration.runs import a_run
 from tests.integration.sagemakers import ANSWERS, DENIALS, OPEN, Answer, Simulated, World
@@ -23,7 +23,7 @@ from tests.integration.sagemakers import ANSWERS, DENIALS, OPEN, Answer, Simulat
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
 
 NAME = "churn-canary-01"
 RUN = a_run("churn", NOON)

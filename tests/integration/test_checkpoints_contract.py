@@ -12,7 +12,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from spot_relay.adapters.s3 import S3Checkpoints
-from spot_relay.domain.job import Checkpoint
+from spot_relay.domain.sagemaker.job import Checkpoint
 from tests.fakes import NOON, MemoryCheckpoints
 
 if TYPE_CHECKING:

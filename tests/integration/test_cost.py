@@ -12,9 +12,9 @@ import boto3
 
 from spot_relay import bootstrap
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.policy import Policy, Rung
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.policy import Policy, Rung
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.job import Market, Placement
 from tests.integration.runs import a_run, waiting
 from tests.integration.scenes import Reaper, stored
 from tests.integration.servers import SERVICES

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.domain.job import Market, Placement, canary_name
-from spot_relay.domain.launch import canary_request
-from spot_relay.domain.policy import Deadline, Policy, Rung
-from spot_relay.domain.run import Canary, CanaryStatus
+from spot_relay.domain.run.launch import canary_request
+from spot_relay.domain.run.policy import Deadline, Policy, Rung
+from spot_relay.domain.run.run import Canary, CanaryStatus
+from spot_relay.domain.sagemaker.job import Market, Placement, canary_name
 from tests.integration.scenes import ENDED, SETTLED, Reaper, Scene, check, killed, kills, metrics, stored
 from tests.integration.stack import TABLE, document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
     from tests.integration.scenes import End, How
     from tests.integration.stack import Stack
 

@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSResponse, HeadersDict
 
 from spot_relay.adapters.inbound import Upload
 from spot_relay.adapters.s3 import SpecFiles, report_key
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.run import RunStatus
 from tests.hostile.values import RAW_JSON, RAW_YAML, TEXTS
 from tests.integration.stack import BUCKET, SPEC, Context, messages
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Checkpoint, Market, Placement, attempt_name, canary_name
-from spot_relay.domain.outbox import Measure, Outbox, Room
-from spot_relay.domain.policy import Deadline, Policy, Rung
-from spot_relay.domain.prices import Price, PriceList
-from spot_relay.domain.redaction import MAX_TEXT_BYTES
-from spot_relay.domain.run import MAX_ATTEMPTS, Attempt, AttemptStatus, Canary, CanaryStatus, Explanation, Run
-from spot_relay.domain.steps import KEPT_DECISIONS, LONGEST_EXPLANATION
+from spot_relay.domain.decide.steps import KEPT_DECISIONS, LONGEST_EXPLANATION
+from spot_relay.domain.run.outbox import Measure, Outbox, Room
+from spot_relay.domain.run.policy import Deadline, Policy, Rung
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import MAX_ATTEMPTS, Attempt, AttemptStatus, Canary, CanaryStatus, Explanation, Run
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, attempt_name, canary_name
+from spot_relay.domain.sagemaker.redaction import MAX_TEXT_BYTES
 from spot_relay.spec.parse import MAX_KEPT_BYTES
 from spot_relay.spec.run_name import MAX_NAME, MAX_NAME_WITH_CANARY
 from tests.fakes import NOON

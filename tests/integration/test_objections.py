@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spot_relay.adapters.prices import DynamoDBPrices
-from spot_relay.domain.prices import Price, PriceList
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import RunStatus
 from tests.integration.stack import CHECKPOINTS, SPEC, TABLE, spec
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.run import AttemptStatus, RunStatus
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.run import AttemptStatus, RunStatus
+from spot_relay.domain.sagemaker.ending import Outcome
 from tests.integration.stack import ROOT, body_of, document, messages
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from spot_relay.adapters.announcements import EventBridgeAnnouncements, NotAnnou
 from spot_relay.adapters.due_queue import DueQueue, NotQueuedError, SqsWakeups
 from spot_relay.adapters.inbound import Upload, read_observation
 from spot_relay.adapters.s3 import S3StatusDocuments, SpecFiles, report_key
-from spot_relay.domain.observation import Due, RoomFreed
-from spot_relay.domain.report import announcement, status_document
+from spot_relay.domain.run.observation import Due, RoomFreed
+from spot_relay.domain.shown.report import announcement, status_document
 from tests.fakes import NOON, MemoryAnnouncements, MemoryDocuments, MemoryWakeups
 from tests.integration.runs import a_full_run
 from tests.integration.template import properties_of

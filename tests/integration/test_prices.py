@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 from spot_relay import bootstrap
 from spot_relay.adapters.prices import AwsPriceList
 from spot_relay.adapters.s3 import S3PriceFile
-from spot_relay.domain.prices import Price, PriceList, UnusablePricesError
+from spot_relay.domain.run.prices import Price, PriceList, UnusablePricesError
 from tests.fakes import NOON
 from tests.integration.stack import BUCKET, TABLE, document
 

@@ -10,7 +10,7 @@ import pytest
 
 from spot_relay.adapters.prices import DynamoDBPrices
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.domain.prices import Price, PriceList
+from spot_relay.domain.run.prices import Price, PriceList
 from tests.fakes import NOON, MemoryPrices
 from tests.integration.runs import a_run
 from tests.integration.template import create_runs_table

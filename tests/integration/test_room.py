@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.run import RunStatus
 from tests.integration.stack import body_of, messages, spec
 
 if TYPE_CHECKING:

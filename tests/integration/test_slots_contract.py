@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.adapters.slots import LOOKED_UP, DynamoDBSlots
-from spot_relay.domain.job import attempt_name
-from spot_relay.domain.limits import Limits
-from spot_relay.domain.run import AttemptStatus, Run, RunStatus
+from spot_relay.domain.rules.limits import Limits
+from spot_relay.domain.run.run import AttemptStatus, Run, RunStatus
+from spot_relay.domain.sagemaker.job import attempt_name
 from tests.fakes import NOON, MemorySlots
 from tests.integration.runs import a_run
 from tests.integration.servers import calls_to

@@ -17,17 +17,17 @@ import msgspec
 import pytest
 
 from spot_relay.adapters.runs import SCHEMA_VERSION
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import ENDED_STATUSES
-from spot_relay.domain.report import status_document
-from spot_relay.domain.run import AttemptStatus, RunStatus
+from spot_relay.domain.run.run import AttemptStatus, RunStatus
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import ENDED_STATUSES
+from spot_relay.domain.shown.report import status_document
 from tests.integration.scenes import metrics
 from tests.integration.stack import CHECKPOINTS, TABLE, body_of, document, messages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spot_relay.domain.run import Attempt, Run
+    from spot_relay.domain.run.run import Attempt, Run
     from tests.integration.stack import Stack
 
 FOLDER = Path(__file__).parent / "stored"

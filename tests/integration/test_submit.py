@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.run import RunStatus
 from tests.integration.stack import BUCKET, SPEC, document, messages, spec
 
 if TYPE_CHECKING:

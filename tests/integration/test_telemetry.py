@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain import measures
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Market
-from spot_relay.domain.pace import AHEAD_OF_PACE, Demand
-from spot_relay.domain.run import ENDED_RUNS
+from spot_relay.domain.rules.pace import AHEAD_OF_PACE, Demand
+from spot_relay.domain.run.run import ENDED_RUNS
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.shown import metrics as measures
 from tests.integration.stack import body_of, document, messages, spec
 
 if TYPE_CHECKING:

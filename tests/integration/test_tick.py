@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.run import RunStatus
 from tests.integration.runs import a_run
 from tests.integration.stack import TABLE, document
 

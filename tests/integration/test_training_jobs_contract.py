@@ -15,9 +15,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from botocore.stub import Stubber
 
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
-from spot_relay.domain.job import Absent, Job, Market, Placement
-from spot_relay.domain.observation import Launched, Refused
-from spot_relay.domain.refusal import Refusal
+from spot_relay.domain.run.observation import Launched, Refused
+from spot_relay.domain.sagemaker.job import Absent, Job, Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON
 from tests.integration.runs import a_run
 from tests.integration.sagemakers import ANSWERS, DENIALS, FULL, NAME, ONCE, OPEN, RUN, Answer, Simulated, World
@@ -26,7 +26,7 @@ from tests.integration.servers import HOST
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
     from tests.integration.servers import Servers
 
 # For a server that never answers; one that does may take longer than this on a busy machine.

@@ -31,7 +31,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument(
-        "modules", nargs="*", help="modules of the domain, such as pace, all of whose mutants are tried"
+        "modules", nargs="*", help="modules of the domain, such as rules.pace, all of whose mutants are tried"
     )
     parser.add_argument(
         "--again", action="store_true", help="try those that have lived again, with the slow tests, too"

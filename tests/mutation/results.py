@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KILLED = ("killed", "timeout")
 LIVING = ("survived", "no tests")
 NOT_TRIED = "not checked"
-_NAME = re.compile(r"spot_relay\.domain\.(?P<module>\w+)\.(?P<function>\w+?)__mutmut_(?P<number>\d+)")
+_NAME = re.compile(r"spot_relay\.domain\.(?P<module>\w+(?:\.\w+)?)\.(?P<function>\w+?)__mutmut_(?P<number>\d+)")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ def survivors(place: Path, mutants: Iterable[Mutant]) -> Iterator[str]:
     with chdir(place):
         for mutant in mutants:
             if mutant.lives:
-                diff = get_diff_for_mutant(mutant.name, path=f"{DOMAIN}/{mutant.module}.py").splitlines()[3:]
+                diff = get_diff_for_mutant(
+                    mutant.name, path=f"{DOMAIN}/{mutant.module.replace('.', '/')}.py"
+                ).splitlines()[3:]
                 yield f"{mutant.module}.{mutant.place}: {_side(diff, '-')} -> {_side(diff, '+') or '(nothing)'}"
 
 

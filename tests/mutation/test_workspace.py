@@ -12,14 +12,20 @@ from tests.mutation.workspace import ROOT, prepare, undecorated
 if TYPE_CHECKING:
     from pathlib import Path
 
-MODULES = sorted((ROOT / "layers/spot_relay/spot_relay/domain").glob("*.py"))
+DOMAIN = ROOT / "layers/spot_relay/spot_relay/domain"
+MODULES = sorted(DOMAIN.rglob("*.py"))
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(DOMAIN)))
 def test_no_function_or_class_of_the_domain_keeps_a_decorator_that_mutmut_passes_over(module: Path) -> None:
     tree = ast.parse(undecorated(module.read_text(encoding="utf-8")))
     kept = [ast.unparse(d) for node in ast.walk(tree) for d in getattr(node, "decorator_list", [])]
     assert set(kept) <= {"classmethod"}
+
+
+def test_the_modules_of_the_domain_are_found() -> None:
+    found = {str(module.relative_to(DOMAIN)) for module in MODULES}
+    assert {"sagemaker/job.py", "run/run.py", "rules/pace.py", "decide/decision.py"} <= found
 
 
 def test_dataclasses_and_properties_are_what_they_were() -> None:
@@ -47,7 +53,7 @@ class Square:
 
 
 def test_what_has_not_changed_keeps_its_time_and_what_is_gone_goes(tmp_path: Path) -> None:
-    module = prepare(tmp_path) / "spot_relay" / "domain" / "pace.py"
+    module = prepare(tmp_path) / "spot_relay" / "domain" / "rules" / "pace.py"
     written = module.stat().st_mtime_ns
     gone = tmp_path / "tests" / "unit" / "test_gone.py"
     gone.write_text("")

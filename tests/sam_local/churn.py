@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from simulator.embedded import Stack
-    from spot_relay.domain.prices import PriceList
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.prices import PriceList
+    from spot_relay.domain.run.run import Run
 
 EVENTS = ROOT / "events"
 SPECS = "spot-relay-specs-000000000000-us-east-1"

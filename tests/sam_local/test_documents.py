@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.prices import Price
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.prices import Price
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.ending import Outcome
 from tests.e2e.relay import eventually
 from tests.sam_local.churn import EVENTS, LONG, PRICES, SPECS, detail, document, place
 from tests.sam_local.containers import LONGEST_SECONDS

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.stub import Stubber
 
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.domain.job import Market, Placement, Pool
-from spot_relay.domain.launch import canary_request
-from spot_relay.domain.outbox import Outbox, Room
-from spot_relay.domain.run import AttemptStatus, Canary, RunStatus
+from spot_relay.domain.run.launch import canary_request
+from spot_relay.domain.run.outbox import Outbox, Room
+from spot_relay.domain.run.run import AttemptStatus, Canary, RunStatus
+from spot_relay.domain.sagemaker.job import Market, Placement, Pool
 from tests.integration import test_crash, test_crash_of_switches, test_observe
 from tests.integration.runs import a_run, waiting
 from tests.integration.scenes import follow
@@ -22,7 +22,7 @@ from tests.security.policies import PRICE_FILE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
     from tests.integration.scenes import Scene
     from tests.security.watched import WatchedStack
 

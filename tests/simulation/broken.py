@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from spot_relay import service as use_cases
-from spot_relay.domain import answers, relaunch, steps
-from spot_relay.domain import decision as decisions
-from spot_relay.domain.answers import launched, refused
-from spot_relay.domain.decision import decide
-from spot_relay.domain.job import Absent, Job
-from spot_relay.domain.ladder import Place
-from spot_relay.domain.observation import JobChanged, Launched, Refused
-from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.relaunch import Following, after_end
-from spot_relay.domain.run import MAX_ATTEMPTS, AttemptStatus
-from spot_relay.domain.steps import Decision, becomes, plan, without_canary
+from spot_relay.domain.decide import decision as decisions
+from spot_relay.domain.decide import launch_answers as answers
+from spot_relay.domain.decide import steps
+from spot_relay.domain.decide.decision import decide
+from spot_relay.domain.decide.launch_answers import launched, refused
+from spot_relay.domain.decide.steps import Decision, becomes, plan, without_canary
+from spot_relay.domain.rules import after_end as relaunch
+from spot_relay.domain.rules.after_end import Following, after_end
+from spot_relay.domain.rules.next_place import Place
+from spot_relay.domain.run.observation import JobChanged, Launched, Refused
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.run import MAX_ATTEMPTS, AttemptStatus
+from spot_relay.domain.sagemaker.job import Absent, Job
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.values import replace
 from spot_relay.ports import ConflictError
 from spot_relay.service import Service
@@ -32,10 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from spot_relay.domain.facts import Facts
-    from spot_relay.domain.observation import Observation
-    from spot_relay.domain.relaunch import Relaunch
-    from spot_relay.domain.run import Attempt, Canary, Run
+    from spot_relay.domain.decide.facts import Facts
+    from spot_relay.domain.rules.after_end import Relaunch
+    from spot_relay.domain.run.observation import Observation
+    from spot_relay.domain.run.run import Attempt, Canary, Run
 
 
 @dataclass(frozen=True)

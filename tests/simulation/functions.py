@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent, greenlet
 
-from spot_relay.domain.observation import CanaryRefused, Refused
-from spot_relay.domain.refusal import Refusal
+from spot_relay.domain.run.observation import CanaryRefused, Refused
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.ports import ConflictError
 from tests.simulation.faults import Fault
 from tests.simulation.sagemaker import CallError

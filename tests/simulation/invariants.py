@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from simulator.described import Describer
-from spot_relay.domain.ending import Outcome, outcome_of
-from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.run import AttemptStatus, CanaryStatus, RunStatus
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.run import AttemptStatus, CanaryStatus, RunStatus
+from spot_relay.domain.sagemaker.ending import Outcome, outcome_of
 from spot_relay.domain.values import replace
 from tests.simulation.violation import ViolationError
 
 if TYPE_CHECKING:
-    from spot_relay.domain.job import Job
-    from spot_relay.domain.outbox import Measure
-    from spot_relay.domain.run import Attempt, Run
+    from spot_relay.domain.run.outbox import Measure
+    from spot_relay.domain.run.run import Attempt, Run
+    from spot_relay.domain.sagemaker.job import Job
     from tests.simulation.ledger import Ledger
     from tests.simulation.sagemaker import SageMaker, TrainingJob
     from tests.simulation.storage import RunStore

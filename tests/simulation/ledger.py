@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from simulator import life
 from simulator.described import moment
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.run import MAX_ATTEMPTS
+from spot_relay.domain.run.run import MAX_ATTEMPTS
+from spot_relay.domain.sagemaker.ending import Outcome
 from tests.simulation.violation import ViolationError
 from tests.simulation.worlds import PRICES
 
 if TYPE_CHECKING:
-    from spot_relay.domain.job import Checkpoint
-    from spot_relay.domain.run import Attempt, Run
+    from spot_relay.domain.run.run import Attempt, Run
+    from spot_relay.domain.sagemaker.job import Checkpoint
     from tests.simulation.sagemaker import SageMaker, TrainingJob
     from tests.simulation.storage import Checkpoints
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from simulator.described import BEGINNING, moment
 from simulator.job import CheckpointWritten, StopRequested, Transitioned
 from spot_relay.adapters.inbound import read_observation, room_freed, run_due
-from spot_relay.domain.job import Market, Pool
-from spot_relay.domain.observation import DeadlineChange, ResumeRequested
-from spot_relay.domain.policy import Policy
-from spot_relay.domain.refusal import Refusal
+from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
+from spot_relay.domain.run.policy import Policy
+from spot_relay.domain.sagemaker.job import Market, Pool
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.ports import ConflictError, PrefixTakenError
 from spot_relay.service import (
     NameConflictError,
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from simulator.job import Happening, Script
-    from spot_relay.domain.run import Run
-    from spot_relay.domain.submission import Submission
+    from spot_relay.domain.run.run import Run
+    from spot_relay.domain.run.submission import Submission
     from tests.simulation.sagemaker import TrainingJob
 
 # Faults are over after eight hours; a play that goes on for a month never ends.

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 from simulator import life
 from simulator.described import Describer
 from simulator.job import StopRequested, Terms
-from spot_relay.domain.job import Absent, Job, Market, Pool
-from spot_relay.domain.launch import canary_request, canary_tags, launch_request, launch_tags
-from spot_relay.domain.observation import CanaryCreated, CanaryRefused, Launched, Refused
-from spot_relay.domain.refusal import Refusal, quota_refusal
-from spot_relay.domain.run import placement_of
+from spot_relay.domain.run.launch import canary_request, canary_tags, launch_request, launch_tags
+from spot_relay.domain.run.observation import CanaryCreated, CanaryRefused, Launched, Refused
+from spot_relay.domain.run.run import placement_of
+from spot_relay.domain.sagemaker.job import Absent, Job, Market, Pool
+from spot_relay.domain.sagemaker.refusal import Refusal, quota_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator.job import Happening, Input, Script
     from simulator.job import Job as JobLife
-    from spot_relay.domain.job import Placement
-    from spot_relay.domain.run import Attempt, Canary, Run
+    from spot_relay.domain.run.run import Attempt, Canary, Run
+    from spot_relay.domain.sagemaker.job import Placement
     from tests.simulation.timeline import Timeline
 
 _NOT_FOUND = "Requested resource not found"

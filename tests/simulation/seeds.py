@@ -14,7 +14,7 @@ from tests.simulation.worlds import draw_world, is_timeless
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from spot_relay.domain.run import Run, RunStatus
+    from spot_relay.domain.run.run import Run, RunStatus
 
 # Of so many seeds one is played with faults that cost time alone and, beside it, with none, where time changes nothing
 # else about its world: that makes one in four.

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simulator.job import Status
-from spot_relay.domain.run import ABSENCE_PATIENCE, OUTBOX_PATIENCE, CanaryStatus
+from spot_relay.domain.run.run import ABSENCE_PATIENCE, OUTBOX_PATIENCE, CanaryStatus
 from tests.simulation.faults import Fault
 from tests.simulation.violation import ViolationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
     from tests.simulation.faults import Dice
     from tests.simulation.sagemaker import SageMaker
     from tests.simulation.storage import RunStore

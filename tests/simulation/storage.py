@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simulator.described import moment
-from spot_relay.domain.job import Checkpoint
+from spot_relay.domain.sagemaker.job import Checkpoint
 from spot_relay.ports import ConflictError
 from tests.fakes import MemoryCheckpoints, MemoryRunStore, oldest_of
 from tests.simulation.faults import Fault
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from spot_relay.domain.job import Pool
-    from spot_relay.domain.run import Run, Waiting
+    from spot_relay.domain.run.run import Run, Waiting
+    from spot_relay.domain.sagemaker.job import Pool
     from tests.simulation.faults import Dice
     from tests.simulation.timeline import Timeline
 

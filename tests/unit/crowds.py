@@ -6,19 +6,19 @@ from bisect import insort
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.job import Market, Pool, parse_attempt_name
-from spot_relay.domain.limits import Limits
-from spot_relay.domain.observation import CanaryRefused, JobChanged, Refused, RoomFreed
-from spot_relay.domain.refusal import Refusal, quota_refusal
-from spot_relay.domain.run import Waiting
+from spot_relay.domain.rules.limits import Limits
+from spot_relay.domain.run.observation import CanaryRefused, JobChanged, Refused, RoomFreed
+from spot_relay.domain.run.run import Waiting
+from spot_relay.domain.sagemaker.job import Market, Pool, parse_attempt_name
+from spot_relay.domain.sagemaker.refusal import Refusal, quota_refusal
 from tests.fakes import MemoryRunStore, MemorySlots, MemoryTrainingJobs
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.job import Placement
-    from spot_relay.domain.observation import CanaryCreated, Launched
-    from spot_relay.domain.policy import Policy
-    from spot_relay.domain.run import Attempt, Canary, Run
+    from spot_relay.domain.run.observation import CanaryCreated, Launched
+    from spot_relay.domain.run.policy import Policy
+    from spot_relay.domain.run.run import Attempt, Canary, Run
+    from spot_relay.domain.sagemaker.job import Placement
 
 M5, G5 = "ml.m5.xlarge", "ml.g5.2xlarge"
 SPOT, ON_DEMAND = Pool(M5, Market.SPOT), Pool(M5, Market.ON_DEMAND)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.prices import Price, PriceList
+from spot_relay.domain.run.prices import Price, PriceList
 from tests.fakes import NOON, MemoryPrices, MemoryTrainingJobs
 from tests.unit.worlds import World
 
 if TYPE_CHECKING:
-    from spot_relay.domain.job import Placement
-    from spot_relay.domain.observation import Launched, Refused
-    from spot_relay.domain.run import Attempt, Run
+    from spot_relay.domain.run.observation import Launched, Refused
+    from spot_relay.domain.run.run import Attempt, Run
+    from spot_relay.domain.sagemaker.job import Placement
 
 HOUR = 3600
 M5, P3 = "ml.m5.xlarge", "ml.p3.2xlarge"

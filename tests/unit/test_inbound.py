@@ -22,8 +22,8 @@ from spot_relay.adapters.inbound import (
     room_freed,
     run_due,
 )
-from spot_relay.domain.observation import CanaryChanged, Due, JobChanged, Observation, RoomFreed
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, RoomFreed
+from spot_relay.domain.run.run import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 
-from spot_relay.domain.decision import decide
-from spot_relay.domain.policy import Budgets
-from spot_relay.domain.prices import Price, PriceList
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.report import status_document
+from spot_relay.domain.decide.decision import decide
+from spot_relay.domain.run.policy import Budgets
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.shown.report import status_document
 from spot_relay.domain.values import replace
 from tests.fakes import NOON
 from tests.hostile.functions import Context, load
@@ -25,8 +25,8 @@ from tests.unit.worlds import World, deadline, submission
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from spot_relay.domain.facts import Facts
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.decide.facts import Facts
+    from spot_relay.domain.run.run import Run
 
 PRICES = PriceList("a list", NOON, {"ml.m5.xlarge": Price(0.23, 0.1), "ml.p3.2xlarge": Price(3.825)})
 RUN, PAGE, ERROR = (validator(name) for name in ("Run", "Page", "Error"))

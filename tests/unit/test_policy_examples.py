@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from spot_relay.domain.acceptance import accept
-from spot_relay.domain.job import Checkpoint, Market
-from spot_relay.domain.limits import Limits
-from spot_relay.domain.observation import JobChanged, RoomFreed
-from spot_relay.domain.pace import Demand, Standing, standing_of
-from spot_relay.domain.prices import PriceList, read_prices
-from spot_relay.domain.refusal import quota_refusal
-from spot_relay.domain.report import announcement, status_document
-from spot_relay.domain.run import Spent
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.rules.limits import Limits
+from spot_relay.domain.rules.pace import Demand, Standing, standing_of
+from spot_relay.domain.run.observation import JobChanged, RoomFreed
+from spot_relay.domain.run.prices import PriceList, read_prices
+from spot_relay.domain.run.run import Spent
+from spot_relay.domain.sagemaker.job import Checkpoint, Market
+from spot_relay.domain.sagemaker.refusal import quota_refusal
+from spot_relay.domain.shown.report import announcement, status_document
 from spot_relay.service import UnacceptableError
 from spot_relay.spec import InvalidSpecError, Rules, parse, read_resumption
 from tests.fakes import NOON
@@ -29,7 +29,7 @@ from tests.unit.worlds import World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spot_relay.domain.submission import Submission
+    from spot_relay.domain.run.submission import Submission
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policy.md").read_text(encoding="utf-8")
 RULES = Rules(

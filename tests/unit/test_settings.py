@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from spot_relay.domain.limits import Limits
+from spot_relay.domain.rules.limits import Limits
 from spot_relay.settings import PriceSettings, RunSettings, SettingsError, SubmissionSettings, TickSettings
 
 RUN = {

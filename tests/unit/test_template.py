@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from spot_relay.domain.limits import Limits
+from spot_relay.domain.rules.limits import Limits
 from spot_relay.settings import PriceSettings
 
 ROOT = Path(__file__).parents[2]

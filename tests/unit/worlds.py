@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from spot_relay.domain.job import Checkpoint
-from spot_relay.domain.observation import CanaryChanged, Due, JobChanged, Observation
-from spot_relay.domain.policy import Deadline, Policy
-from spot_relay.domain.run import Run
-from spot_relay.domain.submission import Submission
+from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation
+from spot_relay.domain.run.policy import Deadline, Policy
+from spot_relay.domain.run.run import Run
+from spot_relay.domain.run.submission import Submission
+from spot_relay.domain.sagemaker.job import Checkpoint
 from spot_relay.service import Service
 from tests.fakes import (
     Clock,

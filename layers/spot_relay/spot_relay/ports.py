@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from spot_relay.domain.job import Absent, Checkpoint, Job, Pool
-    from spot_relay.domain.observation import CanaryCreated, CanaryRefused, Launched, Refused
-    from spot_relay.domain.outbox import Measure
-    from spot_relay.domain.prices import PriceList
-    from spot_relay.domain.run import Attempt, Canary, Run, RunStatus, Waiting
+    from spot_relay.domain.run.observation import CanaryCreated, CanaryRefused, Launched, Refused
+    from spot_relay.domain.run.outbox import Measure
+    from spot_relay.domain.run.prices import PriceList
+    from spot_relay.domain.run.run import Attempt, Canary, Run, RunStatus, Waiting
+    from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, Pool
 
 
 class ConflictError(Exception):

@@ -11,16 +11,16 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.acceptance import Objection, accept, most_instances, objections, sharded_channels
-from spot_relay.domain.decision import decide, settle
-from spot_relay.domain.facts import Facts, attempt_to_look_at, canary_to_look_at, needs_checkpoint
-from spot_relay.domain.job import Absent, Job, Market, Pool
-from spot_relay.domain.observation import CanaryRefused, Due, Overtaken, Refused, ResumeRequested, StopRequested
-from spot_relay.domain.outbox import Outbox, Room
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.report import announcement, status_document
-from spot_relay.domain.run import AttemptStatus, Waiting
-from spot_relay.domain.steps import last_word
+from spot_relay.domain.decide.acceptance import Objection, accept, most_instances, objections, sharded_channels
+from spot_relay.domain.decide.decision import decide, settle
+from spot_relay.domain.decide.facts import Facts, attempt_to_look_at, canary_to_look_at, needs_checkpoint
+from spot_relay.domain.decide.steps import last_word
+from spot_relay.domain.run.observation import CanaryRefused, Due, Overtaken, Refused, ResumeRequested, StopRequested
+from spot_relay.domain.run.outbox import Outbox, Room
+from spot_relay.domain.run.run import AttemptStatus, Waiting
+from spot_relay.domain.sagemaker.job import Absent, Job, Market, Pool
+from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.shown.report import announcement, status_document
 from spot_relay.domain.values import replace
 from spot_relay.ports import (
     Announcements,
@@ -40,10 +40,10 @@ from spot_relay.ports import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spot_relay.domain.observation import CanaryCreated, Launched, Observation
-    from spot_relay.domain.run import Attempt, Canary, Run, RunStatus
-    from spot_relay.domain.steps import Decision
-    from spot_relay.domain.submission import Submission
+    from spot_relay.domain.decide.steps import Decision
+    from spot_relay.domain.run.observation import CanaryCreated, Launched, Observation
+    from spot_relay.domain.run.run import Attempt, Canary, Run, RunStatus
+    from spot_relay.domain.run.submission import Submission
 
 # Writers of one run are few; one that loses this often in a row leaves the message to its queue's retry.
 MAX_CONFLICTS = 20

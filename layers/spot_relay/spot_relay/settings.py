@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
-from spot_relay.domain.limits import InvalidLimitsError, Limits
+from spot_relay.domain.rules.limits import InvalidLimitsError, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

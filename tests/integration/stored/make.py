@@ -213,7 +213,7 @@ def owing_news_of_its_end(making: Making) -> None:
 
 def down_the_ladder(making: Making) -> None:
     from spot_relay.adapters.prices import DynamoDBPrices
-    from spot_relay.domain.prices import PriceList, read_prices
+    from spot_relay.domain.run.prices import PriceList, read_prices
 
     prices = PriceList("a file", making.stack.clock(), read_prices(json.dumps({"prices": PRICES})))
     DynamoDBPrices(making.stack.client("dynamodb"), TABLE, "us-east-1").write(prices)

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spot_relay.domain.acceptance import accept, objections, sharded_channels
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.pace import Demand
-from spot_relay.domain.policy import Budgets, Policy, Rung
-from spot_relay.domain.prices import Price, PriceList
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.decide.acceptance import accept, objections, sharded_channels
+from spot_relay.domain.rules.pace import Demand
+from spot_relay.domain.run.policy import Budgets, Policy, Rung
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.service import NameConflictError, UnacceptableError
 from tests.fakes import NOON
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.submission import Submission
+    from spot_relay.domain.run.submission import Submission
 
 HOUR = 3600
 M5, G5 = "ml.m5.xlarge", "ml.g5.xlarge"

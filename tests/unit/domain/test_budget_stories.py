@@ -11,18 +11,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.observation import ResumeRequested
-from spot_relay.domain.policy import Budgets, Policy, Rung
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import RunStatus, Spent
+from spot_relay.domain.run.observation import ResumeRequested
+from spot_relay.domain.run.policy import Budgets, Policy, Rung
+from spot_relay.domain.run.run import RunStatus, Spent
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.service import RejectedError
 from tests.unit.priced import ENDS, HOUR, M5, P3, PRICES, TOO_SMALL, priced
 from tests.unit.worlds import submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.job import Job
+    from spot_relay.domain.sagemaker.job import Job
 
 COUNTS = list(asdict(Spent()))
 # Most of them pass; those that do not end the run, or move it to another rung.

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.observation import ResumeRequested
-from spot_relay.domain.policy import Budgets, Policy, Rung
-from spot_relay.domain.prices import Price, PriceList
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import RunStatus, Spent
+from spot_relay.domain.run.observation import ResumeRequested
+from spot_relay.domain.run.policy import Budgets, Policy, Rung
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import RunStatus, Spent
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.service import RejectedError, UnacceptableError
 from tests.fakes import NOON
 from tests.unit.priced import ENDS, HOUR, M5, P3, TOO_SMALL, priced
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
 
 KINDS = pytest.mark.parametrize("kind", list(ENDS))
 

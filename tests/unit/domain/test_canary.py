@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.job import Market
-from spot_relay.domain.observation import CanaryChanged, CanaryCreated
-from spot_relay.domain.pace import AHEAD_OF_PACE, Demand
-from spot_relay.domain.policy import Backoff, Budgets, ReturnToSpot
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import MAX_ATTEMPTS, CanaryStatus, RunStatus, Spent
+from spot_relay.domain.rules.pace import AHEAD_OF_PACE, Demand
+from spot_relay.domain.run.observation import CanaryChanged, CanaryCreated
+from spot_relay.domain.run.policy import Backoff, Budgets, ReturnToSpot
+from spot_relay.domain.run.run import MAX_ATTEMPTS, CanaryStatus, RunStatus, Spent
+from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
 
 HOUR = 3600
 SERVICE = "InternalServerError: We encountered an internal error.  Please try again."

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from spot_relay.domain.accounting import account_of
-from spot_relay.domain.decision import decide
-from spot_relay.domain.facts import Facts
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.launch import CANARY_MAX_RUNTIME_SECONDS
-from spot_relay.domain.money import canary_cost, pays_for_canary, spent, unaffordable
-from spot_relay.domain.observation import CanaryCreated
-from spot_relay.domain.policy import Budgets, ReturnToSpot, Rung
-from spot_relay.domain.prices import Price, PriceList
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import AttemptStatus, Canary, CanaryStatus, Run
+from spot_relay.domain.decide.decision import decide
+from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.rules.money import canary_cost, pays_for_canary, spent, unaffordable
+from spot_relay.domain.run.launch import CANARY_MAX_RUNTIME_SECONDS
+from spot_relay.domain.run.observation import CanaryCreated
+from spot_relay.domain.run.policy import Budgets, ReturnToSpot, Rung
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import AttemptStatus, Canary, CanaryStatus, Run
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.shown.accounting import account_of
 from tests.fakes import NOON, MemoryPrices
 from tests.unit.domain.test_money import PRICES, a_run, placed
 from tests.unit.worlds import World, deadline, submission

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from botocore.validate import ParamValidator
 
-from spot_relay.domain.acceptance import accept
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.launch import canary_request, no_canary
-from spot_relay.domain.run import Canary
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.run.launch import canary_request, no_canary
+from spot_relay.domain.run.run import Canary
+from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.spec.problem import Problems
 from spot_relay.spec.request_model import check_request, training_job_shape
 from tests.fakes import NOON

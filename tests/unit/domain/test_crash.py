@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.run import RunStatus
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spot_relay.domain.observation import JobChanged
+    from spot_relay.domain.run.observation import JobChanged
 
 PORTS = ("store", "jobs", "checkpoints", "documents", "announcements", "telemetry", "slots", "wakeups")
 

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Market
-from spot_relay.domain.observation import Due, JobChanged
-from spot_relay.domain.pace import Demand
-from spot_relay.domain.policy import Budgets
-from spot_relay.domain.run import MAX_ATTEMPTS, RunStatus, Spent
+from spot_relay.domain.rules.pace import Demand
+from spot_relay.domain.run.observation import Due, JobChanged
+from spot_relay.domain.run.policy import Budgets
+from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus, Spent
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Market
 from tests.fakes import NOON
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.policy import Policy
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.policy import Policy
+    from spot_relay.domain.run.run import Run
 
 HOUR = 3600
 BEHIND, NET = 9000, 9300

@@ -13,23 +13,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spot_relay.domain.decision import decide
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.observation import DeadlineChange, ResumeRequested
-from spot_relay.domain.pace import AHEAD_OF_PACE, Demand
-from spot_relay.domain.policy import Budgets, Policy, ReturnToSpot, Rung
-from spot_relay.domain.prices import Price, PriceList
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.decide.decision import decide
+from spot_relay.domain.rules.pace import AHEAD_OF_PACE, Demand
+from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
+from spot_relay.domain.run.policy import Budgets, Policy, ReturnToSpot, Rung
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.service import RejectedError
 from tests.fakes import NOON
 from tests.unit.domain.test_totality import facts, moments, runs
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.facts import Facts
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.decide.facts import Facts
+    from spot_relay.domain.run.run import Run
 
 HOUR = 3600
 BEHIND = 9000

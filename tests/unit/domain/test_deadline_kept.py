@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spot_relay.domain.job import Market, parse_attempt_name, parse_canary_name
-from spot_relay.domain.observation import CanaryChanged
-from spot_relay.domain.policy import Budgets, ReturnToSpot
-from spot_relay.domain.run import MAX_ATTEMPTS, RunStatus
+from spot_relay.domain.run.observation import CanaryChanged
+from spot_relay.domain.run.policy import Budgets, ReturnToSpot
+from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus
+from spot_relay.domain.sagemaker.job import Market, parse_attempt_name, parse_canary_name
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
 
 WORK = 8 * 3600
 MINUTE = 60

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from spot_relay.domain.observation import Due, Launched
-from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.policy import Budgets, Policy
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import AttemptStatus, RunStatus
+from spot_relay.domain.run.observation import Due, Launched
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.policy import Budgets, Policy
+from spot_relay.domain.run.run import AttemptStatus, RunStatus
+from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.unit.worlds import PREFIX, World, submission
 
 CAPACITY = (

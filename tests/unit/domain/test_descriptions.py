@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from spot_relay.domain.decision import decide
-from spot_relay.domain.facts import Facts
-from spot_relay.domain.job import Job
-from spot_relay.domain.observation import Due, JobChanged, Overtaken
-from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import AttemptStatus, RunStatus
+from spot_relay.domain.decide.decision import decide
+from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.run.observation import Due, JobChanged, Overtaken
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.run import AttemptStatus, RunStatus
+from spot_relay.domain.sagemaker.job import Job
+from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON
 from tests.unit.worlds import World, submission
 

@@ -7,17 +7,17 @@ from datetime import timedelta
 
 import pytest
 
-from spot_relay.domain.acceptance import accept
-from spot_relay.domain.decision import decide
-from spot_relay.domain.facts import Facts, attempt_to_look_at, needs_checkpoint
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.ladder import on_demand_places
-from spot_relay.domain.observation import CanaryChanged, Due, JobChanged, Launched, ResumeRequested
-from spot_relay.domain.outbox import Outbox, Room
-from spot_relay.domain.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
-from spot_relay.domain.prices import Price, PriceList
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import AttemptStatus, Run, RunStatus, placement_of
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.decide.decision import decide
+from spot_relay.domain.decide.facts import Facts, attempt_to_look_at, needs_checkpoint
+from spot_relay.domain.rules.next_place import on_demand_places
+from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Launched, ResumeRequested
+from spot_relay.domain.run.outbox import Outbox, Room
+from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import AttemptStatus, Run, RunStatus, placement_of
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON, MemoryPrices
 from tests.unit.crowds import G5, M5, SPOT, Crowd
 from tests.unit.domain.test_canary import CANARY, ahead

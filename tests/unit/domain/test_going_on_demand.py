@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.observation import ResumeRequested
-from spot_relay.domain.pace import Demand
-from spot_relay.domain.policy import Backoff, Budgets, ReturnToSpot, Rung
-from spot_relay.domain.prices import Price, PriceList
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.rules.pace import Demand
+from spot_relay.domain.run.observation import ResumeRequested
+from spot_relay.domain.run.policy import Backoff, Budgets, ReturnToSpot, Rung
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON, MemoryPrices
 from tests.unit.worlds import World, deadline, submission
 

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.ladder import Place, place_of
-from spot_relay.domain.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.rules.next_place import Place, place_of
+from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
 
 M5, G5, P3 = "ml.m5.xlarge", "ml.g5.2xlarge", "ml.p3.2xlarge"
 ENOUGH = Budgets(50, 50, 50, 50, 50)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.run import OUTBOX_PATIENCE
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.run import OUTBOX_PATIENCE
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
 
 PATIENCE = OUTBOX_PATIENCE.total_seconds()
 

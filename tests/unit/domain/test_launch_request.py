@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.domain.acceptance import accept
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.launch import launch_request
-from spot_relay.domain.policy import Policy, Rung
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.run.launch import launch_request
+from spot_relay.domain.run.policy import Policy, Rung
+from spot_relay.domain.sagemaker.job import Market, Placement
 from tests.fakes import NOON
 from tests.unit.worlds import TRAINING_JOB, submission
 

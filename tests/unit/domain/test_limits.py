@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.domain.limits import MOST, InvalidLimitsError, Limits, needs_no_slot
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.rules.limits import MOST, InvalidLimitsError, Limits, needs_no_slot
+from spot_relay.domain.run.run import RunStatus
 from tests.unit.worlds import World, submission
 
 

@@ -6,10 +6,10 @@ from contextlib import suppress
 
 import pytest
 
-from spot_relay.domain.observation import CanaryChanged, Due, Launched, Overtaken, Refused, RoomFreed
-from spot_relay.domain.policy import Policy
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.observation import CanaryChanged, Due, Launched, Overtaken, Refused, RoomFreed
+from spot_relay.domain.run.policy import Policy
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.service import RejectedError
 from tests.unit.worlds import World, submission
 

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from spot_relay.domain import measures
-from spot_relay.domain.acceptance import accept
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.outbox import Measure
-from spot_relay.domain.run import Attempt, AttemptStatus, RunStatus
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.run.outbox import Measure
+from spot_relay.domain.run.run import Attempt, AttemptStatus, RunStatus
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.shown import metrics as measures
 from tests.fakes import NOON
 from tests.unit.worlds import World, submission
 

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.domain.acceptance import accept
-from spot_relay.domain.accounting import account_of
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.money import attempt_cost, spent, unaffordable, worst_cost
-from spot_relay.domain.policy import Budgets, Policy
-from spot_relay.domain.prices import Price, PriceList
-from spot_relay.domain.run import AttemptStatus
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.rules.money import attempt_cost, spent, unaffordable, worst_cost
+from spot_relay.domain.run.policy import Budgets, Policy
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import AttemptStatus
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.shown.accounting import account_of
 from tests.fakes import NOON
 from tests.unit.worlds import submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run import Attempt, Run
+    from spot_relay.domain.run.run import Attempt, Run
 
 HOUR = 3600
 M5, P3 = "ml.m5.xlarge", "ml.p3.2xlarge"

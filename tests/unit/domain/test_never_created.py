@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.measures import RESUMED
-from spot_relay.domain.observation import ResumeRequested
-from spot_relay.domain.policy import Budgets, Policy, Rung
-from spot_relay.domain.refusal import Refusal, advice
-from spot_relay.domain.run import AttemptStatus, RunStatus
+from spot_relay.domain.run.observation import ResumeRequested
+from spot_relay.domain.run.policy import Budgets, Policy, Rung
+from spot_relay.domain.run.run import AttemptStatus, RunStatus
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal, advice
+from spot_relay.domain.shown.metrics import RESUMED
 from spot_relay.service import RejectedError
 from tests.fakes import NOON, MemoryPrices
 from tests.unit.priced import PRICES

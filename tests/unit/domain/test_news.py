@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from spot_relay.domain.job import Market
-from spot_relay.domain.policy import Budgets
-from spot_relay.domain.prices import Price, PriceList
-from spot_relay.domain.report import status_document
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.policy import Budgets
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.shown.report import status_document
 from tests.fakes import NOON, MemoryPrices
 from tests.unit.domain.test_crash import Grim, KilledError, guarded
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.observation import JobChanged
+    from spot_relay.domain.run.observation import JobChanged
 
 NEWS = ["Pending", "Downloading", "DownloadingTrainingImage", "Training", "Interrupted", "Uploading", "Rebalancing"]
 HOUR = 3600

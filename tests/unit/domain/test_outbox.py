@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from spot_relay.domain.job import Market, Pool
-from spot_relay.domain.outbox import Measure, Outbox, Room
+from spot_relay.domain.run.outbox import Measure, Outbox, Room
+from spot_relay.domain.sagemaker.job import Market, Pool
 
 POOL = Pool("ml.m5.xlarge", Market.SPOT)
 A, B = Room(POOL, "a"), Room(POOL, "b")

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.acceptance import accept
-from spot_relay.domain.accounting import account_of
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.policy import Rung
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import AttemptStatus, CanaryStatus, RunStatus
-from spot_relay.domain.switching import demand_before_launch
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.decide.markets import demand_before_launch
+from spot_relay.domain.run.policy import Rung
+from spot_relay.domain.run.run import AttemptStatus, CanaryStatus, RunStatus
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.shown.accounting import account_of
 from spot_relay.service import NotPublishedError
 from tests.fakes import NOON, MemoryDocuments
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
 
 THROTTLED = (Refusal.THROTTLED, "Rate exceeded")
 FULL = (Refusal.QUOTA_FULL, "Full.")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from spot_relay.domain.acceptance import accept
-from spot_relay.domain.pace import (
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.rules.pace import (
     BLIND_WAIT_SECONDS,
     LONGEST_WAIT_SECONDS,
     REACTION_SECONDS,
@@ -25,7 +25,7 @@ from spot_relay.domain.pace import (
     max_wait_seconds,
     standing_of,
 )
-from spot_relay.domain.policy import Deadline, ReturnToSpot
+from spot_relay.domain.run.policy import Deadline, ReturnToSpot
 from tests.fakes import NOON
 from tests.unit.worlds import deadline, submission
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.domain.job import Market
-from spot_relay.domain.prices import Price, PriceList, UnusablePricesError, read_prices
+from spot_relay.domain.run.prices import Price, PriceList, UnusablePricesError, read_prices
+from spot_relay.domain.sagemaker.job import Market
 from tests.fakes import NOON
 
 

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.domain.acceptance import accept
-from spot_relay.domain.job import Checkpoint, Job, Transition
-from spot_relay.domain.progress import KEPT_CHANGEOVERS, counted
-from spot_relay.domain.run import RunStatus, placement_of
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.rules.progress import KEPT_CHANGEOVERS, counted
+from spot_relay.domain.run.run import RunStatus, placement_of
+from spot_relay.domain.sagemaker.job import Checkpoint, Job, Transition
 from tests.fakes import NOON
 from tests.unit.worlds import TRAINING_JOB, World, deadline, submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.policy import Policy
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.policy import Policy
+    from spot_relay.domain.run.run import Run
 
 SERVICE = "InternalServerError: We encountered an internal error.  Please try again."
 DAY = 86_400

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spot_relay.domain.redaction import MAX_TEXT_BYTES, without_secrets
+from spot_relay.domain.sagemaker.redaction import MAX_TEXT_BYTES, without_secrets
 
 SECRET = "sesame-open-42"
 PEM = "-----BEGIN KEY-----\nMIIEvQIBADAN\nBgkqhkiG9w0B\n-----END KEY-----"

@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from spot_relay.domain.decision import decide
-from spot_relay.domain.facts import Facts
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.observation import Due, Refused, RoomFreed
-from spot_relay.domain.pace import Demand
-from spot_relay.domain.policy import Backoff, Policy, ReturnToSpot, Rung
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import AttemptStatus, RunStatus
+from spot_relay.domain.decide.decision import decide
+from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.rules.pace import Demand
+from spot_relay.domain.run.observation import Due, Refused, RoomFreed
+from spot_relay.domain.run.policy import Backoff, Policy, ReturnToSpot, Rung
+from spot_relay.domain.run.run import AttemptStatus, RunStatus
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.unit.crowds import G5, M5, SPOT, Crowd
 from tests.unit.worlds import World, deadline, submission
 

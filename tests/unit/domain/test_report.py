@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from spot_relay.domain.acceptance import accept
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Checkpoint, Market, Placement
-from spot_relay.domain.policy import Budgets, Deadline, Policy, ReturnToSpot
-from spot_relay.domain.prices import Price, PriceList
-from spot_relay.domain.report import announcement, iso, status_document
-from spot_relay.domain.run import Attempt, AttemptStatus, Canary, CanaryStatus, Explanation, Run, RunStatus, Spent
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.run.policy import Budgets, Deadline, Policy, ReturnToSpot
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import Attempt, AttemptStatus, Canary, CanaryStatus, Explanation, Run, RunStatus, Spent
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement
+from spot_relay.domain.shown.report import announcement, iso, status_document
 from tests.fakes import NOON
 from tests.unit.worlds import submission
 

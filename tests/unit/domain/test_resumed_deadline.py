@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.launch import MAX_JOB_NAME
-from spot_relay.domain.observation import DeadlineChange, ResumeRequested
-from spot_relay.domain.policy import ReturnToSpot
+from spot_relay.domain.run.launch import MAX_JOB_NAME
+from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
+from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.service import RejectedError
 from tests.fakes import NOON
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.policy import Deadline, Policy
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.policy import Deadline, Policy
+    from spot_relay.domain.run.run import Run
 
 HOUR = 3600
 KNOWN = {"expected_runtime_seconds": 2 * HOUR, "changeover_seconds": 500, "return_to_spot": ReturnToSpot.BLIND}

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.observation import RoomFreed
-from spot_relay.domain.policy import Deadline, Policy, ReturnToSpot, Rung
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.observation import RoomFreed
+from spot_relay.domain.run.policy import Deadline, Policy, ReturnToSpot, Rung
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.unit.crowds import G5, M5, ON_DEMAND, SPOT, Crowd
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spot_relay.domain.job import parse_attempt_name
-from spot_relay.domain.policy import Backoff, Budgets, Policy
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.policy import Backoff, Budgets, Policy
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.job import parse_attempt_name
 from tests.unit.crowds import M5, ON_DEMAND, SPOT, Crowd
 
 THOUSAND = [f"waits-{number:04d}" for number in range(1000)]

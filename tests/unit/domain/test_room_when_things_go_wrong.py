@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.job import Market
-from spot_relay.domain.limits import Limits
-from spot_relay.domain.observation import Due, JobChanged, RoomFreed
-from spot_relay.domain.policy import Deadline, Policy, ReturnToSpot
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.rules.limits import Limits
+from spot_relay.domain.run.observation import Due, JobChanged, RoomFreed
+from spot_relay.domain.run.policy import Deadline, Policy, ReturnToSpot
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON, MemoryRunStore, oldest_of
 from tests.unit.crowds import M5, SPOT, Crowd
 from tests.unit.domain.test_crash import Grim, KilledError, guarded
@@ -22,8 +22,8 @@ from tests.unit.worlds import World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spot_relay.domain.job import Pool
-    from spot_relay.domain.run import Run, Waiting
+    from spot_relay.domain.run.run import Run, Waiting
+    from spot_relay.domain.sagemaker.job import Pool
     from spot_relay.service import Service
 
 SHORTAGES = pytest.mark.parametrize(

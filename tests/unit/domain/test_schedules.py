@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spot_relay.domain.observation import JobChanged
-from spot_relay.domain.policy import Budgets, Policy
-from spot_relay.domain.run import AttemptStatus, RunStatus
+from spot_relay.domain.run.observation import JobChanged
+from spot_relay.domain.run.policy import Budgets, Policy
+from spot_relay.domain.run.run import AttemptStatus, RunStatus
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
 
 ENDS = {
     "completed": ("Completed", "Completed", {}),

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from spot_relay.domain.job import Market
-from spot_relay.domain.observation import Due, Observation
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.observation import Due, Observation
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.job import Market
 from tests.unit.domain.test_crash import Grim, KilledError, guarded
 from tests.unit.worlds import World, deadline, submission
 

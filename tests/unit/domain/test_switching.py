@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from spot_relay.domain.acceptance import accept
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.observation import Due
-from spot_relay.domain.policy import ReturnToSpot, Rung
-from spot_relay.domain.run import AttemptStatus, Canary, RunStatus
-from spot_relay.domain.switching import next_look
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.decide.markets import next_look
+from spot_relay.domain.run.observation import Due
+from spot_relay.domain.run.policy import ReturnToSpot, Rung
+from spot_relay.domain.run.run import AttemptStatus, Canary, RunStatus
+from spot_relay.domain.sagemaker.job import Market, Placement
 from tests.fakes import NOON
 from tests.unit.domain.test_canary import CANARY, HOUR, RELAYS, ahead, kept, on_demand
 from tests.unit.worlds import World, deadline, submission

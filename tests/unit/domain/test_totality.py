@@ -9,11 +9,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.domain.decision import decide
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.facts import Facts, attempt_to_look_at, canary_to_look_at, needs_checkpoint
-from spot_relay.domain.job import Absent, Checkpoint, Job, Market, Placement, Transition, attempt_name
-from spot_relay.domain.observation import (
+from spot_relay.domain.decide.decision import decide
+from spot_relay.domain.decide.facts import Facts, attempt_to_look_at, canary_to_look_at, needs_checkpoint
+from spot_relay.domain.run.observation import (
     CanaryChanged,
     CanaryCreated,
     CanaryRefused,
@@ -27,10 +25,9 @@ from spot_relay.domain.observation import (
     RoomFreed,
     StopRequested,
 )
-from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import (
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
+from spot_relay.domain.run.run import (
     ENDED_RUNS,
     MAX_ATTEMPTS,
     Attempt,
@@ -41,6 +38,9 @@ from spot_relay.domain.run import (
     RunStatus,
     Spent,
 )
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, Market, Placement, Transition, attempt_name
+from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON
 from tests.unit.worlds import TRAINING_JOB, stored
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.observation import Due, JobChanged, Launched, Refused
-from spot_relay.domain.policy import Budgets, Policy, Rung
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.observation import Due, JobChanged, Launched, Refused
+from spot_relay.domain.run.policy import Budgets, Policy, Rung
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.ports import ConflictError, PrefixTakenError
 from spot_relay.service import NameConflictError, NoSuchRunError, RejectedError
 from tests.fakes import MemoryRunStore
@@ -21,7 +21,7 @@ from tests.unit.worlds import World, submission
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.domain.acceptance import accept
-from spot_relay.domain.accounting import account_of
-from spot_relay.domain.ending import Outcome, failure, outcome_of
-from spot_relay.domain.job import (
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.run.launch import launch_request
+from spot_relay.domain.run.policy import Backoff
+from spot_relay.domain.run.run import Attempt, placement_of
+from spot_relay.domain.sagemaker.ending import Outcome, failure, outcome_of
+from spot_relay.domain.sagemaker.job import (
     Checkpoint,
     Job,
     Market,
@@ -23,10 +25,8 @@ from spot_relay.domain.job import (
     parse_attempt_name,
     parse_canary_name,
 )
-from spot_relay.domain.launch import launch_request
-from spot_relay.domain.policy import Backoff
-from spot_relay.domain.refusal import Refusal, parse_quota, quota_refusal
-from spot_relay.domain.run import Attempt, placement_of
+from spot_relay.domain.sagemaker.refusal import Refusal, parse_quota, quota_refusal
+from spot_relay.domain.shown.accounting import account_of
 from spot_relay.domain.values import replace as changed
 from tests.fakes import NOON
 from tests.unit.worlds import TRAINING_JOB, submission

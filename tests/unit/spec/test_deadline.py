@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.domain.policy import Deadline, ReturnToSpot
+from spot_relay.domain.run.policy import Deadline, ReturnToSpot
 from spot_relay.spec import Rules, parse
 from tests.unit.spec.documents import CALM, ROLE, RULES, problems_of, request, wrapped
 

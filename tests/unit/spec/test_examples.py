@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from spot_relay.domain.job import Market
+from spot_relay.domain.sagemaker.job import Market
 from spot_relay.spec import Format, Rules, parse, read_resumption, read_submission
 from tests.unit.spec.documents import RULES as DOCUMENT_RULES
 from tests.unit.spec.documents import wrapped
 
 if TYPE_CHECKING:
-    from spot_relay.domain.submission import Submission
+    from spot_relay.domain.run.submission import Submission
 
 FOLDER = Path(__file__).parents[3] / "examples"
 SPECS = sorted(path for path in FOLDER.iterdir() if path.suffix != ".md")

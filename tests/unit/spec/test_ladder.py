@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.policy import Policy, Rung
+from spot_relay.domain.run.policy import Policy, Rung
+from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.spec import Rules, parse
 from tests.unit.spec.documents import ROLE, RULES, problems_of, request, wrapped
 

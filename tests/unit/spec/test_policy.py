@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from spot_relay.domain.policy import Backoff, Budgets, Policy
+from spot_relay.domain.run.policy import Backoff, Budgets, Policy
 from spot_relay.spec import parse
 from tests.unit.spec.documents import RULES, problems_of, wrapped
 

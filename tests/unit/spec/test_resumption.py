@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from spot_relay.domain.observation import DeadlineChange, ResumeRequested
-from spot_relay.domain.policy import ReturnToSpot
+from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
+from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.spec import InvalidSpecError, read_resumption
 
 LAYER = Path(__file__).parents[3] / "layers" / "spot_relay"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from spot_relay.domain.policy import Budgets, Policy
+from spot_relay.domain.run.policy import Budgets, Policy
 from spot_relay.spec import Format, InvalidSpecError, parse, read_submission
 from tests.unit.spec.documents import RULES, problems_of, request, wrapped
 

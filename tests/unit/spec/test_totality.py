@@ -9,14 +9,14 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spot_relay.domain.submission import Submission
+from spot_relay.domain.run.submission import Submission
 from spot_relay.spec import Format, InvalidSpecError, read_resumption, read_submission
 from spot_relay.spec.problem import MAX_PROBLEMS
 from spot_relay.spec.request_model import training_job_shape
 from tests.unit.spec.documents import CALM, RULES, request, wrapped
 
 if TYPE_CHECKING:
-    from spot_relay.domain.observation import ResumeRequested
+    from spot_relay.domain.run.observation import ResumeRequested
 
 FORMATS = st.sampled_from(Format)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)

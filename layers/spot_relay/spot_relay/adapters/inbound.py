@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.job import parse_attempt_name, parse_canary_name
-from spot_relay.domain.launch import RUN_ID_TAG
-from spot_relay.domain.observation import CanaryChanged, Due, JobChanged, Observation, RoomFreed
-from spot_relay.domain.run import RunStatus
+from spot_relay.domain.run.launch import RUN_ID_TAG
+from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, RoomFreed
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.job import parse_attempt_name, parse_canary_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

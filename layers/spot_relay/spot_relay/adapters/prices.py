@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from spot_relay.domain.job import Market
-from spot_relay.domain.prices import Price, PriceList, UnusablePricesError
-from spot_relay.domain.report import iso
+from spot_relay.domain.run.prices import Price, PriceList, UnusablePricesError
+from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.shown.report import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

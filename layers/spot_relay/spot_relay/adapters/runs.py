@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from spot_relay.domain.run import ENDED_RUNS, Run, RunStatus, Waiting
+from spot_relay.domain.run.run import ENDED_RUNS, Run, RunStatus, Waiting
 from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from spot_relay.domain.job import Pool
+    from spot_relay.domain.sagemaker.job import Pool
 
 # Raised with each change of what is stored of a run, also by a field that has a default: an earlier release reads what
 # it knows, and its next save would drop the rest. What has been stored with a version is in tests/integration/stored/.

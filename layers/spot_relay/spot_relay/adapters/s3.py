@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from spot_relay.domain.job import Checkpoint
-from spot_relay.domain.prices import PriceList, UnusablePricesError, read_prices
-from spot_relay.domain.report import iso
+from spot_relay.domain.run.prices import PriceList, UnusablePricesError, read_prices
+from spot_relay.domain.sagemaker.job import Checkpoint
+from spot_relay.domain.shown.report import iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.limits import needs_no_slot
+from spot_relay.domain.rules.limits import needs_no_slot
 from spot_relay.ports import NewerSchemaError
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from spot_relay.domain.limits import Limits
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.rules.limits import Limits
+    from spot_relay.domain.run.run import Run
 
 # So many holders are looked up, at most, when all slots are held: a launch must not read a thousand runs.
 LOOKED_UP = 25

@@ -11,8 +11,8 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
-    from spot_relay.domain.outbox import Measure
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.outbox import Measure
+    from spot_relay.domain.run.run import Run
 
 
 @dataclass(frozen=True)

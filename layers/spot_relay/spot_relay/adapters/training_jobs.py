@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
 from botocore.exceptions import ConnectionError as UnreachableError
 
-from spot_relay.domain.job import Absent, Job, Transition
-from spot_relay.domain.launch import canary_request, canary_tags, launch_request, launch_tags
-from spot_relay.domain.observation import CanaryCreated, CanaryRefused, Launched, Refused
-from spot_relay.domain.redaction import without_secrets
-from spot_relay.domain.refusal import Refusal, quota_refusal
-from spot_relay.domain.run import placement_of
+from spot_relay.domain.run.launch import canary_request, canary_tags, launch_request, launch_tags
+from spot_relay.domain.run.observation import CanaryCreated, CanaryRefused, Launched, Refused
+from spot_relay.domain.run.run import placement_of
+from spot_relay.domain.sagemaker.job import Absent, Job, Transition
+from spot_relay.domain.sagemaker.redaction import without_secrets
+from spot_relay.domain.sagemaker.refusal import Refusal, quota_refusal
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from mypy_boto3_sagemaker import SageMakerClient
 
-    from spot_relay.domain.run import Attempt, Canary, Run
+    from spot_relay.domain.run.run import Attempt, Canary, Run
 
 _THROTTLES = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
 _FINAL = frozenset({"ValidationException", "AccessDeniedException", "AccessDenied", "ResourceNotFound"})

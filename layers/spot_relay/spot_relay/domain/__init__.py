@@ -1,1 +1,20 @@
-"""The pure core: values and decisions. No clock, no I/O, no logging, standard library only."""
+"""The pure core: no clock, no I/O, no logging, nothing but the standard library.
+
+Read it in this order. Each package imports only the ones above it here; import-linter enforces that.
+
+`values`
+    How frozen values are changed.
+`sagemaker`
+    What SageMaker says: jobs and placements, how a job ended, why a launch was refused, and how to read a
+    CreateTrainingJob request. It contains no rule of ours.
+`run`
+    What is stored: the run with its attempts and canaries, its policy, its prices and its outbox, and the
+    observations that reach it.
+`rules`
+    Questions about a run, answered purely: what follows an end, where the next attempt runs, how the run stands with
+    its deadline, what it costs.
+`shown`
+    What users, metrics and events see of a run.
+`decide`
+    What happens to a run: `decide(run, facts, now)`, and the steps it is made of.
+"""

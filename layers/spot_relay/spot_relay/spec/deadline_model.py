@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from spot_relay.domain.policy import Deadline, ReturnToSpot
+from spot_relay.domain.run.policy import Deadline, ReturnToSpot
 from spot_relay.spec.problem import child, shown
 from spot_relay.spec.run_name import check_canary_name
 from spot_relay.spec.strict_model import Strict, fault

@@ -9,9 +9,9 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.job import Market
-from spot_relay.domain.policy import Policy
-from spot_relay.domain.submission import Submission
+from spot_relay.domain.run.policy import Policy
+from spot_relay.domain.run.submission import Submission
+from spot_relay.domain.sagemaker.job import Market
 from spot_relay.spec.document import Format, read_document
 from spot_relay.spec.problem import Problems, child, shown, shown_key
 from spot_relay.spec.request_model import check_request, place_of, request_members

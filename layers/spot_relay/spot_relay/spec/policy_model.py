@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from spot_relay.domain.policy import Backoff, Budgets, Policy
-from spot_relay.domain.run import MAX_ATTEMPTS
+from spot_relay.domain.run.policy import Backoff, Budgets, Policy
+from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.spec.deadline_model import DeadlineKeys, DeadlineRules, deadline_of, way_back
 from spot_relay.spec.ladder_model import Ladder, RungModel, check_ladder, ladder_of
 from spot_relay.spec.strict_model import Strict, validated

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from spot_relay.domain.redaction import SECRET_MEMBERS
+from spot_relay.domain.sagemaker.redaction import SECRET_MEMBERS
 from spot_relay.spec.problem import InvalidSpecError, Problems, child, shown, shown_key
 from spot_relay.spec.suggestion import nearest, sdk_place, squeezed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.observation import ResumeRequested
+from spot_relay.domain.run.observation import ResumeRequested
 from spot_relay.spec.document import Format, read_document
 from spot_relay.spec.problem import Problems
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.observation import DeadlineChange, ResumeRequested
-from spot_relay.domain.policy import ReturnToSpot
+from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
+from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.spec.deadline_model import DeadlineKeys
 from spot_relay.spec.policy_model import BUDGETS, BudgetsModel, PolicyModel
 from spot_relay.spec.strict_model import validated

@@ -5,12 +5,27 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from spot_relay.domain import answers, canaries, measures, progress, requests
-from spot_relay.domain.ending import Outcome, outcome_of
-from spot_relay.domain.facts import Facts, is_due, may_be_orphan, says_net_is_due
-from spot_relay.domain.job import Absent, Job, SecondaryStatus, TrainingJobStatus
-from spot_relay.domain.ladder import placed
-from spot_relay.domain.observation import (
+from spot_relay.domain.decide import canaries
+from spot_relay.domain.decide import launch_answers as answers
+from spot_relay.domain.decide import user_requests as requests
+from spot_relay.domain.decide.facts import Facts, is_due, may_be_orphan, says_net_is_due
+from spot_relay.domain.decide.markets import demand_before_launch, next_look, steer
+from spot_relay.domain.decide.steps import (
+    CHECK_SOON,
+    Decision,
+    becomes,
+    explained,
+    finish,
+    launch_again,
+    never_created,
+    plan,
+    recorded,
+    room_left,
+)
+from spot_relay.domain.rules import progress
+from spot_relay.domain.rules.after_end import Following, after_end, following, until_demand
+from spot_relay.domain.rules.next_place import placed
+from spot_relay.domain.run.observation import (
     CanaryChanged,
     CanaryCreated,
     CanaryRefused,
@@ -24,23 +39,12 @@ from spot_relay.domain.observation import (
     RoomFreed,
     StopRequested,
 )
-from spot_relay.domain.outbox import Outbox, Room
-from spot_relay.domain.redaction import without_secrets
-from spot_relay.domain.relaunch import Following, after_end, following, until_demand
-from spot_relay.domain.run import ABSENCE_PATIENCE, Attempt, AttemptStatus, Run, RunStatus
-from spot_relay.domain.steps import (
-    CHECK_SOON,
-    Decision,
-    becomes,
-    explained,
-    finish,
-    launch_again,
-    never_created,
-    plan,
-    recorded,
-    room_left,
-)
-from spot_relay.domain.switching import demand_before_launch, next_look, steer
+from spot_relay.domain.run.outbox import Outbox, Room
+from spot_relay.domain.run.run import ABSENCE_PATIENCE, Attempt, AttemptStatus, Run, RunStatus
+from spot_relay.domain.sagemaker.ending import Outcome, outcome_of
+from spot_relay.domain.sagemaker.job import Absent, Job, SecondaryStatus, TrainingJobStatus
+from spot_relay.domain.sagemaker.redaction import without_secrets
+from spot_relay.domain.shown import metrics as measures
 from spot_relay.domain.values import replace
 
 

@@ -10,18 +10,18 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.launch import CANARY_MAX_RUNTIME_SECONDS, max_runtime_seconds
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import AttemptStatus, CanaryStatus
+from spot_relay.domain.run.launch import CANARY_MAX_RUNTIME_SECONDS, max_runtime_seconds
+from spot_relay.domain.run.run import AttemptStatus, CanaryStatus
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from spot_relay.domain.job import Placement
-    from spot_relay.domain.prices import Price, PriceList
-    from spot_relay.domain.run import Attempt, Canary, Run
+    from spot_relay.domain.run.prices import Price, PriceList
+    from spot_relay.domain.run.run import Attempt, Canary, Run
+    from spot_relay.domain.sagemaker.job import Placement
 
 _HOUR = 3600
 # What adding floats may leave above a sum.

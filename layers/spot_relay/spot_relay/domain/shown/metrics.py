@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.accounting import account_of
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.outbox import Measure
+from spot_relay.domain.run.outbox import Measure
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.shown.accounting import account_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from spot_relay.domain.run import Attempt, Run
+    from spot_relay.domain.run.run import Attempt, Run
 
 # The cause of an attempt that a user asked for.
 RESUMED = "Resumed"

@@ -12,11 +12,11 @@ from enum import StrEnum
 from math import ceil
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.policy import ReturnToSpot
+from spot_relay.domain.run.policy import ReturnToSpot
 
 if TYPE_CHECKING:
-    from spot_relay.domain.policy import Deadline
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.policy import Deadline
+    from spot_relay.domain.run.run import Run
 
 # From the moment at which a rule fires to the creation of the on-demand job: the tick's minute, the stop of the
 # waiting job (SageMaker allows it 120 s), its event and description.

@@ -5,23 +5,30 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from spot_relay.domain import measures
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.ladder import placed
-from spot_relay.domain.money import unaffordable
-from spot_relay.domain.outbox import Measure, Outbox, Room
-from spot_relay.domain.redaction import without_secrets
-from spot_relay.domain.refusal import Refusal, advice
-from spot_relay.domain.relaunch import Following, affordable_on_demand, cooling, following, until_demand, wait_limit
-from spot_relay.domain.run import ABSENCE_PATIENCE, Attempt, AttemptStatus, Run, RunStatus
-from spot_relay.domain.steps import CHECK_SOON, Decision, becomes, finish, launch_again, never_created
-from spot_relay.domain.switching import next_look
+from spot_relay.domain.decide.markets import next_look
+from spot_relay.domain.decide.steps import CHECK_SOON, Decision, becomes, finish, launch_again, never_created
+from spot_relay.domain.rules.after_end import (
+    Following,
+    affordable_on_demand,
+    cooling,
+    following,
+    until_demand,
+    wait_limit,
+)
+from spot_relay.domain.rules.money import unaffordable
+from spot_relay.domain.rules.next_place import placed
+from spot_relay.domain.run.outbox import Measure, Outbox, Room
+from spot_relay.domain.run.run import ABSENCE_PATIENCE, Attempt, AttemptStatus, Run, RunStatus
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.redaction import without_secrets
+from spot_relay.domain.sagemaker.refusal import Refusal, advice
+from spot_relay.domain.shown import metrics as measures
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
-    from spot_relay.domain.facts import Facts
-    from spot_relay.domain.observation import Launched, Refused
-    from spot_relay.domain.pace import Demand
+    from spot_relay.domain.decide.facts import Facts
+    from spot_relay.domain.rules.pace import Demand
+    from spot_relay.domain.run.observation import Launched, Refused
 
 # The oldest run that waits for room asks again with each tick; those behind it are woken, and rarely look themselves.
 ROOM_LOOK = timedelta(seconds=60)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.money import kept_on_demand_cost, spent, total, wasted_cost
+from spot_relay.domain.rules.money import kept_on_demand_cost, spent, total, wasted_cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spot_relay.domain.prices import PriceList
-    from spot_relay.domain.run import Attempt, Run
+    from spot_relay.domain.run.prices import PriceList
+    from spot_relay.domain.run.run import Attempt, Run
 
 # Of a US dollar: a second of the cheapest instance costs more than one.
 _DIGITS = 6

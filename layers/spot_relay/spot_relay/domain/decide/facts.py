@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from spot_relay.domain.ending import Outcome, outcome_of
-from spot_relay.domain.job import Absent, Checkpoint, Job, SecondaryStatus
-from spot_relay.domain.observation import CanaryChanged, Due, JobChanged, Observation, ResumeRequested
-from spot_relay.domain.progress import ended_uncounted
-from spot_relay.domain.run import Attempt, AttemptStatus, Canary, CanaryStatus, Run, RunStatus
-from spot_relay.domain.switching import net_is_due
+from spot_relay.domain.decide.markets import net_is_due
+from spot_relay.domain.rules.progress import ended_uncounted
+from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, ResumeRequested
+from spot_relay.domain.run.run import Attempt, AttemptStatus, Canary, CanaryStatus, Run, RunStatus
+from spot_relay.domain.sagemaker.ending import Outcome, outcome_of
+from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, SecondaryStatus
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.job import SecondaryStatus, TrainingJobStatus
+from spot_relay.domain.sagemaker.job import SecondaryStatus, TrainingJobStatus
 
 if TYPE_CHECKING:
-    from spot_relay.domain.job import Job
+    from spot_relay.domain.sagemaker.job import Job
 
 
 class Outcome(StrEnum):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.accounting import account_of
+from spot_relay.domain.shown.accounting import account_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from spot_relay.domain.accounting import Account
-    from spot_relay.domain.run import Attempt, Canary, Explanation, Run
+    from spot_relay.domain.run.run import Attempt, Canary, Explanation, Run
+    from spot_relay.domain.shown.accounting import Account
 
 
 def iso(moment: datetime | None) -> str | None:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.job import WAITING_FOR_CAPACITY, Market, SecondaryStatus, TrainingJobStatus
+from spot_relay.domain.sagemaker.job import WAITING_FOR_CAPACITY, Market, SecondaryStatus, TrainingJobStatus
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
-    from spot_relay.domain.job import Checkpoint, Job
-    from spot_relay.domain.run import Attempt, Run
+    from spot_relay.domain.run.run import Attempt, Run
+    from spot_relay.domain.sagemaker.job import Checkpoint, Job
 
 # Of so many starts the newest are kept: enough for a 99th percentile, and no growing record.
 KEPT_CHANGEOVERS = 100

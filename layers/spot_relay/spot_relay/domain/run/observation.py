@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from spot_relay.domain.job import ENDED_SECONDARIES, ENDED_STATUSES, WAITING_FOR_CAPACITY, Placement
-from spot_relay.domain.policy import ReturnToSpot
-from spot_relay.domain.refusal import Refusal
+from spot_relay.domain.run.policy import ReturnToSpot
+from spot_relay.domain.sagemaker.job import ENDED_SECONDARIES, ENDED_STATUSES, WAITING_FOR_CAPACITY, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
 
 
 @dataclass(frozen=True)

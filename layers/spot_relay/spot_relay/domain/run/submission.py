@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from spot_relay.domain.policy import Policy
+from spot_relay.domain.run.policy import Policy
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.job import Market
+from spot_relay.domain.sagemaker.job import Market
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.job import attempt_name
-from spot_relay.domain.ladder import first_place, ladder_of
-from spot_relay.domain.money import unaffordable
-from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.pace import Demand, earliest, standing_of
-from spot_relay.domain.relaunch import affordable_on_demand, wait_limit
-from spot_relay.domain.run import OUTBOX_PATIENCE, Attempt, Run, RunStatus
+from spot_relay.domain.rules.after_end import affordable_on_demand, wait_limit
+from spot_relay.domain.rules.money import unaffordable
+from spot_relay.domain.rules.next_place import first_place, ladder_of
+from spot_relay.domain.rules.pace import Demand, earliest, standing_of
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.run import OUTBOX_PATIENCE, Attempt, Run, RunStatus
+from spot_relay.domain.sagemaker.job import attempt_name
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
-    from spot_relay.domain.policy import Deadline
-    from spot_relay.domain.prices import PriceList
-    from spot_relay.domain.submission import Submission
+    from spot_relay.domain.run.policy import Deadline
+    from spot_relay.domain.run.prices import PriceList
+    from spot_relay.domain.run.submission import Submission
 
 
 # A page of a listing.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from spot_relay.domain.job import Placement
+from spot_relay.domain.sagemaker.job import Placement
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.job import Market, canary_name
+from spot_relay.domain.sagemaker.job import Market, canary_name
 
 if TYPE_CHECKING:
-    from spot_relay.domain.job import Placement
-    from spot_relay.domain.run import Attempt, Canary, Run
+    from spot_relay.domain.run.run import Attempt, Canary, Run
+    from spot_relay.domain.sagemaker.job import Placement
 
 RUN_ID_TAG = "spot-relay:run-id"
 ATTEMPT_TAG = "spot-relay:attempt"

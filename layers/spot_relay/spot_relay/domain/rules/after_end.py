@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from math import inf
 
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Checkpoint, Market, Placement, Pool, attempt_name
-from spot_relay.domain.ladder import Place, next_place, on_demand_places, spot_place
-from spot_relay.domain.launch import max_runtime_seconds
-from spot_relay.domain.money import unaffordable
-from spot_relay.domain.pace import AHEAD_OF_PACE, Demand, max_wait_seconds, standing_of
-from spot_relay.domain.policy import ReturnToSpot
-from spot_relay.domain.run import MAX_ATTEMPTS, Attempt, AttemptStatus, Run, Spent
+from spot_relay.domain.rules.money import unaffordable
+from spot_relay.domain.rules.next_place import Place, next_place, on_demand_places, spot_place
+from spot_relay.domain.rules.pace import AHEAD_OF_PACE, Demand, max_wait_seconds, standing_of
+from spot_relay.domain.run.launch import max_runtime_seconds
+from spot_relay.domain.run.policy import ReturnToSpot
+from spot_relay.domain.run.run import MAX_ATTEMPTS, Attempt, AttemptStatus, Run, Spent
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Pool, attempt_name
 from spot_relay.domain.values import replace
 
 _BUDGETS = {

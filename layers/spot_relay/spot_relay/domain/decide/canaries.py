@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.job import WAITING_FOR_CAPACITY, Absent, Job, SecondaryStatus
-from spot_relay.domain.observation import CanaryChanged, CanaryCreated
-from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.redaction import without_secrets
-from spot_relay.domain.refusal import Refusal
-from spot_relay.domain.run import AttemptStatus, Canary, CanaryStatus, Run
-from spot_relay.domain.steps import Decision, becomes, recorded
+from spot_relay.domain.decide.steps import Decision, becomes, recorded
+from spot_relay.domain.run.observation import CanaryChanged, CanaryCreated
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.run import AttemptStatus, Canary, CanaryStatus, Run
+from spot_relay.domain.sagemaker.job import WAITING_FOR_CAPACITY, Absent, Job, SecondaryStatus
+from spot_relay.domain.sagemaker.redaction import without_secrets
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
-    from spot_relay.domain.observation import CanaryRefused
+    from spot_relay.domain.run.observation import CanaryRefused
 
 
 def canary_beside(run: Run) -> Canary | None:

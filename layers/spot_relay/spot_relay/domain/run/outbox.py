@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spot_relay.domain.job import Market, Pool
+from spot_relay.domain.sagemaker.job import Market, Pool
 from spot_relay.domain.values import replace
 
 

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Market, Placement
-from spot_relay.domain.policy import Rung
-from spot_relay.domain.run import MAX_ATTEMPTS, placement_of
+from spot_relay.domain.run.policy import Rung
+from spot_relay.domain.run.run import MAX_ATTEMPTS, placement_of
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from spot_relay.domain.policy import Policy
-    from spot_relay.domain.run import Attempt, Run
+    from spot_relay.domain.run.policy import Policy
+    from spot_relay.domain.run.run import Attempt, Run
 
 FOR_WANT_OF_CAPACITY = frozenset({Outcome.MAX_WAIT_TIME_EXCEEDED, Outcome.CAPACITY_ERROR})
 

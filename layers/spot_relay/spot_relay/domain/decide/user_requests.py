@@ -6,22 +6,22 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spot_relay.domain import measures
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.launch import no_canary
-from spot_relay.domain.money import unaffordable
-from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.pace import earliest
-from spot_relay.domain.policy import Deadline, ReturnToSpot
-from spot_relay.domain.relaunch import Following, following, relaunch_forbidden, wait_limit
-from spot_relay.domain.run import ABSENCE_PATIENCE, Attempt, AttemptStatus, Run, RunStatus, Spent
-from spot_relay.domain.steps import CHECK_SOON, Decision, becomes, finish, launch_again, plan
+from spot_relay.domain.decide.steps import CHECK_SOON, Decision, becomes, finish, launch_again, plan
+from spot_relay.domain.rules.after_end import Following, following, relaunch_forbidden, wait_limit
+from spot_relay.domain.rules.money import unaffordable
+from spot_relay.domain.rules.pace import earliest
+from spot_relay.domain.run.launch import no_canary
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.policy import Deadline, ReturnToSpot
+from spot_relay.domain.run.run import ABSENCE_PATIENCE, Attempt, AttemptStatus, Run, RunStatus, Spent
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.shown import metrics as measures
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
-    from spot_relay.domain.facts import Facts
-    from spot_relay.domain.ladder import Place
-    from spot_relay.domain.observation import DeadlineChange, ResumeRequested
+    from spot_relay.domain.decide.facts import Facts
+    from spot_relay.domain.rules.next_place import Place
+    from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
 
 
 def stop(run: Run, now: datetime) -> Decision:

@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.job import WAITING_FOR_CAPACITY, Job, Market, TrainingJobStatus, canary_name
-from spot_relay.domain.ladder import spot_place
-from spot_relay.domain.money import pays_for_canary, unaffordable
-from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.pace import Demand, standing_of
-from spot_relay.domain.policy import ReturnToSpot
-from spot_relay.domain.relaunch import affordable_on_demand, relaunch_forbidden, wait_limit
-from spot_relay.domain.run import MAX_ATTEMPTS, Attempt, AttemptStatus, Canary, CanaryStatus, Run
-from spot_relay.domain.steps import CHECK_SOON
+from spot_relay.domain.decide.steps import CHECK_SOON
+from spot_relay.domain.rules.after_end import affordable_on_demand, relaunch_forbidden, wait_limit
+from spot_relay.domain.rules.money import pays_for_canary, unaffordable
+from spot_relay.domain.rules.next_place import spot_place
+from spot_relay.domain.rules.pace import Demand, standing_of
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.policy import ReturnToSpot
+from spot_relay.domain.run.run import MAX_ATTEMPTS, Attempt, AttemptStatus, Canary, CanaryStatus, Run
+from spot_relay.domain.sagemaker.job import WAITING_FOR_CAPACITY, Job, Market, TrainingJobStatus, canary_name
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
-    from spot_relay.domain.facts import Facts
-    from spot_relay.domain.pace import Standing
+    from spot_relay.domain.decide.facts import Facts
+    from spot_relay.domain.rules.pace import Standing
 
 # A look at a run that is about to need its safety net, or to return, comes no later and no sooner than this.
 CLOSE_LOOK = timedelta(minutes=1)

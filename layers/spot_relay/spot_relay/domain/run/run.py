@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.job import Checkpoint, Market, Placement, Pool
-from spot_relay.domain.outbox import Outbox
-from spot_relay.domain.policy import Policy
-from spot_relay.domain.prices import PriceList
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.policy import Policy
+from spot_relay.domain.run.prices import PriceList
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Pool
 from spot_relay.domain.values import replace
 
 MAX_ATTEMPTS = 50

@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from spot_relay.domain.job import parse_attempt_name
-from spot_relay.domain.run import AttemptStatus
+from spot_relay.domain.run.run import AttemptStatus
+from spot_relay.domain.sagemaker.job import parse_attempt_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spot_relay.domain.run import Run
+    from spot_relay.domain.run.run import Run
 
 # The name that stands for each instance type without a limit of its own.
 OTHERS = "*"

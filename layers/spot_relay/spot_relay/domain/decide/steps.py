@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain import measures, relaunch
-from spot_relay.domain.ending import Outcome
-from spot_relay.domain.money import unaffordable
-from spot_relay.domain.outbox import Outbox, Room
-from spot_relay.domain.run import OUTBOX_PATIENCE, Attempt, AttemptStatus, CanaryStatus, Explanation, Run, RunStatus
+from spot_relay.domain.rules import after_end as relaunch
+from spot_relay.domain.rules.money import unaffordable
+from spot_relay.domain.run.outbox import Outbox, Room
+from spot_relay.domain.run.run import OUTBOX_PATIENCE, Attempt, AttemptStatus, CanaryStatus, Explanation, Run, RunStatus
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.shown import metrics as measures
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
-    from spot_relay.domain.job import Checkpoint
+    from spot_relay.domain.sagemaker.job import Checkpoint
 
 # A describe can lag behind an event, and a stop takes a moment: look again after this long.
 CHECK_SOON = timedelta(seconds=30)

@@ -1,0 +1,1 @@
+"""What is stored: the run, and everything in it."""

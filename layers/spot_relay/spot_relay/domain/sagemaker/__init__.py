@@ -1,0 +1,1 @@
+"""What SageMaker says: jobs, how they ended, why a launch was refused, what a request means."""

@@ -1,0 +1,1 @@
+"""What users, metrics and events see of a run."""
