@@ -10,9 +10,15 @@ PACKAGES := $(ARTIFACTS_DIR)/python
 PIP := python3 -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
        --only-binary :all: --implementation cp --python-version $(RUNTIME:python%=%) $(GLIBCS:%=--platform %_$(MACHINE))
 
-# A layer can't be written to, so what is not compiled is compiled at each cold start. The archive changes the times of
-# files, so the compiled ones must not be checked against them.
-COMPILE = $(RUNTIME) -m compileall -q -j 0 --invalidation-mode unchecked-hash $(PACKAGES)
+# Lambda can't write to a layer, so what is not compiled here is compiled anew at each cold start. Archives change the
+# times of files, so that compiled files must not be checked against them.
+define COMPILE
+@if command -v $(RUNTIME) >/dev/null; then \
+	$(RUNTIME) -m compileall -q -j 0 --invalidation-mode unchecked-hash "$(PACKAGES)"; \
+else \
+	echo "$(RUNTIME) is not installed here, so the layer is not compiled: it works, but cold starts take longer."; \
+fi
+endef
 
 .PHONY: build-DependenciesLayer build-SpotRelayLayer
 

@@ -57,9 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure(
-    bench: Bench, world: World, functions: Sequence[str], pairs: int, narrator: Console
-) -> list[Figures]:
+def measure(bench: Bench, world: World, functions: Sequence[str], pairs: int, narrator: Console) -> list[Figures]:
     """Measure pairs of starts of each function and its floor."""
     figures = []
     with Progress(console=narrator, transient=True) as progress:

@@ -5,8 +5,14 @@ Both the function and the floor start through it. The import of json and this fi
 sides.
 """
 
+from __future__ import annotations
+
 import json
 import sys
+
+TYPE_CHECKING = False  # typing is one more import
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Context:
@@ -18,11 +24,11 @@ class Context:
     aws_request_id = "11111111-2222-3333-4444-555555555555"
 
 
-def main(paths, event, recorded):
+def main(paths: list[str], event: str, recorded: str | None) -> None:
     """Import ``app`` from ``paths`` and call its handler."""
     sys.path[:0] = paths
     calls = record() if recorded else []
-    import app
+    import app  # type: ignore[import-not-found]
 
     with open(event, encoding="utf-8") as file:  # noqa: PTH123 - pathlib is one more import
         answer = app.handler(json.load(file), Context())
@@ -33,7 +39,7 @@ def main(paths, event, recorded):
     sys.stdout.write(f"\n{json.dumps(measured)}\n")
 
 
-def cpu_seconds():
+def cpu_seconds() -> float:
     """Return the user and system time of this process so far."""
     import resource
 
@@ -41,7 +47,7 @@ def cpu_seconds():
     return used.ru_utime + used.ru_stime
 
 
-def peak_bytes():
+def peak_bytes() -> int:
     """Return the largest resident size of this process.
 
     On Linux ``ru_maxrss`` also counts the parent's size at the time of the fork, so it is read where that is left out.
@@ -55,14 +61,16 @@ def peak_bytes():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def record():
+def record() -> list[Any]:
     """Note each call of an AWS client, for the floor to repeat, and return the list that will hold them."""
+    from botocore import client as clients
     from botocore import xform_name
-    from botocore.client import BaseClient
 
-    calls, make = [], BaseClient._make_api_call
+    base: Any = clients.BaseClient
+    calls: list[Any] = []
+    make = base._make_api_call  # noqa: SLF001
 
-    def noted(client, operation, parameters):
+    def noted(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
         given = {key: value.decode() if isinstance(value, bytes) else value for key, value in parameters.items()}
         calls.append([client.meta.service_model.service_name, xform_name(operation), given])
         try:
@@ -72,7 +80,7 @@ def record():
             if "ClientRequestToken" in parameters:
                 given["ClientRequestToken"] = parameters["ClientRequestToken"]
 
-    BaseClient._make_api_call = noted
+    base._make_api_call = noted  # noqa: SLF001
     return calls
 
 

@@ -19,7 +19,11 @@ QUEUE: Final = "spot-relay-observe"
 PRICE_FILE: Final = "prices.json"
 LONG_AGO: Final = "2025-06-03T09:14:00.000000Z"
 # Keys of the table and its indexes; all are text.
-_KEYS: Final = {"due": ("open", "check_at"), "waiting": ("waits_for", "waits_since"), "by_status": ("status", "created")}
+_KEYS: Final = {
+    "due": ("open", "check_at"),
+    "waiting": ("waits_for", "waits_since"),
+    "by_status": ("status", "created"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,6 @@ from bench.start.packages import ROOT
 from bench.start.scenes import environment, scenes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bench.start.endpoint import Endpoint, Exchange
     from bench.start.scenes import Scene, World
 
@@ -76,7 +74,7 @@ class Bench:
         return self._start(ROOT / "functions" / scene.function / "app.py", self.layers, scene, {}, calls)
 
     def _start(
-        self, app: Path, packages: list[Path], scene: Scene, variables: Mapping[str, str], calls: Path | None = None
+        self, app: Path, packages: list[Path], scene: Scene, variables: dict[str, str], calls: Path | None = None
     ) -> Start:
         folder = self.folder / f"{app.parent.name}-{app.stem}"
         folder.mkdir(exist_ok=True)
