@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.rules.pace import AHEAD_OF_PACE, Demand
+from spot_relay.domain.run.attempt import CanaryStatus
+from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.launch import launch_of_canary
 from spot_relay.domain.run.observation import CanaryChanged, CanaryCreated
-from spot_relay.domain.run.policy import Backoff, Budgets, ReturnToSpot
-from spot_relay.domain.run.run import MAX_ATTEMPTS, CanaryStatus, RunStatus, Spent
+from spot_relay.domain.run.policy import Backoff, Budgets, ReturnToSpot, Spent
+from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.unit.worlds import World, deadline, submission
@@ -37,7 +39,7 @@ def on_demand(way: ReturnToSpot = ReturnToSpot.CANARY, **policy: Any) -> World:
     run = world.passes(5 * HOUR)
     assert world.jobs.stopped == RELAYS[:1]
     run = world.tell(1, "Stopped", "Stopped")
-    assert (run.current.placement.market, run.current.cause) == (Market.ON_DEMAND, Demand.BEHIND_PACE)
+    assert (run.current.placement.market, run.current.cause) == (Market.ON_DEMAND, Cause.BEHIND_PACE)
     world.trains(2, 0)
     return world
 
@@ -149,7 +151,7 @@ def test_once_the_on_demand_job_has_ended_the_spot_attempt_is_launched_into_what
     newest = world.checkpoint("b")
     run = stopped(world)
     assert markets(world) == ["spot", "on-demand", "spot"]
-    assert (run.current.cause, run.current.resumes_from, run.spent) == (AHEAD_OF_PACE, newest, Spent())
+    assert (run.current.cause, run.current.resumes_from, run.spent) == (Cause.AHEAD_OF_PACE, newest, Spent())
     assert world.jobs.stopped == [*RELAYS, CANARY]
     request = world.jobs.requests[-1]
     assert request["EnableManagedSpotTraining"]
@@ -312,7 +314,7 @@ def test_each_on_demand_attempt_has_a_canary_of_its_own() -> None:
 def test_an_attempt_that_the_safety_net_has_asked_for_never_goes_back() -> None:
     world = World()
     world.service.submit(submission(deadline(21 * HOUR, expected_runtime_seconds=20 * HOUR, changeover_seconds=1800)))
-    assert world.run().current.cause == Demand.SAFETY_NET
+    assert world.run().current.cause == Cause.SAFETY_NET
     # Even once ten short changeovers have shown that the net was needlessly wide.
     world.store.runs["churn"] = replace(world.run(), changeovers=(10,) * 10)
     world.trains(1, 0)
@@ -350,7 +352,7 @@ def test_a_canary_that_answers_after_its_run_has_given_it_up_is_stopped() -> Non
     assert run.canary is not None
     assert CANARY not in world.jobs.jobs
     world.tell(2, "Completed", "Completed")
-    world.jobs.create_canary(run, run.canary)  # by a function that was slow
+    world.jobs.create(launch_of_canary(run, run.canary))  # by a function that was slow
     run = world.advance(CanaryCreated(2, "arn"))
     assert run.status is RunStatus.COMPLETED
     assert world.jobs.stopped[-1] == CANARY
@@ -362,7 +364,7 @@ def test_a_canary_that_turns_up_after_its_run_has_given_it_up_is_stopped() -> No
     run = kept(world, 3 * HOUR)
     assert run.canary is not None
     world.tell(2, "Completed", "Completed")
-    world.jobs.create_canary(run, run.canary)
+    world.jobs.create(launch_of_canary(run, run.canary))
     world.canary_tells(2, "InProgress", "Starting")
     assert world.jobs.stopped[-1] == CANARY
 

@@ -14,12 +14,13 @@ import yaml
 
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.rules.limits import Limits
-from spot_relay.domain.rules.pace import Demand, Standing, standing_of
+from spot_relay.domain.rules.pace import Standing, standing_of
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.observation import JobChanged, RoomFreed
+from spot_relay.domain.run.policy import Spent
 from spot_relay.domain.run.prices import PriceList, read_prices
-from spot_relay.domain.run.run import Spent
 from spot_relay.domain.sagemaker.job import Checkpoint, Market
-from spot_relay.domain.sagemaker.refusal import quota_refusal
+from spot_relay.domain.sagemaker.refusal import classify_quota
 from spot_relay.domain.shown.report import announcement, status_document
 from spot_relay.service import UnacceptableError
 from spot_relay.spec import InvalidSpecError, Rules, parse, read_resumption
@@ -220,7 +221,7 @@ def check_queue(stage: Stage, table: list[dict[str, str]]) -> None:
 
 
 def _queue_act(stage: Stage, run_id: str, happens: str) -> None:
-    full = [(quota_refusal(QUOTA_FULL), QUOTA_FULL)]
+    full = [(classify_quota(QUOTA_FULL), QUOTA_FULL)]
     stage.jobs.refusals = full if "quota is full" in happens or "asks" in happens else []
     if happens.startswith("submitted"):
         text = json.dumps(document("Quotas and the queue")).replace("churn-b", run_id)
@@ -302,7 +303,7 @@ def test_the_rules_numbers_are_those_of_the_example() -> None:
     assert (begun.pace, begun.changeover, begun.reserve, begun.hysteresis) == (0.8, 600, 25 * 60, 0)
     # After the interruption: 2 x 15 and 5 minutes, so the pace comes first while C is above four times that.
     later = Standing(work=0, time=0, changeover=900, reserve=35 * 60, pace=0.8, hysteresis=0)
-    for work, first in ((8400 + 60, Demand.BEHIND_PACE), (8400 - 60, Demand.SAFETY_NET)):
+    for work, first in ((8400 + 60, Cause.BEHIND_PACE), (8400 - 60, Cause.SAFETY_NET)):
         moment = max(work / later.pace, work + later.reserve)
         assert Standing(work, moment, 900, 35 * 60, 0.8, 0).demand(3600) is first
 

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_relay.domain.decide.decision import decide
-from spot_relay.domain.decide.facts import Facts, attempt_to_look_at, canary_to_look_at, needs_checkpoint
+from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, needs_checkpoint
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.observation import (
     CanaryChanged,
     CanaryCreated,
@@ -26,18 +29,8 @@ from spot_relay.domain.run.observation import (
     StopRequested,
 )
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
-from spot_relay.domain.run.run import (
-    ENDED_RUNS,
-    MAX_ATTEMPTS,
-    Attempt,
-    AttemptStatus,
-    Canary,
-    CanaryStatus,
-    Run,
-    RunStatus,
-    Spent,
-)
+from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung, Spent
+from spot_relay.domain.run.run import ENDED_RUNS, MAX_ATTEMPTS, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, Market, Placement, Transition, attempt_name
 from spot_relay.domain.sagemaker.refusal import Refusal
@@ -107,7 +100,7 @@ def attempts(draw: st.DrawFn, *, run_has_ended: bool) -> tuple[Attempt, ...]:
                 attempt_name("churn", number),
                 draw(placements),
                 draw(moments),
-                draw(st.sampled_from(["Submitted", "SafetyNet", "BehindPace", "MaxWaitTimeExceeded"])),
+                draw(st.sampled_from(Cause)),
                 status,
                 draw(checkpoints),
                 draw(small),
@@ -241,6 +234,6 @@ outboxes = st.builds(Outbox, launch=st.none() | small, canary=st.none() | small,
 
 @given(first=outboxes, second=outboxes)
 def test_owing_nothing_more_changes_nothing(first: Outbox, second: Outbox) -> None:
-    assert first | Outbox() == first
-    assert Outbox() | second == second
-    assert bool(first | second) == (bool(first) or bool(second))
+    assert first.then(Outbox()) == first
+    assert Outbox().then(second) == second
+    assert bool(first.then(second)) == (bool(first) or bool(second))
