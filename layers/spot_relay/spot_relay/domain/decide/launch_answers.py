@@ -171,8 +171,8 @@ def _try_again(run: Run, attempt: Attempt, message: str, facts: Facts, now: date
     seconds = run.policy.backoff.seconds(again.refusals, facts.draw)
     wait = timedelta(seconds=min(seconds, seconds_until_demand(run, now, waited=0.0)))
     wait = min(wait, ROOM_LOOK) if run.waits_for else wait
-    # The bound, not what was drawn: so that the same reason, again and again, is kept once.
-    then = f"Trying again within {run.policy.backoff.longest(again.refusals)} s."
+    # The bound, not what was drawn: the same reason again and again is kept as one explanation.
+    then = f"Trying again in at most {run.policy.backoff.max_seconds} s."
     if run.stop_requested:
         # Nothing is launched any more after a stop, but the job may exist, and not be found yet.
         wait, then = ABSENCE_PATIENCE, "Checking in 5 minutes whether it exists, to stop it."

@@ -85,11 +85,8 @@ class Backoff:
 
     def seconds(self, failures: int, draw: float) -> float:
         """Return the wait before the next try after ``failures`` failures in a row, for a draw from [0, 1)."""
-        return draw * self.longest(failures)
-
-    def longest(self, failures: int) -> int:
-        """Return the longest wait, in seconds, that may be drawn after ``failures`` failures in a row."""
-        return min(self.max_seconds, self.base_seconds << min(max(failures - 1, 0), 20))
+        ceiling: int = min(self.max_seconds, self.base_seconds << min(max(failures - 1, 0), 20))
+        return draw * ceiling
 
 
 @dataclass(frozen=True)
