@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from demo.outcome import Outcome
 
-_COLUMNS: Final = 100
+_COLUMNS: Final = 112
 _FONT_FROM_THE_NETWORK: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
