@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bench.described import Describer
 from simulator import life
-from simulator.described import Describer
-from simulator.job import StopRequested, Terms
+from simulator.life.job import StopRequested, Terms
 from spot_relay.domain.run.launch import canary_request, canary_tags, launch_request, launch_tags
 from spot_relay.domain.run.observation import CanaryCreated, CanaryRefused, Launched, Refused
 from spot_relay.domain.run.run import placement_of
@@ -20,8 +20,8 @@ from spot_relay.domain.sagemaker.refusal import Refusal, quota_refusal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simulator.job import Happening, Input, Script
-    from simulator.job import Job as JobLife
+    from simulator.life.job import Happening, Input, Script
+    from simulator.life.job import Job as JobLife
     from spot_relay.domain.run.run import Attempt, Canary, Run
     from spot_relay.domain.sagemaker.job import Placement
     from tests.simulation.timeline import Timeline
