@@ -94,7 +94,7 @@ format: setup ## format the code, and mend what can be mended
 	$(BIN)/ruff check --fix
 
 clean: ## stop what was left running, and remove what was built; .venv stays
-	@test ! -f .local/stack.json || $(BIN)/python -m simulator.embedded stop
+	@test ! -f .local/stack.json || $(BIN)/python -m embedded stop
 	rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 setup: $(STAMP)

@@ -18,13 +18,15 @@ from demo.audience import Lines, Nobody, Terminal
 from demo.picture import save_picture
 from demo.play import FOLDER, LIMIT_SECONDS, DemoError, Deployed, Spec, play
 from demo.watching import Clients
-from simulator import embedded
+from embedded import deployment
+from embedded.daemons import EmbeddedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from demo.audience import Audience
     from demo.outcome import Outcome
+    from embedded.stack import Stack
 
 CANCELLED = 128 + signal.SIGINT
 
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     complaints = Console(stderr=True, highlight=False)
     try:
         outcome, directions = _play(options)
-    except (DemoError, embedded.EmbeddedError) as error:
+    except (DemoError, EmbeddedError) as error:
         complaints.print(f"The demo failed: {error}", style="bold red", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
@@ -66,7 +68,7 @@ def _play(options: argparse.Namespace) -> tuple[Outcome, str]:
         audience = Terminal(console, Spec.read().rounds, began) if console.is_terminal else Lines(console, began)
     audience.note("Starting MiniStack and the simulator, building and deploying template.yaml")
     scenario, images = FOLDER / "scenario.yaml", FOLDER / "images"
-    with embedded.running(scenario=scenario, images=images, keep=options.keep) as stack:
+    with deployment.running(scenario=scenario, images=images, keep=options.keep) as stack:
         try:
             with audience:
                 outcome = play(_deployed(stack), audience, second, options.limit)
@@ -82,25 +84,25 @@ def _play(options: argparse.Namespace) -> tuple[Outcome, str]:
     return outcome, _directions(stack)
 
 
-def _deployed(stack: embedded.Stack) -> Deployed:
+def _deployed(stack: Stack) -> Deployed:
     clients = Clients(s3=stack.client("s3"), sagemaker=stack.client("sagemaker"), logs=stack.client("logs"))
     outputs = stack.outputs
     functions = tuple(outputs[f"{name}Function"] for name in ("Submit", "Observe"))
     return Deployed(clients, stack.client("lambda"), outputs["SpecsBucket"], functions)
 
 
-def _directions(stack: embedded.Stack) -> str:
+def _directions(stack: Stack) -> str:
     bucket = stack.outputs["SpecsBucket"]
     return f"""
 It is all still running. To talk to it with any AWS SDK or tool:
 
-    . {embedded.KEPT_ENVIRONMENT}
+    . {deployment.KEPT_ENVIRONMENT}
     {sys.executable} -c 'import boto3; print(boto3.client("sagemaker").list_training_jobs())'
 
 A spec that is uploaded to s3://{bucket}/runs/ becomes a run. The API is at {stack.api_url}
 To stop everything:
 
-    cd {FOLDER.parent} && {sys.executable} -m simulator.embedded stop
+    cd {FOLDER.parent} && {sys.executable} -m embedded stop
 """
 
 

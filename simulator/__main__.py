@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simulator.scenario import Scenario, ScenarioError, read_scenario
-from simulator.service import Account
-from simulator.simulator import Options, Simulator
+from simulator.api.training_jobs import Account
+from simulator.sagemaker import Options, Simulator
+from simulator.world.scenario import Scenario, ScenarioError, read_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,11 +12,12 @@ from math import ceil, inf
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
+from bench.described import BEGINNING, Describer, moment
 from simulator import life
-from simulator.capacity import AlwaysThere, TracedCapacity
-from simulator.described import BEGINNING, Describer, moment
-from simulator.job import Job as JobLife
-from simulator.job import Script, Secondary, StopRequested, Terms
+from simulator.life.capacity import AlwaysThere
+from simulator.life.job import Job as JobLife
+from simulator.life.job import Script, Secondary, StopRequested, Terms
+from simulator.world.capacity import TracedCapacity
 from spot_relay.domain.decide.decision import decide, settle
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, needs_checkpoint

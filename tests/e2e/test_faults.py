@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from simulator import embedded
+from embedded import deployment
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.run.outbox import Outbox
 from tests.e2e.crowd import PATIENCE_SECONDS, Users, gather
@@ -63,7 +63,7 @@ class Aftermath:
 @pytest.fixture(scope="module")
 def aftermath() -> Iterator[Aftermath]:
     """A crowd of runs that has come to its ends while calls failed."""
-    with embedded.running(parameters={"CheckIntervalSeconds": "30"}) as stack:
+    with deployment.running(parameters={"CheckIntervalSeconds": "30"}) as stack:
         relay = Relay(stack)
         relay.s3.create_bucket(Bucket=CHECKPOINTS)
         prepare(relay)

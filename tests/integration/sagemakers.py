@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import boto3
 from botocore.config import Config
 
-from simulator.described import BEGINNING
-from simulator.job import Script
+from bench.described import BEGINNING
+from simulator.life.job import Script
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from tests.fakes import NOON, Clock, MemoryTrainingJobs

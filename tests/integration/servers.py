@@ -13,10 +13,10 @@ import pytest
 from moto import backends
 from moto.server import ThreadedMotoServer
 
-from simulator.audit import AuditLog
-from simulator.scenario import Scenario, parse_scenario
-from simulator.server import Application, serve
-from simulator.service import Account, SageMaker
+from simulator.api.audit import AuditLog
+from simulator.api.server import Application, serve
+from simulator.api.training_jobs import Account, SageMaker
+from simulator.world.scenario import Scenario, parse_scenario
 from spot_relay import bootstrap
 
 if TYPE_CHECKING:

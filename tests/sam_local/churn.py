@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from simulator.audit import AuditLog
-from simulator.embedded_sam import ROOT
-from simulator.scenario import Scenario, parse_scenario
-from simulator.server import Application, serve
-from simulator.service import Account, SageMaker
+from embedded.sam import ROOT
+from simulator.api.audit import AuditLog
+from simulator.api.server import Application, serve
+from simulator.api.training_jobs import Account, SageMaker
+from simulator.world.scenario import Scenario, parse_scenario
 from spot_relay.adapters.prices import DynamoDBPrices
 from spot_relay.adapters.runs import DynamoDBRunStore
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from simulator.embedded import Stack
+    from embedded.stack import Stack
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.run import Run
 

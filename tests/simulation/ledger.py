@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bench.described import moment
 from simulator import life
-from simulator.described import moment
 from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.sagemaker.ending import Outcome
 from tests.simulation.violation import ViolationError

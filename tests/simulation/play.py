@@ -10,8 +10,8 @@ from math import ceil, inf
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from simulator.described import BEGINNING, moment
-from simulator.job import CheckpointWritten, StopRequested, Transitioned
+from bench.described import BEGINNING, moment
+from simulator.life.job import CheckpointWritten, StopRequested, Transitioned
 from spot_relay.adapters.inbound import read_observation, room_freed, run_due
 from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
 from spot_relay.domain.run.policy import Policy
@@ -48,7 +48,7 @@ from tests.simulation.worlds import G5, M5, PRICES, canary_script, draw_script, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from simulator.job import Happening, Script
+    from simulator.life.job import Happening, Script
     from spot_relay.domain.run.run import Run
     from spot_relay.domain.run.submission import Submission
     from tests.simulation.sagemaker import TrainingJob

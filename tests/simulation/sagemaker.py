@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bench.described import Describer
 from simulator import life
-from simulator.described import Describer
-from simulator.job import StopRequested, Terms
+from simulator.life.job import StopRequested, Terms
 from spot_relay.domain.run.launch import ATTEMPT_TAG, CANARY_TAG, RUN_ID_TAG, Created, Launch
 from spot_relay.domain.sagemaker.job import Absent, Job, Market, Pool
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal, classify_quota
@@ -19,8 +19,8 @@ from spot_relay.domain.sagemaker.request import placement_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simulator.job import Happening, Input, Script
-    from simulator.job import Job as JobLife
+    from simulator.life.job import Happening, Input, Script
+    from simulator.life.job import Job as JobLife
     from spot_relay.domain.sagemaker.job import Placement
     from tests.simulation.timeline import Timeline
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from simulator.capacity import AlwaysThere, Interruption, ScriptedCapacity
-from simulator.job import Failure, Script, Secondary
+from simulator.life.capacity import AlwaysThere
+from simulator.life.job import Failure, Script, Secondary
+from simulator.world.capacity import Interruption, ScriptedCapacity
 from spot_relay.domain.rules.limits import Limits
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.prices import Price, PriceList

@@ -141,7 +141,7 @@ def ministack(folder: Path) -> Iterator[str]:
     }
     with (
         (folder / "ministack.log").open("wb") as log,
-        subprocess.Popen([sys.executable, "-m", "simulator.aws"], env=variables, stdout=log, stderr=log) as process,
+        subprocess.Popen([sys.executable, "-m", "embedded.aws"], env=variables, stdout=log, stderr=log) as process,
     ):
         try:
             wait_for(lambda: httpx.get(f"{address}/_ministack/health").is_success, 60)

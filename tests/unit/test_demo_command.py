@@ -17,7 +17,8 @@ from demo.outcome import Outcome, Places
 from demo.play import DemoError, Deployed
 from demo.training_log import read_log
 from demo.watching import Attempt, Step, View
-from simulator import embedded
+from embedded import deployment
+from embedded.daemons import EmbeddedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +48,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         finally:
             calls[-1]["ended"] = True
 
-    monkeypatch.setattr(embedded, "running", running)
+    monkeypatch.setattr(deployment, "running", running)
     return calls
 
 
@@ -125,7 +126,7 @@ def test_keep_says_how_to_talk_to_the_stack_and_how_to_stop_it(
     assert command.main(["--keep", "--json"]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)["status"] == "Completed"
-    for told in ("stack.env", "s3://specs/runs/", STACK.api_url, "-m simulator.embedded stop"):
+    for told in ("stack.env", "s3://specs/runs/", STACK.api_url, "-m embedded stop"):
         assert told in printed.err
     assert begun[0]["keep"]
 
@@ -155,9 +156,9 @@ def test_a_stack_that_does_not_start_ends_with_1_and_says_why(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def running(**_: Any) -> None:
-        raise embedded.EmbeddedError("sam build failed: no space [left]")
+        raise EmbeddedError("sam build failed: no space [left]")
 
-    monkeypatch.setattr(embedded, "running", running)
+    monkeypatch.setattr(deployment, "running", running)
     assert command.main([]) == 1
     assert "sam build failed: no space [left]" in capsys.readouterr().err
 
