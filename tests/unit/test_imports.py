@@ -22,6 +22,7 @@ ALLOWED = {
     "spot_relay.ports",
     "spot_relay.spec",
     "spot_relay.adapters.inbound",
+    "spot_relay.domain.errors",
     "spot_relay.domain.shown.report",
 }
 SUBMISSION_ONLY = {"spot_relay.spec"}
