@@ -6,24 +6,10 @@ import re
 
 import pytest
 
-from spot_relay.adapters.inbound import InvalidQueryError
 from spot_relay.domain import errors
-from spot_relay.domain.decide.acceptance import Objection
 from spot_relay.domain.errors import CallerError, SpecError
-from spot_relay.ports import NewerSchemaError, PrefixTakenError
-from spot_relay.service import NameConflictError, NoSuchRunError, RejectedError, UnacceptableError
-from spot_relay.spec import InvalidSpecError, Problem
+from tests.unit.caller_errors import EXAMPLES
 
-EXAMPLES: list[CallerError] = [
-    InvalidSpecError((Problem("", "Empty."), Problem("policy.ladder", "Too long."))),
-    UnacceptableError((Objection("policy.deadline", "Too early."),)),
-    NameConflictError("churn"),
-    PrefixTakenError("s3://checkpoints/churn/", "churn"),
-    InvalidQueryError("limit is 0"),
-    NoSuchRunError("churn"),
-    RejectedError("the run has completed"),
-    NewerSchemaError("churn", 9, 4),
-]
 # Where each is drawn: how deep, its name, and (for those that are raised) its module, its status and its code.
 DRAWN = re.compile(r"^    (.*?)(\w+Error)(?: {2,}([a-z.]+) +(\d{3}) (\w+))?", re.MULTILINE)
 

@@ -20,9 +20,9 @@ from spot_relay.spec.resumption_model import ResumptionModel
 from tests.hostile.functions import ROOT, Context, load
 from tests.integration.stack import document as event
 from tests.template import TEMPLATE
+from tests.unit.caller_errors import EXAMPLES
 from tests.unit.spec.any_document import POLICIES
 from tests.unit.spec.documents import CALM, problems_of, request, wrapped
-from tests.unit.test_errors import EXAMPLES
 from tests.unit.worlds import World
 
 if TYPE_CHECKING:
