@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.run.submission import Submission
 
-PAGE = (Path(__file__).parents[2] / "docs" / "policy.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "policy.md").read_text(encoding="utf-8")
 RULES = Rules(
     allowed_role_arns=("arn:aws:iam::111122223333:role/spot-relay-training",),
     allowed_images=("111122223333.dkr.ecr.us-east-1.amazonaws.com/*",),
@@ -164,7 +164,7 @@ def test_every_yaml_block_is_a_valid_spec_with_the_job_of_the_examples() -> None
 
 
 def test_the_policy_that_the_readme_shows_is_valid() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
     [shown] = [
         yaml.safe_load(text.replace("{…}", "{}")) for text in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
     ]

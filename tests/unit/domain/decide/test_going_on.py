@@ -20,7 +20,7 @@ from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON, MemoryPrices
 from tests.unit.crowds import G5, M5, SPOT, Crowd
-from tests.unit.domain.test_canary import CANARY, ahead
+from tests.unit.stories.test_canary import CANARY, ahead
 from tests.unit.worlds import World, deadline, submission
 
 HOUR = 3600
