@@ -73,8 +73,9 @@ def sort(survivors: Iterable[str], accepted: Iterable[Accepted]) -> Sorting:
 def render(figures: Sequence[Figures], groups: Iterable[Accepted]) -> str:
     """Return the table of figures and the list of survivors as Markdown."""
     total = figures[-1]
-    if total.untried:
-        message = f"{total.untried} of {total.mutants} mutants have not been tried yet: run `make mutate` to the end."
+    tried = total.mutants - total.untried
+    if not tried or total.untried:
+        message = f"{tried} of {total.mutants} mutants have been tried: first run `make mutate` to its end."
         raise PageError(message)
     return "\n".join((*_table(figures), "", "## Survivors", "", *_lists(groups))).rstrip()
 
