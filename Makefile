@@ -52,8 +52,8 @@ bench-policy: setup ## replay the relaunch policy on traces: TRACES=folder (JSON
 	$(if $(OUT),--out "$(OUT)") $(if $(STARTS),--starts $(STARTS)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(NODES),--nodes $(NODES)) $(if $(ONES),--ones $(ONES))
 
-mutate: setup ## mutate the domain, and list what its tests let live: MODULE=rules.pace (AGAIN=1, LIST=1, CHILDREN=)
-	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(AGAIN),--again) $(if $(LIST),--list) \
+mutate: setup ## mutate the domain and list what its tests do not kill: MODULE=rules.pace (AGAIN=1, LIST=1, DOC=1, CHILDREN=)
+	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(AGAIN),--again) $(if $(LIST),--list) $(if $(DOC),--doc) \
 	$(if $(CHILDREN),--children $(CHILDREN))
 
 fuzz: setup ## hand in what no one should, guided by coverage: TARGET=spec, events or api (SECONDS=60, SEED=, INPUT=file)
