@@ -20,8 +20,8 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 help: ## list what there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: setup ## run a real training through an interruption and an expired wait (KEEP=1, JSON=1)
-	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json)
+demo: setup ## run a real training through an interruption and an expired wait (KEEP=1, JSON=1, SVG=file)
+	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json) $(if $(SVG),--svg "$(SVG)")
 
 test: setup ## run all tests but those that need Docker, two files at a time
 	@$(PYTEST) --ignore tests/sam_local

@@ -8,12 +8,14 @@ import signal
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from demo import screen
 from demo.audience import Lines, Nobody, Terminal
+from demo.picture import save_picture
 from demo.play import FOLDER, LIMIT_SECONDS, DemoError, Deployed, Spec, play
 from demo.watching import Clients
 from embedded import deployment
@@ -34,6 +36,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave everything running, and say how to talk to it")
     parser.add_argument("--json", action="store_true", help="print one JSON object, and nothing else")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="save an image of the run to FILE, if it completes")
     parser.add_argument(
         "--limit", type=float, default=LIMIT_SECONDS, help="how many seconds the run may take (default: %(default)g)"
     )
@@ -71,6 +74,8 @@ def _play(options: argparse.Namespace) -> tuple[Outcome, str]:
                 outcome = play(_deployed(stack), audience, second, options.limit)
         except DemoError as error:
             raise DemoError(f"{error}\nThe logs of MiniStack and the simulator are in {stack.folder}") from error
+        if options.svg and outcome.good:
+            save_picture(outcome, Spec.read().rounds, options.svg)
         if options.json:
             print(json.dumps(outcome.document()), flush=True)
         else:

@@ -11,9 +11,10 @@ from openapi.requests import ROOT, RUN_NAME, Schema
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.run.attempt import AttemptStatus, CanaryStatus
 from spot_relay.domain.run.observation import Launched
-from spot_relay.domain.run.policy import Budgets, ReturnToSpot
-from spot_relay.domain.run.run import AttemptStatus, CanaryStatus, RunStatus, Spent
+from spot_relay.domain.run.policy import Budgets, ReturnToSpot, Spent
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.shown.report import status_document

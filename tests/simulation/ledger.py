@@ -15,7 +15,8 @@ from tests.simulation.violation import ViolationError
 from tests.simulation.worlds import PRICES
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run.run import Attempt, Run
+    from spot_relay.domain.run.attempt import Attempt
+    from spot_relay.domain.run.run import Run
     from spot_relay.domain.sagemaker.job import Checkpoint
     from tests.simulation.sagemaker import SageMaker, TrainingJob
     from tests.simulation.storage import Checkpoints

@@ -12,9 +12,10 @@ from simulator.world.capacity import Interruption, ScriptedCapacity
 from spot_relay.domain.rules.limits import Limits
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import MAX_ATTEMPTS, placement_of
+from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.job import Market, Placement, attempt_name, canary_name
+from spot_relay.domain.sagemaker.request import placement_of
 from tests.fakes import NOON
 
 BUCKET = "s3://models"

@@ -43,7 +43,7 @@ def service(settings: RunSettings) -> Service:
     store = DynamoDBRunStore(client("dynamodb"), settings.table, settings.retention)
     return Service(
         store=store,
-        jobs=SageMakerTrainingJobs(client("sagemaker"), settings.canary_image),
+        jobs=SageMakerTrainingJobs(client("sagemaker")),
         checkpoints=S3Checkpoints(client("s3")),
         documents=S3StatusDocuments(client("s3"), settings.bucket),
         announcements=EventBridgeAnnouncements(client("events")),
@@ -56,6 +56,7 @@ def service(settings: RunSettings) -> Service:
         draw=random.random,
         new_id=lambda: uuid.uuid4().hex,
         check_every=settings.check_every,
+        canary_image=settings.canary_image,
     )
 
 

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_relay.domain.decide.acceptance import accept
-from spot_relay.domain.run.launch import launch_request
+from spot_relay.domain.run.attempt import Attempt
+from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.launch import launch_of_attempt
 from spot_relay.domain.run.policy import Backoff
-from spot_relay.domain.run.run import Attempt, placement_of
-from spot_relay.domain.sagemaker.ending import Outcome, failure, outcome_of
+from spot_relay.domain.sagemaker.ending import Outcome, classify_failure, outcome_of
 from spot_relay.domain.sagemaker.job import (
     Checkpoint,
     Job,
@@ -25,7 +26,8 @@ from spot_relay.domain.sagemaker.job import (
     parse_attempt_name,
     parse_canary_name,
 )
-from spot_relay.domain.sagemaker.refusal import Refusal, parse_quota, quota_refusal
+from spot_relay.domain.sagemaker.refusal import Refusal, classify_quota, parse_quota
+from spot_relay.domain.sagemaker.request import placement_of
 from spot_relay.domain.shown.accounting import account_of
 from spot_relay.domain.values import replace as changed
 from tests.fakes import NOON
@@ -76,7 +78,7 @@ def test_a_run_may_itself_be_named_like_an_attempt() -> None:
     ],
 )
 def test_a_failure_reason_is_classed_by_its_prefix(reason: str | None, outcome: Outcome) -> None:
-    assert failure(reason) is outcome
+    assert classify_failure(reason) is outcome
 
 
 @pytest.mark.parametrize("status", ["InProgress", "Stopping", "Deleting", "Unheard"])
@@ -101,12 +103,12 @@ def test_a_quota_message_tells_its_quota() -> None:
         1,
         1,
     )
-    assert quota_refusal(message) is Refusal.QUOTA_FULL
-    assert quota_refusal(message.replace("is 1", "is 0")) is Refusal.QUOTA_TOO_SMALL
+    assert classify_quota(message) is Refusal.QUOTA_FULL
+    assert classify_quota(message.replace("is 1", "is 0")) is Refusal.QUOTA_TOO_SMALL
 
 
 def test_a_limit_message_of_another_form_is_taken_for_full_and_waited_out() -> None:
-    assert quota_refusal("You have too many training jobs") is Refusal.QUOTA_FULL
+    assert classify_quota("You have too many training jobs") is Refusal.QUOTA_FULL
 
 
 @given(st.integers(0, 60), st.floats(0, 0.999))
@@ -156,11 +158,11 @@ def test_a_heterogeneous_cluster_counts_all_its_instances() -> None:
 
 def test_a_launch_request_is_the_users_job_but_for_its_name_and_tags() -> None:
     run = accept(submission(), "one", NOON)
-    request = launch_request(run, run.current)
+    request = launch_of_attempt(run, run.current).request
     assert {key: value for key, value in request.items() if key not in {"TrainingJobName", "Tags"}} == TRAINING_JOB
 
 
-ATTEMPT = Attempt(1, "churn-relay-01", Placement("ml.m5.xlarge", 1, Market.SPOT), NOON, "Submitted")
+ATTEMPT = Attempt(1, "churn-relay-01", Placement("ml.m5.xlarge", 1, Market.SPOT), NOON, Cause.SUBMITTED)
 
 
 def test_an_attempt_began_when_its_job_was_created_or_as_near_to_that_as_is_known() -> None:

@@ -1,0 +1,239 @@
+"""`decide` is total: whatever the run and the facts, there is a decision, and it keeps the invariants."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spot_relay.domain.decide.decision import decide
+from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, needs_checkpoint
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
+from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.observation import (
+    CanaryChanged,
+    CanaryCreated,
+    CanaryRefused,
+    DeadlineChange,
+    Due,
+    JobChanged,
+    Launched,
+    Overtaken,
+    Refused,
+    ResumeRequested,
+    RoomFreed,
+    StopRequested,
+)
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung, Spent
+from spot_relay.domain.run.run import ENDED_RUNS, MAX_ATTEMPTS, Run, RunStatus
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, Market, Placement, Transition, attempt_name
+from spot_relay.domain.sagemaker.refusal import Refusal
+from tests.fakes import NOON
+from tests.unit.worlds import TRAINING_JOB, stored
+
+PLACEMENTS = [Placement(kind, 1, market) for kind in ("ml.m5.xlarge", "ml.g5.xlarge") for market in Market]
+placements = st.sampled_from(PLACEMENTS)
+
+moments = st.integers(-100_000, 100_000).map(lambda seconds: NOON + timedelta(seconds=seconds))
+maybe_moments = st.none() | moments
+small = st.integers(0, 3)
+RUNGS = 2
+texts = st.sampled_from(["CapacityError: x", "InternalServerError: x", "AlgorithmError: x", "odd", ""])
+statuses = st.sampled_from(["InProgress", "Completed", "Failed", "Stopping", "Stopped", "Deleting", "Unheard"])
+secondaries = st.sampled_from(
+    ["Starting", "Training", "Interrupted", "Stopped", "MaxWaitTimeExceeded", "MaxRuntimeExceeded", "Unheard"]
+)
+checkpoints = st.none() | st.builds(Checkpoint, st.just("churn/checkpoints/a"), moments)
+transitions = st.lists(st.builds(Transition, secondaries, moments, maybe_moments), max_size=3).map(tuple)
+jobs = st.builds(
+    Job,
+    st.just("churn-relay-01"),
+    st.just("arn"),
+    statuses,
+    secondaries,
+    moments,
+    moments,
+    placements,
+    st.none() | texts,
+    maybe_moments,
+    maybe_moments,
+    st.none() | st.integers(0, 1000),
+    st.none() | st.integers(0, 1000),
+    transitions,
+)
+observations = st.one_of(
+    st.builds(JobChanged, st.integers(0, 4), statuses, secondaries, moments),
+    st.builds(Launched, st.integers(0, 4), st.just("arn")),
+    st.builds(Refused, st.integers(0, 4), st.sampled_from(Refusal), texts),
+    st.builds(CanaryChanged, st.integers(0, 4), secondaries),
+    st.builds(CanaryCreated, st.integers(0, 4)),
+    st.builds(CanaryRefused, st.integers(0, 4), st.sampled_from(Refusal), texts),
+    st.just(RoomFreed()),
+    st.just(Due()),
+    st.just(StopRequested()),
+    st.builds(
+        ResumeRequested,
+        st.sampled_from([{}, {"expired_waits": 3}]),
+        st.none() | st.builds(DeadlineChange, maybe_moments, expected_runtime_seconds=st.none() | st.just(90)),
+    ),
+    st.just(Overtaken()),
+)
+
+
+@st.composite
+def attempts(draw: st.DrawFn, *, run_has_ended: bool) -> tuple[Attempt, ...]:
+    """One to three attempts, of which only the last may be open, and that only in an open run."""
+    amount = draw(st.integers(1, 3))
+    open_ones = [AttemptStatus.ENDED] if run_has_ended else list(AttemptStatus)
+    made = []
+    for number in range(1, amount + 1):
+        status = draw(st.sampled_from(open_ones)) if number == amount else AttemptStatus.ENDED
+        made.append(
+            Attempt(
+                number,
+                attempt_name("churn", number),
+                draw(placements),
+                draw(moments),
+                draw(st.sampled_from(Cause)),
+                status,
+                draw(checkpoints),
+                draw(small),
+                draw(maybe_moments),
+                heard_at=draw(maybe_moments),
+                interruptions=draw(small),
+                outcome=draw(st.sampled_from(Outcome)) if status is AttemptStatus.ENDED else None,
+                ended_at=draw(maybe_moments),
+                training_seconds=draw(st.none() | small),
+                checkpoint=draw(checkpoints),
+                rung=draw(st.integers(0, RUNGS - 1)),
+                waits_for_room=draw(st.booleans()),
+                switch_to=draw(st.none() | st.sampled_from(Market)),
+                waiting_since=draw(maybe_moments),
+                counted_until=draw(maybe_moments),
+            )
+        )
+    return tuple(made)
+
+
+canaries = st.builds(
+    Canary,
+    st.integers(1, 3),
+    st.just("churn-canary-01"),
+    placements,
+    moments,
+    st.integers(0, 100_000),
+    st.sampled_from(CanaryStatus),
+)
+deadlines = st.builds(
+    Deadline,
+    st.integers(60, 50_000),
+    within_seconds=st.integers(1, 100_000),
+    changeover_seconds=st.integers(0, 2000),
+    return_to_spot=st.sampled_from(ReturnToSpot),
+)
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> Run:
+    """A run in any state, likely or not."""
+    job: dict[str, Any] = dict(TRAINING_JOB)
+    if draw(st.booleans()):
+        del job["CheckpointConfig"]
+    budgets = Budgets(*(draw(small) for _ in range(5)))
+    spent = Spent(**{f.name: draw(st.integers(0, getattr(budgets, f.name))) for f in fields(Spent)})
+    status = draw(st.sampled_from(RunStatus))
+    ladder = tuple(Rung(draw(placements), draw(st.integers(1, 3))) for _ in range(RUNGS))
+    deadline = draw(st.none() | deadlines)
+    return Run(
+        id="churn",
+        submission_id="one",
+        fingerprint="f",
+        training_job=job,
+        policy=Policy(budgets, Backoff(), draw(st.booleans()), draw(st.booleans()), ladder, deadline),
+        created_at=draw(moments),
+        updated_at=draw(moments),
+        status=status,
+        reason="",
+        attempts=draw(attempts(run_has_ended=status in ENDED_RUNS)),
+        check_at=None if status in ENDED_RUNS else draw(moments),
+        stop_requested=draw(st.booleans()),
+        spent=spent,
+        ended_at=draw(moments) if status in ENDED_RUNS else None,
+        deadline_at=draw(moments) if deadline else None,
+        progress_seconds=draw(st.floats(0, 60_000)),
+        changeovers=tuple(draw(st.lists(st.integers(0, 5000), max_size=3))),
+        closed=tuple(draw(st.lists(placements, max_size=4))),
+        canaries=tuple(draw(st.lists(canaries, max_size=1))),
+    )
+
+
+described = st.none() | st.just(Absent()) | jobs
+facts = st.builds(Facts, observations, described, checkpoints, described, st.floats(0, 0.999))
+
+
+@given(run=runs(), known=facts, now=moments)
+def test_there_is_always_a_decision_with_a_reason_and_it_keeps_the_invariants(run: Run, known: Facts, now: Any) -> None:
+    decision = decide(run, known, now)
+    after = stored(decision.run)
+    assert isinstance(decision.owes, Outbox)
+    assert isinstance(decision.reason, str)
+    assert decision.reason
+    assert after.has_ended or after.check_at is not None
+    assert all(attempt.status is AttemptStatus.ENDED for attempt in after.attempts[:-1])
+    for budget in fields(Spent):
+        assert getattr(after.spent, budget.name) <= getattr(after.policy.budgets, budget.name)
+    assert len(after.attempts) <= MAX_ATTEMPTS
+    if run.has_ended and not isinstance(known.observation, ResumeRequested):
+        assert decision.run is run
+    if run.stop_requested and not isinstance(known.observation, ResumeRequested):
+        assert len(after.attempts) == len(run.attempts) or run.current.status is AttemptStatus.ENDED
+
+
+@given(run=runs(), known=facts, now=moments)
+def test_no_new_attempt_follows_one_that_is_not_known_to_have_ended(run: Run, known: Facts, now: Any) -> None:
+    after = decide(run, replace(known, job=None), now).run
+    if len(after.attempts) > len(run.attempts):
+        assert run.current.status is AttemptStatus.ENDED
+
+
+@given(run=runs(), known=facts, now=moments)
+def test_a_launch_is_owed_only_for_the_newest_attempt_and_never_beside_a_stop(run: Run, known: Facts, now: Any) -> None:
+    owes = decide(run, known, now).owes
+    if owes.launch is not None:
+        assert owes.launch == len(decide(run, known, now).run.attempts)
+        assert owes.stop is None
+
+
+@given(run=runs(), known=facts, now=moments)
+def test_a_live_job_is_stopped_only_for_a_user_or_for_a_switch_that_is_remembered(
+    run: Run, known: Facts, now: Any
+) -> None:
+    decision = decide(run, known, now)
+    if decision.owes.stop is not None and not run.has_ended and run.current.outcome is not Outcome.NEVER_CREATED:
+        given_up = any(a.job_name == decision.owes.stop and a.outcome is Outcome.NEVER_CREATED for a in run.attempts)
+        asked = decision.run.stop_requested
+        assert asked or given_up or decision.run.current.switch_to is not None
+
+
+@given(run=runs(), observation=observations, job=st.none() | st.just(Absent()) | jobs, now=moments)
+def test_which_facts_are_needed_can_always_be_told(run: Run, observation: Any, job: Any, now: Any) -> None:
+    attempt = attempt_to_look_at(run, observation, now)
+    assert attempt is None or attempt in run.attempts
+    assert needs_checkpoint(run, observation, job, now) in {True, False}
+    assert canary_to_look_at(run, observation, now) in {None, run.canary}
+
+
+outboxes = st.builds(Outbox, launch=st.none() | small, canary=st.none() | small, status=st.booleans())
+
+
+@given(first=outboxes, second=outboxes)
+def test_owing_nothing_more_changes_nothing(first: Outbox, second: Outbox) -> None:
+    assert first.then(Outbox()) == first
+    assert Outbox().then(second) == second
+    assert bool(first.then(second)) == (bool(first) or bool(second))
