@@ -94,7 +94,7 @@ def check_submission(submission: Submission) -> None:
 
 def check_objections(error: UnacceptableError) -> None:
     """An objection says where and what."""
-    assert all(objection.path and objection.message for objection in error.objections)
+    assert all(detail["path"] and detail["message"] for detail in error.details)
 
 
 def check_run(run: Run) -> None:

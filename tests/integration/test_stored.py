@@ -276,8 +276,8 @@ def newer(stack: Stack) -> dict[str, Any]:
 
 MESSAGE = (
     f"The run churn was stored by a newer release: its schema version is {SCHEMA_VERSION + 1}, and this release knows "
-    f"{SCHEMA_VERSION} at most. It is left as it is. If a deployment is under way, try again when it is done; else "
-    "deploy the newer release again."
+    f"{SCHEMA_VERSION} at most. The run is left unchanged. If a deployment is in progress, try again when it has "
+    "finished; otherwise deploy the newer release again."
 )
 
 

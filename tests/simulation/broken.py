@@ -15,8 +15,8 @@ from spot_relay.domain.decide import steps
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.launch_answers import follow_launch, follow_refusal
 from spot_relay.domain.decide.steps import Decision, change, give_up_canary, plan
-from spot_relay.domain.rules import after_end as relaunch
 from spot_relay.domain.rules.after_end import relaunch_after
+from spot_relay.domain.rules.after_end import relaunch_after as relaunch
 from spot_relay.domain.rules.next_place import Onward, Place
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.cause import Cause

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from spot_relay.domain.run.run import ENDED_RUNS, AttemptStatus, CanaryStatus, RunStatus
+from spot_relay.domain.run.attempt import AttemptStatus, CanaryStatus
+from spot_relay.domain.run.run import ENDED_RUNS, RunStatus
 
 if TYPE_CHECKING:
     from enum import StrEnum

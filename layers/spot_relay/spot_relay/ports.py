@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from spot_relay.domain.errors import CallerError, SpecError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -25,28 +27,32 @@ class RunExistsError(Exception):
     """There is a run of that id already."""
 
 
-class NewerSchemaError(Exception):
-    """A run was stored by a newer release than this one, which would lose what it does not know of it."""
+class NewerSchemaError(CallerError):
+    """A newer release has stored the run, and this one would lose what it does not know of it."""
+
+    code = "NewerSchema"
+    status = 503
 
     def __init__(self, run_id: str, found: int, known: int) -> None:
         super().__init__(
             f"The run {run_id} was stored by a newer release: its schema version is {found}, and this release knows "
-            f"{known} at most. It is left as it is. If a deployment is under way, try again when it is done; else "
-            "deploy the newer release again."
+            f"{known} at most. The run is left unchanged. If a deployment is in progress, try again when it has "
+            "finished; otherwise deploy the newer release again."
         )
-        self.run_id = run_id
 
 
-class PrefixTakenError(Exception):
-    """Another open run has the checkpoint prefix."""
+class PrefixTakenError(SpecError):
+    """Another open run uses the checkpoint prefix."""
+
+    code = "CheckpointPrefixTaken"
+    status = 409
 
     def __init__(self, uri: str, owner: str) -> None:
-        super().__init__(
-            f"The checkpoint prefix {uri} belongs to the run {owner} until that has ended, and two runs would spoil "
-            "each other's checkpoints. Give this one a prefix of its own."
+        message = (
+            f"The checkpoint prefix {uri} belongs to the run {owner} until that run ends, and two runs would overwrite "
+            "each other's checkpoints. Use a different prefix."
         )
-        self.uri = uri
-        self.owner = owner
+        super().__init__(message, [("CheckpointConfig.S3Uri", message)])
 
 
 class RunStore(Protocol):

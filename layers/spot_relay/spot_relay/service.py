@@ -16,6 +16,7 @@ from spot_relay.domain.decide.decision import decide, settle
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, needs_checkpoint
 from spot_relay.domain.decide.steps import last_word
+from spot_relay.domain.errors import CallerError, SpecError
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
 from spot_relay.domain.run.observation import (
@@ -64,39 +65,42 @@ if TYPE_CHECKING:
 MAX_CONFLICTS = 20
 
 
-class NameConflictError(Exception):
-    """A run of that name exists, with another spec."""
+class NameConflictError(SpecError):
+    """The name belongs to a run with another spec."""
+
+    code = "NameConflict"
+    status = 409
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(
-            f"There is a run {run_id} already, with another spec, and a spec can't change. Give this one another name."
-        )
-        self.run_id = run_id
+        message = f"There is a run {run_id} already, with another spec, and a spec can't change. Use a different name."
+        super().__init__(message, [("name", message)])
 
 
-class UnacceptableError(Exception):
-    """A valid spec can't become a run, for what the time, the prices or the input data tell; ``objections`` say why."""
+class UnacceptableError(SpecError):
+    """The spec is valid, but its deadline, its budget or its placement can't be kept."""
 
     def __init__(self, found: tuple[Objection, ...]) -> None:
-        super().__init__("; ".join(f"{objection.path}: {objection.message}" for objection in found))
-        self.objections = found
-
-    @property
-    def details(self) -> list[dict[str, str]]:
-        """Give the objections as reports and the API show problems."""
-        return [{"path": objection.path, "message": objection.message} for objection in self.objections]
+        super().__init__(
+            "; ".join(f"{objection.path}: {objection.message}" for objection in found),
+            ((objection.path, objection.message) for objection in found),
+        )
 
 
-class RejectedError(Exception):
-    """What a user asked for can't be done in the run's state; the message says why."""
+class RejectedError(CallerError):
+    """The run's state doesn't allow the request."""
+
+    code = "Rejected"
+    status = 409
 
 
-class NoSuchRunError(Exception):
-    """There is no run of that id."""
+class NoSuchRunError(CallerError):
+    """There is no run of that name, or its retention period is over."""
+
+    code = "NoSuchRun"
+    status = 404
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"There is no run {run_id}. Ended runs are forgotten when their retention is over.")
-        self.run_id = run_id
+        super().__init__(f"There is no run {run_id}. Runs that have ended are deleted after their retention period.")
 
 
 class NotPublishedError(Exception):

@@ -341,7 +341,7 @@ def test_a_deadline_that_is_too_early_is_refused_with_the_words_shown() -> None:
     assert says(refused.value.problems[0].message)
     with pytest.raises(UnacceptableError) as late:
         under_way("Deadline", deadline="2026-11-24T12:00:00Z")
-    assert says(late.value.objections[0].message)
+    assert says(late.value.details[0]["message"])
     assert under_way("Deadline", deadline="PT24H10M").live_jobs() == ["churn-relay-01"]
 
 
@@ -382,7 +382,7 @@ def test_money_is_counted_as_told() -> None:
 def test_a_money_budget_is_held_at_the_submission_and_before_each_launch() -> None:
     with pytest.raises(UnacceptableError) as refused:
         priced(money_usd=8)
-    assert says(refused.value.objections[0].message)
+    assert says(refused.value.details[0]["message"])
     stage = priced(money_usd=10)
     stage.play("6:00")
     assert stage.run().status == "Failed"

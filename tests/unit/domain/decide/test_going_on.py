@@ -23,8 +23,8 @@ from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.sagemaker.request import placement_of
 from tests.fakes import NOON, MemoryPrices
+from tests.unit.canaries import CANARY, ahead
 from tests.unit.crowds import G5, M5, SPOT, Crowd
-from tests.unit.stories.test_canary import CANARY, ahead
 from tests.unit.worlds import World, deadline, submission
 
 HOUR = 3600

@@ -20,7 +20,7 @@ from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.sagemaker.request import CANARY_MAX_RUNTIME_SECONDS
 from spot_relay.domain.shown.accounting import account_of
 from tests.fakes import NOON, MemoryPrices
-from tests.unit.domain.rules.test_money import PRICES, a_run, placed
+from tests.unit.paid_runs import PRICES, a_run, placed
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:
