@@ -121,15 +121,11 @@ class TrainingJobs:
         if operation not in self.operations:
             raise errors.unknown_operation(operation, self.operations)
         name = _job_name(request)
-        with self.changed:
-            try:
-                answer = self._perform(operation, request, name)
-            except ServiceError as error:
-                self._log_call(operation, name, error.code, message=error.message)
-                raise
-            self._log_call(operation, name, "ok")
-        self._settle()
-        return answer
+        try:
+            with self.changed:
+                return self._perform_logged(operation, request, name)
+        finally:
+            self._settle()
 
     def apply(self, name: str, happens: Input, *, model: str | None = None) -> None:
         """Apply an input to a job; ``model`` is where its model was uploaded to."""
@@ -158,6 +154,15 @@ class TrainingJobs:
                 due = next_due_of(record.life)
                 if due is not None and due <= now:
                     self._advance(record)
+
+    def _perform_logged(self, operation: str, request: Mapping[str, Any], name: str | None) -> dict[str, Any]:
+        try:
+            answer = self._perform(operation, request, name)
+        except ServiceError as error:
+            self._log_call(operation, name, error.code, message=error.message)
+            raise
+        self._log_call(operation, name, "ok")
+        return answer
 
     def _perform(self, operation: str, request: Mapping[str, Any], name: str | None) -> dict[str, Any]:
         market, instance_type = _placement(request) if operation == "CreateTrainingJob" else (None, None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from simulator import SageMaker, ScenarioError, VirtualClock
 from tests.simulator.processes import QUICK, client, request, wait_for
@@ -64,6 +65,16 @@ def test_a_call_delivers_the_events_that_are_due_with_it() -> None:
         client("sagemaker", sagemaker.url).create_training_job(**request("churn"))
 
     assert [event["detail"]["SecondaryStatus"] for event in events] == ["Starting"]
+
+
+def test_a_call_whose_answer_is_lost_delivers_its_events_too() -> None:
+    events: list[dict[str, Any]] = []
+    lost = {"operation": "CreateTrainingJob", "code": "InternalFailure", "takes_effect": True}
+    with SageMaker({"default": {"errors": [lost]}}, VirtualClock(), on_event=events.append) as sagemaker:
+        with pytest.raises(ClientError, match="InternalFailure"):
+            client("sagemaker", sagemaker.url).create_training_job(**request("churn"))
+
+        assert [event["detail"]["SecondaryStatus"] for event in events] == ["Starting"]
 
 
 def test_a_handler_of_events_may_call_the_api() -> None:
