@@ -22,7 +22,7 @@ from spot_relay.domain.run.run import OUTBOX_PATIENCE, Attempt, Run, RunStatus
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError, RunStore
 from tests.fakes import NOON, MemoryRunStore
 from tests.integration.runs import a_full_run, a_run
-from tests.integration.template import create_runs_table, properties_of
+from tests.template import create_runs_table, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from spot_relay.domain.sagemaker.job import attempt_name
 from tests.fakes import NOON, MemorySlots
 from tests.integration.runs import a_run
 from tests.integration.servers import calls_to
-from tests.integration.template import create_runs_table
+from tests.template import create_runs_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

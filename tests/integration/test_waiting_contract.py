@@ -14,7 +14,7 @@ from spot_relay.domain.sagemaker.job import Market, Placement, Pool
 from tests.fakes import NOON, MemoryRunStore
 from tests.integration.runs import a_run, waiting
 from tests.integration.servers import calls_to
-from tests.integration.template import create_runs_table
+from tests.template import create_runs_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -134,3 +134,9 @@ def test_a_handler_works_with_what_its_layers_hold_and_loads_pydantic_and_yaml_w
     else:
         assert costly & at_last == set()
         assert "spot_relay.spec" not in at_last
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_module_imports_from_a_test_module(path: Path) -> None:
+    imports = re.findall(r"^\s*(?:from|import) tests(?:\.\w+)*\.test_\w+", path.read_text("utf-8"), re.MULTILINE)
+    assert not imports, "move what several tests use into a module of its own"

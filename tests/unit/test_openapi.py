@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 import pytest
 import schemathesis
-import yaml
 from hypothesis import given
 from pydantic import ValidationError
 
@@ -18,9 +17,10 @@ from spot_relay.spec import Format, InvalidSpecError, Rules, read_resumption, re
 from spot_relay.spec.policy_model import PolicyModel
 from spot_relay.spec.resumption_model import ResumptionModel
 from tests.hostile.functions import ROOT, load
+from tests.template import TEMPLATE
+from tests.unit.openapi_document import DOCUMENT, SCHEMAS, codes, operations, validator
+from tests.unit.spec.any_document import POLICIES
 from tests.unit.spec.documents import CALM, problems_of, request, wrapped
-from tests.unit.spec.test_totality import POLICIES
-from tests.unit.test_template import TEMPLATE
 from tests.unit.worlds import World
 
 if TYPE_CHECKING:
@@ -28,39 +28,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text("utf-8"))
-SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
-METHODS = {"get", "post", "put", "patch", "delete", "head", "options", "trace"}
 GATEWAY = {"403", "413", "429", "502", "503", "504"}
 RUNG = {"instance_type": "ml.p3.2xlarge"}
-
-
-def validator(name: str) -> jsonschema_rs.Draft202012Validator:
-    """Give what holds a value to a schema of the document."""
-    schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
-    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
-
-
-def operations() -> dict[tuple[str, str], dict[str, Any]]:
-    """Give every operation by its method and path."""
-    paths = DOCUMENT["paths"].items()
-    return {(verb.upper(), path): one for path, item in paths for verb, one in item.items() if verb in METHODS}
-
-
-def resolved(value: dict[str, Any]) -> dict[str, Any]:
-    """Follow a reference into the components, if it is one."""
-    if "$ref" not in value:
-        return value
-    _, _, kind, name = value["$ref"].split("/")
-    found: dict[str, Any] = DOCUMENT["components"][kind][name]
-    return found
-
-
-def codes(response: dict[str, Any]) -> list[str]:
-    """Name the codes that the schema of a refusal names."""
-    schema = resolved(response)["content"]["application/json"]["schema"]
-    named: list[str] = schema["allOf"][1]["properties"]["code"]["enum"] if "allOf" in schema else []
-    return named
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,29 +10,8 @@ import yaml
 
 from spot_relay.domain.rules.limits import Limits
 from spot_relay.settings import PriceSettings
+from tests.template import RESOURCES, ROOT, TEMPLATE
 
-ROOT = Path(__file__).parents[2]
-
-
-class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as their long ones: ``!Ref x`` is ``{"Ref": "x"}``."""
-
-
-def long_form(loader: Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
-    """Give the long form of ``!tag node``."""
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-        value = value.split(".") if tag == "GetAtt" else value
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        raise TypeError(f"!{tag} has a mapping")
-    return {tag if tag == "Ref" else f"Fn::{tag}": value}
-
-
-Loader.add_multi_constructor("!", long_form)
-TEMPLATE: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader)  # noqa: S506 (a SafeLoader)
-RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 FUNCTION, QUEUE, ROLE = "AWS::Serverless::Function", "AWS::SQS::Queue", "AWS::IAM::Role"
 FUNCTIONS = ("Submit", "ApiFunction", "Observe", "Tick", "Prices")
 STATEFUL = ("AWS::DynamoDB::Table", "AWS::S3::Bucket")

@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from spot_relay.domain.run.run import RunStatus
+from tests.unit.crashes import Grim, KilledError, guarded
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from spot_relay.domain.run.observation import JobChanged
-
-PORTS = ("store", "jobs", "checkpoints", "documents", "announcements", "telemetry", "slots", "wakeups")
-
-
-class KilledError(BaseException):
-    """The function's process is gone."""
-
-
-class Grim:
-    """Counts the calls through all ports, and kills at one of them, before or after it has taken effect."""
-
-    def __init__(self, kill_at: int | None = None, *, after: bool = False) -> None:
-        self.calls: list[str] = []
-        self.kill_at = kill_at
-        self.after = after
-
-    def guard(self, port: Any) -> Any:
-        reaper = self
-
-        class Guarded:
-            def __getattr__(self, name: str) -> Callable[..., Any]:
-                def call(*args: Any) -> Any:
-                    reaper.calls.append(name)
-                    dies = len(reaper.calls) == reaper.kill_at
-                    if dies and not reaper.after:
-                        raise KilledError
-                    answer = getattr(port, name)(*args)
-                    if dies:
-                        raise KilledError
-                    return answer
-
-                return call
-
-        return Guarded()
 
 
 def expired(world: World) -> JobChanged:
@@ -56,11 +20,6 @@ def expired(world: World) -> JobChanged:
     world.checkpoint("a")
     world.jobs.becomes("churn-relay-01", "Stopped", "MaxWaitTimeExceeded", training_seconds=600, billable_seconds=200)
     return world.event(1, "Stopped", "MaxWaitTimeExceeded")
-
-
-def guarded(world: World, grim: Grim) -> Any:
-    assert {*PORTS} <= {f.name for f in fields(world.service)}
-    return replace(world.service, **{name: grim.guard(getattr(world.service, name)) for name in PORTS})
 
 
 def calls_of_a_relaunch() -> list[str]:

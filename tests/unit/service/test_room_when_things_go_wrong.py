@@ -15,8 +15,8 @@ from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON, MemoryRunStore, oldest_of
+from tests.unit.crashes import Grim, KilledError, guarded
 from tests.unit.crowds import M5, SPOT, Crowd
-from tests.unit.service.test_crash import Grim, KilledError, guarded
 from tests.unit.worlds import World
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 from spot_relay.domain.run.observation import Due, Observation
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market
-from tests.unit.service.test_crash import Grim, KilledError, guarded
+from tests.unit.crashes import Grim, KilledError, guarded
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from spot_relay.domain.rules.pace import AHEAD_OF_PACE, Demand
 from spot_relay.domain.run.policy import ReturnToSpot, Rung
 from spot_relay.domain.sagemaker.job import Market, Placement
-from tests.unit.stories.test_canary import HOUR, RELAYS, ahead, kept, markets, on_demand, stopped, until_stopped
+from tests.unit.canaries import HOUR, RELAYS, ahead, kept, markets, on_demand, stopped, until_stopped
 from tests.unit.worlds import World, deadline, submission
 
 

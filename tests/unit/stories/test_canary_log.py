@@ -12,7 +12,7 @@ from spot_relay.domain.run.observation import CanaryChanged, CanaryCreated, Cana
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.run.run import CanaryStatus, RunStatus
 from spot_relay.domain.sagemaker.refusal import Refusal
-from tests.unit.stories.test_canary import CANARY, HOUR, ahead, finds_capacity, kept, on_demand, stopped
+from tests.unit.canaries import CANARY, HOUR, ahead, finds_capacity, kept, on_demand, stopped
 from tests.unit.worlds import World, submission
 
 SENT = (

@@ -24,7 +24,7 @@ from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.service import RejectedError
 from tests.fakes import NOON
-from tests.unit.domain.decide.test_totality import facts, moments, runs
+from tests.unit.any_run import facts, moments, runs
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from spot_relay.domain.run.policy import Budgets, Policy
 from spot_relay.domain.run.run import Explanation, Run
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON
+from tests.unit.any_run import facts, moments, runs
 from tests.unit.crowds import SPOT, Crowd
-from tests.unit.domain.decide.test_totality import facts, moments, runs
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:

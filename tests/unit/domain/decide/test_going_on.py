@@ -19,8 +19,8 @@ from spot_relay.domain.run.run import AttemptStatus, Run, RunStatus, placement_o
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON, MemoryPrices
+from tests.unit.canaries import CANARY, ahead
 from tests.unit.crowds import G5, M5, SPOT, Crowd
-from tests.unit.stories.test_canary import CANARY, ahead
 from tests.unit.worlds import World, deadline, submission
 
 HOUR = 3600

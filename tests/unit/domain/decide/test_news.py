@@ -14,7 +14,7 @@ from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.shown.report import status_document
 from tests.fakes import NOON, MemoryPrices
-from tests.unit.service.test_crash import Grim, KilledError, guarded
+from tests.unit.crashes import Grim, KilledError, guarded
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from spot_relay.domain.run.policy import ReturnToSpot, Rung
 from spot_relay.domain.run.run import AttemptStatus, Canary, RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
 from tests.fakes import NOON
-from tests.unit.stories.test_canary import CANARY, HOUR, RELAYS, ahead, kept, on_demand
+from tests.unit.canaries import CANARY, HOUR, RELAYS, ahead, kept, on_demand
 from tests.unit.worlds import World, deadline, submission
 
 M5 = "ml.m5.xlarge"

@@ -20,7 +20,7 @@ from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.shown.accounting import account_of
 from tests.fakes import NOON, MemoryPrices
-from tests.unit.domain.rules.test_money import PRICES, a_run, placed
+from tests.unit.paid_runs import PRICES, a_run, placed
 from tests.unit.worlds import World, deadline, submission
 
 HOUR = 3600

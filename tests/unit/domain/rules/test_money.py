@@ -18,24 +18,13 @@ from spot_relay.domain.run.run import AttemptStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.shown.accounting import account_of
 from tests.fakes import NOON
+from tests.unit.paid_runs import M5, P3, PRICES, a_run, placed
 from tests.unit.worlds import submission
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.run import Attempt, Run
 
 HOUR = 3600
-M5, P3 = "ml.m5.xlarge", "ml.p3.2xlarge"
-PRICES = PriceList("s3://prices/list.json", NOON, {M5: Price(0.24, 0.08), P3: Price(3.6)})
-
-
-def a_run(money: float | None = None, prices: PriceList | None = PRICES, **changes: Any) -> Run:
-    """A run of one spot attempt on ml.m5.xlarge, for an hour at most, that is being launched."""
-    policy = Policy(budgets=Budgets(money_usd=money))
-    return replace(accept(submission(policy, **changes), "one", NOON, prices), prices=prices)
-
-
-def placed(instance_type: str, count: int = 1, market: Market = Market.SPOT) -> Placement:
-    return Placement(instance_type, count, market)
 
 
 def an_attempt(placement: Placement | None = None, **known: Any) -> Attempt:
