@@ -5,7 +5,7 @@ BIN    := .venv/bin
 STAMP  := .venv/.requirements
 # checkov pins what the other tools want in other versions, so it has an environment of its own.
 CHECKOV_STAMP := .venv-checkov/.requirements
-CHECKOV := .venv-checkov/bin/checkov --framework cloudformation --skip-download --compact --quiet
+CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The Python that builds the layers is the one they run on.
