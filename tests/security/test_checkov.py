@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.security.translated import TEMPLATE, translated
-from tests.unit.test_template import RESOURCES
+from tests.template import RESOURCES
 
 RULE = r"CKV2?_AWS_\d+"
 REASON = r"[A-Z].{30,}\."
