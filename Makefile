@@ -14,7 +14,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate faults bench-load bench-policy mutate fuzz openapi test unit e2e sam-local check checkov build deploy \
+.PHONY: help setup demo simulate faults bench-load bench-policy bench-start mutate fuzz openapi test unit e2e sam-local check checkov build deploy \
         lock format clean
 
 help: ## list what there is to type
@@ -41,6 +41,9 @@ sam-local: setup ## run each function in Docker with sam local
 bench-load: setup ## put the deployed stack under load (RUNS=, EVENTS=, JSON=1, OUT=, ENDED=, OPEN=)
 	@$(BIN)/python -m bench.load $(if $(JSON),--json) $(if $(RUNS),--runs $(RUNS)) $(if $(EVENTS),--events $(EVENTS)) \
 	$(if $(OUT),--out "$(OUT)") $(if $(ENDED),--ended $(ENDED)) $(if $(OPEN),--open $(OPEN))
+
+bench-start: setup ## measure what the functions' starts take, beside a bare boto3 handler (JSON=1, PAIRS=11)
+	@$(BIN)/python -m bench.start $(if $(JSON),--json) $(if $(PAIRS),--pairs $(PAIRS))
 
 simulate: setup ## play hostile schedules on virtual time: SEEDS=100000, or SEED=s to see one again
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.simulation \
