@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -73,8 +73,7 @@ def resume_run(run_id: str) -> dict[str, Any]:
     return status_document(service.resume(run_id, read_resumption(_body())))
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """One route. The schemas that it names are defined in openapi/, which no function imports."""
 
     method: str
