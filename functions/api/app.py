@@ -84,8 +84,10 @@ class Route(NamedTuple):
     answer: str = "Run"
     """The schema of the answer."""
     status: HTTPStatus = HTTPStatus.OK
-    request: str | None = None
-    """The schema of the body; for a GET, of the query."""
+    body: str | None = None
+    """The schema of the body, if the route takes one."""
+    query: tuple[str, ...] = ()
+    """The names of the query parameters."""
 
 
 ROUTES = (
@@ -96,7 +98,7 @@ ROUTES = (
         "Submit a spec. Submitting the same spec again returns the same run.",
         (InvalidSpecError, UnacceptableError, NameConflictError, PrefixTakenError, NewerSchemaError),
         status=HTTPStatus.ACCEPTED,
-        request="Spec",
+        body="Spec",
     ),
     Route(
         "GET",
@@ -105,7 +107,7 @@ ROUTES = (
         "List runs, newest first, one page at a time.",
         (InvalidQueryError,),
         answer="Page",
-        request="Query",
+        query=("status", "limit", "token"),
     ),
     Route(
         "GET",
@@ -129,7 +131,7 @@ ROUTES = (
         "Resume a run that failed or was stopped, from its newest checkpoint and with fresh budgets.",
         (InvalidSpecError, NoSuchRunError, NoSuchRouteError, RejectedError, PrefixTakenError, NewerSchemaError),
         status=HTTPStatus.ACCEPTED,
-        request="Resumption",
+        body="Resumption",
     ),
 )
 for route in ROUTES:
