@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.requirements
 # checkov pins what the other tools want in other versions, so it has an environment of its own.
 CHECKOV_STAMP := .venv-checkov/.requirements
-CHECKOV := .venv-checkov/bin/checkov --framework cloudformation --skip-download --compact --quiet
+CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The Python that builds the layers is the one they run on.
@@ -22,8 +22,8 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 help: ## list what there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: setup ## run a real training through an interruption and an expired wait (KEEP=1, JSON=1)
-	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json)
+demo: setup ## run a real training through an interruption and an expired wait (KEEP=1, JSON=1, SVG=file)
+	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json) $(if $(SVG),--svg "$(SVG)")
 
 test: setup ## run all tests but those that need Docker, two files at a time
 	@$(PYTEST) --ignore tests/sam_local
@@ -54,8 +54,8 @@ bench-policy: setup ## replay the relaunch policy on traces: TRACES=folder (JSON
 	$(if $(OUT),--out "$(OUT)") $(if $(STARTS),--starts $(STARTS)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(NODES),--nodes $(NODES)) $(if $(ONES),--ones $(ONES))
 
-mutate: setup ## mutate the domain, and list what its tests let live: MODULE=rules.pace (AGAIN=1, LIST=1, CHILDREN=)
-	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(AGAIN),--again) $(if $(LIST),--list) \
+mutate: setup ## mutate the domain and list what its tests do not kill: MODULE=rules.pace (AGAIN=1, LIST=1, DOC=1, CHILDREN=)
+	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(AGAIN),--again) $(if $(LIST),--list) $(if $(DOC),--doc) \
 	$(if $(CHILDREN),--children $(CHILDREN))
 
 fuzz: setup ## hand in what no one should, guided by coverage: TARGET=spec, events or api (SECONDS=60, SEED=, INPUT=file)
@@ -96,7 +96,7 @@ format: setup ## format the code, and mend what can be mended
 	$(BIN)/ruff check --fix
 
 clean: ## stop what was left running, and remove what was built; .venv stays
-	@test ! -f .local/stack.json || $(BIN)/python -m simulator.embedded stop
+	@test ! -f .local/stack.json || $(BIN)/python -m embedded stop
 	rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 setup: $(STAMP)

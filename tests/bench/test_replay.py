@@ -25,7 +25,7 @@ from bench.policy.replay import (
     start,
 )
 from bench.policy.virtual import STOPPING_S, TICK_S
-from simulator.job import Secondary
+from simulator.life.job import Secondary
 from spot_relay.domain.rules.pace import REACTION_SECONDS
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market

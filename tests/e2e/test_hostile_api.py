@@ -19,8 +19,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis import HealthCheck, Phase, settings
 
+from embedded.stack import REGION
 from openapi.document import document
-from simulator.embedded import REGION
 from spot_relay.adapters.s3 import report_key
 from tests.e2e.relay import Relay, eventually, spec
 from tests.thoroughness import examples
@@ -28,7 +28,7 @@ from tests.thoroughness import examples
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from simulator.embedded import Stack
+    from embedded.stack import Stack
 
 NOT_OURS = ["unsupported_method", "ignored_auth", "positive_data_acceptance"]
 # The same requests each time. A failure is not shortened: each try would cost a request, and changes the stack.

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.domain.run.launch import canary_request
+from spot_relay.domain.run.attempt import Canary, CanaryStatus
+from spot_relay.domain.run.launch import launch_of_canary
 from spot_relay.domain.run.policy import Deadline, Policy, Rung
-from spot_relay.domain.run.run import Canary, CanaryStatus
 from spot_relay.domain.sagemaker.job import Market, Placement, canary_name
 from tests.integration.scenes import stored
 from tests.integration.stack import TABLE, document
@@ -69,7 +69,7 @@ def on_demand_with_canary(stack: Stack, phase: str, **attempt: Any) -> None:
     run = on_demand(stack, **attempt)
     name, lives = canary_name("churn", 1), CanaryStatus.IN_PROGRESS
     canary = Canary(1, name, SPOT, stack.clock(), max_wait_seconds=7200, status=lives, phase=phase)
-    arn = stack.client("sagemaker").create_training_job(**canary_request(run, canary, None))["TrainingJobArn"]
+    arn = stack.client("sagemaker").create_training_job(**launch_of_canary(run, canary).request)["TrainingJobArn"]
     save(stack, replace(run, canaries=(replace(canary, arn=arn),)))
 
 

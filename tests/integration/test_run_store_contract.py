@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from spot_relay.adapters.inbound import read_page
 from spot_relay.adapters.runs import SCHEMA_VERSION, DynamoDBRunStore
+from spot_relay.domain.run.attempt import Attempt
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.run.run import OUTBOX_PATIENCE, Attempt, Run, RunStatus
+from spot_relay.domain.run.run import OUTBOX_PATIENCE, Run, RunStatus
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError, RunStore
 from tests.fakes import NOON, MemoryRunStore
 from tests.integration.runs import a_full_run, a_run

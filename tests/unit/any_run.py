@@ -9,6 +9,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.observation import (
     CanaryChanged,
     CanaryCreated,
@@ -23,17 +25,8 @@ from spot_relay.domain.run.observation import (
     RoomFreed,
     StopRequested,
 )
-from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
-from spot_relay.domain.run.run import (
-    ENDED_RUNS,
-    Attempt,
-    AttemptStatus,
-    Canary,
-    CanaryStatus,
-    Run,
-    RunStatus,
-    Spent,
-)
+from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung, Spent
+from spot_relay.domain.run.run import ENDED_RUNS, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, Market, Placement, Transition, attempt_name
 from spot_relay.domain.sagemaker.refusal import Refusal
@@ -102,7 +95,7 @@ def attempts(draw: st.DrawFn, *, run_has_ended: bool) -> tuple[Attempt, ...]:
                 attempt_name("churn", number),
                 draw(placements),
                 draw(moments),
-                draw(st.sampled_from(["Submitted", "SafetyNet", "BehindPace", "MaxWaitTimeExceeded"])),
+                draw(st.sampled_from(Cause)),
                 status,
                 draw(checkpoints),
                 draw(small),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.rules.pace import Demand
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.sagemaker.job import Market
 from tests.unit.worlds import World, deadline, submission
@@ -28,7 +28,7 @@ def on_demand(way: ReturnToSpot = ReturnToSpot.CANARY, **policy: Any) -> World:
     run = world.passes(5 * HOUR)
     assert world.jobs.stopped == RELAYS[:1]
     run = world.tell(1, "Stopped", "Stopped")
-    assert (run.current.placement.market, run.current.cause) == (Market.ON_DEMAND, Demand.BEHIND_PACE)
+    assert (run.current.placement.market, run.current.cause) == (Market.ON_DEMAND, Cause.BEHIND_PACE)
     world.trains(2, 0)
     return world
 

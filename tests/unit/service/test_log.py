@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 
+from spot_relay.domain.run.launch import launch_of_attempt
 from spot_relay.domain.run.observation import CanaryChanged, Due, Launched, Overtaken, Refused, RoomFreed
 from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.run.run import RunStatus
@@ -168,7 +169,7 @@ def test_a_stop_before_there_is_a_job_and_a_job_that_turns_up_all_the_same() -> 
     world.service.stop("churn")
     world.advance(world.event(1, "InProgress", "Training"))
     world.passes(300)
-    world.jobs.create(world.run(), world.run().current)
+    world.jobs.create(launch_of_attempt(world.run(), world.run().current))
     world.advance(Launched(1, "arn"))
     world.advance(world.event(1, "InProgress", "Training"))
     assert log(world) == [

@@ -10,8 +10,10 @@ import pytest
 
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.decide.markets import demand_before_launch
+from spot_relay.domain.run.attempt import AttemptStatus, CanaryStatus
+from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
 from spot_relay.domain.run.policy import Rung
-from spot_relay.domain.run.run import AttemptStatus, CanaryStatus, RunStatus
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.shown.accounting import account_of
@@ -38,7 +40,7 @@ def somebody_elses_job(world: World) -> None:
     """Give the name of the first attempt to a job of another stack."""
     other = accept(submission(), "another stack's", world.clock())
     refusals, world.jobs.refusals = world.jobs.refusals, []
-    world.jobs.create(other, other.current)
+    world.jobs.create(launch_of_attempt(other, other.current))
     world.jobs.refusals = refusals
 
 
@@ -80,7 +82,7 @@ def test_a_stop_while_the_launch_is_put_off_spares_somebody_elses_job(world: Wor
 
 def late_launch(world: World, run: Run) -> None:
     """Let a launch succeed of which the run has not heard."""
-    world.jobs.create(run, run.current)
+    world.jobs.create(launch_of_attempt(run, run.current))
 
 
 def test_a_launch_of_which_the_answer_was_lost_is_found_by_its_event(world: World) -> None:
@@ -218,7 +220,7 @@ def about_to_go_on_demand() -> World:
         world.passes(60)
     assert world.run().waits_for is not None
     world.jobs.refusals = []
-    world.jobs.create(world.run(), world.run().current)
+    world.jobs.create(launch_of_attempt(world.run(), world.run().current))
     return world
 
 
@@ -264,7 +266,7 @@ def without_canary() -> World:
     assert run.canary is not None
     assert run.canary.status is CanaryStatus.PLANNED
     world.jobs.refusals = []
-    world.jobs.create_canary(replace(run, submission_id="another stack's"), run.canary)
+    world.jobs.create(launch_of_canary(replace(run, submission_id="another stack's"), run.canary))
     world.jobs.refusals = [THROTTLED] * 100
     return world
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.observation import JobChanged
 from spot_relay.domain.run.policy import Budgets, Policy
-from spot_relay.domain.run.run import AttemptStatus, RunStatus
+from spot_relay.domain.run.run import RunStatus
 from tests.thoroughness import examples
 from tests.unit.worlds import World, submission
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from spot_relay.domain.run.launch import launch_of_attempt
 from spot_relay.domain.run.observation import Due, JobChanged, Launched, Refused
 from spot_relay.domain.run.policy import Budgets, Policy, Rung
 from spot_relay.domain.run.run import RunStatus
@@ -140,7 +141,7 @@ def test_a_launch_that_answers_after_the_stop_is_stopped_too(world: World) -> No
     world.jobs.refusals = [(Refusal.THROTTLED, "Rate exceeded")]
     stale = world.service.submit(submission())
     world.service.stop("churn")
-    world.jobs.create(stale, stale.current)
+    world.jobs.create(launch_of_attempt(stale, stale.current))
     run = world.advance(Launched(1, "arn"))
     assert run.status is RunStatus.STOPPING
     assert world.jobs.stopped == ["churn-relay-01"]
@@ -149,7 +150,7 @@ def test_a_launch_that_answers_after_the_stop_is_stopped_too(world: World) -> No
 def test_a_job_that_turns_up_after_its_run_gave_it_up_is_stopped_and_the_run_stays_as_it_is(world: World) -> None:
     world.jobs.refusals = [(Refusal.INVALID, "no such role")]
     failed = world.service.submit(submission())
-    world.jobs.create(failed, failed.current)
+    world.jobs.create(launch_of_attempt(failed, failed.current))
     assert world.advance(world.event(1, "InProgress", "Starting")) == failed
     assert world.jobs.stopped == ["churn-relay-01"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spot_relay.domain.rules.pace import AHEAD_OF_PACE, Demand
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.policy import ReturnToSpot, Rung
 from spot_relay.domain.sagemaker.job import Market, Placement
 from tests.unit.canaries import HOUR, RELAYS, ahead, kept, markets, on_demand, stopped, until_stopped
@@ -15,7 +15,7 @@ def test_a_run_that_returns_blindly_is_stopped_without_a_canary_and_waits_for_sp
     world = ahead(ReturnToSpot.BLIND)
     assert world.jobs.stopped == RELAYS
     run = stopped(world)
-    assert (run.current.placement.market, run.current.cause) == (Market.SPOT, AHEAD_OF_PACE)
+    assert (run.current.placement.market, run.current.cause) == (Market.SPOT, Cause.AHEAD_OF_PACE)
     assert run.canaries == ()
 
 
@@ -30,7 +30,7 @@ def test_a_blind_return_that_finds_nothing_comes_back_on_demand_for_its_pace() -
     stopped(world)
     until_stopped(world, "churn-relay-03")
     run = stopped(world, 3)
-    assert (run.current.placement.market, run.current.cause) == (Market.ON_DEMAND, Demand.BEHIND_PACE)
+    assert (run.current.placement.market, run.current.cause) == (Market.ON_DEMAND, Cause.BEHIND_PACE)
 
 
 def test_a_run_that_never_returns_stays_on_demand() -> None:

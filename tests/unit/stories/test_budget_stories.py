@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from spot_relay.domain.run.observation import ResumeRequested
-from spot_relay.domain.run.policy import Budgets, Policy, Rung
-from spot_relay.domain.run.run import RunStatus, Spent
+from spot_relay.domain.run.policy import Budgets, Policy, Rung, Spent
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal

@@ -10,10 +10,12 @@ from dataclasses import replace
 
 import pytest
 
-from spot_relay.domain.rules.pace import AHEAD_OF_PACE, Demand
+from spot_relay.domain.run.attempt import CanaryStatus
+from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.launch import launch_of_canary
 from spot_relay.domain.run.observation import CanaryChanged, CanaryCreated
-from spot_relay.domain.run.policy import Backoff, Budgets
-from spot_relay.domain.run.run import MAX_ATTEMPTS, CanaryStatus, RunStatus, Spent
+from spot_relay.domain.run.policy import Backoff, Budgets, Spent
+from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.unit.canaries import (
@@ -103,7 +105,7 @@ def test_once_the_on_demand_job_has_ended_the_spot_attempt_is_launched_into_what
     newest = world.checkpoint("b")
     run = stopped(world)
     assert markets(world) == ["spot", "on-demand", "spot"]
-    assert (run.current.cause, run.current.resumes_from, run.spent) == (AHEAD_OF_PACE, newest, Spent())
+    assert (run.current.cause, run.current.resumes_from, run.spent) == (Cause.AHEAD_OF_PACE, newest, Spent())
     assert world.jobs.stopped == [*RELAYS, CANARY]
     request = world.jobs.requests[-1]
     assert request["EnableManagedSpotTraining"]
@@ -266,7 +268,7 @@ def test_each_on_demand_attempt_has_a_canary_of_its_own() -> None:
 def test_an_attempt_that_the_safety_net_has_asked_for_never_goes_back() -> None:
     world = World()
     world.service.submit(submission(deadline(21 * HOUR, expected_runtime_seconds=20 * HOUR, changeover_seconds=1800)))
-    assert world.run().current.cause == Demand.SAFETY_NET
+    assert world.run().current.cause == Cause.SAFETY_NET
     # Even once ten short changeovers have shown that the net was needlessly wide.
     world.store.runs["churn"] = replace(world.run(), changeovers=(10,) * 10)
     world.trains(1, 0)
@@ -304,7 +306,7 @@ def test_a_canary_that_answers_after_its_run_has_given_it_up_is_stopped() -> Non
     assert run.canary is not None
     assert CANARY not in world.jobs.jobs
     world.tell(2, "Completed", "Completed")
-    world.jobs.create_canary(run, run.canary)  # by a function that was slow
+    world.jobs.create(launch_of_canary(run, run.canary))  # by a function that was slow
     run = world.advance(CanaryCreated(2, "arn"))
     assert run.status is RunStatus.COMPLETED
     assert world.jobs.stopped[-1] == CANARY
@@ -316,7 +318,7 @@ def test_a_canary_that_turns_up_after_its_run_has_given_it_up_is_stopped() -> No
     run = kept(world, 3 * HOUR)
     assert run.canary is not None
     world.tell(2, "Completed", "Completed")
-    world.jobs.create_canary(run, run.canary)
+    world.jobs.create(launch_of_canary(run, run.canary))
     world.canary_tells(2, "InProgress", "Starting")
     assert world.jobs.stopped[-1] == CANARY
 

@@ -8,9 +8,10 @@ import pytest
 
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.run.attempt import CanaryStatus
 from spot_relay.domain.run.observation import CanaryChanged, CanaryCreated, CanaryRefused
 from spot_relay.domain.run.policy import ReturnToSpot
-from spot_relay.domain.run.run import CanaryStatus, RunStatus
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.unit.canaries import CANARY, HOUR, ahead, finds_capacity, kept, on_demand, stopped
 from tests.unit.worlds import World, submission

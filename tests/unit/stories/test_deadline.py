@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.rules.pace import Demand
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.observation import Due, JobChanged
-from spot_relay.domain.run.policy import Budgets
-from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus, Spent
-from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.run.policy import Budgets, Spent
+from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus
 from spot_relay.domain.sagemaker.job import Market
 from tests.fakes import NOON
 from tests.unit.worlds import World, deadline, submission
@@ -87,7 +86,7 @@ def test_the_on_demand_attempt_is_launched_only_when_the_spot_job_is_described_a
     run = stopped(world)
     assert world.live_jobs() == ["churn-relay-02"]
     assert run.status is RunStatus.IN_PROGRESS
-    assert (run.current.placement.market, run.current.cause) == (Market.ON_DEMAND, Demand.BEHIND_PACE)
+    assert (run.current.placement.market, run.current.cause) == (Market.ON_DEMAND, Cause.BEHIND_PACE)
 
 
 def test_the_on_demand_job_is_neither_spot_nor_waits() -> None:
@@ -239,7 +238,7 @@ def test_an_interrupted_job_gets_five_minutes_to_find_capacity_even_when_the_run
     world.passes(60)
     assert world.jobs.stopped == ["churn-relay-01"]
     stopped(world)
-    assert world.run().current.cause == Demand.BEHIND_PACE
+    assert world.run().current.cause == Cause.BEHIND_PACE
 
 
 def test_a_job_that_just_began_to_wait_gets_five_minutes_too() -> None:
@@ -257,7 +256,7 @@ def test_the_safety_net_takes_an_interrupted_job_at_once() -> None:
     world.tell(1, "InProgress", "Interrupted")
     assert world.jobs.stopped == ["churn-relay-01"]
     run = stopped(world)
-    assert run.current.cause == Demand.SAFETY_NET
+    assert run.current.cause == Cause.SAFETY_NET
 
 
 def test_an_interruption_near_the_safety_net_is_found_within_a_minute_even_if_its_event_was_lost() -> None:
@@ -275,7 +274,7 @@ def test_between_two_attempts_there_is_no_more_patience() -> None:
     until(world, BEHIND)
     world.jobs.becomes("churn-relay-01", "Stopped", "MaxWaitTimeExceeded")
     run = world.advance(world.event(1, "Stopped", "MaxWaitTimeExceeded"))
-    assert (run.current.placement.market, run.current.cause) == (Market.ON_DEMAND, Demand.BEHIND_PACE)
+    assert (run.current.placement.market, run.current.cause) == (Market.ON_DEMAND, Cause.BEHIND_PACE)
 
 
 def test_a_backoff_ends_when_the_run_has_to_go_on_demand() -> None:
@@ -296,7 +295,7 @@ def test_an_on_demand_attempt_that_the_service_fails_is_followed_on_demand() -> 
     world.tell(2, "Failed", "Failed", failure_reason="InternalServerError: We encountered an internal error.")
     run = world.passes(120)
     assert markets(world) == ["spot", "on-demand", "on-demand"]
-    assert run.current.cause == Outcome.SERVICE_ERROR, "it is there already"
+    assert run.current.cause is Cause.SERVICE_ERROR, "it is there already"
 
 
 def test_the_fiftieth_attempt_is_not_given_up_for_there_is_no_other() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spot_relay.domain.decide.decision import decide
-from spot_relay.domain.rules.pace import AHEAD_OF_PACE, Demand
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
 from spot_relay.domain.run.policy import Budgets, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.prices import Price, PriceList
@@ -70,7 +70,7 @@ def test_a_run_that_waits_for_room_goes_on_demand_when_it_falls_behind_under_the
     world.jobs.refusals = []
     run = until(world, BEHIND)
     assert placements(world) == [(M5, Market.ON_DEMAND)]
-    assert (run.status, run.current.cause) == (RunStatus.IN_PROGRESS, Demand.BEHIND_PACE)
+    assert (run.status, run.current.cause) == (RunStatus.IN_PROGRESS, Cause.BEHIND_PACE)
     [request] = world.jobs.requests
     assert request["TrainingJobName"] == "churn-relay-01"
     assert "EnableManagedSpotTraining" not in request
@@ -144,7 +144,7 @@ def test_a_stack_that_slept_until_after_the_deadline_takes_the_run_on_demand_and
     world.clock.passes(30 * HOUR)
     world.tick()
     run = world.tell(1, "Stopped", "Stopped")
-    assert (run.current.placement.market, run.current.cause) == (Market.ON_DEMAND, Demand.SAFETY_NET)
+    assert (run.current.placement.market, run.current.cause) == (Market.ON_DEMAND, Cause.SAFETY_NET)
     world.trains(2, 7200)
     run = world.passes(600)
     assert run.status is RunStatus.IN_PROGRESS
@@ -173,7 +173,7 @@ def test_a_run_that_should_have_been_done_waits_for_spot_until_its_safety_net() 
     assert world.jobs.stopped == []
     until(world, 5 * HOUR - 1500)
     run = world.tell(1, "Stopped", "Stopped")
-    assert run.current.cause == Demand.SAFETY_NET
+    assert run.current.cause == Cause.SAFETY_NET
 
 
 def test_each_attempt_may_wait_until_the_deadline() -> None:
@@ -328,7 +328,7 @@ def test_a_run_with_no_deadline_stays_on_demand_where_its_ladder_has_led_it() ->
 def without_deadline(draw: st.DrawFn) -> Run:
     """A run in any state that never had a deadline."""
     run = draw(runs())
-    attempts = tuple(replace(a, switch_to=None, max_wait_seconds=None, cause="Submitted") for a in run.attempts)
+    attempts = tuple(replace(a, switch_to=None, max_wait_seconds=None, cause=Cause.SUBMITTED) for a in run.attempts)
     policy = replace(run.policy, deadline=None)
     return replace(run, policy=policy, deadline_at=None, canaries=(), attempts=attempts)
 
@@ -345,6 +345,6 @@ def test_without_a_deadline_there_is_no_canary_no_switch_and_no_wait_but_the_job
     assert after.canaries == ()
     assert (decision.owes.canary, decision.owes.stop_canary) == (None, None)
     assert all(attempt.switch_to is None and attempt.max_wait_seconds is None for attempt in after.attempts)
-    assert current.cause not in {*Demand, AHEAD_OF_PACE}
+    assert current.cause not in {*Cause, Cause.AHEAD_OF_PACE}
     rungs = [rung.placement for rung in run.policy.ladder]
     assert current.placement in [*rungs, run.current.placement]

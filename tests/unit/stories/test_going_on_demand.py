@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from spot_relay.domain.rules.pace import Demand
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.observation import ResumeRequested
 from spot_relay.domain.run.policy import Backoff, Budgets, ReturnToSpot, Rung
 from spot_relay.domain.run.prices import Price, PriceList
@@ -32,7 +32,7 @@ def netted(**policy: object) -> World:
     world = World()
     policy = {"expected_runtime_seconds": 10 * HOUR, "changeover_seconds": 600, **policy}
     world.service.submit(submission(deadline(10 * HOUR + 700, **policy)))
-    assert world.run().current.cause == Demand.SAFETY_NET
+    assert world.run().current.cause == Cause.SAFETY_NET
     return world
 
 
@@ -51,7 +51,7 @@ def test_the_safety_nets_mark_stays_on_the_attempts_that_follow_its_own() -> Non
     world.checkpoint("a")
     run = world.tell(1, "Failed", "Failed", failure_reason=SERVICE)
     run = world.passes(60)
-    assert (run.current.number, run.current.cause) == (2, Demand.SAFETY_NET)
+    assert (run.current.number, run.current.cause) == (2, Cause.SAFETY_NET)
 
 
 def test_a_throttled_launch_is_tried_again_before_the_deadlines_rule_is_past() -> None:

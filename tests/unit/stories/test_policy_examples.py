@@ -14,12 +14,13 @@ import yaml
 
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.rules.limits import Limits
-from spot_relay.domain.rules.pace import Demand, Standing, standing_of
+from spot_relay.domain.rules.pace import Standing, standing_of
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.observation import JobChanged, RoomFreed
+from spot_relay.domain.run.policy import Spent
 from spot_relay.domain.run.prices import PriceList, read_prices
-from spot_relay.domain.run.run import Spent
 from spot_relay.domain.sagemaker.job import Checkpoint, Market
-from spot_relay.domain.sagemaker.refusal import quota_refusal
+from spot_relay.domain.sagemaker.refusal import classify_quota
 from spot_relay.domain.shown.report import announcement, status_document
 from spot_relay.service import UnacceptableError
 from spot_relay.spec import InvalidSpecError, Rules, parse, read_resumption
@@ -220,7 +221,7 @@ def check_queue(stage: Stage, table: list[dict[str, str]]) -> None:
 
 
 def _queue_act(stage: Stage, run_id: str, happens: str) -> None:
-    full = [(quota_refusal(QUOTA_FULL), QUOTA_FULL)]
+    full = [(classify_quota(QUOTA_FULL), QUOTA_FULL)]
     stage.jobs.refusals = full if "quota is full" in happens or "asks" in happens else []
     if happens.startswith("submitted"):
         text = json.dumps(document("Quotas and the queue")).replace("churn-b", run_id)
@@ -284,7 +285,7 @@ def test_the_deadline_moves_a_run_hour_by_hour_as_told() -> None:
     assert stage.jobs.stopped == ["churn-relay-01", "churn-relay-02", "churn-canary-02"]
     assert [r["TrainingJobName"] for r in stage.jobs.requests][-2:] == ["churn-canary-02", "churn-relay-03"]
     lost = status_document(stage.run())["wasted_seconds"]
-    assert says(f"{lost // 1000} {lost % 1000:03d} s of training were lost (`wasted_seconds`)")
+    assert says(f"{lost:,} s of training were lost (`wasted_seconds`)")
     assert [a.cause for a in stage.run().attempts] == ["Submitted", "BehindPace", "AheadOfPace"]
 
 
@@ -302,7 +303,7 @@ def test_the_rules_numbers_are_those_of_the_example() -> None:
     assert (begun.pace, begun.changeover, begun.reserve, begun.hysteresis) == (0.8, 600, 25 * 60, 0)
     # After the interruption: 2 x 15 and 5 minutes, so the pace comes first while C is above four times that.
     later = Standing(work=0, time=0, changeover=900, reserve=35 * 60, pace=0.8, hysteresis=0)
-    for work, first in ((8400 + 60, Demand.BEHIND_PACE), (8400 - 60, Demand.SAFETY_NET)):
+    for work, first in ((8400 + 60, Cause.BEHIND_PACE), (8400 - 60, Cause.SAFETY_NET)):
         moment = max(work / later.pace, work + later.reserve)
         assert Standing(work, moment, 900, 35 * 60, 0.8, 0).demand(3600) is first
 
@@ -340,7 +341,7 @@ def test_a_deadline_that_is_too_early_is_refused_with_the_words_shown() -> None:
     assert says(refused.value.problems[0].message)
     with pytest.raises(UnacceptableError) as late:
         under_way("Deadline", deadline="2026-11-24T12:00:00Z")
-    assert says(late.value.objections[0].message)
+    assert says(late.value.details[0]["message"])
     assert under_way("Deadline", deadline="PT24H10M").live_jobs() == ["churn-relay-01"]
 
 
@@ -381,7 +382,7 @@ def test_money_is_counted_as_told() -> None:
 def test_a_money_budget_is_held_at_the_submission_and_before_each_launch() -> None:
     with pytest.raises(UnacceptableError) as refused:
         priced(money_usd=8)
-    assert says(refused.value.objections[0].message)
+    assert says(refused.value.details[0]["message"])
     stage = priced(money_usd=10)
     stage.play("6:00")
     assert stage.run().status == "Failed"

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spot_relay.domain.decide.acceptance import accept, objections, sharded_channels
-from spot_relay.domain.rules.pace import Demand
+from spot_relay.domain.decide.acceptance import accept, find_objections
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.policy import Budgets, Policy, Rung
 from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.request import sharded_prefixes_of
 from spot_relay.service import NameConflictError, UnacceptableError
 from tests.fakes import NOON
 from tests.unit.worlds import World, deadline, submission
@@ -74,7 +75,7 @@ def test_a_run_that_its_deadline_leaves_no_time_to_wait_starts_on_demand(seconds
     world = World()
     run = world.service.submit(submission(deadline(seconds)))
     assert run.current.placement.market is market
-    assert run.current.cause == (Demand.SAFETY_NET if market is Market.ON_DEMAND else "Submitted")
+    assert run.current.cause == (Cause.SAFETY_NET if market is Market.ON_DEMAND else "Submitted")
     assert ("EnableManagedSpotTraining" in world.jobs.requests[0]) == (market is Market.SPOT)
     assert [request["TrainingJobName"] for request in world.jobs.requests] == ["churn-relay-01"]
 
@@ -170,7 +171,10 @@ def test_what_cannot_be_counted_or_is_not_shared_out_is_left_to_sagemaker(
 
 def test_each_sharded_channel_is_counted() -> None:
     channels = [*sharded("train"), *sharded("test", prefix="s3://data/test/")]
-    assert sharded_channels({"InputDataConfig": channels}) == {"train": "s3://data/train/", "test": "s3://data/test/"}
+    assert sharded_prefixes_of({"InputDataConfig": channels}) == {
+        "train": "s3://data/train/",
+        "test": "s3://data/test/",
+    }
     spec = submission(InputDataConfig=channels, ResourceConfig=instances(2))
     assert "channel test" in str(refused(files("train/a", "train/b", "test/a"), spec))
 
@@ -181,7 +185,7 @@ def test_only_whole_clusters_share_out_the_objects_of_a_prefix_that_can_be_liste
 
     def counted(**changes: Any) -> dict[str, str]:
         changed = {**channel, "DataSource": {"S3DataSource": source | changes}}
-        return sharded_channels({"InputDataConfig": [changed]})
+        return sharded_prefixes_of({"InputDataConfig": [changed]})
 
     assert counted() == {"train": "s3://data/train/"}
     assert counted(InstanceGroupNames=["a"]) == {}
@@ -192,9 +196,11 @@ def test_only_whole_clusters_share_out_the_objects_of_a_prefix_that_can_be_liste
 
 def test_what_is_no_channel_of_s3_or_has_no_name_is_left_to_sagemaker() -> None:
     [channel] = sharded("train")
-    assert sharded_channels({}) == {}
-    assert sharded_channels({"InputDataConfig": [{"ChannelName": "train"}]}) == {}
-    assert sharded_channels({"InputDataConfig": [{"DataSource": channel["DataSource"]}]}) == {"?": "s3://data/train/"}
+    assert sharded_prefixes_of({}) == {}
+    assert sharded_prefixes_of({"InputDataConfig": [{"ChannelName": "train"}]}) == {}
+    assert sharded_prefixes_of({"InputDataConfig": [{"DataSource": channel["DataSource"]}]}) == {
+        "?": "s3://data/train/"
+    }
 
 
 @pytest.mark.parametrize("several", ["InstanceGroups", "InstancePreferences"])
@@ -235,7 +241,7 @@ def test_another_spec_of_that_name_is_a_conflict_even_if_its_deadline_cannot_be_
 
 def test_a_run_without_a_deadline_has_no_objection_to_the_time() -> None:
     run = accept(submission(), "one", NOON)
-    assert objections(run, {}, NOON + timedelta(days=1000)) == ()
+    assert find_objections(run, {}, NOON + timedelta(days=1000)) == ()
     assert run.deadline_at is None
     assert run.current.max_wait_seconds is None
 
@@ -251,7 +257,7 @@ def test_a_deadline_is_accepted_if_and_only_if_on_demand_alone_can_meet_it(
 ) -> None:
     policy = deadline(seconds, expected_runtime_seconds=expected, changeover_seconds=changeover)
     run = accept(submission(policy), "one", NOON)
-    assert bool(objections(run, {}, NOON)) == (seconds < expected + changeover)
+    assert bool(find_objections(run, {}, NOON)) == (seconds < expected + changeover)
     on_demand = run.current.placement.market is Market.ON_DEMAND
     assert on_demand == (seconds <= expected + 2 * changeover + 300)
     assert (run.current.max_wait_seconds is None) == on_demand

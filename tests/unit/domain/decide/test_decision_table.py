@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.observation import Due, Launched
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Budgets, Policy
-from spot_relay.domain.run.run import AttemptStatus, RunStatus
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.unit.worlds import PREFIX, World, submission
 

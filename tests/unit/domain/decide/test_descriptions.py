@@ -9,9 +9,11 @@ import pytest
 
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.launch import launch_of_attempt
 from spot_relay.domain.run.observation import Due, JobChanged, Overtaken
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.run.run import AttemptStatus, RunStatus
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Job
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON
@@ -27,7 +29,7 @@ def unanswered() -> World:
     world.jobs.refusals = [LOST]
     run = world.service.submit(submission())
     world.clock.passes(1)
-    world.jobs.create(run, run.current)
+    world.jobs.create(launch_of_attempt(run, run.current))
     return world
 
 
@@ -54,7 +56,7 @@ def test_a_run_whose_launch_is_known_waits_for_room_no_more(by: str) -> None:
     run = world.passes(60)
     if by == "an event":
         assert run.current.waits_for_room
-        world.jobs.create(run, run.current)
+        world.jobs.create(launch_of_attempt(run, run.current))
         run = world.tell(1, "InProgress", "Pending")
     assert (run.current.status, run.current.waits_for_room) == (AttemptStatus.IN_PROGRESS, False)
 
@@ -125,7 +127,7 @@ def test_a_relaunch_that_is_found_by_looking_is_measured_from_the_end_before_it(
     world.service.submit(submission())
     world.jobs.refusals = [LOST]
     run = world.tell(1, "Stopped", "MaxWaitTimeExceeded")
-    world.jobs.create(run, run.current)
+    world.jobs.create(launch_of_attempt(run, run.current))
     world.clock.passes(20)
     world.tell(2, "InProgress", "Starting")
     assert world.telemetry.total("EventToRelaunchSeconds") == 20
@@ -136,7 +138,7 @@ def test_a_relaunch_that_is_found_to_have_ended_is_measured_too() -> None:
     world.service.submit(submission())
     world.jobs.refusals = [LOST]
     run = world.tell(1, "Stopped", "MaxWaitTimeExceeded")
-    world.jobs.create(run, run.current)
+    world.jobs.create(launch_of_attempt(run, run.current))
     world.clock.passes(20)
     world.tell(2, "Completed", "Completed")
     assert world.telemetry.total("EventToRelaunchSeconds") == 20

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from spot_relay import domain
 from spot_relay.domain.decide.decision import decide, settle
-from spot_relay.domain.decide.steps import KEPT_DECISIONS, explained
+from spot_relay.domain.decide.steps import KEPT_DECISIONS, explain
 from spot_relay.domain.run.observation import Due, Launched
 from spot_relay.domain.run.policy import Budgets, Policy
 from spot_relay.domain.run.run import Explanation, Run
@@ -122,7 +122,7 @@ def test_a_decision_that_repeats_itself_stands_once_with_its_times_and_its_last_
 
 def test_the_same_reason_for_another_observation_is_another_decision(world: World) -> None:
     world.service.submit(submission())
-    run = explained(explained(world.run(), "Due", "because", after(1)), "JobChanged", "because", after(2))
+    run = explain(explain(world.run(), "Due", "because", after(1)), "JobChanged", "because", after(2))
     assert told(run)[-2:] == [("Due", "because"), ("JobChanged", "because")]
 
 
@@ -209,7 +209,7 @@ def test_whatever_is_said_the_list_is_bounded_in_order_and_ends_with_what_was_sa
     run = World().service.submit(submission())
     run = replace(run, decisions=())
     for second, (observation, reason) in enumerate(said):
-        run = explained(run, observation, reason, after(second))
+        run = explain(run, observation, reason, after(second))
     assert len(run.decisions) <= KEPT_DECISIONS
     assert [entry.at for entry in run.decisions] == sorted(entry.at for entry in run.decisions)
     if len(said) <= KEPT_DECISIONS:

@@ -9,15 +9,19 @@ import pytest
 
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.decide.decision import decide
-from spot_relay.domain.decide.facts import Facts, attempt_to_look_at, needs_checkpoint
+from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.decide.looks import attempt_to_look_at, needs_checkpoint
 from spot_relay.domain.rules.next_place import on_demand_places
+from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.launch import launch_of_attempt
 from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Launched, ResumeRequested
 from spot_relay.domain.run.outbox import Outbox, Room
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import AttemptStatus, Run, RunStatus, placement_of
+from spot_relay.domain.run.run import Run, RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.sagemaker.request import placement_of
 from tests.fakes import NOON, MemoryPrices
 from tests.unit.canaries import CANARY, ahead
 from tests.unit.crowds import G5, M5, SPOT, Crowd
@@ -201,7 +205,7 @@ def test_a_stop_reaches_a_job_of_which_the_launch_is_answered_after_its_run_has_
     world = World()
     world.jobs.refusals = [(Refusal.INVALID, "No such role.")]
     failed = world.service.submit(submission())
-    world.jobs.create(failed, failed.current)
+    world.jobs.create(launch_of_attempt(failed, failed.current))
     assert world.advance(Launched(1, "arn")) == failed
     assert world.jobs.stopped == ["churn-relay-01"]
 
@@ -211,7 +215,7 @@ def test_a_late_launch_of_a_run_that_is_being_stopped_is_counted_and_looked_at_s
     world.jobs.refusals = [(Refusal.THROTTLED, "Rate exceeded.")]
     world.service.submit(submission())
     world.service.stop("churn")
-    world.jobs.create(world.run(), world.run().current)
+    world.jobs.create(launch_of_attempt(world.run(), world.run().current))
     run = world.advance(Launched(1, "arn"))
     assert (run.status, run.current.status, run.current.arn) == (RunStatus.STOPPING, AttemptStatus.IN_PROGRESS, "arn")
     assert run.check_at == world.clock() + timedelta(seconds=30)

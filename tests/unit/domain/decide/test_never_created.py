@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import pytest
 
+from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.observation import ResumeRequested
 from spot_relay.domain.run.policy import Budgets, Policy, Rung
-from spot_relay.domain.run.run import AttemptStatus, RunStatus
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
-from spot_relay.domain.sagemaker.refusal import Refusal, advice
-from spot_relay.domain.shown.metrics import RESUMED
+from spot_relay.domain.sagemaker.refusal import Refusal, advise
 from spot_relay.service import RejectedError
 from tests.fakes import NOON, MemoryPrices
 from tests.unit.priced import PRICES
@@ -75,7 +76,7 @@ def test_it_is_launched_anew_as_if_nothing_had_been_refused() -> None:
     assert world.run().current.refusals == 1
     run = world.service.resume("churn")
     attempt = run.current
-    assert (attempt.number, attempt.cause, attempt.status) == (1, RESUMED, AttemptStatus.IN_PROGRESS)
+    assert (attempt.number, attempt.cause, attempt.status) == (1, Cause.RESUMED, AttemptStatus.IN_PROGRESS)
     assert (attempt.refusals, attempt.outcome, attempt.failure_reason, attempt.ended_at) == (0, None, None, None)
     assert run.stop_requested is False
     assert run.check_at is not None
@@ -141,4 +142,4 @@ def test_it_is_not_launched_anew_where_it_would_cost_too_much() -> None:
     ],
 )
 def test_each_refusal_comes_with_what_to_do(refusal: Refusal, message: str, told: str) -> None:
-    assert advice(refusal, message) == told
+    assert advise(refusal, message) == told

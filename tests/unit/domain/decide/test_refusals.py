@@ -9,10 +9,11 @@ import pytest
 
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.facts import Facts
-from spot_relay.domain.rules.pace import Demand
+from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.observation import Due, Refused, RoomFreed
 from spot_relay.domain.run.policy import Backoff, Policy, ReturnToSpot, Rung
-from spot_relay.domain.run.run import AttemptStatus, RunStatus
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.unit.crowds import G5, M5, SPOT, Crowd
@@ -151,7 +152,7 @@ def test_a_run_that_has_waited_for_room_for_too_long_says_so_and_where_it_goes()
     world.telemetry.reasons.clear()
     world.tick()
     run = world.run()
-    assert (run.current.cause, run.current.placement.market) == (Demand.BEHIND_PACE, Market.ON_DEMAND)
+    assert (run.current.cause, run.current.placement.market) == (Cause.BEHIND_PACE, Market.ON_DEMAND)
     assert (run.current.waits_for_room, run.current.max_wait_seconds) == (False, None)
     assert log(world)[0] == (
         "Due: churn-relay-01 has waited for room for too long (BehindPace); "

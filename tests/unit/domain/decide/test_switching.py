@@ -10,9 +10,10 @@ import pytest
 
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.decide.markets import next_look
+from spot_relay.domain.run.attempt import AttemptStatus, Canary
 from spot_relay.domain.run.observation import Due
 from spot_relay.domain.run.policy import ReturnToSpot, Rung
-from spot_relay.domain.run.run import AttemptStatus, Canary, RunStatus
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
 from tests.fakes import NOON
 from tests.unit.canaries import CANARY, HOUR, RELAYS, ahead, kept, on_demand

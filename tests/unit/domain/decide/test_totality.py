@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_relay.domain.decide.decision import decide
-from spot_relay.domain.decide.facts import Facts, attempt_to_look_at, canary_to_look_at, needs_checkpoint
+from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, needs_checkpoint
+from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.observation import ResumeRequested
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.run.run import MAX_ATTEMPTS, AttemptStatus, Run, Spent
+from spot_relay.domain.run.policy import Spent
+from spot_relay.domain.run.run import MAX_ATTEMPTS, Run
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Absent
 from tests.unit.any_run import facts, jobs, moments, observations, runs, small
 from tests.unit.worlds import stored
+
+if TYPE_CHECKING:
+    from spot_relay.domain.decide.facts import Facts
 
 
 @given(run=runs(), known=facts, now=moments)
@@ -76,6 +81,6 @@ outboxes = st.builds(Outbox, launch=st.none() | small, canary=st.none() | small,
 
 @given(first=outboxes, second=outboxes)
 def test_owing_nothing_more_changes_nothing(first: Outbox, second: Outbox) -> None:
-    assert first | Outbox() == first
-    assert Outbox() | second == second
-    assert bool(first | second) == (bool(first) or bool(second))
+    assert first.then(Outbox()) == first
+    assert Outbox().then(second) == second
+    assert bool(first.then(second)) == (bool(first) or bool(second))

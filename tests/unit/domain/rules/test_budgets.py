@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spot_relay.domain.run.observation import ResumeRequested
-from spot_relay.domain.run.policy import Budgets, Policy, Rung
+from spot_relay.domain.run.policy import Budgets, Policy, Rung, Spent
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import RunStatus, Spent
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.service import RejectedError, UnacceptableError

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.facts import Facts
-from spot_relay.domain.rules.money import canary_cost, pays_for_canary, spent, unaffordable
-from spot_relay.domain.run.launch import CANARY_MAX_RUNTIME_SECONDS
+from spot_relay.domain.rules.money import canary_cost, check_money, cost_so_far, pays_for_canary
+from spot_relay.domain.run.attempt import AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.observation import CanaryCreated
 from spot_relay.domain.run.policy import Budgets, ReturnToSpot, Rung
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import AttemptStatus, Canary, CanaryStatus, Run
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.sagemaker.request import CANARY_MAX_RUNTIME_SECONDS
 from spot_relay.domain.shown.accounting import account_of
 from tests.fakes import NOON, MemoryPrices
 from tests.unit.paid_runs import PRICES, a_run, placed
 from tests.unit.worlds import World, deadline, submission
+
+if TYPE_CHECKING:
+    from spot_relay.domain.run.run import Run
 
 HOUR = 3600
 M5 = "ml.m5.xlarge"
@@ -56,19 +59,19 @@ def test_what_a_canary_costs_is_unknown_without_a_price(prices: PriceList | None
 
 def test_what_canaries_cost_is_in_the_cost_of_the_run() -> None:
     run = with_canaries(None, a_canary(billable_seconds=HOUR), a_canary(2, billable_seconds=HOUR))
-    assert spent(run, NOON) == account_of(run, NOON).cost_usd == pytest.approx(0.24 + 0.48)
+    assert cost_so_far(run, NOON) == account_of(run, NOON).cost_usd == pytest.approx(0.24 + 0.48)
 
 
 def test_a_canary_without_a_price_leaves_the_cost_of_the_run_unknown() -> None:
     run = with_canaries(9, a_canary(billable_seconds=HOUR), a_canary(instance_type="ml.c5.xlarge", billable_seconds=9))
-    assert spent(run, NOON) is None
-    no = unaffordable(run, placed(M5), NOON)
+    assert cost_so_far(run, NOON) is None
+    no = check_money(run, placed(M5), NOON)
     assert no is not None
-    assert no.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, and ")
+    assert no.because.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, and ")
 
 
 def holds(money: float, *canaries: Canary) -> bool:
-    return unaffordable(with_canaries(money, *canaries), placed(M5), NOON) is None
+    return check_money(with_canaries(money, *canaries), placed(M5), NOON) is None
 
 
 def test_a_money_budget_keeps_what_a_canary_may_cost_at_most_until_its_seconds_are_known() -> None:
@@ -105,9 +108,9 @@ def test_it_keeps_nothing_for_a_canary_without_a_price() -> None:
 def test_what_it_keeps_is_at_the_price_that_a_canary_is_billed_at() -> None:
     dear = PriceList("a list", NOON, {M5: Price(2.4, 0.08)})
     run = with_canaries(WORST + 10 * BOUND, a_canary(), prices=dear)
-    assert unaffordable(run, placed(M5), NOON) is None
+    assert check_money(run, placed(M5), NOON) is None
     short = with_canaries(WORST + 10 * BOUND - 0.001, a_canary(), prices=dear)
-    assert unaffordable(short, placed(M5), NOON) is not None
+    assert check_money(short, placed(M5), NOON) is not None
 
 
 def on_demand_for(money: float | None, *canaries: Canary, prices: PriceList = PRICES) -> Run:
@@ -193,6 +196,6 @@ def test_the_arn_of_a_canary_is_known_from_its_creation_and_from_its_description
 )
 def test_amounts_are_shown_in_cents_and_below_a_dollar_in_hundredths_of_them(usd: float, shown: str) -> None:
     run = with_canaries(usd)
-    no = unaffordable(run, placed("ml.p3.2xlarge"), NOON)
+    no = check_money(run, placed("ml.p3.2xlarge"), NOON)
     assert no is not None
-    assert no.startswith(f"policy.budgets.money_usd is {shown} USD, 0.00 USD are spent")
+    assert no.because.startswith(f"policy.budgets.money_usd is {shown} USD, 0.00 USD are spent")

@@ -11,18 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_relay.domain.decide.acceptance import accept
-from spot_relay.domain.rules.money import attempt_cost, spent, unaffordable, worst_cost
+from spot_relay.domain.rules.money import attempt_cost, check_money, cost_so_far, worst_cost
+from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.policy import Budgets, Policy
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import AttemptStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.shown.accounting import account_of
+from spot_relay.domain.values import No
 from tests.fakes import NOON
 from tests.unit.paid_runs import M5, P3, PRICES, a_run, placed
 from tests.unit.worlds import submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run.run import Attempt, Run
+    from spot_relay.domain.run.attempt import Attempt
+    from spot_relay.domain.run.run import Run
 
 HOUR = 3600
 
@@ -122,7 +124,7 @@ def test_one_attempt_without_a_price_leaves_the_cost_of_the_run_unknown() -> Non
     unpriced = an_attempt(placed("ml.c5.xlarge"), training_seconds=HOUR, billable_seconds=HOUR)
     run = having(a_run(), priced, unpriced)
     assert account_of(run, NOON).cost_usd is None
-    assert spent(run, NOON) is None
+    assert cost_so_far(run, NOON) is None
 
 
 def test_a_run_that_has_not_trained_yet_costs_nothing() -> None:
@@ -145,77 +147,77 @@ def test_a_job_without_a_max_runtime_has_that_of_sagemaker() -> None:
 
 @pytest.mark.parametrize("prices", [None, PRICES])
 def test_without_a_money_budget_a_run_may_cost_what_it_does(prices: PriceList | None) -> None:
-    assert unaffordable(a_run(prices=prices), placed(P3, count=100), NOON) is None
+    assert check_money(a_run(prices=prices), placed(P3, count=100), NOON) is None
 
 
 def test_a_budget_that_the_next_attempt_may_use_up_to_the_cent_is_enough() -> None:
     ended = an_attempt(training_seconds=2 * HOUR, billable_seconds=HOUR)
-    assert unaffordable(having(a_run(0.32), ended), placed(M5), NOON) is None
-    assert unaffordable(having(a_run(0.3199), ended), placed(M5), NOON) is not None
+    assert check_money(having(a_run(0.32), ended), placed(M5), NOON) is None
+    assert check_money(having(a_run(0.3199), ended), placed(M5), NOON) is not None
 
 
 def test_a_run_that_would_pass_its_budget_is_told_what_was_spent_what_comes_and_what_lets_it_go_on() -> None:
     ended = an_attempt(placed(P3), training_seconds=3 * HOUR, billable_seconds=2 * HOUR)
-    assert unaffordable(having(a_run(10), ended), placed(P3, count=2, market=Market.ON_DEMAND), NOON) == (
+    assert check_money(having(a_run(10), ended), placed(P3, count=2, market=Market.ON_DEMAND), NOON) == No(
         "policy.budgets.money_usd is 10.00 USD, 7.20 USD are spent, and an attempt on 2 x ml.p3.2xlarge (on-demand) "
         "may cost up to 7.20 USD (MaxRuntimeInSeconds 3600). "
-        "Resume the run with a policy.budgets.money_usd of 14.40 or more"
+        "Resume the run with a policy.budgets.money_usd of 14.40 or more."
     )
 
 
 def test_a_submission_that_would_pass_its_budget_is_told_what_to_ask_for() -> None:
     run = a_run(0.05)
-    assert unaffordable(run, run.current.placement, NOON) == (
+    assert check_money(run, run.current.placement, NOON) == No(
         "policy.budgets.money_usd is 0.0500 USD, 0.00 USD are spent, and an attempt on 1 x ml.m5.xlarge (spot) "
         "may cost up to 0.0800 USD (MaxRuntimeInSeconds 3600). "
-        "Give a policy.budgets.money_usd of 0.0800 or more, or a smaller MaxRuntimeInSeconds"
+        "Set a policy.budgets.money_usd of 0.0800 or more, or a smaller MaxRuntimeInSeconds."
     )
 
 
 def test_the_budget_that_is_asked_for_is_enough() -> None:
     ended = an_attempt(placed(P3), training_seconds=7777, billable_seconds=4321)
-    no = unaffordable(having(a_run(1), ended), placed(P3), NOON)
+    no = check_money(having(a_run(1), ended), placed(P3), NOON)
     assert no is not None
-    asked = float(no.partition("Resume the run with a policy.budgets.money_usd of ")[2].partition(" ")[0])
+    asked = float(no.because.partition("Resume the run with a policy.budgets.money_usd of ")[2].partition(" ")[0])
     assert asked == 7.93
-    assert unaffordable(having(a_run(asked), ended), placed(P3), NOON) is None
+    assert check_money(having(a_run(asked), ended), placed(P3), NOON) is None
 
 
 def test_what_a_living_attempt_has_cost_so_far_is_spent() -> None:
     lives = replace(an_attempt(training_started_at=NOON), status=AttemptStatus.IN_PROGRESS)
     run = having(a_run(0.35), lives)
     on_demand = placed(M5, market=Market.ON_DEMAND)
-    assert unaffordable(run, on_demand, after(HOUR)) is None
-    assert unaffordable(run, on_demand, after(2 * HOUR)) is not None
+    assert check_money(run, on_demand, after(HOUR)) is None
+    assert check_money(run, on_demand, after(2 * HOUR)) is not None
 
 
 @pytest.mark.parametrize(
     ("prices", "why"),
     [
         (None, "the stack had no price list when the run was submitted"),
-        (PRICES.only([P3]), "the price list of that time (s3://prices/list.json, 2026-11-23) has none"),
+        (PRICES.only([P3]), "the price list of that time (s3://prices/list.json, 2026-11-23) does not have it"),
     ],
 )
 def test_a_money_budget_needs_a_price(prices: PriceList | None, why: str) -> None:
     run = a_run(1000, prices=prices)
-    assert unaffordable(run, run.current.placement, NOON) == (
+    assert check_money(run, run.current.placement, NOON) == No(
         f"policy.budgets.money_usd needs the price of ml.m5.xlarge, and {why}. "
-        "Have the list refreshed before you submit the run, or leave the money budget out"
+        "Refresh the price list before you submit the run, or leave the budget out."
     )
 
 
 def test_a_money_budget_needs_a_price_for_what_was_spent_too() -> None:
     unpriced = an_attempt(placed("ml.c5.xlarge"), training_seconds=HOUR)
-    no = unaffordable(having(a_run(1000), unpriced), placed(M5), NOON)
+    no = check_money(having(a_run(1000), unpriced), placed(M5), NOON)
     assert no is not None
-    assert no.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, and ")
+    assert no.because.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, and ")
 
 
 def test_of_several_instance_types_the_one_without_a_price_is_named() -> None:
     ended = [an_attempt(training_seconds=HOUR), an_attempt(placed("ml.c5.xlarge"), training_seconds=HOUR)]
-    no = unaffordable(having(a_run(1000), *ended), placed(M5), NOON)
+    no = check_money(having(a_run(1000), *ended), placed(M5), NOON)
     assert no is not None
-    assert no.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, and ")
+    assert no.because.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, and ")
 
 
 def test_an_attempt_that_trained_for_less_than_a_second_says_nothing_of_savings() -> None:
@@ -228,9 +230,9 @@ def test_a_heterogeneous_cluster_has_no_price() -> None:
     job: dict[str, Any] = {"ResourceConfig": {"InstanceGroups": groups, "VolumeSizeInGB": 10}}
     run = accept(submission(Policy(budgets=Budgets(money_usd=1000)), **job), "one", NOON, PRICES)
     assert run.prices is None
-    no = unaffordable(run, run.current.placement, NOON)
+    no = check_money(run, run.current.placement, NOON)
     assert no is not None
-    assert "a heterogeneous cluster (InstanceGroups) has none" in no
+    assert "a heterogeneous cluster (InstanceGroups) has none" in no.because
 
 
 @given(
@@ -247,7 +249,7 @@ def test_an_attempt_that_is_affordable_leaves_the_run_within_its_budget(
     run = a_run(money, prices, StoppingCondition={"MaxRuntimeInSeconds": runtime, "MaxWaitTimeInSeconds": runtime})
     ended = [an_attempt(placed(M5, count), training_seconds=s, billable_seconds=s) for s in billable]
     run = having(run, *ended, run.current)
-    if unaffordable(run, placed(M5, count), NOON) is None:
+    if check_money(run, placed(M5, count), NOON) is None:
         worst = an_attempt(placed(M5, count), training_seconds=runtime, billable_seconds=runtime)
         cost = account_of(having(run, *ended, worst), NOON).cost_usd
         assert cost is not None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.domain.rules.next_place import Place, place_of
+from spot_relay.domain.rules.next_place import Place, place_of_job
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
@@ -381,13 +381,13 @@ def test_a_described_job_runs_in_the_place_of_the_ladder_that_it_shows(described
     run = submitted(*ladder).run()
     attempt = replace(run.current, placement=Placement(P3, 1, Market.SPOT), rung=1)
     if rung is None:
-        assert place_of(run, attempt, described) == Place(1, attempt.placement)
+        assert place_of_job(run, attempt, described) == Place(1, attempt.placement)
     else:
         volume = ladder[rung].placement.volume_size_gb
-        assert place_of(run, attempt, described) == Place(rung, replace(described, volume_size_gb=volume))
+        assert place_of_job(run, attempt, described) == Place(rung, replace(described, volume_size_gb=volume))
 
 
 def test_an_attempts_own_place_comes_before_another_that_looks_like_it() -> None:
     run = submitted(spot(M5), spot(G5), spot(M5, volume=20)).run()
     attempt = replace(run.current, placement=Placement(M5, 1, Market.SPOT, 20), rung=2)
-    assert place_of(run, attempt, Placement(M5, 1, Market.SPOT)) == Place(2, attempt.placement)
+    assert place_of_job(run, attempt, Placement(M5, 1, Market.SPOT)) == Place(2, attempt.placement)

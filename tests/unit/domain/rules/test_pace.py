@@ -18,17 +18,19 @@ from spot_relay.domain.rules.pace import (
     REACTION_SECONDS,
     RETURN_SECONDS,
     SENSING_SECONDS,
-    Demand,
     Standing,
     changeovers_of,
-    earliest,
-    max_wait_seconds,
+    earliest_deadline,
+    max_wait_of,
     standing_of,
 )
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.policy import Deadline, ReturnToSpot
+from spot_relay.domain.sagemaker.job import Market, Placement
 from tests.fakes import NOON
 from tests.unit.worlds import deadline, submission
 
+PLACEMENT = Placement("ml.m5.xlarge", 1, Market.SPOT)
 HOUR = 3600
 DAY = 24 * HOUR
 # A float's error in a sum of seconds, and what a moment more or less is.
@@ -86,26 +88,26 @@ def trained(now: Standing, seconds: float) -> Standing:
 
 def test_the_safety_net_fires_when_the_time_left_is_the_work_left_and_the_reserve() -> None:
     assert standing(7200, 7200 + 1500 + 1).demand(0) is None
-    assert standing(7200, 7200 + 1500).demand(0) is Demand.SAFETY_NET
+    assert standing(7200, 7200 + 1500).demand(0) is Cause.SAFETY_NET
 
 
 def test_a_run_is_behind_its_pace_when_the_work_left_takes_its_share_of_the_time_left() -> None:
     assert standing(7200, 9001).demand(inf) is None
-    assert standing(7200, 9000).demand(inf) is Demand.BEHIND_PACE
+    assert standing(7200, 9000).demand(inf) is Cause.BEHIND_PACE
 
 
 def test_a_spot_job_gets_five_minutes_to_find_capacity_before_it_is_given_up_for_being_behind() -> None:
     assert standing(7200, 9000).demand(299) is None
-    assert standing(7200, 9000).demand(300) is Demand.BEHIND_PACE
+    assert standing(7200, 9000).demand(300) is Cause.BEHIND_PACE
 
 
 def test_the_safety_net_waits_for_nothing() -> None:
-    assert standing(7200, 8000).demand(0) is Demand.SAFETY_NET
+    assert standing(7200, 8000).demand(0) is Cause.SAFETY_NET
 
 
 @pytest.mark.parametrize("time", [0, -1, -90 * DAY])
 def test_a_run_past_its_deadline_needs_its_safety_net_even_with_no_work_left(time: float) -> None:
-    assert standing(0, time).demand(0) is Demand.SAFETY_NET
+    assert standing(0, time).demand(0) is Cause.SAFETY_NET
     assert standing(0, time).demand_in(0) == 0
     assert standing(0, time).return_in(ReturnToSpot.CANARY) is None
 
@@ -128,7 +130,7 @@ def test_a_demand_stays_one_for_as_long_as_the_run_waits(now: Standing, waited: 
 @given(now=standings)
 def test_a_run_with_less_than_the_safety_net_needs_is_never_told_to_wait(now: Standing) -> None:
     if now.time <= now.work + now.reserve:
-        assert now.demand(0) is Demand.SAFETY_NET
+        assert now.demand(0) is Cause.SAFETY_NET
 
 
 @given(now=roomy, way=st.sampled_from([ReturnToSpot.CANARY, ReturnToSpot.BLIND]))
@@ -152,7 +154,7 @@ def test_a_return_is_worth_it_and_leaves_what_the_safety_net_needs(now: Standing
         then = trained(now, seconds)
         assert then.work > then.changeover + RETURN_SECONDS
         # The stop of the on-demand job, in which nothing trains.
-        assert later(then, RETURN_SECONDS - NOISE).demand(0) is not Demand.SAFETY_NET
+        assert later(then, RETURN_SECONDS - NOISE).demand(0) is not Cause.SAFETY_NET
 
 
 @given(now=standings | roomy)
@@ -215,7 +217,7 @@ def test_a_deadline_that_is_not_after_the_submission_makes_every_pace_too_slow(s
     run = replace(a_run(), deadline_at=NOON + timedelta(seconds=seconds))
     found = standing_of(run, NOON)
     assert found is not None
-    assert (found.pace, found.demand(0)) == (1, Demand.SAFETY_NET)
+    assert (found.pace, found.demand(0)) == (1, Cause.SAFETY_NET)
 
 
 DEADLINE = Deadline(7200, within_seconds=5 * HOUR, changeover_seconds=600)
@@ -249,22 +251,22 @@ def test_the_worst_changeover_is_one_of_those_measured_or_the_expected_one_and_f
 
 
 def test_a_spot_attempt_under_a_deadline_may_wait_and_run_until_then() -> None:
-    assert max_wait_seconds(a_run(), HOUR, NOON + timedelta(hours=1)) == 4 * HOUR
-    assert max_wait_seconds(a_run(), HOUR, NOON + timedelta(seconds=0.5)) == 5 * HOUR
+    assert max_wait_of(a_run(), PLACEMENT, NOON + timedelta(hours=1)) == 4 * HOUR
+    assert max_wait_of(a_run(), PLACEMENT, NOON + timedelta(seconds=0.5)) == 5 * HOUR
 
 
 @pytest.mark.parametrize("hours", [4.5, 5, 500])
 def test_it_may_always_run_for_its_max_runtime(hours: float) -> None:
-    assert max_wait_seconds(a_run(), HOUR, NOON + timedelta(hours=hours)) == HOUR
+    assert max_wait_of(a_run(), PLACEMENT, NOON + timedelta(hours=hours)) == HOUR
 
 
 def test_it_waits_no_longer_than_a_training_job_can_live() -> None:
-    assert max_wait_seconds(a_run(90 * DAY), HOUR, NOON) == LONGEST_WAIT_SECONDS == 30 * DAY
+    assert max_wait_of(a_run(90 * DAY), PLACEMENT, NOON) == LONGEST_WAIT_SECONDS == 30 * DAY
 
 
 def test_without_a_deadline_the_jobs_own_wait_holds() -> None:
-    assert max_wait_seconds(accept(submission(), "one", NOON), HOUR, NOON) is None
+    assert max_wait_of(accept(submission(), "one", NOON), PLACEMENT, NOON) is None
 
 
 def test_the_earliest_deadline_leaves_the_time_for_the_whole_run_and_one_changeover() -> None:
-    assert earliest(DEADLINE, NOON) == NOON + timedelta(seconds=7800)
+    assert earliest_deadline(DEADLINE, NOON) == NOON + timedelta(seconds=7800)

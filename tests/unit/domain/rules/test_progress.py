@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_relay.domain.decide.acceptance import accept
-from spot_relay.domain.rules.progress import KEPT_CHANGEOVERS, counted
-from spot_relay.domain.run.run import RunStatus, placement_of
+from spot_relay.domain.rules.progress import KEPT_CHANGEOVERS, count_progress
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Checkpoint, Job, Transition
+from spot_relay.domain.sagemaker.request import placement_of
 from tests.fakes import NOON
 from tests.unit.worlds import TRAINING_JOB, World, deadline, submission
 
@@ -291,7 +292,7 @@ class Life:
         run = accept(submission(deadline(10 * DAY)), "one", NOON)
         runs = [run]
         for second in sorted(looks):
-            run = counted(run, run.current, self.job(second), self.newest(second), at(second))
+            run = count_progress(run, run.current, self.job(second), self.newest(second), at(second))
             runs.append(run)
         return runs
 
@@ -352,7 +353,7 @@ def test_looks_by_clocks_that_disagree_take_no_progress_away(life: Life, looks: 
     run = accept(submission(deadline(10 * DAY)), "one", NOON)
     for second in looks:
         clock = at(second - 300)
-        later = counted(run, run.current, life.job(second), life.newest(second), clock)
+        later = count_progress(run, run.current, life.job(second), life.newest(second), clock)
         assert later.progress_seconds >= run.progress_seconds
         assert later.current.wasted_seconds >= run.current.wasted_seconds
         run = later
@@ -375,8 +376,8 @@ def test_training_that_was_under_way_at_an_end_lasted_until_then() -> None:
     run = accept(submission(), "one", NOON)
     trains = Transition("Training", at(60))
     job = replace(completed(at(700)), ended_at=at(660), transitions=(trains,))
-    assert counted(run, run.current, job, None, at(900)).progress_seconds == 600
-    assert counted(run, run.current, replace(job, ended_at=None), None, at(900)).progress_seconds == 640
+    assert count_progress(run, run.current, job, None, at(900)).progress_seconds == 600
+    assert count_progress(run, run.current, replace(job, ended_at=None), None, at(900)).progress_seconds == 640
 
 
 def test_on_demand_a_start_without_a_wait_costs_the_time_since_the_training_before_it() -> None:
@@ -384,5 +385,5 @@ def test_on_demand_a_start_without_a_wait_costs_the_time_since_the_training_befo
     moments = [("Starting", 0, 60), ("Training", 60, 660), ("Downloading", 660, 700), ("Training", 700, 900)]
     transitions = tuple(Transition(status, at(start), at(end)) for status, start, end in moments)
     job = replace(completed(at(900)), transitions=transitions)
-    after = counted(run, run.current, job, None, at(900))
+    after = count_progress(run, run.current, job, None, at(900))
     assert after.changeovers == (60, 40)

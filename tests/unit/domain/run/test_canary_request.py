@@ -8,8 +8,8 @@ import pytest
 from botocore.validate import ParamValidator
 
 from spot_relay.domain.decide.acceptance import accept
-from spot_relay.domain.run.launch import canary_request, no_canary
-from spot_relay.domain.run.run import Canary
+from spot_relay.domain.run.attempt import Canary
+from spot_relay.domain.run.launch import check_canary, launch_of_canary
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.spec.problem import Problems
 from spot_relay.spec.request_model import check_request, training_job_shape
@@ -40,7 +40,7 @@ def request_of(image: str | None = None, wait: int = 9000, **changes: Any) -> di
     """The request of a canary on three instances."""
     run = accept(submission(**(RICH | changes)), "one", NOON)
     canary = Canary(2, CANARY, Placement("ml.g5.xlarge", 3, Market.SPOT), NOON, wait)
-    return canary_request(run, canary, image)
+    return launch_of_canary(run, canary, image).request
 
 
 def test_sagemakers_own_model_accepts_the_request_of_a_canary() -> None:
@@ -95,11 +95,11 @@ def test_a_canary_waits_as_long_as_the_deadline_lets_an_attempt_and_runs_for_min
     [
         ("churn", {"AlgorithmSpecification": {"AlgorithmName": "mine", "TrainingInputMode": "File"}}, "TrainingImage"),
         ("churn", {"ResourceConfig": {"InstanceGroups": [{"InstanceType": "ml.m5.xlarge"}]}}, "InstanceGroups"),
-        ("x" * 54, {}, "more than 63 characters"),
+        ("x" * 54, {}, "longer than 63 characters"),
     ],
 )
 def test_a_job_that_can_have_no_canary_is_told_why(name: str, changes: dict[str, Any], why: str) -> None:
-    assert no_canary("churn", TRAINING_JOB) is None
-    no = no_canary(name, TRAINING_JOB | changes)
+    assert check_canary("churn", TRAINING_JOB) is None
+    no = check_canary(name, TRAINING_JOB | changes)
     assert no is not None
-    assert why in no
+    assert why in no.because

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_relay.domain.decide.acceptance import accept
-from spot_relay.domain.run.launch import launch_request
+from spot_relay.domain.run.launch import launch_of_attempt
 from spot_relay.domain.run.policy import Policy, Rung
 from spot_relay.domain.sagemaker.job import Market, Placement
 from tests.fakes import NOON
@@ -27,7 +27,7 @@ ON_DEMAND_JOB: dict[str, Any] = {
 def request_on(placement: Placement, max_wait_seconds: int | None = None, **changes: Any) -> dict[str, Any]:
     """The request of an attempt in a placement."""
     run = accept(submission(**changes), "one", NOON)
-    return launch_request(run, replace(run.current, placement=placement, max_wait_seconds=max_wait_seconds))
+    return launch_of_attempt(run, replace(run.current, placement=placement, max_wait_seconds=max_wait_seconds)).request
 
 
 def placed(kind: str = M5, count: int = 1, market: Market = Market.SPOT, volume: int | None = None) -> Placement:
@@ -56,8 +56,8 @@ def test_on_demand_takes_the_switch_and_the_wait_out_together_and_leaves_the_res
 def test_what_on_demand_left_out_is_there_again_on_the_way_back_to_spot() -> None:
     run = accept(submission(), "one", NOON)
     away = run.with_attempt(replace(run.current, placement=placed(market=Market.ON_DEMAND)))
-    launch_request(away, away.current)
-    back = launch_request(away, replace(away.current, placement=placed()))
+    launch_of_attempt(away, away.current)
+    back = launch_of_attempt(away, replace(away.current, placement=placed())).request
     assert back["EnableManagedSpotTraining"] is True
     assert back["StoppingCondition"] == {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 7200}
 
@@ -129,7 +129,7 @@ def test_a_cluster_of_several_types_goes_on_demand_as_it_is() -> None:
 def test_the_first_attempt_of_a_run_with_a_ladder_is_on_its_first_rung() -> None:
     ladder = (Rung(placed(G5, 2, Market.ON_DEMAND, 50)), Rung(placed()))
     run = accept(submission(Policy(ladder=ladder)), "one", NOON)
-    request = launch_request(run, run.current)
+    request = launch_of_attempt(run, run.current).request
     assert request["ResourceConfig"] == {"InstanceType": G5, "InstanceCount": 2, "VolumeSizeInGB": 50}
     assert "EnableManagedSpotTraining" not in request
 

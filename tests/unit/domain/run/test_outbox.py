@@ -56,13 +56,13 @@ def test_of_all_duties_each_part_has_its_own() -> None:
 def test_what_either_owes_both_owe(duty: dict[str, Any]) -> None:
     owed, other = Outbox(**duty), Outbox(status=True)
     expected = Outbox(**{"status": True} | duty)
-    assert owed | other == other | owed == expected
+    assert owed.then(other) == other.then(owed) == expected
 
 
 def test_what_is_owed_later_takes_the_place_of_what_was_owed_before() -> None:
     later = Outbox((B,), 3, 4, "c", "d", measures=(TWO,))
-    assert ALL | later == Outbox((A, B), 3, 4, "c", "d", status=True, announce=True, measures=(ONE, TWO))
+    assert ALL.then(later) == Outbox((A, B), 3, 4, "c", "d", status=True, announce=True, measures=(ONE, TWO))
 
 
 def test_room_is_given_back_once_however_often_it_is_owed() -> None:
-    assert (Outbox(freed=(A, B)) | Outbox(freed=(B, A))).freed == (A, B)
+    assert Outbox(freed=(A, B)).then(Outbox(freed=(B, A))).freed == (A, B)

@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from spot_relay.domain.run.run import Attempt, placement_of
+from spot_relay.domain.run.attempt import Attempt
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement
+from spot_relay.domain.sagemaker.request import placement_of
 from tests.fakes import NOON
 from tests.unit.worlds import TRAINING_JOB
 
@@ -27,7 +29,7 @@ def test_a_heterogeneous_cluster_counts_all_its_instances() -> None:
     assert (placement.instance_type, placement.instance_count) == ("ml.m5.xlarge", 3)
 
 
-ATTEMPT = Attempt(1, "churn-relay-01", Placement("ml.m5.xlarge", 1, Market.SPOT), NOON, "Submitted")
+ATTEMPT = Attempt(1, "churn-relay-01", Placement("ml.m5.xlarge", 1, Market.SPOT), NOON, Cause.SUBMITTED)
 
 
 def test_an_attempt_began_when_its_job_was_created_or_as_near_to_that_as_is_known() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from spot_relay.domain.sagemaker.ending import Outcome, failure, outcome_of
+from spot_relay.domain.sagemaker.ending import Outcome, classify_failure, outcome_of
 from spot_relay.domain.sagemaker.job import Job, Market, Placement
 from tests.fakes import NOON
 
@@ -29,7 +29,7 @@ JOB = Job("churn-relay-01", "arn", "InProgress", "Training", NOON, NOON, Placeme
     ],
 )
 def test_a_failure_reason_is_classed_by_its_prefix(reason: str | None, outcome: Outcome) -> None:
-    assert failure(reason) is outcome
+    assert classify_failure(reason) is outcome
 
 
 @pytest.mark.parametrize("status", ["InProgress", "Stopping", "Deleting", "Unheard"])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spot_relay.domain.sagemaker.redaction import MAX_TEXT_BYTES, without_secrets
+from spot_relay.domain.sagemaker.redaction import MAX_TEXT_BYTES, hide_secrets
 
 SECRET = "sesame-open-42"
 PEM = "-----BEGIN KEY-----\nMIIEvQIBADAN\nBgkqhkiG9w0B\n-----END KEY-----"
@@ -24,7 +24,7 @@ def job(value: str, place: str = "Environment") -> dict[str, Any]:
 
 @pytest.mark.parametrize("place", ["Environment", "HyperParameters"])
 def test_a_value_is_hidden_wherever_it_was_given(place: str) -> None:
-    text = without_secrets(f"KeyError: '{SECRET}' is no user, {SECRET}!", job(SECRET, place))
+    text = hide_secrets(f"KeyError: '{SECRET}' is no user, {SECRET}!", job(SECRET, place))
     assert text == "KeyError: '[hidden]' is no user, [hidden]!"
 
 
@@ -43,26 +43,26 @@ def test_a_value_is_hidden_wherever_it_was_given(place: str) -> None:
     ids=lambda given: next(iter(given)),
 )
 def test_what_is_given_to_a_container_or_a_rule_is_hidden_too(given: dict[str, Any]) -> None:
-    assert without_secrets(f"exit code 1: train --token {SECRET}", given) == "exit code 1: train --token [hidden]"
+    assert hide_secrets(f"exit code 1: train --token {SECRET}", given) == "exit code 1: train --token [hidden]"
 
 
 def test_the_names_of_what_a_job_is_made_of_are_no_secrets() -> None:
     given = {"RoleArn": SECRET, "HyperParameters": {SECRET: "5"}, "Tags": [{"Key": SECRET, "Value": SECRET}]}
-    assert without_secrets(f"no {SECRET}", given) == f"no {SECRET}"
+    assert hide_secrets(f"no {SECRET}", given) == f"no {SECRET}"
 
 
 def test_a_job_without_values_has_nothing_to_hide() -> None:
-    assert without_secrets("AlgorithmError: exit code 1", {}) == "AlgorithmError: exit code 1"
+    assert hide_secrets("AlgorithmError: exit code 1", {}) == "AlgorithmError: exit code 1"
 
 
 def test_a_value_of_seven_characters_is_told_and_one_of_eight_is_not() -> None:
-    assert without_secrets("depth 1234567", job("1234567")) == "depth 1234567"
-    assert without_secrets("depth 12345678", job("12345678")) == "depth [hidden]"
+    assert hide_secrets("depth 1234567", job("1234567")) == "depth 1234567"
+    assert hide_secrets("depth 12345678", job("12345678")) == "depth [hidden]"
 
 
 def test_of_two_values_the_longer_one_is_hidden_whole() -> None:
     both = {"Environment": {"A": SECRET, "B": f"{SECRET}-and-more"}}
-    assert without_secrets(f"{SECRET}-and-more {SECRET}", both) == "[hidden] [hidden]"
+    assert hide_secrets(f"{SECRET}-and-more {SECRET}", both) == "[hidden] [hidden]"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_of_two_values_the_longer_one_is_hidden_whole() -> None:
     ],
 )
 def test_a_value_is_hidden_decoded_escaped_and_line_by_line(given: str, printed: str) -> None:
-    text = without_secrets(f"ValueError: {printed} is wrong", job(given))
+    text = hide_secrets(f"ValueError: {printed} is wrong", job(given))
     assert "[hidden]" in text
     assert text.startswith("ValueError: ")
     assert text.endswith(" is wrong")
@@ -105,38 +105,38 @@ def test_a_value_is_hidden_decoded_escaped_and_line_by_line(given: str, printed:
 )
 def test_it_is_hidden_to_the_last_character(given: str) -> None:
     for printed in (given, json.dumps(given)[1:-1], json.dumps(given, ensure_ascii=False)[1:-1], repr(given)[1:-1]):
-        assert without_secrets(f"ValueError: {printed} is wrong", job(given)) == "ValueError: [hidden] is wrong"
+        assert hide_secrets(f"ValueError: {printed} is wrong", job(given)) == "ValueError: [hidden] is wrong"
 
 
 def test_all_texts_of_a_value_that_is_json_are_hidden() -> None:
     given = json.dumps([["first-one"], "second-one", {"third": "third-one"}, ["fourth-one", ["fifth-one"]]])
     for text in ("first-one", "second-one", "third-one", "fourth-one", "fifth-one"):
-        assert without_secrets(f"found {text}", job(given)) == "found [hidden]"
+        assert hide_secrets(f"found {text}", job(given)) == "found [hidden]"
 
 
 def test_a_value_is_hidden_each_time_and_where_it_overlaps_itself() -> None:
-    assert without_secrets(f"{SECRET}, {SECRET}, {SECRET}", job(SECRET)) == "[hidden], [hidden], [hidden]"
-    assert without_secrets("a" * 9, job("a" * 8)) == "[hidden]"
+    assert hide_secrets(f"{SECRET}, {SECRET}, {SECRET}", job(SECRET)) == "[hidden], [hidden], [hidden]"
+    assert hide_secrets("a" * 9, job("a" * 8)) == "[hidden]"
 
 
 @pytest.mark.parametrize("kept", range(8, len(SECRET)))
 def test_a_value_within_which_the_text_ends_is_hidden(kept: int) -> None:
-    assert without_secrets(f"AlgorithmError: {SECRET[:kept]}", job(SECRET)) == "AlgorithmError: [hidden]"
+    assert hide_secrets(f"AlgorithmError: {SECRET[:kept]}", job(SECRET)) == "AlgorithmError: [hidden]"
 
 
 def test_so_few_characters_of_a_value_that_they_tell_nothing_stay() -> None:
-    assert without_secrets(f"AlgorithmError: {SECRET[:7]}", job(SECRET)) == f"AlgorithmError: {SECRET[:7]}"
-    assert without_secrets("", job(SECRET)) == ""
-    assert without_secrets("esame-op", job(SECRET)) == "esame-op"
+    assert hide_secrets(f"AlgorithmError: {SECRET[:7]}", job(SECRET)) == f"AlgorithmError: {SECRET[:7]}"
+    assert hide_secrets("", job(SECRET)) == ""
+    assert hide_secrets("esame-op", job(SECRET)) == "esame-op"
 
 
 def test_the_longest_beginning_of_a_value_that_repeats_itself_is_hidden() -> None:
-    assert without_secrets("Error: abababababababab", job("abababababababababab")) == "Error: [hidden]"
+    assert hide_secrets("Error: abababababababab", job("abababababababababab")) == "Error: [hidden]"
 
 
 @pytest.mark.parametrize("value", ['{"a": ', '["' + "[" * 100_000, "{" * 100_000, '"', "", "[1e999]"])
 def test_a_value_that_looks_like_json_and_is_none_is_hidden_as_it_is(value: str) -> None:
-    text = without_secrets(f"Error: {value}: {SECRET}", {"HyperParameters": {"a": value, "b": SECRET}})
+    text = hide_secrets(f"Error: {value}: {SECRET}", {"HyperParameters": {"a": value, "b": SECRET}})
     assert SECRET not in text
     assert "[[[[" not in text
     assert "{{{{" not in text
@@ -144,15 +144,15 @@ def test_a_value_that_looks_like_json_and_is_none_is_hidden_as_it_is(value: str)
 
 @pytest.mark.parametrize("letter", ["x", "é", "日", "😀", "\ud800"])
 def test_a_text_is_cut_to_what_can_be_kept_after_its_secrets_were_hidden(letter: str) -> None:
-    text = without_secrets(letter * MAX_TEXT_BYTES + SECRET, job(SECRET))
+    text = hide_secrets(letter * MAX_TEXT_BYTES + SECRET, job(SECRET))
     assert text.endswith("…")
     assert MAX_TEXT_BYTES - 4 <= len(text.encode()) <= MAX_TEXT_BYTES
     whole = "x" * (MAX_TEXT_BYTES - 8) + SECRET
-    assert without_secrets(whole, job(SECRET)) == "x" * (MAX_TEXT_BYTES - 8) + "[hidden]"
+    assert hide_secrets(whole, job(SECRET)) == "x" * (MAX_TEXT_BYTES - 8) + "[hidden]"
 
 
 def test_half_a_surrogate_pair_which_could_not_be_stored_is_let_go() -> None:
-    assert without_secrets("exit \ud800 1", {}) == "exit ? 1"
+    assert hide_secrets("exit \ud800 1", {}) == "exit ? 1"
 
 
 LETTERS = "AB0\n\"\\'é"
@@ -170,7 +170,7 @@ VALUES = st.text(LETTERS, min_size=8, max_size=30)
 def test_no_more_is_left_of_any_value_than_tells_nothing(values: list[str], around: str, cut: int) -> None:
     given = {"Environment": {str(number): value for number, value in enumerate(values)}}
     told = around.join(["", *(value for value in values if len(value) >= 8)])
-    text = without_secrets(told[: len(told) - cut], given)
+    text = hide_secrets(told[: len(told) - cut], given)
     assert len(text.replace("[hidden]", "").replace("·", "").replace("~", "")) < 8
 
 
@@ -190,7 +190,7 @@ LONG = "sesame-open-" + "42" * 30
     ],
 )
 def test_a_piece_that_was_cut_off_is_hidden_wherever_it_stands(told: str) -> None:
-    text = without_secrets(told, job(LONG))
+    text = hide_secrets(told, job(LONG))
     assert "[hidden]" in text
     assert "sesame" not in text
     assert "4242" not in text
@@ -198,15 +198,15 @@ def test_a_piece_that_was_cut_off_is_hidden_wherever_it_stands(told: str) -> Non
 
 def test_a_word_with_which_a_long_value_begins_is_told() -> None:
     given = job("s3://churn/data/2024/part-0001.csv")
-    assert without_secrets("cannot write s3://churn/output", given) == "cannot write s3://churn/output"
-    assert without_secrets("no file /opt/ml/input/data/train", job("s3://churn/data/train")).endswith("/data/train")
+    assert hide_secrets("cannot write s3://churn/output", given) == "cannot write s3://churn/output"
+    assert hide_secrets("no file /opt/ml/input/data/train", job("s3://churn/data/train")).endswith("/data/train")
 
 
 def test_the_longest_texts_of_the_worst_values_are_searched_in_a_moment() -> None:
     given = {"HyperParameters": {f"k{number}": "a" * (2000 + number) for number in range(100)}}
     began = time.process_time()
-    assert "aaaaaaaa" not in without_secrets("a" * 1024, given)
-    without_secrets("ab" * 512, {"Environment": {f"k{number}": "ab" * 200 + "b" * number for number in range(100)}})
+    assert "aaaaaaaa" not in hide_secrets("a" * 1024, given)
+    hide_secrets("ab" * 512, {"Environment": {f"k{number}": "ab" * 200 + "b" * number for number in range(100)}})
     assert time.process_time() - began < 10
 
 
@@ -223,19 +223,19 @@ def test_the_longest_texts_of_the_worst_values_are_searched_in_a_moment() -> Non
     ],
 )
 def test_what_is_taken_out_of_a_value_is_hidden_whole_and_each_time(given: str, printed: str) -> None:
-    text = without_secrets(f"found {printed} there", job(given))
+    text = hide_secrets(f"found {printed} there", job(given))
     assert text in {"found [hidden] there", "found ab[hidden]cd there", "found [hidden]..., [hidden]... there"}
 
 
 def test_the_value_of_a_setting_that_is_no_option_is_told_alone() -> None:
-    assert without_secrets("runs distributed today", job("mode=distributed")) == "runs distributed today"
+    assert hide_secrets("runs distributed today", job("mode=distributed")) == "runs distributed today"
 
 
 def test_three_quarters_of_a_value_are_hidden_and_less_is_told() -> None:
     given = job("sesame-open-4242")
-    assert without_secrets("it is sesame-open-, they say", given) == "it is [hidden], they say"
-    assert without_secrets("it is sesame-open, they say", given) == "it is sesame-open, they say"
+    assert hide_secrets("it is sesame-open-, they say", given) == "it is [hidden], they say"
+    assert hide_secrets("it is sesame-open, they say", given) == "it is sesame-open, they say"
 
 
 def test_a_value_with_half_a_character_is_hidden() -> None:
-    assert without_secrets(f"found {SECRET}\ud800 there", job(f"{SECRET}\ud800")) == "found [hidden] there"
+    assert hide_secrets(f"found {SECRET}\ud800 there", job(f"{SECRET}\ud800")) == "found [hidden] there"

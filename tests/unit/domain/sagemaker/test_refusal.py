@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spot_relay.domain.sagemaker.refusal import Refusal, parse_quota, quota_refusal
+from spot_relay.domain.sagemaker.refusal import Refusal, classify_quota, parse_quota
 
 
 def test_a_quota_message_tells_its_quota() -> None:
@@ -18,9 +18,9 @@ def test_a_quota_message_tells_its_quota() -> None:
         1,
         1,
     )
-    assert quota_refusal(message) is Refusal.QUOTA_FULL
-    assert quota_refusal(message.replace("is 1", "is 0")) is Refusal.QUOTA_TOO_SMALL
+    assert classify_quota(message) is Refusal.QUOTA_FULL
+    assert classify_quota(message.replace("is 1", "is 0")) is Refusal.QUOTA_TOO_SMALL
 
 
 def test_a_limit_message_of_another_form_is_taken_for_full_and_waited_out() -> None:
-    assert quota_refusal("You have too many training jobs") is Refusal.QUOTA_FULL
+    assert classify_quota("You have too many training jobs") is Refusal.QUOTA_FULL

@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 
 from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.outbox import Measure
-from spot_relay.domain.run.run import Attempt, AttemptStatus, RunStatus
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.shown import metrics as measures
@@ -18,8 +20,8 @@ from tests.unit.worlds import World, submission
 
 G5 = "ml.g5.2xlarge"
 PLACEMENT = Placement(G5, 2, Market.ON_DEMAND)
-FIRST = Attempt(1, "churn-relay-01", PLACEMENT, NOON, "Submitted", AttemptStatus.ENDED, ended_at=NOON)
-SECOND = replace(FIRST, number=2, job_name="churn-relay-02", cause="CapacityError", ended_at=None)
+FIRST = Attempt(1, "churn-relay-01", PLACEMENT, NOON, Cause.SUBMITTED, AttemptStatus.ENDED, ended_at=NOON)
+SECOND = replace(FIRST, number=2, job_name="churn-relay-02", cause=Cause.CAPACITY_ERROR, ended_at=None)
 
 
 def told(*values: tuple[str, float]) -> tuple[Measure, ...]:
@@ -27,55 +29,55 @@ def told(*values: tuple[str, float]) -> tuple[Measure, ...]:
 
 
 def test_a_first_launch_is_counted() -> None:
-    assert measures.launched(FIRST, None, NOON) == told(("AttemptsLaunched", 1))
+    assert measures.measure_launch(FIRST, None, NOON) == told(("AttemptsLaunched", 1))
 
 
 def test_a_relaunch_is_counted_by_its_cause_with_the_seconds_since_the_end_before_it() -> None:
-    assert measures.launched(SECOND, FIRST, NOON + timedelta(seconds=12.3456)) == told(
+    assert measures.measure_launch(SECOND, FIRST, NOON + timedelta(seconds=12.3456)) == told(
         ("AttemptsLaunched", 1), ("RelaunchesAfterCapacityError", 1), ("EventToRelaunchSeconds", 12.346)
     )
 
 
 def test_a_clock_that_is_behind_sagemakers_makes_no_negative_figure() -> None:
-    assert measures.launched(SECOND, FIRST, NOON - timedelta(seconds=5))[-1].value == 0
+    assert measures.measure_launch(SECOND, FIRST, NOON - timedelta(seconds=5))[-1].value == 0
 
 
 def test_how_long_a_user_took_to_resume_is_no_figure() -> None:
-    resumed = replace(SECOND, cause=measures.RESUMED)
-    assert measures.launched(resumed, FIRST, NOON) == told(("AttemptsLaunched", 1), ("RelaunchesAfterResumed", 1))
+    resumed = replace(SECOND, cause=Cause.RESUMED)
+    assert measures.measure_launch(resumed, FIRST, NOON) == told(("AttemptsLaunched", 1), ("RelaunchesAfterResumed", 1))
 
 
 def test_a_launch_after_an_end_that_is_not_known_is_no_relaunch() -> None:
-    assert measures.launched(SECOND, replace(FIRST, ended_at=None), NOON) == told(("AttemptsLaunched", 1))
+    assert measures.measure_launch(SECOND, replace(FIRST, ended_at=None), NOON) == told(("AttemptsLaunched", 1))
 
 
 def test_interruptions_are_counted_together_and_none_is_not_counted() -> None:
-    assert measures.interruptions(FIRST, 3) == told(("Interruptions", 3))
-    assert measures.interruptions(FIRST, 0) == ()
+    assert measures.measure_interruptions(FIRST, 3) == told(("Interruptions", 3))
+    assert measures.measure_interruptions(FIRST, 0) == ()
 
 
 def test_an_ended_attempt_tells_its_seconds_as_far_as_they_are_known() -> None:
     known = replace(FIRST, training_seconds=0, billable_seconds=20, waited_seconds=30)
-    assert measures.attempt_ended(known) == told(
+    assert measures.measure_attempt_end(known) == told(
         ("TrainingSeconds", 0), ("BillableSeconds", 20), ("CapacityWaitSeconds", 30)
     )
-    assert measures.attempt_ended(FIRST) == ()
+    assert measures.measure_attempt_end(FIRST) == ()
 
 
 def test_an_expired_wait_is_counted() -> None:
     expired = replace(FIRST, outcome=Outcome.MAX_WAIT_TIME_EXCEEDED)
-    assert measures.attempt_ended(expired) == told(("WaitsExpired", 1))
+    assert measures.measure_attempt_end(expired) == told(("WaitsExpired", 1))
 
 
 def test_an_ended_run_is_counted_with_what_it_saved() -> None:
     attempt = replace(FIRST, training_seconds=100, billable_seconds=25)
     run = replace(accept(submission(), "one", NOON), status=RunStatus.FAILED, attempts=(attempt,))
-    assert measures.run_ended(run) == told(("RunsFailed", 1), ("SavingsPercent", 75.0))
-    assert measures.run_ended(replace(run, attempts=(FIRST,))) == told(("RunsFailed", 1))
+    assert measures.measure_run_end(run) == told(("RunsFailed", 1), ("SavingsPercent", 75.0))
+    assert measures.measure_run_end(replace(run, attempts=(FIRST,))) == told(("RunsFailed", 1))
 
 
 def test_a_late_event_is_counted() -> None:
-    assert measures.late_event(FIRST) == told(("LateOrDuplicateEvents", 1))
+    assert measures.measure_late_event(FIRST) == told(("LateOrDuplicateEvents", 1))
 
 
 @pytest.mark.parametrize("by", ["event", "tick"])

@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from spot_relay.domain.decide.acceptance import accept
-from spot_relay.domain.run.policy import Budgets, Deadline, Policy, ReturnToSpot
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
+from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.policy import Budgets, Deadline, Policy, ReturnToSpot, Spent
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import Attempt, AttemptStatus, Canary, CanaryStatus, Explanation, Run, RunStatus, Spent
+from spot_relay.domain.run.run import Explanation, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement
 from spot_relay.domain.shown.report import announcement, iso, status_document
@@ -28,7 +30,7 @@ FIRST = Attempt(
     job_name="churn-relay-01",
     placement=Placement(M5, 2, Market.SPOT),
     planned_at=at(0),
-    cause="Submitted",
+    cause=Cause.SUBMITTED,
     status=AttemptStatus.ENDED,
     launched_at=at(1),
     phase="MaxWaitTimeExceeded",
@@ -48,7 +50,7 @@ SECOND = Attempt(
     job_name="churn-relay-02",
     placement=Placement(M5, 1, Market.ON_DEMAND, 30),
     planned_at=at(64),
-    cause="BehindPace",
+    cause=Cause.BEHIND_PACE,
     status=AttemptStatus.IN_PROGRESS,
     launched_at=at(65),
     training_started_at=at(68),
