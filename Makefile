@@ -1,8 +1,10 @@
 # What a person types. `make` alone lists it.
 PYTHON ?= python3
 ENV    ?= dev
-BIN    := .venv/bin
-STAMP  := .venv/.requirements
+# Another environment, for another Python: make unit PYTHON=python3.13 VENV=.venv-3.13
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.requirements
 # checkov pins what the other tools want in other versions, so it has an environment of its own.
 CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
@@ -105,8 +107,8 @@ setup: $(STAMP)
 $(STAMP): requirements/uv.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Spot Relay needs Python 3.11 or later, and \
 	$(PYTHON) is %d.%d. If you have a later one: make PYTHON=python3.13 ..." % sys.version_info[:2])'
-	@echo "Setting up .venv" >&2
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >&2
+	@echo "Setting up $(VENV)" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt >&2
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt >&2
 	@touch $@
