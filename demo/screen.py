@@ -47,15 +47,15 @@ METRICS = (
 )
 
 
-def live(view: View, rounds: int, began: datetime, now: datetime) -> RenderableType:
-    """Draw the run as it is now."""
+def live(view: View, rounds: int, began: datetime, now: datetime, shown_steps: int = SHOWN_STEPS) -> RenderableType:
+    """Draw the run as it is now, with the newest steps of its training jobs."""
     title = Text.assemble(
         ("Run ", "bold"), _run_id(view), "  ", _coloured(view.status), f"  {(now - began).total_seconds():5.1f} s"
     )
     reason = str(view.run["reason"]) if view.run else "the spec is on its way: S3, EventBridge, SQS, submit"
     parts = [title, Text(reason, "italic"), Text(), _progress(view, rounds), Text(), _attempts(view)]
     if view.steps:
-        parts += [Text(), _feed(view.steps[-SHOWN_STEPS:], began)]
+        parts += [Text(), _feed(view.steps[-shown_steps:], began)]
     return Panel(Group(*parts), title="Spot Relay", border_style="blue")
 
 
@@ -81,8 +81,7 @@ def result(outcome: Outcome) -> RenderableType:
         Text(),
         _seconds(outcome.view),
         Text(),
-        _verdict(outcome),
-        _bill(outcome),
+        summary(outcome),
         Text(),
         _metrics(outcome),
         Text(),
@@ -90,6 +89,11 @@ def result(outcome: Outcome) -> RenderableType:
     ]
     good = outcome.good
     return Panel(Group(*parts), title="The result", border_style="green" if good else "red")
+
+
+def summary(outcome: Outcome) -> RenderableType:
+    """Draw what the run proved and what it saved."""
+    return Group(_verdict(outcome), _bill(outcome))
 
 
 def _run_id(view: View) -> str:

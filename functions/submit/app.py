@@ -9,10 +9,9 @@ from aws_lambda_powertools import Logger
 
 from spot_relay import bootstrap
 from spot_relay.adapters.inbound import handle_messages, read_upload
-from spot_relay.ports import PrefixTakenError
-from spot_relay.service import NameConflictError, UnacceptableError
+from spot_relay.domain.errors import SpecError
 from spot_relay.settings import RunSettings, SubmissionSettings
-from spot_relay.spec import MAX_BYTES, Format, InvalidSpecError, Rules, read_submission
+from spot_relay.spec import MAX_BYTES, Format, Rules, read_submission
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -24,7 +23,7 @@ rules = Rules(**asdict(SubmissionSettings.from_env()))
 
 
 def submit(body: str) -> None:
-    """Accept an uploaded spec, or report beside it everything that is wrong with it."""
+    """Turn an uploaded spec into a run, or write an error report that lists all of its problems."""
     upload = read_upload(body)
     data = files.read(upload, MAX_BYTES) if upload.is_spec else None
     if data is None:
@@ -32,21 +31,15 @@ def submit(body: str) -> None:
         return
     try:
         run = service.submit(read_submission(data, Format.of(upload.key), rules))
-    except (InvalidSpecError, UnacceptableError) as error:
-        logger.warning("the spec is refused", key=upload.key, problems=len(error.details))
+    except SpecError as error:
+        logger.warning("the spec is refused", key=upload.key, code=error.code, problems=len(error.details))
         files.report(upload, error.details, service.clock())
-    except NameConflictError as error:
-        logger.warning("the spec's name is taken", key=upload.key, run_id=error.run_id)
-        files.report(upload, [{"path": "name", "message": str(error)}], service.clock())
-    except PrefixTakenError as error:
-        logger.warning("the spec's checkpoint prefix is taken", key=upload.key, run_id=error.owner)
-        files.report(upload, [{"path": "CheckpointConfig.S3Uri", "message": str(error)}], service.clock())
     else:
         logger.info("the spec is accepted", key=upload.key, run_id=run.id, job_name=run.current.job_name)
         files.clear(upload)
 
 
-@logger.inject_lambda_context(log_event=False)  # whatever the environment says: events hold secrets
+@logger.inject_lambda_context(log_event=False)  # not even if POWERTOOLS_LOGGER_LOG_EVENT is set: events hold secrets
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     """Submit a batch of uploads."""
     return handle_messages(event, submit, logger)

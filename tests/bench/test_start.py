@@ -14,7 +14,7 @@ from bench.start.figures import Figures, Start, compare, document
 from bench.start.memory import SIZES, seconds, usd_per_million
 from bench.start.packages import ROOT, target
 from bench.start.scenes import environment, scenes
-from tests.unit.test_template import RESOURCES, TEMPLATE
+from tests.template import RESOURCES, TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,6 +23,7 @@ ALLOWED = {
     "spot_relay.ports",
     "spot_relay.spec",
     "spot_relay.adapters.inbound",
+    "spot_relay.domain.errors",
     "spot_relay.domain.shown.report",
 }
 SUBMISSION_ONLY = {"spot_relay.spec"}
@@ -141,3 +142,9 @@ def test_a_handler_works_with_what_its_layers_hold_and_imports_what_is_costly_on
     else:
         assert costly & at_last == set()
         assert {"asyncio", "spot_relay.spec", "aws_lambda_powertools.event_handler"} & at_last == set()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_module_imports_from_a_test_module(path: Path) -> None:
+    imports = re.findall(r"^\s*(?:from|import) tests(?:\.\w+)*\.test_\w+", path.read_text("utf-8"), re.MULTILINE)
+    assert not imports, "move what several tests use into a module of its own"

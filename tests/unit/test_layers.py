@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.session import Session
 
 from tests.security.calls import CALLS
-from tests.unit.test_template import TEMPLATE
+from tests.template import TEMPLATE
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -66,7 +66,7 @@ def service(settings: RunSettings) -> Service:
     store = DynamoDBRunStore(dynamodb, settings.table, settings.retention)
     return Service(
         store=store,
-        jobs=SageMakerTrainingJobs(_lazy("sagemaker"), settings.canary_image),
+        jobs=SageMakerTrainingJobs(_lazy("sagemaker")),
         checkpoints=S3Checkpoints(s3),
         documents=S3StatusDocuments(s3, settings.bucket),
         announcements=EventBridgeAnnouncements(_lazy("events")),
@@ -79,6 +79,7 @@ def service(settings: RunSettings) -> Service:
         draw=random.random,
         new_id=lambda: uuid.uuid4().hex,
         check_every=settings.check_every,
+        canary_image=settings.canary_image,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.domain.errors import CallerError
 from spot_relay.domain.run.launch import RUN_ID_TAG
 from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, RoomFreed
 from spot_relay.domain.run.run import RunStatus
@@ -32,8 +33,10 @@ SUFFIXES = (".json", ".yaml", ".yml")
 MAX_PAGE = 100
 
 
-class InvalidQueryError(ValueError):
-    """A query parameter of the API can't be used; the message names it."""
+class InvalidQueryError(CallerError):
+    """A query parameter is unknown or has an invalid value."""
+
+    code = "InvalidQuery"
 
 
 class UnreadableEventError(Exception):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from spot_relay.domain.run.run import ENDED_RUNS, Run, RunStatus, Waiting
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 # Raised with each change of what is stored of a run, also by a field that has a default: an earlier release reads what
 # it knows, and its next save would drop the rest. What has been stored with a version is in tests/integration/stored/.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # The one partition of the sparse index `due`: it holds open runs only.
 OPEN = "open"
 _MAX_PREFIX_BYTES = 1024
@@ -125,14 +126,14 @@ class DynamoDBRunStore:
             TableName=self.table,
             IndexName="waiting",
             KeyConditionExpression="waits_for = :pool",
-            ExpressionAttributeValues={":pool": {"S": str(pools[0])}},
+            ExpressionAttributeValues={":pool": {"S": pools[0].key}},
             PaginationConfig={"PageSize": 2, "MaxItems": _LOOKED_AT},
         )
         return (item for page in queried for item in page["Items"])
 
     def _oldest(self, pool: Pool, entries: Iterable[dict[str, Any]]) -> Waiting | None:
-        listed = islice((item for item in entries if item["waits_for"]["S"] == str(pool)), _LOOKED_AT)
-        return next((_waiting(item) for item in listed if self._waits_for(item["id"]["S"]) == str(pool)), None)
+        listed = islice((item for item in entries if item["waits_for"]["S"] == pool.key), _LOOKED_AT)
+        return next((_waiting(item) for item in listed if self._waits_for(item["id"]["S"]) == pool.key), None)
 
     def _waits_for(self, run_id: str) -> str | None:
         answer = self.client.get_item(
@@ -245,7 +246,7 @@ class DynamoDBRunStore:
             "document": {"S": msgspec.json.encode(run).decode()},
         }
         if run.waits_for is not None:
-            item |= {"waits_for": {"S": str(run.waits_for)}, "waits_since": {"S": _created(run)}}
+            item |= {"waits_for": {"S": run.waits_for.key}, "waits_since": {"S": _created(run)}}
         if run.due_at is not None:
             item |= {"open": {"S": OPEN}, "check_at": {"S": _stamp(run.due_at)}}
         elif run.ended_at is not None:
@@ -259,7 +260,17 @@ def _read(run_id: str, item: dict[str, Any]) -> Run:
     if version > SCHEMA_VERSION:
         raise NewerSchemaError(run_id, version, SCHEMA_VERSION)
     run = _decoder.decode(item["document"]["S"])
-    return run if version == SCHEMA_VERSION else _completed(run)
+    return run if version == SCHEMA_VERSION else _upgrade(_completed(run))
+
+
+def _upgrade(run: Run) -> Run:
+    """Return a run that was stored before version 4, whose canaries kept their refusal as their phase."""
+    refusals = set(Refusal)
+    canaries = tuple(
+        replace(canary, phase=None, refusal=Refusal(canary.phase)) if canary.phase in refusals else canary
+        for canary in run.canaries
+    )
+    return replace(run, canaries=canaries)
 
 
 def _completed(value: Any) -> Any:

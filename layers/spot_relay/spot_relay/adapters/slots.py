@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.rules.limits import needs_no_slot
+from spot_relay.domain.rules.limits import all_slots_held, needs_no_slot
 from spot_relay.ports import NewerSchemaError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.rules.limits import Limits
     from spot_relay.domain.run.run import Run
+    from spot_relay.domain.values import No
 
 # So many holders are looked up, at most, when all slots are held: a launch must not read a thousand runs.
 LOOKED_UP = 25
@@ -35,10 +36,10 @@ class DynamoDBSlots:
         """Give the limit on attempts of an instance type, or None for no limit."""
         return self.limits.of(instance_type)
 
-    def take(self, instance_type: str, holder: str) -> int | None:
-        """Take a slot for a training job, or keep the one it has; None if it has one or there is no limit.
+    def take(self, instance_type: str, holder: str) -> No | None:
+        """Take a slot for a training job, or keep the one it has. No if all slots of the limit are held.
 
-        Gives the limit where all its slots are held. A slot that a crash has left behind is found then, and taken.
+        A slot that a crash has left behind is found then, and taken.
         """
         limit = self.limit(instance_type)
         if limit is None:
@@ -46,7 +47,7 @@ class DynamoDBSlots:
         full = self._taken(instance_type, holder, limit)
         if full is None or (self._freed(instance_type, full) and self._taken(instance_type, holder, limit) is None):
             return None
-        return limit
+        return all_slots_held(instance_type, limit)
 
     def give_back(self, instance_type: str, holder: str) -> None:
         """Give back the slot of a training job, if it has one."""

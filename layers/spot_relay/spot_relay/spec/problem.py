@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from spot_relay.domain.errors import SpecError
+
 MAX_PROBLEMS = 100
 _SHOWN_CHARACTERS = 80
 _SHOWN_KEY_CHARACTERS = 64
@@ -26,17 +28,15 @@ class Problem:
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
-class InvalidSpecError(ValueError):
-    """A spec cannot be accepted; ``problems`` holds all that was found, in the order of the document."""
+class InvalidSpecError(SpecError):
+    """The document is not valid; `problems` holds all of its problems, in the document's order."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
+        super().__init__(
+            "\n".join(str(problem) for problem in problems),
+            ((problem.path, problem.message) for problem in problems),
+        )
         self.problems = problems
-
-    @property
-    def details(self) -> list[dict[str, str]]:
-        """Give the problems as the error report and the API show them."""
-        return [{"path": problem.path, "message": problem.message} for problem in self.problems]
 
 
 class Problems:
