@@ -337,7 +337,7 @@ class Service:
     def _send_canary(self, run: Run, canary: Canary, oldest: Waiting | None) -> CanaryCreated | CanaryRefused:
         """Create a canary, unless a run waits for the room that it would take."""
         if oldest is not None:
-            message = f"Runs are waiting for {canary.placement.pool}."
+            message = f"Other runs are waiting for {canary.placement.pool}."
             return CanaryRefused(canary.number, Refusal.QUEUED_BEHIND, message)
         answer = self.jobs.create(launch_of_canary(run, canary, self.canary_image))
         if isinstance(answer, NotCreated):

@@ -55,12 +55,13 @@ def follow_event(run: Run, canary: Canary, event: CanaryChanged, now: datetime) 
     )
 
 
-def follow_end(run: Run, canary: Canary, event: CanaryChanged, job: Job | Absent | None, now: datetime) -> Decision:
+def follow_end(run: Run, canary: Canary, job: Job | Absent | None, now: datetime) -> Decision:
     """Record what a description shows of a canary that an event claims to have ended."""
     noted = note_description(run, canary, job)
-    if noted is run:
+    if noted is run or not isinstance(job, Job):
         return unchanged(run, f"SageMaker describes nothing new about {canary.job_name}.")
-    return change(noted, now, f"{canary.job_name} is {event.secondary_status}.")
+    status = f"has ended ({job.secondary_status})" if job.has_ended else f"is {job.secondary_status}"
+    return change(noted, now, f"{canary.job_name} {status}.")
 
 
 def note_description(run: Run, canary: Canary, job: Job | Absent | None) -> Run:

@@ -184,8 +184,8 @@ def _follow_canary(
             return canaries.follow_refusal(run, canary, answer, now)
         case CanaryChanged() as event if not event.has_ended:
             return canaries.follow_event(run, canary, event, now)
-        case CanaryChanged() as event:
-            return canaries.follow_end(run, canary, event, facts.canary, now)
+        case CanaryChanged():
+            return canaries.follow_end(run, canary, facts.canary, now)
         case _:
             assert_never(news)
 

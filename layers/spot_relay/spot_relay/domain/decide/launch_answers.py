@@ -115,7 +115,7 @@ def follow_refusal(run: Run, answer: Refused, facts: Facts, now: datetime) -> De
     reason = f"{refused} {advise(answer.refusal, message)}"
     if answer.refusal is Refusal.QUOTA_TOO_SMALL and not run.stop_requested:
         run = replace(run, closed=tuple(dict.fromkeys((*run.closed, attempt.placement))))
-        match _open_place(run, attempt, now):
+        match _open_place(run, attempt, message, now):
             case Onward() as onward:
                 rest = rest_of_pool(run, onward.place.placement.pool, facts.draw, now)
                 return _relocate(run, attempt, onward, now, refused, rest)
@@ -176,7 +176,7 @@ def _try_again(run: Run, attempt: Attempt, message: str, facts: Facts, now: date
     wait = timedelta(seconds=min(seconds, seconds_until_demand(run, now, waited=0.0)))
     wait = min(wait, ROOM_LOOK) if run.waits_for else wait
     # The bound, not what was drawn: the same reason again and again is kept as one explanation.
-    then = f"Trying again in at most {run.policy.backoff.max_seconds} s."
+    then = f"Trying again within {run.policy.backoff.max_seconds} s."
     if run.stop_requested:
         # Nothing is launched any more after a stop, but the job may exist, and not be found yet.
         wait, then = ABSENCE_PATIENCE, STOP_LATER
@@ -184,11 +184,11 @@ def _try_again(run: Run, attempt: Attempt, message: str, facts: Facts, now: date
     return change(run.with_attempt(again), now, reason, check_at=now + wait)
 
 
-def _open_place(run: Run, attempt: Attempt, now: datetime) -> Onward | No:
-    """Return where an attempt can go that its placement's quota can never hold, or why the run ends."""
+def _open_place(run: Run, attempt: Attempt, message: str, now: datetime) -> Onward | No:
+    """Return where an attempt can go that its placement's quota can never hold, or what the user can do."""
     onward = choose_place(run, attempt.cause, now)
     if isinstance(onward, No):
-        return onward
+        return No(advise(Refusal.QUOTA_TOO_SMALL, message))
     if no := check_money(run, onward.place.placement, now):
         return No(f"Its next placement costs too much. {no.because}")
     return onward

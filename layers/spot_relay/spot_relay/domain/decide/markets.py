@@ -92,7 +92,7 @@ def describe_demand(demand: Demand, attempt: Attempt) -> str:
     """Return why an attempt that waits for spot has to go on-demand, as a sentence."""
     if demand is Cause.SAFETY_NET:
         return f"The deadline leaves no more time for {attempt.job_name} to wait for spot."
-    return f"{attempt.job_name} has waited too long for spot to meet the deadline."
+    return f"{attempt.job_name} has waited so long for spot that the deadline is at risk."
 
 
 def is_net_due(run: Run, now: datetime) -> bool:

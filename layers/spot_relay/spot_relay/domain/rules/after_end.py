@@ -156,7 +156,10 @@ def _check_max_runtime(run: Run, attempt: Attempt) -> No | None:
     if not run.policy.relaunch_on_max_runtime and run.policy.deadline is None:
         return No("Raise it, or set policy.relaunch_on_max_runtime to true, and submit the spec under another name.")
     if not attempt.has_progressed:
-        return No("It left no checkpoint newer than its start, so another attempt would end the same way.")
+        return No(
+            "It left no checkpoint newer than its start, so another attempt would end the same way. Raise it, or save "
+            "checkpoints more often, and submit the spec under another name."
+        )
     return None
 
 
