@@ -1,4 +1,4 @@
-"""Starts servers as processes of their own, waits until they serve, and stops them by process id."""
+"""Starts servers as processes, waits until they answer, and stops them by process id."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
+import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ START_SECONDS = 60.0
 
 
 class EmbeddedError(Exception):
-    """The embedded stack could not be started; the text says what failed and ends with the end of its log."""
+    """The embedded stack could not be started; the message says what failed, with the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -35,32 +36,32 @@ class Daemon:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
-    patience: float  # seconds between SIGTERM and SIGKILL
+    grace: float  # seconds between SIGTERM and SIGKILL
 
     @property
     def pid(self) -> int:
-        """The server's process id, which is its process group's, too."""
+        """The id of the server's process, and of its process group."""
         return self.process.pid
 
     def wait_for(self, look: Callable[[], Found | None], limit: float = START_SECONDS) -> Found:
-        """Give what ``look`` finds, as soon as it finds something; EmbeddedError if the server ends before."""
+        """Poll until ``look`` returns something, and return that; EmbeddedError if the server ends first."""
         deadline = time.monotonic() + limit
         while True:
             ended = self.process.poll()
             if ended is not None:
-                raise EmbeddedError(f"{self.name} ended at its start, with exit code {ended}:\n{tail(self.log)}")
+                raise EmbeddedError(f"{self.name} exited at once, with exit code {ended}:\n{tail(self.log)}")
             if (found := look()) is not None:
                 return found
             if time.monotonic() > deadline:
-                raise EmbeddedError(f"{self.name} does not answer after {limit:g} s:\n{tail(self.log)}")
+                raise EmbeddedError(f"{self.name} did not answer within {limit:g} s:\n{tail(self.log)}")
             time.sleep(LOOK_EVERY_SECONDS)
 
     def stop(self) -> None:
-        """End the server and what it started."""
-        if self.patience:
+        """Stop the server and every process that it started."""
+        if self.grace:
             self.process.terminate()
             with suppress(subprocess.TimeoutExpired):
-                self.process.wait(self.patience)
+                self.process.wait(self.grace)
         _kill_group(self.pid)
         self.process.wait()
 
@@ -70,9 +71,9 @@ def launch(
     arguments: Sequence[str],
     environment: Mapping[str, str],
     log: Path,
-    patience: float = 0.0,
+    grace: float = 0.0,
 ) -> Daemon:
-    """Start ``python arguments`` in a process group of its own, so that a Ctrl-C in the terminal spares it."""
+    """Start ``python arguments`` in a process group of its own, which Ctrl-C in the terminal does not reach."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *arguments],
@@ -83,22 +84,20 @@ def launch(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return Daemon(name, process, log, patience)
+    return Daemon(name, process, log, grace)
 
 
-def stop_by_id(pid: int, patience: float = 0.0) -> None:
-    """End a server that another process started and left, and what it started."""
-    deadline = time.monotonic() + patience
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-        while time.monotonic() < deadline:
-            os.kill(pid, 0)  # raises once it has ended
-            time.sleep(LOOK_EVERY_SECONDS)
+def stop_by_id(pid: int, grace: float = 0.0) -> None:
+    """Stop a server that another process left running, and every process that it started."""
+    with suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+        server = psutil.Process(pid)
+        server.terminate()
+        server.wait(grace)
     _kill_group(pid)
 
 
 def answers(url: str) -> bool | None:
-    """Say True if ``url`` answers, and None if it does not."""
+    """Return True if ``url`` answers, else None."""
     try:
         return httpx.get(url, timeout=5, trust_env=False).is_success or None
     except httpx.TransportError:
@@ -106,18 +105,18 @@ def answers(url: str) -> bool | None:
 
 
 def free_port() -> int:
-    """Name a port of the loopback interface that is free at this moment."""
+    """Return a port of the loopback interface that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def tail(log: Path, lines: int = 25) -> str:
-    """Give the end of a log."""
+    """Return the last lines of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
 
 
 def _kill_group(pid: int) -> None:
-    # The group's id is its own as long as one of its processes lives, be it a worker that outlived its server.
+    # The id stays in use while any process of the group lives, such as a worker that outlived its server.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)

@@ -1,10 +1,10 @@
-"""Lets the containers of ``sam local invoke`` reach an embedded stack, which listens on 127.0.0.1 alone.
+"""Lets the containers of ``sam local invoke`` reach an embedded stack, which listens only on 127.0.0.1.
 
     python -m embedded start        # or: make demo KEEP=1
-    python -m embedded.docker       # until Ctrl-C; with --alone the stack's own functions rest
+    python -m embedded.docker       # until Ctrl-C; --alone pauses the stack's own functions
 
-A container reaches this machine at the gateway of Docker's bridge. There, and nowhere else, the ports of MiniStack and
-of the simulator are opened as well, and ``.local/sam-local.json`` says to the functions where everything is.
+A container reaches this machine at the gateway of Docker's bridge. The ports of MiniStack and of the simulator are
+opened there too, and nowhere else. ``.local/sam-local.json`` has the addresses for the functions.
 """
 
 from __future__ import annotations
@@ -49,29 +49,29 @@ _CHUNK: Final = 65_536
 
 
 def base_image() -> str:
-    """Name the image of Lambda that the functions, as they are built here, run on."""
+    """Return the Lambda image for the functions as they are built on this machine."""
     version = RUNTIME["PythonRuntime"].removeprefix("python")
     return f"public.ecr.aws/lambda/python:{version}-{RUNTIME['Architecture']}"
 
 
 def bridge_address() -> str:
-    """Ask Docker where containers reach this machine; EmbeddedError if it does not answer."""
-    told = docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")
+    """Return the address at which containers reach this machine; EmbeddedError if Docker does not answer."""
+    ranges = docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")
     try:
-        return gateway(json.loads(told))
+        return gateway(json.loads(ranges))
     except (LookupError, StopIteration, TypeError, ValueError) as error:
-        raise EmbeddedError(f"Docker's network `bridge` has no gateway: {told}") from error
+        raise EmbeddedError(f"Docker's network `bridge` has no gateway: {ranges}") from error
 
 
 def gateway(ranges: Sequence[Mapping[str, str]]) -> str:
-    """Give the gateway of a network: the one it names, or the first address of its IPv4 range, which Docker takes."""
+    """Return the gateway of a network: the one it names, or the first address of its IPv4 range, Docker's default."""
     first = next(given for given in ranges if ":" not in given["Subnet"])
-    named = first.get("Gateway")  # a bridge that this very engine has made does not name it
+    named = first.get("Gateway")  # missing if this engine created the bridge itself
     return named or str(next(ip_network(first["Subnet"]).hosts()))
 
 
 def docker(*arguments: str) -> str:
-    """Run a command of Docker and give what it prints; EmbeddedError, saying why, if it fails."""
+    """Run a Docker command and return its output; EmbeddedError if it fails."""
     try:
         outcome = subprocess.run(
             ["docker", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
@@ -86,7 +86,7 @@ def docker(*arguments: str) -> str:
 
 
 def invocation(stack: Stack, function: str, event: Path, variables: Path = VARIABLES) -> list[str]:
-    """Give the arguments with which sam runs ``function``, by its name in the template, for the document ``event``."""
+    """Return sam's arguments to run ``function``, named as in the template, with the document ``event``."""
     return [
         *("local", "invoke", function, "--template", stack.template),
         *("--event", str(event), "--env-vars", str(variables)),
@@ -96,24 +96,24 @@ def invocation(stack: Stack, function: str, event: Path, variables: Path = VARIA
 
 
 def variables(stack: Stack, address: str) -> dict[str, dict[str, str]]:
-    """Give what ``--env-vars`` wants: each function's variables as deployed, for containers that see ``address``.
+    """Return the document for ``--env-vars``: the deployed variables of each function, with ``address`` for localhost.
 
-    sam sets no variable that the template does not declare.
+    sam sets only variables that the template declares.
     """
 
-    def seen(value: str) -> str:
+    def translate(value: str) -> str:
         return value.replace(f"http://{LOOPBACK}:", f"http://{address}:")
 
     given: dict[str, dict[str, str]] = {}
     for function, (name, _) in FUNCTIONS.items():
         deployed = {**stack.variables(name), "AWS_ENDPOINT_URL": stack.aws_url}
-        given[function] = {variable: seen(value) for variable, value in deployed.items()}
+        given[function] = {variable: translate(value) for variable, value in deployed.items()}
     return given
 
 
 @contextmanager
 def reachable(stack: Stack, address: str) -> Iterator[None]:
-    """Open the ports of a stack at ``address``, one of this machine's own, as long as the block runs."""
+    """Open the ports of a stack at ``address``, an address of this machine, while the block runs."""
     forward = _Forward(address, [urlsplit(url).port or 80 for url in (stack.aws_url, stack.simulator_url)])
     thread = threading.Thread(target=asyncio.run, args=(forward.serve(),), daemon=True)
     thread.start()
@@ -129,28 +129,28 @@ def reachable(stack: Stack, address: str) -> Iterator[None]:
 
 
 @contextmanager
-def resting(stack: Stack) -> Iterator[None]:
-    """Let queues and schedule not invoke the stack's own functions as long as the block runs; they may be called."""
-    _invoked(stack, by_themselves=False)
+def paused(stack: Stack) -> Iterator[None]:
+    """Stop queues and schedules from invoking the stack's functions while the block runs; direct calls still work."""
+    _set_triggers(stack, enabled=False)
     try:
         yield
     finally:
-        _invoked(stack, by_themselves=True)
+        _set_triggers(stack, enabled=True)
 
 
-def _invoked(stack: Stack, *, by_themselves: bool) -> None:
+def _set_triggers(stack: Stack, *, enabled: bool) -> None:
     functions, scheduler = stack.client("lambda"), stack.client("scheduler")
     for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
-        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=by_themselves)
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
     for schedule in scheduler.list_schedules()["Schedules"]:
         found = scheduler.get_schedule(Name=schedule["Name"], GroupName=schedule["GroupName"])
         kept = {key: found[key] for key in ("Name", "GroupName", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
-        scheduler.update_schedule(**kept, State="ENABLED" if by_themselves else "DISABLED")
+        scheduler.update_schedule(**kept, State="ENABLED" if enabled else "DISABLED")
 
 
 @dataclass
 class _Forward:
-    """Takes connections at an address, and passes what they say to the same ports of the loopback interface."""
+    """Accepts connections at an address and forwards them to the same ports of the loopback interface."""
 
     address: str
     ports: Sequence[int]
@@ -164,8 +164,8 @@ class _Forward:
         servers: list[asyncio.Server] = []
         try:
             for port in self.ports:
-                server = await asyncio.start_server(partial(_connected, port), self.address, port)
-                servers.append(server)  # one by one: if a port is taken, those before it are closed
+                server = await asyncio.start_server(partial(_serve_connection, port), self.address, port)
+                servers.append(server)  # one at a time: if a port is taken, those before it are closed
             self.begun.set()
             await self.ended.wait()
         except OSError as error:
@@ -173,10 +173,10 @@ class _Forward:
             self.begun.set()
         finally:
             for server in servers:
-                server.close()  # connections that are open yet end with the loop
+                server.close()  # open connections end with the loop
 
 
-async def _connected(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _serve_connection(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         inner_reader, inner_writer = await asyncio.open_connection(LOOPBACK, port)
     except OSError:
@@ -186,7 +186,7 @@ async def _connected(port: int, reader: asyncio.StreamReader, writer: asyncio.St
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    # A connection that breaks at one end is closed at the other: whoever called sees it, and tries again.
+    # A connection that breaks at one end is closed at the other, so that the caller notices and retries.
     with suppress(OSError, asyncio.CancelledError):
         while data := await reader.read(_CHUNK):
             writer.write(data)
@@ -218,18 +218,18 @@ def _write(variables: Mapping[str, Mapping[str, str]]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Let containers reach the stack that was left running, until SIGINT or SIGTERM."""
+    """Let containers reach the stack that was left running, until SIGINT or SIGTERM arrives."""
     parser = argparse.ArgumentParser(prog="python -m embedded.docker", description=__doc__)
-    parser.add_argument("--address", help="where containers reach this machine (default: what Docker says)")
-    parser.add_argument("--alone", action="store_true", help="let the stack's own functions rest meanwhile")
+    parser.add_argument("--address", help="where containers reach this machine (default: ask Docker)")
+    parser.add_argument("--alone", action="store_true", help="pause the stack's own functions meanwhile")
     options = parser.parse_args(arguments)
     stack = deployment.kept()
     if stack is None:
-        raise EmbeddedError("no stack is running; start one: python -m embedded start")
+        raise EmbeddedError("no stack is running; start one with: python -m embedded start")
     address = options.address or bridge_address()
     ends = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
-    with reachable(stack, address), resting(stack) if options.alone else nullcontext():
+    with reachable(stack, address), paused(stack) if options.alone else nullcontext():
         _write(variables(stack, address))
         sys.stdout.write(_directions(stack))
         sys.stdout.flush()

@@ -1,7 +1,7 @@
-"""What MiniStack's SQS lacks: the tasks that move dead letters to the queue they were meant for.
+"""SQS's message move tasks, which MiniStack lacks: they move dead letters back to the queue they came from.
 
-An operator's ``aws sqs start-message-move-task`` works on the embedded stack with this as it does on AWS. A task is
-done when its answer comes, where AWS takes a moment; what reads ``list-message-move-tasks`` sees no difference.
+They make ``aws sqs start-message-move-task`` work on the embedded stack as on AWS. A task is complete when the call
+returns, while AWS takes a moment; ``list-message-move-tasks`` shows the same.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any, Final
 from ministack.services import sqs  # type: ignore[import-untyped]
 
 NO_SOURCE: Final = "CouldNotDetermineMessageSource"
-KEPT: Final = 10  # tasks of a queue that are listed, as on AWS
+KEPT: Final = 10  # how many tasks of a queue are listed, as on AWS
 
 _tasks: dict[str, list[dict[str, Any]]] = {}
 
 
 def install() -> None:
-    """Let SQS answer StartMessageMoveTask and ListMessageMoveTasks."""
+    """Add StartMessageMoveTask and ListMessageMoveTasks to SQS."""
     sqs._HANDLERS["StartMessageMoveTask"] = start  # noqa: SLF001 (it has no setting for this)
-    sqs._HANDLERS["ListMessageMoveTasks"] = listed  # noqa: SLF001
+    sqs._HANDLERS["ListMessageMoveTasks"] = list_tasks  # noqa: SLF001
 
 
 def start(request: dict[str, Any], _url: str) -> dict[str, Any]:
-    """Move the visible messages of a dead-letter queue to a destination, or back to where each came from."""
+    """Move the visible messages of a dead-letter queue to a destination, or back to the queue of each."""
     source = _queue(request["SourceArn"])
     if not _is_dead_letter_queue(request["SourceArn"]):
         raise sqs._Err("InvalidParameterValue", "Source queue must be configured as a Dead Letter Queue.")  # noqa: SLF001
@@ -54,14 +54,14 @@ def start(request: dict[str, Any], _url: str) -> dict[str, Any]:
     return {"TaskHandle": str(uuid.uuid4())}
 
 
-def listed(request: dict[str, Any], _url: str) -> dict[str, Any]:
-    """Give the newest tasks of a queue, one if no more are asked for."""
+def list_tasks(request: dict[str, Any], _url: str) -> dict[str, Any]:
+    """Return the newest tasks of a queue, by default one."""
     _queue(request["SourceArn"])
     return {"Results": _tasks.get(request["SourceArn"], [])[: min(KEPT, request.get("MaxResults") or 1)]}
 
 
 def _move(message: dict[str, Any], source: dict[str, Any], destination: str) -> None:
-    """Send a message to its destination, where it is a new one, and drop it."""
+    """Send a message to its destination as a new message, and delete it here."""
     attributes = message.get("message_attributes") or {}
     url = sqs._queue_url(destination.rpartition(":")[2])  # noqa: SLF001
     sqs._act_send_message({"QueueUrl": url, "MessageBody": message["body"], "MessageAttributes": attributes}, url)  # noqa: SLF001

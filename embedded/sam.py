@@ -1,4 +1,4 @@
-"""Builds and deploys the real template with sam, as one would on AWS; builds only what changed."""
+"""Builds and deploys the real template with sam, as on AWS; builds only after a change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOCAL: Final = ROOT / ".local"
 STACK_NAME: Final = "spot-relay"
 ARTIFACTS: Final = "spot-relay-artifacts"
 SOURCES: Final = ("template.yaml", "samconfig.toml", "functions", "layers")
-# This machine's own, so that the layer's compiled packages run in MiniStack's workers.
+# Those of this machine, so that the compiled packages of the layer run in MiniStack's workers.
 RUNTIME: Final = {
     "PythonRuntime": f"python{sys.version_info.major}.{sys.version_info.minor}",
     "Architecture": "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64",
@@ -30,7 +30,7 @@ RUNTIME: Final = {
 
 
 def build(parameters: Mapping[str, str], environment: Mapping[str, str], root: Path = ROOT) -> Path:
-    """Build the functions and layers, if they changed since the last time, and give the built template."""
+    """Build the functions and layers if they changed since the last build; return the built template."""
     folder = root / ".local"
     folder.mkdir(exist_ok=True)
     template, stamp = folder / "build" / "template.yaml", folder / "build.sources"
@@ -51,7 +51,7 @@ def build(parameters: Mapping[str, str], environment: Mapping[str, str], root: P
 
 
 def deploy(template: Path, parameters: Mapping[str, str], environment: Mapping[str, str], root: Path = ROOT) -> None:
-    """Deploy a built template to the AWS that ``environment`` names; the bucket ARTIFACTS has to exist there."""
+    """Deploy a built template to the AWS in ``environment``, where the bucket ARTIFACTS must exist."""
     _sam(
         "deploy",
         *("--template-file", str(template), "--stack-name", STACK_NAME, "--s3-bucket", ARTIFACTS),
@@ -62,7 +62,7 @@ def deploy(template: Path, parameters: Mapping[str, str], environment: Mapping[s
 
 
 def fingerprint(root: Path = ROOT) -> str:
-    """Digest everything that a build is made from."""
+    """Return a digest of everything that a build depends on."""
     digest = hashlib.sha256(f"{sys.version} {platform.machine()}".encode())
     for source in SOURCES:
         place = root / source
@@ -94,8 +94,8 @@ def _sam(verb: str, *arguments: str, environment: Mapping[str, str], root: Path)
 
 
 def sam_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Give the variables for sam: this process's own, and of AWS's only those of ``environment``."""
-    # The real AWS is out of reach: no profile, and none of the user's own settings.
+    """Return the variables for sam: those of this process, except that AWS's come from ``environment`` alone."""
+    # Keep the real AWS out of reach: no profile, and none of the user's settings.
     theirs = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return theirs | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
@@ -109,7 +109,7 @@ def sam_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    # Two stacks may start at once, and share one build.
+    # Two stacks may start at the same time; they share one build.
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -11,7 +11,7 @@ from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.described import BEGINNING
+from bench.descriptions import BEGINNING
 from bench.policy.arms import BASELINE, HOUR, Arm, Outcome, Task
 from bench.policy.virtual import Play
 from simulator import life

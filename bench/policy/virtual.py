@@ -12,9 +12,9 @@ from math import ceil, inf
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from bench.described import BEGINNING, Describer, moment
+from bench.descriptions import BEGINNING, Describer, moment
 from simulator import life
-from simulator.life.capacity import AlwaysThere
+from simulator.life.capacity import AlwaysAvailable
 from simulator.life.job import Job as JobLife
 from simulator.life.job import Script, Secondary, StopRequested, Terms
 from simulator.world.capacity import TracedCapacity
@@ -184,7 +184,7 @@ class Play:
             stopping=STOPPING_S,
             train_seconds=lasts_s,
             checkpoint_every=0.0,
-            capacity=TracedCapacity(self.windows) if spot else AlwaysThere(),
+            capacity=TracedCapacity(self.windows) if spot else AlwaysAvailable(),
         )
 
     def _begin(self, job: Followed) -> None:

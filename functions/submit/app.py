@@ -1,30 +1,30 @@
 """Turns specs that were uploaded to S3 into runs."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.batch import process_partial_response
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from spot_relay import bootstrap
-from spot_relay.adapters.inbound import read_upload
+from spot_relay.adapters.inbound import handle_messages, read_upload
 from spot_relay.domain.errors import SpecError
 from spot_relay.settings import RunSettings, SubmissionSettings
 from spot_relay.spec import MAX_BYTES, Format, Rules, read_submission
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger()
 service = bootstrap.service(RunSettings.from_env())
 files = bootstrap.spec_files()
 rules = Rules(**asdict(SubmissionSettings.from_env()))
-processor = bootstrap.batches(logger)
 
 
-def submit(record: SQSRecord) -> None:
+def submit(body: str) -> None:
     """Turn an uploaded spec into a run, or write an error report that lists all of its problems."""
-    upload = read_upload(record.body)
+    upload = read_upload(body)
     data = files.read(upload, MAX_BYTES) if upload.is_spec else None
     if data is None:
         logger.warning("there is no spec to read", key=upload.key)
@@ -40,6 +40,6 @@ def submit(record: SQSRecord) -> None:
 
 
 @logger.inject_lambda_context(log_event=False)  # not even if POWERTOOLS_LOGGER_LOG_EVENT is set: events hold secrets
-def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     """Submit a batch of uploads."""
-    return process_partial_response(event, record_handler=submit, processor=processor, context=context)
+    return handle_messages(event, submit, logger)

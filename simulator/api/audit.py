@@ -1,4 +1,4 @@
-"""The audit log: every call, every transition and every event, in the order in which they happened."""
+"""The audit log: every call, transition and event, in the order in which they happened."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class AuditLog:
-    """An append-only list of plain entries, numbered from 1, safe to use from several threads."""
+    """An append-only list of entries, numbered from 1; safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -21,7 +21,7 @@ class AuditLog:
             self._entries.append({"number": number, "kind": kind, "time": at, **details})
 
     def entries(self, *, after: int = 0, job: str | None = None, kind: str | None = None) -> list[dict[str, Any]]:
-        """Give the entries after a number, of the jobs that match a pattern, of one kind."""
+        """Return the entries after a number, of one kind, and of jobs whose names match a pattern."""
         with self._lock:
             entries = self._entries[after:]
         return [

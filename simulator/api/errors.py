@@ -1,4 +1,4 @@
-"""The errors that the simulator answers, with the service's codes and texts."""
+"""The errors that the simulator returns, with the codes and messages of the service."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class ServiceError(Exception):
-    """An error that goes to the client as the service would send it."""
+    """An error in the form in which the service returns it to the client."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -19,17 +19,17 @@ class ServiceError(Exception):
 
 
 def invalid(message: str) -> ServiceError:
-    """Say that a request breaks a rule."""
+    """Return the error for a request that breaks a rule."""
     return ServiceError("ValidationException", message)
 
 
 def not_found() -> ServiceError:
-    """Say that there is no such training job."""
+    """Return the error for a training job that does not exist."""
     return invalid("Requested resource not found.")
 
 
 def name_taken(arn: str) -> ServiceError:
-    """Say that a training job of this name exists."""
+    """Return the error for a name that another training job has."""
     return ServiceError(
         "ResourceInUse",
         "Training job names must be unique within an AWS account and region, and a training job with this "
@@ -38,12 +38,12 @@ def name_taken(arn: str) -> ServiceError:
 
 
 def already_ended(status: str) -> ServiceError:
-    """Say that a job that has ended cannot be stopped."""
+    """Return the error for stopping a job that has ended."""
     return invalid(f"The request was rejected because the training job is in status {status}")
 
 
 def quota_exceeded(quota: str, limit: int, used: int, delta: int) -> ServiceError:
-    """Say which quota has no room for the request."""
+    """Return the error for a quota that has no room for a request."""
     return ServiceError(
         "ResourceLimitExceeded",
         f"The account-level service limit '{quota}' is {limit} Instances, with current utilization of {used} "
@@ -54,7 +54,7 @@ def quota_exceeded(quota: str, limit: int, used: int, delta: int) -> ServiceErro
 
 
 def unknown_operation(operation: str, known: Iterable[str]) -> ServiceError:
-    """Say which operations the simulator has."""
+    """Return the error for an operation that the simulator does not have."""
     return ServiceError(
         "UnknownOperationException",
         f"The simulator does not know the operation '{operation}'. It knows: {', '.join(known)}.",

@@ -1,4 +1,4 @@
-"""ListTrainingJobs: filters, order and pages, over records as they are."""
+"""ListTrainingJobs: filters, order and pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.utils import parse_timestamp
 
 from simulator.api.errors import invalid
-from simulator.api.wire import Record, summarised
+from simulator.api.wire import Record, summarize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -20,14 +20,14 @@ _DEFAULT_PAGE = 10
 _NEVER_MATCHED = ("WarmPoolStatusEquals", "TrainingPlanArnEquals")  # no job here has a warm pool or a plan
 
 
-def listed(records: Iterable[Record], request: Mapping[str, Any]) -> dict[str, Any]:
-    """Answer ListTrainingJobs for a checked request.
+def list_jobs(records: Iterable[Record], request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answer of ListTrainingJobs to a validated request.
 
-    A NextToken remembers the request's filters and the last job shown, so that jobs created between two pages
-    neither hide nor repeat others.
+    A NextToken contains the filters of the request and the last job of the page, so that jobs created between two
+    pages neither hide nor repeat others.
     """
     filters = {key: value for key, value in request.items() if key not in ("NextToken", "MaxResults")}
-    token = _decoded(request["NextToken"]) if request.get("NextToken") else None
+    token = _decode(request["NextToken"]) if request.get("NextToken") else None
     if token is not None:
         filters = token["filters"] | filters
     found = [record for record in records if _matches(record, filters)]
@@ -39,9 +39,9 @@ def listed(records: Iterable[Record], request: Mapping[str, Any]) -> dict[str, A
         found = [record for record in found if (key(record) < last if descending else key(record) > last)]
     size = request.get("MaxResults", _DEFAULT_PAGE)
     page = found[:size]
-    answer: dict[str, Any] = {"TrainingJobSummaries": [summarised(record) for record in page]}
+    answer: dict[str, Any] = {"TrainingJobSummaries": [summarize(record) for record in page]}
     if len(found) > size:
-        answer["NextToken"] = _encoded({"filters": filters, "last": key(page[-1])})
+        answer["NextToken"] = _encode({"filters": filters, "last": key(page[-1])})
     return answer
 
 
@@ -77,11 +77,11 @@ def _seconds(value: Any) -> float:
     return moment.timestamp()
 
 
-def _encoded(token: Mapping[str, Any]) -> str:
+def _encode(token: Mapping[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(token).encode()).decode()
 
 
-def _decoded(text: str) -> dict[str, Any]:
+def _decode(text: str) -> dict[str, Any]:
     try:
         token = json.loads(base64.urlsafe_b64decode(text.encode()))
         return {"filters": dict(token["filters"]), "last": list(token["last"])}

@@ -1,4 +1,4 @@
-"""The service's own rules for CreateTrainingJob, which no model states, and the limits of real processes here."""
+"""Rules for CreateTrainingJob that botocore's model does not contain, and the limits of real processes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _LONGEST_RUNTIME: Final = 28 * 86_400
 
 
 def is_local(request: Mapping[str, Any]) -> bool:
-    """Say whether the job asks for a real process here."""
+    """Whether the job runs as a real process."""
     return str(request["AlgorithmSpecification"].get("TrainingImage", "")).startswith(LOCAL_IMAGE)
 
 
 def terms_of(request: Mapping[str, Any]) -> Terms:
-    """Read the job's limits from a checked request."""
+    """Return the limits of a job from its validated request."""
     condition = request.get("StoppingCondition", {})
     spot = request.get("EnableManagedSpotTraining", False)
     return Terms(
@@ -50,7 +50,7 @@ def check_rules(request: Mapping[str, Any]) -> None:
 
 
 def check_tags(tags: list[dict[str, str]]) -> None:
-    """Raise a ValidationException for tag keys that come twice or are reserved."""
+    """Raise a ValidationException for tag keys that are repeated or reserved."""
     keys = [tag["Key"] for tag in tags]
     if len(keys) != len(set(keys)):
         raise invalid("Duplicate tag keys are not allowed")
@@ -110,7 +110,7 @@ def _check_local_channel(channel: Mapping[str, Any], path: str) -> None:
 
 
 def instances_of(request: Mapping[str, Any]) -> dict[str, int]:
-    """Count the instances a request asks for, by type."""
+    """Return how many instances of each type a request asks for."""
     resources = request["ResourceConfig"]
     counts: dict[str, int] = {}
     for group in resources.get("InstanceGroups", [resources]):

@@ -1,4 +1,4 @@
-"""The simulator over HTTP: SageMaker's JSON 1.1 protocol at ``/``, its own admin under ``/_simulator/``."""
+"""The simulator over HTTP: SageMaker's JSON 1.1 protocol at ``/``, and its own admin API under ``/_simulator/``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from simulator.api.training_jobs import SageMaker
+    from simulator.api.training_jobs import TrainingJobs
 
 _ADMIN = "/_simulator/"
 _LARGEST = 10 * 1024 * 1024
@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 class Application:
-    """A WSGI application around one SageMaker."""
+    """A WSGI application for the training jobs of one account."""
 
-    def __init__(self, sagemaker: SageMaker) -> None:
-        self._sagemaker = sagemaker
+    def __init__(self, jobs: TrainingJobs) -> None:
+        self._jobs = jobs
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -40,7 +40,7 @@ class Application:
     def _api(self, request: Request) -> Response:
         operation = request.headers.get("X-Amz-Target", "").partition("SageMaker.")[2]
         try:
-            return _answer(self._sagemaker.call(operation, _body(request)))
+            return _answer(self._jobs.call(operation, _body(request)))
         except ServiceError as error:
             return _refusal(error)
         except Exception:
@@ -56,22 +56,22 @@ class Application:
                 case "GET", "log":
                     return _json({"entries": self._log(request)})
                 case "GET", "scenario":
-                    return _json(self._sagemaker.scenario.model_dump(mode="json"))
+                    return _json(self._jobs.scenario.model_dump(mode="json"))
                 case "PUT", "scenario":
-                    self._sagemaker.play(_scenario(request))
-                    return _json({"rules": len(self._sagemaker.scenario.rules)})
+                    self._jobs.play(_scenario(request))
+                    return _json({"rules": len(self._jobs.scenario.rules)})
                 case "POST", "rules":
-                    self._sagemaker.play_first(_more_rules(request))
-                    return _json({"rules": len(self._sagemaker.scenario.rules)})
+                    self._jobs.play_before(_more_rules(request))
+                    return _json({"rules": len(self._jobs.scenario.rules)})
                 case _:
-                    return _json({"code": "NotFound", "message": f"no {request.method} {request.path}"}, 404)
+                    return _json({"code": "NotFound", "message": f"there is no {request.method} {request.path}"}, 404)
         except ScenarioError as error:
             return _json({"code": "InvalidScenario", "message": str(error)}, 400)
         except ValueError as error:
             return _json({"code": "InvalidRequest", "message": str(error)}, 400)
 
     def _log(self, request: Request) -> list[dict[str, Any]]:
-        return self._sagemaker.audit.entries(
+        return self._jobs.audit.entries(
             after=int(request.args.get("after", "0")),
             job=request.args.get("job"),
             kind=request.args.get("kind"),
@@ -80,14 +80,14 @@ class Application:
 
 class _Handler(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 (werkzeug's name)
-        """Send werkzeug's lines to our own log: access lines only when debugging."""
+        """Send werkzeug's lines to the simulator's log; access lines only at DEBUG."""
         level = logging.DEBUG if type == "info" else logging.WARNING
         logger.log(level, message, *args)
 
 
-def serve(sagemaker: SageMaker, host: str, port: int) -> BaseWSGIServer:
-    """Bind a threaded server; port 0 lets the system choose."""
-    return make_server(host, port, Application(sagemaker), threaded=True, request_handler=_Handler)
+def bind(jobs: TrainingJobs, host: str, port: int) -> BaseWSGIServer:
+    """Bind a threaded server; with port 0 the system chooses a free one."""
+    return make_server(host, port, Application(jobs), threaded=True, request_handler=_Handler)
 
 
 def _scenario(request: Request) -> Scenario:

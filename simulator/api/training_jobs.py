@@ -1,4 +1,4 @@
-"""The training jobs of an account: the API's operations, and time that passes over them."""
+"""The training jobs of an account: the operations of the API, and how the jobs change with time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from simulator.api import errors
 from simulator.api.errors import ServiceError
-from simulator.api.listing import listed
+from simulator.api.listing import list_jobs
 from simulator.api.rules import check_rules, check_tags, instances_of, is_local, terms_of
-from simulator.api.validation import check_request
-from simulator.api.wire import Record, described, model_uri
-from simulator.life import advance, begin, next_due
+from simulator.api.validation import validate
+from simulator.api.wire import Record, describe, model_uri
+from simulator.life import advance, begin
 from simulator.life.job import Happening, Input, PhaseDone, Secondary, Status, StopRequested, Transitioned
+from simulator.life.lifecycle import next_due as next_due_of
 from simulator.world.faults import FaultBook
 
 if TYPE_CHECKING:
@@ -28,47 +29,58 @@ _MOST_TAGS = 50
 logger = logging.getLogger(__name__)
 
 
-class Watcher(Protocol):
-    """Something that follows what happens to jobs: it publishes, or runs them. It must not block."""
+class Apply(Protocol):
+    """How an observer reports back: `TrainingJobs.apply`."""
 
-    def bound(self, request: Mapping[str, Any], rule: Rule) -> frozenset[Secondary]:
-        """Say which phases of such a job end only when this watcher says so."""
+    def __call__(self, name: str, happens: Input, *, model: str | None = None) -> None:
+        """Apply an input to the job ``name``."""
 
-    def watch(self, record: Record, happening: Happening) -> None:
-        """Take notice of what happened; called in the order of happening, one at a time."""
+
+class Observer(Protocol):
+    """Acts on what happens to jobs: publishes it, or runs the jobs. It must not block."""
+
+    def held_phases(self, request: Mapping[str, Any], rule: Rule) -> frozenset[Secondary]:
+        """Return the phases of such a job that last until this observer applies an input."""
+
+    def observe(self, record: Record, happening: Happening) -> None:
+        """Act on what happened; called once for each happening, in order."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """Whose training jobs these are, and where."""
+    """The account and the region that own the training jobs."""
 
     number: str = "000000000000"
     region: str = "us-east-1"
 
     def arn(self, name: str) -> str:
-        """Give a training job's ARN."""
+        """Return the ARN of a training job."""
         return f"arn:aws:sagemaker:{self.region}:{self.number}:training-job/{name}"
 
 
-class SageMaker:
-    """All training jobs, behind one lock; ``clock`` gives epoch seconds."""
+class TrainingJobs:
+    """All training jobs of an account, behind one lock.
+
+    ``now`` returns epoch seconds. ``settle`` is called after each call of the API, outside the lock.
+    """
 
     def __init__(
         self,
         account: Account,
         scenario: Scenario,
         audit: AuditLog,
-        clock: Callable[[], float] = time.time,
+        now: Callable[[], float] = time.time,
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
         self.account = account
         self.audit = audit
-        self._clock = clock
+        self.now = now
+        self._settle = settle
         self._scenario = scenario
         self._faults = FaultBook()
         self._records: dict[str, Record] = {}
-        self._watchers: Sequence[Watcher] = ()
-        self._changed = Condition()  # its lock (a reentrant one) guards everything above
-        self._closing = False
+        self._observers: Sequence[Observer] = ()
+        self.changed = Condition()  # its lock, a reentrant one, guards everything above
         self.operations: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
             "CreateTrainingJob": self._create,
             "DescribeTrainingJob": self._describe,
@@ -78,9 +90,9 @@ class SageMaker:
             "ListTags": self._list_tags,
         }
 
-    def follow(self, *watchers: Watcher) -> None:
-        """Let ``watchers`` follow the jobs created from now on."""
-        self._watchers = (*self._watchers, *watchers)
+    def add_observers(self, *observers: Observer) -> None:
+        """Report what happens to the jobs created from now on to ``observers``."""
+        self._observers = (*self._observers, *observers)
 
     @property
     def scenario(self) -> Scenario:
@@ -88,70 +100,82 @@ class SageMaker:
         return self._scenario
 
     def play(self, scenario: Scenario) -> None:
-        """Put another scenario in force, for jobs created and calls made from now on."""
-        with self._changed:
+        """Replace the scenario, for jobs created and calls made from now on."""
+        with self.changed:
             self._scenario = scenario
             self._faults = FaultBook()
 
-    def play_first(self, more: Scenario) -> None:
-        """Put rules before those in force, and set quotas."""
-        with self._changed:
+    def play_before(self, more: Scenario) -> None:
+        """Put the rules of ``more`` before those in force, and set its quotas."""
+        with self.changed:
             self._scenario = self._scenario.with_first(more)
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Perform an operation of the API; what is refused raises a ServiceError. Both are logged."""
+        """Perform an operation of the API, and log it.
+
+        Raises
+        ------
+        ServiceError
+            If the operation is refused.
+        """
         if operation not in self.operations:
             raise errors.unknown_operation(operation, self.operations)
         name = _job_name(request)
-        with self._changed:
-            try:
-                answer = self._performed(operation, request, name)
-            except ServiceError as error:
-                self._log_call(operation, name, error.code, message=error.message)
-                raise
-            self._log_call(operation, name, "ok")
-            return answer
+        try:
+            with self.changed:
+                return self._perform_logged(operation, request, name)
+        finally:
+            self._settle()
 
-    def tell(self, name: str, happens: Input, *, model: str | None = None) -> None:
-        """Apply an input from outside to a job; ``model`` is where its model was uploaded to."""
-        with self._changed:
+    def apply(self, name: str, happens: Input, *, model: str | None = None) -> None:
+        """Apply an input to a job; ``model`` is where its model was uploaded to."""
+        with self.changed:
             record = self._records[name]
             if model is not None:
                 record = replace(record, model=model)
-            self._pass(record, happens)
+            self._advance(record, happens)
 
     def record(self, name: str) -> Record | None:
-        """Give a job as it is, or ``None``."""
-        with self._changed:
+        """Return a job, or ``None`` if there is none of this name."""
+        with self.changed:
             return self._records.get(name)
 
-    def run(self) -> None:
-        """Let time pass: wake whenever the next thing is due, until ``close`` is called."""
-        with self._changed:
-            while not self._closing:
-                self._catch_up()
-                moments = (next_due(record.life) for record in self._records.values())
-                due = min((moment for moment in moments if moment is not None), default=None)
-                self._changed.wait(None if due is None else max(0.0, due - self._clock()))
+    def next_due(self) -> float | None:
+        """Return when the next thing happens to any job."""
+        with self.changed:
+            moments = (next_due_of(record.life) for record in self._records.values())
+            return min((moment for moment in moments if moment is not None), default=None)
 
-    def close(self) -> None:
-        """Let ``run`` return."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
+    def catch_up(self) -> None:
+        """Let everything happen that is due by now."""
+        with self.changed:
+            now = self.now()
+            for record in list(self._records.values()):
+                due = next_due_of(record.life)
+                if due is not None and due <= now:
+                    self._advance(record)
 
-    def _performed(self, operation: str, request: Mapping[str, Any], name: str | None) -> dict[str, Any]:
+    def _perform_logged(self, operation: str, request: Mapping[str, Any], name: str | None) -> dict[str, Any]:
+        try:
+            answer = self._perform(operation, request, name)
+        except ServiceError as error:
+            self._log_call(operation, name, error.code, message=error.message)
+            raise
+        self._log_call(operation, name, "ok")
+        return answer
+
+    def _perform(self, operation: str, request: Mapping[str, Any], name: str | None) -> dict[str, Any]:
         market, instance_type = _placement(request) if operation == "CreateTrainingJob" else (None, None)
         if name in self._records:
-            known = self._records[name]
-            market, instance_type = known.market, known.request["ResourceConfig"].get("InstanceType")
+            existing = self._records[name]
+            market, instance_type = existing.market, existing.request["ResourceConfig"].get("InstanceType")
         rule = self._scenario.rule_for(name or "", market, instance_type)
         fault = self._faults.take(rule, operation)
         lost = ServiceError(fault.code, fault.message, fault.http_status) if fault else None
         if lost and fault and not fault.takes_effect:
             raise lost
-        check_request(operation, request)
-        self._catch_up()
+        validate(operation, request)
+        self.catch_up()
         answer = self.operations[operation](request)
         if lost:
             raise lost
@@ -166,30 +190,30 @@ class SageMaker:
         market, instance_type = _placement(request)
         self._check_quotas(request, market)
         rule = self._scenario.rule_for(name, market, instance_type)
-        told = frozenset().union(*(watcher.bound(request, rule) for watcher in self._watchers))
-        life, started = begin(name, terms_of(request), rule.script(told), self._clock())
+        held = frozenset().union(*(observer.held_phases(request, rule) for observer in self._observers))
+        life, started = begin(name, terms_of(request), rule.script(held), self.now())
         tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", [])}
         record = Record(arn=arn, request=request, life=life, rule=rule, tags=tags)
         self._records[name] = record
         self._announce(record, started)
-        self._changed.notify_all()
+        self.changed.notify_all()
         return {"TrainingJobArn": arn}
 
     def _describe(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        return described(self._known(request["TrainingJobName"]), self._clock())
+        return describe(self._existing(request["TrainingJobName"]), self.now())
 
     def _list(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        return listed(self._records.values(), request)
+        return list_jobs(self._records.values(), request)
 
     def _stop(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        record = self._known(request["TrainingJobName"])
+        record = self._existing(request["TrainingJobName"])
         if record.life.ended:
             raise errors.already_ended(record.life.status.value)
-        self._pass(record, StopRequested())
+        self._advance(record, StopRequested())
         return {}
 
     def _add_tags(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        record = self._known(request["ResourceArn"].rpartition("/")[2], request["ResourceArn"])
+        record = self._existing(request["ResourceArn"].rpartition("/")[2], request["ResourceArn"])
         check_tags(request["Tags"])
         tags = {**record.tags, **{tag["Key"]: tag["Value"] for tag in request["Tags"]}}
         if len(tags) > _MOST_TAGS:
@@ -199,10 +223,10 @@ class SageMaker:
 
     def _list_tags(self, request: Mapping[str, Any]) -> dict[str, Any]:
         # A resource has at most 50 tags and a page holds at least 50: there is never a second page.
-        record = self._known(request["ResourceArn"].rpartition("/")[2], request["ResourceArn"])
+        record = self._existing(request["ResourceArn"].rpartition("/")[2], request["ResourceArn"])
         return {"Tags": _tag_list(record.tags)}
 
-    def _known(self, name: str, arn: str | None = None) -> Record:
+    def _existing(self, name: str, arn: str | None = None) -> Record:
         record = self._records.get(name)
         if record is None or (arn is not None and record.arn != arn):
             raise errors.not_found()
@@ -221,15 +245,8 @@ class SageMaker:
                 if used + delta > quota.limit:
                     raise errors.quota_exceeded(quota.title, quota.limit, used, delta)
 
-    def _catch_up(self) -> None:
-        now = self._clock()
-        for record in list(self._records.values()):
-            due = next_due(record.life)
-            if due is not None and due <= now:
-                self._pass(record)
-
-    def _pass(self, record: Record, happens: Input | None = None) -> None:
-        life, happenings = advance(record.life, self._clock(), happens)
+    def _advance(self, record: Record, happens: Input | None = None) -> None:
+        life, happenings = advance(record.life, self.now(), happens)
         record = replace(record, life=life)
         if life.status is Status.COMPLETED and not is_local(record.request):
             record = replace(record, model=model_uri(record.request))
@@ -237,7 +254,7 @@ class SageMaker:
         for happening in happenings:
             self._announce(replace(record, life=happening.job), happening)
         if happenings or isinstance(happens, PhaseDone):
-            self._changed.notify_all()
+            self.changed.notify_all()
 
     def _announce(self, record: Record, happening: Happening) -> None:
         if isinstance(happening, Transitioned):
@@ -251,11 +268,11 @@ class SageMaker:
                 live=not life.ended,
                 reason=life.failure_reason,
             )
-        for watcher in self._watchers:
-            watcher.watch(record, happening)
+        for observer in self._observers:
+            observer.observe(record, happening)
 
     def _log_call(self, operation: str, name: str | None, outcome: str, message: str | None = None) -> None:
-        self.audit.add("call", self._clock(), operation=operation, job_name=name, outcome=outcome, message=message)
+        self.audit.add("call", self.now(), operation=operation, job_name=name, outcome=outcome, message=message)
         logger.debug("%s %s: %s", operation, name, message or outcome)
 
 

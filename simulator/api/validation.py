@@ -1,4 +1,4 @@
-"""Check requests against botocore's own SageMaker model, as far as the real service checks them."""
+"""Validates requests by botocore's model of SageMaker, as the real service does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from botocore.model import Shape
 
-# The patterns of the model are Java's: classes of Unicode letters, separators and digits in Python's words.
+# The model's patterns are written for Java; these are its Unicode classes and their nearest Python equivalents.
 _UNICODE_CLASSES: Final = {r"\p{L}": r"\w", r"\p{Z}": r"\s", r"\p{N}": r"\d"}
 
 
@@ -27,8 +27,8 @@ def service_model() -> ServiceModel:
     return ServiceModel(Loader(include_default_search_paths=True).load_service_model("sagemaker", "service-2"))
 
 
-def check_request(operation: str, request: Mapping[str, Any]) -> None:
-    """Raise a ValidationException that lists everything the model forbids in ``request``."""
+def validate(operation: str, request: Mapping[str, Any]) -> None:
+    """Raise a ValidationException that lists everything in ``request`` that the model forbids."""
     shape = service_model().operation_model(operation).input_shape
     if shape is None:
         return

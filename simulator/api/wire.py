@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from simulator.life import billable_seconds, training_seconds
@@ -29,7 +31,7 @@ _EVENT_MEMBERS: Final = (
 
 @dataclass(frozen=True)
 class Record:
-    """A training job with its request: what the simulator remembers of it."""
+    """A training job with its request, its rule, its tags and where its model is."""
 
     arn: str
     request: Mapping[str, Any]
@@ -45,12 +47,12 @@ class Record:
 
     @property
     def market(self) -> str:
-        """The market the job runs in, in the words of scenarios."""
+        """The market the job runs in: ``spot`` or ``on-demand``, as in scenarios."""
         return "spot" if self.life.terms.spot else "on-demand"
 
 
-def described(record: Record, now: float) -> dict[str, Any]:
-    """Give DescribeTrainingJob's answer; times are epoch seconds, as JSON 1.1 has them."""
+def describe(record: Record, now: float) -> dict[str, Any]:
+    """Return the answer of DescribeTrainingJob; times are epoch seconds, as in JSON 1.1."""
     life = record.life
     answer = {key: value for key, value in record.request.items() if key != "Tags"}
     answer |= {
@@ -80,7 +82,7 @@ def described(record: Record, now: float) -> dict[str, Any]:
         FailureReason=life.failure_reason,
     )
     if life.ended:
-        # The bill is known once the instances are given back, not before.
+        # The times are known once the instances are given back, not before.
         answer |= _without_none(
             TrainingTimeInSeconds=training_seconds(life, now),
             BillableTimeInSeconds=billable_seconds(life, now),
@@ -88,8 +90,8 @@ def described(record: Record, now: float) -> dict[str, Any]:
     return answer
 
 
-def summarised(record: Record) -> dict[str, Any]:
-    """Give one entry of ListTrainingJobs' answer."""
+def summarize(record: Record) -> dict[str, Any]:
+    """Return the entry of ListTrainingJobs for a job."""
     life = record.life
     return _without_none(
         TrainingJobName=life.name,
@@ -102,8 +104,24 @@ def summarised(record: Record) -> dict[str, Any]:
     )
 
 
-def event_detail(record: Record) -> dict[str, Any]:
-    """Give the detail of a state-change event: epoch milliseconds as strings, tags as an object."""
+def state_change(record: Record, at: float) -> dict[str, Any]:
+    """Return the state-change event of a job, as EventBridge delivers it to a target."""
+    _, _, _, region, account, _ = record.arn.split(":", 5)
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": DETAIL_TYPE,
+        "source": SOURCE,
+        "account": account,
+        "time": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": region,
+        "resources": [record.arn],
+        "detail": _event_detail(record),
+    }
+
+
+def _event_detail(record: Record) -> dict[str, Any]:
+    # Times are epoch milliseconds as strings, and tags are an object: unlike in the API.
     life, request = record.life, record.request
     detail: dict[str, Any] = {
         "TrainingJobName": life.name,
@@ -144,6 +162,6 @@ def _without_none(**members: Any) -> dict[str, Any]:
 
 
 def model_uri(request: Mapping[str, Any]) -> str:
-    """Say where the service puts the model of a job."""
+    """Return the place where the service puts the model of a job."""
     output = request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
     return f"{output}/{request['TrainingJobName']}/output/model.tar.gz"

@@ -1,6 +1,6 @@
 """The life of a training job as pure functions over frozen values: no clock, no network, standard library only."""
 
-from simulator.life.capacity import AlwaysThere, Capacity, Spell
+from simulator.life.capacity import Allocation, AlwaysAvailable, Capacity
 from simulator.life.job import (
     ENDED,
     CheckpointReached,
@@ -23,7 +23,8 @@ from simulator.life.lifecycle import advance, begin, billable_seconds, next_due,
 
 __all__ = [
     "ENDED",
-    "AlwaysThere",
+    "Allocation",
+    "AlwaysAvailable",
     "Capacity",
     "CheckpointReached",
     "CheckpointWritten",
@@ -34,7 +35,6 @@ __all__ = [
     "PhaseDone",
     "Script",
     "Secondary",
-    "Spell",
     "Status",
     "StopRequested",
     "Terms",

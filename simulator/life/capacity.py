@@ -1,4 +1,4 @@
-"""What the life of a job asks of a market for capacity."""
+"""What the life of a job asks of the market: when capacity arrives, and when it is taken away."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
-class Spell:
-    """One stretch of a job on granted instances, as the market sees it.
+class Allocation:
+    """The instances a job holds, from the moment they are granted until they are taken away or given back.
 
-    ``granted_at`` and ``training_began`` are epoch seconds; ``training_began`` is ``None`` until the data is
-    in. ``checkpoints`` counts those that reached S3 since training began, ``last_checkpoint_at`` dates the
-    newest. ``interruptions`` counts the spells before this one.
+    All times are epoch seconds. ``training_began`` is ``None`` until the input data is there. ``checkpoints`` counts
+    the checkpoints that reached S3 since training began, ``last_checkpoint_at`` dates the newest of them.
+    ``interruptions`` counts the job's earlier allocations, each of which ended with an interruption.
     """
 
     granted_at: float
@@ -23,23 +23,23 @@ class Spell:
 
 
 class Capacity(Protocol):
-    """What the life of a job asks of a market. Both answers must be pure functions of their arguments."""
+    """A market for instances. Both answers must be pure functions of their arguments."""
 
-    def comes(self, asked_at: float, interruptions: int) -> float | None:
-        """Say when capacity is there for a job that waits since ``asked_at``, or ``None`` for never."""
+    def available_at(self, asked_at: float, interruptions: int) -> float | None:
+        """Return when a job that waits since ``asked_at`` gets instances, or ``None`` for never."""
 
-    def goes(self, spell: Spell) -> float | None:
-        """Say when the instances of ``spell`` are taken away, or ``None`` if nothing known takes them."""
+    def lost_at(self, allocation: Allocation) -> float | None:
+        """Return when the instances of ``allocation`` are taken away, or ``None`` if nothing is known to take them."""
 
 
 @dataclass(frozen=True)
-class AlwaysThere:
-    """Capacity that is there at once and stays: on-demand."""
+class AlwaysAvailable:
+    """Capacity that is there at once and stays, as on-demand."""
 
-    def comes(self, asked_at: float, interruptions: int) -> float | None:  # noqa: ARG002 (the protocol's)
+    def available_at(self, asked_at: float, interruptions: int) -> float | None:  # noqa: ARG002 (the protocol's)
         """Grant at once."""
         return asked_at
 
-    def goes(self, spell: Spell) -> float | None:  # noqa: ARG002 (the protocol's)
+    def lost_at(self, allocation: Allocation) -> float | None:  # noqa: ARG002 (the protocol's)
         """Never take anything away."""
         return None

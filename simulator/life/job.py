@@ -1,4 +1,4 @@
-"""A training job as a value: its statuses, its terms, what the world does to it, and what can happen to it."""
+"""A training job as a value: its statuses, its limits, its script, and everything that can happen to it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from simulator.life.capacity import AlwaysThere, Capacity, Spell
+from simulator.life.capacity import Allocation, AlwaysAvailable, Capacity
 
 
 class Status(StrEnum):
-    """TrainingJobStatus, as far as a job here can have it."""
+    """The values of TrainingJobStatus that a simulated job can have."""
 
     IN_PROGRESS = "InProgress"
     COMPLETED = "Completed"
@@ -20,7 +20,7 @@ class Status(StrEnum):
 
 
 class Secondary(StrEnum):
-    """SecondaryStatus, as far as a job here can have it."""
+    """The values of SecondaryStatus that a simulated job can have."""
 
     STARTING = "Starting"
     PENDING = "Pending"
@@ -41,7 +41,7 @@ ENDED: Final = frozenset({Status.COMPLETED, Status.FAILED, Status.STOPPED})
 
 @dataclass(frozen=True)
 class Terms:
-    """What the request says of the job's limits, in seconds. ``max_wait`` belongs to spot jobs alone."""
+    """The limits of a request, in seconds. Only spot jobs have a ``max_wait``."""
 
     max_runtime: float = 86_400.0
     max_wait: float | None = None
@@ -50,7 +50,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Failure:
-    """A planned failure: ``reason`` strikes ``after_seconds`` into the first ``phase`` of that name."""
+    """A planned failure, ``after_seconds`` into the first ``phase`` of that name."""
 
     reason: str
     phase: Secondary = Secondary.TRAINING
@@ -59,11 +59,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class Script:
-    """What the world does to the job: durations of the phases (seconds), capacity, failure, discount.
+    """What happens to the job: the durations of its phases (in seconds), capacity, failure, discount.
 
-    ``train_seconds`` is the work to be done; a phase in ``told`` lasts (at least its duration, and) until an
-    input says it is over: that is how a real process is bound to the life. ``checkpoint_every`` is the
-    training time between two simulated checkpoints; without it an interruption loses all work, and with 0 none.
+    ``train_seconds`` is the training that the job needs. ``checkpoint_every`` is the training time between two
+    simulated checkpoints: without it an interruption loses all work, with 0 it loses none. A phase in ``held`` lasts
+    until an input says that it is over, and at least for its duration; this is how a job follows a real process.
     """
 
     starting: float = 0.2
@@ -74,11 +74,11 @@ class Script:
     checkpoint_every: float | None = None
     failure: Failure | None = None
     billable_share: float = 0.3
-    capacity: Capacity = field(default_factory=AlwaysThere)
-    told: frozenset[Secondary] = frozenset()
+    capacity: Capacity = field(default_factory=AlwaysAvailable)
+    held: frozenset[Secondary] = frozenset()
 
-    def lasts(self, phase: Secondary) -> float:
-        """Give the duration of a phase that ends by itself."""
+    def duration_of(self, phase: Secondary) -> float:
+        """Return the duration of a phase that ends by itself."""
         durations = {
             Secondary.STARTING: self.starting,
             Secondary.DOWNLOADING: self.downloading,
@@ -90,7 +90,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Transition:
-    """One entry of SecondaryStatusTransitions; ``ended_at`` is ``None`` while it lasts."""
+    """An entry of SecondaryStatusTransitions; ``ended_at`` is ``None`` while it lasts."""
 
     status: Secondary
     started_at: float
@@ -100,7 +100,7 @@ class Transition:
 
 @dataclass(frozen=True)
 class Job:
-    """A training job at a moment: everything Describe tells of its life, and what the next step needs."""
+    """A training job at one moment: what DescribeTrainingJob shows of it, and what its next step depends on."""
 
     name: str
     terms: Terms
@@ -112,12 +112,12 @@ class Job:
     transitions: tuple[Transition, ...]
     asked_at: float
     interruptions: int = 0
-    spell: Spell | None = None
+    allocation: Allocation | None = None
     on_instances_since: float | None = None
     on_instances_before: float = 0.0
     work: float = 0.0
     checkpoints: int = 0
-    told_at: float | None = None
+    released_at: float | None = None
     ending: Secondary | None = None
     training_started_at: float | None = None
     training_ended_at: float | None = None
@@ -125,7 +125,7 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing can happen to the job any more."""
+        """Whether the job has ended: nothing can happen to it any more."""
         return self.status in ENDED
 
     @property
@@ -136,7 +136,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Transitioned:
-    """The job took a new secondary status; ``job`` is the job right after."""
+    """The job entered a new secondary status; ``job`` is the job right after that."""
 
     job: Job
     at: float
@@ -144,7 +144,7 @@ class Transitioned:
 
 @dataclass(frozen=True)
 class CheckpointWritten:
-    """A simulated checkpoint is due: ``number`` counts from the beginning of the work."""
+    """A simulated checkpoint was written; ``number`` counts from the beginning of the training."""
 
     job: Job
     at: float
@@ -161,14 +161,14 @@ class StopRequested:
 
 @dataclass(frozen=True)
 class PhaseDone:
-    """What the present phase waits for is done; ``work``: seconds of training a restored checkpoint holds."""
+    """What the current phase waits for is done; ``work`` is the training in a restored checkpoint, in seconds."""
 
     work: float | None = None
 
 
 @dataclass(frozen=True)
 class TrainingExited:
-    """The real process ended by itself; ``failure`` is ``None`` when it succeeded."""
+    """The real process exited on its own; ``failure`` is ``None`` if it succeeded."""
 
     failure: str | None = None
 

@@ -1,8 +1,8 @@
-"""The life of a training job, as pure functions: no clock, no input or output, standard library only.
+"""The life of a training job as pure functions: no clock, no I/O, standard library only.
 
-``begin`` makes a job, ``next_due`` says when the next thing happens to it by itself, ``advance`` lets the
-time pass and applies an input from outside. The HTTP server drives it with the real clock; simulations and
-trace replays drive the very same functions with a virtual one. All times are epoch seconds.
+`begin` creates a job, `next_due` returns when the next thing happens to it, and `advance` lets time pass and applies
+an input from outside. The HTTP server calls them by the real clock or a virtual one; simulations and trace replays
+call the same functions directly. All times are epoch seconds.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from simulator.life.capacity import Spell
+from simulator.life.capacity import Allocation
 from simulator.life.job import (
     ENDED,
     CheckpointReached,
@@ -59,7 +59,7 @@ _MESSAGES: Final = {
 
 
 class _Change(StrEnum):
-    """What can come due, in the order in which simultaneous things happen."""
+    """What can come due; of things due at the same moment, the one listed first happens first."""
 
     CHECKPOINT = "checkpoint"
     FAILURE = "failure"
@@ -73,7 +73,7 @@ _ORDER: Final = {change: place for place, change in enumerate(_Change)}
 
 
 def begin(name: str, terms: Terms, script: Script, now: float, *, work: float = 0.0) -> tuple[Job, Transitioned]:
-    """Create a job at ``now``, with ``work`` seconds of training already kept in its checkpoints."""
+    """Create a job at ``now``; ``work`` is the training already in its checkpoints, in seconds."""
     first = Transition(Secondary.STARTING, now, _MESSAGES[Secondary.STARTING])
     job = Job(
         name=name,
@@ -92,13 +92,13 @@ def begin(name: str, terms: Terms, script: Script, now: float, *, work: float = 
 
 
 def next_due(job: Job) -> float | None:
-    """Say when the next thing happens to ``job`` by itself, or ``None`` when nothing will."""
+    """Return when the next thing happens to ``job`` by itself, or ``None`` if nothing will."""
     due = _next(job)
     return None if due is None else due[0]
 
 
 def advance(job: Job, now: float, happens: Input | None = None) -> tuple[Job, tuple[Happening, ...]]:
-    """Let the time pass until ``now``, then apply ``happens``; an input that does not fit changes nothing."""
+    """Let time pass until ``now``, then apply ``happens``; an input that does not fit changes nothing."""
     happenings: list[Happening] = []
     while (due := _next(job)) is not None and due[0] <= now:
         job, new = _change(job, due[1], due[0])
@@ -113,14 +113,14 @@ def advance(job: Job, now: float, happens: Input | None = None) -> tuple[Job, tu
 
 
 def training_seconds(job: Job, now: float) -> int | None:
-    """Give TrainingTimeInSeconds: the time on instances, waits left out; ``None`` when it never had any."""
+    """Return TrainingTimeInSeconds: the time on instances, without waits; ``None`` if the job never had one."""
     if job.training_started_at is None:
         return None
     return max(1, round(_on_instances(job, now)))
 
 
 def billable_seconds(job: Job, now: float) -> int | None:
-    """Give BillableTimeInSeconds: all training time on demand, the scripted share of it on spot."""
+    """Return BillableTimeInSeconds: all of the training time on-demand, the scripted share of it on spot."""
     trained = training_seconds(job, now)
     if trained is None or not job.terms.spot:
         return trained
@@ -128,8 +128,8 @@ def billable_seconds(job: Job, now: float) -> int | None:
 
 
 def work_done(job: Job, now: float) -> float:
-    """Give the seconds of work done by ``now``, counting what is not in a checkpoint yet."""
-    began = job.spell.training_began if job.spell else None
+    """Return the seconds of training done by ``now``, including what is not in a checkpoint yet."""
+    began = job.allocation.training_began if job.allocation else None
     if job.secondary is not Secondary.TRAINING or began is None:
         return job.work
     return min(job.script.train_seconds, job.work + max(0.0, now - began))
@@ -141,7 +141,7 @@ def _on_instances(job: Job, now: float) -> float:
 
 
 def _next(job: Job) -> tuple[float, _Change] | None:
-    # Nothing comes due before the phase began: a told phase may be over late, never early.
+    # Nothing comes due before the phase began: a held phase may end late, never early.
     first: tuple[float, _Change] | None = None
     for when, change in _upcoming(job):
         due = max(when, job.since)
@@ -162,8 +162,8 @@ def _upcoming(job: Job) -> Iterator[tuple[float, _Change]]:
     failure = job.script.failure
     if failure is not None and failure.phase is job.secondary and job.interruptions == 0:
         yield job.since + failure.after_seconds, _Change.FAILURE
-    if job.spell is not None:
-        lost = job.script.capacity.goes(job.spell)
+    if job.allocation is not None:
+        lost = job.script.capacity.lost_at(job.allocation)
         if lost is not None and job.terms.spot:
             yield lost, _Change.CAPACITY_LOST
     if job.secondary is Secondary.TRAINING and job.script.checkpoint_every:
@@ -185,16 +185,16 @@ def _next_checkpoint(job: Job, every: float) -> float:
 def _phase_over(job: Job) -> float | None:
     match job.secondary:
         case Secondary.PENDING | Secondary.INTERRUPTED:
-            return job.script.capacity.comes(job.asked_at, job.interruptions)
+            return job.script.capacity.available_at(job.asked_at, job.interruptions)
         case Secondary.TRAINING:
-            if Secondary.TRAINING in job.script.told:
+            if Secondary.TRAINING in job.script.held:
                 return None
             return job.since + max(0.0, job.script.train_seconds - job.work)
         case phase:
-            ends = job.since + job.script.lasts(phase)
-            if phase not in job.script.told:
+            ends = job.since + job.script.duration_of(phase)
+            if phase not in job.script.held:
                 return ends
-            return None if job.told_at is None else max(ends, job.told_at)
+            return None if job.released_at is None else max(ends, job.released_at)
 
 
 def _change(job: Job, change: _Change, at: float) -> tuple[Job, list[Happening]]:
@@ -219,7 +219,7 @@ def _change(job: Job, change: _Change, at: float) -> tuple[Job, list[Happening]]
 def _next_phase(job: Job, at: float) -> tuple[Job, list[Happening]]:
     match job.secondary:
         case Secondary.STARTING:
-            granted = job.asked_at if job.interruptions else job.script.capacity.comes(job.asked_at, 0)
+            granted = job.asked_at if job.interruptions else job.script.capacity.available_at(job.asked_at, 0)
             if job.terms.spot and (granted is None or granted > at):
                 return _enter(job, Secondary.PENDING, at)
             return _granted(job, at)
@@ -228,8 +228,8 @@ def _next_phase(job: Job, at: float) -> tuple[Job, list[Happening]]:
         case Secondary.INTERRUPTED:
             return _enter(replace(job, asked_at=at), Secondary.STARTING, at)
         case Secondary.DOWNLOADING:
-            spell = replace(job.spell, training_began=at) if job.spell else None
-            return _enter(replace(job, spell=spell), Secondary.TRAINING, at)
+            allocation = replace(job.allocation, training_began=at) if job.allocation else None
+            return _enter(replace(job, allocation=allocation), Secondary.TRAINING, at)
         case Secondary.TRAINING:
             return _enter(replace(job, work=job.script.train_seconds), Secondary.UPLOADING, at)
         case Secondary.UPLOADING:
@@ -241,7 +241,7 @@ def _next_phase(job: Job, at: float) -> tuple[Job, list[Happening]]:
 def _granted(job: Job, at: float) -> tuple[Job, list[Happening]]:
     job = replace(
         job,
-        spell=Spell(granted_at=at, interruptions=job.interruptions),
+        allocation=Allocation(granted_at=at, interruptions=job.interruptions),
         on_instances_since=at,
         training_started_at=job.training_started_at if job.training_started_at is not None else at,
     )
@@ -254,7 +254,7 @@ def _interrupt(job: Job, at: float) -> tuple[Job, list[Happening]]:
         work=_kept(job, at),
         interruptions=job.interruptions + 1,
         asked_at=at,
-        spell=None,
+        allocation=None,
         on_instances_before=_on_instances(job, at),
         on_instances_since=None,
     )
@@ -266,11 +266,11 @@ def _stop(job: Job, ending: Secondary, at: float) -> tuple[Job, list[Happening]]
 
 
 def _kept(job: Job, at: float) -> float:
-    """Give the work that is left when training breaks off."""
+    """Return the training that survives when the job loses its instances."""
     every = job.script.checkpoint_every
     if every == 0:
         return work_done(job, at)
-    return job.work if Secondary.TRAINING in job.script.told else job.checkpoints * (every or 0.0)
+    return job.work if Secondary.TRAINING in job.script.held else job.checkpoints * (every or 0.0)
 
 
 def _fail(job: Job, reason: str, at: float) -> tuple[Job, list[Happening]]:
@@ -288,7 +288,7 @@ def _enter(job: Job, secondary: Secondary, at: float) -> tuple[Job, list[Happeni
         status=status,
         secondary=secondary,
         since=at,
-        told_at=None,
+        released_at=None,
         transitions=(*job.transitions[:-1], last, entered),
     )
     if ended:
@@ -296,17 +296,17 @@ def _enter(job: Job, secondary: Secondary, at: float) -> tuple[Job, list[Happeni
             job,
             on_instances_before=_on_instances(job, at),
             on_instances_since=None,
-            spell=None,
+            allocation=None,
             training_ended_at=at if job.training_started_at is not None else None,
         )
     return job, [Transitioned(job, at)]
 
 
 def _count_checkpoint(job: Job, at: float) -> Job:
-    if job.spell is None:
+    if job.allocation is None:
         return job
-    spell = replace(job.spell, checkpoints=job.spell.checkpoints + 1, last_checkpoint_at=at)
-    return replace(job, spell=spell)
+    allocation = replace(job.allocation, checkpoints=job.allocation.checkpoints + 1, last_checkpoint_at=at)
+    return replace(job, allocation=allocation)
 
 
 def _take(job: Job, happens: Input, now: float) -> tuple[Job, list[Happening]]:
@@ -318,22 +318,22 @@ def _take(job: Job, happens: Input, now: float) -> tuple[Job, list[Happening]]:
         case CheckpointReached():
             return (_count_checkpoint(job, now) if job.secondary is Secondary.TRAINING else job), []
         case PhaseDone(work=work):
-            if job.secondary not in job.script.told or job.secondary is Secondary.TRAINING:
+            if job.secondary not in job.script.held or job.secondary is Secondary.TRAINING:
                 return job, []
-            return _told(job, work, now), []
+            return _release(job, work, now), []
         case TrainingExited(failure=failure):
             return _exited(job, failure, now)
 
 
-def _told(job: Job, work: float | None, now: float) -> Job:
+def _release(job: Job, work: float | None, now: float) -> Job:
     if work is None:
-        return replace(job, told_at=now)
+        return replace(job, released_at=now)
     kept = _checkpoints_in(work, job.script) if job.script.checkpoint_every else job.checkpoints
-    return replace(job, told_at=now, work=work, checkpoints=kept)
+    return replace(job, released_at=now, work=work, checkpoints=kept)
 
 
 def _checkpoints_in(work: float, script: Script) -> int:
-    """Count the simulated checkpoints that so many seconds of training have left."""
+    """Return how many simulated checkpoints ``work`` seconds of training have written."""
     every = script.checkpoint_every
     return int(work / every + 1e-9) if every else 0
 

@@ -1,20 +1,20 @@
-"""Frozen values, changed by copying: the domain has the same, but the simulator runs without it."""
+"""Frozen values, changed by copying."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    # To a type checker it is the standard one, so that it checks the names and types of the fields.
+    # Type checkers see the standard function, so that they check the names and types of the fields.
     from dataclasses import replace
 else:
     _Value = TypeVar("_Value")
 
     def replace(value: _Value, /, **changes: Any) -> _Value:
-        """Give a copy of a frozen dataclass with some fields changed, several times as fast as `dataclasses.replace`.
+        """Return a copy of a frozen dataclass with some fields changed, much faster than `dataclasses.replace`.
 
-        A trace replay copies a job at each thing that happens to it. The dataclasses here have no `__post_init__` and
-        no slots, so copying the fields comes to the same.
+        A trace replay copies a job whenever something happens to it. The dataclasses here have neither `__post_init__`
+        nor slots, so that copying the fields has the same effect.
         """
         fields = value.__dict__
         if not changes.keys() <= fields.keys():

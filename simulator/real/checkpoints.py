@@ -1,39 +1,41 @@
-"""A checkpoint folder kept like its S3 prefix: copied in at the start, then copied out as it changes."""
+"""Keeps a checkpoint folder in sync with S3: downloads it at the start, then uploads what changes."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from simulator.real.s3 import Place, checkpoint_name_of, fetch
+from simulator.real.s3 import Location, checkpoint_name_of, download
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
 
-# Marker files around a checkpoint that is being written or uploaded; they say something, they hold nothing.
+# Marker files that tools put beside a checkpoint while it is written or uploaded.
 _MARKERS: Final = (".sagemaker-ignore", ".sagemaker-uploading", ".sagemaker-uploaded")
 
 
 class CheckpointSync:
-    """The two ways between one folder and one prefix; used by one thread."""
+    """Syncs one folder with one prefix; used by a single thread."""
 
-    def __init__(self, s3: S3Client, place: Place, folder: Path) -> None:
+    def __init__(self, s3: S3Client, location: Location, folder: Path) -> None:
         self._s3 = s3
-        self._place = place
+        self._location = location
         self._folder = folder
         self._synced: dict[str, tuple[int, int]] = {}
 
     def restore(self) -> int:
-        """Copy what lies in S3 into the folder, and say how many files that were."""
+        """Download the checkpoints into the folder; return how many files there were."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        names = fetch(self._s3, self._place, self._folder, lambda key: checkpoint_name_of(key, self._place.key))
+        name_of = partial(checkpoint_name_of, prefix=self._location.key)
+        names = download(self._s3, self._location, self._folder, name_of)
         found = self._files()
         self._synced = {name: found[name] for name in names if name in found}
         return len(names)
 
     def push(self) -> int:
-        """Copy new and changed files to S3, delete there what was deleted here; say how many were new."""
+        """Upload new and changed files, and delete what was deleted in the folder; return how many files were new."""
         new = 0
         found = self._files()
         for name, state in found.items():
@@ -41,17 +43,17 @@ class CheckpointSync:
                 new += name not in self._synced
                 self._synced[name] = state
         for name in [name for name in self._synced if name not in found]:
-            target = self._place.below(name)
+            target = self._location.below(name)
             self._s3.delete_object(Bucket=target.bucket, Key=target.key)
             del self._synced[name]
         return new
 
     def _upload(self, name: str) -> bool:
-        target = self._place.below(name)
+        target = self._location.below(name)
         try:
             content = (self._folder / name).read_bytes()
         except FileNotFoundError:
-            return False  # deleted since it was seen
+            return False  # deleted in the meantime
         self._s3.put_object(Bucket=target.bucket, Key=target.key, Body=content)
         return True
 
@@ -65,5 +67,5 @@ class CheckpointSync:
                     state = path.stat()
                     found[path.relative_to(self._folder).as_posix()] = (state.st_mtime_ns, state.st_size)
             except FileNotFoundError:
-                continue  # deleted since it was listed
+                continue  # deleted in the meantime
         return found

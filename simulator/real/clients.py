@@ -1,4 +1,4 @@
-"""Clients for the services around the simulator, at the addresses that the environment gives."""
+"""Clients for the AWS services that the simulator uses, at the addresses in the environment variables."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _ADDRESS = "AWS_ENDPOINT_URL"
 
 
 class Clients:
-    """Makes each client at its first use.
+    """Creates each client on first use.
 
-    Only services with an address in ``AWS_ENDPOINT_URL`` or ``AWS_ENDPOINT_URL_<SERVICE>`` are spoken to: without
-    one a client would reach the real AWS, where a simulator has no business.
+    Only services with an address in ``AWS_ENDPOINT_URL`` or ``AWS_ENDPOINT_URL_<SERVICE>`` are called: without one a
+    client would reach the real AWS, which a simulator must never do.
     """
 
     def __init__(self, region: str) -> None:
@@ -35,7 +35,7 @@ class Clients:
         self._made: dict[str, Any] = {}
 
     def has(self, service: str) -> bool:
-        """Say whether the environment gives an address for ``service``, such as ``s3``."""
+        """Whether the environment has an address for ``service``, such as ``s3``."""
         return bool(os.environ.get(f"{_ADDRESS}_{service.upper()}") or os.environ.get(_ADDRESS))
 
     @property
@@ -61,7 +61,7 @@ class Clients:
             if service not in self._made:
                 if not self.has(service):
                     raise RuntimeError(f"no address for {service}: set {_ADDRESS} or {_ADDRESS}_{service.upper()}")
-                # Events are tried again by their publisher, which must not block a later one meanwhile.
+                # The publisher retries events itself: a retry inside the client would delay the events behind it.
                 attempts = 1 if service == "events" else 4
                 config = Config(
                     connect_timeout=5,

@@ -1,4 +1,4 @@
-"""What a training container finds: the tree of ``/opt/ml``, its configuration files and its environment."""
+"""What a training container finds: the folders below ``/opt/ml``, configuration files and environment variables."""
 
 from __future__ import annotations
 
@@ -17,52 +17,52 @@ if TYPE_CHECKING:
 _HOST: Final = "algo-1"
 _CHECKPOINTS: Final = "/opt/ml/checkpoints/"
 _TRAINING_SCRIPT: Final = "train.py"
-# What a process needs of the machine it runs on; the rest of the simulator's environment is not its business.
+# Of the simulator's environment a training process gets these variables, and those that begin with AWS_.
 _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
 _LONGEST_REASON: Final = 1024
 
 
 @dataclass(frozen=True)
 class Tree:
-    """The folders of one container, below ``base``, which stands for ``/opt/ml``."""
+    """The folders of one container below ``base``, which takes the place of ``/opt/ml``."""
 
     base: Path
     checkpoints: Path
 
     @property
     def config(self) -> Path:
-        """Where the configuration files lie."""
+        """The folder of the configuration files."""
         return self.base / "input" / "config"
 
     @property
     def model(self) -> Path:
-        """What becomes ``model.tar.gz``."""
+        """The folder that is packed into ``model.tar.gz``."""
         return self.base / "model"
 
     @property
     def output(self) -> Path:
-        """What becomes ``output.tar.gz``."""
+        """The folder that is packed into ``output.tar.gz``."""
         return self.base / "output" / "data"
 
     @property
     def failure(self) -> Path:
-        """Where a failing training says why."""
+        """The file in which a failing training writes its reason."""
         return self.base / "output" / "failure"
 
     def channel(self, name: str) -> Path:
-        """Where the files of a channel lie."""
+        """Return the folder of a channel's files."""
         return self.base / "input" / "data" / name
 
 
 def tree_for(request: Mapping[str, Any], base: Path) -> Tree:
-    """Lay out the tree for a job; the last part of the checkpoints' LocalPath names their folder."""
+    """Return the tree of a job; the checkpoint folder is named after the last part of its LocalPath."""
     local = request.get("CheckpointConfig", {}).get("LocalPath", _CHECKPOINTS)
     name = PurePosixPath(local).name
     return Tree(base, base / (name if name not in ("", "..", "input", "model", "output") else "checkpoints"))
 
 
 def training_script(images: Path | None, image: str) -> Path | None:
-    """Find the script of an image ``local/<name>[:tag]``, or ``None`` when there is no such image."""
+    """Return the script of an image ``local/<name>[:tag]``, or ``None`` if there is no such image."""
     name = image.partition("/")[2].partition(":")[0]
     if images is None or name in ("", ".", "..") or "/" in name:
         return None
@@ -71,14 +71,14 @@ def training_script(images: Path | None, image: str) -> Path | None:
 
 
 def command_of(request: Mapping[str, Any], script: Path) -> list[str]:
-    """Give what a container runs: its entry point if the request names one, else the image's script."""
+    """Return the command of a container: its entry point if the request has one, else the image's script."""
     algorithm = request["AlgorithmSpecification"]
     entry: list[str] = algorithm.get("ContainerEntrypoint") or [sys.executable, str(script)]
     return [*entry, *algorithm.get("ContainerArguments", [])]
 
 
-def furnish(tree: Tree, request: Mapping[str, Any]) -> None:
-    """Make the folders and write the configuration files."""
+def prepare(tree: Tree, request: Mapping[str, Any]) -> None:
+    """Create the folders and write the configuration files."""
     for folder in (tree.config, tree.model, tree.output, tree.checkpoints):
         folder.mkdir(parents=True, exist_ok=True)
     channels = {
@@ -108,7 +108,7 @@ def furnish(tree: Tree, request: Mapping[str, Any]) -> None:
 
 
 def environment(tree: Tree, record: Record, region: str) -> dict[str, str]:
-    """Give the variables of the training process; the request's Environment has the last word."""
+    """Return the variables of the training process; the request's Environment overrides the others."""
     request = record.request
     hyperparameters = {key: _value(text) for key, text in request.get("HyperParameters", {}).items()}
     channels = [channel["ChannelName"] for channel in request.get("InputDataConfig", [])]
@@ -142,14 +142,14 @@ def environment(tree: Tree, record: Record, region: str) -> dict[str, str]:
 
 
 def failure_reason(tree: Tree, code: int) -> str:
-    """Make the FailureReason of a process that ended with ``code`` (negative: by that signal)."""
-    told = ""
+    """Return the FailureReason for a process that ended with ``code`` (negative: by that signal)."""
+    reason = ""
     if tree.failure.is_file():
-        told = tree.failure.read_text(encoding="utf-8", errors="replace").strip()
+        reason = tree.failure.read_text(encoding="utf-8", errors="replace").strip()
     ending = f"exit code: {code if code >= 0 else 128 - code}"
     opening = "AlgorithmError: "
     room = _LONGEST_REASON - len(opening) - len(ending) - 2
-    return f"{opening}{told[:room]}, {ending}" if told else f"{opening}{ending}"
+    return f"{opening}{reason[:room]}, {ending}" if reason else f"{opening}{ending}"
 
 
 def _variable(name: str) -> str:

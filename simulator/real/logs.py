@@ -1,4 +1,4 @@
-"""What training processes print, sent to CloudWatch Logs."""
+"""Sends the output of training processes to CloudWatch Logs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GROUP: Final = "/aws/sagemaker/TrainingJobs"
 _MOST_LINES: Final = 1000
 _LONGEST_LINE: Final = 200_000
-_SPREAD: Final = 0.2  # how long lines are gathered, so that a chatty process costs few calls
+_SPREAD: Final = 0.2  # how long lines are collected, so that a process that prints much costs few calls
 logger = logging.getLogger(__name__)
 
 
@@ -31,7 +31,7 @@ class _Line:
 
 
 class LogShipper:
-    """Sends lines to their streams from a thread of its own; lines that cannot be sent are lost, and said so."""
+    """Sends lines to their streams from a thread of its own; what cannot be sent is lost, with a warning."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
@@ -39,12 +39,12 @@ class LogShipper:
         self._streams: set[str] = set()
 
     def ship(self, stream: str, text: str) -> None:
-        """Take a line for a stream."""
+        """Queue a line for a stream."""
         if self._clients.has("logs"):
             self._lines.put(_Line(stream, text[:_LONGEST_LINE] or " ", time.time()))
 
     def run(self) -> None:
-        """Send lines until ``close`` is called, and what came before."""
+        """Send lines until `close` is called and the queue is empty."""
         open_ = True
         while open_:
             lines, open_ = self._gather()
@@ -52,7 +52,7 @@ class LogShipper:
                 self._send(stream, [line for line in lines if line.stream == stream])
 
     def close(self) -> None:
-        """Let ``run`` return once everything is sent."""
+        """Let `run` return once everything is sent."""
         self._lines.put(None)
 
     def _gather(self) -> tuple[list[_Line], bool]:

@@ -1,4 +1,4 @@
-"""One training process: started in a group of its own, followed line by line, ended with a grace."""
+"""A training process: started in a group of its own, read line by line, ended with a grace period."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TrainingProcess:
-    """A command under way. ``on_line`` gets what it prints, ``on_exit`` is called once it has ended."""
+    """A running command. ``on_line`` is called with each line that it prints, ``on_exit`` once it has ended."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class TrainingProcess:
 
     @property
     def code(self) -> int | None:
-        """The exit code; negative: the signal that ended it; ``None`` while it runs."""
+        """The exit code; negative for the signal that ended the process; ``None`` while it runs."""
         return self._process.returncode
 
     def terminate(self) -> None:
@@ -54,15 +54,15 @@ class TrainingProcess:
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Send SIGKILL to the group, also to what a process that ended left behind."""
+        """Send SIGKILL to the group, including processes that outlived the first one."""
         self._signal(signal.SIGKILL)
 
     def drain(self, seconds: float) -> None:
-        """Wait until everything printed has been read, for so long at most."""
+        """Wait until all output has been read, for at most ``seconds``."""
         self._reader.join(timeout=seconds)
 
     def end(self, grace: float) -> None:
-        """Terminate, kill after ``grace`` seconds, and wait for the end."""
+        """Terminate the process, kill it after ``grace`` seconds, and wait until it has ended."""
         until = time.monotonic() + grace
         self.terminate()
         try:

@@ -1,4 +1,4 @@
-"""Jobs with an image ``local/*``, run as real processes in step with their lives."""
+"""Runs jobs with an image ``local/*`` as real processes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.api.rules import is_local
 from simulator.life.job import Happening, PhaseDone, Secondary, Transitioned
-from simulator.real.stretch import Stretch, Surroundings
+from simulator.real.container_run import ContainerRun, Host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from simulator.api.wire import Record
     from simulator.world.scenario import Rule
 
-_BOUND = frozenset({Secondary.DOWNLOADING, Secondary.TRAINING, Secondary.UPLOADING, Secondary.STOPPING})
+_HELD = frozenset({Secondary.DOWNLOADING, Secondary.TRAINING, Secondary.UPLOADING, Secondary.STOPPING})
 
 
 class Runner:
-    """Starts and ends the stretches of real training jobs as their statuses change."""
+    """Starts and ends the container runs of real training jobs as their statuses change."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._lock = Lock()
-        self._newest: dict[str, Stretch] = {}
+        self._newest: dict[str, ContainerRun] = {}
         self._numbers: dict[str, int] = {}
 
-    def bound(self, request: Mapping[str, Any], rule: Rule) -> frozenset[Secondary]:  # noqa: ARG002
-        """Hold the phases that a real process goes through."""
-        return _BOUND if is_local(request) else frozenset()
+    def held_phases(self, request: Mapping[str, Any], rule: Rule) -> frozenset[Secondary]:  # noqa: ARG002
+        """Hold the phases that last as long as the real process needs."""
+        return _HELD if is_local(request) else frozenset()
 
-    def watch(self, record: Record, happening: Happening) -> None:
-        """Do what the new status asks for."""
+    def observe(self, record: Record, happening: Happening) -> None:
+        """Start or end a container run as the new status requires."""
         if not isinstance(happening, Transitioned) or not is_local(record.request):
             return
         name, secondary = record.name, record.life.secondary
@@ -40,34 +40,34 @@ class Runner:
             newest = self._newest.get(name)
             if secondary is Secondary.DOWNLOADING:
                 self._numbers[name] = self._numbers.get(name, 0) + 1
-                self._newest[name] = Stretch(record, self._numbers[name], self._around, newest)
+                self._newest[name] = ContainerRun(record, self._numbers[name], self._host, newest)
             elif secondary is Secondary.STOPPING and (newest is None or newest.interrupted):
-                Thread(target=self._stopped, args=(name, newest), daemon=True).start()
+                Thread(target=self._report_stopped, args=(name, newest), daemon=True).start()
             elif newest is not None:
                 _steer(newest, secondary)
 
     def close(self) -> None:
-        """End every process and wait for it."""
+        """End all processes, and wait for them."""
         with self._lock:
-            stretches = list(self._newest.values())
-        for stretch in stretches:
-            stretch.close()
-        for stretch in stretches:
-            stretch.join(timeout=10)
+            runs = list(self._newest.values())
+        for run in runs:
+            run.close()
+        for run in runs:
+            run.join(timeout=10)
 
-    def _stopped(self, name: str, newest: Stretch | None) -> None:
-        # An interrupted process may still be in its grace. The job has stopped only when nothing writes any more.
+    def _report_stopped(self, name: str, newest: ContainerRun | None) -> None:
+        # An interrupted process may still be in its grace period; the job has stopped once nothing writes any more.
         if newest is not None:
             newest.join()
-        self._around.tell(name, PhaseDone())
+        self._host.apply(name, PhaseDone())
 
 
-def _steer(stretch: Stretch, secondary: Secondary) -> None:
+def _steer(run: ContainerRun, secondary: Secondary) -> None:
     if secondary is Secondary.TRAINING:
-        stretch.train()
+        run.train()
     elif secondary is Secondary.INTERRUPTED:
-        stretch.interrupt()
+        run.interrupt()
     elif secondary is Secondary.STOPPING:
-        stretch.stop()
+        run.stop()
     elif secondary is Secondary.FAILED:
-        stretch.fail()
+        run.fail()

@@ -1,4 +1,4 @@
-"""Places in S3, and folders copied from and to them."""
+"""Locations in S3, and downloads from them."""
 
 from __future__ import annotations
 
@@ -13,57 +13,57 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A bucket and a key, or the beginning of keys."""
+class Location:
+    """A bucket and a key, or a bucket and a prefix."""
 
     bucket: str
     key: str
 
     @staticmethod
-    def parse(uri: str) -> Place:
+    def parse(uri: str) -> Location:
         """Read ``s3://bucket/key``."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         if not uri.startswith("s3://") or not bucket:
             raise ValueError(f"not an s3:// address: {uri}")
-        return Place(bucket, key)
+        return Location(bucket, key)
 
-    def below(self, name: str) -> Place:
-        """Give the place of a file in this folder."""
+    def below(self, name: str) -> Location:
+        """Return the location of a file in this folder."""
         folder = self.key if not self.key or self.key.endswith("/") else f"{self.key}/"
-        return Place(self.bucket, folder + name)
+        return Location(self.bucket, folder + name)
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
 
 
-def keys_at(s3: S3Client, place: Place) -> Iterator[str]:
-    """List the keys that begin as ``place`` does, folders left out; as S3 does, ``run-1`` finds ``run-10``."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=place.key)
+def list_keys(s3: S3Client, location: Location) -> Iterator[str]:
+    """List the keys with the prefix of ``location``, without folders; as in S3, ``run-1`` also finds ``run-10``."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=location.bucket, Prefix=location.key)
     for page in pages:
         for found in page.get("Contents", []):
             if not found["Key"].endswith("/"):
                 yield found["Key"]
 
 
-def fetch(s3: S3Client, place: Place, folder: Path, named: Callable[[str], str]) -> list[str]:
-    """Download all objects at ``place`` into ``folder`` under the names that ``named`` gives their keys."""
+def download(s3: S3Client, location: Location, folder: Path, name_of: Callable[[str], str]) -> list[str]:
+    """Download all objects at ``location`` into ``folder``; ``name_of`` returns the file name for a key."""
     names: list[str] = []
-    for key in keys_at(s3, place):
-        name = named(key)
+    for key in list_keys(s3, location):
+        name = name_of(key)
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()):
-            raise ValueError(f"the key {key} leads out of its folder")
+            raise ValueError(f"the key {key} points outside its folder")
         path.parent.mkdir(parents=True, exist_ok=True)
-        s3.download_file(place.bucket, key, str(path))
+        s3.download_file(location.bucket, key, str(path))
         names.append(name)
     return names
 
 
 def channel_name_of(key: str, prefix: str) -> str:
-    """Name the file for an object of an input channel, as the File mode does.
+    """Return the file name for an object of an input channel, as in the File mode.
 
-    What follows a prefix that is a folder is kept; a prefix that is an object, or part of a name, leaves the
-    last part of the name.
+    If the prefix is a folder, that is the part of the key below it; if the prefix is an object or part of a name, it is
+    the last part of the key.
     """
     if not prefix or prefix.endswith("/"):
         return key[len(prefix) :]
@@ -73,5 +73,5 @@ def channel_name_of(key: str, prefix: str) -> str:
 
 
 def checkpoint_name_of(key: str, prefix: str) -> str:
-    """Name the file for a checkpoint: what follows the prefix."""
+    """Return the file name for a checkpoint: the part of the key after the prefix."""
     return key[len(prefix) :].lstrip("/") or key.rpartition("/")[2]

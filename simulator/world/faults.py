@@ -1,4 +1,4 @@
-"""The errors that a scenario still has to give."""
+"""The scripted errors of a scenario, each returned as often as the scenario says."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ if TYPE_CHECKING:
 
 
 class FaultBook:
-    """Counts how often each scripted error was given, until its ``times`` are used up."""
+    """Counts how often each scripted error was used, until its ``times`` are up."""
 
     def __init__(self) -> None:
-        # Rules are values and two may be equal; each has its own count, so identity is what counts. The rules
-        # are kept with the counts: an identity is only good while its object lives.
-        self._given: dict[tuple[int, int], tuple[Rule, int]] = {}
+        # Two rules may be equal, but each has a count of its own, so the key is the rule's identity. The rule is kept
+        # with its count because an identity is only unique while its object lives.
+        self._used: dict[tuple[int, int], tuple[Rule, int]] = {}
 
     def take(self, rule: Rule, operation: str) -> ErrorRule | None:
-        """Take the next error that ``rule`` has for ``operation``, or ``None``."""
+        """Return the next error that ``rule`` has for ``operation``, and count it; ``None`` if there is none left."""
         for place, error in enumerate(rule.errors):
-            _, given = self._given.get((id(rule), place), (rule, 0))
-            if error.operation == operation and (error.times is None or given < error.times):
-                self._given[id(rule), place] = (rule, given + 1)
+            _, used = self._used.get((id(rule), place), (rule, 0))
+            if error.operation == operation and (error.times is None or used < error.times):
+                self._used[id(rule), place] = (rule, used + 1)
                 return error
         return None

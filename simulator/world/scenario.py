@@ -1,4 +1,4 @@
-"""Scenario documents: what the world does to which training jobs, validated field by field."""
+"""Scenario documents: what happens to which training jobs, validated field by field."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Operation = Literal["CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob
 
 
 class ScenarioError(ValueError):
-    """A scenario document that cannot be used; the text names each field at fault."""
+    """A scenario document is invalid; the message names each invalid field."""
 
 
 class _Document(BaseModel):
@@ -29,28 +29,28 @@ class _Document(BaseModel):
 
 
 class InterruptionRule(_Document):
-    """One loss of capacity, and when the capacity returns (``null``: never)."""
+    """A loss of capacity, and after how many seconds the capacity returns (``null``: never)."""
 
     after_training_seconds: Seconds | None = None
     after_checkpoints: Annotated[int, Field(ge=1)] | None = None
     capacity_returns_after: Seconds | None = None
 
     @model_validator(mode="after")
-    def _says_when(self) -> InterruptionRule:
+    def _require_moment(self) -> InterruptionRule:
         if self.after_training_seconds is None and self.after_checkpoints is None:
             raise ValueError("give after_training_seconds or after_checkpoints")
         return self
 
 
 class CapacityRule(_Document):
-    """Spot capacity: the first wait (``null``: it never comes), then the interruptions in order."""
+    """Spot capacity: the first wait (``null``: it never arrives), then the interruptions in order."""
 
     after: Seconds | None = 0.0
     interruptions: tuple[InterruptionRule, ...] = ()
 
 
 class PhasesRule(_Document):
-    """How long the phases last that no real process ends, in seconds."""
+    """How long the phases last that do not end with a real process, in seconds."""
 
     starting: Seconds = 0.2
     downloading: Seconds = 0.2
@@ -59,20 +59,20 @@ class PhasesRule(_Document):
 
 
 class CheckpointsRule(_Document):
-    """Simulated checkpoints: one every so many training seconds, named by a pattern with ``{number}``."""
+    """Simulated checkpoints: one every ``every_seconds`` of training, named by a pattern with ``{number}``."""
 
     every_seconds: PositiveSeconds
     name: str = "xgboost-checkpoint.{number}"
 
     @model_validator(mode="after")
-    def _numbered(self) -> CheckpointsRule:
+    def _require_number(self) -> CheckpointsRule:
         if self.name.count("{number}") != 1:
             raise ValueError("name must contain {number} exactly once")
         return self
 
 
 class FailureRule(_Document):
-    """A failure with its FailureReason, so many seconds into a phase (the first of that name)."""
+    """A failure with its FailureReason, ``after_seconds`` into the first phase of that name."""
 
     reason: Annotated[str, Field(min_length=1, max_length=1024)]
     phase: Literal["Starting", "Pending", "Downloading", "Training"] = "Training"
@@ -80,9 +80,9 @@ class FailureRule(_Document):
 
 
 class ErrorRule(_Document):
-    """An error that a call gets instead of its answer, ``times`` times (``null``: always).
+    """An error that a call returns instead of its answer, ``times`` times (``null``: always).
 
-    With ``takes_effect`` the call does its work first: only its answer is lost.
+    With ``takes_effect`` the call does its work, and only its answer is lost.
     """
 
     operation: Operation
@@ -94,14 +94,14 @@ class ErrorRule(_Document):
 
 
 class DropRule(_Document):
-    """Which state-change events are lost: those of these secondary statuses, and a seeded share of all."""
+    """Which state-change events are lost: those of some secondary statuses, and a random fraction of all."""
 
     statuses: tuple[Secondary, ...] = ()
     fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class EventsRule(_Document):
-    """How state-change events reach EventBridge: late, several times, out of order, or not at all."""
+    """How state-change events arrive: late, more than once, out of order, or not at all."""
 
     duplicates: Annotated[int, Field(ge=0, le=20)] = 0
     delay_seconds: Seconds = 0.0
@@ -111,7 +111,7 @@ class EventsRule(_Document):
 
 
 class Rule(_Document):
-    """What happens to the jobs it matches; the first rule that matches a job wins."""
+    """What happens to the jobs that it matches; the first rule that matches a job applies."""
 
     name: Annotated[str, Field(min_length=1)] = "*"
     market: Market | None = None
@@ -126,15 +126,15 @@ class Rule(_Document):
     events: EventsRule = EventsRule()
 
     def matches(self, name: str, market: str | None = None, instance_type: str | None = None) -> bool:
-        """Say whether the rule speaks of this job; what is not known of the job is not held against it."""
+        """Whether the rule applies to a job; a market or an instance type that is not known matches every rule."""
         return (
             fnmatchcase(name, self.name)
             and (self.market is None or market is None or self.market == market)
             and (self.instance_type is None or instance_type is None or fnmatchcase(instance_type, self.instance_type))
         )
 
-    def script(self, told: frozenset[Secondary]) -> Script:
-        """Put the rule into the words of the life model."""
+    def script(self, held: frozenset[Secondary] = frozenset()) -> Script:
+        """Return the script of a job's life under this rule; ``held`` are the phases that end on an input."""
         interruptions = tuple(
             Interruption(
                 after_training_seconds=planned.after_training_seconds,
@@ -156,12 +156,12 @@ class Rule(_Document):
             failure=failure,
             billable_share=self.billable_share,
             capacity=ScriptedCapacity(self.capacity.after, interruptions),
-            told=told,
+            held=held,
         )
 
 
 class Quota(_Document):
-    """How many instances of a type the account may run at once in a market."""
+    """How many instances of a type the account may use at once in a market."""
 
     instance_type: Annotated[str, Field(min_length=1)]
     market: Market
@@ -169,25 +169,25 @@ class Quota(_Document):
 
     @property
     def title(self) -> str:
-        """Name the quota as the service does."""
+        """The name of the quota, as the service writes it."""
         usage = "spot training job usage" if self.market == "spot" else "training job usage"
         return f"{self.instance_type} for {usage}"
 
 
 class Scenario(_Document):
-    """Rules in order, the default for jobs that no rule matches, and the quotas of the account."""
+    """Rules in order, a default for jobs that no rule matches, and the quotas of the account."""
 
     rules: tuple[Rule, ...] = ()
     default: Rule = Rule()
     quotas: tuple[Quota, ...] = ()
 
     def rule_for(self, name: str, market: str | None = None, instance_type: str | None = None) -> Rule:
-        """Find the first rule that matches, else the default."""
+        """Return the first rule that matches, else the default."""
         matching = (rule for rule in self.rules if rule.matches(name, market, instance_type))
         return next(matching, self.default)
 
     def with_first(self, more: Scenario) -> Scenario:
-        """Put the rules of ``more`` before these, and its quotas in the place of those of the same kind."""
+        """Return a scenario with the rules of ``more`` before these; its quotas replace those for the same pool."""
         given = {(quota.instance_type, quota.market) for quota in more.quotas}
         kept = (quota for quota in self.quotas if (quota.instance_type, quota.market) not in given)
         return Scenario(rules=more.rules + self.rules, default=self.default, quotas=(*more.quotas, *kept))
@@ -199,7 +199,7 @@ def parse_scenario(document: Any) -> Scenario:
     Raises
     ------
     ScenarioError
-        With one line a fault: the field's path, then what is wrong with it.
+        With one line per error: the path of the field, then what is wrong with it.
     """
     try:
         return Scenario.model_validate({} if document is None else document)
@@ -209,7 +209,7 @@ def parse_scenario(document: Any) -> Scenario:
 
 
 def read_scenario(path: Path) -> Scenario:
-    """Read a scenario file, YAML or JSON (JSON being YAML)."""
+    """Read a scenario file in YAML or JSON."""
     try:
         return parse_scenario(parse_text(path.read_text(encoding="utf-8")))
     except ScenarioError as error:

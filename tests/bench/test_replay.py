@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from bench.policy import visible
@@ -30,6 +30,7 @@ from spot_relay.domain.rules.pace import REACTION_SECONDS
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market
 from tests.bench.markets import small_tasks
+from tests.thoroughness import examples
 
 if TYPE_CHECKING:
     from bench.policy.virtual import Followed, Play
@@ -69,7 +70,7 @@ def _cost(outcome: Outcome) -> float:
 
 
 @EVERY_NETTED
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(task=small_tasks())
 @example(Task(FLICKER, 2 * HOUR, 2.2 * HOUR, 0.2 * HOUR))
 @example(Task(FLICKER, 2 * HOUR, 2 * HOUR + 2 * 720 + REACTION_SECONDS + 1, 0.2 * HOUR))
@@ -85,7 +86,7 @@ def test_a_deadline_that_on_demand_alone_can_meet_is_met_on_any_market(rules: Ru
 
 
 @EVERY_NETTED
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(task=small_tasks(), share=st.floats(0.0, 1.0))
 def test_a_deadline_with_no_more_slack_than_the_reserve_starts_on_demand_at_once(
     rules: Rules, task: Task, share: float
@@ -99,7 +100,7 @@ def test_a_deadline_with_no_more_slack_than_the_reserve_starts_on_demand_at_once
 
 
 @EVERY_NETTED
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(task=small_tasks())
 def test_a_run_that_never_sees_spot_is_done_a_changeover_before_its_deadline(rules: Rules, task: Task) -> None:
     task = replace(task, windows=(), horizon_s=max(task.horizon_s, task.work_s + 2 * task.changeover_s))
@@ -112,7 +113,7 @@ def test_a_run_that_never_sees_spot_is_done_a_changeover_before_its_deadline(rul
 
 
 @EVERY_NETTED
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(task=small_tasks(), share=st.floats(0.0, 0.9))
 def test_changeovers_longer_than_expected_may_make_a_run_late_but_it_completes(
     rules: Rules, task: Task, share: float
@@ -126,7 +127,7 @@ def test_changeovers_longer_than_expected_may_make_a_run_late_but_it_completes(
 
 
 @EVERY_ONE
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(task=small_tasks())
 def test_a_run_ends_and_at_most_one_job_of_its_attempts_lives_at_a_time(rules: Rules, task: Task) -> None:
     play, _ = _played(rules, task)
@@ -138,7 +139,7 @@ def test_a_run_ends_and_at_most_one_job_of_its_attempts_lives_at_a_time(rules: R
 
 
 @WITH_CANARY
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(task=small_tasks())
 def test_canaries_wait_one_at_a_time_each_beside_its_on_demand_attempt(rules: Rules, task: Task) -> None:
     play, _ = _played(rules, task)
@@ -155,7 +156,7 @@ def test_canaries_wait_one_at_a_time_each_beside_its_on_demand_attempt(rules: Ru
 
 
 @EVERY_ONE
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(task=small_tasks())
 def test_a_replay_is_the_same_each_time(rules: Rules, task: Task) -> None:
     (one, first), (other, second) = _played(rules, task), _played(rules, task)
@@ -164,7 +165,7 @@ def test_a_replay_is_the_same_each_time(rules: Rules, task: Task) -> None:
 
 
 @EVERY_NETTED
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(task=small_tasks())
 def test_what_is_paid_is_the_work_a_changeover_for_each_launch_and_the_stops(rules: Rules, task: Task) -> None:
     play, outcome = _played(rules, task)
@@ -177,7 +178,7 @@ def test_what_is_paid_is_the_work_a_changeover_for_each_launch_and_the_stops(rul
 
 
 @EVERY_NETTED
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(task=small_tasks())
 def test_no_run_costs_less_than_the_omniscient_optimum(rules: Rules, task: Task) -> None:
     _, outcome = _played(rules, task)
@@ -188,7 +189,7 @@ def test_no_run_costs_less_than_the_omniscient_optimum(rules: Rules, task: Task)
     assert _cost(outcome) >= least - rounding
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(task=small_tasks())
 def test_greedy_does_what_it_would_with_visibility_but_for_minutes(task: Task) -> None:
     # Its net comes earlier by REACTION_SECONDS, and the job it launches later by a tick and a stop at most. Where the

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import boto3
 from botocore.config import Config
 
-from bench.described import BEGINNING
+from bench.descriptions import BEGINNING
 from simulator.life.job import Script
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal

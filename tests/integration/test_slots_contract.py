@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from spot_relay.adapters.runs import DynamoDBRunStore
@@ -20,6 +20,7 @@ from tests.fakes import NOON, MemorySlots
 from tests.integration.runs import a_run
 from tests.integration.servers import calls_to
 from tests.template import create_runs_table
+from tests.thoroughness import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -319,7 +320,7 @@ NAMES = st.sampled_from("abcdef")
 STEPS = st.lists(st.tuples(st.sampled_from(["take", "give back", "end"]), NAMES), max_size=25)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(40, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS, limit=st.integers(1, 4))
 def test_whatever_is_taken_given_back_and_ended_both_kinds_of_slots_agree(
     aws: Servers, steps: list[tuple[str, str]], limit: int

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from embedded.sam import ROOT
 from simulator.api.audit import AuditLog
-from simulator.api.server import Application, serve
-from simulator.api.training_jobs import Account, SageMaker
+from simulator.api.server import Application, bind
+from simulator.api.training_jobs import Account, TrainingJobs
 from simulator.world.scenario import Scenario, parse_scenario
 from spot_relay.adapters.prices import DynamoDBPrices
 from spot_relay.adapters.runs import DynamoDBRunStore
@@ -55,7 +55,7 @@ class Market:
     def __init__(self) -> None:
         self._ahead = 0.0
         self.sagemaker = self._new(Scenario())
-        self._server = serve(self.sagemaker, "127.0.0.1", 0)
+        self._server = bind(self.sagemaker, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.port}"
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
@@ -76,8 +76,8 @@ class Market:
         self._thread.join(timeout=5)
         self._server.server_close()
 
-    def _new(self, scenario: Scenario) -> SageMaker:
-        return SageMaker(Account(), scenario, AuditLog(), lambda: time.time() + self._ahead)
+    def _new(self, scenario: Scenario) -> TrainingJobs:
+        return TrainingJobs(Account(), scenario, AuditLog(), lambda: time.time() + self._ahead)
 
 
 @dataclass(frozen=True)

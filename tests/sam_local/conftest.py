@@ -47,7 +47,7 @@ def stack(engine: None, market: Market) -> Iterator[Stack]:
         "CheckIntervalSeconds": "1",
         "PriceFile": PRICES,
     }
-    with deployment.running(parameters=parameters) as deployed, embedded_docker.resting(deployed):
+    with deployment.running(parameters=parameters) as deployed, embedded_docker.paused(deployed):
         s3 = deployed.client("s3")
         for bucket in (SPECS, DATA):
             s3.create_bucket(Bucket=bucket)

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bench.described import Describer
+from bench.descriptions import Describer
 from spot_relay.domain.run.attempt import AttemptStatus, CanaryStatus
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import RunStatus

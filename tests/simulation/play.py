@@ -10,7 +10,7 @@ from math import ceil, inf
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from bench.described import BEGINNING, moment
+from bench.descriptions import BEGINNING, moment
 from simulator.life.job import CheckpointWritten, StopRequested, Transitioned
 from spot_relay.adapters.inbound import read_observation, room_freed, run_due
 from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested

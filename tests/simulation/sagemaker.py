@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bench.described import Describer
+from bench.descriptions import Describer
 from simulator import life
 from simulator.life.job import StopRequested, Terms
 from spot_relay.domain.run.launch import ATTEMPT_TAG, CANARY_TAG, RUN_ID_TAG, Created, Launch

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from simulator.life.capacity import AlwaysThere
+from simulator.life.capacity import AlwaysAvailable
 from simulator.life.job import Failure, Script, Secondary
 from simulator.world.capacity import Interruption, ScriptedCapacity
 from spot_relay.domain.rules.limits import Limits
@@ -103,7 +103,7 @@ def draw_script(seed: int, run_id: str, number: int, policy: Policy, *, spot: bo
         train_seconds=_work(seed, run_id, hurried=policy.deadline is not None),
         checkpoint_every=100.0,
         failure=failure,
-        capacity=ScriptedCapacity(first, interruptions) if spot else AlwaysThere(),
+        capacity=ScriptedCapacity(first, interruptions) if spot else AlwaysAvailable(),
     )
 
 

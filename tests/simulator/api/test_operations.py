@@ -1,4 +1,4 @@
-"""The API of the simulator through real clients: every operation, and every error with its text."""
+"""The API through real clients: every operation, and every error with its message."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
-from tests.simulator.surroundings import Running, request
+from tests.simulator.processes import QUICK, Running, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 ACCOUNT = "arn:aws:sagemaker:us-east-1:000000000000:training-job"
-QUICK = {"starting": 0, "downloading": 0, "uploading": 0, "stopping": 0}
 NO_WAIT = {"MaxRuntimeInSeconds": 60}
 
 
 def refused(call: Callable[[], Any]) -> tuple[str, str]:
-    """Make a call that is refused; give the code and the text."""
+    """Make a call that is refused; return the code and the message."""
     with pytest.raises(ClientError) as caught:
         call()
     error = caught.value.response["Error"]
@@ -48,7 +47,7 @@ def check_against_model(operation: str, answer: Any) -> None:
     assert not report.has_errors(), report.generate_report()
 
 
-def test_a_created_job_can_be_described_as_the_model_says(running: Running, sagemaker: SageMakerClient) -> None:
+def test_the_description_of_a_job_conforms_to_the_model(running: Running, sagemaker: SageMakerClient) -> None:
     running.rules({"name": "api-whole", "train_seconds": 0.1, "phases": QUICK})
     given = request(
         "api-whole",
@@ -113,7 +112,7 @@ def test_a_job_whose_wait_expires_is_stopped(running: Running, sagemaker: SageMa
     assert "FailureReason" not in job
 
 
-def test_a_job_that_runs_too_long_is_stopped(running: Running, sagemaker: SageMakerClient) -> None:
+def test_a_job_that_exceeds_its_max_runtime_is_stopped(running: Running, sagemaker: SageMakerClient) -> None:
     running.rules({"name": "api-long", "train_seconds": 60})
     condition = {"MaxRuntimeInSeconds": 1, "MaxWaitTimeInSeconds": 50}
     sagemaker.create_training_job(**request("api-long", StoppingCondition=condition))
@@ -123,7 +122,7 @@ def test_a_job_that_runs_too_long_is_stopped(running: Running, sagemaker: SageMa
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
 
 
-def test_a_planned_failure_shows_its_reason(running: Running, sagemaker: SageMakerClient) -> None:
+def test_the_description_of_a_failed_job_has_its_failure_reason(running: Running, sagemaker: SageMakerClient) -> None:
     reason = "InternalServerError: We encountered an internal error.  Please try again."
     running.rules({"name": "api-fails", "phases": QUICK, "fail": {"reason": reason}})
     sagemaker.create_training_job(**request("api-fails"))
@@ -133,7 +132,7 @@ def test_a_planned_failure_shows_its_reason(running: Running, sagemaker: SageMak
     assert (job["TrainingJobStatus"], job["FailureReason"]) == ("Failed", reason)
 
 
-def test_an_on_demand_job_pays_for_all_its_time(running: Running, sagemaker: SageMakerClient) -> None:
+def test_an_on_demand_job_is_billed_for_all_its_time(running: Running, sagemaker: SageMakerClient) -> None:
     running.rules({"name": "api-demand", "train_seconds": 0.1, "capacity": {"after": None}})
     sagemaker.create_training_job(**request("api-demand", EnableManagedSpotTraining=None, StoppingCondition=NO_WAIT))
 
@@ -144,7 +143,7 @@ def test_an_on_demand_job_pays_for_all_its_time(running: Running, sagemaker: Sag
     assert job["BillableTimeInSeconds"] == job["TrainingTimeInSeconds"]
 
 
-def test_a_job_can_be_stopped_once(running: Running, sagemaker: SageMakerClient) -> None:
+def test_a_job_that_has_ended_cannot_be_stopped(running: Running, sagemaker: SageMakerClient) -> None:
     running.rules({"name": "api-stop", "train_seconds": 60, "phases": {"stopping": 0.1}})
     sagemaker.create_training_job(**request("api-stop"))
     sagemaker.stop_training_job(TrainingJobName="api-stop")
@@ -160,7 +159,7 @@ def test_a_job_can_be_stopped_once(running: Running, sagemaker: SageMakerClient)
     )
 
 
-def test_a_name_is_used_once(sagemaker: SageMakerClient) -> None:
+def test_a_job_name_can_be_used_only_once(sagemaker: SageMakerClient) -> None:
     sagemaker.create_training_job(**request("api-twice"))
 
     code, message = refused(lambda: sagemaker.create_training_job(**request("api-twice")))
@@ -245,7 +244,7 @@ def test_tags_are_added_and_listed(sagemaker: SageMakerClient) -> None:
     sagemaker.stop_training_job(TrainingJobName="api-tags")
 
 
-def test_a_full_quota_is_told_in_the_services_words(running: Running, sagemaker: SageMakerClient) -> None:
+def test_a_full_quota_is_reported_with_the_message_of_the_service(running: Running, sagemaker: SageMakerClient) -> None:
     kind = "ml.g5.2xlarge"
     resources = {"InstanceType": kind, "InstanceCount": 1, "VolumeSizeInGB": 1}
     running.rules(
@@ -261,7 +260,7 @@ def test_a_full_quota_is_told_in_the_services_words(running: Running, sagemaker:
         "service limit 'ml.g5.2xlarge for spot training job usage' is 1 Instances, with current utilization "
         "of 1 Instances and a request delta of 1 Instances" in message
     )
-    # On-demand has a quota of its own, and a stopped job gives its instances back.
+    # On-demand has a quota of its own, and a stopped job frees its instances.
     sagemaker.create_training_job(
         **request(
             "api-quota-3",
@@ -275,7 +274,7 @@ def test_a_full_quota_is_told_in_the_services_words(running: Running, sagemaker:
     sagemaker.create_training_job(**request("api-quota-2", ResourceConfig=resources))
 
 
-def test_scripted_errors_come_as_often_as_they_say(running: Running, sagemaker: SageMakerClient) -> None:
+def test_a_scripted_error_is_returned_as_often_as_the_script_says(running: Running, sagemaker: SageMakerClient) -> None:
     throttled = {"code": "ThrottlingException", "message": "Rate exceeded", "times": 2}
     running.rules(
         {
@@ -311,7 +310,7 @@ def test_an_answer_can_be_lost_after_the_call_took_effect(running: Running, sage
     assert refused(lambda: sagemaker.create_training_job(**request("api-lost")))[0] == "ResourceInUse"
 
 
-def test_an_unknown_operation_is_told_what_there_is(sagemaker: SageMakerClient) -> None:
+def test_the_error_for_an_unknown_operation_lists_the_known_ones(sagemaker: SageMakerClient) -> None:
     code, message = refused(lambda: sagemaker.list_models())
 
     assert code == "UnknownOperationException"
@@ -319,7 +318,7 @@ def test_an_unknown_operation_is_told_what_there_is(sagemaker: SageMakerClient) 
     assert "CreateTrainingJob" in message
 
 
-def test_a_body_that_is_no_json_object_is_refused(running: Running) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(running: Running) -> None:
     for body in (b"{", b"[]"):
         answer = httpx.post(running.address, content=body, headers={"X-Amz-Target": "SageMaker.DescribeTrainingJob"})
         assert (answer.status_code, answer.json()["__type"]) == (400, "SerializationException")
@@ -359,7 +358,9 @@ def test_a_forged_next_token_is_refused(sagemaker: SageMakerClient) -> None:
     assert refused(lambda: sagemaker.list_training_jobs(NextToken="forged"))[0] == "ValidationException"
 
 
-def test_the_log_tells_how_many_jobs_were_alive_at_each_moment(running: Running, sagemaker: SageMakerClient) -> None:
+def test_the_audit_log_shows_how_many_jobs_were_live_at_each_moment(
+    running: Running, sagemaker: SageMakerClient
+) -> None:
     running.rules({"name": "api-log-*", "train_seconds": 0.1, "phases": QUICK})
     for name in ("api-log-relay-01", "api-log-relay-02"):
         sagemaker.create_training_job(**request(name))
@@ -374,7 +375,7 @@ def test_the_log_tells_how_many_jobs_were_alive_at_each_moment(running: Running,
     assert (most, alive) == (1, set())
 
 
-def test_the_admin_interface_answers_for_itself(running: Running) -> None:
+def test_the_admin_api_reports_health_and_refuses_invalid_requests(running: Running) -> None:
     admin = f"{running.address}/_simulator"
 
     assert httpx.get(f"{admin}/health").json() == {"status": "ok"}

@@ -1,4 +1,4 @@
-"""The life of a training job, driven on a virtual clock."""
+"""The life of a training job as pure functions of time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.life import advance, begin, billable_seconds, next_due, training_seconds, work_done
-from simulator.life.capacity import AlwaysThere, Capacity
+from simulator.life.capacity import AlwaysAvailable, Capacity
 from simulator.life.job import (
     ENDED,
     CheckpointReached,
@@ -52,7 +52,7 @@ def script(
     capacity: Capacity | None = None,
     checkpoint_every: float | None = None,
     failure: Failure | None = None,
-    told: frozenset[Secondary] = frozenset(),
+    held: frozenset[Secondary] = frozenset(),
 ) -> Script:
     return Script(
         starting=1.0,
@@ -60,10 +60,10 @@ def script(
         uploading=1.0,
         stopping=1.0,
         train_seconds=train_seconds,
-        capacity=capacity or AlwaysThere(),
+        capacity=capacity or AlwaysAvailable(),
         checkpoint_every=checkpoint_every,
         failure=failure,
-        told=told,
+        held=held,
     )
 
 
@@ -87,7 +87,7 @@ def interrupted_after(seconds: float, returns: float | None) -> ScriptedCapacity
     return ScriptedCapacity(0.0, (Interruption(seconds, returns),))
 
 
-def test_a_job_with_capacity_goes_straight_through() -> None:
+def test_a_job_with_capacity_runs_through_all_phases() -> None:
     job, _ = advance(job_with(script()), T0 + 100)
 
     assert seconds_after_start(job) == [
@@ -102,13 +102,13 @@ def test_a_job_with_capacity_goes_straight_through() -> None:
     assert training_seconds(job, T0 + 100) == 12
 
 
-def test_a_job_waits_as_pending_until_capacity_comes() -> None:
+def test_a_job_is_pending_until_capacity_arrives() -> None:
     job, _ = advance(job_with(script(capacity=ScriptedCapacity(5.0))), T0 + 100)
 
     assert seconds_after_start(job)[:3] == [("Starting", 0.0), ("Pending", 1.0), ("Downloading", 5.0)]
 
 
-def test_an_interruption_is_no_end_and_leads_back_to_training() -> None:
+def test_an_interrupted_job_starts_again_and_trains_to_its_end() -> None:
     job, _ = advance(job_with(script(capacity=interrupted_after(4.0, 3.0))), T0 + 100)
 
     assert seconds_after_start(job)[3:] == [
@@ -128,7 +128,7 @@ def test_an_interrupted_job_is_in_progress() -> None:
     assert (job.status, job.secondary) == (Status.IN_PROGRESS, Secondary.INTERRUPTED)
 
 
-def test_a_job_whose_wait_expires_is_stopped_not_failed() -> None:
+def test_a_job_whose_wait_expires_is_stopped_and_not_failed() -> None:
     job, _ = advance(job_with(script(capacity=interrupted_after(4.0, None)), spot(20, 50)), T0 + 100)
 
     assert seconds_after_start(job)[-2:] == [("Stopping", 50.0), ("MaxWaitTimeExceeded", 51.0)]
@@ -136,7 +136,7 @@ def test_a_job_whose_wait_expires_is_stopped_not_failed() -> None:
     assert job.failure_reason is None
 
 
-def test_a_job_whose_capacity_never_came_has_no_training_time() -> None:
+def test_a_job_that_never_got_capacity_has_no_training_time() -> None:
     job, _ = advance(job_with(script(capacity=ScriptedCapacity(None)), spot(20, 50)), T0 + 100)
 
     assert names(job) == ["Starting", "Pending", "Stopping", "MaxWaitTimeExceeded"]
@@ -146,14 +146,14 @@ def test_a_job_whose_capacity_never_came_has_no_training_time() -> None:
     assert billable_seconds(job, T0 + 100) is None
 
 
-def test_max_wait_counts_waiting_and_running_together() -> None:
+def test_max_wait_includes_both_waiting_and_running() -> None:
     job, _ = advance(job_with(script(train_seconds=80, capacity=ScriptedCapacity(30.0)), spot(50, 50)), T0 + 99)
 
     assert seconds_after_start(job)[-2] == ("Stopping", 50.0)
     assert names(job)[-1] == "MaxWaitTimeExceeded"
 
 
-def test_max_runtime_counts_the_time_on_instances_and_not_the_waits() -> None:
+def test_max_runtime_counts_the_time_on_instances_without_the_waits() -> None:
     job, _ = advance(
         job_with(script(train_seconds=80, capacity=interrupted_after(10.0, 40.0)), spot(20, 500)), T0 + 400
     )
@@ -163,7 +163,7 @@ def test_max_runtime_counts_the_time_on_instances_and_not_the_waits() -> None:
     assert job.status is Status.STOPPED
 
 
-def test_a_stopped_job_ends_as_stopped() -> None:
+def test_a_job_that_is_stopped_ends_as_stopped() -> None:
     job, _ = advance(job_with(script()), T0 + 5, StopRequested())
     assert (job.status, job.secondary) == (Status.STOPPING, Secondary.STOPPING)
 
@@ -171,7 +171,7 @@ def test_a_stopped_job_ends_as_stopped() -> None:
     assert names(job) == ["Starting", "Downloading", "Training", "Stopping", "Stopped"]
 
 
-def test_a_planned_failure_gives_its_reason() -> None:
+def test_a_planned_failure_has_its_failure_reason() -> None:
     failure = Failure("CapacityError: Unable to provision requested ML compute capacity.", Secondary.STARTING, 0.5)
     job, _ = advance(job_with(script(failure=failure)), T0 + 100)
 
@@ -181,13 +181,13 @@ def test_a_planned_failure_gives_its_reason() -> None:
     assert job.training_ended_at is None
 
 
-def test_without_checkpoints_an_interruption_costs_all_work() -> None:
+def test_without_checkpoints_an_interruption_loses_all_work() -> None:
     job, _ = advance(job_with(script(capacity=interrupted_after(4.0, 3.0))), T0 + 7)
 
     assert work_done(job, T0 + 7) == 0.0
 
 
-def test_with_checkpoints_an_interruption_costs_the_work_since_the_last() -> None:
+def test_with_checkpoints_an_interruption_loses_only_the_work_since_the_last_one() -> None:
     job, happenings = advance(job_with(script(capacity=interrupted_after(4.0, 3.0), checkpoint_every=1.5)), T0 + 100)
 
     written = [(h.number, h.at - T0) for h in happenings if isinstance(h, CheckpointWritten)]
@@ -195,14 +195,14 @@ def test_with_checkpoints_an_interruption_costs_the_work_since_the_last() -> Non
     assert dict(seconds_after_start(job))["Completed"] == 19.0  # 7 s of work were left at 11 s
 
 
-def test_an_interruption_can_wait_for_checkpoints() -> None:
+def test_an_interruption_can_be_planned_after_a_number_of_checkpoints() -> None:
     capacity = ScriptedCapacity(0.0, (Interruption(None, None, after_checkpoints=3),))
     job, _ = advance(job_with(script(capacity=capacity, checkpoint_every=2.0)), T0 + 60)
 
     assert seconds_after_start(job)[-1] == ("Interrupted", 8.0)
 
 
-def test_on_demand_jobs_know_no_interruption_and_pay_for_all_time() -> None:
+def test_on_demand_jobs_are_never_interrupted_and_are_billed_for_all_their_time() -> None:
     terms = Terms(max_runtime=100, spot=False)
     job, _ = advance(job_with(script(capacity=interrupted_after(4.0, None)), terms), T0 + 100)
 
@@ -210,14 +210,14 @@ def test_on_demand_jobs_know_no_interruption_and_pay_for_all_time() -> None:
     assert training_seconds(job, T0 + 100) == billable_seconds(job, T0 + 100) == 12
 
 
-def test_spot_jobs_pay_for_the_scripted_share() -> None:
+def test_spot_jobs_are_billed_for_the_scripted_share() -> None:
     job, _ = advance(job_with(script()), T0 + 100)
 
     assert billable_seconds(job, T0 + 100) == round(12 * 0.3)
 
 
-def test_a_real_job_moves_on_when_it_is_told() -> None:
-    job, _ = advance(job_with(script(told=REAL)), T0 + 50)
+def test_a_held_phase_ends_when_an_input_says_so() -> None:
+    job, _ = advance(job_with(script(held=REAL)), T0 + 50)
     assert job.secondary is Secondary.DOWNLOADING
     job, _ = advance(job, T0 + 50, PhaseDone())
     assert job.secondary is Secondary.TRAINING
@@ -229,29 +229,29 @@ def test_a_real_job_moves_on_when_it_is_told() -> None:
     assert job.secondary is Secondary.COMPLETED
 
 
-def test_a_phase_that_is_done_early_lasts_its_time_all_the_same() -> None:
-    job, _ = advance(job_with(script(told=REAL)), T0 + 1.25, PhaseDone())
+def test_a_held_phase_lasts_at_least_for_its_duration() -> None:
+    job, _ = advance(job_with(script(held=REAL)), T0 + 1.25, PhaseDone())
     assert job.secondary is Secondary.DOWNLOADING
     assert next_due(job) == T0 + 2.0
 
 
-def test_a_real_job_that_ends_badly_is_failed() -> None:
-    job, _ = advance(job_with(script(told=REAL)), T0 + 3, PhaseDone())
+def test_a_job_whose_process_fails_is_failed() -> None:
+    job, _ = advance(job_with(script(held=REAL)), T0 + 3, PhaseDone())
     job, _ = advance(job, T0 + 9, TrainingExited("AlgorithmError: exit code: 1"))
 
     assert (job.status, job.failure_reason) == (Status.FAILED, "AlgorithmError: exit code: 1")
 
 
-def test_checkpoints_of_a_real_job_can_bring_its_interruption() -> None:
+def test_an_interruption_can_follow_the_checkpoints_of_a_real_process() -> None:
     capacity = ScriptedCapacity(0.0, (Interruption(None, 5.0, after_checkpoints=2),))
-    job, _ = advance(job_with(script(told=REAL, capacity=capacity)), T0 + 3, PhaseDone())
+    job, _ = advance(job_with(script(held=REAL, capacity=capacity)), T0 + 3, PhaseDone())
     job, _ = advance(job, T0 + 4, CheckpointReached())
     assert job.secondary is Secondary.TRAINING
     job, _ = advance(job, T0 + 5, CheckpointReached())
     assert job.secondary is Secondary.INTERRUPTED
 
 
-def test_a_trace_grants_and_takes_capacity() -> None:
+def test_a_trace_grants_capacity_and_takes_it_away() -> None:
     capacity = TracedCapacity(((T0 + 10, T0 + 15), (T0 + 30, T0 + 90)))
     job, _ = advance(job_with(script(capacity=capacity)), T0 + 100)
 
@@ -269,7 +269,7 @@ def test_a_trace_grants_and_takes_capacity() -> None:
     ]
 
 
-def test_a_trace_that_ends_gives_no_more_capacity() -> None:
+def test_after_the_end_of_a_trace_there_is_no_capacity() -> None:
     capacity = TracedCapacity(((T0, T0 + 5),))
     job, _ = advance(job_with(script(capacity=capacity)), T0 + 20)
 
@@ -316,7 +316,7 @@ scripts = st.builds(
         interruptions=st.lists(interruptions, max_size=4).map(tuple),
     )
     | st.builds(TracedCapacity, windows=windows),
-    told=st.sampled_from([frozenset(), REAL, frozenset({Secondary.DOWNLOADING})]),
+    held=st.sampled_from([frozenset(), REAL, frozenset({Secondary.DOWNLOADING})]),
 )
 spot_terms = st.tuples(durations, durations).map(lambda pair: spot(1 + pair[0], 1 + sum(pair)))
 terms = spot_terms | durations.map(lambda seconds: Terms(max_runtime=1 + seconds, spot=False))
@@ -331,7 +331,7 @@ steps = st.lists(st.tuples(durations, inputs), max_size=25)
 
 
 @given(script_=scripts, terms_=terms, steps_=steps)
-def test_statuses_move_along_the_documented_edges_only(
+def test_statuses_follow_only_the_documented_transitions(
     script_: Script, terms_: Terms, steps_: list[tuple[float, Input | None]]
 ) -> None:
     job, now = job_with(script_, terms_), T0
@@ -349,7 +349,7 @@ def test_statuses_move_along_the_documented_edges_only(
 
 
 @given(script_=scripts, terms_=terms, steps_=steps)
-def test_billable_time_is_never_more_than_training_time_nor_that_more_than_the_time(
+def test_billable_time_is_at_most_training_time_and_training_time_at_most_the_time_that_passed(
     script_: Script, terms_: Terms, steps_: list[tuple[float, Input | None]]
 ) -> None:
     job, now = job_with(script_, terms_), T0
@@ -364,21 +364,23 @@ def test_billable_time_is_never_more_than_training_time_nor_that_more_than_the_t
 
 
 @given(script_=scripts, terms_=spot_terms, stop_after=st.none() | durations)
-def test_a_spot_job_always_ends_by_its_max_wait(script_: Script, terms_: Terms, stop_after: float | None) -> None:
+def test_a_spot_job_never_outlives_its_max_wait(script_: Script, terms_: Terms, stop_after: float | None) -> None:
     job = job_with(script_, terms_)
     if stop_after is not None:
         job, _ = advance(job, T0 + stop_after, StopRequested())
     assert terms_.max_wait is not None
     expired = T0 + terms_.max_wait
     job, _ = advance(job, expired)
-    # What has begun to upload or to stop is finished; nothing else goes on.
+    # A job that is uploading or stopping is not cut off; no other job is left.
     assert job.ended or job.secondary in (Secondary.UPLOADING, Secondary.STOPPING)
     job, _ = advance(job, expired + 100, PhaseDone())
     assert job.ended
 
 
 @given(script_=scripts, terms_=terms, moments=st.lists(durations, max_size=12))
-def test_it_makes_no_difference_how_often_one_looks(script_: Script, terms_: Terms, moments: list[float]) -> None:
+def test_advancing_in_many_steps_has_the_same_result_as_advancing_at_once(
+    script_: Script, terms_: Terms, moments: list[float]
+) -> None:
     at_once, happened = advance(job_with(script_, terms_), T0 + 20)
     job = job_with(script_, terms_)
     seen: list[Happening] = []

@@ -1,4 +1,4 @@
-"""State-change events as EventBridge delivers them, and as a scenario spoils them."""
+"""State-change events as EventBridge delivers them, undisturbed and disturbed by a scenario."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from embedded.aws import admit_sagemaker
-from tests.simulator.surroundings import Running, client, request, simulator, wait_for
+from tests.simulator.processes import QUICK, Running, client, request, simulator, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from mypy_boto3_sagemaker import SageMakerClient
 
-QUICK = {"starting": 0, "downloading": 0, "uploading": 0, "stopping": 0}
 COMPLETED = ["Starting", "Downloading", "Training", "Uploading", "Completed"]
 NOT_IN_EVENTS = {
     "BillableTimeInSeconds",
@@ -30,7 +27,7 @@ NOT_IN_EVENTS = {
 
 
 class Inbox:
-    """A queue that a rule fills with the state changes of SageMaker; keeps what it has received."""
+    """A queue that an EventBridge rule fills with SageMaker's state changes; keeps what it has received."""
 
     def __init__(self, aws: str) -> None:
         self._sqs = client("sqs", aws)
@@ -44,7 +41,7 @@ class Inbox:
         self._events: list[dict[str, Any]] = []
 
     def of(self, job: str, *, count: int) -> list[dict[str, Any]]:
-        """Give the events of a job, once there are so many."""
+        """Return the events of a job once there are ``count`` of them."""
 
         def look() -> list[dict[str, Any]]:
             answer = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10, WaitTimeSeconds=0)
@@ -67,7 +64,7 @@ def statuses(events: list[dict[str, Any]]) -> list[str]:
     return [event["detail"]["SecondaryStatus"] for event in events]
 
 
-def test_every_transition_is_an_event_of_the_documented_shape(
+def test_every_transition_is_published_as_an_event_in_the_documented_form(
     running: Running, sagemaker: SageMakerClient, inbox: Inbox
 ) -> None:
     running.rules({"name": "event-shape", "train_seconds": 0.2, "phases": QUICK})
@@ -111,17 +108,17 @@ def test_the_event_of_a_failed_job_has_its_reason(running: Running, sagemaker: S
     assert not any("FailureReason" in detail for detail in details if detail["SecondaryStatus"] == "Training")
 
 
-def test_events_can_come_twice_late_and_out_of_order(
+def test_events_can_be_doubled_late_and_out_of_order(
     running: Running, sagemaker: SageMakerClient, inbox: Inbox
 ) -> None:
-    spoiled = {"duplicates": 1, "delay_seconds": 0.2, "shuffle_within_seconds": 1, "seed": 1}
-    running.rules({"name": "event-spoiled", "train_seconds": 0.1, "phases": QUICK, "events": spoiled})
-    sagemaker.create_training_job(**request("event-spoiled"))
+    disturbed = {"duplicates": 1, "delay_seconds": 0.2, "shuffle_within_seconds": 1, "seed": 1}
+    running.rules({"name": "event-disturbed", "train_seconds": 0.1, "phases": QUICK, "events": disturbed})
+    sagemaker.create_training_job(**request("event-disturbed"))
 
-    events = inbox.of("event-spoiled", count=10)
+    events = inbox.of("event-disturbed", count=10)
 
     assert Counter(statuses(events)) == Counter(COMPLETED * 2)
-    put = [entry["secondary_status"] for entry in running.log("event-spoiled", "event") if entry["outcome"] == "put"]
+    put = [entry["secondary_status"] for entry in running.log("event-disturbed", "event") if entry["outcome"] == "put"]
     assert put != sorted(put, key=COMPLETED.index)
 
 
@@ -138,7 +135,7 @@ def test_events_can_be_lost_by_status(running: Running, sagemaker: SageMakerClie
     assert dropped == {"Training", "Completed"}
 
 
-def test_all_events_can_be_lost_and_the_job_lives_on(running: Running, sagemaker: SageMakerClient) -> None:
+def test_a_job_is_unaffected_when_all_its_events_are_lost(running: Running, sagemaker: SageMakerClient) -> None:
     running.rules({"name": "event-none", "train_seconds": 0, "phases": QUICK, "events": {"drop": {"fraction": 1}}})
     sagemaker.create_training_job(**request("event-none"))
 
@@ -146,7 +143,7 @@ def test_all_events_can_be_lost_and_the_job_lives_on(running: Running, sagemaker
     assert {entry["outcome"] for entry in running.log("event-none", "event")} == {"dropped"}
 
 
-def test_an_event_bus_out_of_reach_does_not_stop_the_jobs(tmp_path: Path) -> None:
+def test_jobs_continue_when_eventbridge_cannot_be_reached(tmp_path: Path) -> None:
     with simulator(tmp_path, aws="http://127.0.0.1:9") as alone:  # nothing listens on the port `discard`
         alone.rules({"name": "*", "train_seconds": 0, "phases": QUICK})
         alone.sagemaker.create_training_job(**request("event-nowhere"))
@@ -155,22 +152,10 @@ def test_an_event_bus_out_of_reach_does_not_stop_the_jobs(tmp_path: Path) -> Non
         wait_for(lambda: "could not put the event" in (tmp_path / "simulator.log").read_text())
 
 
-def test_without_services_around_it_the_simulator_speaks_to_none(tmp_path: Path) -> None:
+def test_without_addresses_of_other_services_the_simulator_calls_none(tmp_path: Path) -> None:
     with simulator(tmp_path) as alone:
         alone.rules({"name": "*", "train_seconds": 0, "phases": QUICK})
         alone.sagemaker.create_training_job(**request("event-alone"))
 
         assert alone.ended("event-alone")["TrainingJobStatus"] == "Completed"
         assert alone.log("*", "event") == []
-
-
-def test_only_the_simulators_own_source_goes_through_the_opened_door() -> None:
-    def put_events(data: dict[str, Any], allow_aws_source: bool = False) -> bool:
-        return allow_aws_source
-
-    put: Callable[..., Any] = admit_sagemaker(put_events)
-
-    assert put({"Entries": [{"Source": "aws.sagemaker"}]})
-    assert not put({"Entries": [{"Source": "aws.sagemaker"}, {"Source": "aws.ec2"}]})
-    assert not put({"Entries": []})
-    assert put({"Entries": [{"Source": "aws.states"}]}, allow_aws_source=True)

@@ -1,4 +1,4 @@
-"""Images ``local/*`` run as real processes, and simulated checkpoints, with S3 and CloudWatch Logs around them."""
+"""Images ``local/*`` run as real processes, with S3 and CloudWatch Logs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from simulator.real.container import failure_reason, tree_for
-from simulator.real.s3 import Place, channel_name_of, checkpoint_name_of
-from tests.simulator.surroundings import Running, client, request, simulator, wait_for
+from simulator.real.s3 import Location
+from tests.simulator.processes import QUICK, Running, client, keys, request, simulator, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
-QUICK = {"starting": 0, "downloading": 0, "uploading": 0, "stopping": 0}
 
 COUNTS = """
     # Counts to the hyperparameter `until` with a checkpoint at each step, and goes on from the newest. When it
@@ -98,13 +97,8 @@ def channel(name: str, uri: str, **changes: Any) -> dict[str, Any]:
     return {"ChannelName": name, "DataSource": source, **changes}
 
 
-def keys(s3: S3Client, prefix: str) -> list[str]:
-    found = s3.list_objects_v2(Bucket="bucket", Prefix=prefix).get("Contents", [])
-    return [entry["Key"].removeprefix(prefix) for entry in found]
-
-
 def unpacked(s3: S3Client, uri: str) -> dict[str, str]:
-    place = Place.parse(uri)
+    place = Location.parse(uri)
     body = s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(body)) as archive:
         members = {name: archive.extractfile(name) for name in archive.getnames()}
@@ -124,7 +118,7 @@ def gone(process: int) -> bool:
     return False
 
 
-def test_an_interrupted_process_goes_on_from_its_checkpoint(
+def test_an_interrupted_process_continues_from_its_checkpoint(
     running: Running, sagemaker: SageMakerClient, s3: S3Client, aws: str
 ) -> None:
     interruptions = [{"after_checkpoints": 2, "capacity_returns_after": 0.1}]
@@ -163,7 +157,7 @@ def test_an_interrupted_process_goes_on_from_its_checkpoint(
     assert sorted(wait_for(shipped)) == sorted([first, stopped, second, ended])
 
 
-def test_a_wait_that_expires_leaves_checkpoints_for_the_next_job(
+def test_a_job_whose_wait_expired_leaves_checkpoints_for_the_next_job(
     running: Running, sagemaker: SageMakerClient, s3: S3Client
 ) -> None:
     interruptions = [{"after_checkpoints": 2, "capacity_returns_after": None}]
@@ -184,7 +178,9 @@ def test_a_wait_that_expires_leaves_checkpoints_for_the_next_job(
     assert lines(running, "real-relay-02")[0] == lines(running, "real-relay-01")[-1].replace("to", "from")
 
 
-def test_a_process_finds_what_a_container_finds(running: Running, sagemaker: SageMakerClient, s3: S3Client) -> None:
+def test_a_process_finds_the_files_and_variables_of_a_container(
+    running: Running, sagemaker: SageMakerClient, s3: S3Client
+) -> None:
     s3.put_object(Bucket="bucket", Key="tells/train/a.csv", Body=b"1")
     s3.put_object(Bucket="bucket", Key="tells/train/deep/b.csv", Body=b"2")
     running.rules({"name": "real-tells", "phases": QUICK})
@@ -214,7 +210,7 @@ def test_a_process_finds_what_a_container_finds(running: Running, sagemaker: Sag
     assert report == {"report.txt": "done"}
 
 
-def test_a_process_that_fails_fails_its_job_with_its_words(running: Running, sagemaker: SageMakerClient) -> None:
+def test_the_failure_reason_contains_what_the_process_wrote(running: Running, sagemaker: SageMakerClient) -> None:
     running.rules({"name": "real-fails", "phases": QUICK})
     sagemaker.create_training_job(**local("real-fails", "fails"))
 
@@ -225,7 +221,7 @@ def test_a_process_that_fails_fails_its_job_with_its_words(running: Running, sag
 
 
 @pytest.mark.parametrize("image", ["missing", "..", "a/b"])
-def test_an_image_that_is_not_there_fails_the_job(running: Running, image: str) -> None:
+def test_a_missing_image_fails_the_job(running: Running, image: str) -> None:
     name = f"real-no-image-{len(image)}"
     running.rules({"name": name, "phases": QUICK})
     running.sagemaker.create_training_job(**local(name, image))
@@ -235,7 +231,7 @@ def test_an_image_that_is_not_there_fails_the_job(running: Running, image: str) 
     assert job["FailureReason"] == f"ClientError: Cannot find the training image: local/{image}. Image not found."
 
 
-def test_data_that_is_not_there_fails_the_job(running: Running, sagemaker: SageMakerClient, s3: S3Client) -> None:
+def test_missing_input_data_fails_the_job(running: Running, sagemaker: SageMakerClient, s3: S3Client) -> None:
     running.rules({"name": "real-no-data", "phases": QUICK})
     sagemaker.create_training_job(
         **local("real-no-data", "counts", InputDataConfig=[channel("train", "s3://bucket/nothing/")])
@@ -246,7 +242,7 @@ def test_data_that_is_not_there_fails_the_job(running: Running, sagemaker: SageM
     assert reason == "ClientError: Data download failed: no S3 objects found under s3://bucket/nothing/"
 
 
-def test_a_model_that_cannot_be_uploaded_fails_the_job_as_the_users_matter(
+def test_a_model_that_cannot_be_uploaded_fails_the_job_with_a_client_error(
     running: Running, sagemaker: SageMakerClient
 ) -> None:
     running.rules({"name": "real-nowhere", "phases": QUICK})
@@ -262,7 +258,7 @@ def test_a_model_that_cannot_be_uploaded_fails_the_job_as_the_users_matter(
     assert "no-such-bucket" in job["FailureReason"]
 
 
-def test_a_stubborn_process_is_killed_after_the_grace_and_its_model_kept(
+def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period_and_its_model_is_kept(
     running: Running, sagemaker: SageMakerClient, s3: S3Client
 ) -> None:
     running.rules({"name": "real-stubborn", "phases": QUICK})
@@ -293,7 +289,7 @@ def test_a_planned_failure_ends_the_process(running: Running, sagemaker: SageMak
         wait_for(lambda pid=pid: gone(int(pid)))  # type: ignore[misc]
 
 
-def test_a_job_can_be_stopped_before_it_has_a_process(running: Running, sagemaker: SageMakerClient) -> None:
+def test_a_job_without_a_process_can_be_stopped(running: Running, sagemaker: SageMakerClient) -> None:
     running.rules({"name": "real-waits", "phases": QUICK, "capacity": {"after": None}})
     sagemaker.create_training_job(**local("real-waits", "counts"))
     sagemaker.stop_training_job(TrainingJobName="real-waits")
@@ -301,7 +297,7 @@ def test_a_job_can_be_stopped_before_it_has_a_process(running: Running, sagemake
     assert running.ended("real-waits")["SecondaryStatus"] == "Stopped"
 
 
-def test_an_entry_point_runs_in_the_place_of_the_images_script(running: Running, sagemaker: SageMakerClient) -> None:
+def test_an_entry_point_replaces_the_script_of_the_image(running: Running, sagemaker: SageMakerClient) -> None:
     running.rules({"name": "real-entry", "phases": QUICK})
     job = local("real-entry", "counts")
     job["AlgorithmSpecification"] |= {
@@ -338,37 +334,12 @@ def test_an_entry_point_runs_in_the_place_of_the_images_script(running: Running,
         ),
     ],
 )
-def test_what_cannot_be_run_here_is_refused(sagemaker: SageMakerClient, changes: dict[str, Any], said: str) -> None:
+def test_what_a_real_job_cannot_have_is_refused(sagemaker: SageMakerClient, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ClientError, match=said):
         sagemaker.create_training_job(**local("real-refused", "counts", **changes))
 
 
-def test_a_simulated_job_goes_on_from_simulated_checkpoints(
-    running: Running, sagemaker: SageMakerClient, s3: S3Client
-) -> None:
-    checkpoints = {"every_seconds": 0.1}
-    rule = {"phases": QUICK, "train_seconds": 0.95, "checkpoints": checkpoints}
-    interruption = {"after_training_seconds": 0.65, "capacity_returns_after": None}
-    running.rules({**rule, "name": "real-sim-01", "capacity": {"interruptions": [interruption]}})
-    running.rules({**rule, "name": "real-sim-02"})
-    given = {"CheckpointConfig": {"S3Uri": "s3://bucket/sim/"}}
-    sagemaker.create_training_job(**request("real-sim-01", **given))
-    running.described("real-sim-01", when=lambda job: job["SecondaryStatus"] == "Interrupted")
-    written = {f"xgboost-checkpoint.{number}" for number in range(1, 7)}
-    wait_for(lambda: set(keys(s3, "sim/")) == written)
-    sagemaker.stop_training_job(TrainingJobName="real-sim-01")
-    sagemaker.create_training_job(**request("real-sim-02", **given))
-
-    job = running.ended("real-sim-02")
-
-    assert job["ModelArtifacts"]["S3ModelArtifacts"].endswith("/real-sim-02/output/model.tar.gz")
-    steps = {step["Status"]: step for step in job["SecondaryStatusTransitions"]}
-    trained = steps["Training"]["EndTime"] - steps["Training"]["StartTime"]
-    assert 0.34 < trained.total_seconds() < 0.36  # what six of the ten checkpoints had left to do
-    wait_for(lambda: len(keys(s3, "sim/")) == 9)
-
-
-def test_the_end_of_the_simulator_is_the_end_of_its_processes(tmp_path: Path, images: Path, aws: str) -> None:
+def test_the_processes_end_when_the_simulator_ends(tmp_path: Path, images: Path, aws: str) -> None:
     with simulator(tmp_path, "--images", str(images), "--grace", "0.1", aws=aws) as other:
         other.rules({"name": "*", "phases": QUICK})
         other.sagemaker.create_training_job(**local("real-orphan", "stubborn"))
@@ -379,26 +350,7 @@ def test_the_end_of_the_simulator_is_the_end_of_its_processes(tmp_path: Path, im
     wait_for(lambda: all(gone(int(pid)) for pid in pids))  # the last are reaped by the system
 
 
-@pytest.mark.parametrize(
-    ("key", "prefix", "name"),
-    [
-        ("data/train/a.csv", "data/train/", "a.csv"),
-        ("data/train/deep/a.csv", "data/train", "deep/a.csv"),
-        ("data/train/a.csv", "data/train/a.csv", "a.csv"),
-        ("data/train-1/a.csv", "data/train", "train-1/a.csv"),
-        ("a.csv", "", "a.csv"),
-    ],
-)
-def test_channel_files_are_named_as_in_file_mode(key: str, prefix: str, name: str) -> None:
-    assert channel_name_of(key, prefix) == name
-
-
-def test_a_checkpoint_prefix_without_a_slash_also_restores_its_longer_neighbours() -> None:
-    assert checkpoint_name_of("run-1/model", "run-1/") == "model"
-    assert checkpoint_name_of("run-10/model", "run-1") == "0/model"
-
-
-def test_a_long_failure_keeps_its_exit_code(tmp_path: Path) -> None:
+def test_a_long_failure_message_is_cut_before_the_exit_code(tmp_path: Path) -> None:
     tree = tree_for({}, tmp_path)
     tree.failure.parent.mkdir(parents=True)
     tree.failure.write_text("x" * 5000)

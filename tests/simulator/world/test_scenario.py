@@ -1,19 +1,20 @@
-"""Scenario documents: which rule speaks of a job, and what a wrong document is told."""
+"""Scenario documents: which rule applies to a job, and how errors are reported."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import simulator
 from simulator.life.job import Failure, Secondary
 from simulator.world.capacity import Interruption, ScriptedCapacity
-from simulator.world.scenario import Scenario, ScenarioError, parse_scenario, parse_text, read_scenario
+from simulator.world.scenario import Scenario, ScenarioError, parse_scenario, read_scenario
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-def test_the_first_rule_that_matches_wins() -> None:
+def test_the_first_rule_that_matches_applies() -> None:
     scenario = parse_scenario({"rules": [{"name": "a-*", "train_seconds": 1}, {"name": "a-1", "train_seconds": 2}]})
 
     assert scenario.rule_for("a-1").train_seconds == 1
@@ -25,7 +26,7 @@ def test_a_job_that_no_rule_matches_gets_the_default() -> None:
     assert scenario.rule_for("b").train_seconds == 7
 
 
-def test_a_rule_can_speak_of_one_market_and_one_instance_type() -> None:
+def test_a_rule_can_be_limited_to_a_market_and_an_instance_type() -> None:
     scenario = parse_scenario(
         {"rules": [{"name": "a", "market": "spot", "instance_type": "ml.g5.*", "train_seconds": 1}]}
     )
@@ -35,7 +36,7 @@ def test_a_rule_can_speak_of_one_market_and_one_instance_type() -> None:
     assert scenario.rule_for("a", "spot", "ml.m5.large").train_seconds == 2
 
 
-def test_a_rule_becomes_a_script_of_the_life_model() -> None:
+def test_a_rule_becomes_the_script_of_a_job() -> None:
     scenario = parse_scenario(
         {
             "default": {
@@ -58,17 +59,7 @@ def test_a_rule_becomes_a_script_of_the_life_model() -> None:
     assert (script.starting, script.downloading) == (5, 0.2)
 
 
-def test_the_example_of_the_readme_is_a_scenario() -> None:
-    readme = Path(simulator.__file__).with_name("README.md").read_text(encoding="utf-8")
-    example = readme.partition("```yaml\n")[2].partition("```")[0]
-
-    scenario = parse_scenario(parse_text(example))
-
-    assert len(scenario.rules) == 3
-    assert scenario.rule_for("churn-relay-01", "spot", "ml.m5.large").capacity.after == 2
-
-
-def test_new_rules_go_first_and_new_quotas_replace_those_of_their_kind() -> None:
+def test_new_rules_come_first_and_new_quotas_replace_those_for_the_same_pool() -> None:
     quota = {"instance_type": "ml.m5.large", "market": "spot", "limit": 1}
     old = parse_scenario({"rules": [{"name": "*", "train_seconds": 1}], "quotas": [quota]})
     more = parse_scenario({"rules": [{"name": "*", "train_seconds": 9}], "quotas": [{**quota, "limit": 5}]})
@@ -95,21 +86,21 @@ def test_new_rules_go_first_and_new_quotas_replace_those_of_their_kind() -> None
         ("text", "document"),
     ],
 )
-def test_a_wrong_document_is_told_which_field_is_at_fault(document: Any, said: str) -> None:
+def test_the_error_of_an_invalid_document_names_the_field(document: Any, said: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         parse_scenario(document)
 
     assert said in str(caught.value)
 
 
-def test_every_fault_of_a_document_is_told() -> None:
+def test_the_error_of_an_invalid_document_lists_every_invalid_field() -> None:
     with pytest.raises(ScenarioError) as caught:
         parse_scenario({"rules": [{"train_seconds": -1}], "default": {"billable_share": 0}})
 
     assert len(str(caught.value).splitlines()) == 2
 
 
-def test_scenario_files_may_be_yaml_or_json_or_empty(tmp_path: Path) -> None:
+def test_a_scenario_file_can_be_yaml_or_json_or_empty(tmp_path: Path) -> None:
     for name, text in [("a.yaml", "rules:\n- name: x\n"), ("a.json", '{"rules": [{"name": "x"}]}')]:
         (tmp_path / name).write_text(text)
         assert [rule.name for rule in read_scenario(tmp_path / name).rules] == ["x"]
@@ -117,7 +108,7 @@ def test_scenario_files_may_be_yaml_or_json_or_empty(tmp_path: Path) -> None:
     assert read_scenario(tmp_path / "empty.yaml") == Scenario()
 
 
-def test_a_scenario_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+def test_the_error_of_a_file_that_is_not_yaml_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text("rules: [")
 

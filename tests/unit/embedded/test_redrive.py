@@ -1,4 +1,4 @@
-"""What the embedded stack adds to MiniStack's SQS, beside the words of SQS's documentation."""
+"""The tasks that move dead letters, which the embedded stack adds to MiniStack's SQS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OTHER = "arn:aws:sqs:us-east-1:000000000000:other"
 
 @pytest.fixture(autouse=True)
 def queues() -> Iterator[None]:
-    """A queue whose messages die at their second delivery, its dead-letter queue, and another one."""
+    """A queue whose messages become dead letters at their second delivery, its dead-letter queue, and another queue."""
     sqs.reset()
     policy = json.dumps({"deadLetterTargetArn": DEAD, "maxReceiveCount": 1})
     for name, attributes in (
@@ -47,7 +47,7 @@ def bodies(name: str) -> list[str]:
 
 
 def die(body: str) -> None:
-    """Have a message of the queue ``work`` delivered in vain until it lies in the dead-letter queue."""
+    """Deliver a message of the queue ``work`` until it moves to the dead-letter queue."""
     send("work", body)
     receive("work")
     receive("work")
@@ -55,10 +55,10 @@ def die(body: str) -> None:
 
 
 def move(destination: str | None = None, source: str = DEAD) -> dict[str, Any]:
-    """Move messages, and give the task as it is listed."""
+    """Move messages, and return the task as it is listed."""
     request = {"SourceArn": source} | ({"DestinationArn": destination} if destination else {})
     redrive.start(request, "")
-    (task,) = redrive.listed({"SourceArn": source}, "")["Results"]
+    (task,) = redrive.list_tasks({"SourceArn": source}, "")["Results"]
     found: dict[str, Any] = task
     return found
 
@@ -71,7 +71,7 @@ def test_a_dead_letter_moves_back_to_its_queue_as_a_new_message() -> None:
     assert again["receive_count"] == 1
 
 
-def test_a_dead_letter_moves_to_the_destination_that_is_named() -> None:
+def test_a_dead_letter_moves_to_the_given_destination() -> None:
     die("a")
     send("dead", "b")
     task = move(OTHER)
@@ -79,7 +79,7 @@ def test_a_dead_letter_moves_to_the_destination_that_is_named() -> None:
     assert (bodies("dead"), bodies("other"), bodies("work")) == ([], ["a", "b"], [])
 
 
-def test_a_message_that_came_from_no_queue_moves_to_a_destination_only() -> None:
+def test_a_message_that_came_from_no_queue_needs_a_destination() -> None:
     send("dead", "from a rule")
     task = move()
     assert (task["Status"], task["FailureReason"]) == ("FAILED", "CouldNotDetermineMessageSource")
@@ -88,18 +88,18 @@ def test_a_message_that_came_from_no_queue_moves_to_a_destination_only() -> None
     assert bodies("work") == ["from a rule"]
 
 
-def test_a_message_that_somebody_reads_stays() -> None:
+def test_a_message_that_is_being_processed_stays() -> None:
     send("dead", "a")
     receive("dead")
     task = move(WORK)
     assert (task["ApproximateNumberOfMessagesToMove"], bodies("dead")) == (0, ["a"])
 
 
-def test_only_a_dead_letter_queue_has_messages_to_move() -> None:
+def test_only_messages_of_a_dead_letter_queue_can_be_moved() -> None:
     with pytest.raises(sqs._Err, match="must be configured as a Dead Letter Queue"):
         move(WORK, source=OTHER)
 
 
-def test_a_queue_that_is_not_there_is_named() -> None:
+def test_the_error_for_a_missing_queue_names_it() -> None:
     with pytest.raises(sqs._Err, match="no queue arn:aws:sqs:us-east-1:000000000000:nowhere"):
         move(destination="arn:aws:sqs:us-east-1:000000000000:nowhere")

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_relay.domain.run.policy import Backoff, Budgets, Policy
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import parse_attempt_name
+from tests.thoroughness import examples
 from tests.unit.crowds import M5, ON_DEMAND, SPOT, Crowd
 
 THOUSAND = [f"waits-{number:04d}" for number in range(1000)]
@@ -158,7 +159,7 @@ def towns(draw: st.DrawFn) -> Town:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(town=towns())
 def test_every_run_has_its_turn_no_limit_is_ever_passed_and_no_slot_is_left_behind(town: Town) -> None:
     # That neither quota nor limit is passed at any moment is checked with every job that is created.
@@ -170,7 +171,7 @@ def test_every_run_has_its_turn_no_limit_is_ever_passed_and_no_slot_is_left_behi
     assert town.crowd.holders() == set()
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(town=towns())
 def test_where_nothing_gets_lost_no_room_stays_empty_for_longer_than_a_minute(town: Town) -> None:
     town.losses = 0

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.observation import JobChanged
 from spot_relay.domain.run.policy import Budgets, Policy
 from spot_relay.domain.run.run import RunStatus
+from tests.thoroughness import examples
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ fates = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(lives=lives, fates=fates)
 def test_shuffled_repeated_and_lost_events_change_nothing_but_time(lives: list[Life], fates: list[Fate]) -> None:
     disturbed = Theatre(lives, list(fates)).play()
@@ -162,7 +163,7 @@ def test_shuffled_repeated_and_lost_events_change_nothing_but_time(lives: list[L
     assert outcome(disturbed) == outcome(undisturbed)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(lives=lives)
 def test_the_tick_alone_brings_every_run_to_its_end(lives: list[Life]) -> None:
     deaf = Theatre(lives, [Fate(())] * 200).play()

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -18,6 +17,7 @@ from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.service import RejectedError
+from tests.thoroughness import examples
 from tests.unit.priced import ENDS, HOUR, M5, P3, PRICES, TOO_SMALL, priced
 from tests.unit.worlds import submission
 
@@ -142,4 +142,4 @@ class Story(RuleBasedStateMachine):
 
 
 TestWhateverHappens = Story.TestCase
-TestWhateverHappens.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestWhateverHappens.settings = examples(100, stateful_step_count=40)

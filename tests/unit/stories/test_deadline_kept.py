@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_relay.domain.run.observation import CanaryChanged
 from spot_relay.domain.run.policy import Budgets, ReturnToSpot
 from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus
 from spot_relay.domain.sagemaker.job import Market, parse_attempt_name, parse_canary_name
+from tests.thoroughness import examples
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ capacities = st.lists(st.sampled_from([True, False, False]), min_size=1, max_siz
 losses = st.lists(st.booleans(), max_size=60)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(capacity=capacities, lost=losses, slack=st.integers(600, 8 * 3600), way=st.sampled_from(ReturnToSpot))
 def test_a_run_is_done_by_its_deadline(capacity: list[bool], lost: list[bool], slack: int, way: ReturnToSpot) -> None:
     run = Stage(capacity, lost).play(WORK + slack, way)
@@ -139,7 +140,7 @@ def test_a_run_is_done_by_its_deadline(capacity: list[bool], lost: list[bool], s
     assert len(run.attempts) < MAX_ATTEMPTS
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(lost=losses, way=st.sampled_from(ReturnToSpot), slack=st.integers(3 * 3600, 8 * 3600))
 def test_where_spot_is_always_there_a_run_has_no_other_attempt(lost: list[bool], way: ReturnToSpot, slack: int) -> None:
     run = Stage([True], lost).play(WORK + slack, way)
@@ -147,7 +148,7 @@ def test_where_spot_is_always_there_a_run_has_no_other_attempt(lost: list[bool],
     assert run.status is RunStatus.COMPLETED
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(lost=losses, way=st.sampled_from(ReturnToSpot))
 def test_where_spot_is_never_there_a_run_waits_and_then_stays_on_demand(lost: list[bool], way: ReturnToSpot) -> None:
     run = Stage([False], lost).play(WORK + 4 * 3600, way)

@@ -15,7 +15,9 @@ from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import parse_attempt_name, parse_canary_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from aws_lambda_powertools import Logger
 
 RUN_DUE = "Run Due"
 ROOM_FREED = "Room Freed"
@@ -62,6 +64,24 @@ class PageWanted:
     status: RunStatus | None
     limit: int
     created_before: str | None
+
+
+def handle_messages(event: Mapping[str, Any], handle: Callable[[str], None], logger: Logger) -> dict[str, Any]:
+    """Handle the body of each SQS message of an event, and return the partial batch response.
+
+    A message that fails is logged and returned to its queue; the others stay handled.
+    """
+    failed = []
+    for message in event["Records"]:
+        try:
+            handle(message["body"])
+        except Exception:
+            # Whatever it is, the other messages must be handled all the same.
+            logger.exception(
+                "the message could not be handled; its queue delivers it again", message_id=message["messageId"]
+            )
+            failed.append({"itemIdentifier": message["messageId"]})
+    return {"batchItemFailures": failed}
 
 
 def read_page(query: Mapping[str, str]) -> PageWanted:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
@@ -24,6 +24,7 @@ from spot_relay.domain.run.policy import Budgets, Policy
 from spot_relay.domain.run.run import Explanation, Run
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON
+from tests.thoroughness import examples
 from tests.unit.any_run import facts, moments, runs
 from tests.unit.crowds import SPOT, Crowd
 from tests.unit.worlds import World, submission
@@ -224,7 +225,7 @@ def test_whatever_is_said_the_list_is_bounded_in_order_and_ends_with_what_was_sa
 # A decision depends on nothing but what it is given
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(run=runs(), known=facts, now=moments)
 def test_the_same_run_facts_and_time_give_the_same_decision_and_stay_as_they_were(
     run: Run, known: Facts, now: datetime
@@ -237,7 +238,7 @@ def test_the_same_run_facts_and_time_give_the_same_decision_and_stay_as_they_wer
         assert settle(run, (known.observation,), known, now) == settle(run, (known.observation,), known, now)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(run=runs(), known=facts, now=moments)
 def test_every_decision_that_changes_a_run_is_its_newest_explanation(run: Run, known: Facts, now: datetime) -> None:
     decision = decide(run, known, now)
@@ -264,7 +265,7 @@ def moved(value: Any, by: timedelta, *, speechless: bool = False) -> Any:
     return replace(value, **changes)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(run=runs(), known=facts, now=moments, years=st.integers(-100, 400))
 def test_a_decision_made_at_another_time_with_all_moments_moved_is_the_same_decision(
     run: Run, known: Facts, now: datetime, years: int

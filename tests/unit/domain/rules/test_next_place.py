@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_relay.domain.rules.next_place import Place, place_of_job
@@ -15,6 +15,7 @@ from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, Ret
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
+from tests.thoroughness import examples
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
@@ -333,7 +334,7 @@ rungs = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     ladder=st.lists(rungs, min_size=1, max_size=4),
     story=st.lists(st.sampled_from(["expired", "capacity", "capacity", "service", "quota"]), max_size=12),

@@ -1,4 +1,4 @@
-"""One stretch of a real training on its instance: data in, process, checkpoints out, model out."""
+"""One run of a training container on an instance: download, train, sync checkpoints, upload the model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,37 +18,31 @@ from botocore.exceptions import BotoCoreError, ClientError
 from simulator.api.wire import model_uri
 from simulator.life.job import CheckpointReached, Input, PhaseDone, TrainingExited
 from simulator.real.checkpoints import CheckpointSync
-from simulator.real.container import command_of, environment, failure_reason, furnish, training_script, tree_for
+from simulator.real.container import command_of, environment, failure_reason, prepare, training_script, tree_for
 from simulator.real.process import TrainingProcess
-from simulator.real.s3 import Place, channel_name_of, fetch
+from simulator.real.s3 import Location, channel_name_of, download
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from simulator.api.training_jobs import Apply
     from simulator.api.wire import Record
     from simulator.real.clients import Clients
     from simulator.real.logs import LogShipper
 
-_LAST_LINES: Final = 5.0  # seconds that a process which has ended gets for its last lines
+_LAST_LINES: Final = 5.0  # seconds to read the last lines of a process that has ended
 _CLOSING_GRACE: Final = 2.0
 logger = logging.getLogger(__name__)
 
 
-class Tell(Protocol):
-    """How a stretch reports to the life of its job."""
-
-    def __call__(self, name: str, happens: Input, *, model: str | None = None) -> None:
-        """Apply an input to the job ``name``."""
-
-
 @dataclass(frozen=True)
-class Surroundings:
-    """What all stretches share: clients, folders, limits. ``grace`` and ``sync_every`` are in seconds."""
+class Host:
+    """What all container runs share: clients, folders, limits. ``grace`` and ``sync_every`` are in seconds."""
 
     clients: Clients
     logs: LogShipper
-    tell: Tell
+    apply: Apply
     workdir: Path
     images: Path | None
     region: str
@@ -57,7 +51,7 @@ class Surroundings:
 
 
 class _End(Enum):
-    """Why a stretch is ended from outside."""
+    """Why a container run is ended from outside."""
 
     INTERRUPTED = auto()
     STOPPED = auto()
@@ -66,17 +60,17 @@ class _End(Enum):
 
 
 class _EndedError(Exception):
-    """The stretch was ended from outside before it came to its process."""
+    """The run was ended from outside before its process began."""
 
 
-class Stretch:
-    """Runs in a thread of its own; ``before`` is the job's earlier stretch, which must be over first."""
+class ContainerRun:
+    """Works in a thread of its own; ``before`` is the job's previous run, which must end first."""
 
-    def __init__(self, record: Record, number: int, around: Surroundings, before: Stretch | None) -> None:
+    def __init__(self, record: Record, number: int, host: Host, before: ContainerRun | None) -> None:
         self._record = record
-        self._around = around
+        self._host = host
         self._before = before
-        self._home = around.workdir / record.name
+        self._home = host.workdir / record.name
         self._tree = tree_for(record.request, self._home / f"{number}" / "ml")
         self._log_stream = f"{record.name}/algo-1-{int(time.time())}"
         self._changed = Event()
@@ -87,32 +81,32 @@ class Stretch:
 
     @property
     def interrupted(self) -> bool:
-        """Whether capacity was taken from this stretch: then it says nothing more to the job's life."""
+        """Whether this run lost its capacity: it then reports nothing more."""
         return self._end is _End.INTERRUPTED
 
     def train(self) -> None:
-        """Let the process begin."""
+        """Allow the process to begin."""
         self._may_train = True
         self._changed.set()
 
     def interrupt(self) -> None:
-        """End it because the capacity is gone: grace, last checkpoints, no model."""
+        """End the run because the capacity is gone: grace period, last checkpoints, no model."""
         self._finish(_End.INTERRUPTED)
 
     def stop(self) -> None:
-        """End it because the job is stopped: grace, last checkpoints, and what there is of a model."""
+        """End the run because the job is stopped: grace period, last checkpoints, and a model if there is one."""
         self._finish(_End.STOPPED)
 
     def fail(self) -> None:
-        """End it at once because the job has failed."""
+        """End the run at once because the job has failed."""
         self._finish(_End.FAILED)
 
     def close(self) -> None:
-        """End it because the simulator ends."""
+        """End the run because the simulator stops."""
         self._finish(_End.CLOSING)
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until it is over."""
+        """Wait until the run has ended."""
         self._thread.join(timeout)
 
     def _finish(self, end: _End) -> None:
@@ -124,22 +118,21 @@ class Stretch:
             if self._before is not None:
                 self._before.join()
                 self._before = None
-            self._go_through()
+            self._train_to_end()
         except _EndedError:
             logger.debug("%s ended before its process began", self._record.name)
         except (Boto3Error, BotoCoreError, ClientError, OSError, ValueError, RuntimeError) as error:
             self._report(TrainingExited(f"ClientError: {error}"))
         except Exception:
-            logger.exception("%s broke", self._record.name)
+            logger.exception("the container run of %s failed", self._record.name)
             self._report(TrainingExited("InternalServerError: We encountered an internal error.  Please try again."))
         if self._end is _End.STOPPED:
-            # Whatever went wrong on the way: a job that is stopping waits for this word. If it came before, this
-            # one changes nothing.
+            # Even after an error: a job that is stopping waits for this report. A second report changes nothing.
             self._report(PhaseDone())
 
-    def _go_through(self) -> None:
+    def _train_to_end(self) -> None:
         script = self._script()
-        sync = self._bring_in()
+        sync = self._download()
         self._report(PhaseDone())
         self._wait_until(lambda: self._may_train)
         code = self._train(script, sync)
@@ -148,34 +141,34 @@ class Stretch:
         if self._end is None:
             failed = code != 0
             self._report(TrainingExited(failure_reason(self._tree, code) if failed else None))
-            # The report may have come after an interruption or a failure: then nothing is uploaded.
+            # An interruption or a failure may have preceded the report: then nothing is uploaded.
             if failed or self._end in (_End.INTERRUPTED, _End.FAILED, _End.CLOSING):
                 return
         self._report(PhaseDone(), model=self._upload())
 
     def _script(self) -> Path:
         image = self._record.request["AlgorithmSpecification"]["TrainingImage"]
-        script = training_script(self._around.images, image)
+        script = training_script(self._host.images, image)
         if script is None:
             raise ValueError(f"Cannot find the training image: {image}. Image not found.")
         return script
 
-    def _bring_in(self) -> CheckpointSync | None:
-        request, s3 = self._record.request, self._around.clients.s3
-        shutil.rmtree(self._tree.base, ignore_errors=True)  # a fresh instance has nothing of an earlier simulator
-        furnish(self._tree, request)
+    def _download(self) -> CheckpointSync | None:
+        request, s3 = self._record.request, self._host.clients.s3
+        shutil.rmtree(self._tree.base, ignore_errors=True)  # a new instance has no files of an earlier run
+        prepare(self._tree, request)
         for channel in request.get("InputDataConfig", []):
             self._raise_if_ended()
-            place = Place.parse(channel["DataSource"]["S3DataSource"]["S3Uri"])
+            location = Location.parse(channel["DataSource"]["S3DataSource"]["S3Uri"])
             folder = self._tree.channel(channel["ChannelName"])
             folder.mkdir(parents=True, exist_ok=True)
-            if not fetch(s3, place, folder, partial(channel_name_of, prefix=place.key)):
-                raise ValueError(f"Data download failed: no S3 objects found under {place}")
+            if not download(s3, location, folder, partial(channel_name_of, prefix=location.key)):
+                raise ValueError(f"Data download failed: no S3 objects found under {location}")
         if "CheckpointConfig" not in request:
             return None
         self._raise_if_ended()
-        place = Place.parse(request["CheckpointConfig"]["S3Uri"])
-        sync = CheckpointSync(s3, place, self._tree.checkpoints)
+        location = Location.parse(request["CheckpointConfig"]["S3Uri"])
+        sync = CheckpointSync(s3, location, self._tree.checkpoints)
         sync.restore()
         return sync
 
@@ -186,10 +179,10 @@ class Stretch:
             def keep(line: str) -> None:
                 lines.write(f"{line}\n")
                 lines.flush()
-                self._around.logs.ship(self._log_stream, line)
+                self._host.logs.ship(self._log_stream, line)
 
             command = command_of(self._record.request, script)
-            variables = environment(self._tree, self._record, self._around.region)
+            variables = environment(self._tree, self._record, self._host.region)
             process = TrainingProcess(command, self._tree.base, variables, keep, self._changed.set)
             try:
                 code = self._follow(process, sync)
@@ -202,14 +195,14 @@ class Stretch:
 
     def _follow(self, process: TrainingProcess, sync: CheckpointSync | None) -> int:
         while process.code is None and self._end is None:
-            self._changed.wait(self._around.sync_every if sync else None)
+            self._changed.wait(self._host.sync_every if sync else None)
             self._changed.clear()
             self._push(sync)
         if process.code is not None:
             return process.code
         process.terminate()
-        grace = {_End.FAILED: 0.0, _End.CLOSING: min(_CLOSING_GRACE, self._around.grace)}
-        until = time.monotonic() + grace.get(self._end or _End.FAILED, self._around.grace)
+        grace = {_End.FAILED: 0.0, _End.CLOSING: min(_CLOSING_GRACE, self._host.grace)}
+        until = time.monotonic() + grace.get(self._end or _End.FAILED, self._host.grace)
         while process.code is None and (left := until - time.monotonic()) > 0:
             self._changed.wait(left)
             self._changed.clear()
@@ -230,7 +223,7 @@ class Stretch:
     def _upload(self) -> str | None:
         model = self._pack(self._tree.model, "model.tar.gz")
         self._pack(self._tree.output, "output.tar.gz")
-        # A completed job has a model, be it an empty one; a stopped one has what it left.
+        # A completed job always has a model, even an empty one; a stopped job has what it left.
         return model
 
     def _pack(self, folder: Path, name: str) -> str | None:
@@ -241,16 +234,16 @@ class Stretch:
             for path in sorted(folder.iterdir()):
                 tar.add(path, arcname=path.name)
         uri = model_uri(self._record.request).removesuffix("model.tar.gz") + name
-        place = Place.parse(uri)
-        self._around.clients.s3.upload_file(str(archive), place.bucket, place.key)
+        location = Location.parse(uri)
+        self._host.clients.s3.upload_file(str(archive), location.bucket, location.key)
         return uri
 
     def _report(self, happens: Input, model: str | None = None) -> None:
-        if not self.interrupted:  # what it has to say may be about a phase of the next stretch by now
-            self._around.tell(self._record.name, happens, model=model)
+        if not self.interrupted:  # its report might apply to the next run's phase by now
+            self._host.apply(self._record.name, happens, model=model)
 
-    def _wait_until(self, fulfilled: Callable[[], bool]) -> None:
-        while not fulfilled():
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
             self._raise_if_ended()
             self._changed.wait()
             self._changed.clear()

@@ -1,4 +1,4 @@
-"""Servers for the tests of the simulator, started as processes of their own, and ways to talk to them."""
+"""The simulator and MiniStack as processes for the tests, and clients for them."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker.type_defs import DescribeTrainingJobResponseTypeDef
 
 Seen = TypeVar("Seen")
 ENDED = ("Completed", "Failed", "Stopped")
+QUICK = {"starting": 0, "downloading": 0, "uploading": 0, "stopping": 0}
 
 
 @cache
 def client(service: Any, address: str) -> Any:
-    """Make a client that tries once: a second try would hide an error, or use it up. It is made once: that is slow."""
+    """Return a client that tries once: a second try would hide an error, or use it up. Creating one is slow."""
     config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
     session = boto3.Session("test", "test", region_name="us-east-1")
     return session.client(service, endpoint_url=address, config=config)
 
 
 def wait_for(look: Callable[[], Seen], seconds: float = 60.0) -> Seen:
-    """Look until something is seen, and give it."""
+    """Poll until ``look`` returns something, and return that."""
     retrying = Retrying(
         retry=retry_if_result(lambda seen: not seen) | retry_if_exception_type(httpx.TransportError),
         stop=stop_after_delay(seconds),
@@ -44,12 +46,12 @@ def wait_for(look: Callable[[], Seen], seconds: float = 60.0) -> Seen:
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
     seen: Seen = retrying(look)
-    assert seen, f"not seen within {seconds} s"
+    assert seen, f"nothing found within {seconds} s"
     return seen
 
 
 def request(name: str, **changes: Any) -> dict[str, Any]:
-    """Make a CreateTrainingJob request for a spot job; ``None`` leaves a member out."""
+    """Return a CreateTrainingJob request for a spot job; a member set to ``None`` is left out."""
     members: dict[str, Any] = {
         "TrainingJobName": name,
         "RoleArn": "arn:aws:iam::000000000000:role/training",
@@ -62,9 +64,15 @@ def request(name: str, **changes: Any) -> dict[str, Any]:
     return {key: value for key, value in (members | changes).items() if value is not None}
 
 
+def keys(s3: S3Client, prefix: str) -> list[str]:
+    """List the keys below a prefix of the bucket ``bucket``, without the prefix."""
+    found = s3.list_objects_v2(Bucket="bucket", Prefix=prefix).get("Contents", [])
+    return [entry["Key"].removeprefix(prefix) for entry in found]
+
+
 @dataclass(frozen=True)
 class Running:
-    """A simulator that listens at ``address``; ``process`` is its own."""
+    """A simulator that listens at ``address`` in ``process``."""
 
     address: str
     process: subprocess.Popen[bytes]
@@ -72,7 +80,7 @@ class Running:
 
     @property
     def sagemaker(self) -> SageMakerClient:
-        """A client of its API."""
+        """A client for its API."""
         made: SageMakerClient = client("sagemaker", self.address)
         return made
 
@@ -88,7 +96,7 @@ class Running:
         return entries
 
     def described(self, name: str, *, when: Callable[[Any], bool]) -> DescribeTrainingJobResponseTypeDef:
-        """Describe a job until something holds of it."""
+        """Describe a job until a condition holds."""
         sagemaker = self.sagemaker
 
         def look() -> DescribeTrainingJobResponseTypeDef | None:
@@ -106,7 +114,7 @@ class Running:
 
 @contextmanager
 def simulator(folder: Path, *arguments: str, aws: str | None = None) -> Iterator[Running]:
-    """Run a simulator; without ``aws`` it has no services around it."""
+    """Run a simulator; without ``aws`` it can reach no other service."""
     folder.mkdir(parents=True, exist_ok=True)
     port = folder / "port"
     variables = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -127,7 +135,7 @@ def simulator(folder: Path, *arguments: str, aws: str | None = None) -> Iterator
 
 @contextmanager
 def ministack(folder: Path) -> Iterator[str]:
-    """Run MiniStack, with the simulator's door opened, and give its address."""
+    """Run MiniStack, which here admits the simulator's events, and yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What DescribeTrainingJob says of a job on a virtual clock, in the words of Spot Relay's domain."""
+"""Describes simulated jobs as values of Spot Relay's domain, as the adapter for SageMaker describes real ones."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from simulator.life.job import Transition as LifeTransition
     from spot_relay.domain.sagemaker.job import Placement
 
-# When a virtual clock shows 0.
+# The moment at which a replay or a simulation shows 0 seconds.
 BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
 class Describer:
-    """Describes one job, which runs in a placement, again and again; what was shown of its transitions is kept."""
+    """Describes one job in a placement; keeps the transitions that it has converted, as a job is described often."""
 
     placement: Placement
     shown: tuple[Transition, ...] = ()
 
     def describe(self, job: JobLife, now: float) -> Job:
-        """Say what DescribeTrainingJob would at ``now``, in seconds since the beginning."""
+        """Return what DescribeTrainingJob would show at ``now``, in seconds since the beginning."""
         modified_at = moment(job.last_modified_at)
         return Job(
             name=job.name,
@@ -45,14 +45,14 @@ class Describer:
         )
 
     def _transitions(self, job: JobLife) -> tuple[Transition, ...]:
-        # All but the last one stay as they are.
+        # All but the last one are final.
         known, entries = self.shown[:-1], job.transitions
         self.shown = (*known, *(_transition(entry) for entry in entries[len(known) :]))
         return self.shown
 
 
 def moment(seconds: float) -> datetime:
-    """Give the time that a virtual clock shows."""
+    """Return the time ``seconds`` after the beginning."""
     return BEGINNING + timedelta(seconds=seconds)
 
 
