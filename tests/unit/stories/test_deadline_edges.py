@@ -246,7 +246,7 @@ def test_a_resumption_needs_the_time_for_what_is_left_to_do(seconds: int, feasib
     soonest = (world.clock() + timedelta(seconds=6000)).isoformat(timespec="seconds")
     with pytest.raises(RejectedError, match="cannot be met") as raised:
         resumed(world, within_seconds=seconds)
-    assert f"give {soonest} or a later one" in str(raised.value)
+    assert soonest in str(raised.value)
     assert world.run().status is RunStatus.FAILED
 
 
@@ -345,6 +345,6 @@ def test_without_a_deadline_there_is_no_canary_no_switch_and_no_wait_but_the_job
     assert after.canaries == ()
     assert (decision.owes.canary, decision.owes.stop_canary) == (None, None)
     assert all(attempt.switch_to is None and attempt.max_wait_seconds is None for attempt in after.attempts)
-    assert current.cause not in {*Cause, Cause.AHEAD_OF_PACE}
+    assert current.cause not in {Cause.SAFETY_NET, Cause.BEHIND_PACE, Cause.AHEAD_OF_PACE}
     rungs = [rung.placement for rung in run.policy.ladder]
     assert current.placement in [*rungs, run.current.placement]
