@@ -133,7 +133,7 @@ def test_every_line_about_a_run_names_it_and_its_job(stack: Stack, capsys: pytes
     assert {line["run_id"] for line in about} == {"churn"}
     assert {line["job_name"] for line in about} == {"churn-relay-01", "churn-relay-02"}
     assert all(line["service"] == "spot-relay" and line["function_request_id"] for line in logs)
-    assert "churn-relay-02 completed the training" in {line["message"] for line in logs}
+    assert "churn-relay-02 completed the training." in {line["message"] for line in logs}
 
 
 def poison() -> list[str]:
