@@ -17,7 +17,7 @@ from spot_relay.domain.run.run import AttemptStatus, CanaryStatus, RunStatus, Sp
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.shown.report import status_document
-from spot_relay.spec import Format, Rules, read_submission
+from spot_relay.spec import Allowlist, Format, read_submission
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -58,7 +58,7 @@ def examples() -> dict[str, Any]:
     run = _example()
     known = ("run_id", "status", "reason", "created_at", "updated_at")
     summary = {key: run[key] for key in known} | {"attempts": len(run["attempts"])}
-    problem = {"path": "HyperParameters.num_round", "message": "Found an integer where a string is needed: …"}
+    problem = {"path": "HyperParameters.num_round", "message": "Expected a string, but found an integer. …"}
     return {
         "Run": run,
         "Page": {"runs": [summary], "next_token": "2025-06-03T09:14:00.000000Z#churn"},
@@ -70,7 +70,7 @@ def _example() -> dict[str, Any]:
     """Give the run of the event documents, as it is shown once it has been launched."""
     body: str = json.loads((ROOT / "events/api/create-run.json").read_text("utf-8"))["body"]
     job = json.loads(body)["training_job"]
-    allowed = Rules((job["RoleArn"],), (job["AlgorithmSpecification"]["TrainingImage"],), ("churn-*",))
+    allowed = Allowlist((job["RoleArn"],), (job["AlgorithmSpecification"]["TrainingImage"],), ("churn-*",))
     submission = read_submission(body.encode(), Format.JSON, allowed)
     run = accept(submission, "an id", _STORY)
     launched = decide(run, Facts(Launched(1, _ARN)), _STORY).run

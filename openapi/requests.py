@@ -11,7 +11,7 @@ import yaml
 
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.spec.policy_model import PolicyModel
-from spot_relay.spec.request_model import training_job_shape
+from spot_relay.spec.request_model import load_request_shape
 from spot_relay.spec.resumption_model import ResumptionModel
 from spot_relay.spec.run_name import MAX_NAME
 
@@ -101,7 +101,7 @@ def examples() -> dict[str, dict[str, Any]]:
 
 
 def _training_job() -> Schema:
-    shape = training_job_shape()
+    shape = load_request_shape()
     properties = {
         name: {"type": _TYPES.get(member.type_name, member.type_name)}
         for name, member in shape.members.items()

@@ -12,17 +12,17 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from spot_relay import bootstrap
-from spot_relay.adapters.inbound import InvalidQueryError, read_page
+from spot_relay.adapters.inbound import InvalidQueryError, read_page_query
 from spot_relay.domain.shown.report import status_document
 from spot_relay.ports import NewerSchemaError, PrefixTakenError
 from spot_relay.service import NameConflictError, NoSuchRunError, RejectedError, UnacceptableError
 from spot_relay.settings import RunSettings, SubmissionSettings
-from spot_relay.spec import Format, InvalidSpecError, Problem, Rules, read_resumption, read_submission
+from spot_relay.spec import Allowlist, Format, InvalidSpecError, Problem, read_resumption, read_submission
 
 logger = Logger()
 app = APIGatewayRestResolver()
 service = bootstrap.service(RunSettings.from_env())
-rules = Rules(**asdict(SubmissionSettings.from_env()))
+allowlist = Allowlist(**asdict(SubmissionSettings.from_env()))
 
 REFUSALS = {
     InvalidSpecError: (HTTPStatus.BAD_REQUEST, "InvalidSpec"),
@@ -39,14 +39,14 @@ REFUSALS = {
 @app.post("/runs")
 def submit_run() -> tuple[dict[str, Any], int]:
     """Accept a spec; the same spec again is the same run."""
-    run = service.submit(read_submission(_body(), Format.JSON, rules))
+    run = service.submit(read_submission(_body(), Format.JSON, allowlist))
     return status_document(run), HTTPStatus.ACCEPTED
 
 
 @app.get("/runs")
 def list_runs() -> dict[str, Any]:
     """List runs, newest first, a page at a time."""
-    wanted = read_page(app.current_event.query_string_parameters)
+    wanted = read_page_query(app.current_event.query_string_parameters)
     runs, following = service.list(wanted.status, wanted.limit, wanted.created_before)
     return {"runs": runs, "next_token": following}
 

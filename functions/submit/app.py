@@ -14,12 +14,12 @@ from spot_relay.adapters.inbound import read_upload
 from spot_relay.ports import PrefixTakenError
 from spot_relay.service import NameConflictError, UnacceptableError
 from spot_relay.settings import RunSettings, SubmissionSettings
-from spot_relay.spec import MAX_BYTES, Format, InvalidSpecError, Rules, read_submission
+from spot_relay.spec import MAX_BYTES, Allowlist, Format, InvalidSpecError, read_submission
 
 logger = Logger()
 service = bootstrap.service(RunSettings.from_env())
 files = bootstrap.spec_files()
-rules = Rules(**asdict(SubmissionSettings.from_env()))
+allowlist = Allowlist(**asdict(SubmissionSettings.from_env()))
 processor = bootstrap.batches(logger)
 
 
@@ -31,7 +31,7 @@ def submit(record: SQSRecord) -> None:
         logger.warning("there is no spec to read", key=upload.key)
         return
     try:
-        run = service.submit(read_submission(data, Format.of(upload.key), rules))
+        run = service.submit(read_submission(data, Format.of(upload.key), allowlist))
     except (InvalidSpecError, UnacceptableError) as error:
         logger.warning("the spec is refused", key=upload.key, problems=len(error.details))
         files.report(upload, error.details, service.clock())

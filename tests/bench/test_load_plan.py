@@ -11,9 +11,9 @@ from bench.load.plan import STATES, Load, LoadError, load, scenario, spec
 from simulator import life
 from simulator.job import Terms, Transitioned
 from simulator.scenario import parse_scenario
-from spot_relay.spec import Format, Rules, read_submission
+from spot_relay.spec import Allowlist, Format, read_submission
 
-RULES = Rules(
+ALLOWLIST = Allowlist(
     allowed_role_arns=("arn:aws:iam::000000000000:role/spot-relay-training",),
     allowed_images=("*.dkr.ecr.*.amazonaws.com/*",),
     allowed_checkpoint_buckets=("sagemaker-*",),
@@ -58,7 +58,7 @@ def test_the_last_attempt_completes(attempts: int) -> None:
 
 @pytest.mark.parametrize("attempts", [1, 2, plan.MOST_ATTEMPTS])
 def test_the_spec_is_one_that_a_user_could_submit_with_budgets_for_all_its_attempts(attempts: int) -> None:
-    submission = read_submission(json.dumps(spec("load-00001", attempts)).encode(), Format.JSON, RULES)
+    submission = read_submission(json.dumps(spec("load-00001", attempts)).encode(), Format.JSON, ALLOWLIST)
     assert submission.name == "load-00001"
     assert submission.policy.budgets.expired_waits >= attempts - 1
     assert submission.policy.budgets.attempts_without_progress >= attempts - 1

@@ -10,7 +10,7 @@ from spot_relay.spec import Format, read_submission
 from tests.hostile import seeds
 from tests.hostile.functions import Context, Log, MemorySpecFiles, load
 from tests.hostile.mutation import Choices, encoded, mutated
-from tests.hostile.oracles import RULES, check_answer, check_observation, check_upload
+from tests.hostile.oracles import ALLOWLIST, check_answer, check_observation, check_upload
 from tests.hostile.values import SECRET
 from tests.unit.worlds import World, submission
 
@@ -79,7 +79,7 @@ class Submit(Function):
         for upload in uploads:
             problems = files.reports.get(upload.key)
             if problems is None:
-                named.append(read_submission(content, Format.of(upload.key), RULES).name)
+                named.append(read_submission(content, Format.of(upload.key), ALLOWLIST).name)
                 assert named[-1] in world.store.runs
             else:
                 assert problems

@@ -12,7 +12,7 @@ from spot_relay.domain.run.launch import canary_request, no_canary
 from spot_relay.domain.run.run import Canary
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.spec.problem import Problems
-from spot_relay.spec.request_model import check_request, training_job_shape
+from spot_relay.spec.request_model import check_request, load_request_shape
 from tests.fakes import NOON
 from tests.unit.worlds import PREFIX, TRAINING_JOB, submission
 
@@ -48,7 +48,7 @@ def test_sagemakers_own_model_accepts_the_request_of_a_canary() -> None:
         problems = Problems()
         check_request(request, "", problems)
         problems.raise_if_any()
-        assert not ParamValidator().validate(request, training_job_shape()).has_errors()
+        assert not ParamValidator().validate(request, load_request_shape()).has_errors()
 
 
 def test_a_canary_touches_nothing_of_the_runs() -> None:
