@@ -1,4 +1,4 @@
-"""Whose CPU time the load takes: MiniStack's, the simulator's, the functions'; and what a function's start takes."""
+"""Measure the CPU time of MiniStack, the simulator and the functions, and the start time of functions."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _STARTS: Final = 7
 
 
 class Processes:
-    """The processes of a stack. What a process has used until it was last looked at counts, if it ends."""
+    """The processes of a stack. For a process that has ended, its last known CPU time counts."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._names: dict[int, str] = {}
         self._seconds: dict[int, float] = {}
 
-    def look(self) -> dict[str, float]:
-        """Give the CPU seconds used so far, by the names of functions and by the three above."""
+    def read_cpu_seconds(self) -> dict[str, float]:
+        """Return the CPU seconds used so far by each function, MiniStack, the simulator and this program."""
         aws = psutil.Process(self._stack.aws_pid)
         self._note(aws, MINISTACK)
         self._note(psutil.Process(self._stack.simulator_pid), SIMULATOR)
@@ -49,13 +49,13 @@ class Processes:
             used[name] = used.get(name, 0.0) + self._seconds[pid]
         return used
 
-    def since(self, before: Mapping[str, float]) -> dict[str, float]:
-        """Give the CPU seconds used since an earlier look."""
-        return {name: seconds - before.get(name, 0.0) for name, seconds in self.look().items()}
+    def read_cpu_seconds_since(self, before: Mapping[str, float]) -> dict[str, float]:
+        """Return the CPU seconds used since an earlier reading."""
+        return {name: seconds - before.get(name, 0.0) for name, seconds in self.read_cpu_seconds().items()}
 
     def _note(self, process: psutil.Process, name: str | None) -> None:
         if process.pid not in self._names:
-            # Between its fork and its exec a function's process has MiniStack's environment still.
+            # Between fork and exec, the process of a function still has MiniStack's environment.
             named = name or process.environ().get(_FUNCTION)
             if named is None:
                 return
@@ -66,16 +66,16 @@ class Processes:
 
 @dataclass(frozen=True, slots=True)
 class Starts:
-    """How many times as long as bare Python's start a function's takes: as deployed, and if all were compiled."""
+    """A function's start time relative to bare Python, as deployed and with everything compiled."""
 
     as_deployed: float
     compiled: float
 
 
-def starts(stack: Stack, function: str) -> Starts:
-    """Start processes that import a function, called as in the template, and tell how the middle ones compare.
+def measure_starts(stack: Stack, function: str) -> Starts:
+    """Return the median start times of processes that import a function, named as in the template.
 
-    Nothing that is deployed is compiled, and Lambda's layers can't be written to: all is compiled at each start.
+    What is deployed is not compiled, and Lambda's layers are read-only, so everything is compiled at each start.
     """
     template = Path(stack.template).parent
     layers = [template / layer / "python" for layer in ("DependenciesLayer", "SpotRelayLayer")]
@@ -99,7 +99,7 @@ def starts(stack: Stack, function: str) -> Starts:
 
 def _seconds(code: str, environment: Mapping[str, str]) -> float:
     began = time.perf_counter()
-    # -S leaves out the packages of this environment, which a function does not have.
+    # -S hides the packages of this environment, which a function does not have.
     command = [sys.executable, "-S", "-c", code]
     subprocess.run(command, env=dict(environment), check=True, capture_output=True)  # noqa: S603
     return time.perf_counter() - began
