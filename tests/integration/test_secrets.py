@@ -297,7 +297,7 @@ def test_a_spec_that_breaks_off_anywhere(stack: Stack, witness: Witness) -> None
     for event in bodies:
         stack.invoke("submit", event)
     assert len(stack.keys("errors/")) == len(bodies)
-    check(witness, "not JSON")
+    check(witness, "not valid JSON")
 
 
 def test_a_spec_whose_secrets_were_tampered_with_in_a_hundred_ways(stack: Stack, witness: Witness) -> None:
