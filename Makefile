@@ -1,11 +1,13 @@
 # What a person types. `make` alone lists it.
 PYTHON ?= python3
 ENV    ?= dev
-BIN    := .venv/bin
-STAMP  := .venv/.requirements
+# Another environment, for another Python: make unit PYTHON=python3.13 VENV=.venv-3.13
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.requirements
 # checkov pins what the other tools want in other versions, so it has an environment of its own.
 CHECKOV_STAMP := .venv-checkov/.requirements
-CHECKOV := .venv-checkov/bin/checkov --framework cloudformation --skip-download --compact --quiet
+CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The Python that builds the layers is the one they run on.
@@ -14,14 +16,14 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate faults bench-load bench-policy mutate fuzz openapi test unit e2e sam-local check checkov build deploy \
+.PHONY: help setup demo simulate faults bench-load bench-policy bench-start mutate fuzz openapi test unit e2e sam-local check checkov build deploy \
         lock format clean
 
 help: ## list what there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: setup ## run a real training through an interruption and an expired wait (KEEP=1, JSON=1)
-	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json)
+demo: setup ## run a real training through an interruption and an expired wait (KEEP=1, JSON=1, SVG=file)
+	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json) $(if $(SVG),--svg "$(SVG)")
 
 test: setup ## run all tests but those that need Docker, two files at a time
 	@$(PYTEST) --ignore tests/sam_local
@@ -42,6 +44,9 @@ bench-load: setup ## put the deployed stack under load (RUNS=, EVENTS=, JSON=1, 
 	@$(BIN)/python -m bench.load $(if $(JSON),--json) $(if $(RUNS),--runs $(RUNS)) $(if $(EVENTS),--events $(EVENTS)) \
 	$(if $(OUT),--out "$(OUT)") $(if $(ENDED),--ended $(ENDED)) $(if $(OPEN),--open $(OPEN))
 
+bench-start: setup ## measure what the functions' starts take, beside a bare boto3 handler (JSON=1, PAIRS=11)
+	@$(BIN)/python -m bench.start $(if $(JSON),--json) $(if $(PAIRS),--pairs $(PAIRS))
+
 simulate: setup ## play hostile schedules on virtual time: SEEDS=100000, or SEED=s to see one again
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.simulation \
 	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED))
@@ -52,8 +57,8 @@ bench-policy: setup ## replay the relaunch policy on traces: TRACES=folder (JSON
 	$(if $(OUT),--out "$(OUT)") $(if $(STARTS),--starts $(STARTS)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(NODES),--nodes $(NODES)) $(if $(ONES),--ones $(ONES))
 
-mutate: setup ## mutate the domain, and list what its tests let live: MODULE=rules.pace (AGAIN=1, LIST=1, CHILDREN=)
-	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(AGAIN),--again) $(if $(LIST),--list) \
+mutate: setup ## mutate the domain and list what its tests do not kill: MODULE=rules.pace (AGAIN=1, LIST=1, DOC=1, CHILDREN=)
+	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(AGAIN),--again) $(if $(LIST),--list) $(if $(DOC),--doc) \
 	$(if $(CHILDREN),--children $(CHILDREN))
 
 fuzz: setup ## hand in what no one should, guided by coverage: TARGET=spec, events or api (SECONDS=60, SEED=, INPUT=file)
@@ -94,7 +99,7 @@ format: setup ## format the code, and mend what can be mended
 	$(BIN)/ruff check --fix
 
 clean: ## stop what was left running, and remove what was built; .venv stays
-	@test ! -f .local/stack.json || $(BIN)/python -m simulator.embedded stop
+	@test ! -f .local/stack.json || $(BIN)/python -m embedded stop
 	rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 setup: $(STAMP)
@@ -102,8 +107,8 @@ setup: $(STAMP)
 $(STAMP): requirements/uv.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Spot Relay needs Python 3.11 or later, and \
 	$(PYTHON) is %d.%d. If you have a later one: make PYTHON=python3.13 ..." % sys.version_info[:2])'
-	@echo "Setting up .venv" >&2
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >&2
+	@echo "Setting up $(VENV)" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt >&2
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt >&2
 	@touch $@

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -15,14 +16,17 @@ from rich.console import Console
 from demo import screen
 from demo.audience import PlainText, Silent, Terminal
 from demo.demo_run import FOLDER, LIMIT_SECONDS, DemoError, DeployedStack, Spec, run_demo
+from demo.picture import save_picture
 from demo.watcher import Clients
-from simulator import embedded
+from embedded import deployment
+from embedded.daemons import EmbeddedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from demo.audience import Audience
     from demo.outcome import Outcome
+    from embedded.stack import Stack
 
 CANCELLED = 128 + signal.SIGINT
 
@@ -32,6 +36,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave everything running, and print how to use it")
     parser.add_argument("--json", action="store_true", help="print only one JSON object")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="save an image of the run to FILE, if it completes")
     parser.add_argument(
         "--limit",
         type=float,
@@ -47,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     errors = Console(stderr=True, highlight=False)
     try:
         outcome, instructions = _run(options)
-    except (DemoError, embedded.EmbeddedError) as error:
+    except (DemoError, EmbeddedError) as error:
         errors.print(f"The demo failed: {error}", style="bold red", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
@@ -68,12 +73,14 @@ def _run(options: argparse.Namespace) -> tuple[Outcome, str]:
         )
     audience.note("Starting MiniStack and the simulator, building and deploying template.yaml")
     scenario, images = FOLDER / "scenario.yaml", FOLDER / "images"
-    with embedded.running(scenario=scenario, images=images, keep=options.keep) as stack:
+    with deployment.running(scenario=scenario, images=images, keep=options.keep) as stack:
         try:
             with audience:
                 outcome = run_demo(_connect(stack), audience, started_second, options.limit)
         except DemoError as error:
             raise DemoError(f"{error}\nThe logs of MiniStack and the simulator are in {stack.folder}") from error
+        if options.svg and outcome.succeeded:
+            save_picture(outcome, Spec.read().rounds, options.svg)
         if options.json:
             print(json.dumps(outcome.to_json()), flush=True)
         else:
@@ -82,25 +89,25 @@ def _run(options: argparse.Namespace) -> tuple[Outcome, str]:
     return outcome, _write_instructions(stack)
 
 
-def _connect(stack: embedded.Stack) -> DeployedStack:
+def _connect(stack: Stack) -> DeployedStack:
     clients = Clients(s3=stack.client("s3"), sagemaker=stack.client("sagemaker"), logs=stack.client("logs"))
     outputs = stack.outputs
     functions = tuple(outputs[f"{name}Function"] for name in ("Submit", "Observe"))
     return DeployedStack(clients, stack.client("lambda"), outputs["SpecsBucket"], functions)
 
 
-def _write_instructions(stack: embedded.Stack) -> str:
+def _write_instructions(stack: Stack) -> str:
     bucket = stack.outputs["SpecsBucket"]
     return f"""
 Everything is still running. To use it with any AWS SDK or tool:
 
-    . {embedded.KEPT_ENVIRONMENT}
+    . {deployment.KEPT_ENVIRONMENT}
     {sys.executable} -c 'import boto3; print(boto3.client("sagemaker").list_training_jobs())'
 
 To start a run, upload a spec to s3://{bucket}/runs/. The API is at {stack.api_url}
 To stop everything:
 
-    cd {FOLDER.parent} && {sys.executable} -m simulator.embedded stop
+    cd {FOLDER.parent} && {sys.executable} -m embedded stop
 """
 
 

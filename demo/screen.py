@@ -47,8 +47,10 @@ METRICS = (
 )
 
 
-def draw_run(view: View, rounds: int, started_at: datetime, now: datetime) -> RenderableType:
-    """Return a picture of the current state of the run."""
+def draw_run(
+    view: View, rounds: int, started_at: datetime, now: datetime, shown_steps: int = SHOWN_STEPS
+) -> RenderableType:
+    """Return a picture of the current state of the run, with the latest steps of its training jobs."""
     title = Text.assemble(
         ("Run ", "bold"),
         _format_run_id(view),
@@ -59,7 +61,7 @@ def draw_run(view: View, rounds: int, started_at: datetime, now: datetime) -> Re
     reason = str(view.run["reason"]) if view.run else "The spec is on its way: S3, EventBridge, SQS, submit."
     parts = [title, Text(reason, "italic"), Text(), _draw_progress(view, rounds), Text(), _draw_attempts(view)]
     if view.steps:
-        parts += [Text(), _draw_steps(view.steps[-SHOWN_STEPS:], started_at)]
+        parts += [Text(), _draw_steps(view.steps[-shown_steps:], started_at)]
     return Panel(Group(*parts), title="Spot Relay", border_style="blue")
 
 
@@ -85,14 +87,18 @@ def draw_result(outcome: Outcome) -> RenderableType:
         Text(),
         _draw_seconds(outcome.view),
         Text(),
-        _format_comparison(outcome),
-        _format_costs(outcome),
+        draw_summary(outcome),
         Text(),
         _draw_metrics(outcome),
         Text(),
         _draw_places(outcome),
     ]
     return Panel(Group(*parts), title="Result", border_style="green" if outcome.succeeded else "red")
+
+
+def draw_summary(outcome: Outcome) -> RenderableType:
+    """Return a picture of what the run proved and what it saved."""
+    return Group(_format_comparison(outcome), _format_costs(outcome))
 
 
 def _format_run_id(view: View) -> str:

@@ -1,262 +1,202 @@
-"""Schemas of what the API answers: runs, pages of them, and errors."""
+"""The answers of the API as pydantic models, from which their JSON schemas are generated. No function imports them."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import fields
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Annotated
 
-from openapi.requests import ROOT, RUN_NAME, Schema
-from spot_relay.domain.decide.acceptance import accept
-from spot_relay.domain.decide.decision import decide
-from spot_relay.domain.decide.facts import Facts
-from spot_relay.domain.run.observation import Launched
-from spot_relay.domain.run.policy import Budgets, ReturnToSpot
-from spot_relay.domain.run.run import AttemptStatus, CanaryStatus, RunStatus, Spent
+from pydantic import BaseModel, ConfigDict, Field
+
+from openapi.requests import NAME_PATTERN
+from spot_relay.domain.run.attempt import AttemptStatus, CanaryStatus
+from spot_relay.domain.run.policy import ReturnToSpot
+from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market
-from spot_relay.domain.shown.report import status_document
-from spot_relay.spec import Allowlist, Format, read_submission
+from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.spec.run_name import MAX_NAME
 
-if TYPE_CHECKING:
-    from enum import StrEnum
-
-_STORY = datetime(2025, 6, 3, 9, 14, tzinfo=UTC)
-_ARN = "arn:aws:sagemaker:us-east-1:000000000000:training-job/churn-relay-01"
+RunName = Annotated[str, Field(pattern=NAME_PATTERN, max_length=MAX_NAME)]
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[int, Field(ge=0)]
 
 
-def schemas() -> dict[str, Schema]:
-    """Give the schemas of answers by their names."""
-    return {
-        "Run": _run(),
-        "Attempt": _attempt(),
-        "Placement": _placement(),
-        "Checkpoint": _object("A checkpoint in S3.", {"key": _text(), "last_modified": _moment()}),
-        "Canary": _canary(),
-        "Decision": _decision(),
-        "RunSummary": _summary(),
-        "Page": _object(
-            "Runs, newest first.",
-            {
-                "runs": {"type": "array", "items": _reference("RunSummary")},
-                "next_token": _nullable(_text("Where the next page begins; null after the last one.")),
-            },
-        ),
-        "Error": _error(),
-    }
+class Answer(BaseModel):
+    """A JSON object that always has all of its keys. The docstring under a field becomes its description."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-def error(*codes: str) -> Schema:
-    """Give the schema of an error with one of these codes."""
-    code = {"type": "object", "properties": {"code": {"type": "string", "enum": list(codes)}}}
-    return {"allOf": [_reference("Error"), code]} if codes else _reference("Error")
+class Checkpoint(Answer):
+    """A checkpoint in S3."""
+
+    key: str
+    last_modified: datetime
 
 
-def examples() -> dict[str, Any]:
-    """Give an example of each answer by the schema that it fits."""
-    run = _example()
-    known = ("run_id", "status", "reason", "created_at", "updated_at")
-    summary = {key: run[key] for key in known} | {"attempts": len(run["attempts"])}
-    problem = {"path": "HyperParameters.num_round", "message": "Expected a string, but found an integer. …"}
-    return {
-        "Run": run,
-        "Page": {"runs": [summary], "next_token": "2025-06-03T09:14:00.000000Z#churn"},
-        "Error": {"code": "InvalidSpec", "message": "The document has 1 problem.", "details": [problem]},
-    }
+class Placement(Answer):
+    """Where an attempt runs."""
+
+    instance_type: str
+    instance_count: Count
+    market: Market
+    volume_size_gb: Count | None
+    """Null for the volume size that the training job names."""
 
 
-def _example() -> dict[str, Any]:
-    """Give the run of the event documents, as it is shown once it has been launched."""
-    body: str = json.loads((ROOT / "events/api/create-run.json").read_text("utf-8"))["body"]
-    job = json.loads(body)["training_job"]
-    allowed = Allowlist((job["RoleArn"],), (job["AlgorithmSpecification"]["TrainingImage"],), ("churn-*",))
-    submission = read_submission(body.encode(), Format.JSON, allowed)
-    run = accept(submission, "an id", _STORY)
-    launched = decide(run, Facts(Launched(1, _ARN)), _STORY).run
-    shown: dict[str, Any] = json.loads(json.dumps(status_document(launched)))
-    return shown
+class Attempt(Answer):
+    """One training job of the run."""
+
+    number: Count
+    job_name: str
+    status: AttemptStatus
+    cause: str
+    """Why it was planned: Submitted, Resumed, how the previous attempt ended, or what the deadline required."""
+    phase: str | None
+    """The latest SecondaryStatus of the training job."""
+    outcome: Outcome | None
+    failure_reason: str | None
+    """SageMaker's message, without values of the spec that may be secret."""
+    resumes_from: Checkpoint | None
+    placement: Placement
+    created_at: datetime | None
+    training_started_at: datetime | None
+    ended_at: datetime | None
+    training_seconds: Seconds | None
+    billable_seconds: Seconds | None
+    waited_seconds: Seconds | None
+    interruptions: Count
+    wasted_seconds: Seconds
 
 
-def _run() -> Schema:
-    budgets = _counts(Budgets) | {"money_usd": _nullable(_number("What all attempts together may cost, in USD."))}
-    return _object(
-        "A run as its status document in S3 shows it, too. Times are UTC, durations whole seconds, money is USD.",
-        {
-            "run_id": RUN_NAME,
-            "status": _choice(RunStatus),
-            "reason": _text("Why it has this status."),
-            "created_at": _moment(),
-            "updated_at": _moment(),
-            "ended_at": _nullable(_moment()),
-            "check_at": _nullable(_moment("When an open run is looked at again, whatever is heard of it.")),
-            "stop_requested": {"type": "boolean"},
-            "attempts": {"type": "array", "items": _reference("Attempt"), "minItems": 1, "maxItems": 50},
-            "training_seconds": _whole(),
-            "billable_seconds": _whole(),
-            "waited_seconds": _whole("How long its attempts waited for capacity."),
-            "interruptions": _whole("How often spot capacity was taken away."),
-            "savings_percent": _nullable(_number("(1 - billable / training) * 100; null until something trained.")),
-            "wasted_seconds": _whole("Training that was lost because no checkpoint came after it."),
-            "cost_usd": _nullable(_number("Null where a price is missing, as the next two.")),
-            "on_demand_cost_usd": _nullable(_number("What the training that was kept would have cost on demand.")),
-            "wasted_usd": _nullable(_number()),
-            "prices": _nullable(_object("Where the prices come from.", {"source": _text(), "as_of": _moment()})),
-            "deadline": _nullable(_deadline()),
-            "spent": _object("How much of each budget has been used, in relaunches.", _counts(Spent)),
-            "budgets": _object("How many relaunches each kind of bad end may have.", budgets),
-            "canaries": {"type": "array", "items": _reference("Canary")},
-            "decisions": {"type": "array", "items": _reference("Decision"), "description": "The newest 40."},
-        },
-    )
+class Canary(Answer):
+    """A spot job that only sleeps. It runs beside an on-demand attempt and shows when spot capacity is available."""
+
+    job_name: str
+    status: CanaryStatus
+    phase: str | None
+    refusal: Refusal | None
+    """Why it was not created, if it was refused for good."""
+    planned_at: datetime
+    billable_seconds: Seconds | None
 
 
-def _deadline() -> Schema:
-    return _object(
-        "When the run has to be done.",
-        {
-            "at": _moment(),
-            "expected_runtime_seconds": _whole(),
-            "progress_seconds": _whole("The training that its checkpoints hold."),
-            "return_to_spot": _choice(ReturnToSpot),
-        },
-    )
+class Decision(Answer):
+    """Why the run was changed."""
+
+    at: datetime
+    observation: str
+    """What was decided on."""
+    reason: str
+    times: Count
+    """How often the same decision was made, on its own or alternating with one other."""
+    until: datetime | None
 
 
-def _attempt() -> Schema:
-    return _object(
-        "One training job of the run.",
-        {
-            "number": _whole(),
-            "job_name": _text(),
-            "status": _choice(AttemptStatus),
-            "cause": _text("Why it was planned: Submitted, Resumed, how the last one ended, or what a deadline asked."),
-            "phase": _nullable(_text("The newest SecondaryStatus of its job.")),
-            "outcome": _nullable(_choice(Outcome)),
-            "failure_reason": _nullable(_text("What SageMaker said, without values of the spec that may be secret.")),
-            "resumes_from": {"anyOf": [_reference("Checkpoint"), {"type": "null"}]},
-            "placement": _reference("Placement"),
-            "created_at": _nullable(_moment()),
-            "training_started_at": _nullable(_moment()),
-            "ended_at": _nullable(_moment()),
-            "training_seconds": _nullable(_whole()),
-            "billable_seconds": _nullable(_whole()),
-            "waited_seconds": _nullable(_whole()),
-            "interruptions": _whole(),
-            "wasted_seconds": _whole(),
-        },
-    )
+class PriceSource(Answer):
+    """Where the prices come from."""
+
+    source: str
+    as_of: datetime
 
 
-def _placement() -> Schema:
-    volume = _nullable(_whole("Null for the volume that the training job names."))
-    return _object(
-        "Where an attempt runs.",
-        {
-            "instance_type": _text(),
-            "instance_count": _whole(),
-            "market": _choice(Market),
-            "volume_size_gb": volume,
-        },
-    )
+class Deadline(Answer):
+    """When the run has to be finished."""
+
+    at: datetime
+    expected_runtime_seconds: Seconds
+    progress_seconds: Seconds
+    """The training that the run's checkpoints contain."""
+    return_to_spot: ReturnToSpot
 
 
-def _canary() -> Schema:
-    return _object(
-        "A spot job that only sleeps, beside an attempt on demand, and tells when capacity is there.",
-        {
-            "job_name": _text(),
-            "status": _choice(CanaryStatus),
-            "phase": _nullable(_text()),
-            "planned_at": _moment(),
-            "billable_seconds": _nullable(_whole()),
-        },
-    )
+class Spent(Answer):
+    """How much of each budget has been used, in relaunches."""
+
+    expired_waits: Count
+    capacity_failures: Count
+    service_errors: Count
+    user_errors: Count
+    attempts_without_progress: Count
 
 
-def _decision() -> Schema:
-    return _object(
-        "Why the run was changed.",
-        {
-            "at": _moment(),
-            "observation": _text("On what."),
-            "reason": _text(),
-            "times": _whole("How often it came, alone or in turn with one other."),
-            "until": _nullable(_moment()),
-        },
-    )
+class Budgets(Spent):
+    """How many relaunches are allowed for each way an attempt can end."""
+
+    money_usd: float | None
+    """What all attempts together may cost, in USD."""
 
 
-def _summary() -> Schema:
-    return _object(
-        "A run in a listing.",
-        {
-            "run_id": RUN_NAME,
-            "status": _choice(RunStatus),
-            "reason": _text(),
-            "attempts": _whole("How many."),
-            "created_at": _moment(),
-            "updated_at": _moment(),
-        },
-    )
+class Run(Answer):
+    """A run, as in its status document in S3. Times are UTC, durations are whole seconds, money is in USD."""
+
+    run_id: RunName
+    status: RunStatus
+    reason: str
+    """Why the run has this status."""
+    created_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+    check_at: datetime | None
+    """When an open run is checked again, even if no event arrives before."""
+    stop_requested: bool
+    attempts: Annotated[list[Attempt], Field(min_length=1, max_length=MAX_ATTEMPTS)]
+    training_seconds: Seconds
+    billable_seconds: Seconds
+    waited_seconds: Seconds
+    """How long its attempts waited for capacity."""
+    interruptions: Count
+    """How often it lost its spot capacity."""
+    savings_percent: float | None
+    """(1 - billable / training) * 100. Null until something has trained."""
+    wasted_seconds: Seconds
+    """Training that was lost because no checkpoint was written after it."""
+    cost_usd: float | None
+    """Null if a price is unknown, as are on_demand_cost_usd and wasted_usd."""
+    on_demand_cost_usd: float | None
+    """What the training that was kept would have cost on-demand."""
+    wasted_usd: float | None
+    prices: PriceSource | None
+    deadline: Deadline | None
+    spent: Spent
+    budgets: Budgets
+    canaries: list[Canary]
+    decisions: list[Decision]
+    """The latest 40."""
 
 
-def _error() -> Schema:
-    problem = _object(
-        "One thing to change.",
-        {
-            "path": _text("From the top of the document, such as policy.budgets.expired_waits; empty for all of it."),
-            "message": _text("What was found, and what to do."),
-        },
-    )
-    return _object(
-        "Why a request was refused.",
-        {"code": _text(), "message": _text(), "details": {"type": "array", "items": problem, "maxItems": 101}},
-    )
+class RunSummary(Answer):
+    """A run in a list of runs."""
+
+    run_id: RunName
+    status: RunStatus
+    reason: str
+    attempts: Count
+    """How many attempts the run has."""
+    created_at: datetime
+    updated_at: datetime
 
 
-def _counts(of: type[Budgets | Spent]) -> dict[str, Schema]:
-    return {field.name: _whole() for field in fields(of) if field.name != "money_usd"}
+class Page(Answer):
+    """A page of runs, newest first."""
+
+    runs: list[RunSummary]
+    next_token: str | None
+    """The token for the next page. Null on the last page."""
 
 
-def _object(description: str, properties: dict[str, Schema]) -> Schema:
-    return {
-        "type": "object",
-        "description": description,
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+class Problem(Answer):
+    """One thing to change in the document that was sent."""
+
+    path: str
+    """From the top of the document, such as policy.budgets.expired_waits. Empty for the whole document."""
+    message: str
+    """What was found and what to do."""
 
 
-def _nullable(schema: Schema) -> Schema:
-    nullable = {**schema, "type": [schema["type"], "null"]}
-    return nullable | {"enum": [*schema["enum"], None]} if "enum" in schema else nullable
+class Error(Answer):
+    """Why a request was refused."""
 
-
-def _text(description: str = "") -> Schema:
-    return _told({"type": "string"}, description)
-
-
-def _whole(description: str = "") -> Schema:
-    return _told({"type": "integer", "minimum": 0}, description)
-
-
-def _number(description: str = "") -> Schema:
-    return _told({"type": "number"}, description)
-
-
-def _moment(description: str = "") -> Schema:
-    return _told({"type": "string", "format": "date-time"}, description)
-
-
-def _choice(values: type[StrEnum]) -> Schema:
-    return {"type": "string", "enum": [str(value) for value in values]}
-
-
-def _told(schema: Schema, description: str) -> Schema:
-    return {**schema, "description": description} if description else schema
-
-
-def _reference(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
+    code: str
+    message: str
+    details: Annotated[list[Problem], Field(max_length=101)]

@@ -1,210 +1,199 @@
-"""The whole OpenAPI document: the routes, and what each answers."""
+"""The OpenAPI document: the routes of functions/api, the schemas of what they take and answer, and examples.
+
+Powertools can generate a document, too, but only from request models that the function imports, and without links,
+examples or what API Gateway answers by itself. So Powertools does the routing, pydantic the schemas, and this the rest.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import yaml
+from pydantic.json_schema import models_json_schema
 
-from openapi import answers, requests
+from openapi import answers, examples, requests
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from functions.api.app import Route
     from openapi.requests import Schema
 
-_RETRY = "Try again: a request that was half done is finished by its repetition."
-# What every route may answer; all but InternalError from API Gateway, in the form of the function's own errors. The 503
-# is the function's own for a run that a newer release has stored.
-_EVERYWHERE = {
-    "403": "Forbidden",
-    "429": "Throttled",
-    "500": "InternalError",
-    "502": "BadGateway",
-    "503": "Unavailable",
-    "504": "GatewayTimeout",
+_RETRY = "Try again: repeating a request finishes what was left half done."
+# What any route may answer beside its own errors, by status. All but the 500 come from API Gateway, in the same form.
+_SHARED = {
+    403: "API Gateway refuses: the signature is missing or wrong, or there is no right to execute-api:Invoke.",
+    429: "More than 10 requests a second.",
+    500: f"A fault of Spot Relay or of a service that it uses. {_RETRY}",
+    502: f"The function died. {_RETRY}",
+    503: f"API Gateway can't answer at the moment. {_RETRY}",
+    504: f"The function took longer than 29 seconds. {_RETRY}",
 }
-_INVALID = "The document can't be accepted; details list every problem with its path."
+_TOO_LARGE = {413: "API Gateway takes bodies of at most 10 MB."}
+_ENVIRONMENT = {
+    "POWERTOOLS_SERVICE_NAME": "openapi",
+    "TABLE_NAME": "runs",
+    "SPECS_BUCKET": "specs",
+    "CHECK_INTERVAL_SECONDS": "300",
+    "RETENTION_DAYS": "90",
+    "OBSERVE_QUEUE_URL": "http://127.0.0.1/queue",
+    "ALLOWED_ROLE_ARNS": "*",
+    "ALLOWED_IMAGES": "*",
+    "ALLOWED_CHECKPOINT_BUCKETS": "*",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 
 
 def document() -> dict[str, Any]:
-    """Give the OpenAPI document."""
+    """Return the OpenAPI document."""
+    schemas = requests.schemas() | _answers()
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Spot Relay",
             "version": "0.1.0",
             "description": (
-                "Submits, lists, shows, stops and resumes runs: SageMaker training jobs that are kept going on Managed "
-                "Spot Training until they are done."
+                "Submits, lists, shows, stops and resumes runs: SageMaker training jobs that Spot Relay keeps running "
+                "on spot instances until they finish."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [_server()],
+        "servers": [
+            {
+                "url": "https://{api}.execute-api.{region}.amazonaws.com/v1",
+                "description": "The stack's output ApiUrl.",
+                "variables": {"api": {"default": "example"}, "region": {"default": "us-east-1"}},
+            }
+        ],
         "security": [{"sigv4": []}],
-        "paths": _paths(),
+        "paths": _paths(schemas),
         "components": {
-            "parameters": requests.parameters(),
-            "schemas": requests.schemas() | answers.schemas(),
-            "responses": _responses(),
-            "examples": {name: {"value": value} for name, value in answers.examples().items()},
-            "securitySchemes": {"sigv4": _signature()},
+            "schemas": schemas,
+            "responses": {str(status): _refusal(text) for status, text in (_SHARED | _TOO_LARGE).items()},
+            "examples": {name: {"value": value} for name, value in examples.answers().items()},
+            "securitySchemes": {
+                "sigv4": {
+                    "type": "apiKey",
+                    "name": "Authorization",
+                    "in": "header",
+                    "description": "AWS Signature Version 4, service execute-api.",
+                    "x-amazon-apigateway-authtype": "awsSigv4",
+                }
+            },
         },
     }
 
 
 def text() -> str:
-    """Give the document as docs/openapi.yaml holds it."""
-    head = "# Made by `make openapi` from the models that the API reads by. Do not edit.\n"
+    """Return the document as docs/openapi.yaml contains it."""
+    head = (
+        "# Made by `make openapi` from the routes of functions/api and the models of openapi/ and spec. Do not edit.\n"
+    )
     # Through JSON, so that nothing is written as an anchor and an alias.
     plain = json.loads(json.dumps(document()))
     return head + yaml.safe_dump(plain, sort_keys=False, width=110, allow_unicode=True)
 
 
-def _server() -> dict[str, Any]:
-    return {
-        "url": "https://{api}.execute-api.{region}.amazonaws.com/v1",
-        "description": "The output ApiUrl of the stack.",
-        "variables": {"api": {"default": "example"}, "region": {"default": "us-east-1"}},
-    }
+def routes() -> Sequence[Route]:
+    """Return the routes of the API. The function is imported as Lambda imports it; it calls nothing."""
+    with patch.dict(os.environ, _ENVIRONMENT):
+        from functions.api.app import ROUTES
+    return ROUTES
 
 
-def _signature() -> dict[str, Any]:
-    return {
-        "type": "apiKey",
-        "name": "Authorization",
-        "in": "header",
-        "description": "AWS Signature Version 4, service execute-api.",
-        "x-amazon-apigateway-authtype": "awsSigv4",
-    }
+def operation_id(route: Route) -> str:
+    """Return the id of a route's operation, such as submitRun."""
+    verb, noun = route.handler.__name__.split("_")
+    return verb + noun.capitalize()
 
 
-def _paths() -> dict[str, Any]:
-    run_id = [_component("parameters", "RunId")]
-    return {
-        "/runs": {"get": _list(), "post": _submit()},
-        "/runs/{id}": {"parameters": run_id, "get": _show()},
-        "/runs/{id}/stop": {"parameters": run_id, "post": _stop()},
-        "/runs/{id}/resume": {"parameters": run_id, "post": _resume()},
-    }
+def _answers() -> dict[str, Schema]:
+    models = (answers.Run, answers.Page, answers.Error)
+    _, found = models_json_schema(
+        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
+    )
+    schemas: dict[str, Schema] = _without_titles(found["$defs"])
+    return schemas
 
 
-def _list() -> dict[str, Any]:
-    refused = {"400": _refusal("A query parameter is unknown, or can't be used.", "InvalidQuery")}
-    return {
-        "operationId": "listRuns",
-        "summary": "List runs, newest first, a page at a time.",
-        "parameters": [_component("parameters", name) for name in ("Status", "Limit", "Token")],
-        "responses": {"200": _answer("A page of runs.", "Page"), **_refusals(refused)},
-    }
+def _without_titles(schema: Any) -> Any:
+    """Return a schema without what pydantic takes from Python: titles, and the docstrings of enums."""
+    if isinstance(schema, list):
+        return [_without_titles(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    dropped = {"title", "description"} if "enum" in schema else {"title"}
+    return {key: _without_titles(one) for key, one in schema.items() if key not in dropped or isinstance(one, dict)}
 
 
-def _submit() -> dict[str, Any]:
-    refused = {
-        "400": _component("responses", "InvalidSpec"),
-        "409": _refusal(
-            "The name belongs to a run with another spec, or the checkpoint prefix to another open run.",
-            "NameConflict",
-            "CheckpointPrefixTaken",
-        ),
-        "413": _component("responses", "TooLarge"),
-    }
-    return {
-        "operationId": "submitRun",
-        "summary": "Submit a spec; the same one again is the same run.",
-        "requestBody": {"required": True, "content": _json("Spec", requests.examples()["Spec"])},
-        "responses": {
-            "202": {**_answer("The run as it is now.", "Run"), "links": _links()},
-            **_refusals(refused),
-        },
-    }
+def _paths(schemas: dict[str, Schema]) -> dict[str, Any]:
+    paths: dict[str, Any] = {}
+    for route in routes():
+        item = paths.setdefault(route.path, _path_parameters(route.path))
+        item[route.method.lower()] = {
+            "operationId": operation_id(route),
+            "summary": route.summary,
+            **_request(route),
+            "responses": {str(route.status): _success(route, schemas), **_refusals(route)},
+        }
+    return paths
 
 
-def _show() -> dict[str, Any]:
-    return {
-        "operationId": "showRun",
-        "summary": "Show a run.",
-        "responses": {
-            "200": _component("responses", "Run"),
-            **_refusals({"404": _component("responses", "NoSuchRun")}),
-        },
-    }
+def _path_parameters(path: str) -> dict[str, Any]:
+    if "{id}" not in path:
+        return {}
+    name = {"name": "id", "in": "path", "required": True, "description": "The run's name.", "schema": requests.RUN_NAME}
+    return {"parameters": [name]}
 
 
-def _stop() -> dict[str, Any]:
-    refused = {
-        "404": _component("responses", "NoSuchRun"),
-        "409": _refusal("The run has completed or failed.", "Rejected"),
-    }
-    return {
-        "operationId": "stopRun",
-        "summary": "Stop a run for good; it has stopped once its training job has.",
-        "responses": {"202": _component("responses", "Run"), **_refusals(refused)},
-    }
+def _request(route: Route) -> dict[str, Any]:
+    query = {"parameters": [requests.query()[name] for name in route.query]} if route.query else {}
+    if route.body is None:
+        return query
+    content = {"schema": _reference("schemas", route.body), "examples": examples.requests()[route.body]}
+    # Only a resumption may be left out: the run is then resumed without changes.
+    return query | {"requestBody": {"required": route.body != "Resumption", "content": {"application/json": content}}}
 
 
-def _resume() -> dict[str, Any]:
-    refused = {
-        "400": _component("responses", "InvalidSpec"),
-        "404": _component("responses", "NoSuchRun"),
-        "409": _refusal(
-            "The run has not ended, has completed, or can't have what is asked; or another open run has its prefix.",
-            "Rejected",
-            "CheckpointPrefixTaken",
-        ),
-        "413": _component("responses", "TooLarge"),
-    }
-    return {
-        "operationId": "resumeRun",
-        "summary": "Go on with a run that has failed or was stopped, from its newest checkpoint, its counts at zero.",
-        "requestBody": {"required": False, "content": _json("Resumption", requests.examples()["Resumption"])},
-        "responses": {"202": _component("responses", "Run"), **_refusals(refused)},
-    }
-
-
-def _responses() -> dict[str, Any]:
-    invalid = _refusal(_INVALID, "InvalidSpec")
-    invalid["content"]["application/json"]["examples"] = {"problem": _component("examples", "Error")}
-    return {
-        "Run": _answer("The run as it is now.", "Run"),
-        "InvalidSpec": invalid,
-        "NoSuchRun": _refusal("There is no such run, or its retention is over.", "NoSuchRun", "NoSuchRoute"),
-        "TooLarge": _refusal("API Gateway takes no body of more than 10 MB."),
-        "Forbidden": _refusal("API Gateway refuses: no signature, a wrong one, or no right to execute-api:Invoke."),
-        "Throttled": _refusal("More than 10 requests a second."),
-        "InternalError": _refusal(f"A fault of Spot Relay's, or of a service behind it. {_RETRY}"),
-        "BadGateway": _refusal(f"The function died. {_RETRY}"),
-        "Unavailable": _refusal(
-            f"A newer Spot Relay has stored the run (code NewerSchema), or API Gateway can't answer for now. {_RETRY}"
-        ),
-        "GatewayTimeout": _refusal(f"The function took longer than 29 seconds. {_RETRY}"),
-    }
-
-
-def _refusals(own: dict[str, Any]) -> dict[str, Any]:
-    everywhere = {status: _component("responses", name) for status, name in _EVERYWHERE.items()}
-    return dict(sorted((own | everywhere).items()))
-
-
-def _refusal(description: str, *codes: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": answers.error(*codes)}}}
-
-
-def _answer(description: str, schema: str) -> dict[str, Any]:
+def _success(route: Route, schemas: dict[str, Schema]) -> dict[str, Any]:
     content = {
-        "schema": _component("schemas", schema),
-        "examples": {"churn": _component("examples", schema)},
+        "schema": _reference("schemas", route.answer),
+        "examples": {"churn": _reference("examples", route.answer)},
     }
-    return {"description": description, "content": {"application/json": content}}
-
-
-def _json(schema: str, examples: dict[str, Any]) -> dict[str, Any]:
-    return {"application/json": {"schema": _component("schemas", schema), "examples": examples}}
+    success = {"description": schemas[route.answer]["description"], "content": {"application/json": content}}
+    return success if "{id}" in route.path or route.answer != "Run" else success | {"links": _links()}
 
 
 def _links() -> dict[str, Any]:
-    operations = ("showRun", "stopRun", "resumeRun")
+    operations = [operation_id(route) for route in routes() if "{id}" in route.path]
     return {name: {"operationId": name, "parameters": {"id": "$response.body#/run_id"}} for name in operations}
 
 
-def _component(kind: str, name: str) -> Schema:
+def _refusals(route: Route) -> dict[str, Any]:
+    shared = _SHARED | _TOO_LARGE if route.body else _SHARED
+    found = {status: _reference("responses", str(status)) for status in shared}
+    for status in {error.status for error in route.errors}:
+        errors = [error for error in route.errors if error.status == status]
+        described = [(error.__doc__ or "").partition("\n")[0] for error in errors]
+        if status in shared:
+            found[status] = _refusal(" ".join([*described, shared[status]]))
+        else:
+            found[status] = _refusal(" ".join(described), list(dict.fromkeys(error.code for error in errors)))
+    return {str(status): found[status] for status in sorted(found)}
+
+
+def _refusal(description: str, codes: Sequence[str] = ()) -> dict[str, Any]:
+    content = {"schema": _reference("schemas", "Error")}
+    if codes:
+        code = {"type": "object", "properties": {"code": {"type": "string", "enum": codes}}}
+        content["schema"] = {"allOf": [_reference("schemas", "Error"), code]}
+    if "InvalidSpec" in codes:
+        content["examples"] = {"problem": _reference("examples", "Error")}
+    return {"description": description, "content": {"application/json": content}}
+
+
+def _reference(kind: str, name: str) -> Schema:
     return {"$ref": f"#/components/{kind}/{name}"}

@@ -1,13 +1,12 @@
-"""Schemas of what the API takes: specs and resumptions, as the models of the spec have them."""
+"""JSON schemas of the documents that the API takes, generated from the models of the spec."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from pydantic.json_schema import GenerateJsonSchema
 
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.spec.policy_model import PolicyModel
@@ -22,16 +21,17 @@ Schema = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html"
+NAME_PATTERN = "^[a-zA-Z0-9](-*[a-zA-Z0-9])*$"
 RUN_NAME: Schema = {
     "type": "string",
-    "pattern": "^[a-zA-Z0-9](-*[a-zA-Z0-9])*$",
+    "pattern": NAME_PATTERN,
     "maxLength": MAX_NAME,
-    "description": "The run's name, which is its id, too. It may not end in -relay-NN, as the names of attempts do.",
+    "description": "The run's name, which is also its id. It can't end in -relay-NN, as the names of attempts do.",
 }
 _TYPES = {"structure": "object", "map": "object", "list": "array", "long": "integer"}
-# A row of the table of a policy's keys: | `key` | default | bounds | meaning |
+# A row of the table of policy keys in docs/spec.md: | `key` | default | bounds | meaning |
 _ROW = re.compile(r"^\| `([a-z_.\[\]]+)` \|[^|]*\|[^|]*\| ([^|]*) \|$", re.MULTILINE)
-# What needs what. A resumption changes a deadline that is there, so that there each may stand alone.
+# Keys that need another one. In a resumption each may stand alone: it changes a deadline that the run has already.
 _NEEDS = {
     "deadline": ["expected_runtime"],
     "expected_runtime": ["deadline"],
@@ -41,62 +41,47 @@ _NEEDS = {
 
 
 def schemas() -> dict[str, Schema]:
-    """Give the schemas of requests by their names."""
+    """Return the schemas of request bodies by name."""
     return {
         "Spec": {
-            "description": "A training job, and what Spot Relay may do to keep it going, in one of two shapes.",
-            "anyOf": [_reference("SpecWithPolicy"), _reference("BareSpec")],
+            "description": "A training job, and what Spot Relay may do to keep it going, in one of two forms.",
+            "anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("SpecWithPolicy", "BareSpec")],
         },
         "SpecWithPolicy": _object(
-            "The request with a policy.",
-            {"name": RUN_NAME, "training_job": _reference("TrainingJob"), "policy": _reference("Policy")},
+            "The request together with a policy.",
+            {
+                "name": RUN_NAME,
+                "training_job": {"$ref": "#/components/schemas/TrainingJob"},
+                "policy": {"$ref": "#/components/schemas/Policy"},
+            },
             ["name", "training_job"],
         ),
         "BareSpec": {
-            "description": "The request alone: its TrainingJobName is the run's name, and its policy is the default.",
-            "allOf": [_reference("TrainingJob"), {"required": ["TrainingJobName"]}],
+            "description": "The request alone. Its TrainingJobName is the run's name, and the policy is the default.",
+            "allOf": [{"$ref": "#/components/schemas/TrainingJob"}, {"required": ["TrainingJobName"]}],
         },
         "TrainingJob": _training_job(),
-        "Policy": {**_model(PolicyModel), "dependentRequired": _NEEDS},
-        "Resumption": _without_defaults(_model(ResumptionModel))
-        | {"description": "What a resumption changes of budgets and deadline; what is left out stays as it is."},
+        "Policy": {**_schema_of(PolicyModel, defaults=True), "dependentRequired": _NEEDS},
+        "Resumption": {
+            **_schema_of(ResumptionModel, defaults=False),
+            "description": "Changes to the budgets and the deadline. What is left out stays as it is.",
+        },
     }
 
 
-def parameters() -> dict[str, Schema]:
-    """Give the parameters of requests by their names."""
-    statuses = {"type": "string", "enum": [str(status) for status in RunStatus]}
+def query() -> dict[str, Schema]:
+    """Return the query parameters by name."""
+    status = {"type": "string", "enum": [str(status) for status in RunStatus]}
     limit = {"type": "integer", "minimum": 1, "maximum": 100, "default": 25}
     token = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z#[a-zA-Z0-9-]{1,63}$"}
-    return {
-        "RunId": {"name": "id", "in": "path", "required": True, "description": "The run's name.", "schema": RUN_NAME},
-        "Status": _query("status", "Only runs of this status.", statuses),
-        "Limit": _query("limit", "How many runs at most.", limit),
-        "Token": _query("token", "The next_token of the page before.", token),
+    found = {
+        "status": ("Only list runs with this status.", status),
+        "limit": ("The maximum number of runs.", limit),
+        "token": ("The next_token of the previous page.", token),
     }
-
-
-def examples() -> dict[str, dict[str, Any]]:
-    """Give examples of requests by the schema that they fit, from the documents that are tested as specs."""
-    event = json.loads((ROOT / "events/api/create-run.json").read_text("utf-8"))
     return {
-        "Spec": {
-            "withPolicy": {"summary": "With a policy", "value": json.loads(event["body"])},
-            "bare": {
-                "summary": "A CreateTrainingJob request as it is",
-                "value": json.loads((ROOT / "examples/xgboost.json").read_text("utf-8")),
-            },
-            "deadline": {
-                "summary": "With a deadline",
-                "value": yaml.safe_load((ROOT / "examples/deadline.yaml").read_text("utf-8")),
-            },
-        },
-        "Resumption": {
-            "more": {
-                "summary": "With more waits, and a deadline that counts from now",
-                "value": {"budgets": {"expired_waits": 20}, "deadline": "P1D", "expected_runtime": "PT6H"},
-            }
-        },
+        name: {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+        for name, (description, schema) in found.items()
     }
 
 
@@ -109,52 +94,11 @@ def _training_job() -> Schema:
     }
     required = [name for name in shape.metadata["required"] if name != "TrainingJobName"]
     description = (
-        "A CreateTrainingJob request as boto3's create_training_job takes it: 80 000 bytes as JSON at most. Beside a "
-        "policy TrainingJobName is left out, or equals name."
+        "A CreateTrainingJob request, as boto3's create_training_job takes it: at most 80,000 bytes of JSON. Beside a "
+        "policy, TrainingJobName is left out or equals name."
     )
     schema = _object(description, properties | {"TrainingJobName": RUN_NAME}, required)
-    return schema | {"externalDocs": {"description": "What each key may hold", "url": REFERENCE}}
-
-
-def _model(model: type[BaseModel]) -> Schema:
-    """Give the schema of a model, without what pydantic adds for Python alone, and with what docs/spec.md tells."""
-    schema = model.model_json_schema()
-    definitions = schema.pop("$defs")
-    told = dict(_ROW.findall((ROOT / "docs/spec.md").read_text("utf-8")))
-    plain: Schema = _plain(schema, definitions, told, "")
-    return plain
-
-
-def _without_defaults(schema: Schema) -> Schema:
-    properties = {name: _without_defaults(one) for name, one in schema.get("properties", {}).items()}
-    kept = {key: value for key, value in schema.items() if key != "default"}
-    return kept | {"properties": properties} if properties else kept
-
-
-def _plain(schema: Schema, definitions: dict[str, Schema], told: dict[str, str], path: str) -> Schema:
-    schema = {key: value for key, value in schema.items() if key != "title" and (key, value) != ("default", None)}
-    if "$ref" in schema:
-        # The defaults of a mapping stand at its keys.
-        return _plain(definitions[schema["$ref"].rpartition("/")[2]], definitions, told, path)
-    if "anyOf" in schema:
-        # A key may be left out, but not be null, which pydantic does not see.
-        kept = [_plain(one, definitions, told, path) for one in schema.pop("anyOf") if one != {"type": "null"}]
-        schema |= kept[0] if len(kept) == 1 else {"anyOf": kept}
-    if "items" in schema:
-        schema["items"] = _plain(schema["items"], definitions, told, f"{path}[]")
-    if "properties" in schema:
-        inner = {f"{path}.{name}" if path else name: one for name, one in schema["properties"].items()}
-        schema["properties"] = {
-            where.rpartition(".")[2]: _described(_plain(one, definitions, told, where), told.get(where))
-            for where, one in inner.items()
-        }
-    return _described(schema, None)
-
-
-def _described(schema: Schema, description: str | None) -> Schema:
-    """Give a schema with its type and what it means before all else."""
-    first = {"type": schema["type"]} if "type" in schema else {}
-    return first | ({"description": description} if description else {}) | schema
+    return schema | {"externalDocs": {"description": "What each key may contain", "url": REFERENCE}}
 
 
 def _object(description: str, properties: dict[str, Schema], required: list[str]) -> Schema:
@@ -167,9 +111,32 @@ def _object(description: str, properties: dict[str, Schema], required: list[str]
     }
 
 
-def _query(name: str, description: str, schema: Schema) -> Schema:
-    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+class _Documents(GenerateJsonSchema):
+    """Generates schemas of documents, in which a key may be left out but not be null."""
+
+    def nullable_schema(self, schema: Any) -> Schema:
+        return self.generate_inner(schema["schema"])
 
 
-def _reference(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
+def _schema_of(model: type[BaseModel], *, defaults: bool) -> Schema:
+    """Return the schema of a model in one piece, with the descriptions of a policy's keys from docs/spec.md."""
+    schema = model.model_json_schema(schema_generator=_Documents)
+    definitions: dict[str, Schema] = schema.pop("$defs")
+    meanings = dict(_ROW.findall((ROOT / "docs/spec.md").read_text("utf-8")))
+
+    def inline(schema: Schema, path: str) -> Schema:
+        if "$ref" in schema:
+            # The defaults of a mapping are those of its keys.
+            schema = definitions[schema["$ref"].rpartition("/")[2]]
+        dropped = {"title"} if defaults and schema.get("default") is not None else {"title", "default"}
+        plain = {key: value for key, value in schema.items() if key not in dropped}
+        if path in meanings:
+            plain = {"description": meanings[path]} | plain
+        if "items" in plain:
+            plain["items"] = inline(plain["items"], f"{path}[]")
+        if "properties" in plain:
+            inner = plain["properties"].items()
+            plain["properties"] = {name: inline(one, f"{path}.{name}".removeprefix(".")) for name, one in inner}
+        return plain
+
+    return inline(schema, "")

@@ -10,9 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simulator.scenario import Scenario, ScenarioError, read_scenario
-from simulator.service import Account
-from simulator.simulator import Options, Simulator
+from simulator.sagemaker import SageMaker
+from simulator.world.scenario import ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,42 +37,55 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal comes (exit code 0); 1: a part broke; 2: the scenario cannot be read."""
-    given = parse_options(arguments)
+    """Serve until a signal arrives.
+
+    Returns
+    -------
+    int
+        The exit code: 0 after a signal, 1 if a part of the simulator failed, 2 if the scenario cannot be read.
+    """
+    options = parse_options(arguments)
     logging.basicConfig(
-        level=given.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+        level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     logging.getLogger("botocore").setLevel(logging.WARNING)
+    workdir = options.workdir or Path(tempfile.mkdtemp(prefix="sagemaker-simulator-"))
+    workdir.mkdir(parents=True, exist_ok=True)
     try:
-        scenario = read_scenario(given.scenario) if given.scenario else Scenario()
+        sagemaker = SageMaker(
+            options.scenario,
+            images=options.images,
+            workdir=workdir,
+            grace=options.grace,
+            host=options.host,
+            port=options.port,
+            region=options.region,
+            account=options.account,
+        )
     except (OSError, ScenarioError) as error:
-        logger.error("%s", error)  # noqa: TRY400 (a user's mistake: the text is all there is to say)
+        logger.error("%s", error)  # noqa: TRY400 (the user's mistake: a traceback would not help)
         return 2
-    options = Options(
-        host=given.host,
-        port=given.port,
-        images=given.images,
-        workdir=given.workdir,
-        grace=given.grace,
-        account=Account(given.account, given.region),
-    )
-    simulator = Simulator(options, scenario)
 
     def end(number: int, _: FrameType | None) -> None:
-        logger.info("%s: ending", signal.Signals(number).name)
-        simulator.end()
+        logger.info("%s: stopping", signal.Signals(number).name)
+        sagemaker.end()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    if given.port_file:
-        _write(given.port_file, str(simulator.port))
-    logger.info("listening on http://%s:%d, jobs run in %s", given.host, simulator.port, simulator.workdir)
-    simulator.serve()
-    return 1 if simulator.broken else 0
+    try:
+        with sagemaker:
+            if options.port_file:
+                _write(options.port_file, str(sagemaker.port))
+            logger.info("listening on %s, jobs run in %s", sagemaker.url, workdir)
+            sagemaker.wait()
+    except RuntimeError:
+        logger.exception("stopped")
+        return 1
+    return 0
 
 
 def _write(path: Path, text: str) -> None:
-    # Whoever waits for the file must never see it empty.
+    # A process that waits for the file must never find it empty.
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as draft:
         draft.write(text)
     Path(draft.name).replace(path)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.rules.limits import Limits, needs_no_slot
-from spot_relay.domain.run.launch import canary_request, canary_tags, launch_request, launch_tags
-from spot_relay.domain.run.observation import CanaryCreated, CanaryRefused, Launched, Refused
-from spot_relay.domain.run.run import Waiting, placement_of
+from spot_relay.domain.rules.limits import Limits, all_slots_held, needs_no_slot
+from spot_relay.domain.run.launch import Created
+from spot_relay.domain.run.run import Waiting
 from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, SecondaryStatus, TrainingJobStatus, Transition
-from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
+from spot_relay.domain.sagemaker.request import placement_of
 from spot_relay.domain.shown.report import iso
 from spot_relay.domain.values import replace
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
@@ -19,10 +19,12 @@ from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from spot_relay.domain.run.launch import Launch
     from spot_relay.domain.run.outbox import Measure
     from spot_relay.domain.run.prices import PriceList
-    from spot_relay.domain.run.run import Attempt, Canary, Run, RunStatus
+    from spot_relay.domain.run.run import Run, RunStatus
     from spot_relay.domain.sagemaker.job import Pool
+    from spot_relay.domain.values import No
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -132,7 +134,7 @@ class MemorySlots:
     def limit(self, instance_type: str) -> int | None:
         return self.limits.of(instance_type)
 
-    def take(self, instance_type: str, holder: str) -> int | None:
+    def take(self, instance_type: str, holder: str) -> No | None:
         limit = self.limit(instance_type)
         if limit is None:
             return None
@@ -140,7 +142,7 @@ class MemorySlots:
         if self.find is not None and holder not in held and len(held) >= limit:
             held -= {other for other in held if needs_no_slot(other, self.find)}
         if holder not in held and len(held) >= limit:
-            return limit
+            return all_slots_held(instance_type, limit)
         held.add(holder)
         return None
 
@@ -171,48 +173,35 @@ class MemoryTrainingJobs:
     stopped: list[str] = field(default_factory=list)
     described: list[str] = field(default_factory=list)
 
-    def create(self, run: Run, attempt: Attempt) -> Launched | Refused:
-        match self._created(launch_request(run, attempt), launch_tags(run, attempt)):
-            case str() as arn:
-                return Launched(attempt.number, arn)
-            case Job() as job:
-                return Launched(attempt.number, job.arn, job.placement)
-            case refusal, message:
-                return Refused(attempt.number, refusal, message)
-
-    def create_canary(self, run: Run, canary: Canary) -> CanaryCreated | CanaryRefused:
-        match self._created(canary_request(run, canary, None), canary_tags(run, canary)):
-            case str() as arn:
-                return CanaryCreated(canary.number, arn)
-            case Job() as job:
-                return CanaryCreated(canary.number, job.arn)
-            case refusal, message:
-                return CanaryRefused(canary.number, refusal, message)
-
-    def _created(self, request: dict[str, Any], tags: dict[str, str]) -> str | Job | tuple[Refusal, str]:
-        name = request["TrainingJobName"]
-        ours = name in self.jobs and tags.items() <= self.tags[name].items()
+    def create(self, launch: Launch) -> Created | NotCreated:
+        name = launch.job_name
+        existing = self.jobs.get(name)
+        ours = existing is not None and launch.tags.items() <= self.tags[name].items()
         if self.refusals:
             refusal, message = self.refusals.pop(0)
-            return self.jobs[name] if ours and not refusal.leaves_open else (refusal, message)
+            if not ours or existing is None or refusal.leaves_open:
+                return NotCreated(message, refusal)
+        if existing is None:
+            return Created(self._begin(launch))
         if ours:
-            return self.jobs[name]
-        if name in self.jobs:
-            message = f"there is a training job {self.jobs[name].arn} already, and it is not this run's."
-            return Refusal.NAME_TAKEN, message
-        self.requests.append(request)
-        self.tags[name] = tags
-        started = Transition(SecondaryStatus.STARTING, self.clock())
+            return Created(existing.arn, existing.placement)
+        message = f"There is already a training job {existing.arn}, and it does not belong to this run."
+        return NotCreated(message, Refusal.NAME_TAKEN)
+
+    def _begin(self, launch: Launch) -> str:
+        name, now = launch.job_name, self.clock()
+        self.requests.append(launch.request)
+        self.tags[name] = launch.tags
         arn = f"arn:aws:sagemaker:us-east-1:111122223333:training-job/{name}"
         self.jobs[name] = Job(
             name,
             arn,
             TrainingJobStatus.IN_PROGRESS,
             SecondaryStatus.STARTING,
-            created_at=self.clock(),
-            modified_at=self.clock(),
-            placement=placement_of(request),
-            transitions=(started,),
+            created_at=now,
+            modified_at=now,
+            placement=placement_of(launch.request),
+            transitions=(Transition(SecondaryStatus.STARTING, now),),
         )
         return arn
 
@@ -220,15 +209,9 @@ class MemoryTrainingJobs:
         self.described.append(job_name)
         return self.jobs.get(job_name, Absent())
 
-    def find(self, run: Run, attempt: Attempt) -> Job | Absent:
-        return self._find(attempt.job_name, launch_tags(run, attempt))
-
-    def find_canary(self, run: Run, canary: Canary) -> Job | Absent:
-        return self._find(canary.job_name, canary_tags(run, canary))
-
-    def _find(self, name: str, tags: dict[str, str]) -> Job | Absent:
-        job = self.describe(name)
-        return job if tags.items() <= self.tags.get(name, {}).items() else Absent()
+    def find(self, launch: Launch) -> Job | Absent:
+        job = self.describe(launch.job_name)
+        return job if launch.tags.items() <= self.tags.get(launch.job_name, {}).items() else Absent()
 
     def stop(self, job_name: str) -> None:
         job = self.jobs.get(job_name)

@@ -19,14 +19,15 @@ from bench.load.driver import BadEndError, Driver
 from bench.load.units import measure_item
 from bench.load.waiting import TooSlowError
 from bench.options import parse_positive
-from simulator import embedded
+from embedded import deployment
+from embedded.daemons import EmbeddedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bench.load.figures import FloorFigures, LoadFigures
     from bench.load.plan import Load
-    from simulator.embedded import Stack
+    from embedded.stack import Stack
 
 OUT: Final = Path(".local/bench")
 FUNCTIONS: Final = {"submit": "SubmitFunction", "observe": "ObserveFunction"}
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         load = plan.plan_load(options.runs, options.events)
         with _run_stack(load) as stack:
             measured = measure(stack, load, options, console)
-    except (plan.LoadError, embedded.EmbeddedError, BadEndError, TooSlowError) as error:
+    except (plan.LoadError, EmbeddedError, BadEndError, TooSlowError) as error:
         console.print(str(error), style="bold red", markup=False, soft_wrap=True)
         return 1
     path = report.write(measured, options.out)
@@ -137,5 +138,5 @@ def _run_stack(load: Load) -> Iterator[Stack]:
         scenario = Path(folder) / "scenario.json"
         scenario.write_text(json.dumps(plan.build_scenario(load.attempts)))
         parameters = {"PriceFile": f"s3://{plan.BUCKET}/{plan.PRICES}"}
-        with embedded.running(scenario, parameters=parameters, aws="bench.load.counting") as stack:
+        with deployment.running(scenario, parameters=parameters, aws="bench.load.counting") as stack:
             yield stack

@@ -18,7 +18,7 @@ from ministack.services import lambda_svc  # type: ignore[import-untyped]
 
 from bench.load.notes import FILE
 from bench.load.units import Meter, Units
-from simulator import embedded_aws
+from embedded import aws as embedded_aws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bench.load.notes import Notes
-    from simulator.embedded import Stack
+    from embedded.stack import Stack
 
 UPLOADS_AT_ONCE: Final = 8
 LOOK_EVERY_S: Final = 2.0

@@ -5,10 +5,10 @@ import os
 import time
 from typing import Any
 
-import boto3
+from botocore.session import get_session
 
 TABLE, DOCUMENT = os.environ.get("TABLE_NAME"), os.environ.get("DOCUMENT", "")
-dynamodb: Any = boto3.client("dynamodb") if TABLE else None
+dynamodb: Any = get_session().create_client("dynamodb") if TABLE else None
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature

@@ -18,7 +18,7 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simulator.embedded import Stack
+    from embedded.stack import Stack
 
 MINISTACK: Final = "MiniStack"
 SIMULATOR: Final = "the simulator"

@@ -12,11 +12,11 @@ from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.descriptions import BEGINNING
 from bench.policy.arms import BASELINE, HOUR, Arm, Outcome, Task
 from bench.policy.virtual import VirtualRun
 from simulator import life
-from simulator.described import BEGINNING
-from simulator.job import Secondary
+from simulator.life.job import Secondary
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.run.policy import Budgets, Deadline, Policy, ReturnToSpot
 from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus

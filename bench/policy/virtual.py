@@ -12,24 +12,27 @@ from math import ceil, inf
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
+from bench.descriptions import BEGINNING, Describer, moment
 from simulator import life
-from simulator.capacity import AlwaysThere, TracedCapacity
-from simulator.described import BEGINNING, Describer, moment
-from simulator.job import Job as JobLife
-from simulator.job import Script, Secondary, StopRequested, Terms
+from simulator.life.capacity import AlwaysAvailable
+from simulator.life.job import Job as JobLife
+from simulator.life.job import Script, Secondary, StopRequested, Terms
+from simulator.world.capacity import TracedCapacity
 from spot_relay.domain.decide.decision import decide, settle
-from spot_relay.domain.decide.facts import Facts, attempt_to_look_at, canary_to_look_at, needs_checkpoint
-from spot_relay.domain.run.launch import CANARY_SLEEP_SECONDS
+from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, needs_checkpoint
 from spot_relay.domain.run.observation import CanaryChanged, CanaryCreated, Due, JobChanged, Launched, Observation
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Market
+from spot_relay.domain.sagemaker.request import CANARY_SLEEP_SECONDS
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from bench.policy.traces import Window
-    from spot_relay.domain.run.run import Attempt, Canary, Run
+    from spot_relay.domain.run.attempt import Attempt, Canary
+    from spot_relay.domain.run.run import Run
     from spot_relay.domain.sagemaker.job import Job
 
 TICK_S: Final = 60.0
@@ -181,7 +184,7 @@ class VirtualRun:
             stopping=STOPPING_S,
             train_seconds=lasts_s,
             checkpoint_every=0.0,
-            capacity=TracedCapacity(self.windows) if spot else AlwaysThere(),
+            capacity=TracedCapacity(self.windows) if spot else AlwaysAvailable(),
         )
 
     def _track(self, job: TrackedJob) -> None:

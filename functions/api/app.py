@@ -1,117 +1,188 @@
-"""Answers the API: submit, list, show, stop and resume runs."""
+"""Answers the API: submits, lists, shows, stops and resumes runs.
+
+`ROUTES` is the only declaration of the routes. The resolver, docs/openapi.yaml (`make openapi`) and the answer to an
+unknown path are made from it, and a test compares it with the events in template.yaml.
+"""
+
+from __future__ import annotations
 
 import base64
 import json
 from dataclasses import asdict
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from spot_relay import bootstrap
 from spot_relay.adapters.inbound import InvalidQueryError, read_page_query
+from spot_relay.domain.errors import CallerError
 from spot_relay.domain.shown.report import status_document
 from spot_relay.ports import NewerSchemaError, PrefixTakenError
 from spot_relay.service import NameConflictError, NoSuchRunError, RejectedError, UnacceptableError
 from spot_relay.settings import RunSettings, SubmissionSettings
 from spot_relay.spec import Allowlist, Format, InvalidSpecError, Problem, read_resumption, read_submission
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
 logger = Logger()
 app = APIGatewayRestResolver()
 service = bootstrap.service(RunSettings.from_env())
 allowlist = Allowlist(**asdict(SubmissionSettings.from_env()))
 
-REFUSALS = {
-    InvalidSpecError: (HTTPStatus.BAD_REQUEST, "InvalidSpec"),
-    UnacceptableError: (HTTPStatus.BAD_REQUEST, "InvalidSpec"),
-    InvalidQueryError: (HTTPStatus.BAD_REQUEST, "InvalidQuery"),
-    NoSuchRunError: (HTTPStatus.NOT_FOUND, "NoSuchRun"),
-    NameConflictError: (HTTPStatus.CONFLICT, "NameConflict"),
-    PrefixTakenError: (HTTPStatus.CONFLICT, "CheckpointPrefixTaken"),
-    RejectedError: (HTTPStatus.CONFLICT, "Rejected"),
-    NewerSchemaError: (HTTPStatus.SERVICE_UNAVAILABLE, "NewerSchema"),
-}
+
+class NoSuchRouteError(CallerError):
+    """The API has no such path or method."""
+
+    code = "NoSuchRoute"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__(f"The API has: {', '.join(f'{route.method} {route.path}' for route in ROUTES)}")
 
 
-@app.post("/runs")
-def submit_run() -> tuple[dict[str, Any], int]:
-    """Accept a spec; the same spec again is the same run."""
-    run = service.submit(read_submission(_body(), Format.JSON, allowlist))
-    return status_document(run), HTTPStatus.ACCEPTED
+def submit_run() -> dict[str, Any]:
+    """Turn a spec into a run."""
+    return status_document(service.submit(read_submission(_body(), Format.JSON, allowlist)))
 
 
-@app.get("/runs")
 def list_runs() -> dict[str, Any]:
-    """List runs, newest first, a page at a time."""
+    """Return one page of runs."""
     wanted = read_page_query(app.current_event.query_string_parameters)
-    runs, following = service.list(wanted.status, wanted.limit, wanted.created_before)
-    return {"runs": runs, "next_token": following}
+    runs, next_token = service.list(wanted.status, wanted.limit, wanted.created_before)
+    return {"runs": runs, "next_token": next_token}
 
 
-@app.get("/runs/<run_id>")
 def show_run(run_id: str) -> dict[str, Any]:
-    """Show one run."""
+    """Return one run."""
     return status_document(service.show(run_id))
 
 
-@app.post("/runs/<run_id>/stop")
-def stop_run(run_id: str) -> tuple[dict[str, Any], int]:
-    """Stop a run for good."""
-    return status_document(service.stop(run_id)), HTTPStatus.ACCEPTED
+def stop_run(run_id: str) -> dict[str, Any]:
+    """Ask a run to stop."""
+    return status_document(service.stop(run_id))
 
 
-@app.post("/runs/<run_id>/resume")
-def resume_run(run_id: str) -> tuple[dict[str, Any], int]:
-    """Let an ended run go on from its newest checkpoint, with what the body changes of budgets and deadline."""
-    return status_document(service.resume(run_id, read_resumption(_body()))), HTTPStatus.ACCEPTED
+def resume_run(run_id: str) -> dict[str, Any]:
+    """Resume a run with the changes in the body."""
+    return status_document(service.resume(run_id, read_resumption(_body())))
+
+
+class Route(NamedTuple):
+    """One route. The schemas that it names are defined in openapi/, which no function imports."""
+
+    method: str
+    path: str
+    handler: Callable[..., dict[str, Any]]
+    summary: str
+    errors: tuple[type[CallerError], ...]
+    answer: str = "Run"
+    """The schema of the answer."""
+    status: HTTPStatus = HTTPStatus.OK
+    body: str | None = None
+    """The schema of the body, if the route takes one."""
+    query: tuple[str, ...] = ()
+    """The names of the query parameters."""
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/runs",
+        submit_run,
+        "Submit a spec. Submitting the same spec again returns the same run.",
+        (InvalidSpecError, UnacceptableError, NameConflictError, PrefixTakenError, NewerSchemaError),
+        status=HTTPStatus.ACCEPTED,
+        body="Spec",
+    ),
+    Route(
+        "GET",
+        "/runs",
+        list_runs,
+        "List runs, newest first, one page at a time.",
+        (InvalidQueryError,),
+        answer="Page",
+        query=("status", "limit", "token"),
+    ),
+    Route(
+        "GET",
+        "/runs/{id}",
+        show_run,
+        "Show a run.",
+        (NoSuchRunError, NoSuchRouteError, NewerSchemaError),
+    ),
+    Route(
+        "POST",
+        "/runs/{id}/stop",
+        stop_run,
+        "Stop a run for good. Its status is Stopping until its training job has stopped.",
+        (NoSuchRunError, NoSuchRouteError, RejectedError, NewerSchemaError),
+        status=HTTPStatus.ACCEPTED,
+    ),
+    Route(
+        "POST",
+        "/runs/{id}/resume",
+        resume_run,
+        "Resume a run that failed or was stopped, from its newest checkpoint and with fresh budgets.",
+        (InvalidSpecError, NoSuchRunError, NoSuchRouteError, RejectedError, PrefixTakenError, NewerSchemaError),
+        status=HTTPStatus.ACCEPTED,
+        body="Resumption",
+    ),
+)
+for route in ROUTES:
+    app.route(route.path.replace("{id}", "<run_id>"), route.method, status_code=route.status)(route.handler)
 
 
 def _body() -> bytes:
-    """Give the body as it was sent, whatever its bytes: what is no text is told by the reader of the document."""
+    """Return the body as it was sent. If it is not valid text, the reader of the document reports that."""
     event = app.current_event
     if not event.is_base64_encoded:
         return (event.body or "").encode("utf-8", "surrogatepass")
     try:
         return base64.b64decode(event.body or "", validate=True)
     except ValueError:
-        raise InvalidSpecError((Problem("", "The body is said to be base64 and is not: send it as text."),)) from None
+        message = "The request says that its body is base64, but it is not. Send the body as text."
+        raise InvalidSpecError((Problem("", message),)) from None
 
 
-@app.exception_handler(list(REFUSALS))  # type: ignore[untyped-decorator]
-def refuse(error: Exception) -> Response[str]:
-    """Answer what a user can mend."""
-    status, code = REFUSALS[type(error)]
-    details = error.details if isinstance(error, InvalidSpecError | UnacceptableError) else []
+@app.exception_handler(CallerError)  # type: ignore[untyped-decorator]
+def refuse(error: CallerError) -> Response[str]:
+    """Answer an error that the caller can act on."""
+    # What is wrong with the body goes into details. A conflict is with another run, and its details are for an error
+    # report: they name a key of the spec, which the body of a resume does not have.
+    details = error.details if error.status == HTTPStatus.BAD_REQUEST else []
     message = f"The document has {len(details)} problem{'s' * (len(details) != 1)}." if details else str(error)
-    return _refusal(status, code, message, details)
+    return _refusal(error.status, error.code, message, details)
 
 
 @app.not_found
-def no_route(_: NotFoundError) -> Response[str]:
+def refuse_route(_: NotFoundError) -> Response[str]:
     """Answer a path or method that the API does not have."""
-    routes = "POST /runs, GET /runs, GET /runs/{id}, POST /runs/{id}/stop, POST /runs/{id}/resume"
-    return _refusal(HTTPStatus.NOT_FOUND, "NoSuchRoute", f"the API has: {routes}", [])
+    error = NoSuchRouteError()
+    return _refusal(error.status, error.code, str(error), error.details)
 
 
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
 def fail(error: Exception) -> Response[str]:
-    """Answer a fault of ours; the log tells it."""
+    """Answer and log a fault of our own."""
     logger.exception("the request failed", exc_info=error)
-    message = "Spot Relay could not answer; try again. What happened is in the function's log."
+    message = "Spot Relay could not answer this request; the function's log has the reason. Try again."
     return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", message, [])
 
 
-def _refusal(status: HTTPStatus, code: str, message: str, details: list[Any]) -> Response[str]:
+def _refusal(status: int, code: str, message: str, details: list[dict[str, str]]) -> Response[str]:
     logger.info("the request is refused", code=code)
     return Response(status, "application/json", json.dumps({"code": code, "message": message, "details": details}))
 
 
-@logger.inject_lambda_context(log_event=False)  # whatever the environment says: events hold secrets
+@logger.inject_lambda_context(log_event=False)  # not even if POWERTOOLS_LOGGER_LOG_EVENT is set: events hold secrets
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request."""
-    # Who may stop one run may stop each: the log tells who did.
+    # Anyone who may stop one run may stop every run, so the log names the caller.
     logger.append_keys(caller=event.get("requestContext", {}).get("identity", {}).get("userArn"))
     return app.resolve(event, context)

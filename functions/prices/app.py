@@ -1,13 +1,17 @@
 """Reads what instances cost, once a week, and keeps the list for the runs that are submitted from then on."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from spot_relay import bootstrap
 from spot_relay.service import utc_now
 from spot_relay.settings import PriceSettings
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger()
 settings = PriceSettings.from_env()

@@ -1,13 +1,17 @@
 """Puts the runs that are due on the observe queue, once a minute."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from spot_relay import bootstrap
 from spot_relay.service import utc_now
 from spot_relay.settings import TickSettings
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger()
 settings = TickSettings.from_env()

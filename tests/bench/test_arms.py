@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.policy.arms import HOUR, ON_DEMAND, Arm, Outcome, Task
 from bench.policy.optimum import STEP_S, compute_least_hours
 from bench.policy.visible import GREEDY, OURS, UNIFORM_PROGRESS, PaceRules, replay
 from tests.bench.markets import tasks, windows_of
+from tests.thoroughness import examples
 
 RATIO = 3.0
 EVERY_ARM = pytest.mark.parametrize("arm", [ON_DEMAND, GREEDY, UNIFORM_PROGRESS, OURS], ids=lambda arm: arm.name)
@@ -22,14 +23,14 @@ def _cost(outcome: Outcome) -> float:
 
 
 @EVERY_ARM
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(task=tasks())
 def test_no_arm_ever_misses_a_deadline(arm: Arm, task: Task) -> None:
     assert not arm.replay(task).missed_deadline(task)
 
 
 @EVERY_ARM
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(task=tasks())
 def test_the_paid_time_is_at_most_the_work_plus_a_changeover_per_launch(arm: Arm, task: Task) -> None:
     outcome = arm.replay(task)
@@ -42,7 +43,7 @@ def test_the_paid_time_is_at_most_the_work_plus_a_changeover_per_launch(arm: Arm
 
 
 @EVERY_ARM
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(task=tasks())
 def test_no_arm_beats_the_omniscient_optimum(arm: Arm, task: Task) -> None:
     least = float(compute_least_hours(task.windows, task.work_s, task.changeover_s, (task.horizon_s,), (RATIO,))[0, 0])
@@ -51,7 +52,7 @@ def test_no_arm_beats_the_omniscient_optimum(arm: Arm, task: Task) -> None:
     assert _cost(arm.replay(task)) >= least - rounding
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(task=tasks(), hysteresis=st.floats(0.0, 4.0), floor=st.floats(0.0, 1.0))
 def test_no_pace_rules_miss_a_deadline(task: Task, hysteresis: float, floor: float) -> None:
     assert not replay(PaceRules(hysteresis=hysteresis, floor=floor), task).missed_deadline(task)

@@ -9,8 +9,8 @@ import pytest
 from bench.load import plan
 from bench.load.plan import STATES, Load, LoadError, build_scenario, build_spec, plan_load
 from simulator import life
-from simulator.job import Terms, Transitioned
-from simulator.scenario import parse_scenario
+from simulator.life.job import Terms, Transitioned
+from simulator.world.scenario import parse_scenario
 from spot_relay.spec import Allowlist, Format, read_submission
 
 ALLOWLIST = Allowlist(

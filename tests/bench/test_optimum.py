@@ -6,12 +6,13 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bench.policy.arms import HOUR
 from bench.policy.optimum import STEP_S, compute_least_hours
 from tests.bench.markets import windows_of
+from tests.thoroughness import examples
 
 INFINITE = float("inf")
 RATIOS = (1.1, 2.2, 5.0)
@@ -45,7 +46,7 @@ def markets(draw: st.DrawFn) -> tuple[bool, ...]:
     return tuple(first ^ bool(place % 2) for place, turn in enumerate(turns) for _ in range(turn))[:24]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(market=markets(), work=st.integers(1, 12), changeover=st.integers(0, 4), cut=st.integers(0, 6))
 @example(market=(False,) * 8, work=4, changeover=2, cut=1)
 @example(market=(True, False, True, True, False, False, True, True, True), work=5, changeover=1, cut=0)

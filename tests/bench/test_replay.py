@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from bench.policy import visible
@@ -25,11 +25,12 @@ from bench.policy.replay import (
     submit,
 )
 from bench.policy.virtual import STOPPING_S, TICK_S
-from simulator.job import Secondary
+from simulator.life.job import Secondary
 from spot_relay.domain.rules.pace import REACTION_SECONDS
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market
 from tests.bench.markets import small_tasks
+from tests.thoroughness import examples
 
 if TYPE_CHECKING:
     from bench.policy.virtual import TrackedJob, VirtualRun
@@ -69,7 +70,7 @@ def _cost(outcome: Outcome) -> float:
 
 
 @EVERY_NETTED
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(task=small_tasks())
 @example(Task(FLICKER, 2 * HOUR, 2.2 * HOUR, 0.2 * HOUR))
 @example(Task(FLICKER, 2 * HOUR, 2 * HOUR + 2 * 720 + REACTION_SECONDS + 1, 0.2 * HOUR))
@@ -85,7 +86,7 @@ def test_a_deadline_that_on_demand_alone_can_meet_is_met_in_any_market(strategy:
 
 
 @EVERY_NETTED
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(task=small_tasks(), share=st.floats(0.0, 1.0))
 def test_with_no_more_slack_than_the_reserve_a_run_starts_on_demand(
     strategy: Strategy, task: Task, share: float
@@ -99,7 +100,7 @@ def test_with_no_more_slack_than_the_reserve_a_run_starts_on_demand(
 
 
 @EVERY_NETTED
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(task=small_tasks())
 def test_a_run_that_never_gets_spot_ends_a_changeover_before_its_deadline(strategy: Strategy, task: Task) -> None:
     task = replace(task, windows=(), horizon_s=max(task.horizon_s, task.work_s + 2 * task.changeover_s))
@@ -112,7 +113,7 @@ def test_a_run_that_never_gets_spot_ends_a_changeover_before_its_deadline(strate
 
 
 @EVERY_NETTED
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(task=small_tasks(), share=st.floats(0.0, 0.9))
 def test_a_run_with_longer_changeovers_than_expected_may_be_late_but_completes(
     strategy: Strategy, task: Task, share: float
@@ -126,7 +127,7 @@ def test_a_run_with_longer_changeovers_than_expected_may_be_late_but_completes(
 
 
 @EVERY_ONE
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(task=small_tasks())
 def test_a_run_ends_and_its_attempts_never_overlap(strategy: Strategy, task: Task) -> None:
     play, _ = _replay_cached(strategy, task)
@@ -138,7 +139,7 @@ def test_a_run_ends_and_its_attempts_never_overlap(strategy: Strategy, task: Tas
 
 
 @WITH_CANARY
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(task=small_tasks())
 def test_canaries_wait_one_at_a_time_while_an_on_demand_attempt_runs(strategy: Strategy, task: Task) -> None:
     play, _ = _replay_cached(strategy, task)
@@ -155,7 +156,7 @@ def test_canaries_wait_one_at_a_time_while_an_on_demand_attempt_runs(strategy: S
 
 
 @EVERY_ONE
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(task=small_tasks())
 def test_a_replay_is_deterministic(strategy: Strategy, task: Task) -> None:
     (one, first), (other, second) = _replay_cached(strategy, task), _replay_cached(strategy, task)
@@ -164,7 +165,7 @@ def test_a_replay_is_deterministic(strategy: Strategy, task: Task) -> None:
 
 
 @EVERY_NETTED
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(task=small_tasks())
 def test_the_paid_time_is_the_work_plus_a_changeover_per_launch_plus_the_stops(strategy: Strategy, task: Task) -> None:
     play, outcome = _replay_cached(strategy, task)
@@ -177,7 +178,7 @@ def test_the_paid_time_is_the_work_plus_a_changeover_per_launch_plus_the_stops(s
 
 
 @EVERY_NETTED
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(task=small_tasks())
 def test_no_run_costs_less_than_the_omniscient_optimum(strategy: Strategy, task: Task) -> None:
     _, outcome = _replay_cached(strategy, task)
@@ -188,7 +189,7 @@ def test_no_run_costs_less_than_the_omniscient_optimum(strategy: Strategy, task:
     assert _cost(outcome) >= least - rounding
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(task=small_tasks())
 def test_greedy_differs_only_by_minutes_from_greedy_with_visibility(task: Task) -> None:
     # Its net comes earlier by REACTION_SECONDS, and the job it launches later by a tick and a stop at most. Where the

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from simulator.embedded import Stack
+    from embedded.stack import Stack
 
     # What becomes of the next call of a service's operation.
     Draw = Callable[[str, str], "Fault | None"]

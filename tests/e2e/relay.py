@@ -14,7 +14,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simulator.embedded import Stack
+    from embedded.stack import Stack
 
 Found = TypeVar("Found")
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from simulator import embedded
+from embedded import deployment
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.run.outbox import Outbox
 from tests.e2e.crowd import PATIENCE_SECONDS, Users, gather
@@ -63,7 +63,7 @@ class Aftermath:
 @pytest.fixture(scope="module")
 def aftermath() -> Iterator[Aftermath]:
     """A crowd of runs that has come to its ends while calls failed."""
-    with embedded.running(parameters={"CheckIntervalSeconds": "30"}) as stack:
+    with deployment.running(parameters={"CheckIntervalSeconds": "30"}) as stack:
         relay = Relay(stack)
         relay.s3.create_bucket(Bucket=CHECKPOINTS)
         prepare(relay)
@@ -175,7 +175,7 @@ def test_nothing_stays_owed_and_the_api_shows_what_the_status_documents_show(aft
     runs = [store.load(member.name) for member in aftermath.crowd]
     # A run that has ended within the last minutes writes its document once more.
     last_word = Outbox(status=True)
-    assert [(run.id, run.outbox) for run in runs if run is not None and run.outbox | last_word != last_word] == []
+    assert [(run.id, run.outbox) for run in runs if run is not None and run.outbox.then(last_word) != last_word] == []
     users = Users(aftermath.relay)
     shown = {name: users.insist("GET", f"/runs/{name}").json() for name in aftermath.documents}
     assert shown == {name: aftermath.relay.status(name) for name in aftermath.documents}

@@ -19,15 +19,16 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis import HealthCheck, Phase, settings
 
+from embedded.stack import REGION
 from openapi.document import document
-from simulator.embedded import REGION
 from spot_relay.adapters.s3 import build_report_key
 from tests.e2e.relay import Relay, eventually, spec
+from tests.thoroughness import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from simulator.embedded import Stack
+    from embedded.stack import Stack
 
 NOT_OURS = ["unsupported_method", "ignored_auth", "positive_data_acceptance"]
 # The same requests each time. A failure is not shortened: each try would cost a request, and changes the stack.
@@ -100,7 +101,7 @@ def relay(stack: Stack) -> Iterator[Relay]:
 
 @pytest.mark.timeout(120)
 @API.parametrize()  # type: ignore[untyped-decorator]
-@settings(STEADY, max_examples=60)
+@examples(60, STEADY)
 def test_any_request_is_answered_as_the_document_says(relay: Relay, case: Any) -> None:
     case.call_and_validate(base_url=relay.stack.api_url, auth=Signature(relay.stack), timeout=40)
 
@@ -128,7 +129,7 @@ def test_any_story_of_a_run_is_answered_as_the_document_says(relay: Relay) -> No
     schema.config.update(base_url=relay.stack.api_url)
     schema.config.generation.update(modes=[schemathesis.GenerationMode.POSITIVE])
     schema.auth.set_from_requests(Signature(relay.stack))
-    schema.as_state_machine().run(settings=settings(STEADY, max_examples=40, stateful_step_count=8))
+    schema.as_state_machine().run(settings=examples(40, STEADY, stateful_step_count=8))
     listed = relay.stack.call("GET", "/runs?limit=100").json()["runs"]
     begun = [run for run in listed if run["run_id"].startswith("hostile-")]
     assert len(begun) > 3

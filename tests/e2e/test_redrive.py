@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from simulator import embedded
+from embedded import deployment
 from tests.e2e.crowd import FOREVER, QUICK
 from tests.e2e.faults import Proxy
 from tests.e2e.relay import CHECKPOINTS, Relay, eventually, spec
@@ -30,7 +30,7 @@ def proxy(relay: Relay) -> Iterator[Proxy]:
 @pytest.fixture(scope="module")
 def relay() -> Iterator[Relay]:
     """A stack on which runs are looked at once an hour, so that nothing but a message brings them on."""
-    with embedded.running(parameters={"CheckIntervalSeconds": "3600"}) as stack:
+    with deployment.running(parameters={"CheckIntervalSeconds": "3600"}) as stack:
         relay, sqs = Relay(stack), stack.client("sqs")
         relay.s3.create_bucket(Bucket=CHECKPOINTS)
         for queue in ("Submit", "Observe"):

@@ -11,7 +11,7 @@ import yaml
 from tests.e2e.relay import CHECKPOINTS, Relay, eventually, spec
 
 if TYPE_CHECKING:
-    from simulator.embedded import Stack
+    from embedded.stack import Stack
 
 FOREVER: dict[str, Any] = {"capacity": {"after": 0}, "train_seconds": 3600}
 

@@ -10,7 +10,7 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
 from spot_relay.adapters.inbound import UnreadableEventError, Upload, read_observation, read_upload
-from spot_relay.domain.run.launch import launch_request, no_canary
+from spot_relay.domain.run.launch import check_canary, launch_of_attempt
 from spot_relay.domain.run.observation import CanaryChanged, JobChanged
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.run.run import MAX_ATTEMPTS
@@ -81,11 +81,11 @@ def check_submission(submission: Submission) -> None:
         return
     check_run(run)
     (request,) = world.jobs.requests
-    assert request == launch_request(run, run.current)
+    assert request == launch_of_attempt(run, run.current).request
     check_request(request)
     deadline = submission.policy.deadline
     if deadline and deadline.return_to_spot is ReturnToSpot.CANARY:
-        assert no_canary(run.id, run.training_job) is None
+        assert check_canary(run.id, run.training_job) is None
     assert world.service.submit(submission).version == run.version
     json.dumps(world.documents.written[run.id], allow_nan=False).encode()
     world.clock.passes(3600)
@@ -94,7 +94,7 @@ def check_submission(submission: Submission) -> None:
 
 def check_objections(error: UnacceptableError) -> None:
     """An objection says where and what."""
-    assert all(objection.path and objection.message for objection in error.objections)
+    assert all(detail["path"] and detail["message"] for detail in error.details)
 
 
 def check_run(run: Run) -> None:

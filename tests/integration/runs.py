@@ -7,19 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.outbox import Measure, Outbox, Room
-from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
+from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung, Spent
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import (
-    Attempt,
-    AttemptStatus,
-    Canary,
-    CanaryStatus,
-    Explanation,
-    Run,
-    RunStatus,
-    Spent,
-)
+from spot_relay.domain.run.run import Explanation, Run, RunStatus
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Pool
@@ -57,7 +50,7 @@ def _a_full_attempt(run_id: str, number: int, moments: Iterator[datetime]) -> At
         job_name=name,
         placement=Placement("ml.p3.2xlarge", 3, Market.SPOT, 100),
         planned_at=next(moments),
-        cause=Outcome.CAPACITY_ERROR,
+        cause=Cause.CAPACITY_ERROR,
         status=AttemptStatus.ENDED,
         resumes_from=Checkpoint("checkpoints/été 1/xgboost-checkpoint.7", next(moments)),
         refusals=2,

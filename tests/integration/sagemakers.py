@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import boto3
 from botocore.config import Config
 
-from simulator.described import BEGINNING
-from simulator.job import Script
+from bench.descriptions import BEGINNING
+from simulator.life.job import Script
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
-from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from tests.fakes import NOON, Clock, MemoryTrainingJobs
 from tests.integration.runs import a_run
 from tests.simulation.sagemaker import SageMaker
@@ -117,7 +117,7 @@ class Virtual:
     def __init__(self) -> None:
         timeline = Timeline()
         self.clock: Clock = TimelineClock(timeline)
-        self.answers: list[tuple[Refusal, str]] = []
+        self.answers: list[NotCreated] = []
         self.port = SageMaker(
             timeline,
             script=lambda *_: Script(),
@@ -126,7 +126,7 @@ class Virtual:
         )
 
     def refuse(self, answer: Answer) -> None:
-        self.answers.append((answer.refusal, answer.message))
+        self.answers.append(NotCreated(answer.message, answer.refusal))
 
     def complete(self) -> None:
         self.clock.passes(60)

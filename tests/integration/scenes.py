@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.domain.run.launch import launch_request
+from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.launch import launch_of_attempt
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.run.run import AttemptStatus, RunStatus
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import ENDED_STATUSES
 from spot_relay.domain.shown.report import status_document
 from tests.integration.runs import a_run
@@ -128,7 +129,7 @@ def stored(stack: Stack, rule: dict[str, Any], **changes: Any) -> Run:
     run = a_run("churn", stack.clock(), training_job=SPEC["training_job"], **changes)
     attempt = replace(run.current, status=AttemptStatus.IN_PROGRESS, launched_at=stack.clock(), **attempt_changes)
     run = replace(run, status=RunStatus.IN_PROGRESS).with_attempt(attempt)
-    stack.client("sagemaker").create_training_job(**launch_request(run, attempt))
+    stack.client("sagemaker").create_training_job(**launch_of_attempt(run, attempt).request)
     return DynamoDBRunStore(stack.client("dynamodb"), TABLE).create(run)
 
 

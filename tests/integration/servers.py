@@ -13,10 +13,10 @@ import pytest
 from moto import backends
 from moto.server import ThreadedMotoServer
 
-from simulator.audit import AuditLog
-from simulator.scenario import Scenario, parse_scenario
-from simulator.server import Application, serve
-from simulator.service import Account, SageMaker
+from simulator.api.audit import AuditLog
+from simulator.api.server import Application, bind
+from simulator.api.training_jobs import Account, TrainingJobs
+from simulator.world.scenario import Scenario, parse_scenario
 from spot_relay import bootstrap
 
 if TYPE_CHECKING:
@@ -68,15 +68,15 @@ class Simulator:
     """The simulator on a free port of this machine; its jobs live by the clock that a test gives."""
 
     def __init__(self) -> None:
-        self._sagemaker = SageMaker(Account(), Scenario(), AuditLog())
-        self._server = serve(self._sagemaker, HOST, 0)
+        self._sagemaker = TrainingJobs(Account(), Scenario(), AuditLog())
+        self._server = bind(self._sagemaker, HOST, 0)
         self.url = f"http://{HOST}:{self._server.port}"
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
     def begin(self, clock: Callable[[], datetime]) -> None:
         """Forget every job and go on by another clock."""
-        self._sagemaker = SageMaker(Account(), Scenario(), AuditLog(), lambda: clock().timestamp())
+        self._sagemaker = TrainingJobs(Account(), Scenario(), AuditLog(), lambda: clock().timestamp())
         self._server.app = Application(self._sagemaker)
 
     def play(self, **scenario: Any) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from spot_relay.adapters.runs import DynamoDBRunStore
 from tests.fakes import Clock
-from tests.integration.template import create_runs_table
+from tests.template import create_runs_table
 
 if TYPE_CHECKING:
     from types import ModuleType

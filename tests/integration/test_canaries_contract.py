@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.validate import ParamValidator
 
-from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
-from spot_relay.domain.run.launch import canary_tags
-from spot_relay.domain.run.observation import CanaryCreated, CanaryRefused
-from spot_relay.domain.run.run import Canary
+from spot_relay.domain.run.attempt import Canary
+from spot_relay.domain.run.launch import Created, Launch, launch_of_attempt, launch_of_canary
 from spot_relay.domain.sagemaker.job import Absent, Market, Placement
-from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from tests.fakes import NOON
 from tests.integration.runs import a_run
 from tests.integration.sagemakers import ANSWERS, DENIALS, OPEN, Answer, Simulated, World
@@ -39,14 +37,17 @@ RICH = RUN.training_job | {
 }
 
 
-def create(world: World, run: Run = RUN) -> CanaryCreated | CanaryRefused:
-    return world.port.create_canary(run, CANARY)
+def launch(run: Run = RUN) -> Launch:
+    return launch_of_canary(run, CANARY)
 
 
-def created(answer: CanaryCreated | CanaryRefused) -> str:
-    """Give the ARN of a canary, which has to have been created."""
-    assert isinstance(answer, CanaryCreated), answer
-    assert answer.canary == 1
+def create(world: World, run: Run = RUN) -> Created | NotCreated:
+    return world.port.create(launch(run))
+
+
+def created(answer: Created | NotCreated) -> str:
+    """Return the ARN of a canary, which has to have been created."""
+    assert isinstance(answer, Created), answer
     return answer.arn
 
 
@@ -70,7 +71,7 @@ def test_a_canary_is_created_with_the_tags_of_its_run_and_lives(world: World) ->
     assert (job.status, job.secondary_status, job.created_at) == ("InProgress", "Starting", NOON)
     assert (job.arn, job.placement) == (arn, CANARY.placement)
     tags = world.tags(NAME)
-    assert tags == canary_tags(RUN, CANARY)
+    assert tags == launch().tags
     assert tags == {"spot-relay:run-id": "churn", "spot-relay:canary": "1", "spot-relay:submission": "submission-1"}
 
 
@@ -82,22 +83,22 @@ def test_a_canary_that_was_created_before_is_not_created_again(world: World) -> 
 def test_the_canary_of_an_earlier_run_of_the_same_name_is_somebody_elses(world: World) -> None:
     create(world, replace(RUN, submission_id="submission-0"))
     refused = create(world)
-    assert isinstance(refused, CanaryRefused)
-    assert (refused.canary, refused.refusal, refused.refusal.passes) == (1, Refusal.NAME_TAKEN, False)
-    assert f"training-job/{NAME}" in refused.message
+    assert isinstance(refused, NotCreated)
+    assert (refused.refusal, refused.refusal.passes) == (Refusal.NAME_TAKEN, False)
+    assert f"training-job/{NAME}" in refused.because
 
 
 def test_a_runs_own_canary_is_found_by_its_tags_and_nobody_elses(world: World) -> None:
-    assert world.port.find_canary(RUN, CANARY) == Absent()
+    assert world.port.find(launch()) == Absent()
     create(world)
-    assert world.port.find_canary(RUN, CANARY) == world.port.describe(NAME)
-    assert world.port.find_canary(replace(RUN, submission_id="submission-2"), CANARY) == Absent()
+    assert world.port.find(launch()) == world.port.describe(NAME)
+    assert world.port.find(launch(replace(RUN, submission_id="submission-2"))) == Absent()
 
 
 def test_an_attempt_is_no_canary_whatever_its_name(world: World) -> None:
-    world.port.create(RUN, replace(RUN.current, job_name=NAME))
+    world.port.create(launch_of_attempt(RUN, replace(RUN.current, job_name=NAME)))
     refused = create(world)
-    assert isinstance(refused, CanaryRefused)
+    assert isinstance(refused, NotCreated)
     assert refused.refusal is Refusal.NAME_TAKEN
 
 
@@ -106,7 +107,7 @@ def test_a_refused_canary_tells_its_kind_and_text_and_is_created_when_it_is_trie
     world: World, answer: Answer
 ) -> None:
     world.refuse(answer)
-    assert create(world) == CanaryRefused(1, answer.refusal, answer.message)
+    assert create(world) == NotCreated(answer.message, answer.refusal)
     assert world.port.describe(NAME) == Absent()
     assert created(create(world))
 
@@ -114,9 +115,9 @@ def test_a_refused_canary_tells_its_kind_and_text_and_is_created_when_it_is_trie
 def test_a_full_quota_refuses_a_canary_until_there_is_room(sagemaker: Simulated) -> None:
     quota = {"instance_type": "ml.m5.xlarge", "market": "spot", "limit": 2}
     sagemaker.simulator.play(default={"train_seconds": 50}, quotas=[quota])
-    assert sagemaker.port.create(RUN, RUN.current)
+    assert sagemaker.port.create(launch_of_attempt(RUN, RUN.current))
     refused = create(sagemaker)
-    assert isinstance(refused, CanaryRefused)
+    assert isinstance(refused, NotCreated)
     assert (refused.refusal, refused.refusal.passes) == (Refusal.QUOTA_FULL, True)
     sagemaker.complete()
     assert created(create(sagemaker))
@@ -135,7 +136,7 @@ def test_a_refusal_that_says_that_there_is_no_canary_is_not_believed_of_one_that
 def test_a_refusal_that_leaves_open_whether_there_is_a_canary_is_given_as_it_is(world: World, answer: Answer) -> None:
     create(world)
     world.refuse(answer)
-    assert create(world) == CanaryRefused(1, answer.refusal, answer.message)
+    assert create(world) == NotCreated(answer.message, answer.refusal)
     assert created(create(world))
 
 
@@ -163,19 +164,11 @@ OWN = RUN.training_job["AlgorithmSpecification"]["TrainingImage"]
 def test_a_canary_sleeps_in_the_image_of_the_operator_or_in_the_jobs_own(
     sagemaker: Simulated, image: str | None, used: str
 ) -> None:
-    jobs = SageMakerTrainingJobs(sagemaker.client, image)
-    assert created(jobs.create_canary(RUN, CANARY))
+    assert created(sagemaker.port.create(launch_of_canary(RUN, CANARY, image)))
     described = sagemaker.client.describe_training_job(TrainingJobName=NAME)["AlgorithmSpecification"]
     assert described["TrainingImage"] == used
     assert described["ContainerEntrypoint"] == ["/bin/sh", "-c"]
     assert "sleep" in described["ContainerArguments"][0]
-
-
-def test_the_image_of_the_operator_is_no_attempts_image(sagemaker: Simulated) -> None:
-    jobs = SageMakerTrainingJobs(sagemaker.client, "example.com/busybox:1")
-    jobs.create(RUN, RUN.current)
-    described = sagemaker.client.describe_training_job(TrainingJobName="churn-relay-01")["AlgorithmSpecification"]
-    assert described == RUN.training_job["AlgorithmSpecification"]
 
 
 def test_a_canary_is_stopped_as_any_job_is(world: World) -> None:

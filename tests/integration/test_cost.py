@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
+from botocore.session import Session
 
 from spot_relay import bootstrap
 from spot_relay.adapters.runs import DynamoDBRunStore
@@ -17,7 +17,6 @@ from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
 from tests.integration.runs import a_run, waiting
 from tests.integration.scenes import Reaper, stored
-from tests.integration.servers import SERVICES
 from tests.integration.stack import TABLE, Context, body_of, document, messages
 
 if TYPE_CHECKING:
@@ -108,30 +107,28 @@ def test_a_job_that_no_run_can_have_costs_no_call(stack: Stack) -> None:
     assert calls(stack, "observe", messages(*bodies)) == []
 
 
-def test_a_batch_is_handled_with_one_client_for_each_service_and_so_is_the_next(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_client_is_created_once_and_not_before_it_is_needed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     made: Counter[str] = Counter()
     clients = []
 
-    def counted(name: str, **options: Any) -> Any:
+    def count(session: Session, name: str, **options: Any) -> Any:
         made[name] += 1
-        clients.append(make(name, **options))
+        clients.append(make(session, name, **options))
         return clients[-1]
 
-    make: Any = boto3.client
-    monkeypatch.setattr(boto3, "client", counted)
+    make: Any = Session.create_client
+    monkeypatch.setattr(Session, "create_client", count)
     monkeypatch.setattr(bootstrap, "client", cache(bootstrap.client.__wrapped__))
     the_wait_expires(stack)
     function = stack.load("observe")
-    assert made == Counter(SERVICES)
-    bodies = [
-        json.dumps(body_of(f"observe/{name}")) for name in ("training-started", "interrupted", "max-wait-expired")
-    ]
+    taken: dict[str, Any] = {"batchItemFailures": []}
+    news = [json.dumps(body_of(f"observe/{name}")) for name in ("training-started", "interrupted")]
+    assert function.handler(messages(*news, foreign("nightly-churn")), Context("spot-relay-observe")) == taken
+    assert made == Counter(["dynamodb"])
     for _ in range(2):
-        answer = function.handler(messages(*bodies, foreign("nightly-churn")), Context("spot-relay-observe"))
-        assert answer == {"batchItemFailures": []}
-    assert made == Counter(SERVICES)
+        ends = messages(json.dumps(body_of("observe/max-wait-expired")))
+        assert function.handler(ends, Context("spot-relay-observe")) == taken
+    assert made == Counter(["dynamodb", "s3", "sagemaker"])
     assert len(stack.run().attempts) == 2
     for client in clients:
         client.close()

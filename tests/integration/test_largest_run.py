@@ -10,10 +10,12 @@ import pytest
 
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.decide.steps import KEPT_DECISIONS, LONGEST_EXPLANATION
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.outbox import Measure, Outbox, Room
 from spot_relay.domain.run.policy import Deadline, Policy, Rung
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import MAX_ATTEMPTS, Attempt, AttemptStatus, Canary, CanaryStatus, Explanation, Run
+from spot_relay.domain.run.run import MAX_ATTEMPTS, Explanation, Run
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, attempt_name, canary_name
 from spot_relay.domain.sagemaker.redaction import MAX_TEXT_BYTES
@@ -44,7 +46,7 @@ def attempt(number: int) -> Attempt:
         job_name=attempt_name(NAME, number),
         placement=PLACEMENT,
         planned_at=MOMENT,
-        cause=Outcome.MAX_RUNTIME_EXCEEDED,
+        cause=Cause.MAX_RUNTIME_EXCEEDED,
         status=AttemptStatus.IN_PROGRESS,
         resumes_from=CHECKPOINT,
         refusals=MONTH,

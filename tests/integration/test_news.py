@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.run.run import AttemptStatus
+from spot_relay.domain.run.attempt import AttemptStatus
 from tests.integration.scenes import Reaper, metrics, stored
 from tests.integration.stack import body_of, document, messages
-from tests.integration.test_crash_of_switches import a_canary_that_tells_of_capacity
+from tests.integration.switches import a_canary_that_tells_of_capacity
 
 if TYPE_CHECKING:
     from tests.integration.stack import Stack

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.run.run import AttemptStatus, RunStatus
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from tests.integration.stack import ROOT, body_of, document, messages
 

@@ -17,7 +17,7 @@ from spot_relay.domain.run.observation import Due, RoomFreed
 from spot_relay.domain.shown.report import announcement, status_document
 from tests.fakes import NOON, MemoryAnnouncements, MemoryDocuments, MemoryWakeups
 from tests.integration.runs import a_full_run
-from tests.integration.template import properties_of
+from tests.template import properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

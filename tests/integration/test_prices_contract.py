@@ -13,7 +13,7 @@ from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.run.prices import Price, PriceList
 from tests.fakes import NOON, MemoryPrices
 from tests.integration.runs import a_run
-from tests.integration.template import create_runs_table
+from tests.template import create_runs_table
 
 if TYPE_CHECKING:
     from spot_relay.ports import Prices

@@ -12,17 +12,19 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from spot_relay.adapters.inbound import read_page_query
 from spot_relay.adapters.runs import SCHEMA_VERSION, DynamoDBRunStore
+from spot_relay.domain.run.attempt import Attempt
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.run.run import OUTBOX_PATIENCE, Attempt, Run, RunStatus
+from spot_relay.domain.run.run import OUTBOX_PATIENCE, Run, RunStatus
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError, RunStore
 from tests.fakes import NOON, MemoryRunStore
 from tests.integration.runs import a_full_run, a_run
-from tests.integration.template import create_runs_table, properties_of
+from tests.template import create_runs_table, properties_of
+from tests.thoroughness import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -372,7 +374,7 @@ ANY_RUN = built(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(25, suppress_health_check=list(HealthCheck))
 @given(run=ANY_RUN)
 def test_any_run_comes_back_equal(table: DynamoDBRunStore, run: Run) -> None:
     run = replace(run, id=f"{run.id}-{next(SERIAL)}")

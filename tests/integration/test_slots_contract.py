@@ -7,22 +7,25 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.adapters.slots import MAX_LOOKUPS, DynamoDBSlots
-from spot_relay.domain.rules.limits import Limits
-from spot_relay.domain.run.run import AttemptStatus, Run, RunStatus
+from spot_relay.domain.rules.limits import Limits, all_slots_held
+from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.run import Run, RunStatus
 from spot_relay.domain.sagemaker.job import attempt_name
 from tests.fakes import NOON, MemorySlots
 from tests.integration.runs import a_run
 from tests.integration.servers import calls_to
-from tests.integration.template import create_runs_table
+from tests.template import create_runs_table
+from tests.thoroughness import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from spot_relay.domain.values import No
     from spot_relay.ports import Slots
     from tests.integration.servers import Servers
 
@@ -92,7 +95,7 @@ def holders(slots: Slots, instance_type: str = GPU) -> set[str]:
 def test_as_many_jobs_as_the_limit_says_have_a_slot(slots: Slots, runs: Runs) -> None:
     assert slots.take(GPU, runs.holder("a")) is None
     assert slots.take(GPU, runs.holder("b")) is None
-    assert slots.take(GPU, runs.holder("c")) == 2
+    assert slots.take(GPU, runs.holder("c")) == all_slots_held(GPU, 2)
     assert holders(slots) == {"a-relay-01", "b-relay-01"}
 
 
@@ -128,7 +131,7 @@ def test_each_instance_type_has_slots_of_its_own(slots: Slots, runs: Runs) -> No
     slots = with_limits(slots, Limits({GPU: 1, "*": 1}))
     for kind in (GPU, OTHER, "ml.m5.large"):
         assert slots.take(kind, runs.holder("a")) is None
-        assert slots.take(kind, runs.holder("b")) == 1
+        assert slots.take(kind, runs.holder("b")) == all_slots_held(kind, 1)
     slots.give_back(OTHER, "a-relay-01")
     assert (holders(slots, GPU), holders(slots, OTHER)) == ({"a-relay-01"}, set())
 
@@ -163,7 +166,7 @@ def test_a_limit_that_is_reached_costs_one_call_and_a_look_at_those_who_have_the
     for name in ("a", "b"):
         table.take(GPU, runs.holder(name))
     with calls_to(table.client) as calls:
-        assert table.take(GPU, runs.holder("c")) == 2
+        assert table.take(GPU, runs.holder("c")) == all_slots_held(GPU, 2)
     assert calls == ["UpdateItem"]
     assert sorted(runs.asked) == ["a", "b"]
 
@@ -191,7 +194,7 @@ def test_a_slot_that_a_crash_has_left_behind_is_found_when_it_is_needed(
     over(runs)
     assert slots.take(GPU, runs.holder("c")) is None
     assert holders(slots) == {"b-relay-01", "c-relay-01"}
-    assert slots.take(GPU, runs.holder("d")) == 2
+    assert slots.take(GPU, runs.holder("d")) == all_slots_held(GPU, 2)
 
 
 def test_a_slot_of_an_attempt_that_has_ended_is_free_though_its_run_goes_on(slots: Slots, runs: Runs) -> None:
@@ -207,7 +210,7 @@ def test_a_job_that_is_not_created_yet_or_lives_keeps_its_slot(slots: Slots, run
     for name in ("planned", "lives"):
         slots.take(GPU, runs.holder(name))
     runs.attempt_lives("lives")
-    assert slots.take(GPU, runs.holder("c")) == 2
+    assert slots.take(GPU, runs.holder("c")) == all_slots_held(GPU, 2)
     assert holders(slots) == {"planned-relay-01", "lives-relay-01"}
 
 
@@ -224,7 +227,7 @@ def test_a_limit_that_was_lowered_holds_once_enough_jobs_have_ended(slots: Slots
     lowered = with_limits(slots, Limits({GPU: 1}))
     assert lowered.take(GPU, "a-relay-01") is None
     for name in ("a", "b"):
-        assert lowered.take(GPU, runs.holder("c")) == 1
+        assert lowered.take(GPU, runs.holder("c")) == all_slots_held(GPU, 1)
         lowered.give_back(GPU, f"{name}-relay-01")
     assert lowered.take(GPU, runs.holder("c")) is None
 
@@ -250,7 +253,7 @@ def test_no_more_runs_are_looked_up_than_a_launch_has_time_for_and_each_has_its_
     ever_asked: set[str] = set()
     for _ in range(40):
         runs.asked.clear()
-        assert table.take(GPU, "late-relay-01") == many
+        assert table.take(GPU, "late-relay-01") == all_slots_held(GPU, many)
         assert len(set(runs.asked)) == len(runs.asked) == MAX_LOOKUPS
         ever_asked |= set(runs.asked)
     assert ever_asked == set(runs.known)
@@ -285,7 +288,7 @@ def test_of_two_that_take_at_once_no_more_have_a_slot_than_there_are(
         table.take(GPU, runs.holder(name))
     for name in ("a", "b")[:gone]:
         runs.attempt_ends(name)
-    got: dict[str, int | None] = {}
+    got: dict[str, No | None] = {}
 
     def rival(number: int) -> None:
         if number == call:
@@ -293,7 +296,7 @@ def test_of_two_that_take_at_once_no_more_have_a_slot_than_there_are(
 
     with before_each_call(table, rival):
         got["first"] = table.take(GPU, runs.holder("first"))
-    served = {f"{name}-relay-01" for name, limit in got.items() if limit is None}
+    served = {f"{name}-relay-01" for name, no in got.items() if no is None}
     assert len(served) == min(gone, len(got))
     assert served <= holders(table)
     assert len(holders(table)) <= 2
@@ -309,7 +312,7 @@ def test_a_run_that_is_resumed_while_its_slot_is_found_to_be_free_keeps_it(table
             assert table.take(GPU, runs.holder("resumed", status=RunStatus.PENDING)) is None
 
     with before_each_call(table, resume):
-        assert table.take(GPU, runs.holder("c")) == 2
+        assert table.take(GPU, runs.holder("c")) == all_slots_held(GPU, 2)
     assert holders(table) == {"resumed-relay-01", "b-relay-01"}
 
 
@@ -317,7 +320,7 @@ NAMES = st.sampled_from("abcdef")
 STEPS = st.lists(st.tuples(st.sampled_from(["take", "give back", "end"]), NAMES), max_size=25)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(40, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS, limit=st.integers(1, 4))
 def test_whatever_is_taken_given_back_and_ended_both_kinds_of_slots_agree(
     aws: Servers, steps: list[tuple[str, str]], limit: int

@@ -17,7 +17,8 @@ import msgspec
 import pytest
 
 from spot_relay.adapters.runs import SCHEMA_VERSION
-from spot_relay.domain.run.run import AttemptStatus, RunStatus
+from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import ENDED_STATUSES
 from spot_relay.domain.shown.report import status_document
@@ -27,7 +28,8 @@ from tests.integration.stack import CHECKPOINTS, TABLE, body_of, document, messa
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spot_relay.domain.run.run import Attempt, Run
+    from spot_relay.domain.run.attempt import Attempt
+    from spot_relay.domain.run.run import Run
     from tests.integration.stack import Stack
 
 FOLDER = Path(__file__).parent / "stored"
@@ -274,8 +276,8 @@ def newer(stack: Stack) -> dict[str, Any]:
 
 MESSAGE = (
     f"The run churn was stored by a newer release: its schema version is {SCHEMA_VERSION + 1}, and this release knows "
-    f"{SCHEMA_VERSION} at most. It is left as it is. If a deployment is under way, try again when it is done; else "
-    "deploy the newer release again."
+    f"{SCHEMA_VERSION} at most. The run is left unchanged. If a deployment is in progress, try again when it has "
+    "finished; otherwise deploy the newer release again."
 )
 
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.rules.pace import AHEAD_OF_PACE, Demand
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.run import ENDED_RUNS
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market
@@ -51,7 +51,7 @@ def known_metrics() -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and NAME.fullmatch(node.value)
     }
-    causes = {*Outcome, *Demand, AHEAD_OF_PACE, measures.RESUMED}
+    causes = {*Outcome, *Cause, Cause.AHEAD_OF_PACE, Cause.RESUMED}
     return plain | {f"Runs{status}" for status in ENDED_RUNS} | {f"RelaunchesAfter{cause}" for cause in causes}
 
 

@@ -15,9 +15,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from botocore.stub import Stubber
 
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
-from spot_relay.domain.run.observation import Launched, Refused
+from spot_relay.domain.run.launch import Created, launch_of_attempt
 from spot_relay.domain.sagemaker.job import Absent, Job, Market, Placement
-from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from tests.fakes import NOON
 from tests.integration.runs import a_run
 from tests.integration.sagemakers import ANSWERS, DENIALS, FULL, NAME, ONCE, OPEN, RUN, Answer, Simulated, World
@@ -33,14 +33,17 @@ if TYPE_CHECKING:
 IMPATIENT = ONCE.merge(Config(read_timeout=0.3))
 
 
-def create(world: World, run: Run = RUN) -> Launched | Refused:
-    return world.port.create(run, run.current)
+LAUNCH = launch_of_attempt(RUN, RUN.current)
 
 
-def there(launched: Launched | Refused) -> Launched:
-    """Give the answer to the same launch, tried again: it tells where the job runs."""
-    assert isinstance(launched, Launched)
-    return replace(launched, placement=RUN.current.placement)
+def create(world: World, run: Run = RUN) -> Created | NotCreated:
+    return world.port.create(launch_of_attempt(run, run.current))
+
+
+def existing(answer: Created | NotCreated) -> Created:
+    """Return the answer to the same launch, tried again: it says where the job runs."""
+    assert isinstance(answer, Created)
+    return replace(answer, placement=RUN.current.placement)
 
 
 def described(world: World) -> Job:
@@ -51,24 +54,24 @@ def described(world: World) -> Job:
 
 def test_a_created_job_is_launched_and_described_with_the_arn_of_its_launch(world: World) -> None:
     launched = create(world)
-    assert isinstance(launched, Launched)
+    assert isinstance(launched, Created)
     job = described(world)
-    assert (launched.attempt, launched.arn, job.name) == (1, job.arn, NAME)
+    assert (launched.arn, launched.placement, job.name) == (job.arn, None, NAME)
     assert (job.status, job.secondary_status, job.created_at) == ("InProgress", "Starting", NOON)
     assert (job.ended_at, job.training_seconds, job.billable_seconds, job.failure_reason) == (None, None, None, None)
 
 
 def test_a_job_that_was_created_before_is_launched_not_created_again(world: World) -> None:
     launched = create(world)
-    assert create(world) == there(launched)
+    assert create(world) == existing(launched)
     assert world.created() == [NAME]
 
 
 def test_a_job_that_was_created_elsewhere_before_tells_where_it_runs(world: World) -> None:
     elsewhere = replace(RUN.current, placement=Placement("ml.g5.xlarge", 3, Market.ON_DEMAND))
     assert elsewhere.placement != RUN.current.placement
-    launched = world.port.create(RUN, elsewhere)
-    assert isinstance(launched, Launched)
+    launched = world.port.create(launch_of_attempt(RUN, elsewhere))
+    assert isinstance(launched, Created)
     assert launched.placement is None
     assert create(world) == replace(launched, placement=elsewhere.placement)
     assert described(world).placement == elsewhere.placement
@@ -77,38 +80,38 @@ def test_a_job_that_was_created_elsewhere_before_tells_where_it_runs(world: Worl
 def test_a_job_that_has_ended_since_is_launched_all_the_same(world: World) -> None:
     launched = create(world)
     world.complete()
-    assert create(world) == there(launched)
+    assert create(world) == existing(launched)
 
 
 def test_the_job_of_an_earlier_run_of_the_same_name_is_somebody_elses(world: World) -> None:
     launched = create(world, replace(RUN, submission_id="submission-0"))
-    assert isinstance(launched, Launched)
+    assert isinstance(launched, Created)
     refused = create(world)
-    assert isinstance(refused, Refused)
-    assert (refused.attempt, refused.refusal) == (1, Refusal.NAME_TAKEN)
-    assert launched.arn in refused.message
+    assert isinstance(refused, NotCreated)
+    assert refused.refusal is Refusal.NAME_TAKEN
+    assert launched.arn in refused.because
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: f"{answer.refusal}-{answer.code}")
 def test_a_refusal_tells_its_kind_and_text_and_creates_nothing(world: World, answer: Answer) -> None:
     world.refuse(answer)
-    assert create(world) == Refused(1, answer.refusal, answer.message)
+    assert create(world) == NotCreated(answer.message, answer.refusal)
     assert world.port.describe(NAME) == Absent()
-    assert isinstance(create(world), Launched)
+    assert isinstance(create(world), Created)
 
 
 def test_an_attempts_own_job_is_found_by_its_tags(world: World) -> None:
     launched = create(world)
-    found = world.port.find(RUN, RUN.current)
+    found = world.port.find(LAUNCH)
     assert isinstance(found, Job)
-    assert isinstance(launched, Launched)
+    assert isinstance(launched, Created)
     assert found.arn == launched.arn
 
 
 def test_a_job_of_the_same_name_that_is_somebody_elses_is_not_found(world: World) -> None:
-    assert world.port.find(RUN, RUN.current) == Absent()
+    assert world.port.find(LAUNCH) == Absent()
     create(world, replace(RUN, submission_id="submission-0"))
-    assert world.port.find(RUN, RUN.current) == Absent()
+    assert world.port.find(LAUNCH) == Absent()
 
 
 @pytest.mark.parametrize("answer", DENIALS, ids=lambda answer: f"{answer.refusal}-{answer.code}")
@@ -117,15 +120,15 @@ def test_a_refusal_that_says_that_there_is_no_job_is_not_believed_of_one_that_ex
 ) -> None:
     launched = create(world)
     world.refuse(answer)
-    assert create(world) == there(launched)
+    assert create(world) == existing(launched)
 
 
 @pytest.mark.parametrize("answer", OPEN, ids=lambda answer: f"{answer.refusal}-{answer.code}")
 def test_a_refusal_that_leaves_open_whether_there_is_a_job_is_given_as_it_is(world: World, answer: Answer) -> None:
     launched = create(world)
     world.refuse(answer)
-    assert create(world) == Refused(1, answer.refusal, answer.message)
-    assert create(world) == there(launched)
+    assert create(world) == NotCreated(answer.message, answer.refusal)
+    assert create(world) == existing(launched)
 
 
 def test_a_quota_that_the_job_itself_has_filled_is_no_refusal(sagemaker: Simulated) -> None:
@@ -134,8 +137,8 @@ def test_a_quota_that_the_job_itself_has_filled_is_no_refusal(sagemaker: Simulat
     full = {"code": "ResourceLimitExceeded", "message": FULL.format(limit=1, used=1, delta=1)}
     errors = [{"operation": "CreateTrainingJob", **error} for error in (lost, full)]
     sagemaker.simulator.play(default={"errors": errors})
-    assert create(sagemaker) == Refused(1, Refusal.UNAVAILABLE, "lost")
-    assert isinstance(create(sagemaker), Launched)
+    assert create(sagemaker) == NotCreated("lost", Refusal.UNAVAILABLE)
+    assert isinstance(create(sagemaker), Created)
     assert sagemaker.simulator.calls("CreateTrainingJob") == [
         (NAME, "InternalFailure"),
         (NAME, "ResourceLimitExceeded"),
@@ -167,22 +170,22 @@ def test_a_job_that_has_ended_or_never_was_is_left_as_it_is_by_a_stop(world: Wor
 def test_a_quota_with_room_for_later_is_told_from_one_that_can_never_hold_the_job(sagemaker: Simulated) -> None:
     quota = {"instance_type": "ml.m5.xlarge", "market": "spot", "limit": 1}
     sagemaker.simulator.play(default={"train_seconds": 1000}, quotas=[quota])
-    assert isinstance(create(sagemaker, a_run("other", NOON)), Launched)
+    assert isinstance(create(sagemaker, a_run("other", NOON)), Created)
     full = create(sagemaker)
-    assert isinstance(full, Refused)
+    assert isinstance(full, NotCreated)
     assert full.refusal is Refusal.QUOTA_FULL
     sagemaker.simulator.play(quotas=[quota | {"limit": 0}])
     small = create(sagemaker)
-    assert isinstance(small, Refused)
+    assert isinstance(small, NotCreated)
     assert small.refusal is Refusal.QUOTA_TOO_SMALL
-    assert "'ml.m5.xlarge for spot training job usage' is 0 Instances" in small.message
+    assert "'ml.m5.xlarge for spot training job usage' is 0 Instances" in small.because
 
 
 def test_a_job_whose_creation_was_not_answered_is_found_when_it_is_tried_again(sagemaker: Simulated) -> None:
     lost = {"code": "InternalFailure", "message": "lost", "http_status": 500, "takes_effect": True}
     sagemaker.errs(operation="CreateTrainingJob", **lost)
-    assert create(sagemaker) == Refused(1, Refusal.UNAVAILABLE, "lost")
-    assert isinstance(create(sagemaker), Launched)
+    assert create(sagemaker) == NotCreated("lost", Refusal.UNAVAILABLE)
+    assert isinstance(create(sagemaker), Created)
     assert [outcome for _, outcome in sagemaker.simulator.calls("CreateTrainingJob")] == [
         "InternalFailure",
         "ResourceInUse",
@@ -192,17 +195,17 @@ def test_a_job_whose_creation_was_not_answered_is_found_when_it_is_tried_again(s
 def test_a_request_that_botocore_itself_refuses_is_invalid(sagemaker: Simulated) -> None:
     wrong = replace(RUN, training_job=RUN.training_job | {"HyperParameters": {"num_round": 400}})
     refused = create(sagemaker, wrong)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, NotCreated)
     assert refused.refusal is Refusal.INVALID
-    assert "HyperParameters.num_round" in refused.message
+    assert "HyperParameters.num_round" in refused.because
 
 
 def test_a_request_that_breaks_a_rule_of_sagemaker_is_invalid_with_its_text(sagemaker: Simulated) -> None:
     resources = RUN.training_job["ResourceConfig"] | {"KeepAlivePeriodInSeconds": 60}
     refused = create(sagemaker, replace(RUN, training_job=RUN.training_job | {"ResourceConfig": resources}))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, NotCreated)
     assert refused.refusal is Refusal.INVALID
-    assert refused.message.startswith("KeepAlivePeriodInSeconds is not supported")
+    assert refused.because.startswith("KeepAlivePeriodInSeconds is not supported")
 
 
 @pytest.fixture
@@ -227,10 +230,10 @@ def test_a_sagemaker_that_does_not_answer_is_unavailable_for_a_launch_and_proves
     url = f"http://{HOST}:{request.getfixturevalue(place)}"
     client = boto3.client("sagemaker", endpoint_url=url, config=IMPATIENT)
     jobs = SageMakerTrainingJobs(client)
-    refused = jobs.create(RUN, RUN.current)
-    assert isinstance(refused, Refused)
+    refused = jobs.create(LAUNCH)
+    assert isinstance(refused, NotCreated)
     assert refused.refusal is Refusal.UNAVAILABLE
-    assert refused.message.startswith("SageMaker did not answer: ")
+    assert refused.because.startswith("SageMaker did not answer: ")
     for call in (jobs.describe, jobs.stop):
         with pytest.raises((EndpointConnectionError, ReadTimeoutError)):
             call(NAME)
@@ -313,5 +316,5 @@ def test_the_tags_of_a_taken_name_are_read_page_by_page(sagemaker: Simulated) ->
         stub.add_response("describe_training_job", answer)
         stub.add_response("list_tags", {"Tags": ours[:2], "NextToken": "more"})
         stub.add_response("list_tags", {"Tags": ours[2:]}, {"ResourceArn": arn, "NextToken": "more"})
-        assert create(sagemaker) == Launched(1, arn, RUN.current.placement)
+        assert create(sagemaker) == Created(arn, RUN.current.placement)
         stub.assert_no_pending_responses()

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spot_relay.adapters.runs import SCHEMA_VERSION, DynamoDBRunStore
-from spot_relay.domain.run.run import AttemptStatus, Run, RunStatus, Waiting
+from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.run import Run, RunStatus, Waiting
 from spot_relay.domain.sagemaker.job import Market, Placement, Pool
 from tests.fakes import NOON, MemoryRunStore
 from tests.integration.runs import a_run, waiting
 from tests.integration.servers import calls_to
-from tests.integration.template import create_runs_table
+from tests.template import create_runs_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

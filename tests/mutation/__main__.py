@@ -1,4 +1,4 @@
-"""Mutate the domain, and see which mutants its tests let live: `make mutate`."""
+"""Mutate the domain and list the mutants that its tests do not kill: `make mutate`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import os
 import resource
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mutmut.__main__ import get_diff_for_mutant
 from rich.console import Console
 from rich.table import Table
 
+from tests.mutation.page import ACCEPTED, PAGE, PageError, insert, read_accepted, render, sort
 from tests.mutation.plugin import QUICK
-from tests.mutation.results import figures, read, survivors
-from tests.mutation.workspace import prepare
+from tests.mutation.results import change, figures, read
+from tests.mutation.workspace import DOMAIN, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tests.mutation.results import Mutant
 
@@ -30,46 +33,72 @@ _WIDTH: Final = 150
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
-    parser.add_argument(
-        "modules", nargs="*", help="modules of the domain, such as rules.pace, all of whose mutants are tried"
-    )
-    parser.add_argument(
-        "--again", action="store_true", help="try those that have lived again, with the slow tests, too"
-    )
-    parser.add_argument("--list", action="store_true", help="try none: tell what is known")
+    parser.add_argument("modules", nargs="*", help="modules of the domain, all of whose mutants to try: rules.pace")
+    parser.add_argument("--again", action="store_true", help="try the survivors again, with the slow tests as well")
+    parser.add_argument("--list", action="store_true", help="try nothing, list the results so far")
+    parser.add_argument("--doc", action="store_true", help="write the results into docs/mutation.md")
     parser.add_argument("--children", type=int, default=1, help="how many mutants at a time (default: %(default)s)")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Try mutants, and tell what became of all; without modules those are tried that have not been yet."""
+    """Try mutants and print the results; without modules, try those that have not been tried yet."""
     options = parse_options(arguments)
     place = prepare()
     if not options.list:
-        names = [f"spot_relay.domain.{module}.*" for module in options.modules]
-        if options.again:
-            names = [mutant.name for mutant in _chosen(read(MUTMUT, place), options.modules) if mutant.lives]
-        _limit_memory()
-        command = [str(MUTMUT), "run", "--max-children", str(options.children), *names]
-        quick = {} if options.again else {QUICK: "1"}
-        subprocess.run(command, cwd=place, check=True, env=os.environ | quick)
+        _try(options, place)
     mutants = read(MUTMUT, place)
+    changes = {mutant: _change(place, mutant) for mutant in mutants if mutant.lives}
     console = Console(width=_WIDTH, highlight=False)
-    for line in survivors(place, _chosen(mutants, options.modules)):
-        console.print(line, markup=False, soft_wrap=True)
-    table = Table("module", "mutants", "killed", "of them by time", "survived", "no tests", "not tried", "% killed")
-    for row in figures(mutants):
-        table.add_row(*row)
-    console.print(table)
+    _show(console, mutants, {mutant: changes[mutant] for mutant in _chosen(changes, options.modules)})
+    if options.doc:
+        try:
+            _write_page(console, mutants, changes.values())
+        except PageError as error:
+            sys.exit(str(error))
     return 0
 
 
-def _chosen(mutants: Sequence[Mutant], modules: Sequence[str]) -> list[Mutant]:
+def _try(options: argparse.Namespace, place: Path) -> None:
+    names = [f"spot_relay.domain.{module}.*" for module in options.modules]
+    if options.again:
+        names = [mutant.name for mutant in _chosen(read(MUTMUT, place), options.modules) if mutant.lives]
+    _limit_memory()
+    command = [str(MUTMUT), "run", "--max-children", str(options.children), *names]
+    quick = {} if options.again else {QUICK: "1"}
+    subprocess.run(command, cwd=place, check=True, env=os.environ | quick)
+
+
+def _change(place: Path, mutant: Mutant) -> str:
+    """Return a mutant as `module.function: before -> after`, which stays the same when its number shifts."""
+    with chdir(place):
+        diff = get_diff_for_mutant(mutant.name, path=f"{DOMAIN}/{mutant.module.replace('.', '/')}.py")
+    return f"{mutant.module}.{mutant.function}: {change(diff)}"
+
+
+def _show(console: Console, mutants: Sequence[Mutant], changes: Mapping[Mutant, str]) -> None:
+    for mutant, text in changes.items():
+        console.print(f"{mutant.number:4} {text}", markup=False, soft_wrap=True)
+    table = Table("module", "mutants", "killed", "of them by timeout", "alive", "not tried", "% killed")
+    for row in figures(mutants):
+        counts = (row.mutants, row.killed, row.timed_out, row.lives, row.untried)
+        table.add_row(row.module, *map(str, counts), row.score)
+    console.print(table)
+
+
+def _write_page(console: Console, mutants: Sequence[Mutant], survivors: Iterable[str]) -> None:
+    sorting = sort(survivors, read_accepted(ACCEPTED.read_text("utf-8")))
+    PAGE.write_text(insert(PAGE.read_text("utf-8"), render(tuple(figures(mutants)), sorting.groups)), "utf-8")
+    for mutant in sorting.stale:
+        console.print(f"{ACCEPTED.name}: no longer a survivor: {mutant}", markup=False, soft_wrap=True)
+
+
+def _chosen(mutants: Iterable[Mutant], modules: Sequence[str]) -> list[Mutant]:
     return [mutant for mutant in mutants if not modules or mutant.module in modules]
 
 
 def _limit_memory() -> None:
-    """Have a mutant that grows a list for ever end before the machine does."""
+    """Stop a mutant that grows a list for ever before it takes the machine's memory."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
 
 

@@ -1,84 +1,107 @@
-"""What became of the mutants, as mutmut keeps it."""
+"""The results of a mutation run, as mutmut keeps them."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 from collections import Counter
-from contextlib import chdir
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from mutmut.__main__ import get_diff_for_mutant
-
-from tests.mutation.workspace import DOMAIN
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-KILLED = ("killed", "timeout")
-LIVING = ("survived", "no tests")
-NOT_TRIED = "not checked"
+TIMED_OUT = "timeout"
+KILLED = ("killed", TIMED_OUT)
+UNTRIED = ("not checked", "check was interrupted by user")
 _NAME = re.compile(r"spot_relay\.domain\.(?P<module>\w+(?:\.\w+)?)\.(?P<function>\w+?)__mutmut_(?P<number>\d+)")
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A mutant: its name, the module it is in, the function or method with a number, and mutmut's word for its fate."""
+    """One mutant, and what mutmut reports about it."""
 
     name: str
+    """mutmut's own name, for `mutmut show`."""
     module: str
-    place: str
+    """The module inside the domain, such as `rules.pace`."""
+    function: str
+    """The function, or `Class.method`."""
+    number: int
+    """mutmut's running number in the function. It shifts whenever the function is edited."""
     fate: str
+    """mutmut's word for what happened, such as `survived`."""
+
+    @property
+    def untried(self) -> bool:
+        """Whether no test has run on it yet."""
+        return self.fate in UNTRIED
 
     @property
     def lives(self) -> bool:
-        """Whether it was tried, and no test has failed."""
-        return self.fate in LIVING
+        """Whether it was tried and nothing killed it."""
+        return not self.untried and self.fate not in KILLED
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of one module, or of all of them."""
+
+    module: str
+    mutants: int
+    killed: int
+    timed_out: int
+    """How many of the killed ones ran out of time."""
+    lives: int
+    untried: int
+
+    @property
+    def score(self) -> str:
+        """The share of the tried mutants that were killed, in percent."""
+        tried = self.killed + self.lives
+        return f"{100 * self.killed / tried:.1f}" if tried else "-"
 
 
 def read(mutmut: Path, place: Path) -> list[Mutant]:
-    """Read the fates of all mutants."""
+    """Return all mutants with their fates, sorted by module."""
     command = [str(mutmut), "results", "--all", "true"]
     lines = subprocess.run(command, cwd=place, check=True, capture_output=True, text=True).stdout.splitlines()
-    return sorted(map(_mutant, lines), key=lambda mutant: mutant.module)
+    return sorted(map(parse, lines), key=lambda mutant: mutant.module)
 
 
-def _mutant(line: str) -> Mutant:
+def parse(line: str) -> Mutant:
+    """Return the mutant that a line of `mutmut results` describes."""
     name, _, fate = line.strip().partition(": ")
     found = _NAME.fullmatch(name)
     if found is None:
-        message = f"mutmut speaks of a mutant that is not of the domain: {line}"
+        message = f"mutmut reports a mutant outside the domain: {line}"
         raise ValueError(message)
     # "x_steer" is a function, "xǁStandingǁdemand" a method.
     function = found["function"].removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
-    return Mutant(name, found["module"], f"{function} {found['number']}", fate)
+    return Mutant(name, found["module"], function, int(found["number"]), fate)
 
 
-def figures(mutants: Iterable[Mutant]) -> Iterator[tuple[str, ...]]:
-    """Give a row for each module and one for all: mutants, killed, survived, without tests, not tried, % killed."""
-    rows = {module: Counter(mutant.fate for mutant in group) for module, group in groupby(mutants, lambda m: m.module)}
+def figures(mutants: Iterable[Mutant]) -> Iterator[Figures]:
+    """Return the figures of each module, then those of all modules together."""
+    rows = {module: Counter(map(_kind, group)) for module, group in groupby(mutants, lambda mutant: mutant.module)}
     rows["all"] = sum(rows.values(), Counter())
-    for name, fates in rows.items():
-        tried = fates.total() - fates[NOT_TRIED]
-        killed = sum(fates[fate] for fate in KILLED)
-        share = f"{100 * killed / tried:.1f}" if tried else "-"
-        counts = (fates.total(), killed, fates["timeout"], fates["survived"], fates["no tests"], fates[NOT_TRIED])
-        yield (name, *map(str, counts), share)
+    for module, kinds in rows.items():
+        killed = kinds["killed"] + kinds["timed out"]
+        yield Figures(module, kinds.total(), killed, kinds["timed out"], kinds["lives"], kinds["untried"])
 
 
-def survivors(place: Path, mutants: Iterable[Mutant]) -> Iterator[str]:
-    """Give a line for each mutant that lives: where it is, and what it changes."""
-    with chdir(place):
-        for mutant in mutants:
-            if mutant.lives:
-                diff = get_diff_for_mutant(
-                    mutant.name, path=f"{DOMAIN}/{mutant.module.replace('.', '/')}.py"
-                ).splitlines()[3:]
-                yield f"{mutant.module}.{mutant.place}: {_side(diff, '-')} -> {_side(diff, '+') or '(nothing)'}"
+def _kind(mutant: Mutant) -> str:
+    if mutant.untried:
+        return "untried"
+    if mutant.lives:
+        return "lives"
+    return "timed out" if mutant.fate == TIMED_OUT else "killed"
 
 
-def _side(diff: Sequence[str], sign: str) -> str:
-    return " ".join(line[1:].strip() for line in diff if line.startswith(sign))
+def change(diff: str) -> str:
+    """Return a unified diff as one line, `before -> after`."""
+    lines = diff.splitlines()[3:]
+    before, after = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
+    return f"{before} -> {after or '(nothing)'}"

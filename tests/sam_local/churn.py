@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from simulator.audit import AuditLog
-from simulator.embedded_sam import ROOT
-from simulator.scenario import Scenario, parse_scenario
-from simulator.server import Application, serve
-from simulator.service import Account, SageMaker
+from embedded.sam import ROOT
+from simulator.api.audit import AuditLog
+from simulator.api.server import Application, bind
+from simulator.api.training_jobs import Account, TrainingJobs
+from simulator.world.scenario import Scenario, parse_scenario
 from spot_relay.adapters.prices import DynamoDBPrices
 from spot_relay.adapters.runs import DynamoDBRunStore
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from simulator.embedded import Stack
+    from embedded.stack import Stack
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.run import Run
 
@@ -55,7 +55,7 @@ class Market:
     def __init__(self) -> None:
         self._ahead = 0.0
         self.sagemaker = self._new(Scenario())
-        self._server = serve(self.sagemaker, "127.0.0.1", 0)
+        self._server = bind(self.sagemaker, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.port}"
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
@@ -76,8 +76,8 @@ class Market:
         self._thread.join(timeout=5)
         self._server.server_close()
 
-    def _new(self, scenario: Scenario) -> SageMaker:
-        return SageMaker(Account(), scenario, AuditLog(), lambda: time.time() + self._ahead)
+    def _new(self, scenario: Scenario) -> TrainingJobs:
+        return TrainingJobs(Account(), scenario, AuditLog(), lambda: time.time() + self._ahead)
 
 
 @dataclass(frozen=True)

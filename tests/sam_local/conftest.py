@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from simulator import embedded, embedded_docker
+from embedded import deployment
+from embedded import docker as embedded_docker
 from tests.sam_local.churn import DATA, PRICES, SPECS, Churn, Market
 from tests.sam_local.containers import SamLocal, missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from simulator.embedded import Stack
+    from embedded.stack import Stack
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +47,7 @@ def stack(engine: None, market: Market) -> Iterator[Stack]:
         "CheckIntervalSeconds": "1",
         "PriceFile": PRICES,
     }
-    with embedded.running(parameters=parameters) as deployed, embedded_docker.resting(deployed):
+    with deployment.running(parameters=parameters) as deployed, embedded_docker.paused(deployed):
         s3 = deployed.client("s3")
         for bucket in (SPECS, DATA):
             s3.create_bucket(Bucket=bucket)

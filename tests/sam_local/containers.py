@@ -10,14 +10,14 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from simulator.embedded_daemons import EmbeddedError
-from simulator.embedded_docker import base_image, docker, invocation
-from simulator.embedded_sam import ROOT, sam_environment
+from embedded.daemons import EmbeddedError
+from embedded.docker import base_image, docker, invocation
+from embedded.sam import ROOT, sam_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from simulator.embedded import Stack
+    from embedded.stack import Stack
 
 # The first invocation builds the image of the layers, which takes minutes on a slow disk.
 LONGEST_SECONDS = 540

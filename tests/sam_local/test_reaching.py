@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from simulator.embedded import Stack
-from simulator.embedded_daemons import EmbeddedError
-from simulator.embedded_docker import gateway, reachable
+from embedded.daemons import EmbeddedError
+from embedded.docker import gateway, reachable
+from embedded.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

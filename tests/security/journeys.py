@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.stub import Stubber
 
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.domain.run.launch import canary_request
+from spot_relay.domain.run.attempt import AttemptStatus, Canary
+from spot_relay.domain.run.launch import launch_of_canary
 from spot_relay.domain.run.outbox import Outbox, Room
-from spot_relay.domain.run.run import AttemptStatus, Canary, RunStatus
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement, Pool
 from tests.integration import test_crash, test_crash_of_switches, test_observe
 from tests.integration.runs import a_run, waiting
@@ -100,7 +101,7 @@ def _paying(look: Journey, owing: Callable[[WatchedStack, Run], Run]) -> Journey
 def _created_canary(stack: WatchedStack, run: Run) -> Canary:
     """Have a canary created of which the run does not know yet whether it was."""
     canary = Canary(1, "churn-canary-01", SPOT, stack.clock(), max_wait_seconds=7200)
-    stack.client("sagemaker").create_training_job(**canary_request(run, canary, None))
+    stack.client("sagemaker").create_training_job(**launch_of_canary(run, canary).request)
     return canary
 
 

@@ -1,4 +1,4 @@
-"""What the template is excused from among checkov's rules has its reason beside it; `make checkov` sees to the rest."""
+"""Each exception from checkov's rules has a reason and is as narrow as it can be; `make checkov` checks the rest."""
 
 from __future__ import annotations
 
@@ -6,41 +6,63 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.security.translated import TEMPLATE, translated
+from tests.template import RESOURCES
+
+RULE = r"CKV2?_AWS_\d+"
+REASON = r"[A-Z].{30,}\."
+CONFIGURATION = (TEMPLATE.parent / ".checkov.yaml").read_text("utf-8")
 
 
 def excuses(resources: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
-    """Give what each resource is excused from."""
+    """Return the exceptions in the metadata of each resource."""
     found = {name: entry.get("Metadata", {}).get("checkov", {}).get("skip", []) for name, entry in resources.items()}
     return {name: skipped for name, skipped in found.items() if skipped}
 
 
 EXCUSED = excuses(translated()["Resources"])
+EVERYWHERE: list[str] = yaml.safe_load(CONFIGURATION)["skip-check"]
 
 
 @pytest.mark.parametrize("resource", EXCUSED)
-def test_each_excuse_names_one_rule_and_has_a_reason(resource: str) -> None:
+def test_each_exception_of_a_resource_names_one_rule_and_has_a_reason(resource: str) -> None:
     rules = [entry["id"] for entry in EXCUSED[resource]]
     assert len(set(rules)) == len(rules)
     for entry in EXCUSED[resource]:
         assert set(entry) == {"id", "comment"}
-        assert re.fullmatch(r"CKV2?_AWS_\d+", entry["id"])
-        assert re.fullmatch(r"[A-Z].{30,}\.", entry["comment"])
+        assert re.fullmatch(RULE, entry["id"])
+        assert re.fullmatch(REASON, entry["comment"])
 
 
-def test_no_rule_is_left_out_for_the_whole_template() -> None:
+def test_each_exception_for_the_whole_template_names_one_rule_and_has_a_reason() -> None:
+    listed = re.findall(rf"^  - ({RULE}) # {REASON}$", CONFIGURATION, re.MULTILINE)
+    assert listed == EVERYWHERE
+    assert len(set(listed)) == len(listed)
+
+
+def test_an_exception_is_for_one_resource_or_for_the_whole_template() -> None:
+    # As the template is written: SAM copies the exceptions of the API to what it makes of it.
+    rules = Counter(entry["id"] for entries in excuses(RESOURCES).values() for entry in entries)
+    assert set(rules.values()) == {1}
+    assert not rules.keys() & set(EVERYWHERE)
+
+
+def test_there_are_exceptions_nowhere_else() -> None:
     assert "checkov:skip" not in TEMPLATE.read_text("utf-8")
+    assert not {"check", "soft-fail", "skip-path", "baseline"} & yaml.safe_load(CONFIGURATION).keys()
     makefile = (TEMPLATE.parent / "Makefile").read_text("utf-8")
     (command,) = [line for line in makefile.splitlines() if line.startswith("CHECKOV :=")]
-    assert not re.search(r"--(skip-check|check|soft-fail\S*|skip-path|baseline)\b", command)
+    assert command.endswith("/checkov --config-file .checkov.yaml")
 
 
-def test_what_is_excused_for_the_api_is_excused_for_the_stage_that_sam_makes_of_it() -> None:
-    """It is written whole, so that checkov can read it as what AWS gets."""
+def test_an_exception_of_the_api_also_holds_for_the_stage_that_sam_makes_of_it() -> None:
+    """The translation is written with its metadata, so that checkov reads what AWS gets."""
     written = subprocess.run(
         [sys.executable, "-m", "tests.security.translated"], cwd=TEMPLATE.parent, capture_output=True, check=True
     )

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 UNSEEN = {
     "Log": "Lambda writes a function's log with the function's role",
     "Trace": "Lambda sends what X-Ray samples with the function's role",
-    "TakeUploads": "Lambda takes messages off a function's queue with the function's role",
-    "TakeObservations": "Lambda takes messages off a function's queue with the function's role",
-    "TellDeletedFromForbidden": "S3 looks for it when an object is not there, which moto does not",
+    "ReceiveUploads": "Lambda takes messages off a function's queue with the function's role",
+    "ReceiveObservations": "Lambda takes messages off a function's queue with the function's role",
+    "DistinguishDeletedFromForbidden": "S3 looks for it when an object is not there, which moto does not",
 }
 
 

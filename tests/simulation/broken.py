@@ -13,17 +13,20 @@ from spot_relay.domain.decide import decision as decisions
 from spot_relay.domain.decide import launch_answers as answers
 from spot_relay.domain.decide import steps
 from spot_relay.domain.decide.decision import decide
-from spot_relay.domain.decide.launch_answers import launched, refused
-from spot_relay.domain.decide.steps import Decision, becomes, plan, without_canary
-from spot_relay.domain.rules import after_end as relaunch
-from spot_relay.domain.rules.after_end import Following, after_end
-from spot_relay.domain.rules.next_place import Place
+from spot_relay.domain.decide.launch_answers import follow_launch, follow_refusal
+from spot_relay.domain.decide.steps import Decision, change, give_up_canary, plan
+from spot_relay.domain.rules.after_end import relaunch_after
+from spot_relay.domain.rules.after_end import relaunch_after as relaunch
+from spot_relay.domain.rules.next_place import Onward, Place
+from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.launch import CANARY_TAG, Launch
 from spot_relay.domain.run.observation import JobChanged, Launched, Refused
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.run.run import MAX_ATTEMPTS, AttemptStatus
+from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.sagemaker.job import Absent, Job
 from spot_relay.domain.sagemaker.refusal import Refusal
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import No, replace
 from spot_relay.ports import ConflictError
 from spot_relay.service import Service
 from tests.fakes import MemoryRunStore
@@ -36,8 +39,12 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.decide.facts import Facts
     from spot_relay.domain.rules.after_end import Relaunch
+    from spot_relay.domain.run.attempt import Attempt
     from spot_relay.domain.run.observation import Observation
-    from spot_relay.domain.run.run import Attempt, Canary, Run
+    from spot_relay.domain.run.run import Run
+
+
+find = SageMaker.find
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ def _clones_what_is_interrupted(run: Run, facts: Facts, now: datetime) -> Decisi
     seen, attempt = facts.observation, run.current
     lives = attempt.status is AttemptStatus.IN_PROGRESS and not run.has_ended
     if isinstance(seen, JobChanged) and lives and seen.secondary_status == "Interrupted":
-        again = Following(Place(attempt.rung, attempt.placement), "Interrupted")
+        again = Onward(Place(attempt.rung, attempt.placement), Cause.STOPPED)
         return plan(run, facts.checkpoint, again, now, "the job was interrupted, so another is launched")
     return decide(run, facts, now)
 
@@ -79,7 +86,7 @@ def _trusts_that_an_event_will_come(run: Run, facts: Facts, now: datetime) -> De
 
 def _changes_what_has_ended(run: Run, facts: Facts, now: datetime) -> Decision:
     if run.has_ended and isinstance(facts.observation, JobChanged):
-        return becomes(run, now, "an event was heard")
+        return change(run, now, "an event was heard")
     return decide(run, facts, now)
 
 
@@ -89,7 +96,7 @@ def _leaves_a_stopped_run_its_job(run: Run, facts: Facts, now: datetime) -> Deci
 
 
 def _leaves_its_canary_alive(run: Run) -> tuple[Run, Outbox]:
-    return without_canary(run)[0], Outbox()
+    return give_up_canary(run)[0], Outbox()
 
 
 def _draws_twice_on_a_budget(run: Run, facts: Facts, now: datetime) -> Decision:
@@ -99,7 +106,7 @@ def _draws_twice_on_a_budget(run: Run, facts: Facts, now: datetime) -> Decision:
     left = run.spent.expired_waits < run.policy.budgets.expired_waits
     if isinstance(seen, JobChanged) and seen.says_ended and ended and left:
         spent = replace(run.spent, expired_waits=run.spent.expired_waits + 1)
-        return becomes(run, now, "a wait has expired", spent=spent)
+        return change(run, now, "a wait has expired", spent=spent)
     return decide(run, facts, now)
 
 
@@ -109,7 +116,7 @@ def _acts_before_it_saves(self: Service, run: Run, observation: Observation) -> 
         decision = decide(run, self._gather(run, observation), self.clock())
         answers = self._act(decision.run, decision.owes)
         if decision.run is run:
-            return use_cases._published(run, failure), decision
+            return use_cases._require_published(run, failure), decision
         reopens = run.has_ended and not decision.run.has_ended
         write = self.store.reopen if reopens else self.store.save
         try:
@@ -117,7 +124,7 @@ def _acts_before_it_saves(self: Service, run: Run, observation: Observation) -> 
         except ConflictError:
             run = self._load(run.id)
             continue
-        self.store.save(self._settled(saved, answers))
+        self.store.save(self._settle(saved, answers))
         return saved, decision
     raise ConflictError(run.id)
 
@@ -133,18 +140,20 @@ def _believes_events(self: Service, run: Run, attempt: Attempt) -> Any:
 def _takes_silence_for_a_no(run: Run, answer: Refused, facts: Facts, now: datetime) -> Decision:
     """Go on elsewhere after a launch that was not answered, as if its job could not exist."""
     no = replace(answer, refusal=Refusal.QUOTA_TOO_SMALL) if answer.refusal.leaves_open else answer
-    return refused(run, no, facts, now)
+    return follow_refusal(run, no, facts, now)
 
 
 def _believes_its_plan(run: Run, answer: Launched, facts: Facts, now: datetime) -> Decision:
-    return launched(run, replace(answer, placement=None), facts, now)
+    return follow_launch(run, replace(answer, placement=None), facts, now)
 
 
-def _goes_by_the_name(self: SageMaker, _: Run, canary: Canary) -> Job | Absent:
-    return self.describe(canary.job_name)
+def _goes_by_the_name(self: SageMaker, launch: Launch) -> Job | Absent:
+    if CANARY_TAG in launch.tags:
+        return self.describe(launch.job_name)
+    return find(self, launch)
 
 
-def _forgives_one_more(run: Run, attempt: Attempt, draw: float, now: datetime) -> Relaunch | str:
+def _forgives_one_more(run: Run, attempt: Attempt) -> Relaunch | No:
     budgets = run.policy.budgets
     more = replace(
         budgets,
@@ -152,12 +161,12 @@ def _forgives_one_more(run: Run, attempt: Attempt, draw: float, now: datetime) -
         capacity_failures=budgets.capacity_failures + 1,
         service_errors=budgets.service_errors + 1,
     )
-    return after_end(replace(run, policy=replace(run.policy, budgets=more)), attempt, draw, now)
+    return relaunch_after(replace(run, policy=replace(run.policy, budgets=more)), attempt)
 
 
-def _forgives_lack_of_progress(run: Run, attempt: Attempt, draw: float, now: datetime) -> Relaunch | str:
+def _forgives_lack_of_progress(run: Run, attempt: Attempt) -> Relaunch | No:
     endless = replace(run.policy.budgets, attempts_without_progress=MAX_ATTEMPTS)
-    return after_end(replace(run, policy=replace(run.policy, budgets=endless)), attempt, draw, now)
+    return relaunch_after(replace(run, policy=replace(run.policy, budgets=endless)), attempt)
 
 
 def _finds_nothing_wrong(*_: object) -> None:
@@ -183,18 +192,18 @@ BROKEN = (
     Broken(
         "takes silence for a no",
         3,
-        ((answers, "refused", _takes_silence_for_a_no), (answers, "launched", _believes_its_plan)),
+        ((answers, "follow_refusal", _takes_silence_for_a_no), (answers, "follow_launch", _believes_its_plan)),
     ),
-    Broken("knows its canary by the name alone", 3, ((SageMaker, "find_canary", _goes_by_the_name),)),
+    Broken("knows its canary by the name alone", 3, ((SageMaker, "find", _goes_by_the_name),)),
     Broken("changes what has ended", 4, _deciding(_changes_what_has_ended)),
-    Broken("takes an interruption for an end", 5, ((Service, "_look", _believes_events),)),
-    Broken("forgives one end more than it may", 6, ((decisions, "after_end", _forgives_one_more),)),
-    Broken("forgives any lack of progress", 6, ((decisions, "after_end", _forgives_lack_of_progress),)),
-    Broken("takes no MaxRuntime for final", 6, ((relaunch, "_runtime_is_final", _finds_nothing_wrong),)),
-    Broken("pays whatever an attempt may cost", 6, ((steps, "unaffordable", _finds_nothing_wrong),)),
+    Broken("takes an interruption for an end", 5, ((Service, "_look_at_attempt", _believes_events),)),
+    Broken("forgives one end more than it may", 6, ((decisions, "relaunch_after", _forgives_one_more),)),
+    Broken("forgives any lack of progress", 6, ((decisions, "relaunch_after", _forgives_lack_of_progress),)),
+    Broken("takes no MaxRuntime for final", 6, ((relaunch, "_check_max_runtime", _finds_nothing_wrong),)),
+    Broken("pays whatever an attempt may cost", 6, ((steps, "check_money", _finds_nothing_wrong),)),
     Broken("lets runs share a prefix", 7, ((RunStore, "_check_prefix", _checks_nothing),)),
     Broken("lets a late event draw on a budget", 8, _deciding(_draws_twice_on_a_budget)),
     Broken("leaves a stopped run its job", 4, _deciding(_leaves_a_stopped_run_its_job)),
-    Broken("leaves its canary alive", 4, ((steps, "without_canary", _leaves_its_canary_alive),)),
+    Broken("leaves its canary alive", 4, ((steps, "give_up_canary", _leaves_its_canary_alive),)),
     Broken("saves over what another has saved", 4, ((RunStore, "save", _saves_whatever_was_there),)),
 )

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent, greenlet
 
-from spot_relay.domain.run.observation import CanaryRefused, Refused
-from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.ports import ConflictError
 from tests.simulation.faults import Fault
 from tests.simulation.sagemaker import CallError
@@ -129,10 +128,8 @@ class Lambda:
     def _error(self, trouble: Fault, port: str, method: str, args: tuple[Any, ...]) -> Any:
         """Answer as the adapters do: they make refusals of a launch's errors, and the SDK tries a write again."""
         throttled = trouble is Fault.THROTTLED
-        if port == "jobs" and method in {"create", "create_canary"}:
-            refusal = Refusal.THROTTLED if throttled else Refusal.UNAVAILABLE
-            kind = Refused if method == "create" else CanaryRefused
-            return kind(args[1].number, refusal, str(trouble))
+        if port == "jobs" and method == "create":
+            return NotCreated(str(trouble), Refusal.THROTTLED if throttled else Refusal.UNAVAILABLE)
         if trouble is Fault.ANSWER_LOST and method in {"save", "reopen"}:
             # The second try meets the version that the first one has written.
             raise ConflictError(args[0].id)

@@ -9,16 +9,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from simulator.described import Describer
+from bench.descriptions import Describer
+from spot_relay.domain.run.attempt import AttemptStatus, CanaryStatus
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.run.run import AttemptStatus, CanaryStatus, RunStatus
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome, outcome_of
 from spot_relay.domain.values import replace
 from tests.simulation.violation import ViolationError
 
 if TYPE_CHECKING:
+    from spot_relay.domain.run.attempt import Attempt
     from spot_relay.domain.run.outbox import Measure
-    from spot_relay.domain.run.run import Attempt, Run
+    from spot_relay.domain.run.run import Run
     from spot_relay.domain.sagemaker.job import Job
     from tests.simulation.ledger import Ledger
     from tests.simulation.sagemaker import SageMaker, TrainingJob

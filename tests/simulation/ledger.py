@@ -7,15 +7,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bench.descriptions import moment
 from simulator import life
-from simulator.described import moment
 from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.sagemaker.ending import Outcome
 from tests.simulation.violation import ViolationError
 from tests.simulation.worlds import PRICES
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run.run import Attempt, Run
+    from spot_relay.domain.run.attempt import Attempt
+    from spot_relay.domain.run.run import Run
     from spot_relay.domain.sagemaker.job import Checkpoint
     from tests.simulation.sagemaker import SageMaker, TrainingJob
     from tests.simulation.storage import Checkpoints

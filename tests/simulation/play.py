@@ -10,13 +10,13 @@ from math import ceil, inf
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from simulator.described import BEGINNING, moment
-from simulator.job import CheckpointWritten, StopRequested, Transitioned
+from bench.descriptions import BEGINNING, moment
+from simulator.life.job import CheckpointWritten, StopRequested, Transitioned
 from spot_relay.adapters.inbound import read_observation, write_room_freed, write_run_due
 from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
 from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.sagemaker.job import Market, Pool
-from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.ports import ConflictError, PrefixTakenError
 from spot_relay.service import (
     NameConflictError,
@@ -48,7 +48,7 @@ from tests.simulation.worlds import G5, M5, PRICES, canary_script, draw_script, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from simulator.job import Happening, Script
+    from simulator.life.job import Happening, Script
     from spot_relay.domain.run.run import Run
     from spot_relay.domain.run.submission import Submission
     from tests.simulation.sagemaker import TrainingJob
@@ -247,9 +247,9 @@ class Play:
         run = self.store.runs.get(run_id)
         return draw_script(self.seed, run_id, number, Policy() if run is None else run.policy, spot=spot)
 
-    def _refused(self, name: str) -> tuple[Refusal, str] | None:
+    def _refused(self, name: str) -> NotCreated | None:
         invalid = self.timeline.now < self.world.invalid.get(name, 0.0)
-        return (Refusal.INVALID, "Could not assume role") if invalid else None
+        return NotCreated("Could not assume role", Refusal.INVALID) if invalid else None
 
     def _work(self, uri: str | None) -> float:
         return self.checkpoints.work(uri)

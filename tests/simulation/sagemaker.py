@@ -8,21 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bench.descriptions import Describer
 from simulator import life
-from simulator.described import Describer
-from simulator.job import StopRequested, Terms
-from spot_relay.domain.run.launch import canary_request, canary_tags, launch_request, launch_tags
-from spot_relay.domain.run.observation import CanaryCreated, CanaryRefused, Launched, Refused
-from spot_relay.domain.run.run import placement_of
+from simulator.life.job import StopRequested, Terms
+from spot_relay.domain.run.launch import ATTEMPT_TAG, CANARY_TAG, RUN_ID_TAG, Created, Launch
 from spot_relay.domain.sagemaker.job import Absent, Job, Market, Pool
-from spot_relay.domain.sagemaker.refusal import Refusal, quota_refusal
+from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal, classify_quota
+from spot_relay.domain.sagemaker.request import placement_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simulator.job import Happening, Input, Script
-    from simulator.job import Job as JobLife
-    from spot_relay.domain.run.run import Attempt, Canary, Run
+    from simulator.life.job import Happening, Input, Script
+    from simulator.life.job import Job as JobLife
     from spot_relay.domain.sagemaker.job import Placement
     from tests.simulation.timeline import Timeline
 
@@ -96,32 +94,34 @@ class SageMaker:
     is_stale: Callable[[], bool] = lambda: False
     was_absent: Callable[[], None] = lambda: None
     was_full: Callable[[], None] = lambda: None
-    refuse: Callable[[str], tuple[Refusal, str] | None] = lambda _: None
+    refuse: Callable[[str], NotCreated | None] = lambda _: None
     quotas: dict[Pool, int] = field(default_factory=dict)
     taken: dict[Pool, int] = field(default_factory=dict)
     jobs: dict[str, TrainingJob] = field(default_factory=dict)
 
-    def create(self, run: Run, attempt: Attempt) -> Launched | Refused:
-        """Create an attempt's job."""
-        request, tags = launch_request(run, attempt), launch_tags(run, attempt)
-        match self._created(run.id, attempt.number, request, tags, is_canary=False):
-            case str() as arn:
-                return Launched(attempt.number, arn)
-            case TrainingJob() as job:
-                return Launched(attempt.number, _arn(job.name), job.placement)
-            case refusal, message:
-                return Refused(attempt.number, refusal, message)
-
-    def create_canary(self, run: Run, canary: Canary) -> CanaryCreated | CanaryRefused:
-        """Create a canary's job."""
-        request, tags = canary_request(run, canary, None), canary_tags(run, canary)
-        match self._created(run.id, canary.number, request, tags, is_canary=True):
-            case str() as arn:
-                return CanaryCreated(canary.number, arn)
-            case TrainingJob() as job:
-                return CanaryCreated(canary.number, _arn(job.name))
-            case refusal, message:
-                return CanaryRefused(canary.number, refusal, message)
+    def create(self, launch: Launch) -> Created | NotCreated:
+        """Create a training job."""
+        name = launch.job_name
+        known = self.jobs.get(name)
+        ours = known if known is not None and launch.tags.items() <= known.tags.items() else None
+        visible = known is not None and self.timeline.now >= known.visible_at
+        if (refused := self.refuse(name)) is not None:
+            believed = not (ours and visible) or refused.refusal.leaves_open
+            return refused if believed or ours is None else Created(_arn(name), ours.placement)
+        if known is not None and not visible:
+            raise CallError(_NOT_FOUND)
+        if ours is not None:
+            return Created(_arn(name), ours.placement)
+        if known is not None:
+            message = f"There is already a training job {_arn(name)}, and it does not belong to this run."
+            return NotCreated(message, Refusal.NAME_TAKEN)
+        if (full := self._full(launch.request)) is not None:
+            self.was_full()
+            return NotCreated(full, classify_quota(full))
+        number = launch.tags.get(ATTEMPT_TAG) or launch.tags[CANARY_TAG]
+        is_canary = CANARY_TAG in launch.tags
+        self._begin(launch.tags[RUN_ID_TAG], int(number), launch.request, launch.tags, is_canary=is_canary)
+        return Created(_arn(name))
 
     def describe(self, job_name: str) -> Job | Absent:
         """Describe a job as it is or, now and then, as it was just now."""
@@ -136,13 +136,11 @@ class SageMaker:
         job.shown_ended = job.shown_ended or job.ended
         return job.describer.describe(job.life, self.timeline.now)
 
-    def find(self, run: Run, attempt: Attempt) -> Job | Absent:
-        """Describe an attempt's own job."""
-        return self._find(attempt.job_name, launch_tags(run, attempt))
-
-    def find_canary(self, run: Run, canary: Canary) -> Job | Absent:
-        """Describe a canary's own job."""
-        return self._find(canary.job_name, canary_tags(run, canary))
+    def find(self, launch: Launch) -> Job | Absent:
+        """Describe the job of a launch."""
+        job = self.jobs.get(launch.job_name)
+        ours = job is not None and launch.tags.items() <= job.tags.items()
+        return self.describe(launch.job_name) if ours else Absent()
 
     def stop(self, job_name: str) -> None:
         """Stop a job, as far as there is one to be found."""
@@ -177,30 +175,6 @@ class SageMaker:
             for job in self.jobs.values()
             if not job.ended and job.pool == pool
         )
-
-    def _find(self, name: str, tags: dict[str, str]) -> Job | Absent:
-        job = self.jobs.get(name)
-        return self.describe(name) if job is not None and tags.items() <= job.tags.items() else Absent()
-
-    def _created(
-        self, run_id: str, number: int, request: dict[str, Any], tags: dict[str, str], *, is_canary: bool
-    ) -> str | TrainingJob | tuple[Refusal, str]:
-        name: str = request["TrainingJobName"]
-        known = self.jobs.get(name)
-        ours = known if known is not None and tags.items() <= known.tags.items() else None
-        if (refused := self.refuse(name)) is not None:
-            visible = ours is not None and self.timeline.now >= ours.visible_at
-            return ours if ours and visible and not refused[0].leaves_open else refused
-        if known is not None and self.timeline.now < known.visible_at:
-            raise CallError(_NOT_FOUND)
-        if known is not None:
-            message = f"there is a training job {_arn(name)} already, and it is not this run's."
-            return ours or (Refusal.NAME_TAKEN, message)
-        if (full := self._full(request)) is not None:
-            self.was_full()
-            return quota_refusal(full), full
-        self._begin(run_id, number, request, tags, is_canary=is_canary)
-        return _arn(name)
 
     def _full(self, request: dict[str, Any]) -> str | None:
         pool, delta = _pool(request), request["ResourceConfig"]["InstanceCount"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from simulator.job import Status
-from spot_relay.domain.run.run import ABSENCE_PATIENCE, OUTBOX_PATIENCE, CanaryStatus
+from simulator.life.job import Status
+from spot_relay.domain.run.attempt import CanaryStatus
+from spot_relay.domain.run.run import ABSENCE_PATIENCE, OUTBOX_PATIENCE
 from tests.simulation.faults import Fault
 from tests.simulation.violation import ViolationError
 

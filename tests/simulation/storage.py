@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from simulator.described import moment
+from bench.descriptions import moment
 from spot_relay.domain.sagemaker.job import Checkpoint
 from spot_relay.ports import ConflictError
 from tests.fakes import MemoryCheckpoints, MemoryRunStore, oldest_of

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from simulator.capacity import AlwaysThere, Interruption, ScriptedCapacity
-from simulator.job import Failure, Script, Secondary
+from simulator.life.capacity import AlwaysAvailable
+from simulator.life.job import Failure, Script, Secondary
+from simulator.world.capacity import Interruption, ScriptedCapacity
 from spot_relay.domain.rules.limits import Limits
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import MAX_ATTEMPTS, placement_of
+from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.job import Market, Placement, attempt_name, canary_name
+from spot_relay.domain.sagemaker.request import placement_of
 from tests.fakes import NOON
 
 BUCKET = "s3://models"
@@ -101,7 +103,7 @@ def draw_script(seed: int, run_id: str, number: int, policy: Policy, *, spot: bo
         train_seconds=_work(seed, run_id, hurried=policy.deadline is not None),
         checkpoint_every=100.0,
         failure=failure,
-        capacity=ScriptedCapacity(first, interruptions) if spot else AlwaysThere(),
+        capacity=ScriptedCapacity(first, interruptions) if spot else AlwaysAvailable(),
     )
 
 

@@ -1,4 +1,4 @@
-"""One MiniStack and one simulator for all tests of this folder; each test adds rules for its own names."""
+"""One MiniStack and one simulator for the tests of this folder; each test adds rules for its own job names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.simulator import surroundings
+from tests.simulator import processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of S3, EventBridge, SQS and CloudWatch Logs."""
-    with surroundings.ministack(tmp_path_factory.mktemp("ministack")) as address:
+    with processes.ministack(tmp_path_factory.mktemp("ministack")) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the images; tests add theirs."""
+    """The folder of the images; tests add their own."""
     return tmp_path_factory.mktemp("images")
 
 
 @pytest.fixture(scope="session")
-def running(aws: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[surroundings.Running]:
-    """A simulator with all services around it."""
+def running(aws: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.Running]:
+    """A simulator that can reach all other services."""
     folder = tmp_path_factory.mktemp("simulator")
-    with surroundings.simulator(folder, "--images", str(images), "--grace", "1", aws=aws) as simulator:
+    with processes.simulator(folder, "--images", str(images), "--grace", "1", aws=aws) as simulator:
         yield simulator
 
 
 @pytest.fixture(scope="session")
-def sagemaker(running: surroundings.Running) -> SageMakerClient:
+def sagemaker(running: processes.Running) -> SageMakerClient:
     """A client of the simulator."""
     return running.sagemaker
 
@@ -46,6 +46,6 @@ def sagemaker(running: surroundings.Running) -> SageMakerClient:
 @pytest.fixture(scope="session")
 def s3(aws: str) -> S3Client:
     """A client of S3, with the bucket ``bucket``."""
-    client: S3Client = surroundings.client("s3", aws)
+    client: S3Client = processes.client("s3", aws)
     client.create_bucket(Bucket="bucket")
     return client

@@ -1,4 +1,4 @@
-"""The command line: what a user sees who starts it wrongly."""
+"""The command line: how it reports a scenario that cannot be used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_a_wrong_scenario_is_told_by_file_and_field(tmp_path: Path) -> None:
+def test_the_error_of_an_invalid_scenario_names_the_file_and_the_field(tmp_path: Path) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text("rules: [{name: x, train_seconds: soon}]")
 
@@ -26,7 +26,7 @@ def test_a_wrong_scenario_is_told_by_file_and_field(tmp_path: Path) -> None:
     assert "rules[0].train_seconds" in ended.stderr
 
 
-def test_a_missing_scenario_is_told(tmp_path: Path) -> None:
+def test_the_error_of_a_missing_scenario_names_the_file(tmp_path: Path) -> None:
     ended = run("--scenario", str(tmp_path / "none.yaml"))
 
     assert ended.returncode == 2

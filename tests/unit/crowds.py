@@ -7,17 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.rules.limits import Limits
-from spot_relay.domain.run.observation import CanaryRefused, JobChanged, Refused, RoomFreed
+from spot_relay.domain.run.launch import ATTEMPT_TAG, Created, Launch
+from spot_relay.domain.run.observation import JobChanged, RoomFreed
 from spot_relay.domain.run.run import Waiting
 from spot_relay.domain.sagemaker.job import Market, Pool, parse_attempt_name
-from spot_relay.domain.sagemaker.refusal import Refusal, quota_refusal
+from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal, classify_quota
+from spot_relay.domain.sagemaker.request import placement_of
 from tests.fakes import MemoryRunStore, MemorySlots, MemoryTrainingJobs
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run.observation import CanaryCreated, Launched
     from spot_relay.domain.run.policy import Policy
-    from spot_relay.domain.run.run import Attempt, Canary, Run
+    from spot_relay.domain.run.run import Run
     from spot_relay.domain.sagemaker.job import Placement
 
 M5, G5 = "ml.m5.xlarge", "ml.g5.2xlarge"
@@ -37,28 +38,22 @@ class QuotaJobs(MemoryTrainingJobs):
     asked: list[str] = field(default_factory=list)
     placed: dict[str, Placement] = field(default_factory=dict)
 
-    def create(self, run: Run, attempt: Attempt) -> Launched | Refused:
-        self.asked.append(attempt.job_name)
-        hiccup = self.hiccups.pop(0) if self.hiccups else None
+    def create(self, launch: Launch) -> Created | NotCreated:
+        name, placement = launch.job_name, placement_of(launch.request)
+        self.asked.append(name)
+        hiccup = self.hiccups.pop(0) if self.hiccups and ATTEMPT_TAG in launch.tags else None
         if hiccup == "throttled":
-            return Refused(attempt.number, Refusal.THROTTLED, "Rate exceeded")
+            return NotCreated("Rate exceeded", Refusal.THROTTLED)
         if hiccup == "down":
-            return Refused(attempt.number, Refusal.UNAVAILABLE, "SageMaker did not answer.")
-        known = attempt.job_name in self.jobs
-        if not known and not self.refusals and (no := self._full(attempt.placement)):
-            return Refused(attempt.number, quota_refusal(no), no)
-        answer = super().create(run, attempt)
-        if not known and attempt.job_name in self.jobs:
-            self.placed[attempt.job_name] = attempt.placement
-            self._check(attempt.placement.instance_type)
-        return Refused(attempt.number, Refusal.UNAVAILABLE, "Read timed out") if hiccup == "lost" else answer
-
-    def create_canary(self, run: Run, canary: Canary) -> CanaryCreated | CanaryRefused:
-        self.asked.append(canary.job_name)
-        if no := self._full(canary.placement):
-            return CanaryRefused(canary.number, quota_refusal(no), no)
-        self.placed[canary.job_name] = canary.placement
-        return super().create_canary(run, canary)
+            return NotCreated("SageMaker did not answer.", Refusal.UNAVAILABLE)
+        known = name in self.jobs
+        if not known and not self.refusals and (full := self._full(placement)):
+            return NotCreated(full, classify_quota(full))
+        answer = super().create(launch)
+        if not known and name in self.jobs:
+            self.placed[name] = placement
+            self._check(placement.instance_type)
+        return NotCreated("Read timed out", Refusal.UNAVAILABLE) if hiccup == "lost" else answer
 
     def live(self) -> list[str]:
         """The jobs that have not ended."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from spot_relay.domain.run.launch import ATTEMPT_TAG, RUN_ID_TAG, Created, Launch
 from spot_relay.domain.run.prices import Price, PriceList
-from tests.fakes import NOON, MemoryPrices, MemoryTrainingJobs
+from spot_relay.domain.sagemaker.request import placement_of
+from tests.fakes import NOON, MemoryPrices, MemoryRunStore, MemoryTrainingJobs
 from tests.unit.worlds import World
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run.observation import Launched, Refused
-    from spot_relay.domain.run.run import Attempt, Run
     from spot_relay.domain.sagemaker.job import Placement
+    from spot_relay.domain.sagemaker.refusal import NotCreated
 
 HOUR = 3600
 M5, P3 = "ml.m5.xlarge", "ml.p3.2xlarge"
@@ -33,17 +34,19 @@ TOO_SMALL = (
 class PricedJobs(MemoryTrainingJobs):
     """Jobs that may cost no more than the run's budget leaves; what they cost is told by their billable seconds."""
 
+    store: MemoryRunStore = field(default_factory=MemoryRunStore)
     placements: dict[str, Placement] = field(default_factory=dict)
 
-    def create(self, run: Run, attempt: Attempt) -> Launched | Refused:
-        known = attempt.job_name in self.jobs
-        answer = super().create(run, attempt)
-        budget = run.policy.budgets.money_usd
-        if attempt.job_name in self.jobs and not known:
-            price = PRICES.by_instance_type[attempt.placement.instance_type].usd_per_hour(attempt.placement.market)
-            worst = price * attempt.placement.instance_count
-            assert budget is None or self.cost() + worst <= budget + 1e-6, "no attempt may pass the budget"
-            self.placements[attempt.job_name] = attempt.placement
+    def create(self, launch: Launch) -> Created | NotCreated:
+        known = launch.job_name in self.jobs
+        answer = super().create(launch)
+        if launch.job_name in self.jobs and not known and ATTEMPT_TAG in launch.tags:
+            budget = self.store.runs[launch.tags[RUN_ID_TAG]].policy.budgets.money_usd
+            placement = placement_of(launch.request)
+            price = PRICES.by_instance_type[placement.instance_type].usd_per_hour(placement.market)
+            worst = price * placement.instance_count
+            assert budget is None or self.cost() + worst <= budget + 1e-6, "no attempt may exceed the budget"
+            self.placements[launch.job_name] = placement
         return answer
 
     def cost(self) -> float:
@@ -60,6 +63,6 @@ class PricedJobs(MemoryTrainingJobs):
 def priced() -> World:
     """A world whose stack knows the prices, and whose SageMaker holds every launch to them."""
     world = World(prices=MemoryPrices(PRICES))
-    world.jobs = PricedJobs(world.clock)
+    world.jobs = PricedJobs(world.clock, store=world.store)
     world.service = replace(world.service, jobs=world.jobs)
     return world

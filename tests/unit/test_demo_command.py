@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +15,18 @@ from demo import __main__ as command
 from demo.comparison import Comparison
 from demo.demo_run import DemoError, DeployedStack
 from demo.outcome import Outcome, Places
-from demo.watcher import View
-from simulator import embedded
+from demo.training_log import read_log
+from demo.watcher import Attempt, Step, View
+from embedded import deployment
+from embedded.daemons import EmbeddedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 PLACES = Places("s3://specs/status/churn.json", "/aws/sagemaker/TrainingJobs", (), "s3://data/checkpoints/", None)
-GOOD = Outcome(View({"run_id": "churn", "status": "Completed"}), Comparison(5000, 0, 0.0), {}, PLACES, 60.0)
+RUN = {"run_id": "churn", "status": "Completed", "reason": "training completed"}
+GOOD = Outcome(View(RUN), Comparison(5000, 0, 0.0), {}, PLACES, 60.0)
 STACK = SimpleNamespace(
     client=lambda service: service,
     outputs={"SpecsBucket": "specs", "SubmitFunction": "submit", "ObserveFunction": "observe"},
@@ -42,7 +48,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         finally:
             calls[-1]["ended"] = True
 
-    monkeypatch.setattr(embedded, "running", running)
+    monkeypatch.setattr(deployment, "running", running)
     return calls
 
 
@@ -85,6 +91,34 @@ def test_json_prints_only_one_object(
     assert printed.err == ""
 
 
+def test_svg_saves_an_image_that_loads_nothing_from_the_network(
+    started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    launched = datetime(2025, 6, 3, 9, 14, tzinfo=UTC)
+    steps = tuple(
+        Step("churn-relay-01", status, launched + timedelta(seconds=12 * nth), "")
+        for nth, status in enumerate(["Starting", "Training", "Completed"])
+    )
+    view = View(RUN, (Attempt({"job_name": "churn-relay-01"}, "Completed", steps, read_log([])),))
+    _replace_demo(monkeypatch, lambda: replace(GOOD, view=view))
+    image = tmp_path / "images" / "run.svg"
+    assert command.main(["--json", "--svg", str(image)]) == 0
+    drawn = image.read_text("utf-8").replace("&#160;", " ")
+    for shown in ("training completed", "+ 12.0 s", "+ 24.0 s", "5000 predictions"):
+        assert shown in drawn
+    assert "@font-face" not in drawn
+    assert started[0]["ended"]
+
+
+def test_svg_saves_nothing_for_a_run_that_did_not_complete(
+    started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _replace_demo(monkeypatch, lambda: replace(GOOD, view=View(RUN | {"status": "Failed"})))
+    assert command.main(["--json", "--svg", str(tmp_path / "run.svg")]) == 1
+    assert list(tmp_path.iterdir()) == []
+    assert started[0]["ended"]
+
+
 def test_keep_prints_how_to_use_and_how_to_stop_the_stack(
     started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,7 +126,7 @@ def test_keep_prints_how_to_use_and_how_to_stop_the_stack(
     assert command.main(["--keep", "--json"]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)["status"] == "Completed"
-    for expected in ("stack.env", "s3://specs/runs/", STACK.api_url, "-m simulator.embedded stop"):
+    for expected in ("stack.env", "s3://specs/runs/", STACK.api_url, "-m embedded stop"):
         assert expected in printed.err
     assert started[0]["keep"]
 
@@ -122,9 +156,9 @@ def test_a_stack_that_does_not_start_exits_with_1_and_the_reason(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def running(**_: Any) -> None:
-        raise embedded.EmbeddedError("sam build failed: no space [left]")
+        raise EmbeddedError("sam build failed: no space [left]")
 
-    monkeypatch.setattr(embedded, "running", running)
+    monkeypatch.setattr(deployment, "running", running)
     assert command.main([]) == 1
     assert "sam build failed: no space [left]" in capsys.readouterr().err
 

@@ -17,10 +17,12 @@ from openapi.document import document, text
 from spot_relay.spec import Allowlist, Format, InvalidSpecError, read_resumption, read_submission
 from spot_relay.spec.policy_model import PolicyModel
 from spot_relay.spec.resumption_model import ResumptionModel
-from tests.hostile.functions import ROOT, load
+from tests.hostile.functions import ROOT, Context, load
+from tests.integration.stack import document as event
+from tests.template import TEMPLATE
+from tests.unit.caller_errors import EXAMPLES
+from tests.unit.spec.any_document import POLICIES
 from tests.unit.spec.documents import CALM, find_problems, request, wrapped
-from tests.unit.spec.test_totality import POLICIES
-from tests.unit.test_template import TEMPLATE
 from tests.unit.worlds import World
 
 if TYPE_CHECKING:
@@ -102,19 +104,28 @@ def test_every_operation_wants_a_signature() -> None:
     assert not any("security" in operation for operation in operations().values())
 
 
-def test_its_refusals_are_the_functions_each_with_its_status(api: ModuleType) -> None:
-    told = {
-        (int(status), code)
-        for operation in operations().values()
-        for status, response in operation["responses"].items()
-        if int(status) >= 400 and status not in GATEWAY
-        for code in codes(response)
-    }
-    own = {(int(status), code) for status, code in api.REFUSALS.values()} | {(404, "NoSuchRoute")}
-    assert told == {(status, code) for status, code in own if status < 500}
-    assert all(str(status) in operation["responses"] for status, _ in own - told for operation in operations().values())
-    listed = (ROOT / "docs" / "operations.md").read_text("utf-8")
-    assert all(f"| {status} | `{code}`" in listed for status, code in told)
+def test_each_operation_lists_the_errors_of_its_route_with_their_statuses(api: ModuleType) -> None:
+    for route in api.ROUTES:
+        responses = operations()[route.method, route.path]["responses"]
+        own = {(str(error.status), error.code) for error in route.errors}
+        listed = {(status, code) for status, response in responses.items() for code in codes(response)}
+        assert listed == {(status, code) for status, code in own if status not in GATEWAY}
+        assert responses.keys() >= {status for status, _ in own} | {str(route.status)}
+
+
+def test_every_error_that_is_answered_belongs_to_a_route_and_is_explained_to_operators(api: ModuleType) -> None:
+    answered = {error for route in api.ROUTES for error in route.errors}
+    assert answered == {type(error) for error in EXAMPLES} | {api.NoSuchRouteError}
+    explained = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    assert all(f"| {error.status} | `{error.code}`" in explained for error in answered)
+
+
+def test_the_answer_to_an_unknown_path_lists_the_routes(api: ModuleType) -> None:
+    answer = api.handler(event("api/get-run") | {"path": "/jobs"}, Context())
+    error = json.loads(answer["body"])
+    assert (answer["statusCode"], error["code"], error["details"]) == (404, "NoSuchRoute", [])
+    listed = error["message"].removeprefix("The API has: ").split(", ")
+    assert {tuple(route.split(" ")) for route in listed} == set(operations())
 
 
 def test_every_operation_may_be_refused_by_the_gateway() -> None:

@@ -17,9 +17,9 @@ from spot_relay.domain.values import replace
 from tests.fakes import NOON
 from tests.hostile.functions import Context, load
 from tests.integration.stack import document
-from tests.unit.domain.test_totality import facts, moments, runs
+from tests.unit.any_run import facts, moments, runs
+from tests.unit.openapi_document import SCHEMAS, codes, operations, validator
 from tests.unit.spec.documents import CALM
-from tests.unit.test_openapi import SCHEMAS, codes, operations, validator
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:

@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from spot_relay.domain.rules.limits import Limits
-from spot_relay.settings import PriceSettings
+from spot_relay.settings import PriceSettings, RunSettings, SubmissionSettings, TickSettings
+from tests.template import RESOURCES, ROOT, TEMPLATE
 
-ROOT = Path(__file__).parents[2]
-
-
-class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as their long ones: ``!Ref x`` is ``{"Ref": "x"}``."""
-
-
-def long_form(loader: Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
-    """Give the long form of ``!tag node``."""
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-        value = value.split(".") if tag == "GetAtt" else value
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        raise TypeError(f"!{tag} has a mapping")
-    return {tag if tag == "Ref" else f"Fn::{tag}": value}
-
-
-Loader.add_multi_constructor("!", long_form)
-TEMPLATE: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader)  # noqa: S506 (a SafeLoader)
-RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
+TEXT = (ROOT / "template.yaml").read_text("utf-8")
 FUNCTION, QUEUE, ROLE = "AWS::Serverless::Function", "AWS::SQS::Queue", "AWS::IAM::Role"
 FUNCTIONS = ("Submit", "ApiFunction", "Observe", "Tick", "Prices")
 STATEFUL = ("AWS::DynamoDB::Table", "AWS::S3::Bucket")
@@ -95,6 +74,45 @@ def test_there_are_the_five_functions_and_their_handlers_exist() -> None:
     assert TEMPLATE["Globals"]["Function"]["Handler"] == "app.handler"
     for function in of_type(FUNCTION).values():
         assert (ROOT / function["CodeUri"] / "app.py").exists()
+
+
+def test_the_contents_list_each_section_and_its_resources_in_the_order_of_the_file() -> None:
+    head, _, body = TEXT.partition("\nAWSTemplateFormatVersion:")
+    # A section at two levels of indentation, and at three the names of what it contains.
+    listed: dict[str, list[str]] = {}
+    for section, names in re.findall(r"^# {5}(?:(\S[^:\n]*): \S.*|  (\w+(?:, \w+)*))$", head, re.MULTILINE):
+        if section:
+            listed[section] = []
+        else:
+            listed[list(listed)[-1]] += names.split(", ")
+    found: dict[str, list[str]] = {}
+    _, _, resources = body.partition("\nResources:\n")
+    resources, _, _ = resources.partition("\nOutputs:\n")
+    for section, name in re.findall(r"^  (?:# --- (.+?) -+|(\w+):)$", resources, re.MULTILINE):
+        if section:
+            found[section] = []
+        else:
+            found[list(found)[-1]].append(name)
+    assert list(found.items()) == list(listed.items())
+    assert [name for names in listed.values() for name in names] == list(RESOURCES)
+
+
+def test_the_contents_name_each_top_level_part_in_the_order_of_the_file() -> None:
+    head, _, body = TEXT.partition("\nAWSTemplateFormatVersion:")
+    parts = re.findall(r"^([A-Z]\w+):$", body, re.MULTILINE)
+    assert re.findall(r"^#   (\w+)", head, re.MULTILINE) == parts
+
+
+def test_all_functions_share_one_environment() -> None:
+    assert not [name for name, function in of_type(FUNCTION).items() if "Environment" in function]
+    given = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    env = {name: "1" for name in given if name != "ATTEMPT_LIMITS"} | {"PRICE_FILE": ""}
+    for settings in (RunSettings, SubmissionSettings, TickSettings, PriceSettings):
+        assert settings.from_env(env)
+    assert given["OBSERVE_QUEUE_URL"] == {"Ref": "ObserveQueue"}
+    assert given["ATTEMPT_LIMITS"] == {"Ref": "AttemptLimits"}
+    assert given["CANARY_IMAGE"] == {"Ref": "CanaryImage"}
+    assert given["PRICE_FILE"] == {"Ref": "PriceFile"}
 
 
 def test_every_queue_that_is_worked_on_has_a_dead_letter_queue_of_its_own() -> None:
@@ -262,9 +280,6 @@ def test_whoever_advances_runs_finds_those_that_wait_and_may_wake_them() -> None
         policies = RESOURCES[function["Role"]["Fn::GetAtt"][0]]["Properties"]["ManagedPolicyArns"]
         assert {"Ref": "AdvanceRunsPolicy"} in policies
         assert ({"Ref": "OpenRunsPolicy"} in policies) is (name != "Observe")
-        variables = function["Environment"]["Variables"]
-        assert variables["OBSERVE_QUEUE_URL"] == {"Ref": "ObserveQueue"}
-        assert variables["ATTEMPT_LIMITS"] == {"Ref": "AttemptLimits"}
 
 
 def test_only_the_function_that_wakes_others_by_its_own_queue_may_call_itself() -> None:
@@ -395,5 +410,5 @@ def test_every_parameter_is_described_and_stands_in_a_group() -> None:
 
 def test_the_template_is_plain_yaml_without_anchors() -> None:
     """CloudFormation reads a subset of YAML."""
-    tokens = yaml.scan((ROOT / "template.yaml").read_text())
+    tokens = yaml.scan(TEXT)
     assert not [token for token in tokens if isinstance(token, yaml.AnchorToken | yaml.AliasToken)]

@@ -7,9 +7,9 @@ import uuid
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from aws_lambda_powertools import Logger
 from botocore.config import Config
+from botocore.session import get_session
 
 from spot_relay.adapters.announcements import EventBridgeAnnouncements
 from spot_relay.adapters.due_queue import DueQueue, SqsWakeups
@@ -22,7 +22,8 @@ from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
 from spot_relay.service import Service, utc_now
 
 if TYPE_CHECKING:
-    from spot_relay.adapters.batches import LoggedBatches
+    from botocore.session import Session
+
     from spot_relay.settings import PriceSettings, RunSettings, TickSettings
 
 # The API's function has 29 s, the others 60: a call that hangs, and is tried again, must leave time to say so.
@@ -34,41 +35,57 @@ _PRICE_LIST_REGION = "us-east-1"
 
 @cache
 def client(name: str) -> Any:
-    """Give the one client of an AWS service."""
-    return boto3.client(name, config=_CONFIG)  # type: ignore[call-overload]
+    """Return the one client of an AWS service."""
+    return _session().create_client(name, config=_CONFIG)
+
+
+@cache
+def _session() -> Session:
+    """Return botocore's session: boto3 on top of it would cost a cold start a tenth more, and nothing of it is used."""
+    return get_session()
+
+
+class _LazyClient:
+    """A client that is created when it is first used: most events need DynamoDB alone."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(client(self._name), attribute)
+
+
+def _lazy(name: str) -> Any:
+    """Return a stand-in for the client of an AWS service."""
+    return _LazyClient(name)
 
 
 def service(settings: RunSettings) -> Service:
     """Wire the use cases around runs."""
-    store = DynamoDBRunStore(client("dynamodb"), settings.table, settings.retention)
+    dynamodb, s3 = client("dynamodb"), _lazy("s3")
+    store = DynamoDBRunStore(dynamodb, settings.table, settings.retention)
     return Service(
         store=store,
-        jobs=SageMakerTrainingJobs(client("sagemaker"), settings.canary_image),
-        checkpoints=S3Checkpoints(client("s3")),
-        documents=S3StatusDocuments(client("s3"), settings.bucket),
-        announcements=EventBridgeAnnouncements(client("events")),
+        jobs=SageMakerTrainingJobs(_lazy("sagemaker")),
+        checkpoints=S3Checkpoints(s3),
+        documents=S3StatusDocuments(s3, settings.bucket),
+        announcements=EventBridgeAnnouncements(_lazy("events")),
         telemetry=PowertoolsTelemetry(Logger()),
         prices=prices(settings.table),
-        input_files=S3InputFiles(client("s3")),
-        slots=DynamoDBSlots(client("dynamodb"), settings.table, settings.limits, store.load),
-        wakeups=SqsWakeups(client("sqs"), settings.observe_queue_url),
+        input_files=S3InputFiles(s3),
+        slots=DynamoDBSlots(dynamodb, settings.table, settings.limits, store.load),
+        wakeups=SqsWakeups(_lazy("sqs"), settings.observe_queue_url),
         clock=utc_now,
         draw=random.random,
         new_id=lambda: uuid.uuid4().hex,
         check_every=settings.check_every,
+        canary_image=settings.canary_image,
     )
 
 
 def spec_files() -> SpecFiles:
     """Wire the reading of uploaded specs."""
     return SpecFiles(client("s3"))
-
-
-def batches(logger: Logger) -> LoggedBatches:
-    """Wire the handling of batches; only functions behind a queue pay for its import."""
-    from spot_relay.adapters.batches import LoggedBatches
-
-    return LoggedBatches(logger)
 
 
 def due_runs(settings: TickSettings) -> DynamoDBRunStore:
@@ -92,5 +109,5 @@ def price_source(settings: PriceSettings) -> S3PriceFile | AwsPriceList:
     if settings.price_file is not None:
         return S3PriceFile(client("s3"), settings.price_file)
     # The Price List is served in three regions only, for all of them.
-    pricing = boto3.client("pricing", region_name=_PRICE_LIST_REGION, config=_PATIENT)
+    pricing: Any = _session().create_client("pricing", region_name=_PRICE_LIST_REGION, config=_PATIENT)
     return AwsPriceList(pricing, client("dynamodb").meta.region_name)

@@ -1,18 +1,22 @@
-"""What the service needs of the world, and the errors with which the world answers."""
+"""What the service needs from the world, and the errors that the world answers with."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from spot_relay.domain.errors import CallerError, SpecError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from spot_relay.domain.run.observation import CanaryCreated, CanaryRefused, Launched, Refused
+    from spot_relay.domain.run.launch import Created, Launch
     from spot_relay.domain.run.outbox import Measure
     from spot_relay.domain.run.prices import PriceList
-    from spot_relay.domain.run.run import Attempt, Canary, Run, RunStatus, Waiting
+    from spot_relay.domain.run.run import Run, RunStatus, Waiting
     from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, Pool
+    from spot_relay.domain.sagemaker.refusal import NotCreated
+    from spot_relay.domain.values import No
 
 
 class ConflictError(Exception):
@@ -23,64 +27,68 @@ class RunExistsError(Exception):
     """There is a run of that id already."""
 
 
-class NewerSchemaError(Exception):
-    """A run was stored by a newer release than this one, which would lose what it does not know of it."""
+class NewerSchemaError(CallerError):
+    """A newer release has stored the run, and this one would lose what it does not know of it."""
+
+    code = "NewerSchema"
+    status = 503
 
     def __init__(self, run_id: str, found: int, known: int) -> None:
         super().__init__(
             f"The run {run_id} was stored by a newer release: its schema version is {found}, and this release knows "
-            f"{known} at most. It is left as it is. If a deployment is under way, try again when it is done; else "
-            "deploy the newer release again."
+            f"{known} at most. The run is left unchanged. If a deployment is in progress, try again when it has "
+            "finished; otherwise deploy the newer release again."
         )
-        self.run_id = run_id
 
 
-class PrefixTakenError(Exception):
-    """Another open run has the checkpoint prefix."""
+class PrefixTakenError(SpecError):
+    """Another open run uses the checkpoint prefix."""
+
+    code = "CheckpointPrefixTaken"
+    status = 409
 
     def __init__(self, uri: str, owner: str) -> None:
-        super().__init__(
-            f"The checkpoint prefix {uri} belongs to the run {owner} until that has ended, and two runs would spoil "
-            "each other's checkpoints. Give this one a prefix of its own."
+        message = (
+            f"The checkpoint prefix {uri} belongs to the run {owner} until that run ends, and two runs would overwrite "
+            "each other's checkpoints. Use a different prefix."
         )
-        self.uri = uri
-        self.owner = owner
+        super().__init__(message, [("CheckpointConfig.S3Uri", message)])
 
 
 class RunStore(Protocol):
     """Keeps runs; each write is one atomic step. An open run holds its checkpoint prefix, alone."""
 
     def create(self, run: Run) -> Run:
-        """Store a new run and give it with its version; RunExistsError if its id is taken, PrefixTakenError."""
+        """Store a new run and return it with its version. RunExistsError if its id is taken, PrefixTakenError."""
         ...
 
     def reopen(self, run: Run) -> Run:
-        """Store a run that had ended and goes on, as `save` does; PrefixTakenError if its prefix is held by now."""
+        """Store a run that had ended and continues, as `save` does. PrefixTakenError if its prefix is held by now."""
         ...
 
     def load(self, run_id: str) -> Run | None:
-        """Read a run, consistently; None if there is none, NewerSchemaError if a newer release has stored it."""
+        """Read a run consistently, or return None if there is none. NewerSchemaError if a newer release stored it."""
         ...
 
     def save(self, run: Run) -> Run:
-        """Store a run on condition that its version is unchanged, and give it with the next; else ConflictError."""
+        """Store a run if its version is unchanged, and return it with the next version; otherwise ConflictError."""
         ...
 
     def due(self, now: datetime) -> Iterable[str]:
-        """Give the ids of the runs whose `due_at` has come, the longest due first. May lag a little behind."""
+        """Return the ids of the runs whose `due_at` has come, the longest due first. May lag a little behind."""
         ...
 
     def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
-        """Give the oldest run that waits for room in each of these pools, by its creation, where one does.
+        """Return, for each of these pools that has any, the oldest run that waits for room in it, by its creation.
 
-        May miss one that has begun to wait just now, but gives none that waits no more.
+        It may miss one that has only just begun to wait, but returns none that has stopped waiting.
         """
         ...
 
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """List runs, newest first: one page of summaries, and the `created_before` of the next page or None."""
+        """Return a page of summaries, newest first, and the `created_before` of the next page or None."""
         ...
 
 
@@ -88,13 +96,13 @@ class Slots(Protocol):
     """The stack's own limit on attempts of an instance type that live at once, over both markets."""
 
     def limit(self, instance_type: str) -> int | None:
-        """Give the limit on attempts of an instance type, or None for no limit."""
+        """Return the limit on attempts of an instance type, or None for no limit."""
         ...
 
-    def take(self, instance_type: str, holder: str) -> int | None:
-        """Take a slot for a training job, or keep the one it has; None if it has one or there is no limit.
+    def take(self, instance_type: str, holder: str) -> No | None:
+        """Take a slot for a training job, or keep the one it has; always None without a limit.
 
-        Gives the limit where all its slots are held by jobs of runs that are still open.
+        No if jobs of runs that are still open hold all slots.
         """
         ...
 
@@ -104,10 +112,10 @@ class Slots(Protocol):
 
 
 class Wakeups(Protocol):
-    """The queue through which a run that waits for room is woken."""
+    """The queue that wakes runs that wait for room."""
 
     def wake(self, run_id: str) -> None:
-        """Have the run try its launch again, soon."""
+        """Let the run try its launch again soon."""
         ...
 
 
@@ -115,7 +123,7 @@ class Prices(Protocol):
     """What instances cost, as far as the stack knows."""
 
     def read(self) -> PriceList | None:
-        """Give the stack's price list, or None if it has none yet."""
+        """Return the stack's price list, or None if it has none yet."""
         ...
 
 
@@ -123,35 +131,27 @@ class InputFiles(Protocol):
     """The input data in S3."""
 
     def count(self, uri: str, at_most: int) -> int | None:
-        """Count the objects under a prefix, up to a bound; None where they may not be listed."""
+        """Count the objects under a prefix, up to a bound; None if they may not be listed."""
         ...
 
 
 class TrainingJobs(Protocol):
-    """SageMaker's training jobs. What can't be read raises; it proves nothing."""
+    """SageMaker's training jobs. What cannot be read raises; it proves nothing."""
 
-    def create(self, run: Run, attempt: Attempt) -> Launched | Refused:
-        """Create the attempt's job; a job that exists already and carries our tags counts as launched."""
+    def create(self, launch: Launch) -> Created | NotCreated:
+        """Create a training job; one that exists already and has the launch's tags counts as created."""
         ...
 
-    def create_canary(self, run: Run, canary: Canary) -> CanaryCreated | CanaryRefused:
-        """Create a canary's job, idempotently as `create` does."""
+    def find(self, launch: Launch) -> Job | Absent:
+        """Describe the job of a launch, known by its tags; somebody else's job of the same name counts as absent."""
         ...
 
     def describe(self, job_name: str) -> Job | Absent:
         """Describe a job, or say that there is none of that name."""
         ...
 
-    def find(self, run: Run, attempt: Attempt) -> Job | Absent:
-        """Describe the attempt's own job, known by its tags; another's job of the same name counts as absent."""
-        ...
-
-    def find_canary(self, run: Run, canary: Canary) -> Job | Absent:
-        """Describe the canary's own job, known by its tags as `find` does."""
-        ...
-
     def stop(self, job_name: str) -> None:
-        """Ask SageMaker to stop a job; one that has ended or never was is left as it is."""
+        """Ask SageMaker to stop a job; one that has ended or never existed is left as it is."""
         ...
 
 
@@ -159,12 +159,12 @@ class Checkpoints(Protocol):
     """The checkpoints in S3."""
 
     def newest(self, uri: str) -> Checkpoint | None:
-        """Find the newest checkpoint under a prefix, or None."""
+        """Return the newest checkpoint under a prefix, or None."""
         ...
 
 
 class StatusDocuments(Protocol):
-    """What users read of a run in S3."""
+    """What users read about a run in S3."""
 
     def write(self, run_id: str, document: dict[str, Any]) -> None:
         """Write `status/<run-id>.json`."""
@@ -172,7 +172,7 @@ class StatusDocuments(Protocol):
 
 
 class Announcements(Protocol):
-    """The event bus on which others hear of runs."""
+    """The event bus that tells others about runs."""
 
     def announce(self, detail: dict[str, Any]) -> None:
         """Put a Spot Relay Run State Change event."""

@@ -1,7 +1,7 @@
-"""The use cases: submit a run, advance it by an observation, stop and resume it, list what is due.
+"""The use cases: submit a run, advance it by an observation, stop it, resume it, show it, list runs.
 
-Everything that happens to a run goes through `advance`. A crash between any two of its steps loses nothing:
-what a saved decision owes is in the run's outbox, and whoever loads the run next pays it first.
+Everything that happens to a run goes through `advance`. A crash between any two of its steps loses nothing: what a
+saved decision owes is in the run's outbox, and whoever loads the run next performs it first.
 """
 
 from __future__ import annotations
@@ -11,15 +11,29 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.decide.acceptance import Objection, accept, most_instances, objections, sharded_channels
+from spot_relay.domain.decide.acceptance import Objection, accept, find_objections, largest_instance_count
 from spot_relay.domain.decide.decision import decide, settle
-from spot_relay.domain.decide.facts import Facts, attempt_to_look_at, canary_to_look_at, needs_checkpoint
+from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, needs_checkpoint
 from spot_relay.domain.decide.steps import last_word
-from spot_relay.domain.run.observation import CanaryRefused, Due, Overtaken, Refused, ResumeRequested, StopRequested
+from spot_relay.domain.errors import CallerError, SpecError
+from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
+from spot_relay.domain.run.observation import (
+    CanaryCreated,
+    CanaryRefused,
+    Due,
+    Launched,
+    Overtaken,
+    Refused,
+    ResumeRequested,
+    StopRequested,
+)
 from spot_relay.domain.run.outbox import Outbox, Room
-from spot_relay.domain.run.run import AttemptStatus, Waiting
+from spot_relay.domain.run.run import Waiting
 from spot_relay.domain.sagemaker.job import Absent, Job, Market, Pool
-from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
+from spot_relay.domain.sagemaker.request import sharded_prefixes_of
 from spot_relay.domain.shown.report import announcement, status_document
 from spot_relay.domain.values import replace
 from spot_relay.ports import (
@@ -41,47 +55,52 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spot_relay.domain.decide.steps import Decision
-    from spot_relay.domain.run.observation import CanaryCreated, Launched, Observation
-    from spot_relay.domain.run.run import Attempt, Canary, Run, RunStatus
+    from spot_relay.domain.run.attempt import Attempt, Canary
+    from spot_relay.domain.run.launch import Launch
+    from spot_relay.domain.run.observation import Observation
+    from spot_relay.domain.run.run import Run, RunStatus
     from spot_relay.domain.run.submission import Submission
 
 # Writers of one run are few; one that loses this often in a row leaves the message to its queue's retry.
 MAX_CONFLICTS = 20
 
 
-class NameConflictError(Exception):
-    """A run of that name exists, with another spec."""
+class NameConflictError(SpecError):
+    """The name belongs to a run with another spec."""
+
+    code = "NameConflict"
+    status = 409
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(
-            f"There is a run {run_id} already, with another spec, and a spec can't change. Give this one another name."
-        )
-        self.run_id = run_id
+        message = f"There is a run {run_id} already, with another spec, and a spec can't change. Use a different name."
+        super().__init__(message, [("name", message)])
 
 
-class UnacceptableError(Exception):
-    """A valid spec can't become a run, for what the time, the prices or the input data tell; ``objections`` say why."""
+class UnacceptableError(SpecError):
+    """The spec is valid, but its deadline, its budget or its placement can't be kept."""
 
     def __init__(self, found: tuple[Objection, ...]) -> None:
-        super().__init__("; ".join(f"{objection.path}: {objection.message}" for objection in found))
-        self.objections = found
-
-    @property
-    def details(self) -> list[dict[str, str]]:
-        """Give the objections as reports and the API show problems."""
-        return [{"path": objection.path, "message": objection.message} for objection in self.objections]
+        super().__init__(
+            "; ".join(f"{objection.path}: {objection.message}" for objection in found),
+            ((objection.path, objection.message) for objection in found),
+        )
 
 
-class RejectedError(Exception):
-    """What a user asked for can't be done in the run's state; the message says why."""
+class RejectedError(CallerError):
+    """The run's state doesn't allow the request."""
+
+    code = "Rejected"
+    status = 409
 
 
-class NoSuchRunError(Exception):
-    """There is no run of that id."""
+class NoSuchRunError(CallerError):
+    """There is no run of that name, or its retention period is over."""
+
+    code = "NoSuchRun"
+    status = 404
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"There is no run {run_id}. Ended runs are forgotten when their retention is over.")
-        self.run_id = run_id
+        super().__init__(f"There is no run {run_id}. Runs that have ended are deleted after their retention period.")
 
 
 class NotPublishedError(Exception):
@@ -109,23 +128,25 @@ class Service:
     draw: Callable[[], float]
     new_id: Callable[[], str]
     check_every: timedelta = field(default=timedelta(minutes=5))
+    canary_image: str | None = None
+    """The image in which canaries sleep; None for each run's own training image."""
 
     def submit(self, submission: Submission) -> Run:
         """Accept a run and launch its first attempt; the same submission again is the same run.
 
         NameConflictError if the name belongs to a run with another spec, PrefixTakenError if another open run
-        has the checkpoint prefix, UnacceptableError if deadline, budget or placement can't be kept.
+        has the checkpoint prefix, UnacceptableError if deadline, budget or placement cannot be kept.
         """
         now = self.clock()
         new = accept(submission, self.new_id(), now, self.prices.read())
-        if found := objections(new, self._count_files(new), now):
+        if found := find_objections(new, self._count_files(new), now):
             # A spec that was accepted before stays the run it is, whatever has changed since.
             if self.store.load(submission.name) is None:
                 raise UnacceptableError(found)
-            run = self._same(submission)
+            run = self._load_same(submission)
         else:
-            run = self._created(submission, new)
-        return _published(*self._pay(run))
+            run = self._create(submission, new)
+        return _require_published(*self._pay(run))
 
     def advance(self, run_id: str, observation: Observation) -> Run | None:
         """Fold an observation into its run; None if there is no such run."""
@@ -137,39 +158,39 @@ class Service:
         return self._request(run_id, StopRequested())
 
     def resume(self, run_id: str, request: ResumeRequested | None = None) -> Run:
-        """Let an ended run go on. RejectedError where that can't be, NoSuchRunError, PrefixTakenError."""
+        """Continue an ended run. RejectedError if that cannot be, NoSuchRunError, PrefixTakenError."""
         return self._request(run_id, request or ResumeRequested())
 
     def show(self, run_id: str) -> Run:
-        """Give a run. NoSuchRunError if there is none."""
+        """Return a run. NoSuchRunError if there is none."""
         return self._load(run_id)
 
     def list(
         self, status: RunStatus | None, limit: int, created_before: str | None
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """List runs, newest first: summaries, and where the next page begins, or None."""
+        """Return a page of summaries, newest first, and where the next page begins, or None."""
         return self.store.page(status, limit, created_before)
 
-    def _created(self, submission: Submission, new: Run) -> Run:
+    def _create(self, submission: Submission, new: Run) -> Run:
         try:
             run = self.store.create(new)
         except RunExistsError:
-            return self._same(submission)
+            return self._load_same(submission)
         self.telemetry.decided(run, "Submitted", run.reason)
         return run
 
-    def _same(self, submission: Submission) -> Run:
+    def _load_same(self, submission: Submission) -> Run:
         existing = self._load(submission.name)
         if existing.fingerprint != submission.fingerprint:
             raise NameConflictError(submission.name)
         return existing
 
     def _count_files(self, run: Run) -> dict[str, int]:
-        """Count the objects of sharded channels, as far as that may tell anything and they may be listed."""
-        most = most_instances(run)
-        channels = sharded_channels(run.training_job) if most > 1 else {}
-        counted = {name: self.input_files.count(uri, most) for name, uri in channels.items()}
-        return {name: count for name, count in counted.items() if count is not None}
+        """Count the objects of sharded channels, as far as the count matters and they may be listed."""
+        most = largest_instance_count(run)
+        prefixes = sharded_prefixes_of(run.training_job) if most > 1 else {}
+        counts = {channel: self.input_files.count(uri, most) for channel, uri in prefixes.items()}
+        return {channel: count for channel, count in counts.items() if count is not None}
 
     def _request(self, run_id: str, observation: Observation) -> Run:
         run, decision = self._advance(self._load(run_id), observation)
@@ -192,9 +213,9 @@ class Service:
             if decision.run is run:
                 self._act(run, decision.owes)
                 self.telemetry.measure(decision.owes.measures)
-                return _published(run, failure), decision
+                return _require_published(run, failure), decision
             write = self.store.reopen if run.has_ended and not decision.run.has_ended else self.store.save
-            owed = run.outbox | decision.owes
+            owed = run.outbox.then(decision.owes)
             alone = owed.measures_alone
             try:
                 saved = write(replace(decision.run, outbox=Outbox() if alone else owed))
@@ -203,60 +224,60 @@ class Service:
                 continue
             if alone:
                 self.telemetry.measure(alone)
-            return _published(*self._pay(saved)), decision
+            return _require_published(*self._pay(saved)), decision
         raise ConflictError(run.id)
 
     def _gather(self, run: Run, observation: Observation) -> Facts:
         """Gather the facts that the decision needs, and no others."""
         now = self.clock()
         attempt = attempt_to_look_at(run, observation, now)
-        job = None if attempt is None else self._look(run, attempt)
+        job = None if attempt is None else self._look_at_attempt(run, attempt)
         canary = canary_to_look_at(run, observation, now)
         beside = None if canary is None else self._look_at_canary(run, canary)
         uri = run.checkpoint_uri
         newest = self.checkpoints.newest(uri) if uri and needs_checkpoint(run, observation, job, now) else None
         return Facts(observation, job, newest, beside, self.draw(), self.check_every)
 
-    def _look(self, run: Run, attempt: Attempt) -> Job | Absent:
-        """Describe an attempt's job; where no answer has told that it is ours, its tags have to."""
+    def _look_at_attempt(self, run: Run, attempt: Attempt) -> Job | Absent:
+        """Describe an attempt's job; unless an answer has proved that it is ours, its tags have to."""
         proven = attempt.status is AttemptStatus.IN_PROGRESS
-        return self.jobs.describe(attempt.job_name) if proven else self.jobs.find(run, attempt)
+        return self.jobs.describe(attempt.job_name) if proven else self.jobs.find(launch_of_attempt(run, attempt))
 
     def _look_at_canary(self, run: Run, canary: Canary) -> Job | Absent:
-        return self.jobs.describe(canary.job_name) if canary.arn else self.jobs.find_canary(run, canary)
+        return self.jobs.describe(canary.job_name) if canary.arn else self.jobs.find(launch_of_canary(run, canary))
 
     def _pay(self, run: Run) -> tuple[Run, Exception | None]:
-        """Perform what a run owes and save that it is done, and so with what the answers bring.
+        """Perform what a run owes and save that it is done, and do the same with what the answers bring.
 
-        What can't be published stays owed, and its failure is given back: the run itself goes on without it.
+        What cannot be published stays owed, and the failure is returned: the run itself continues without it.
         """
         answers: tuple[Observation, ...] = ()
         failure: Exception | None = None
-        told = False
+        published = False
         for _ in range(MAX_CONFLICTS):
-            if not answers and not run.outbox.acts and (failure or told or not run.outbox):
+            nothing_to_do = not answers and not run.outbox.acts
+            nothing_to_publish = not run.outbox or published or failure is not None
+            if nothing_to_do and nothing_to_publish:
                 return run, failure
             answers += self._act(run, run.outbox)
-            settled = self._settled(run, answers)
-            owed = run.outbox.publications | settled.outbox
+            settled = self._settle(run, answers)
+            owed = run.outbox.publications.then(settled.outbox)
             failure = failure or self._publish(settled, owed)
-            left = owed.publications if failure else last_word(settled, self.clock())
-            settled = replace(settled, outbox=owed.actions | left)
+            still_owed = owed.publications if failure else last_word(settled, self.clock())
+            settled = replace(settled, outbox=owed.actions.then(still_owed))
             if settled == run:
                 return run, failure
             try:
-                measures, run, answers = run.outbox.measures + owed.measures, self.store.save(settled), ()
-                # By whoever settled the outbox, and no one else who performed it: a metric can't be put twice.
-                self.telemetry.measure(measures)
-                told = True
+                saved = self.store.save(settled)
             except ConflictError:
-                # What exists by now stays true: fold it into the newer state, and publish that state again. What was
-                # refused may be so no more: whoever was faster has asked, too, and perhaps for another placement.
-                created = (answer for answer in answers if not isinstance(answer, Refused | CanaryRefused))
-                run, answers, told = self._load(run.id), (*created, Overtaken()), False
+                run, answers, published = self._load(run.id), _keep_what_exists(answers), False
+                continue
+            # Only whoever settled the outbox publishes its metrics, because a metric cannot be published twice.
+            self.telemetry.measure(run.outbox.measures + owed.measures)
+            run, answers, published = saved, (), True
         raise ConflictError(run.id)
 
-    def _settled(self, run: Run, answers: tuple[Observation, ...]) -> Run:
+    def _settle(self, run: Run, answers: tuple[Observation, ...]) -> Run:
         facts = Facts(Due(), draw=self.draw(), check_every=self.check_every)
         settled = settle(run, answers, facts, self.clock())
         for answer in answers:
@@ -264,86 +285,103 @@ class Service:
         return settled
 
     def _act(self, run: Run, owed: Outbox) -> tuple[Observation, ...]:
-        """Free, launch and stop what is owed, each idempotent; give the answers of launches."""
+        """Free, launch and stop what is owed, each idempotently, and return the answers of launches."""
         answers: tuple[Observation, ...] = ()
         for room in owed.freed:
             if room.holder is not None:
                 self.slots.give_back(room.pool.instance_type, room.holder)
-        launch = None if owed.launch is None else run.attempt(owed.launch)
-        canary = run.canary if run.canary is not None and run.canary.number == owed.canary else None
-        served = dict.fromkeys(pool for room in owed.freed for pool in self._served_by(room))
-        wanted = (job.placement.pool for job in (launch, canary) if job is not None)
+        attempt = None if owed.launch is None else run.attempt(owed.launch)
+        canary = run.canary_beside(owed.canary)
+        served = dict.fromkeys(pool for room in owed.freed for pool in self._pools_served_by(room))
+        wanted = (job.placement.pool for job in (attempt, canary) if job is not None)
         pools = dict.fromkeys((*wanted, *served))
-        # Asked once, and where nothing is launched not before what is to be stopped.
+        # Asked once and, if nothing is launched, only after what has to be stopped.
         oldest = cache(lambda: self.store.oldest_waiting(*pools))
-        if launch is not None:
-            answers += (self._launch(run, launch, oldest().get(launch.placement.pool)),)
+        if attempt is not None:
+            answers += (self._launch(run, attempt, oldest().get(attempt.placement.pool)),)
         if canary is not None:
             answers += (self._send_canary(run, canary, oldest().get(canary.placement.pool)),)
         if owed.stop is not None:
             self.jobs.stop(owed.stop)
         for given_up in (canary for canary in run.canaries if canary.job_name == owed.stop_canary):
-            # Another's job may have the name of one whose creation was never answered.
-            if given_up.arn or isinstance(self.jobs.find_canary(run, given_up), Job):
+            # While its creation has not been answered, somebody else's job may have its name.
+            if given_up.arn or self._exists(launch_of_canary(run, given_up)):
                 self.jobs.stop(given_up.job_name)
-        # Later than the launch: where this run is the older one, it has taken the room itself.
+        # After the launch: if this run is the oldest, it has taken the room itself.
         for pool in served:
             if (waiting := oldest().get(pool)) is not None:
                 self.wakeups.wake(waiting.run_id)
         return answers
 
     def _launch(self, run: Run, attempt: Attempt, oldest: Waiting | None) -> Launched | Refused:
-        """Create an attempt's job when it is its turn: behind older runs for the same pool, within the stack's limit.
+        """Create an attempt's job when it is its turn: after older runs for the same pool, within the stack's limit.
 
-        A job that exists already has its turn behind it. The slot is kept only where the job exists, or may exist.
+        A job that exists already has had its turn. The slot is kept only if the job exists, or may exist.
         """
-        pool, number = attempt.placement.pool, attempt.number
-        queued = oldest is not None and oldest < Waiting(run.created_at, run.id)
-        if oldest and queued and isinstance(self.jobs.find(run, attempt), Absent):
+        launch, pool, number = launch_of_attempt(run, attempt), attempt.placement.pool, attempt.number
+        is_behind = oldest is not None and oldest < Waiting(run.created_at, run.id)
+        if oldest and is_behind and not self._exists(launch):
             self.slots.give_back(pool.instance_type, attempt.job_name)
-            message = f"Older runs wait for {pool}, first of them {oldest.run_id}."
+            message = f"Older runs wait for {pool}, the first of them {oldest.run_id}."
             return Refused(number, Refusal.QUEUED_BEHIND, message)
-        limit = self.slots.take(pool.instance_type, attempt.job_name)
-        if limit is not None and isinstance(self.jobs.find(run, attempt), Absent):
-            message = f"This stack's limit of {limit} concurrent attempts on {pool.instance_type} is reached."
-            return Refused(number, Refusal.LIMIT_REACHED, message)
-        answer = self.jobs.create(run, attempt)
-        if isinstance(answer, Refused) and not answer.refusal.leaves_open:
+        no_slot = self.slots.take(pool.instance_type, attempt.job_name)
+        if no_slot is not None and not self._exists(launch):
+            return Refused(number, Refusal.LIMIT_REACHED, no_slot.because)
+        answer = self.jobs.create(launch)
+        if not isinstance(answer, NotCreated):
+            return Launched(number, answer.arn, answer.placement)
+        if not answer.refusal.leaves_open:
             self.slots.give_back(pool.instance_type, attempt.job_name)
-        return answer
+        return Refused(number, answer.refusal, answer.because)
 
     def _send_canary(self, run: Run, canary: Canary, oldest: Waiting | None) -> CanaryCreated | CanaryRefused:
-        """Create a canary, unless a run waits for room that it would take."""
+        """Create a canary, unless a run waits for the room that it would take."""
         if oldest is not None:
-            message = f"runs wait for room in {canary.placement.pool}."
+            message = f"Runs wait for room on {canary.placement.pool}."
             return CanaryRefused(canary.number, Refusal.QUEUED_BEHIND, message)
-        return self.jobs.create_canary(run, canary)
+        answer = self.jobs.create(launch_of_canary(run, canary, self.canary_image))
+        if isinstance(answer, NotCreated):
+            return CanaryRefused(canary.number, answer.refusal, answer.because)
+        return CanaryCreated(canary.number, answer.arn)
 
-    def _served_by(self, room: Room) -> tuple[Pool, ...]:
-        """Name the pools in which a run may wait for what was freed: a slot of the stack serves both markets."""
+    def _exists(self, launch: Launch) -> bool:
+        return isinstance(self.jobs.find(launch), Job)
+
+    def _pools_served_by(self, room: Room) -> tuple[Pool, ...]:
+        """Return the pools in which a run may wait for freed room: a slot of the stack serves both markets."""
         kind = room.pool.instance_type
         both = room.holder is not None and self.slots.limit(kind) is not None
         return tuple(Pool(kind, market) for market in Market) if both else (room.pool,)
 
     def _publish(self, run: Run, owed: Outbox) -> Exception | None:
-        """Tell the world of the run as it is owed; give back what went wrong."""
+        """Publish what is owed about the run, and return what went wrong."""
         try:
             if owed.status:
                 self.documents.write(run.id, status_document(run))
             if owed.announce:
                 self.announcements.announce(announcement(run))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must not keep the run from going on
+        except Exception as error:  # noqa: BLE001 - no error of any kind may keep the run from continuing
             return error
         return None
 
 
-def _published(run: Run, failure: Exception | None) -> Run:
-    """Give the run, or say, once all else is done, that it could not be published."""
+def _keep_what_exists(answers: tuple[Observation, ...]) -> tuple[Observation, ...]:
+    """Return the answers to fold into a newer state that another function has saved meanwhile.
+
+    What exists by now still exists. What was refused may not be refused any more: whoever was faster has asked, too,
+    and perhaps for another placement. What was published may be out of date.
+    """
+    created = (answer for answer in answers if not isinstance(answer, Refused | CanaryRefused))
+    return (*created, Overtaken())
+
+
+def _require_published(run: Run, failure: Exception | None) -> Run:
+    """Return the run; NotPublishedError, once all else is done, if it could not be published."""
     if failure is not None:
         raise NotPublishedError(run.id) from failure
     return run
 
 
 def utc_now() -> datetime:
-    """Give the time."""
+    """Return the time."""
     return datetime.now(UTC)

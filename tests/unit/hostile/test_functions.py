@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.hostile import seeds
@@ -14,6 +14,7 @@ from tests.hostile.handlers import Api, Observe, Submit, batch, bodies, failed, 
 from tests.hostile.mutation import Choices, places
 from tests.hostile.requests import request
 from tests.hostile.values import SECRET, TEXTS
+from tests.thoroughness import examples
 from tests.unit.spec.documents import CALM
 
 
@@ -32,7 +33,7 @@ def submit() -> Submit:
     return Submit()
 
 
-@settings(CALM, max_examples=300)
+@examples(300, CALM)
 @given(st.binary(max_size=96))
 def test_of_a_batch_of_observations_those_that_cannot_be_read_go_back_and_no_other(
     observe: Observe, data: bytes
@@ -40,7 +41,7 @@ def test_of_a_batch_of_observations_those_that_cannot_be_read_go_back_and_no_oth
     observe.check(bodies(data))
 
 
-@settings(CALM, max_examples=300)
+@examples(300, CALM)
 @given(data=st.binary(max_size=96), spec=st.binary(max_size=64))
 def test_of_a_batch_of_uploads_each_becomes_a_run_or_has_a_report_or_goes_back(
     submit: Submit, data: bytes, spec: bytes
@@ -48,7 +49,7 @@ def test_of_a_batch_of_uploads_each_becomes_a_run_or_has_a_report_or_goes_back(
     submit.check(bodies(data), spec)
 
 
-@settings(CALM, max_examples=500)
+@examples(500, CALM)
 @given(st.binary(max_size=96))
 def test_any_request_is_answered_as_its_method_is_and_none_with_a_fault_of_ours(api: Api, data: bytes) -> None:
     api.check(request(Choices(data)))

@@ -6,7 +6,7 @@ import time
 import tracemalloc
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spot_relay.spec import Format
@@ -15,6 +15,7 @@ from tests.hostile import seeds
 from tests.hostile.mutation import Choices, encoded, mutated
 from tests.hostile.oracles import check_resumption, check_spec
 from tests.hostile.values import RAW_JSON, RAW_YAML
+from tests.thoroughness import examples
 from tests.unit.spec.documents import CALM
 
 # Of a processor, for a document as large as is read at all: a function has 29 seconds.
@@ -22,7 +23,7 @@ SECONDS = 6.0
 MEGABYTES = 96
 
 
-@settings(CALM, max_examples=400)
+@examples(400, CALM)
 @given(st.binary(max_size=64), st.sampled_from(Format))
 @example(b"", Format.JSON)
 @example(b"", Format.YAML)
@@ -38,7 +39,7 @@ def test_every_seed_is_a_spec_that_is_taken(as_format: Format) -> None:
         assert check_spec(mutated(spec, Choices(b"")).encode(), as_format)
 
 
-@settings(CALM, max_examples=200)
+@examples(200, CALM)
 @given(st.binary(max_size=48))
 def test_a_resumption_that_was_tampered_with_is_taken_or_refused_with_problems(data: bytes) -> None:
     choices = Choices(data)

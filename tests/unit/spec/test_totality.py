@@ -12,21 +12,13 @@ from hypothesis import strategies as st
 from spot_relay.domain.run.submission import Submission
 from spot_relay.spec import Format, InvalidSpecError, read_resumption, read_submission
 from spot_relay.spec.problem import MAX_PROBLEMS
-from spot_relay.spec.request_model import load_request_shape
+from tests.unit.spec.any_document import DOCUMENTS, KEYS, POLICIES, VALUES
 from tests.unit.spec.documents import ALLOWLIST, CALM, request, wrapped
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.observation import ResumeRequested
 
 FORMATS = st.sampled_from(Format)
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
-KEYS = st.text(max_size=12) | st.sampled_from([*load_request_shape().members, "name", "training_job", "policy"])
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
-    max_leaves=12,
-)
-DOCUMENTS = st.dictionaries(KEYS, VALUES, max_size=6)
 YAML_PIECES = st.sampled_from(
     [
         *"[]{}:,-?&*!|>%@`'\"#~ \n\tax1é",
@@ -82,27 +74,6 @@ def test_any_change_to_a_valid_job_yields_a_submission_or_problems(changes: dict
     check(submit(json.dumps({"name": "a", "training_job": job, "policy": changes}).encode(), Format.JSON))
 
 
-TIMES = st.sampled_from(["P3D", "PT48H", "PT50M", 3600, "2026-12-01T06:00:00Z", "2026-12-01", "P", 0])
-RUNG_VALUES = {
-    "instance_count": st.integers(0, 3),
-    "volume_size_gb": st.integers(0, 20),
-    "market": st.sampled_from(["spot", "on-demand"]),
-    "attempts": st.integers(0, 60),
-}
-RUNGS = st.fixed_dictionaries({"instance_type": st.just("ml.p3.2xlarge")}, optional=RUNG_VALUES)
-BROKEN_RUNGS = st.dictionaries(st.sampled_from([*RUNG_VALUES, "instance_type", "x"]), VALUES, max_size=3)
-POLICIES = st.fixed_dictionaries(
-    {},
-    optional={
-        "ladder": st.lists(RUNGS | BROKEN_RUNGS, max_size=3) | SCALARS,
-        "deadline": TIMES | SCALARS,
-        "expected_runtime": TIMES | SCALARS,
-        "changeover": TIMES | SCALARS,
-        "return_to_spot": st.sampled_from(["canary", "blind", "never"]) | SCALARS,
-        "relaunch_on_max_runtime": st.booleans(),
-        "budgets": st.dictionaries(st.sampled_from(["money_usd", "expired_waits"]), SCALARS, max_size=2),
-    },
-)
 # Changes to the parts of a job that a policy is checked against.
 JOBS = st.dictionaries(
     st.sampled_from(

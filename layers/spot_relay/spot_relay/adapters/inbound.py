@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.domain.errors import CallerError
 from spot_relay.domain.run.launch import RUN_ID_TAG
 from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, RoomFreed
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import parse_attempt_name, parse_canary_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from aws_lambda_powertools import Logger
 
 RUN_DUE = "Run Due"
 ROOM_FREED = "Room Freed"
@@ -28,8 +31,10 @@ SUFFIXES = (".json", ".yaml", ".yml")
 MAX_PAGE = 100
 
 
-class InvalidQueryError(ValueError):
-    """A query parameter of the API is invalid; the message names it."""
+class InvalidQueryError(CallerError):
+    """A query parameter is unknown or has an invalid value."""
+
+    code = "InvalidQuery"
 
 
 class UnreadableEventError(Exception):
@@ -57,6 +62,24 @@ class PageQuery:
     status: RunStatus | None
     limit: int
     created_before: str | None
+
+
+def handle_messages(event: Mapping[str, Any], handle: Callable[[str], None], logger: Logger) -> dict[str, Any]:
+    """Handle the body of each SQS message of an event, and return the partial batch response.
+
+    A message that fails is logged and returned to its queue; the others stay handled.
+    """
+    failed = []
+    for message in event["Records"]:
+        try:
+            handle(message["body"])
+        except Exception:
+            # Whatever happened, the other messages must still be handled.
+            logger.exception(
+                "the message could not be handled; its queue delivers it again", message_id=message["messageId"]
+            )
+            failed.append({"itemIdentifier": message["messageId"]})
+    return {"batchItemFailures": failed}
 
 
 def read_page_query(query: Mapping[str, str]) -> PageQuery:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from spot_relay.domain.run.run import ENDED_RUNS, Run, RunStatus, Waiting
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 # Increase this with every change to what is stored about a run, even for a new field with a default: an earlier release
 # reads only the fields it knows, and its next save would drop the rest. tests/integration/stored/ has documents of each
 # version.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # The only partition of the sparse index `due`, which contains only open runs.
 OPEN = "open"
 _MAX_PREFIX_BYTES = 1024
@@ -148,14 +149,14 @@ class DynamoDBRunStore:
             TableName=self.table,
             IndexName="waiting",
             KeyConditionExpression="waits_for = :pool",
-            ExpressionAttributeValues={":pool": {"S": str(pools[0])}},
+            ExpressionAttributeValues={":pool": {"S": pools[0].key}},
             PaginationConfig={"PageSize": 2, "MaxItems": _MAX_CHECKED},
         )
         return (item for page in queried for item in page["Items"])
 
     def _find_oldest(self, pool: Pool, entries: Iterable[dict[str, Any]]) -> Waiting | None:
-        listed = islice((item for item in entries if item["waits_for"]["S"] == str(pool)), _MAX_CHECKED)
-        return next((_read_waiting(item) for item in listed if self._load_pool(item["id"]["S"]) == str(pool)), None)
+        listed = islice((item for item in entries if item["waits_for"]["S"] == pool.key), _MAX_CHECKED)
+        return next((_read_waiting(item) for item in listed if self._load_pool(item["id"]["S"]) == pool.key), None)
 
     def _load_pool(self, run_id: str) -> str | None:
         answer = self.client.get_item(
@@ -275,7 +276,7 @@ class DynamoDBRunStore:
             "document": {"S": msgspec.json.encode(run).decode()},
         }
         if run.waits_for is not None:
-            item |= {"waits_for": {"S": str(run.waits_for)}, "waits_since": {"S": _build_age_key(run)}}
+            item |= {"waits_for": {"S": run.waits_for.key}, "waits_since": {"S": _build_age_key(run)}}
         if run.due_at is not None:
             item |= {"open": {"S": OPEN}, "check_at": {"S": _format_sortable(run.due_at)}}
         elif run.ended_at is not None:
@@ -289,7 +290,17 @@ def _read(run_id: str, item: dict[str, Any]) -> Run:
     if version > SCHEMA_VERSION:
         raise NewerSchemaError(run_id, version, SCHEMA_VERSION)
     run = _decoder.decode(item["document"]["S"])
-    return run if version == SCHEMA_VERSION else _set_missing_fields(run)
+    return run if version == SCHEMA_VERSION else _upgrade(_set_missing_fields(run))
+
+
+def _upgrade(run: Run) -> Run:
+    """Return a run that was stored before version 4, whose canaries kept their refusal as their phase."""
+    refusals = set(Refusal)
+    canaries = tuple(
+        replace(canary, phase=None, refusal=Refusal(canary.phase)) if canary.phase in refusals else canary
+        for canary in run.canaries
+    )
+    return replace(run, canaries=canaries)
 
 
 def _set_missing_fields(value: Any) -> Any:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.rules.limits import needs_no_slot
+from spot_relay.domain.rules.limits import all_slots_held, needs_no_slot
 from spot_relay.ports import NewerSchemaError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.rules.limits import Limits
     from spot_relay.domain.run.run import Run
+    from spot_relay.domain.values import No
 
 # When all slots are taken, check at most this many holders: a launch must not read a thousand runs.
 MAX_LOOKUPS = 25
@@ -35,11 +36,10 @@ class DynamoDBSlots:
         """Return the limit on attempts of an instance type, or None if there is no limit."""
         return self.limits.of(instance_type)
 
-    def take(self, instance_type: str, holder: str) -> int | None:
-        """Take a slot for a training job unless it already holds one.
+    def take(self, instance_type: str, holder: str) -> No | None:
+        """Take a slot for a training job unless it already holds one. Return No if all slots are taken.
 
-        Return None if the job holds a slot or there is no limit, and the limit if all slots are taken. Before that,
-        slots that a crash left behind are freed.
+        Before that, slots that a crash left behind are freed.
         """
         limit = self.limit(instance_type)
         if limit is None:
@@ -47,7 +47,7 @@ class DynamoDBSlots:
         full = self._try_take(instance_type, holder, limit)
         if full is None or (self._free(instance_type, full) and self._try_take(instance_type, holder, limit) is None):
             return None
-        return limit
+        return all_slots_held(instance_type, limit)
 
     def give_back(self, instance_type: str, holder: str) -> None:
         """Give back the slot of a training job, if it holds one."""

@@ -4,6 +4,8 @@ Read it in this order. Each package imports only the ones above it here; import-
 
 `values`
     How frozen values are changed.
+`errors`
+    The base of every error that is answered to the caller.
 `sagemaker`
     What SageMaker says: jobs and placements, how a job ended, why a launch was refused, and how to read a
     CreateTrainingJob request. It contains no rule of ours.

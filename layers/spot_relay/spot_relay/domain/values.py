@@ -1,7 +1,8 @@
-"""Frozen values, changed by copying."""
+"""Frozen values: how they are changed, and how a function says no."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -11,14 +12,14 @@ else:
     _Value = TypeVar("_Value")
 
     def replace(value: _Value, /, **changes: Any) -> _Value:
-        """Give a copy of a frozen dataclass with some fields changed, as `dataclasses.replace` does.
+        """Return a copy of a frozen dataclass with some fields changed, as `dataclasses.replace` does.
 
-        That one calls the constructor, which sets each field of a frozen dataclass through a slow door; a trace
-        replay spent two fifths of its time there. The dataclasses here have no `__post_init__`, so copying the
-        fields comes to the same.
+        The standard one calls the constructor, which sets each field of a frozen dataclass through
+        ``object.__setattr__``; a trace replay spent two fifths of its time there. The dataclasses here have no
+        `__post_init__`, so copying the fields has the same result.
         """
         fields = value.__dict__
-        # A value that was decoded may leave a default to its class; to have it set is still no mistake.
+        # A decoded value may leave a default to its class; setting such a field is still no mistake.
         if not changes.keys() <= fields.keys() and (unknown := changes.keys() - value.__dataclass_fields__.keys()):
             message = f"{type(value).__name__} has no field {', '.join(sorted(unknown))}"
             raise TypeError(message)
@@ -27,4 +28,20 @@ else:
         return copy
 
 
-__all__ = ["replace"]
+@dataclass(frozen=True)
+class No:
+    """No, because … The answer of a function that was asked for something and can't provide it.
+
+    ``because`` is one sentence or more, for the user: what is in the way and, where possible, what to do about it.
+    """
+
+    because: str
+
+
+def as_sentence(text: str) -> str:
+    """Return a text that ends as a sentence does."""
+    text = text.rstrip()
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+__all__ = ["No", "as_sentence", "replace"]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from spot_relay.domain.run.policy import Rung
-from spot_relay.domain.run.run import MAX_ATTEMPTS, placement_of
+from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.request import placement_of
 from spot_relay.spec.job_rules import get_mapping
 from spot_relay.spec.problem import describe
 from spot_relay.spec.request_model import explain_value

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from spot_relay.domain.errors import SpecError
+
 MAX_PROBLEMS = 100
 _MAX_TEXT_CHARACTERS = 80
 _MAX_KEY_CHARACTERS = 64
@@ -26,17 +28,15 @@ class Problem:
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
-class InvalidSpecError(ValueError):
-    """A spec is refused; ``problems`` lists everything that was found, in the order of the document."""
+class InvalidSpecError(SpecError):
+    """The document is not valid; `problems` lists everything that was found, in the order of the document."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
+        super().__init__(
+            "\n".join(str(problem) for problem in problems),
+            ((problem.path, problem.message) for problem in problems),
+        )
         self.problems = problems
-
-    @property
-    def details(self) -> list[dict[str, str]]:
-        """Return the problems as the error report and the API show them."""
-        return [{"path": problem.path, "message": problem.message} for problem in self.problems]
 
 
 class Problems:

@@ -6,46 +6,72 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.decide.markets import next_look
-from spot_relay.domain.decide.steps import CHECK_SOON, Decision, becomes, finish, launch_again, never_created
-from spot_relay.domain.rules.after_end import (
-    Following,
-    affordable_on_demand,
-    cooling,
-    following,
-    until_demand,
-    wait_limit,
+from spot_relay.domain.decide.steps import (
+    CHECK_SOON,
+    Decision,
+    change,
+    close_uncreated,
+    finish,
+    launch_again,
+    unchanged,
 )
-from spot_relay.domain.rules.money import unaffordable
-from spot_relay.domain.rules.next_place import placed
+from spot_relay.domain.rules.money import check_money
+from spot_relay.domain.rules.next_place import (
+    Onward,
+    affordable_on_demand,
+    choose_place,
+    move_to_job,
+    rest_of_pool,
+)
+from spot_relay.domain.rules.pace import max_wait_of, seconds_until_demand
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.outbox import Measure, Outbox, Room
-from spot_relay.domain.run.run import ABSENCE_PATIENCE, Attempt, AttemptStatus, Run, RunStatus
+from spot_relay.domain.run.run import ABSENCE_PATIENCE, TICK, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
-from spot_relay.domain.sagemaker.redaction import without_secrets
-from spot_relay.domain.sagemaker.refusal import Refusal, advice
-from spot_relay.domain.shown import metrics as measures
-from spot_relay.domain.values import replace
+from spot_relay.domain.sagemaker.redaction import hide_secrets
+from spot_relay.domain.sagemaker.refusal import Refusal, advise, parse_quota
+from spot_relay.domain.shown import metrics
+from spot_relay.domain.values import No, as_sentence, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.decide.facts import Facts
-    from spot_relay.domain.rules.pace import Demand
+    from spot_relay.domain.run.cause import Demand
     from spot_relay.domain.run.observation import Launched, Refused
 
 # The oldest run that waits for room asks again with each tick; those behind it are woken, and rarely look themselves.
-ROOM_LOOK = timedelta(seconds=60)
+ROOM_LOOK = TICK
 QUEUE_LOOK = timedelta(minutes=15)
 
+# Why an attempt was launched, in words that follow the name of its job.
+_WHY: dict[Cause, str] = {
+    Cause.SUBMITTED: "for the submitted spec",
+    Cause.RESUMED: "to resume the run",
+    Cause.SAFETY_NET: "because the deadline leaves no more time to wait for spot",
+    Cause.BEHIND_PACE: "because spot would take too long for the deadline",
+    Cause.AHEAD_OF_PACE: "to return to spot, because the run is ahead of its deadline",
+    Cause.MAX_WAIT_TIME_EXCEEDED: "because the attempt before it reached MaxWaitTimeInSeconds",
+    Cause.MAX_RUNTIME_EXCEEDED: "because the attempt before it reached MaxRuntimeInSeconds",
+    Cause.STOPPED: "because the attempt before it was stopped as planned",
+    Cause.CAPACITY_ERROR: "because the attempt before it got no capacity",
+    Cause.SERVICE_ERROR: "because the attempt before it met an internal error in SageMaker",
+    Cause.USER_ERROR: "because the attempt before it failed and the policy allows a restart",
+    Cause.UNKNOWN_FAILURE: "because the attempt before it failed",
+}
 
-def launched(run: Run, answer: Launched, facts: Facts, now: datetime) -> Decision:
+
+def follow_launch(run: Run, answer: Launched, facts: Facts, now: datetime) -> Decision:
     """Follow a job that exists."""
     attempt = run.attempt(answer.attempt)
     if attempt is None or attempt.status is AttemptStatus.IN_PROGRESS:
-        return Decision(run, Outbox(), "the launch is known already")
+        return unchanged(run, "The launch is known already.")
     if attempt.status is AttemptStatus.ENDED:
         if attempt.outcome is Outcome.NEVER_CREATED:
-            return Decision(run, Outbox(stop=attempt.job_name), "a job of a run that has given up on it is stopped")
-        return Decision(run, Outbox(), "the launch is known already")
+            reason = f"The run has given up on {attempt.job_name}. Stopping it."
+            return unchanged(run, reason, Outbox(stop=attempt.job_name))
+        return unchanged(run, "The launch is known already.")
     lives = replace(
-        placed(run, attempt, answer.placement or attempt.placement),
+        move_to_job(run, attempt, answer.placement or attempt.placement),
         status=AttemptStatus.IN_PROGRESS,
         arn=answer.arn,
         launched_at=now,
@@ -53,87 +79,121 @@ def launched(run: Run, answer: Launched, facts: Facts, now: datetime) -> Decisio
         waits_for_room=False,
         waiting_since=now,
     )
-    owes = Outbox(measures=adoption(run, attempt, now))
+    owes = Outbox(measures=measure_adoption(run, attempt, now))
     # A launch that was refused before may have succeeded then, and its events have come and gone.
     soon = run.stop_requested or attempt.refusals > 0
     if run.stop_requested:
-        owes |= Outbox(stop=attempt.job_name)
+        owes = owes.then(Outbox(stop=attempt.job_name))
     run = run.with_attempt(lives)
-    return becomes(
+    return change(
         run,
         now,
-        f"{attempt.job_name} was launched ({_because(attempt)})",
+        f"Created {attempt.job_name} {_WHY[attempt.cause]}.",
         owes,
         status=RunStatus.STOPPING if run.stop_requested else RunStatus.IN_PROGRESS,
         check_at=now + CHECK_SOON if soon else next_look(run, now, facts.check_every),
     )
 
 
-def refused(run: Run, answer: Refused, facts: Facts, now: datetime) -> Decision:
-    """Wait and try again, go on elsewhere, or end the run."""
+def follow_refusal(run: Run, answer: Refused, facts: Facts, now: datetime) -> Decision:
+    """Wait and try again, continue in another placement, or end the run."""
     attempt = run.attempt(answer.attempt)
     if attempt is None or run.has_ended or attempt.status is not AttemptStatus.PLANNED:
-        return Decision(run, Outbox(), "the refusal is out of date")
-    message = without_secrets(answer.message, run.training_job)
-    reason = f"{attempt.job_name} can't be created for now ({answer.refusal}): {message}"
-    if answer.refusal.for_want_of_room:
-        return _waits_for_room(run, attempt, answer.refusal, facts, now, reason)
+        return unchanged(run, "The refusal is out of date.")
+    message = as_sentence(hide_secrets(answer.message, run.training_job))
+    if answer.refusal.needs_room:
+        return _wait_for_room(run, attempt, answer.refusal, message, facts, now)
     if answer.refusal.passes:
-        # One that waits for room keeps its place: else each of those behind it would be sent to try in its turn.
-        again = replace(attempt, refusals=attempt.refusals + 1)
-        seconds = run.policy.backoff.seconds(again.refusals, facts.draw)
-        wait = timedelta(seconds=min(seconds, until_demand(run, now, waited=0.0)))
-        wait = min(wait, ROOM_LOOK) if run.waits_for else wait
-        # Nothing is launched any more once a stop was requested, but the job may exist, and not be found yet.
-        wait = ABSENCE_PATIENCE if run.stop_requested else wait
-        return becomes(run.with_attempt(again), now, f"{reason} It is tried again.", check_at=now + wait)
-    reason = f"{attempt.job_name} could not be created: {message} {advice(answer.refusal, message)}"
+        return _try_again(run, attempt, message, facts, now)
+    reason = f"SageMaker refused to create {attempt.job_name}: {message} {advise(answer.refusal, message)}"
     if answer.refusal is Refusal.QUOTA_TOO_SMALL and not run.stop_requested:
         run = replace(run, closed=tuple(dict.fromkeys((*run.closed, attempt.placement))))
-        onward = following(run, attempt.cause, now)
-        no = unaffordable(run, onward.place.placement, now) if isinstance(onward, Following) else None
-        if isinstance(onward, Following) and no is None:
-            rest = cooling(run, onward.place.placement.pool, facts.draw, now)
-            why = f"{reason} The run goes on in its next placement"
-            return _elsewhere(run, attempt, onward, now, why, rest)
-        reason = f"{reason} Its next placement costs too much: {no}" if no else reason
-    never = run.with_attempt(never_created(attempt, now, message))
+        match _open_place(run, attempt, now):
+            case Onward() as onward:
+                rest = rest_of_pool(run, onward.place.placement.pool, facts.draw, now)
+                return _relocate(run, attempt, onward, now, f"{reason} The run continues in its next placement.", rest)
+            case No() as no:
+                reason = f"{reason} {no.because}"
+    never = run.with_attempt(close_uncreated(attempt, now, message))
     status = RunStatus.STOPPED if run.stop_requested else RunStatus.FAILED
     owes = Outbox(freed=(Room(attempt.placement.pool, attempt.job_name),))
     return finish(never, status, now, reason, owes)
 
 
-def goes_on_demand(run: Run, attempt: Attempt, demand: Demand, now: datetime) -> Decision:
-    """Let an attempt that waits for room in a spot pool go on demand instead; its job is not known to exist."""
+def go_on_demand(run: Run, attempt: Attempt, demand: Demand, now: datetime) -> Decision:
+    """Move an attempt that waits for room in a spot pool to on-demand; its job is not known to exist."""
     place = affordable_on_demand(run, now)
     if place is None:
-        return launch_again(run, attempt, now, "the launch is tried again")
-    reason = f"{attempt.job_name} has waited for room for too long ({demand})"
-    return _elsewhere(run, attempt, Following(place, demand), now, reason)
+        return launch_again(run, attempt, now, f"Trying again to launch {attempt.job_name}.")
+    if demand is Cause.SAFETY_NET:
+        reason = f"The deadline leaves no more time to wait for room for {attempt.job_name} on spot."
+    else:
+        reason = f"{attempt.job_name} has waited too long for room on spot to finish by the deadline."
+    return _relocate(run, attempt, Onward(place, demand), now, reason)
 
 
-def adoption(run: Run, attempt: Attempt, now: datetime) -> tuple[Measure, ...]:
-    """Count a launch when it becomes known, by its answer or by looking."""
+def measure_adoption(run: Run, attempt: Attempt, now: datetime) -> tuple[Measure, ...]:
+    """Return the metrics of a launch when it becomes known, by its answer or by a look."""
     if attempt.status is not AttemptStatus.PLANNED:
         return ()
-    return measures.launched(attempt, run.attempt(attempt.number - 1), now)
+    return metrics.measure_launch(attempt, run.attempt(attempt.number - 1), now)
 
 
-def _waits_for_room(run: Run, attempt: Attempt, refusal: Refusal, facts: Facts, now: datetime, reason: str) -> Decision:
+def _wait_for_room(run: Run, attempt: Attempt, refusal: Refusal, message: str, facts: Facts, now: datetime) -> Decision:
     waits = replace(attempt, waits_for_room=True, refusals=0, waiting_since=attempt.waiting_since or now)
     look = ROOM_LOOK
     if refusal is Refusal.QUEUED_BEHIND:
-        # Whoever has just been put in the queue may have missed the news that room was freed.
+        # A run that has just joined the queue may have missed the news that room was freed.
         look = (QUEUE_LOOK if run.waits_for else ROOM_LOOK) * (1 + facts.draw)
     run = run.with_attempt(waits)
     check_at = min(now + look, max(now + CHECK_SOON, next_look(run, now, look)))
-    return becomes(run, now, f"{reason} It waits for room in {attempt.placement.pool}.", check_at=check_at)
+    return change(run, now, _describe_wait(attempt, refusal, message), check_at=check_at)
 
 
-def _elsewhere(
-    run: Run, attempt: Attempt, onward: Following, now: datetime, reason: str, rest: float | None = None
+def _describe_wait(attempt: Attempt, refusal: Refusal, message: str) -> str:
+    """Return what an attempt waits for, and when it starts."""
+    if refusal is Refusal.QUEUED_BEHIND:
+        return f"{message} {attempt.job_name} starts when its turn comes."
+    if refusal is Refusal.LIMIT_REACHED:
+        return f"{message} {attempt.job_name} starts when one of them ends."
+    quota, pool = parse_quota(message), attempt.placement.pool
+    if quota is None:
+        full = f"A quota for {pool} is full: {message}"
+    else:
+        full = f"The quota for {pool} is full ({quota.utilization} of {quota.limit} in use, {quota.delta} needed)."
+    return f"{full} {attempt.job_name} is next in line and starts when enough instances are free."
+
+
+def _try_again(run: Run, attempt: Attempt, message: str, facts: Facts, now: datetime) -> Decision:
+    """Try a launch again that was refused for a reason that passes."""
+    # A run that waits for room keeps its place: else all those behind it would be sent to try in their turn.
+    again = replace(attempt, refusals=attempt.refusals + 1)
+    seconds = run.policy.backoff.seconds(again.refusals, facts.draw)
+    wait = timedelta(seconds=min(seconds, seconds_until_demand(run, now, waited=0.0)))
+    wait = min(wait, ROOM_LOOK) if run.waits_for else wait
+    # The bound, not what was drawn: the same reason again and again is kept as one explanation.
+    then = f"Trying again in at most {run.policy.backoff.max_seconds} s."
+    if run.stop_requested:
+        # Nothing is launched any more after a stop, but the job may exist, and not be found yet.
+        wait, then = ABSENCE_PATIENCE, "Checking in 5 minutes whether it exists, to stop it."
+    reason = f"SageMaker did not create {attempt.job_name} yet: {message} {then}"
+    return change(run.with_attempt(again), now, reason, check_at=now + wait)
+
+
+def _open_place(run: Run, attempt: Attempt, now: datetime) -> Onward | No:
+    """Return where an attempt can go that its placement's quota can never hold, or why the run ends."""
+    onward = choose_place(run, attempt.cause, now)
+    if isinstance(onward, No):
+        return onward
+    if no := check_money(run, onward.place.placement, now):
+        return No(f"Its next placement costs too much. {no.because}")
+    return onward
+
+
+def _relocate(
+    run: Run, attempt: Attempt, onward: Onward, now: datetime, reason: str, rest: float | None = None
 ) -> Decision:
-    """Launch an attempt that was never created in another placement, under the same name; after a rest, if need be."""
+    """Launch an attempt that was never created in another placement, under the same name, after a rest if needed."""
     placement = onward.place.placement
     moved = replace(
         attempt,
@@ -143,15 +203,12 @@ def _elsewhere(
         refusals=0,
         waits_for_room=False,
         waiting_since=None,
-        max_wait_seconds=wait_limit(run, placement, now),
+        max_wait_seconds=max_wait_of(run, placement, now),
     )
-    reason = f"{reason}; it is launched on {placement.instance_count} x {placement.instance_type} ({placement.market})"
     if rest is None:
-        return launch_again(run, moved, now, reason)
-    rest = min(rest, until_demand(run, now))
+        return launch_again(run, moved, now, f"{reason} Launching it on {placement}.")
+    rest = min(rest, seconds_until_demand(run, now))
     check_at = now + timedelta(seconds=rest)
-    return becomes(run.with_attempt(moved), now, f"{reason} in {rest:.0f} s", check_at=check_at)
-
-
-def _because(attempt: Attempt) -> str:
-    return f"after {attempt.cause}" if attempt.number > 1 else attempt.cause.lower()
+    return change(
+        run.with_attempt(moved), now, f"{reason} Launching it on {placement} in {rest:.0f} s.", check_at=check_at
+    )

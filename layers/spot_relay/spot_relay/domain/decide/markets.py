@@ -1,4 +1,4 @@
-"""Planned switches between the markets: out of a spot wait that lasts too long, and back when spot can be had.
+"""Planned switches between spot and on-demand: out of a wait for spot that lasts too long, and back again.
 
 A switch stops the live job; the next attempt is launched once that job is described as ended, never before.
 """
@@ -10,60 +10,64 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.decide.steps import CHECK_SOON
-from spot_relay.domain.rules.after_end import affordable_on_demand, relaunch_forbidden, wait_limit
-from spot_relay.domain.rules.money import pays_for_canary, unaffordable
-from spot_relay.domain.rules.next_place import spot_place
-from spot_relay.domain.rules.pace import Demand, standing_of
+from spot_relay.domain.rules.after_end import check_relaunch
+from spot_relay.domain.rules.money import check_money, pays_for_canary
+from spot_relay.domain.rules.next_place import affordable_on_demand, spot_place
+from spot_relay.domain.rules.pace import max_wait_of, standing_of
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import ReturnToSpot
-from spot_relay.domain.run.run import MAX_ATTEMPTS, Attempt, AttemptStatus, Canary, CanaryStatus, Run
+from spot_relay.domain.run.run import MAX_ATTEMPTS, TICK, Run
 from spot_relay.domain.sagemaker.job import WAITING_FOR_CAPACITY, Job, Market, TrainingJobStatus, canary_name
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.decide.facts import Facts
     from spot_relay.domain.rules.pace import Standing
+    from spot_relay.domain.run.cause import Demand
 
-# A look at a run that is about to need its safety net, or to return, comes no later and no sooner than this.
-CLOSE_LOOK = timedelta(minutes=1)
-# A return to spot needs an attempt, and so may the next switch to on-demand, the last one.
+# The shortest time to the next look at a run that is about to need its safety net, or to return.
+CLOSE_LOOK = TICK
+# A return to spot needs an attempt, and so may the switch back to on-demand, the last one.
 ATTEMPTS_KEPT = 2
 
 
 @dataclass(frozen=True)
 class Steering:
-    """What the deadline changes about a run whose job lives, what is owed for it, and why; empty for nothing."""
+    """What the deadline changes about a run with a live job, what is owed for that, and why."""
 
     run: Run
     owes: Outbox = field(default_factory=Outbox)
     reason: str = ""
+    """Empty if nothing changes."""
 
 
 def steer(run: Run, facts: Facts, now: datetime) -> Steering:
-    """Switch markets where the deadline asks for it or allows it."""
+    """Switch markets if the deadline requires or allows it."""
     attempt, standing = run.current, standing_of(run, now)
     if standing is None or run.stop_requested:
         return Steering(run)
     if attempt.switch_to is not None:
-        return _stopped_again(run, attempt, facts)
+        return _stop_again(run, attempt, facts)
     if attempt.placement.market is Market.SPOT:
         return _to_on_demand(run, attempt, standing, now)
     return _to_spot(run, attempt, standing, facts, now)
 
 
 def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
-    """Say when a run whose job lives has to be looked at: in ``every`` at the latest, or when a rule can fire."""
+    """Return when a run with a live job has to be looked at: in ``every`` at the latest, or when a rule can fire."""
     attempt, standing = run.current, standing_of(run, now)
     if standing is None:
         return now + every
     if attempt.switch_to is not None:
         return now + min(every, CHECK_SOON)
     if attempt.placement.market is Market.ON_DEMAND:
-        sent = _canary_of(run, attempt) is not None
+        sent = run.canary_beside(attempt.number) is not None
         seconds = None if sent or not _may_return(run, attempt, now) else standing.return_in(_way(run))
         return now + every if seconds is None else now + min(every, max(CLOSE_LOOK, timedelta(seconds=seconds)))
     if attempt.waiting_since is None:
-        # While the job trains, work and time shrink alike. If an interruption's event gets lost, the net is due then.
+        # While the job trains, work and time shrink alike. If an interruption's event is lost, the net is due then.
         slack = timedelta(seconds=standing.time - standing.work - standing.reserve)
         return now + min(every, max(CLOSE_LOOK, slack))
     seconds = standing.demand_in(_waited(attempt, now))
@@ -73,9 +77,9 @@ def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
 
 
 def demand_before_launch(run: Run, now: datetime) -> Demand | None:
-    """Say why a run that waits for room, or rests, before a launch on spot has to go on demand instead, or None.
+    """Return why a run that waits to launch on spot has to go on-demand instead, or None if it does not.
 
-    After a launch that was not answered it does not: its job is likely to exist.
+    After a launch that was not answered it does not: its job probably exists.
     """
     standing, attempt = standing_of(run, now), run.current
     answered = attempt.status is AttemptStatus.PLANNED and attempt.refusals == 0
@@ -84,8 +88,8 @@ def demand_before_launch(run: Run, now: datetime) -> Demand | None:
     return standing.demand(_waited(attempt, now))
 
 
-def net_is_due(run: Run, now: datetime) -> bool:
-    """Tell whether the safety net takes a run from spot as soon as its job waits, as far as progress is counted."""
+def is_net_due(run: Run, now: datetime) -> bool:
+    """Whether the safety net takes a run off spot as soon as its job waits, as far as its progress is counted."""
     standing = standing_of(run, now)
     if standing is None or run.stop_requested or run.current.switch_to is not None:
         return False
@@ -93,7 +97,7 @@ def net_is_due(run: Run, now: datetime) -> bool:
 
 
 def has_capacity(canary: object) -> bool:
-    """Tell whether a described canary has got capacity and still holds it."""
+    """Whether a described canary got capacity and still holds it."""
     return isinstance(canary, Job) and not canary.has_ended and canary.secondary_status not in WAITING_FOR_CAPACITY
 
 
@@ -103,8 +107,11 @@ def _to_on_demand(run: Run, attempt: Attempt, standing: Standing, now: datetime)
     demand = standing.demand(_waited(attempt, now))
     if demand is None or not _may_go_on_demand(run, now):
         return Steering(run)
-    why = "the deadline leaves no more time to wait" if demand is Demand.SAFETY_NET else "the run is behind its pace"
-    return _switched(run, attempt, Market.ON_DEMAND, f"{why}: it is stopped to go on demand")
+    if demand is Cause.SAFETY_NET:
+        why = f"The deadline leaves no more time to wait for spot capacity. Stopping {attempt.job_name}"
+    else:
+        why = f"{attempt.job_name} has waited too long for spot to finish by the deadline. Stopping it"
+    return _switch(run, attempt, Market.ON_DEMAND, f"{why} to continue on-demand.")
 
 
 def _to_spot(run: Run, attempt: Attempt, standing: Standing, facts: Facts, now: datetime) -> Steering:
@@ -115,19 +122,20 @@ def _to_spot(run: Run, attempt: Attempt, standing: Standing, facts: Facts, now: 
     if seconds is None:
         return Steering(run)
     # The pace has decided when to look for capacity; between two checkpoints the run may seem behind it again. Capacity
-    # that is there needs no wait, so the safety net's reserve is all that a return has to leave.
+    # that exists needs no wait, so a return only has to leave the safety net's reserve.
     if has_capacity(facts.canary):
-        return _switched(run, attempt, Market.SPOT, "the canary has found spot capacity: it is stopped to move there")
+        return _switch(run, attempt, Market.SPOT, f"There is spot capacity. Stopping {attempt.job_name} to move there.")
     if seconds > 0:
         return Steering(run)
     if way is ReturnToSpot.BLIND:
-        return _switched(run, attempt, Market.SPOT, "the run is well ahead of its pace: it is stopped to wait for spot")
+        why = f"The run is well ahead of its deadline. Stopping {attempt.job_name} to wait for spot capacity."
+        return _switch(run, attempt, Market.SPOT, why)
     return _send_canary(run, attempt, now)
 
 
 def _send_canary(run: Run, attempt: Attempt, now: datetime) -> Steering:
-    """Have a canary wait for spot capacity beside the attempt; one that was refused is tried again."""
-    known = _canary_of(run, attempt)
+    """Let a canary wait for spot capacity beside the attempt; one that was refused for now is tried again."""
+    known = run.canary_beside(attempt.number)
     if known is not None and known.status is not CanaryStatus.PLANNED:
         return Steering(run)
     place = spot_place(run)
@@ -138,46 +146,41 @@ def _send_canary(run: Run, attempt: Attempt, now: datetime) -> Steering:
         job_name=canary_name(run.id, attempt.number),
         placement=place.placement,
         planned_at=now,
-        max_wait_seconds=wait_limit(run, place.placement, now) or 0,
+        max_wait_seconds=max_wait_of(run, place.placement, now) or 0,
     )
-    reason = f"the run is ahead of its pace: {canary.job_name} waits for spot capacity"
+    reason = f"The run is ahead of its deadline. {canary.job_name} waits for spot capacity beside it."
     return Steering(run.with_canary(canary), Outbox(canary=canary.number), reason)
 
 
-def _switched(run: Run, attempt: Attempt, market: Market, reason: str) -> Steering:
+def _switch(run: Run, attempt: Attempt, market: Market, reason: str) -> Steering:
     leaving = replace(attempt, switch_to=market)
     return Steering(run.with_attempt(leaving), Outbox(stop=attempt.job_name), reason)
 
 
-def _stopped_again(run: Run, attempt: Attempt, facts: Facts) -> Steering:
-    """Ask again for the stop that a switch needs where the job goes on as if nobody had; spot that trains is left."""
-    goes_on = isinstance(facts.job, Job) and facts.job.status == TrainingJobStatus.IN_PROGRESS
+def _stop_again(run: Run, attempt: Attempt, facts: Facts) -> Steering:
+    """Ask again for the stop that a switch needs if the job ignores it; a job that trains on spot is left alone."""
+    ignores = isinstance(facts.job, Job) and facts.job.status == TrainingJobStatus.IN_PROGRESS
     trains_on_spot = attempt.placement.market is Market.SPOT and attempt.waiting_since is None
-    if not goes_on or trains_on_spot:
+    if not ignores or trains_on_spot:
         return Steering(run)
-    return Steering(run, Outbox(stop=attempt.job_name), "its stop is asked for again")
+    return Steering(run, Outbox(stop=attempt.job_name), "Asking SageMaker again to stop it.")
 
 
 def _may_go_on_demand(run: Run, now: datetime) -> bool:
-    return relaunch_forbidden(run) is None and affordable_on_demand(run, now) is not None
+    return check_relaunch(run) is None and affordable_on_demand(run, now) is not None
 
 
 def _may_return(run: Run, attempt: Attempt, now: datetime) -> bool:
-    """Tell whether an on-demand attempt may ever be left for spot: not one that the safety net has asked for."""
-    if attempt.cause == Demand.SAFETY_NET or len(run.attempts) > MAX_ATTEMPTS - ATTEMPTS_KEPT:
+    """Whether an on-demand attempt may ever be left for spot: not one that the safety net started."""
+    if attempt.cause is Cause.SAFETY_NET or len(run.attempts) > MAX_ATTEMPTS - ATTEMPTS_KEPT:
         return False
-    if attempt.status is not AttemptStatus.IN_PROGRESS or relaunch_forbidden(run) is not None:
+    if attempt.status is not AttemptStatus.IN_PROGRESS or check_relaunch(run) is not None:
         return False
     place = spot_place(run)
-    if place is None or unaffordable(run, place.placement, now) is not None:
+    if place is None or check_money(run, place.placement, now) is not None:
         return False
-    sends = _way(run) is ReturnToSpot.CANARY and _canary_of(run, attempt) is None
+    sends = _way(run) is ReturnToSpot.CANARY and run.canary_beside(attempt.number) is None
     return not sends or pays_for_canary(run, place.placement, now)
-
-
-def _canary_of(run: Run, attempt: Attempt) -> Canary | None:
-    """Give the canary that was planned beside an attempt."""
-    return run.canary if run.canary is not None and run.canary.number == attempt.number else None
 
 
 def _way(run: Run) -> ReturnToSpot:

@@ -1,4 +1,4 @@
-"""What users ask of a run: to stop it, for good, and to let an ended one go on."""
+"""What users ask of a run: to stop it for good, and to resume one that has ended."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.decide.steps import CHECK_SOON, Decision, becomes, finish, launch_again, plan
-from spot_relay.domain.rules.after_end import Following, following, relaunch_forbidden, wait_limit
-from spot_relay.domain.rules.money import unaffordable
-from spot_relay.domain.rules.pace import earliest
-from spot_relay.domain.run.launch import no_canary
+from spot_relay.domain.decide.steps import CHECK_SOON, Decision, change, finish, launch_again, plan, unchanged
+from spot_relay.domain.rules.after_end import check_relaunch
+from spot_relay.domain.rules.money import check_money
+from spot_relay.domain.rules.next_place import Onward, choose_place
+from spot_relay.domain.rules.pace import earliest_deadline, max_wait_of
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus
+from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.launch import check_canary
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.run.policy import Deadline, ReturnToSpot
-from spot_relay.domain.run.run import ABSENCE_PATIENCE, Attempt, AttemptStatus, Run, RunStatus, Spent
+from spot_relay.domain.run.policy import Deadline, ReturnToSpot, Spent
+from spot_relay.domain.run.run import ABSENCE_PATIENCE, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
-from spot_relay.domain.shown import metrics as measures
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import No, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.decide.facts import Facts
@@ -27,104 +29,102 @@ if TYPE_CHECKING:
 def stop(run: Run, now: datetime) -> Decision:
     """Stop a run for good. It ends when its job is described as ended, or at once if none can exist."""
     if run.has_ended:
-        ended = f"the run has ended already: it is {run.status}"
-        return Decision(run, Outbox(), ended, rejected=run.status is not RunStatus.STOPPED)
+        reason = f"The run has already ended: it is {run.status}."
+        return unchanged(run, reason, rejected=run.status is not RunStatus.STOPPED)
     if run.stop_requested:
-        return Decision(run, Outbox(), "the run is being stopped already")
+        return unchanged(run, "The run is being stopped already.")
     attempt = run.current
     if attempt.status is AttemptStatus.ENDED:
-        return finish(replace(run, stop_requested=True), RunStatus.STOPPED, now, "stopped by request between attempts")
-    lives = attempt.status is AttemptStatus.IN_PROGRESS
-    # A launch may be under way in another function, or may have created a job that is not found yet.
-    wait = CHECK_SOON if lives else ABSENCE_PATIENCE
-    owes = Outbox(stop=attempt.job_name if lives else None)
-    reason = "a stop was requested"
-    return becomes(run, now, reason, owes, status=RunStatus.STOPPING, stop_requested=True, check_at=now + wait)
+        return finish(replace(run, stop_requested=True), RunStatus.STOPPED, now, "Stopped by request.")
+    if attempt.status is AttemptStatus.IN_PROGRESS:
+        owes, wait = Outbox(stop=attempt.job_name), CHECK_SOON
+        reason = f"A stop was requested. Stopping {attempt.job_name}."
+    else:
+        # A launch may be under way in another function, or may have created a job that is not found yet.
+        owes, wait = Outbox(), ABSENCE_PATIENCE
+        reason = f"A stop was requested. Checking in 5 minutes whether {attempt.job_name} exists, to stop it."
+    return change(run, now, reason, owes, status=RunStatus.STOPPING, stop_requested=True, check_at=now + wait)
 
 
 def resume(run: Run, request: ResumeRequested, facts: Facts, now: datetime) -> Decision:
-    """Let an ended run go on from its newest checkpoint, with its counts at zero and what the request changes."""
+    """Continue an ended run from its newest checkpoint, with its counts at zero and what the request changes."""
     if not run.has_ended:
-        return Decision(run, Outbox(), f"the run has not ended: it is {run.status}", rejected=True)
+        return unchanged(run, f"The run has not ended: it is {run.status}.", rejected=True)
     if run.status is RunStatus.COMPLETED:
-        return Decision(run, Outbox(), "the run has completed; there is nothing to resume", rejected=True)
-    changed = _changed(run, request, now)
-    if isinstance(changed, str):
-        return Decision(run, Outbox(), changed, rejected=True)
+        return unchanged(run, "The run has completed, so there is nothing to resume.", rejected=True)
+    changed = _change_policy(run, request, now)
+    if isinstance(changed, No):
+        return unchanged(run, changed.because, rejected=True)
     open_again = replace(changed, stop_requested=False, ended_at=None, closed=(), spent=Spent())
-    place = _onward(open_again, now)
-    if isinstance(place, str):
-        return Decision(run, Outbox(), place, rejected=True)
+    place = _choose_place(open_again, now)
+    if isinstance(place, No):
+        return unchanged(run, place.because, rejected=True)
     if run.current.outcome is Outcome.NEVER_CREATED:
-        anew = _anew(open_again, place, now)
-        decision = launch_again(open_again, anew, now, "resumed by request; the launch is tried again")
+        anew = _reset_attempt(open_again, place, now)
+        decision = launch_again(open_again, anew, now, f"Resumed by request. Launching {anew.job_name} again.")
     else:
-        onward = Following(place, measures.RESUMED)
-        decision = plan(open_again, facts.checkpoint, onward, now, "resumed by request")
-    return replace(decision, owes=decision.owes | Outbox(announce=True))
+        decision = plan(open_again, facts.checkpoint, Onward(place, Cause.RESUMED), now, "Resumed by request.")
+    return replace(decision, owes=decision.owes.then(Outbox(announce=True)))
 
 
-def _onward(run: Run, now: datetime) -> Place | str:
-    """Choose where a resumed run goes on, or say why it can't; an attempt that was never created is no further one."""
+def _choose_place(run: Run, now: datetime) -> Place | No:
+    """Return where a resumed run continues, or why it cannot; an attempt that was never created is launched again."""
     again = run.current.outcome is Outcome.NEVER_CREATED
-    if not again and (forbidden := relaunch_forbidden(run)):
-        return forbidden
-    onward = following(run, measures.RESUMED, now)
-    if isinstance(onward, str):
+    if not again and (no := check_relaunch(run)):
+        return no
+    onward = choose_place(run, Cause.RESUMED, now)
+    if isinstance(onward, No):
         return onward
-    return unaffordable(run, onward.place.placement, now) or onward.place
+    return check_money(run, onward.place.placement, now) or onward.place
 
 
-def _anew(run: Run, place: Place, now: datetime) -> Attempt:
-    """Give the newest attempt, which was never created, as it is launched by the policy that the run has now."""
+def _reset_attempt(run: Run, place: Place, now: datetime) -> Attempt:
+    """Return the newest attempt, which was never created, as the run's present policy launches it."""
     return replace(
         run.current,
         placement=place.placement,
         rung=place.rung,
-        cause=measures.RESUMED,
+        cause=Cause.RESUMED,
         refusals=0,
         outcome=None,
         failure_reason=None,
         ended_at=None,
         waiting_since=None,
-        max_wait_seconds=wait_limit(run, place.placement, now),
+        max_wait_seconds=max_wait_of(run, place.placement, now),
     )
 
 
-def _changed(run: Run, request: ResumeRequested, now: datetime) -> Run | str:
-    """Give the run with the budgets and the deadline that a resumption asks for, or say why it can't have them."""
+def _change_policy(run: Run, request: ResumeRequested, now: datetime) -> Run | No:
+    """Return the run with the budgets and the deadline that a resumption asks for, or why it cannot have them."""
     run = replace(run, policy=replace(run.policy, budgets=replace(run.policy.budgets, **request.budgets)))
     if request.deadline is None:
         return run
-    deadline = _deadline(run, request.deadline)
-    if isinstance(deadline, str):
+    deadline = _change_deadline(run, request.deadline)
+    if isinstance(deadline, No):
         return deadline
     moved = request.deadline.at is not None or request.deadline.within_seconds is not None
     at = deadline.instant(now) if moved or run.deadline_at is None else run.deadline_at
-    left = replace(deadline, expected_runtime_seconds=_left(deadline.expected_runtime_seconds, run.progress_seconds))
-    if (soonest := earliest(left, now)) > at:
-        return (
-            f"the deadline {at.isoformat(timespec='seconds')} can't be met, not even on demand: give "
-            f"{soonest.isoformat(timespec='seconds')} or a later one"
+    left = max(0, round(deadline.expected_runtime_seconds - run.progress_seconds))
+    soonest = earliest_deadline(replace(deadline, expected_runtime_seconds=left), now)
+    if soonest > at:
+        return No(
+            f"The deadline {at.isoformat(timespec='seconds')} cannot be met, not even on-demand. "
+            f"Use {soonest.isoformat(timespec='seconds')} or later."
         )
     return replace(run, deadline_at=at, policy=replace(run.policy, deadline=deadline))
 
 
-def _left(expected: int, progress: float) -> int:
-    return max(0, round(expected - progress))
-
-
-def _deadline(run: Run, change: DeadlineChange) -> Deadline | str:
-    known, no_canary_why = run.policy.deadline, no_canary(run.id, run.training_job)
+def _change_deadline(run: Run, change: DeadlineChange) -> Deadline | No:
+    known, no_canary = run.policy.deadline, check_canary(run.id, run.training_job)
     given = {name: value for name, value in asdict(change).items() if value is not None}
     if "at" in given or "within_seconds" in given:
         given = {"at": None, "within_seconds": None} | given
-    if change.return_to_spot is ReturnToSpot.CANARY and no_canary_why:
-        return f"return_to_spot can't be canary: {no_canary_why}"
+    if change.return_to_spot is ReturnToSpot.CANARY and no_canary:
+        return No(f"return_to_spot cannot be canary. {no_canary.because}")
     if run.checkpoint_uri is None:
-        return "the run can't have a deadline: its training job has no CheckpointConfig"
+        return No("The run cannot have a deadline, because its training job has no CheckpointConfig.")
     if known is not None:
         return replace(known, **given)
     if "at" not in given or "expected_runtime_seconds" not in given:
-        return "the run has no deadline: a first one needs both deadline and expected_runtime"
-    return Deadline(**({"return_to_spot": ReturnToSpot.BLIND} | given if no_canary_why else given))
+        return No("The run has no deadline yet. A first one needs both deadline and expected_runtime.")
+    return Deadline(**({"return_to_spot": ReturnToSpot.BLIND} | given if no_canary else given))

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from spot_relay.domain.run.run import AttemptStatus
+from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.sagemaker.job import parse_attempt_name
+from spot_relay.domain.values import No
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,11 @@ class Limits:
     def of(self, instance_type: str) -> int | None:
         """Return the limit of an instance type, or None if there is none."""
         return self.by_type.get(instance_type, self.by_type.get(OTHERS))
+
+
+def all_slots_held(instance_type: str, limit: int) -> No:
+    """Return that no further attempt may live on an instance type for now."""
+    return No(f"This stack's limit of {limit} concurrent attempts on {instance_type} is reached.")
 
 
 def needs_no_slot(job_name: str, find: Callable[[str], Run | None]) -> bool:

@@ -1,37 +1,37 @@
-"""What attempts cost, in USD, and whether a run's money budget lets it have another.
+"""What attempts cost, in USD, and whether a run's money budget allows another one.
 
-SageMaker bills BillableTimeInSeconds, times the instances, at the on-demand price: of a managed spot job it shortens
-the seconds, not the price (its savings formula compares these seconds with those of the training). What has no
-billable seconds (yet) is estimated from its training. A heterogeneous cluster has no price.
+SageMaker bills BillableTimeInSeconds, times the instances, at the on-demand price: for a managed spot job it reduces
+the seconds, not the price (its savings formula compares these seconds with the seconds of training). An attempt without
+billable seconds is estimated from its training. A heterogeneous cluster has no price.
 """
 
 from __future__ import annotations
 
+from itertools import chain
 from math import ceil
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.run.launch import CANARY_MAX_RUNTIME_SECONDS, max_runtime_seconds
-from spot_relay.domain.run.run import AttemptStatus, CanaryStatus
-from spot_relay.domain.sagemaker.refusal import Refusal
-from spot_relay.domain.values import replace
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
+from spot_relay.domain.sagemaker.request import CANARY_MAX_RUNTIME_SECONDS, has_instance_groups, max_runtime_of
+from spot_relay.domain.values import No, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from spot_relay.domain.run.prices import Price, PriceList
-    from spot_relay.domain.run.run import Attempt, Canary, Run
+    from spot_relay.domain.run.run import Run
     from spot_relay.domain.sagemaker.job import Placement
 
 _HOUR = 3600
-# What adding floats may leave above a sum.
+# How far adding floats may end above the true sum.
 _FLOAT_NOISE = 1e-9
 
 
 def attempt_cost(attempt: Attempt, prices: PriceList | None, now: datetime) -> float | None:
-    """Give what an attempt has cost so far; None if it trained and its instance type has no price.
+    """Return what an attempt has cost so far; None if it trained and its instance type has no price.
 
-    Until its billable seconds are known it is an estimate: its training, at the price of its market.
+    Until its billable seconds are known this is an estimate: its training, at the price of its market.
     """
     if not attempt.has_trained and not attempt.billable_seconds:
         return 0.0
@@ -44,7 +44,7 @@ def attempt_cost(attempt: Attempt, prices: PriceList | None, now: datetime) -> f
 
 
 def kept_on_demand_cost(attempt: Attempt, prices: PriceList | None, now: datetime) -> float | None:
-    """Give what an attempt's training, without what was lost of it, would have cost on demand; None as above."""
+    """Return what an attempt's training, without the lost part, would have cost on-demand; None as above."""
     if not attempt.has_trained:
         return 0.0
     price = _price(attempt.placement, prices)
@@ -53,79 +53,75 @@ def kept_on_demand_cost(attempt: Attempt, prices: PriceList | None, now: datetim
 
 
 def wasted_cost(attempt: Attempt, prices: PriceList | None, now: datetime) -> float | None:
-    """Give the part of an attempt's cost that went into training that was lost; None as above."""
+    """Return the part of an attempt's cost that paid for training that was lost; None as above."""
     cost, trained = attempt_cost(attempt, prices, now), _trained(attempt, now)
     if cost is None:
         return None
     return cost * min(1.0, attempt.wasted_seconds / trained) if trained else 0.0
 
 
-def total(costs: Iterable[float | None]) -> float | None:
-    """Add up costs; one that is not known leaves the sum unknown."""
+def add_costs(costs: Iterable[float | None]) -> float | None:
+    """Return the sum of costs; None if one of them is unknown."""
     found = list(costs)
     known = [cost for cost in found if cost is not None]
     return sum(known) if len(known) == len(found) else None
 
 
 def canary_cost(canary: Canary, prices: PriceList | None) -> float | None:
-    """Give what a canary has cost, which is known once it has ended; None if its instance type has no price."""
+    """Return what a canary has cost, which is known once it has ended; None if its instance type has no price."""
     if not canary.billable_seconds:
         return 0.0
     price = _price(canary.placement, prices)
     return None if price is None else _usd(canary.billable_seconds, canary.placement, price.on_demand_usd)
 
 
-def spent(run: Run, now: datetime) -> float | None:
-    """Give what all attempts and canaries have cost so far; None if a price is missing."""
+def cost_so_far(run: Run, now: datetime) -> float | None:
+    """Return what all attempts and canaries have cost so far; None if a price is missing."""
     attempts = [attempt_cost(attempt, run.prices, now) for attempt in run.attempts]
-    return total((*attempts, *(canary_cost(canary, run.prices) for canary in run.canaries)))
+    return add_costs((*attempts, *(canary_cost(canary, run.prices) for canary in run.canaries)))
 
 
 def worst_cost(run: Run, placement: Placement) -> float | None:
-    """Give the most that another attempt in the placement may cost: all of its MaxRuntimeInSeconds; None as above.
+    """Return the most that another attempt in the placement may cost, with all of MaxRuntimeInSeconds; None as above.
 
-    For spot it is as good as the list's spot price, and an upper bound where that is not known.
+    For spot it is as good as the list's spot price, and an upper bound if the list has none.
     """
     price = _price(placement, run.prices)
     if price is None:
         return None
-    return _usd(max_runtime_seconds(run.training_job), placement, price.usd_per_hour(placement.market))
+    return _usd(max_runtime_of(run.training_job), placement, price.usd_per_hour(placement.market))
 
 
-def unaffordable(run: Run, placement: Placement, now: datetime) -> str | None:
-    """Say why the run may not pay for another attempt in the placement, or None if it may."""
+def check_money(run: Run, placement: Placement, now: datetime) -> No | None:
+    """Return why the run may not pay for another attempt in the placement, or None if it may."""
     budget = run.policy.budgets.money_usd
     if budget is None:
         return None
-    gone, worst = spent(run, now), worst_cost(run, placement)
-    canaries = sum(_canary_bound(canary, run.prices) for canary in run.canaries)
+    gone, worst = cost_so_far(run, now), worst_cost(run, placement)
     if worst is None:
-        return _without_price(run, placement.instance_type)
+        return _no_price(run, placement.instance_type)
     if gone is None:
-        unpriced = [a.placement for a in run.attempts if attempt_cost(a, run.prices, now) is None]
-        unpriced += [canary.placement for canary in run.canaries if canary_cost(canary, run.prices) is None]
-        return _without_price(run, unpriced[0].instance_type)
-    gone += canaries
+        return _no_price(run, _unpriced(run, now).instance_type)
+    gone += sum(_canary_bound(canary, run.prices) for canary in run.canaries)
     if gone + worst <= budget + _FLOAT_NOISE:
         return None
-    asked = f"policy.budgets.money_usd of {_shown(gone + worst, ceil)} or more"
+    needed = f"policy.budgets.money_usd of {_show_usd(gone + worst, ceil)} or more"
     begun = any(attempt.status is not AttemptStatus.PLANNED for attempt in run.attempts)
-    where = f"{placement.instance_count} x {placement.instance_type} ({placement.market})"
-    return (
-        f"policy.budgets.money_usd is {_shown(budget)} USD, {_shown(gone)} USD are spent, and an attempt on {where} "
-        f"may cost up to {_shown(worst)} USD (MaxRuntimeInSeconds {max_runtime_seconds(run.training_job)}). "
-        + (f"Resume the run with a {asked}" if begun else f"Give a {asked}, or a smaller MaxRuntimeInSeconds")
+    return No(
+        f"policy.budgets.money_usd is {_show_usd(budget)} USD, {_show_usd(gone)} USD are spent, and an attempt on "
+        f"{placement} may cost up to {_show_usd(worst)} USD (MaxRuntimeInSeconds {max_runtime_of(run.training_job)}). "
+        + (f"Resume the run with a {needed}." if begun else f"Set a {needed}, or a smaller MaxRuntimeInSeconds.")
     )
 
 
 def pays_for_canary(run: Run, placement: Placement, now: datetime) -> bool:
-    """Tell whether the run can pay for a canary beside its newest attempt, should both cost the most they may."""
+    """Whether the run can pay for a canary beside its newest attempt if both cost the most they may."""
     budget = run.policy.budgets.money_usd
     if budget is None:
         return True
-    worst = total(
+    worst = add_costs(
         (
-            spent(replace(run, attempts=run.attempts[:-1]), now),
+            cost_so_far(replace(run, attempts=run.attempts[:-1]), now),
             worst_cost(run, run.current.placement),
             *(_canary_bound(canary, run.prices) for canary in run.canaries),
             _worst_canary(placement, run.prices),
@@ -134,21 +130,28 @@ def pays_for_canary(run: Run, placement: Placement, now: datetime) -> bool:
     return worst is not None and worst <= budget + _FLOAT_NOISE
 
 
-def _without_price(run: Run, instance_type: str) -> str:
-    """Say that a money budget needs a price, and why there is none."""
+def _no_price(run: Run, instance_type: str) -> No:
+    """Return that a money budget needs a price, and why there is none."""
     needs = f"policy.budgets.money_usd needs the price of {instance_type}"
-    if run.training_job.get("ResourceConfig", {}).get("InstanceGroups"):
-        return f"{needs}, and a heterogeneous cluster (InstanceGroups) has none. Submit the run without a money budget"
+    if has_instance_groups(run.training_job):
+        return No(f"{needs}, and a heterogeneous cluster (InstanceGroups) has none. Submit the run without a budget.")
     if run.prices is None:
         why = "the stack had no price list when the run was submitted"
     else:
-        why = f"the price list of that time ({run.prices.source}, {run.prices.as_of:%Y-%m-%d}) has none"
-    return f"{needs}, and {why}. Have the list refreshed before you submit the run, or leave the money budget out"
+        why = f"the price list of that time ({run.prices.source}, {run.prices.as_of:%Y-%m-%d}) does not have it"
+    return No(f"{needs}, and {why}. Refresh the price list before you submit the run, or leave the budget out.")
+
+
+def _unpriced(run: Run, now: datetime) -> Placement:
+    """Return the placement of the first attempt or canary whose cost is unknown."""
+    attempts = (attempt for attempt in run.attempts if attempt_cost(attempt, run.prices, now) is None)
+    canaries = (canary for canary in run.canaries if canary_cost(canary, run.prices) is None)
+    return next(job.placement for job in chain[Attempt | Canary](attempts, canaries))
 
 
 def _canary_bound(canary: Canary, prices: PriceList | None) -> float:
-    """Give the most that a canary may cost of which the billable seconds are not known; 0 if they are."""
-    never = canary.status is CanaryStatus.PLANNED or canary.phase in set(Refusal)
+    """Return the most that a canary may cost while its billable seconds are unknown; 0 once they are known."""
+    never = canary.status is CanaryStatus.PLANNED or canary.refusal is not None
     if canary.billable_seconds is not None or never:
         return 0.0
     return _worst_canary(canary.placement, prices) or 0.0
@@ -164,12 +167,12 @@ def _price(placement: Placement, prices: PriceList | None) -> Price | None:
 
 
 def _trained(attempt: Attempt, now: datetime) -> float:
-    """Give the seconds that an attempt has trained, as far as is known."""
+    """Return the seconds that an attempt has trained, as far as is known."""
     if attempt.training_seconds is not None:
         return attempt.training_seconds
     if attempt.training_started_at is None:
         return 0.0
-    # Interrupted, it neither trains nor costs; earlier interruptions of a living attempt are counted in.
+    # While it is interrupted it neither trains nor costs; earlier interruptions of a live attempt are included.
     until = attempt.ended_at or attempt.waiting_since or now
     return max(0.0, (until - attempt.training_started_at).total_seconds())
 
@@ -178,7 +181,7 @@ def _usd(seconds: float, placement: Placement, usd_per_hour: float) -> float:
     return seconds * placement.instance_count * usd_per_hour / _HOUR
 
 
-def _shown(usd: float, rounded: Callable[[float], int] = round) -> str:
-    """Write an amount in whole cents, or in hundredths of them below a dollar."""
+def _show_usd(usd: float, rounded: Callable[[float], int] = round) -> str:
+    """Return an amount in whole cents, or in hundredths of a cent below a dollar."""
     digits = 2 if usd >= 1 or usd == 0 else 4
     return f"{rounded(round(usd * 10**digits, 6)) / 10**digits:.{digits}f}"

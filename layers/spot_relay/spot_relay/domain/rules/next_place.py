@@ -1,25 +1,24 @@
-"""The ladder: which placement the next attempt gets."""
+"""Where and when the next attempt runs: by the ladder, and by the deadline, which may overrule it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from math import inf
+from typing import Any
 
-from spot_relay.domain.run.policy import Rung
-from spot_relay.domain.run.run import MAX_ATTEMPTS, placement_of
+from spot_relay.domain.rules.after_end import ENDS, count_in_a_row, end_of
+from spot_relay.domain.rules.money import check_money
+from spot_relay.domain.rules.pace import standing_of
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus
+from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.policy import Policy, ReturnToSpot, Rung
+from spot_relay.domain.run.run import MAX_ATTEMPTS, Run
 from spot_relay.domain.sagemaker.ending import Outcome
-from spot_relay.domain.sagemaker.job import Market, Placement
-from spot_relay.domain.values import replace
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
-
-    from spot_relay.domain.run.policy import Policy
-    from spot_relay.domain.run.run import Attempt, Run
-
-FOR_WANT_OF_CAPACITY = frozenset({Outcome.MAX_WAIT_TIME_EXCEEDED, Outcome.CAPACITY_ERROR})
+from spot_relay.domain.sagemaker.job import Market, Placement, Pool
+from spot_relay.domain.sagemaker.request import placement_of
+from spot_relay.domain.values import No, replace
 
 
 @dataclass(frozen=True)
@@ -30,51 +29,120 @@ class Place:
     placement: Placement
 
 
+@dataclass(frozen=True)
+class Onward:
+    """Where the next attempt runs, and the cause that it gets."""
+
+    place: Place
+    cause: Cause
+
+
+def choose_place(run: Run, cause: Cause, now: datetime) -> Onward | No:
+    """Return where the run continues after its newest attempt has ended; No if no quota lets it continue at all.
+
+    The deadline decides first, then a return to spot that is under way, then the ladder. The time that such a return
+    takes is no reason to abandon it: only the safety net is.
+    """
+    standing, returns = standing_of(run, now), run.current.switch_to is Market.SPOT
+    demand = standing.demand(0.0 if returns else inf) if standing else None
+    if demand is not None and (place := affordable_on_demand(run, now)):
+        keeps_cause = demand is not Cause.SAFETY_NET and run.current.placement.market is Market.ON_DEMAND
+        return Onward(place, cause if keeps_cause else demand)
+    if returns and (place := spot_place(run)):
+        return Onward(place, Cause.AHEAD_OF_PACE)
+    if standing is not None and run.current.placement.market is Market.ON_DEMAND:
+        place = affordable_on_demand(run, now) if _stays_on_demand(run) else spot_place(run)
+        if place is not None:
+            return Onward(place, cause)
+    if place := place_by_ladder(run):
+        return Onward(place, cause)
+    closed = ", ".join(map(str, run.closed))
+    return No(f"No quota can hold another attempt (tried: {closed}). Raise one of them and resume the run.")
+
+
+def wait_after(run: Run, outcome: Outcome, draw: float, now: datetime) -> float | None:
+    """Return how many seconds to wait before the relaunch after an end, or None for none."""
+    if ENDS[outcome].at_once:
+        return None
+    if outcome is not Outcome.CAPACITY_ERROR:
+        return run.policy.backoff.seconds(count_in_a_row(run.attempts, outcome), draw)
+    onward = choose_place(run, Cause.CAPACITY_ERROR, now)
+    placement = onward.place.placement if isinstance(onward, Onward) else run.current.placement
+    return rest_of_pool(run, placement.pool, draw, now)
+
+
+def rest_of_pool(run: Run, pool: Pool, draw: float, now: datetime) -> float | None:
+    """Return how many seconds to leave a pool alone that had no capacity lately; None if it can be tried at once.
+
+    The pool of the newest end, if that was a capacity failure, is never tried at once.
+    """
+    backoff, failure = run.policy.backoff, Outcome.CAPACITY_ERROR
+    lately = now - timedelta(seconds=backoff.max_seconds)
+    ended = [attempt for attempt in run.attempts if attempt.status is AttemptStatus.ENDED]
+    failed = {
+        a.placement.pool for a in ended if a.outcome is failure and a.ended_at is not None and a.ended_at > lately
+    }
+    failed |= {a.placement.pool for a in ended[-1:] if a.outcome is failure}
+    if pool not in failed:
+        return None
+    return max(backoff.seconds(count_in_a_row(ended, failure), draw), backoff.base_seconds)
+
+
 def ladder_of(policy: Policy, training_job: dict[str, Any]) -> tuple[Rung, ...]:
-    """Give the ladder; a policy without one has the job's own placement, for all attempts."""
+    """Return the ladder; a policy without one has the job's own placement, for all attempts."""
     return policy.ladder or (Rung(placement_of(training_job), MAX_ATTEMPTS),)
 
 
 def first_place(policy: Policy, training_job: dict[str, Any]) -> Place:
-    """Give the place of a run's first attempt."""
+    """Return the place of a run's first attempt."""
     return Place(0, ladder_of(policy, training_job)[0].placement)
 
 
-def next_place(run: Run) -> Place | None:
-    """Give the place of the attempt that follows, by the ladder alone; None if no quota can hold any of it.
+def place_by_ladder(run: Run) -> Place | None:
+    """Return the place of the next attempt by the ladder alone; None if no quota can hold any of it.
 
-    A rung keeps the run until as many attempts as it has ended there for want of capacity. After the last
-    rung comes the first again: budgets, not the ladder, end a run.
+    The run stays on a rung until as many attempts as the rung allows have failed to get capacity there. After the
+    last rung comes the first again: budgets, not the ladder, end a run.
     """
     rungs, here = ladder_of(run.policy, run.training_job), run.current.rung
     stay = takewhile(lambda attempt: attempt.rung == here, reversed(run.attempts))
-    ended = sum(a.outcome in FOR_WANT_OF_CAPACITY for a in stay)
-    first = here + (ended >= rungs[here].attempts)
+    failed = sum(end_of(attempt).moves_down for attempt in stay)
+    first = here + (failed >= rungs[here].attempts)
     order = [(first + step) % len(rungs) for step in range(len(rungs))]
     return next((Place(i, rungs[i].placement) for i in order if is_open(run, rungs[i].placement)), None)
 
 
-def place_of(run: Run, attempt: Attempt, placement: Placement) -> Place:
-    """Give the place that an attempt's job runs in, which SageMaker tells; it is the attempt's own unless it is known.
+def place_of_job(run: Run, attempt: Attempt, placement: Placement) -> Place:
+    """Return the place that an attempt's job runs in, as SageMaker describes it; the attempt's own if none matches.
 
-    The two differ where a launch had no answer, and the attempt was then sent elsewhere although its job exists.
+    The two differ when a launch was not answered, and the attempt was then moved although its job exists.
     """
     own = Place(attempt.rung, attempt.placement)
     listed = [Place(i, rung.placement) for i, rung in enumerate(ladder_of(run.policy, run.training_job))]
     moved = (replace(place, placement=replace(place.placement, market=placement.market)) for place in listed)
-    return next((place for place in (own, *listed, *moved) if _seen(place.placement) == _seen(placement)), own)
+    return next((place for place in (own, *listed, *moved) if _looks_like(place.placement, placement)), own)
 
 
-def placed(run: Run, attempt: Attempt, placement: Placement) -> Attempt:
-    """Put an attempt where its job runs."""
-    place = place_of(run, attempt, placement)
+def move_to_job(run: Run, attempt: Attempt, placement: Placement) -> Attempt:
+    """Return the attempt in the place that its job runs in."""
+    place = place_of_job(run, attempt, placement)
     return replace(attempt, placement=place.placement, rung=place.rung)
 
 
-def on_demand_places(run: Run) -> tuple[Place, ...]:
-    """Give the places to go to when a run has to go on demand, the preferred first, as far as a quota may hold them.
+def affordable_on_demand(run: Run, now: datetime) -> Place | None:
+    """Return the place to go to on-demand, or None if the quotas or the money budget allow none.
 
-    They are the ladder's on-demand rungs, then the present instances, and those of the other rungs, on demand.
+    A pool that had no capacity lately is left alone if there is another.
+    """
+    places = [place for place in on_demand_places(run) if check_money(run, place.placement, now) is None]
+    rested = (place for place in places if rest_of_pool(run, place.placement.pool, 0.0, now) is None)
+    return next(rested, places[0] if places else None)
+
+
+def on_demand_places(run: Run) -> tuple[Place, ...]:
+    """Return the places to go to on-demand, the preferred first, as far as a quota may hold them.
+
+    They are the ladder's on-demand rungs, then the present instances, and those of the other rungs, on-demand.
     """
     rungs, here = ladder_of(run.policy, run.training_job), run.current.rung
     listed = ((i, rung.placement) for i, rung in enumerate(rungs) if rung.placement.market is Market.ON_DEMAND)
@@ -84,24 +152,27 @@ def on_demand_places(run: Run) -> tuple[Place, ...]:
 
 
 def spot_place(run: Run) -> Place | None:
-    """Give the place to return to from on-demand: the ladder's first spot rung; None if it has none that is open."""
-    rungs = ladder_of(run.policy, run.training_job)
-    return _first_open(
-        run, ((i, rung.placement) for i, rung in enumerate(rungs) if rung.placement.market is Market.SPOT)
-    )
+    """Return the place to return to from on-demand: the ladder's first open spot rung, or None."""
+    rungs = enumerate(ladder_of(run.policy, run.training_job))
+    places = (Place(i, rung.placement) for i, rung in rungs if rung.placement.market is Market.SPOT)
+    return next((place for place in places if is_open(run, place.placement)), None)
 
 
 def is_open(run: Run, placement: Placement) -> bool:
-    """Tell whether the quota of a placement's pool may hold it, as far as is known: fewer instances may still fit."""
+    """Whether the quota of a placement's pool may hold it, as far as is known: fewer instances may still fit."""
     return not any(
         other.pool == placement.pool and other.instance_count <= placement.instance_count for other in run.closed
     )
 
 
-def _seen(placement: Placement) -> tuple[str, int, Market]:
-    """Give what a described job shows of its placement: its volume may be the training job's own."""
-    return placement.instance_type, placement.instance_count, placement.market
+def _stays_on_demand(run: Run) -> bool:
+    return run.policy.deadline is not None and run.policy.deadline.return_to_spot is ReturnToSpot.NEVER
 
 
-def _first_open(run: Run, places: Iterable[tuple[int, Placement]]) -> Place | None:
-    return next((Place(rung, placement) for rung, placement in places if is_open(run, placement)), None)
+def _looks_like(placement: Placement, described: Placement) -> bool:
+    """Whether a described job may run in a placement; its volume may be the training job's own, so it says nothing."""
+    same_instances = (placement.instance_type, placement.instance_count) == (
+        described.instance_type,
+        described.instance_count,
+    )
+    return same_instances and placement.market is described.market

@@ -10,36 +10,37 @@ from spot_relay.domain.sagemaker.job import WAITING_FOR_CAPACITY, Market, Second
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run.run import Attempt, Run
+    from spot_relay.domain.run.attempt import Attempt
+    from spot_relay.domain.run.run import Run
     from spot_relay.domain.sagemaker.job import Checkpoint, Job
 
-# Of so many starts the newest are kept: enough for a 99th percentile, and no growing record.
+# The costs of this many recent starts are kept: enough for a 99th percentile, and the record does not grow.
 KEPT_CHANGEOVERS = 100
 
 
-# After one of these what was not in a checkpoint is lost.
+# Once one of these follows a stretch of training, whatever was not in a checkpoint is lost.
 _GOING_ON = WAITING_FOR_CAPACITY | {SecondaryStatus.TRAINING}
 
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Training without a break; ``startup`` is what came before it on the instances, in seconds.
-
-    ``end`` is None while it lasts. It is not ``closed`` while its job uploads or stops: a checkpoint may still come.
-    """
+    """Training without a break."""
 
     start: datetime
     end: datetime | None
+    """None while it lasts."""
     closed: bool
+    """Whether no checkpoint of it can come any more; not while its job still uploads or stops."""
     startup: float
+    """The seconds on the instances before it began."""
 
 
-def counted(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint | None, now: datetime) -> Run:
-    """Put the attempt into the run, with its job's training since the last look in the progress, counted once.
+def count_progress(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint | None, now: datetime) -> Run:
+    """Return the run with this attempt, and with its job's training since the last look added to the progress, once.
 
-    Training up to the newest checkpoint is kept, what came after it is wasted once the stretch has ended. What a
-    completed job trained last is all kept. Of several stretches since the last look, all but the last count as kept
-    up to their end where a later checkpoint exists: what was lost between them can't be known any more.
+    Training up to the newest checkpoint is kept; what came after it is wasted once the stretch has ended. All of a
+    completed job's last stretch is kept. Of several stretches since the last look, all but the last count as kept up
+    to their end if a later checkpoint exists: what was lost between them cannot be known any more.
     """
     kept, wasted, until = run.progress_seconds, 0.0, attempt.counted_until
     changeovers = run.changeovers
@@ -47,7 +48,7 @@ def counted(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint | None,
     stretches = _stretches(job, attempt.placement.market, until)
     for stretch in stretches:
         start = max(stretch.start, until or stretch.start)
-        end = max(start, stretch.end or now)  # the clock of a function may be behind SageMaker's
+        end = max(start, stretch.end or now)  # a function's clock may be behind SageMaker's
         if job.status == TrainingJobStatus.COMPLETED:
             saved_at = end if run.checkpoint_uri or stretch is stretches[-1] else None
         saved = min(max(saved_at, start), end) if saved_at else start
@@ -69,16 +70,16 @@ def counted(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint | None,
     )
 
 
-def ended_uncounted(attempt: Attempt, job: Job) -> bool:
-    """Tell whether training has ended that was not counted yet: what of it is lost the newest checkpoint tells."""
+def has_uncounted_end(attempt: Attempt, job: Job) -> bool:
+    """Whether training has ended that is not counted yet; the newest checkpoint shows how much of it is lost."""
     stretches = _stretches(job, attempt.placement.market, attempt.counted_until)
     return any(stretch.closed for stretch in stretches)
 
 
 def _stretches(job: Job, market: Market, until: datetime | None) -> tuple[_Stretch, ...]:
-    """List a job's stretches of training that have not ended by ``until``.
+    """Return a job's stretches of training that have not ended by ``until``.
 
-    Spot capacity is there from the end of the wait on; an on-demand job's whole start is the price of its start.
+    Spot capacity exists from the end of the wait on; an on-demand job's whole start belongs to the cost of its start.
     """
     found = []
     up_since = job.created_at

@@ -20,33 +20,33 @@ class Measure:
 
 @dataclass(frozen=True)
 class Room:
-    """News for those who wait for room in a pool: the oldest of them is woken.
-
-    ``holder`` is the training job that had it; None if a run has given up its place in the queue.
-    """
+    """News for the runs that wait for room in a pool: the oldest of them is woken."""
 
     pool: Pool
     holder: str | None = None
+    """The training job that held the room; None if a run has left the queue."""
 
 
 @dataclass(frozen=True)
 class Outbox:
-    """Duties, performed in the order of the fields; all but ``measures`` are idempotent.
-
-    ``freed`` is room to give back, ``launch`` the number of the attempt to create, ``canary`` the number of the
-    canary to create, ``stop`` and ``stop_canary`` name training jobs to stop, ``status`` asks for the status
-    document, ``announce`` for the event that tells that the run has ended or goes on again, and ``measures`` are
-    metrics, published once the other duties are known to be done, or by the decision's own write if there are none.
-    """
+    """Duties, performed in the order of the fields. All but ``measures`` are idempotent."""
 
     freed: tuple[Room, ...] = ()
+    """Room that others may have."""
     launch: int | None = None
+    """The number of the attempt to create."""
     canary: int | None = None
+    """The number of the canary to create."""
     stop: str | None = None
+    """The training job to stop."""
     stop_canary: str | None = None
+    """The canary's training job to stop."""
     status: bool = False
+    """Whether the status document has to be written."""
     announce: bool = False
+    """Whether to send the event that the run has ended or continues."""
     measures: tuple[Measure, ...] = ()
+    """Metrics, published once the other duties are done, or with the decision's own write if there are none."""
 
     def __bool__(self) -> bool:
         """Whether anything is owed."""
@@ -54,27 +54,27 @@ class Outbox:
 
     @property
     def acts(self) -> bool:
-        """Whether something is owed that the run cannot go on without."""
+        """Whether something is owed that the run cannot continue without."""
         jobs = self.launch is not None or self.canary is not None or self.stop is not None
         return jobs or self.stop_canary is not None or bool(self.freed)
 
     @property
     def measures_alone(self) -> tuple[Measure, ...]:
-        """The metrics, where nothing else is owed: then they belong to the very write of the decision."""
+        """The metrics, if nothing else is owed: then they are published with the write of the decision."""
         return () if self.acts or self.publications else self.measures
 
     @property
     def actions(self) -> Outbox:
-        """What is owed that the run cannot go on without, alone."""
+        """Only what the run cannot continue without."""
         return replace(self, status=False, announce=False, measures=())
 
     @property
     def publications(self) -> Outbox:
-        """What is owed to those who read of the run."""
+        """Only what is owed to those who read about the run."""
         return Outbox(status=self.status, announce=self.announce)
 
-    def __or__(self, later: Outbox) -> Outbox:
-        """Owe what both owe."""
+    def then(self, later: Outbox) -> Outbox:
+        """Return what is owed when ``later`` comes on top: where both name a job, the later one replaces the other."""
         if not (self and later):
             return self or later
         return Outbox(

@@ -1,4 +1,4 @@
-"""What a user lets Spot Relay do to keep a run going: ladder, budgets, backoff and deadline."""
+"""What Spot Relay may do to keep a run going: ladder, budgets, backoff and deadline."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from spot_relay.domain.sagemaker.job import Placement
+from spot_relay.domain.values import replace
+
+
+class Budget(StrEnum):
+    """The budgets that count relaunches, by the names that they have in a spec and in the status document."""
+
+    EXPIRED_WAITS = "expired_waits"
+    CAPACITY_FAILURES = "capacity_failures"
+    SERVICE_ERRORS = "service_errors"
+    USER_ERRORS = "user_errors"
+    ATTEMPTS_WITHOUT_PROGRESS = "attempts_without_progress"
 
 
 @dataclass(frozen=True)
 class Budgets:
-    """How often each kind of bad end may be followed by a relaunch; 0 means that the first one is final.
-
-    ``money_usd`` bounds what all attempts together may cost, in USD; None sets no bound.
-    """
+    """How many relaunches may follow each kind of bad end; 0 means that the first one is final."""
 
     expired_waits: int = 10
     capacity_failures: int = 20
@@ -22,6 +30,50 @@ class Budgets:
     user_errors: int = 0
     attempts_without_progress: int = 2
     money_usd: float | None = None
+    """The most that all attempts together may cost, in USD; None sets no limit."""
+
+    def limit(self, budget: Budget) -> int:
+        """Return how many relaunches a budget allows."""
+        match budget:
+            case Budget.EXPIRED_WAITS:
+                return self.expired_waits
+            case Budget.CAPACITY_FAILURES:
+                return self.capacity_failures
+            case Budget.SERVICE_ERRORS:
+                return self.service_errors
+            case Budget.USER_ERRORS:
+                return self.user_errors
+            case Budget.ATTEMPTS_WITHOUT_PROGRESS:
+                return self.attempts_without_progress
+
+
+@dataclass(frozen=True)
+class Spent:
+    """How many relaunches have drawn on each budget of `Budgets`."""
+
+    expired_waits: int = 0
+    capacity_failures: int = 0
+    service_errors: int = 0
+    user_errors: int = 0
+    attempts_without_progress: int = 0
+
+    def count(self, budget: Budget) -> int:
+        """Return how many relaunches have drawn on a budget."""
+        match budget:
+            case Budget.EXPIRED_WAITS:
+                return self.expired_waits
+            case Budget.CAPACITY_FAILURES:
+                return self.capacity_failures
+            case Budget.SERVICE_ERRORS:
+                return self.service_errors
+            case Budget.USER_ERRORS:
+                return self.user_errors
+            case Budget.ATTEMPTS_WITHOUT_PROGRESS:
+                return self.attempts_without_progress
+
+    def draw(self, budget: Budget) -> Spent:
+        """Return the counts after one more relaunch that draws on a budget."""
+        return replace(self, **{budget.value: self.count(budget) + 1})
 
 
 @dataclass(frozen=True)
@@ -32,25 +84,25 @@ class Backoff:
     max_seconds: int = 900
 
     def seconds(self, failures: int, draw: float) -> float:
-        """Give the wait before the next try after ``failures`` failures in a row, for a draw from [0, 1)."""
+        """Return the wait before the next try after ``failures`` failures in a row, for a draw from [0, 1)."""
         ceiling: int = min(self.max_seconds, self.base_seconds << min(max(failures - 1, 0), 20))
         return draw * ceiling
 
 
 @dataclass(frozen=True)
 class Rung:
-    """A placement of the ladder, and how many attempts end there for want of capacity before the next one's turn."""
+    """A step of the ladder. A run stays on it until ``attempts`` attempts there have failed to get capacity."""
 
     placement: Placement
     attempts: int = 1
 
 
 class ReturnToSpot(StrEnum):
-    """How a run that trains on demand, ahead of its deadline's pace, finds its way back to spot.
+    """How a run that trains on-demand, ahead of its deadline's pace, returns to spot.
 
-    ``canary``: a spot job that only sleeps waits for capacity beside the training, and tells when it is there.
-    ``blind``: once it is well ahead, the run gives up on-demand and waits for spot capacity.
-    ``never``: it stays on demand.
+    ``canary``: a spot job that only sleeps waits for capacity beside the training; the run moves once it gets some.
+    ``blind``: once it is well ahead, the run gives up its on-demand instance and waits for spot capacity.
+    ``never``: it stays on-demand.
     """
 
     CANARY = "canary"
@@ -60,36 +112,34 @@ class ReturnToSpot(StrEnum):
 
 @dataclass(frozen=True)
 class Deadline:
-    """When a run has to be done, as an instant (``at``) or counted from its submission (``within_seconds``).
-
-    ``expected_runtime_seconds`` is the training that the whole run needs, ``changeover_seconds`` what each new
-    start is expected to cost (start-up plus the work lost since the last checkpoint), until the run's own attempts
-    have shown it. ``pace_floor`` (θ's floor) and ``hysteresis`` (h) are the constants of the rule in `pace`.
-    """
+    """When a run has to be done: at an instant (``at``), or some time after its submission (``within_seconds``)."""
 
     expected_runtime_seconds: int
+    """The training that the whole run needs."""
     at: datetime | None = None
     within_seconds: int | None = None
     changeover_seconds: int = 600
+    """What each new start is expected to cost, start-up plus lost work, until the run's own attempts have shown it."""
     return_to_spot: ReturnToSpot = ReturnToSpot.CANARY
     pace_floor: float = 0.8
+    """The floor of θ in `rules.pace`."""
     hysteresis: float = 0.0
+    """The h in `rules.pace`."""
 
     def instant(self, submitted_at: datetime) -> datetime:
-        """Give the deadline of a run that was submitted then."""
+        """Return the deadline of a run that was submitted then."""
         return self.at if self.at is not None else submitted_at + timedelta(seconds=self.within_seconds or 0)
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What follows a bad end of an attempt, and what a deadline asks for.
-
-    An empty ``ladder`` is the job's own placement, for as many attempts as the budgets allow.
-    """
+    """What may follow a bad end of an attempt, and when the run has to be done."""
 
     budgets: Budgets = field(default_factory=Budgets)
     backoff: Backoff = field(default_factory=Backoff)
     restart_from_scratch: bool = False
+    """Whether a job without checkpoints may be launched again."""
     relaunch_on_max_runtime: bool = False
     ladder: tuple[Rung, ...] = ()
+    """Empty for the job's own placement, for as many attempts as the budgets allow."""
     deadline: Deadline | None = None

@@ -25,7 +25,7 @@ class Outcome(StrEnum):
     NEVER_CREATED = "NeverCreated"
 
 
-# Prefixes of FailureReason. The service's own texts vary after the prefix ("error.  Please", one space or two).
+# Prefixes of FailureReason. The service's texts vary after the prefix ("error.  Please", one space or two).
 _FAILURES = (
     ("CapacityError", Outcome.CAPACITY_ERROR),
     ("InternalServerError", Outcome.SERVICE_ERROR),
@@ -39,20 +39,20 @@ _STOPS: dict[str, Outcome] = {
 }
 
 
-def failure(reason: str | None) -> Outcome:
-    """Tell the class of a FailureReason; what is not known is its own class, and final."""
+def classify_failure(reason: str | None) -> Outcome:
+    """Return the outcome that a FailureReason stands for; an unknown one has an outcome of its own."""
     text = (reason or "").lstrip()
     return next((outcome for prefix, outcome in _FAILURES if text.startswith(prefix)), Outcome.UNKNOWN_FAILURE)
 
 
 def outcome_of(job: Job) -> Outcome | None:
-    """Say how a described job ended, or None while it has not."""
+    """Return how a described job ended, or None while it has not."""
     match job.status:
         case TrainingJobStatus.COMPLETED:
             return Outcome.COMPLETED
         case TrainingJobStatus.STOPPED:
             return _STOPS.get(job.secondary_status, Outcome.STOPPED)
         case TrainingJobStatus.FAILED:
-            return failure(job.failure_reason)
+            return classify_failure(job.failure_reason)
         case _:
             return None

@@ -12,7 +12,7 @@ CANARY_NAME = re.compile(r"(?P<run_id>[a-zA-Z0-9](?:-*[a-zA-Z0-9])*)-canary-(?P<
 
 
 class TrainingJobStatus(StrEnum):
-    """The primary statuses that decide something; the service has more, so fields that hold one are `str`."""
+    """The primary statuses that matter here. The service has more, so fields that hold one are `str`."""
 
     IN_PROGRESS = "InProgress"
     COMPLETED = "Completed"
@@ -27,7 +27,7 @@ ENDED_STATUSES = frozenset(
 
 
 class SecondaryStatus(StrEnum):
-    """The secondary statuses that decide something; the service's list is open, the rest is only recorded."""
+    """The secondary statuses that matter here. The service's list is open; the others are only recorded."""
 
     STARTING = "Starting"
     PENDING = "Pending"
@@ -62,7 +62,7 @@ WAITING_FOR_CAPACITY = frozenset(
 
 
 class Market(StrEnum):
-    """Whose capacity a job runs on."""
+    """How a job's capacity is bought."""
 
     SPOT = "spot"
     ON_DEMAND = "on-demand"
@@ -70,24 +70,34 @@ class Market(StrEnum):
 
 @dataclass(frozen=True)
 class Pool:
-    """The capacity that jobs of one instance type and market share, in SageMaker as in its quotas."""
+    """The capacity that jobs of one instance type and market share. Each pool has a quota of its own."""
 
     instance_type: str
     market: Market
 
     def __str__(self) -> str:
-        """Give the name under which runs wait for room in the pool."""
+        """Return the pool as users read it."""
+        return f"{self.instance_type} ({self.market})"
+
+    @property
+    def key(self) -> str:
+        """The name under which runs wait for room in the pool."""
         return f"{self.instance_type}/{self.market}"
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where an attempt runs; without a ``volume_size_gb`` on the volume that the training job names."""
+    """Where an attempt runs."""
 
     instance_type: str
     instance_count: int
     market: Market
     volume_size_gb: int | None = None
+    """None for the volume that the training job names."""
+
+    def __str__(self) -> str:
+        """Return the placement as users read it."""
+        return f"{self.instance_count} x {self.pool}"
 
     @property
     def pool(self) -> Pool:
@@ -114,7 +124,7 @@ class Transition:
 
 @dataclass(frozen=True)
 class Job:
-    """What DescribeTrainingJob said. Times are aware; `*_seconds` are None where the service gives none."""
+    """What DescribeTrainingJob returned. Times are aware; `*_seconds` are None if the service left them out."""
 
     name: str
     arn: str
@@ -137,12 +147,12 @@ class Job:
 
     @property
     def interruptions(self) -> int:
-        """How often spot capacity was taken away."""
+        """How often spot capacity was reclaimed."""
         return sum(t.status == SecondaryStatus.INTERRUPTED for t in self.transitions)
 
     @property
     def waiting_since(self) -> datetime | None:
-        """Since when the job has waited for capacity without a break, or None if it has it or has ended."""
+        """Since when the job has waited for capacity without a break; None if it has capacity or has ended."""
         since = None
         for transition in reversed(self.transitions):
             if transition.status not in WAITING_FOR_CAPACITY:
@@ -152,7 +162,7 @@ class Job:
         return (since or self.created_at) if waits else None
 
     def seconds_waited(self, now: datetime) -> int:
-        """Seconds spent waiting for capacity: before the first start and after each interruption."""
+        """Return the seconds spent waiting for capacity: before the first start and after each interruption."""
         end = self.ended_at or (self.modified_at if self.has_ended else now)
         waits = (t for t in self.transitions if t.status in WAITING_FOR_CAPACITY)
         return round(sum(max(0.0, ((t.ended_at or end) - t.started_at).total_seconds()) for t in waits))
@@ -160,26 +170,26 @@ class Job:
 
 @dataclass(frozen=True)
 class Absent:
-    """DescribeTrainingJob said that there is no such job."""
+    """DescribeTrainingJob found no such job."""
 
 
 def attempt_name(run_id: str, number: int) -> str:
-    """Name the training job of an attempt; a function of run id and number alone, so it is created once."""
+    """Return the name of an attempt's job. It depends on run id and number alone, so the job is created once."""
     return f"{run_id}-relay-{number:02d}"
 
 
 def parse_attempt_name(job_name: str) -> tuple[str, int] | None:
-    """Give the run id and number that a job's name speaks of, or None if it is not an attempt's name."""
+    """Return the run id and number in a job's name, or None if it is not an attempt's name."""
     found = ATTEMPT_NAME.fullmatch(job_name)
     return (found["run_id"], int(found["number"])) if found else None
 
 
 def canary_name(run_id: str, number: int) -> str:
-    """Name the canary that waits beside the attempt of that number."""
+    """Return the name of the canary that waits beside the attempt with that number."""
     return f"{run_id}-canary-{number:02d}"
 
 
 def parse_canary_name(job_name: str) -> tuple[str, int] | None:
-    """Give the run id and number that a job's name speaks of, or None if it is not a canary's name."""
+    """Return the run id and number in a job's name, or None if it is not a canary's name."""
     found = CANARY_NAME.fullmatch(job_name)
     return (found["run_id"], int(found["number"])) if found else None

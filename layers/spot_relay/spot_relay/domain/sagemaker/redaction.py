@@ -1,4 +1,4 @@
-"""Keeps what may be secret out of what is stored, shown and logged."""
+"""Keeps secrets out of everything that is stored, shown and logged."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ SECRET_MEMBERS = frozenset(
     }
 )
 HIDDEN = "[hidden]"
-# Shorter values, such as a depth of 5, are no secrets, and blanking them would make any text unreadable.
+# Shorter values, such as a depth of 5, are not secret, and hiding them would make any text unreadable.
 _SHORTEST = 8
-# JSON in JSON in JSON: the SageMaker Python SDK writes a text that is JSON as JSON once more.
+# JSON in JSON in JSON: the SageMaker Python SDK encodes text that is JSON already once more.
 _DEEPEST = 3
-# What stands where a text was cut: the training toolkit puts what it has cut between quotes.
+# How a text that was cut ends: the training toolkit puts what it has cut between quotes.
 _CUTS = ("...", "…", '"')
-# SageMaker's own limit for a FailureReason; an item of the table has to hold fifty of them, whatever their script.
+# SageMaker's own limit for a FailureReason. An item of the table has to hold fifty of them, in any script.
 MAX_TEXT_BYTES = 1024
 
 
-def without_secrets(text: str, training_job: dict[str, Any]) -> str:
-    """Blank the values of the job's SECRET_MEMBERS in a text that SageMaker wrote, and shorten it.
+def hide_secrets(text: str, training_job: dict[str, Any]) -> str:
+    """Return a text by SageMaker with the values of the job's SECRET_MEMBERS hidden, and shortened if it is long.
 
-    They are found as they were given, decoded, escaped, line by line, in parts, and where they were cut.
+    The values are found as they were given, decoded, escaped, line by line, in parts, and where they were cut.
     """
-    secrets = {form for value in _given(training_job) for form in _forms(value) if len(form) >= _SHORTEST}
+    secrets = {form for value in _secret_values(training_job) for form in _forms(value) if len(form) >= _SHORTEST}
     told, end = "", 0
-    # In order, so that of two that overlap nothing is left between them.
+    # In order, so that nothing is left between two that overlap.
     for first, last in sorted(span for secret in secrets for span in _spans(secret, text)):
         told += text[end:first] + HIDDEN if first >= end else ""
         end = max(end, last)
-    return _shortened(told + text[end:])
+    return _shorten(told + text[end:])
 
 
-def _given(training_job: dict[str, Any]) -> Iterator[str]:
-    """Give all values that may be secrets."""
+def _secret_values(training_job: dict[str, Any]) -> Iterator[str]:
+    """Yield all values that may be secrets."""
     open_values: list[tuple[Any, bool]] = [(training_job, False)]
     while open_values:
         match open_values.pop():
@@ -63,7 +63,7 @@ def _given(training_job: dict[str, Any]) -> Iterator[str]:
 
 
 def _forms(value: str) -> Iterator[str]:
-    """Give the ways in which a value may be printed."""
+    """Yield the ways in which a value may be printed."""
     # The SageMaker Python SDK writes hyperparameters as JSON, and the training prints them decoded.
     decoded, newest = {value}, {value}
     for _ in range(_DEEPEST):
@@ -77,7 +77,7 @@ def _forms(value: str) -> Iterator[str]:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Give a text, and what programs take out of it: lines, the value of an option, the secret parts of an address."""
+    """Yield a text and what programs extract from it: lines, the value of an option, the secret parts of a URL."""
     yield from (text, text.strip(), *text.splitlines())
     option, is_option, value = text.partition("=")
     if is_option and option.startswith("-"):
@@ -90,7 +90,7 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _texts(value: str) -> list[str]:
-    """Give the texts and numbers in a value that is JSON."""
+    """Return the texts and numbers in a value that is JSON."""
     try:
         document = json.loads(value, parse_int=str, parse_float=str) if value.lstrip()[:1] in {'"', "[", "{"} else None
     except (ValueError, RecursionError):
@@ -108,7 +108,7 @@ def _texts(value: str) -> list[str]:
 
 
 def _spans(secret: str, text: str) -> Iterator[tuple[int, int]]:
-    """Give where a secret stands in a text, from and to, and where a piece of it does that was cut off."""
+    """Yield the spans of a text that hold a secret, or a piece of it that was cut off."""
     at = text.find(secret)
     while at >= 0:
         yield at, at + len(secret)
@@ -118,7 +118,7 @@ def _spans(secret: str, text: str) -> Iterator[tuple[int, int]]:
 
 
 def _beginnings(secret: str, text: str) -> Iterator[tuple[int, int]]:
-    """Give where a text has the beginning of a secret: most of it, or what stands before the mark of a cut."""
+    """Yield the spans that hold the beginning of a secret: most of it, or what comes before the mark of a cut."""
     head = secret[:_SHORTEST]
     at = text.find(head)
     while at >= 0:
@@ -129,8 +129,8 @@ def _beginnings(secret: str, text: str) -> Iterator[tuple[int, int]]:
         at = text.find(head, end - _SHORTEST + 1)
 
 
-def _shortened(text: str) -> str:
-    """Cut a text that is too long to be kept, and let go of what is no character."""
+def _shorten(text: str) -> str:
+    """Return a text cut to the length that is kept, without anything that is not a character."""
     data = text.encode("utf-8", "replace")
     if len(data) <= MAX_TEXT_BYTES:
         return data.decode()

@@ -6,12 +6,14 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from spot_relay.domain.values import No
+
 
 class Refusal(StrEnum):
-    """The kinds of refusal. The first five pass with time, the others do not.
+    """The kinds of refusal. The first five pass, the others do not.
 
-    ``QueuedBehind`` and ``LimitReached`` come from Spot Relay itself: older runs wait for the same pool, or the
-    stack's own limit on concurrent attempts is reached.
+    ``QueuedBehind`` and ``LimitReached`` are Spot Relay's own: older runs wait for the same pool, or the stack's limit
+    on concurrent attempts is reached.
     """
 
     THROTTLED = "Throttled"
@@ -26,22 +28,29 @@ class Refusal(StrEnum):
     @property
     def passes(self) -> bool:
         """Whether the same request may be accepted later."""
-        return self.for_want_of_room or self in {Refusal.THROTTLED, Refusal.UNAVAILABLE}
+        return self.needs_room or self in {Refusal.THROTTLED, Refusal.UNAVAILABLE}
 
     @property
     def leaves_open(self) -> bool:
-        """Whether the job may exist all the same, from an earlier launch whose answer was lost."""
+        """Whether the job may exist nevertheless, from an earlier launch whose answer was lost."""
         return self in {Refusal.THROTTLED, Refusal.UNAVAILABLE}
 
     @property
-    def for_want_of_room(self) -> bool:
+    def needs_room(self) -> bool:
         """Whether the job is known not to exist, and fits once another one has ended."""
         return self in {Refusal.QUOTA_FULL, Refusal.QUEUED_BEHIND, Refusal.LIMIT_REACHED}
 
 
 @dataclass(frozen=True)
+class NotCreated(No):
+    """No job was created; ``because`` is SageMaker's message, or our own."""
+
+    refusal: Refusal
+
+
+@dataclass(frozen=True)
 class Quota:
-    """What a ResourceLimitExceeded message says, in instances."""
+    """What a ResourceLimitExceeded message says about a quota, in instances."""
 
     name: str
     limit: int
@@ -50,7 +59,7 @@ class Quota:
 
     @property
     def can_ever_fit(self) -> bool:
-        """Whether the request fits when nothing else runs."""
+        """Whether the request fits if nothing else runs."""
         return self.delta <= self.limit
 
 
@@ -62,29 +71,31 @@ _QUOTA = re.compile(
 
 
 def parse_quota(message: str) -> Quota | None:
-    """Read the quota out of a ResourceLimitExceeded message, or None where it speaks of none."""
+    """Return the quota that a ResourceLimitExceeded message describes, or None if it describes none."""
     found = _QUOTA.search(message)
     if found is None:
         return None
     return Quota(found["name"], int(found["limit"]), int(found["utilization"]), int(found["delta"]))
 
 
-def quota_refusal(message: str) -> Refusal:
-    """Tell a quota that is full for now from one that can never hold the job."""
+def classify_quota(message: str) -> Refusal:
+    """Return whether a quota is full for now or can never hold the job."""
     quota = parse_quota(message)
     return Refusal.QUOTA_FULL if quota is None or quota.can_ever_fit else Refusal.QUOTA_TOO_SMALL
 
 
-def advice(refusal: Refusal, message: str) -> str:
-    """Say what a user has to change after a refusal that does not pass."""
+def advise(refusal: Refusal, message: str) -> str:
+    """Return what a user has to change after a refusal that does not pass."""
     match refusal:
         case Refusal.QUOTA_TOO_SMALL:
             quota = parse_quota(message)
             name = quota.name if quota else "the quota named above"
             return f"Ask AWS to raise the service quota '{name}' and resume the run, or use another placement."
         case Refusal.NAME_TAKEN:
-            return "Submit the spec under another name: a training job name can be used once in an account and region."
+            return (
+                "Submit the spec under another name: SageMaker takes a job's name only once in an account and region."
+            )
         case Refusal.INVALID:
-            return "Correct what the message names, then resume the run, or submit a corrected spec under another name."
+            return "Correct what the message names and resume the run, or submit a corrected spec under another name."
         case _:
-            return "Nothing has to be changed: the launch is tried again."
+            return "Nothing has to be changed: Spot Relay tries again."

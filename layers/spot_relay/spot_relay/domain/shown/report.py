@@ -1,4 +1,4 @@
-"""What users are shown of a run: the status document, the API's answers and the event of its end."""
+"""What users see of a run: the status document, the API's answers and the event of its end."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from spot_relay.domain.shown.accounting import account_of
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from spot_relay.domain.run.run import Attempt, Canary, Explanation, Run
+    from spot_relay.domain.run.attempt import Attempt, Canary
+    from spot_relay.domain.run.run import Explanation, Run
     from spot_relay.domain.shown.accounting import Account
 
 
 def iso(moment: datetime | None) -> str | None:
-    """Write an aware moment as ISO 8601 in UTC with milliseconds."""
+    """Return an aware moment as ISO 8601 in UTC with milliseconds."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
 
 
@@ -51,6 +52,7 @@ def _canary(canary: Canary) -> dict[str, Any]:
         "job_name": canary.job_name,
         "status": canary.status,
         "phase": canary.phase,
+        "refusal": canary.refusal,
         "planned_at": iso(canary.planned_at),
         "billable_seconds": canary.billable_seconds,
     }
@@ -85,7 +87,7 @@ def _deadline(run: Run) -> dict[str, Any] | None:
 
 
 def status_document(run: Run) -> dict[str, Any]:
-    """Show a run. Nothing of the training job's HyperParameters or Environment is in it: they may hold secrets."""
+    """Return a run as users see it. It contains no HyperParameters or Environment, which may hold secrets."""
     account = account_of(run, run.updated_at)
     return {
         "run_id": run.id,
@@ -116,13 +118,13 @@ def status_document(run: Run) -> dict[str, Any]:
 
 
 def announcement(run: Run) -> dict[str, Any]:
-    """Tell that a run has ended or goes on again: the detail of the Spot Relay Run State Change event."""
+    """Return the detail of the Spot Relay Run State Change event: the run has ended or continues."""
     account = account_of(run, run.updated_at)
     return {
         "run_id": run.id,
         "status": run.status,
         "reason": run.reason,
-        "summary": _one_line(f"Run {run.id} is now {run.status}: {run.reason}"),
+        "summary": _flatten(f"Run {run.id} is now {run.status}: {run.reason}"),
         "attempts": len(run.attempts),
         "training_seconds": account.training_seconds,
         "billable_seconds": account.billable_seconds,
@@ -133,6 +135,6 @@ def announcement(run: Run) -> dict[str, Any]:
     }
 
 
-def _one_line(text: str) -> str:
-    """Make a text fit for a mail that EventBridge fills in, which escapes neither quotes nor line breaks."""
+def _flatten(text: str) -> str:
+    """Return a text that fits into an e-mail template of EventBridge, which escapes neither quotes nor line breaks."""
     return " ".join(text.replace('"', "'").replace("\\", "/").split())

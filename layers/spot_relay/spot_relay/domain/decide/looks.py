@@ -1,0 +1,94 @@
+"""Which facts a decision needs, so that no others are gathered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from spot_relay.domain.decide.markets import is_net_due
+from spot_relay.domain.rules.progress import has_uncounted_end
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
+from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, ResumeRequested
+from spot_relay.domain.run.run import Run, RunStatus
+from spot_relay.domain.sagemaker.ending import Outcome, outcome_of
+from spot_relay.domain.sagemaker.job import Absent, Job, SecondaryStatus
+
+
+def attempt_to_look_at(run: Run, observation: Observation, now: datetime) -> Attempt | None:
+    """Return the attempt whose training job the decision needs to see, or None."""
+    match observation:
+        case JobChanged():
+            attempt = run.attempt(observation.attempt)
+            if attempt is None:
+                return None
+            match attempt.status:
+                case AttemptStatus.ENDED:
+                    return attempt if may_be_orphan(attempt, observation) else None
+                case AttemptStatus.PLANNED:
+                    return attempt
+                case AttemptStatus.IN_PROGRESS:
+                    claims = observation.says_ended or says_net_is_due(run, observation, now)
+                    return attempt if claims else None
+        case Due() if is_due(run, now):
+            attempt = run.current
+            may_live = attempt.status is AttemptStatus.IN_PROGRESS or (
+                run.stop_requested and attempt.status is AttemptStatus.PLANNED
+            )
+            return attempt if may_live else None
+        case _:
+            return None
+
+
+def canary_to_look_at(run: Run, observation: Observation, now: datetime) -> Canary | None:
+    """Return the canary whose job the decision needs to see, or None."""
+    canary = run.canary
+    if canary is None or run.has_ended:
+        return None
+    match observation:
+        case CanaryChanged() if observation.has_ended:
+            return run.canary_beside(observation.canary)
+        case Due() if is_due(run, now) and canary.status is CanaryStatus.IN_PROGRESS:
+            return canary
+        case _:
+            return None
+
+
+def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | None, now: datetime) -> bool:
+    """Whether the decision needs the newest checkpoint.
+
+    It does at each end that a relaunch may follow, after an interruption, and to see a deadline's progress.
+    """
+    if run.checkpoint_uri is None:
+        return False
+    match observation:
+        case Due() if is_due(run, now) and run.current.status is AttemptStatus.ENDED:
+            return True
+        case ResumeRequested():
+            return run.has_ended and run.status is not RunStatus.COMPLETED
+        case _ if not isinstance(job, Job) or run.has_ended:
+            return False
+        case _ if job.has_ended:
+            return outcome_of(job) is not Outcome.COMPLETED
+        case _:
+            return run.deadline_at is not None or has_uncounted_end(run.current, job)
+
+
+def is_due(run: Run, now: datetime) -> bool:
+    """Whether an open run's `check_at` has come."""
+    return not run.has_ended and (run.check_at is None or now >= run.check_at)
+
+
+def may_be_orphan(attempt: Attempt, change: JobChanged) -> bool:
+    """Whether an event is about a job that was given up as never created, and may live nevertheless."""
+    return attempt.outcome is Outcome.NEVER_CREATED and not change.says_ended
+
+
+def says_net_is_due(run: Run, change: JobChanged, now: datetime) -> bool:
+    """Whether an event is news of an interruption that the deadline may leave no time to wait out.
+
+    That cannot be left to the tick: when capacity comes and goes, each look may find a job that has some.
+    """
+    attempt = run.attempt(change.attempt)
+    if attempt is None or change.secondary_status != SecondaryStatus.INTERRUPTED:
+        return False
+    newer = attempt.heard_at is None or change.at > attempt.heard_at
+    return newer and is_net_due(run, now)

@@ -1,0 +1,157 @@
+"""How to read a CreateTrainingJob request, and how to write the two that Spot Relay sends.
+
+Nothing else reads the members of a request. A request is a mapping as boto3's ``create_training_job`` takes it; the
+readers return a default for a member that is missing, and expect the type of one that is there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from spot_relay.domain.sagemaker.job import Market, Placement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# SageMaker's own, where a request names none.
+DEFAULT_MAX_RUNTIME_SECONDS = 86_400
+# A canary has to outlast the stop of the on-demand job: SageMaker gives that job 120 s, and uploads its results.
+CANARY_SLEEP_SECONDS = 600
+CANARY_MAX_RUNTIME_SECONDS = 2 * CANARY_SLEEP_SECONDS
+_SLEEP = f"trap 'exit 0' TERM; sleep {CANARY_SLEEP_SECONDS} & wait"
+# What a canary shares with the training job: its role, and the network that its instances are placed in.
+_SHARED = ("RoleArn", "OutputDataConfig", "VpcConfig", "EnableNetworkIsolation")
+
+
+def placement_of(request: Mapping[str, Any]) -> Placement:
+    """Return the placement in a request or a description; of a heterogeneous cluster, its first group's type."""
+    resources = request.get("ResourceConfig", {})
+    groups = resources.get("InstanceGroups") or [resources]
+    return Placement(
+        instance_type=groups[0].get("InstanceType", "unknown"),
+        instance_count=sum(group.get("InstanceCount", 1) for group in groups),
+        market=Market.SPOT if request.get("EnableManagedSpotTraining") else Market.ON_DEMAND,
+    )
+
+
+def checkpoint_uri_of(request: Mapping[str, Any]) -> str | None:
+    """Return the S3 prefix of the checkpoints, or None if the job keeps none."""
+    uri: str | None = request.get("CheckpointConfig", {}).get("S3Uri")
+    return uri
+
+
+def max_runtime_of(request: Mapping[str, Any]) -> int:
+    """Return MaxRuntimeInSeconds, or SageMaker's default."""
+    seconds: int = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_SECONDS)
+    return seconds
+
+
+def training_image_of(request: Mapping[str, Any]) -> str | None:
+    """Return the training image, or None if the job names an algorithm instead."""
+    image: str | None = request.get("AlgorithmSpecification", {}).get("TrainingImage")
+    return image
+
+
+def has_instance_groups(request: Mapping[str, Any]) -> bool:
+    """Whether the job runs on a heterogeneous cluster."""
+    return bool(request.get("ResourceConfig", {}).get("InstanceGroups"))
+
+
+def has_several_types(request: Mapping[str, Any]) -> bool:
+    """Whether the job may run on more than one instance type, so that no single placement describes it."""
+    return has_instance_groups(request) or bool(request.get("ResourceConfig", {}).get("InstancePreferences"))
+
+
+def sharded_prefixes_of(request: Mapping[str, Any]) -> dict[str, str]:
+    """Return the S3 prefixes whose objects are shared out among all instances, by channel name."""
+    sources = {
+        channel.get("ChannelName", "?"): channel.get("DataSource", {}).get("S3DataSource", {})
+        for channel in request.get("InputDataConfig", [])
+    }
+    return {
+        name: source["S3Uri"]
+        for name, source in sources.items()
+        if source.get("S3DataDistributionType") == "ShardedByS3Key"
+        and source.get("S3DataType") == "S3Prefix"
+        # Whole clusters only, and addresses that can be listed as they are.
+        and not source.get("InstanceGroupNames")
+        and source["S3Uri"].startswith("s3://")
+    }
+
+
+def place_job(
+    request: Mapping[str, Any],
+    job_name: str,
+    placement: Placement,
+    max_wait_seconds: int | None,
+    tags: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the request under another name, in a placement, with more tags.
+
+    On spot, ``max_wait_seconds`` replaces the request's own MaxWaitTimeInSeconds if it is given. An on-demand job has
+    neither that nor EnableManagedSpotTraining: SageMaker accepts the two only together.
+    """
+    job = {key: value for key, value in request.items() if key != "EnableManagedSpotTraining"}
+    return {
+        **job,
+        **_market(request, placement.market, max_wait_seconds),
+        "ResourceConfig": _resources(request, placement),
+        "TrainingJobName": job_name,
+        "Tags": _tags(request, tags),
+    }
+
+
+def sleep_in_place(
+    request: Mapping[str, Any],
+    job_name: str,
+    placement: Placement,
+    max_wait_seconds: int,
+    tags: Mapping[str, str],
+    image: str | None,
+) -> dict[str, Any]:
+    """Return the request of a spot job that only sleeps, in ``image`` or else in the request's training image.
+
+    It has no input, no checkpoints and no hyperparameters, so it can touch nothing of the training job's.
+    """
+    sleeper = {
+        "TrainingImage": image or training_image_of(request),
+        "TrainingInputMode": "File",
+        "ContainerEntrypoint": ["/bin/sh", "-c"],
+        "ContainerArguments": [_SLEEP],
+    }
+    return {
+        **{key: request[key] for key in _SHARED if key in request},
+        "AlgorithmSpecification": sleeper,
+        "ResourceConfig": _resources(request, placement),
+        "StoppingCondition": {
+            "MaxRuntimeInSeconds": CANARY_MAX_RUNTIME_SECONDS,
+            "MaxWaitTimeInSeconds": max(CANARY_MAX_RUNTIME_SECONDS, max_wait_seconds),
+        },
+        "EnableManagedSpotTraining": True,
+        "TrainingJobName": job_name,
+        "Tags": _tags(request, tags),
+    }
+
+
+def _market(request: Mapping[str, Any], market: Market, max_wait_seconds: int | None) -> dict[str, Any]:
+    stopping = dict(request.get("StoppingCondition", {}))
+    own_wait = stopping.pop("MaxWaitTimeInSeconds", None)
+    if market is Market.ON_DEMAND:
+        return {"StoppingCondition": stopping}
+    wait = max(max_wait_seconds or own_wait or 0, max_runtime_of(request))
+    return {"StoppingCondition": {**stopping, "MaxWaitTimeInSeconds": wait}, "EnableManagedSpotTraining": True}
+
+
+def _resources(request: Mapping[str, Any], placement: Placement) -> dict[str, Any]:
+    """Return the ResourceConfig of a placement; a job of several types has no ladder, so its own stays as it is."""
+    own: dict[str, Any] = request.get("ResourceConfig", {})
+    if has_several_types(request):
+        return own
+    volume = {} if placement.volume_size_gb is None else {"VolumeSizeInGB": placement.volume_size_gb}
+    named = {"InstanceType": placement.instance_type, "InstanceCount": placement.instance_count}
+    return {**own, **named, **volume}
+
+
+def _tags(request: Mapping[str, Any], tags: Mapping[str, str]) -> list[dict[str, str]]:
+    ours = [{"Key": key, "Value": value} for key, value in tags.items()]
+    return [*request.get("Tags", []), *ours]

@@ -1,0 +1,72 @@
+"""Examples of requests and answers. Those of requests are the documents that are tested as specs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+
+from openapi.requests import ROOT
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.decide.decision import decide
+from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.run.observation import Launched
+from spot_relay.domain.shown.report import status_document
+from spot_relay.spec import Allowlist, Format, read_submission
+
+_SUBMITTED = datetime(2025, 6, 3, 9, 14, tzinfo=UTC)
+_ARN = "arn:aws:sagemaker:us-east-1:000000000000:training-job/churn-relay-01"
+
+
+def requests() -> dict[str, dict[str, Any]]:
+    """Return examples of request bodies by the name of their schema."""
+    return {
+        "Spec": {
+            "withPolicy": {"summary": "With a policy", "value": json.loads(_posted())},
+            "bare": {
+                "summary": "A CreateTrainingJob request as it is",
+                "value": json.loads((ROOT / "examples/xgboost.json").read_text("utf-8")),
+            },
+            "deadline": {
+                "summary": "With a deadline",
+                "value": yaml.safe_load((ROOT / "examples/deadline.yaml").read_text("utf-8")),
+            },
+        },
+        "Resumption": {
+            "more": {
+                "summary": "With more waits, and a deadline that counts from now",
+                "value": {"budgets": {"expired_waits": 20}, "deadline": "P1D", "expected_runtime": "PT6H"},
+            }
+        },
+    }
+
+
+def answers() -> dict[str, Any]:
+    """Return an example of each answer by the name of its schema."""
+    run = _launched_run()
+    shared = ("run_id", "status", "reason", "created_at", "updated_at")
+    summary = {key: run[key] for key in shared} | {"attempts": len(run["attempts"])}
+    problem = {"path": "HyperParameters.num_round", "message": "Expected a string, but found an integer. …"}
+    return {
+        "Run": run,
+        "Page": {"runs": [summary], "next_token": "2025-06-03T09:14:00.000000Z#churn"},
+        "Error": {"code": "InvalidSpec", "message": "The document has 1 problem.", "details": [problem]},
+    }
+
+
+def _posted() -> str:
+    event = json.loads((ROOT / "events/api/create-run.json").read_text("utf-8"))
+    body: str = event["body"]
+    return body
+
+
+def _launched_run() -> dict[str, Any]:
+    """Return the run of the posted spec as it is shown after its launch."""
+    job = json.loads(_posted())["training_job"]
+    allowed = Allowlist((job["RoleArn"],), (job["AlgorithmSpecification"]["TrainingImage"],), ("churn-*",))
+    run = accept(read_submission(_posted().encode(), Format.JSON, allowed), "an id", _SUBMITTED)
+    launched = decide(run, Facts(Launched(1, _ARN)), _SUBMITTED).run
+    shown: dict[str, Any] = json.loads(json.dumps(status_document(launched)))
+    return shown

@@ -1,0 +1,1 @@
+"""SageMaker's API: requests checked as the service checks them, and jobs shown as the service shows them."""

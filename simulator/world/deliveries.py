@@ -1,0 +1,25 @@
+"""How the events of a job travel: on time, or late, more than once, out of order, or not at all."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulator.life.job import Secondary
+    from simulator.world.scenario import EventsRule
+
+
+class Deliveries:
+    """Draws the delays of events; a rule's seed and a job's name determine all that is drawn for the job."""
+
+    def __init__(self) -> None:
+        self._randoms: dict[str, Random] = {}
+
+    def delays(self, job_name: str, secondary: Secondary, rule: EventsRule) -> tuple[float, ...]:
+        """Return the delay of each copy of an event, in seconds; the event is lost if there are no copies."""
+        random = self._randoms.setdefault(job_name, Random(f"{rule.seed}:{job_name}"))  # noqa: S311 (no secret)
+        if random.random() < rule.drop.fraction or secondary in rule.drop.statuses:
+            return ()
+        copies = range(1 + rule.duplicates)
+        return tuple(rule.delay_seconds + random.uniform(0.0, rule.shuffle_within_seconds) for _ in copies)

@@ -1,0 +1,231 @@
+"""Scenario documents: what happens to which training jobs, validated field by field."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from simulator.life.job import Failure, Script, Secondary
+from simulator.world.capacity import Interruption, ScriptedCapacity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Market = Literal["spot", "on-demand"]
+Operation = Literal["CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob"]
+
+
+class ScenarioError(ValueError):
+    """A scenario document is invalid; the message names each invalid field."""
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InterruptionRule(_Document):
+    """A loss of capacity, and after how many seconds the capacity returns (``null``: never)."""
+
+    after_training_seconds: Seconds | None = None
+    after_checkpoints: Annotated[int, Field(ge=1)] | None = None
+    capacity_returns_after: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _require_moment(self) -> InterruptionRule:
+        if self.after_training_seconds is None and self.after_checkpoints is None:
+            raise ValueError("give after_training_seconds or after_checkpoints")
+        return self
+
+
+class CapacityRule(_Document):
+    """Spot capacity: the first wait (``null``: it never arrives), then the interruptions in order."""
+
+    after: Seconds | None = 0.0
+    interruptions: tuple[InterruptionRule, ...] = ()
+
+
+class PhasesRule(_Document):
+    """How long the phases last that do not end with a real process, in seconds."""
+
+    starting: Seconds = 0.2
+    downloading: Seconds = 0.2
+    uploading: Seconds = 0.2
+    stopping: Seconds = 0.2
+
+
+class CheckpointsRule(_Document):
+    """Simulated checkpoints: one every ``every_seconds`` of training, named by a pattern with ``{number}``."""
+
+    every_seconds: PositiveSeconds
+    name: str = "xgboost-checkpoint.{number}"
+
+    @model_validator(mode="after")
+    def _require_number(self) -> CheckpointsRule:
+        if self.name.count("{number}") != 1:
+            raise ValueError("name must contain {number} exactly once")
+        return self
+
+
+class FailureRule(_Document):
+    """A failure with its FailureReason, ``after_seconds`` into the first phase of that name."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    phase: Literal["Starting", "Pending", "Downloading", "Training"] = "Training"
+    after_seconds: Seconds = 0.0
+
+
+class ErrorRule(_Document):
+    """An error that a call returns instead of its answer, ``times`` times (``null``: always).
+
+    With ``takes_effect`` the call does its work, and only its answer is lost.
+    """
+
+    operation: Operation
+    code: Annotated[str, Field(min_length=1)]
+    message: str = ""
+    times: Annotated[int, Field(ge=1)] | None = 1
+    http_status: Annotated[int, Field(ge=400, le=599)] = 400
+    takes_effect: bool = False
+
+
+class DropRule(_Document):
+    """Which state-change events are lost: those of some secondary statuses, and a random fraction of all."""
+
+    statuses: tuple[Secondary, ...] = ()
+    fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class EventsRule(_Document):
+    """How state-change events arrive: late, more than once, out of order, or not at all."""
+
+    duplicates: Annotated[int, Field(ge=0, le=20)] = 0
+    delay_seconds: Seconds = 0.0
+    shuffle_within_seconds: Seconds = 0.0
+    drop: DropRule = DropRule()
+    seed: int = 0
+
+
+class Rule(_Document):
+    """What happens to the jobs that it matches; the first rule that matches a job applies."""
+
+    name: Annotated[str, Field(min_length=1)] = "*"
+    market: Market | None = None
+    instance_type: str | None = None
+    capacity: CapacityRule = CapacityRule()
+    train_seconds: Seconds = 2.0
+    phases: PhasesRule = PhasesRule()
+    checkpoints: CheckpointsRule | None = None
+    fail: FailureRule | None = None
+    billable_share: Annotated[float, Field(gt=0, le=1)] = 0.3
+    errors: tuple[ErrorRule, ...] = ()
+    events: EventsRule = EventsRule()
+
+    def matches(self, name: str, market: str | None = None, instance_type: str | None = None) -> bool:
+        """Whether the rule applies to a job; a market or an instance type that is not known matches every rule."""
+        return (
+            fnmatchcase(name, self.name)
+            and (self.market is None or market is None or self.market == market)
+            and (self.instance_type is None or instance_type is None or fnmatchcase(instance_type, self.instance_type))
+        )
+
+    def script(self, held: frozenset[Secondary] = frozenset()) -> Script:
+        """Return the script of a job's life under this rule; ``held`` are the phases that end on an input."""
+        interruptions = tuple(
+            Interruption(
+                after_training_seconds=planned.after_training_seconds,
+                capacity_returns_after=planned.capacity_returns_after,
+                after_checkpoints=planned.after_checkpoints,
+            )
+            for planned in self.capacity.interruptions
+        )
+        failure = None
+        if self.fail is not None:
+            failure = Failure(self.fail.reason, Secondary(self.fail.phase), self.fail.after_seconds)
+        return Script(
+            starting=self.phases.starting,
+            downloading=self.phases.downloading,
+            uploading=self.phases.uploading,
+            stopping=self.phases.stopping,
+            train_seconds=self.train_seconds,
+            checkpoint_every=self.checkpoints.every_seconds if self.checkpoints else None,
+            failure=failure,
+            billable_share=self.billable_share,
+            capacity=ScriptedCapacity(self.capacity.after, interruptions),
+            held=held,
+        )
+
+
+class Quota(_Document):
+    """How many instances of a type the account may use at once in a market."""
+
+    instance_type: Annotated[str, Field(min_length=1)]
+    market: Market
+    limit: Annotated[int, Field(ge=0)]
+
+    @property
+    def title(self) -> str:
+        """The name of the quota, as the service writes it."""
+        usage = "spot training job usage" if self.market == "spot" else "training job usage"
+        return f"{self.instance_type} for {usage}"
+
+
+class Scenario(_Document):
+    """Rules in order, a default for jobs that no rule matches, and the quotas of the account."""
+
+    rules: tuple[Rule, ...] = ()
+    default: Rule = Rule()
+    quotas: tuple[Quota, ...] = ()
+
+    def rule_for(self, name: str, market: str | None = None, instance_type: str | None = None) -> Rule:
+        """Return the first rule that matches, else the default."""
+        matching = (rule for rule in self.rules if rule.matches(name, market, instance_type))
+        return next(matching, self.default)
+
+    def with_first(self, more: Scenario) -> Scenario:
+        """Return a scenario with the rules of ``more`` before these; its quotas replace those for the same pool."""
+        given = {(quota.instance_type, quota.market) for quota in more.quotas}
+        kept = (quota for quota in self.quotas if (quota.instance_type, quota.market) not in given)
+        return Scenario(rules=more.rules + self.rules, default=self.default, quotas=(*more.quotas, *kept))
+
+
+def parse_scenario(document: Any) -> Scenario:
+    """Validate a document that was read from YAML or JSON.
+
+    Raises
+    ------
+    ScenarioError
+        With one line per error: the path of the field, then what is wrong with it.
+    """
+    try:
+        return Scenario.model_validate({} if document is None else document)
+    except ValidationError as error:
+        faults = (f"{_path(fault['loc'])}: {fault['msg']}" for fault in error.errors())
+        raise ScenarioError("\n".join(faults)) from error
+
+
+def read_scenario(path: Path) -> Scenario:
+    """Read a scenario file in YAML or JSON."""
+    try:
+        return parse_scenario(parse_text(path.read_text(encoding="utf-8")))
+    except ScenarioError as error:
+        raise ScenarioError(f"{path}:\n{error}") from error
+
+
+def parse_text(text: str) -> Any:
+    """Read YAML or JSON text into plain values."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ScenarioError(f"not YAML or JSON: {error}") from error
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path or "document"

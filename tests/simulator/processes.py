@@ -1,0 +1,159 @@
+"""The simulator and MiniStack as processes for the tests, and clients for them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+import httpx
+from botocore.config import Config
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.type_defs import DescribeTrainingJobResponseTypeDef
+
+Seen = TypeVar("Seen")
+ENDED = ("Completed", "Failed", "Stopped")
+QUICK = {"starting": 0, "downloading": 0, "uploading": 0, "stopping": 0}
+
+
+@cache
+def client(service: Any, address: str) -> Any:
+    """Return a client that tries once: a second try would hide an error, or use it up. Creating one is slow."""
+    config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+    session = boto3.Session("test", "test", region_name="us-east-1")
+    return session.client(service, endpoint_url=address, config=config)
+
+
+def wait_for(look: Callable[[], Seen], seconds: float = 60.0) -> Seen:
+    """Poll until ``look`` returns something, and return that."""
+    retrying = Retrying(
+        retry=retry_if_result(lambda seen: not seen) | retry_if_exception_type(httpx.TransportError),
+        stop=stop_after_delay(seconds),
+        wait=wait_fixed(0.03),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )
+    seen: Seen = retrying(look)
+    assert seen, f"nothing found within {seconds} s"
+    return seen
+
+
+def request(name: str, **changes: Any) -> dict[str, Any]:
+    """Return a CreateTrainingJob request for a spot job; a member set to ``None`` is left out."""
+    members: dict[str, Any] = {
+        "TrainingJobName": name,
+        "RoleArn": "arn:aws:iam::000000000000:role/training",
+        "AlgorithmSpecification": {"TrainingImage": "an-image", "TrainingInputMode": "File"},
+        "OutputDataConfig": {"S3OutputPath": "s3://bucket/output/"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 60},
+        "EnableManagedSpotTraining": True,
+    }
+    return {key: value for key, value in (members | changes).items() if value is not None}
+
+
+def keys(s3: S3Client, prefix: str) -> list[str]:
+    """List the keys below a prefix of the bucket ``bucket``, without the prefix."""
+    found = s3.list_objects_v2(Bucket="bucket", Prefix=prefix).get("Contents", [])
+    return [entry["Key"].removeprefix(prefix) for entry in found]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A simulator that listens at ``address`` in ``process``."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+    workdir: Path
+
+    @property
+    def sagemaker(self) -> SageMakerClient:
+        """A client for its API."""
+        made: SageMakerClient = client("sagemaker", self.address)
+        return made
+
+    def rules(self, *rules: Mapping[str, Any], quotas: list[dict[str, Any]] | None = None) -> None:
+        """Put rules before those in force."""
+        body = {"rules": rules, "quotas": quotas or []}
+        httpx.post(f"{self.address}/_simulator/rules", json=body).raise_for_status()
+
+    def log(self, job: str, kind: str) -> list[dict[str, Any]]:
+        """Read the audit log."""
+        answer = httpx.get(f"{self.address}/_simulator/log", params={"job": job, "kind": kind})
+        entries: list[dict[str, Any]] = answer.json()["entries"]
+        return entries
+
+    def described(self, name: str, *, when: Callable[[Any], bool]) -> DescribeTrainingJobResponseTypeDef:
+        """Describe a job until a condition holds."""
+        sagemaker = self.sagemaker
+
+        def look() -> DescribeTrainingJobResponseTypeDef | None:
+            job = sagemaker.describe_training_job(TrainingJobName=name)
+            return job if when(job) else None
+
+        job = wait_for(look)
+        assert job is not None
+        return job
+
+    def ended(self, name: str) -> DescribeTrainingJobResponseTypeDef:
+        """Describe a job once it has ended."""
+        return self.described(name, when=lambda job: job["TrainingJobStatus"] in ENDED)
+
+
+@contextmanager
+def simulator(folder: Path, *arguments: str, aws: str | None = None) -> Iterator[Running]:
+    """Run a simulator; without ``aws`` it can reach no other service."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = folder / "port"
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    if aws is not None:
+        variables |= {"AWS_ENDPOINT_URL": aws}
+    command = [sys.executable, "-m", "simulator", "--port-file", str(port), "--workdir", str(folder / "jobs")]
+    with (
+        (folder / "simulator.log").open("wb") as log,
+        subprocess.Popen([*command, *arguments], env=variables, stdout=log, stderr=log) as process,
+    ):
+        try:
+            wait_for(lambda: port.exists() or process.poll() is not None)
+            yield Running(f"http://127.0.0.1:{port.read_text()}", process, folder / "jobs")
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+@contextmanager
+def ministack(folder: Path) -> Iterator[str]:
+    """Run MiniStack, which here admits the simulator's events, and yield its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    variables = {
+        **os.environ,
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "LOG_LEVEL": "WARNING",
+        "TMPDIR": str(folder),
+    }
+    with (
+        (folder / "ministack.log").open("wb") as log,
+        subprocess.Popen([sys.executable, "-m", "embedded.aws"], env=variables, stdout=log, stderr=log) as process,
+    ):
+        try:
+            wait_for(lambda: httpx.get(f"{address}/_ministack/health").is_success, 60)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(timeout=20)

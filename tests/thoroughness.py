@@ -1,0 +1,48 @@
+"""How thoroughly a test run searches: little in `make quick`, more in `make test`, and fully in `make thorough` and CI.
+
+A test that draws its examples says how many it deserves, with `examples` or `share`; the level in the environment
+variable THOROUGHNESS may cut that down. No level leaves a test out.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from typing import Any, Final
+
+from hypothesis import settings
+
+
+class Level(StrEnum):
+    """How much a test run may cost."""
+
+    QUICK = "quick"
+    USUAL = "usual"
+    ALL = "all"
+
+
+LEVEL: Final = Level(os.environ.get("THOROUGHNESS") or Level.USUAL)
+# No property test tries more examples than this.
+_MOST: Final = {Level.QUICK: 10, Level.USUAL: 40}
+# What part a long list is cut down to.
+_SHARES: Final = {Level.QUICK: 0.05, Level.USUAL: 0.25}
+
+
+def examples(wanted: int, base: settings | None = None, **more: Any) -> settings:
+    """Return settings for a property test that deserves so many examples; nothing in it is measured."""
+    return settings(base, max_examples=min(wanted, _MOST.get(LEVEL, wanted)), **{"deadline": None, **more})
+
+
+def share(wanted: int) -> int:
+    """Return how many of so many cases, all of one kind, are tried."""
+    return max(1, round(wanted * _SHARES.get(LEVEL, 1)))
+
+
+def load_profile() -> None:
+    """Have the tests that do not say how many examples they deserve try a hundred, or what the level allows.
+
+    A profile that somebody else has loaded stays: the one for mutants has its own numbers.
+    """
+    if settings.get_current_profile_name() in {"default", "ci"}:
+        settings.register_profile(LEVEL, examples(100))
+        settings.load_profile(LEVEL)

@@ -1,0 +1,201 @@
+"""What canaries cost, and what a money budget keeps for one that may still run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from spot_relay.domain.decide.decision import decide
+from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.rules.money import canary_cost, check_money, cost_so_far, pays_for_canary
+from spot_relay.domain.run.attempt import AttemptStatus, Canary, CanaryStatus
+from spot_relay.domain.run.observation import CanaryCreated
+from spot_relay.domain.run.policy import Budgets, ReturnToSpot, Rung
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.sagemaker.request import CANARY_MAX_RUNTIME_SECONDS
+from spot_relay.domain.shown.accounting import account_of
+from tests.fakes import NOON, MemoryPrices
+from tests.unit.paid_runs import PRICES, a_run, placed
+from tests.unit.worlds import World, deadline, submission
+
+if TYPE_CHECKING:
+    from spot_relay.domain.run.run import Run
+
+HOUR = 3600
+M5 = "ml.m5.xlarge"
+# Of a run without attempts that cost anything, on one ml.m5.xlarge at 0.24 USD an hour on demand.
+BOUND = 0.24 * CANARY_MAX_RUNTIME_SECONDS / HOUR
+WORST = 0.08
+
+
+def a_canary(count: int = 1, instance_type: str = M5, **known: Any) -> Canary:
+    placement = Placement(instance_type, count, Market.SPOT)
+    return replace(Canary(2, "one-canary-02", placement, NOON, HOUR, CanaryStatus.IN_PROGRESS), **known)
+
+
+def with_canaries(money: float | None, *canaries: Canary, prices: PriceList = PRICES) -> Run:
+    return replace(a_run(money, prices), canaries=canaries)
+
+
+def test_a_canary_costs_its_billable_seconds_on_all_instances_at_the_on_demand_price() -> None:
+    assert canary_cost(a_canary(3, billable_seconds=HOUR), PRICES) == pytest.approx(0.72)
+
+
+@pytest.mark.parametrize("seconds", [None, 0])
+def test_a_canary_that_has_not_ended_or_never_ran_has_cost_nothing_yet(seconds: int | None) -> None:
+    assert canary_cost(a_canary(billable_seconds=seconds), PRICES) == 0
+    assert canary_cost(a_canary(billable_seconds=seconds), None) == 0
+
+
+@pytest.mark.parametrize("prices", [None, PRICES.only([])], ids=["no list", "no price"])
+def test_what_a_canary_costs_is_unknown_without_a_price(prices: PriceList | None) -> None:
+    assert canary_cost(a_canary(billable_seconds=90), prices) is None
+
+
+def test_what_canaries_cost_is_in_the_cost_of_the_run() -> None:
+    run = with_canaries(None, a_canary(billable_seconds=HOUR), a_canary(2, billable_seconds=HOUR))
+    assert cost_so_far(run, NOON) == account_of(run, NOON).cost_usd == pytest.approx(0.24 + 0.48)
+
+
+def test_a_canary_without_a_price_leaves_the_cost_of_the_run_unknown() -> None:
+    run = with_canaries(9, a_canary(billable_seconds=HOUR), a_canary(instance_type="ml.c5.xlarge", billable_seconds=9))
+    assert cost_so_far(run, NOON) is None
+    no = check_money(run, placed(M5), NOON)
+    assert no is not None
+    assert no.because.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, and ")
+
+
+def holds(money: float, *canaries: Canary) -> bool:
+    return check_money(with_canaries(money, *canaries), placed(M5), NOON) is None
+
+
+def test_a_money_budget_keeps_what_a_canary_may_cost_at_most_until_its_seconds_are_known() -> None:
+    assert holds(WORST + 2 * BOUND, a_canary(2))
+    assert not holds(WORST + 2 * BOUND - 0.0001, a_canary(2))
+    assert holds(WORST + 2 * BOUND, a_canary(), a_canary())
+    assert not holds(WORST + 2 * BOUND - 0.0001, a_canary(), a_canary())
+    assert holds(WORST + BOUND, a_canary(status=CanaryStatus.ENDED, phase="Stopped"))
+    assert not holds(WORST + BOUND - 0.0001, a_canary(status=CanaryStatus.ENDED, phase="Stopped"))
+
+
+def test_once_they_are_known_it_keeps_no_more_than_they_cost() -> None:
+    ended = a_canary(status=CanaryStatus.ENDED, billable_seconds=30)
+    assert holds(WORST + 0.002, ended)
+    assert not holds(WORST + 0.0019, ended)
+
+
+@pytest.mark.parametrize(
+    "canary",
+    [
+        a_canary(status=CanaryStatus.PLANNED),
+        *(a_canary(status=CanaryStatus.ENDED, phase=str(refusal)) for refusal in Refusal),
+    ],
+    ids=lambda canary: str(canary.phase),
+)
+def test_it_keeps_nothing_for_a_canary_that_was_never_created(canary: Canary) -> None:
+    assert holds(WORST, canary)
+
+
+def test_it_keeps_nothing_for_a_canary_without_a_price() -> None:
+    assert holds(WORST, a_canary(instance_type="ml.c5.xlarge"))
+
+
+def test_what_it_keeps_is_at_the_price_that_a_canary_is_billed_at() -> None:
+    dear = PriceList("a list", NOON, {M5: Price(2.4, 0.08)})
+    run = with_canaries(WORST + 10 * BOUND, a_canary(), prices=dear)
+    assert check_money(run, placed(M5), NOON) is None
+    short = with_canaries(WORST + 10 * BOUND - 0.001, a_canary(), prices=dear)
+    assert check_money(short, placed(M5), NOON) is not None
+
+
+def on_demand_for(money: float | None, *canaries: Canary, prices: PriceList = PRICES) -> Run:
+    """A run whose third attempt trains on demand, for at most an hour at 0.24 USD; two have cost 0.06 USD each."""
+    run = with_canaries(money, *canaries, prices=prices)
+    ended = replace(run.current, status=AttemptStatus.ENDED, training_seconds=HOUR, billable_seconds=HOUR // 4)
+    on_demand = replace(run.current, placement=placed(M5, market=Market.ON_DEMAND), status=AttemptStatus.IN_PROGRESS)
+    lives = replace(on_demand, number=3, training_started_at=NOON - timedelta(minutes=30))
+    return replace(run, attempts=(ended, replace(ended, number=2), lives))
+
+
+def test_a_canary_is_paid_for_beside_all_that_the_attempt_may_cost_and_what_was_spent_before_it() -> None:
+    enough = 0.12 + 0.24 + BOUND
+    assert pays_for_canary(on_demand_for(enough), placed(M5), NOON)
+    assert not pays_for_canary(on_demand_for(enough - 0.0001), placed(M5), NOON)
+    assert pays_for_canary(on_demand_for(enough + BOUND), placed(M5, 2), NOON)
+    assert not pays_for_canary(on_demand_for(enough + BOUND - 0.0001), placed(M5, 2), NOON)
+    assert pays_for_canary(on_demand_for(None), placed(M5), NOON)
+
+
+def test_an_earlier_canary_is_counted_at_its_worst_until_its_seconds_are_known() -> None:
+    enough = 0.12 + 0.24 + BOUND
+    earlier = a_canary(status=CanaryStatus.ENDED, phase="Stopped")
+    assert pays_for_canary(on_demand_for(enough + BOUND, earlier), placed(M5), NOON)
+    assert not pays_for_canary(on_demand_for(enough + BOUND - 0.0001, earlier), placed(M5), NOON)
+    known = replace(earlier, billable_seconds=30)
+    assert pays_for_canary(on_demand_for(enough + 0.002, known), placed(M5), NOON)
+    assert not pays_for_canary(on_demand_for(enough + 0.0019, known), placed(M5), NOON)
+
+
+def test_a_canary_without_a_price_is_not_paid_for() -> None:
+    assert not pays_for_canary(on_demand_for(99.0), placed("ml.c5.xlarge"), NOON)
+
+
+def ahead(money: float, way: ReturnToSpot) -> World:
+    """A run on demand that may cost 21 USD and is ahead of its pace; a canary may cost a third of a dollar."""
+    world = World(prices=MemoryPrices(PriceList("a list", NOON, {M5: Price(1.0, 0.3)})))
+    first = (Rung(placed(M5, market=Market.ON_DEMAND)), Rung(placed(M5)))
+    known = deadline(100 * HOUR, expected_runtime_seconds=20 * HOUR, ladder=first, return_to_spot=way)
+    hours_21 = {"MaxRuntimeInSeconds": 21 * HOUR, "MaxWaitTimeInSeconds": 21 * HOUR}
+    world.service.submit(submission(replace(known, budgets=Budgets(money_usd=money)), StoppingCondition=hours_21))
+    world.trains(1, 0)
+    world.passes(HOUR)
+    world.checkpoint("a")
+    world.passes(HOUR)
+    return world
+
+
+@pytest.mark.parametrize(("money", "sent"), [(21.0, False), (21.3, False), (21.4, True)])
+def test_a_canary_is_sent_only_where_the_money_budget_pays_for_it_beside_the_attempt(money: float, sent: bool) -> None:
+    world = ahead(money, ReturnToSpot.CANARY)
+    assert ("churn-canary-01" in world.live_jobs()) == sent
+
+
+def test_a_canary_that_was_paid_for_needs_no_more_money_for_the_move() -> None:
+    world = ahead(21.4, ReturnToSpot.CANARY)
+    world.canary_tells(1, "InProgress", "Training", training_started_at=world.clock())
+    world.passes(60)
+    assert world.jobs.stopped == ["churn-relay-01"]
+
+
+def test_a_run_that_returns_without_a_canary_needs_no_money_for_one() -> None:
+    assert ahead(21.0, ReturnToSpot.BLIND).jobs.stopped == ["churn-relay-01"]
+
+
+def test_the_arn_of_a_canary_is_known_from_its_creation_and_from_its_description() -> None:
+    world = ahead(21.4, ReturnToSpot.CANARY)
+    canary, arn = world.run().canary, world.jobs.jobs["churn-canary-01"].arn
+    assert canary is not None
+    assert canary.arn == arn
+    unknown = world.run().with_canary(replace(canary, status=CanaryStatus.PLANNED, arn=None))
+    created = decide(unknown, Facts(CanaryCreated(1, "told by its creation")), NOON).run.canary
+    assert created is not None
+    assert created.arn == "told by its creation"
+    world.store.runs["churn"] = world.run().with_canary(replace(canary, arn=None))
+    world.passes(300)
+    assert world.run().canary == canary
+
+
+@pytest.mark.parametrize(
+    ("usd", "shown"),
+    [(0.0, "0.00"), (0.5, "0.5000"), (1.0, "1.00"), (1.5, "1.50"), (1.994, "1.99")],
+)
+def test_amounts_are_shown_in_cents_and_below_a_dollar_in_hundredths_of_them(usd: float, shown: str) -> None:
+    run = with_canaries(usd)
+    no = check_money(run, placed("ml.p3.2xlarge"), NOON)
+    assert no is not None
+    assert no.because.startswith(f"policy.budgets.money_usd is {shown} USD, 0.00 USD are spent")

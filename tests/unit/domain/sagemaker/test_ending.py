@@ -1,0 +1,41 @@
+"""How a job ended is read from its status and from the prefix of its FailureReason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from spot_relay.domain.sagemaker.ending import Outcome, classify_failure, outcome_of
+from spot_relay.domain.sagemaker.job import Job, Market, Placement
+from tests.fakes import NOON
+
+JOB = Job("churn-relay-01", "arn", "InProgress", "Training", NOON, NOON, Placement("ml.m5.xlarge", 1, Market.SPOT))
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome"),
+    [
+        ("CapacityError: Unable to provision requested ML compute capacity.", Outcome.CAPACITY_ERROR),
+        ("InternalServerError: We encountered an internal error.  Please try again.", Outcome.SERVICE_ERROR),
+        ("InternalServerError: We encountered an internal error. Please try again.", Outcome.SERVICE_ERROR),
+        ("AlgorithmError: exit code 1", Outcome.USER_ERROR),
+        ("ClientError: Data download failed", Outcome.USER_ERROR),
+        (" \n ClientError: after blanks", Outcome.USER_ERROR),
+        ("ClientError: the words CapacityError do not make it one", Outcome.USER_ERROR),
+        ("Something else", Outcome.UNKNOWN_FAILURE),
+        ("", Outcome.UNKNOWN_FAILURE),
+        (None, Outcome.UNKNOWN_FAILURE),
+    ],
+)
+def test_a_failure_reason_is_classed_by_its_prefix(reason: str | None, outcome: Outcome) -> None:
+    assert classify_failure(reason) is outcome
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Stopping", "Deleting", "Unheard"])
+def test_a_job_in_any_other_status_has_not_ended(status: str) -> None:
+    assert outcome_of(replace(JOB, status=status)) is None
+
+
+def test_a_stopped_job_with_a_secondary_status_nobody_knows_counts_as_stopped() -> None:
+    assert outcome_of(replace(JOB, status="Stopped", secondary_status="Unheard")) is Outcome.STOPPED

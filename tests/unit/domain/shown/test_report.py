@@ -1,0 +1,202 @@
+"""What users see of a run: every field of the status document, and the event of its end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
+from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.policy import Budgets, Deadline, Policy, ReturnToSpot, Spent
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import Explanation, Run, RunStatus
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement
+from spot_relay.domain.shown.report import announcement, iso, status_document
+from tests.fakes import NOON
+from tests.unit.worlds import submission
+
+M5 = "ml.m5.xlarge"
+PRICES = PriceList("s3://prices/list.json", NOON - timedelta(days=1), {M5: Price(0.24, 0.08)})
+
+
+def at(minutes: int) -> datetime:
+    return NOON + timedelta(minutes=minutes)
+
+
+FIRST = Attempt(
+    number=1,
+    job_name="churn-relay-01",
+    placement=Placement(M5, 2, Market.SPOT),
+    planned_at=at(0),
+    cause=Cause.SUBMITTED,
+    status=AttemptStatus.ENDED,
+    launched_at=at(1),
+    phase="MaxWaitTimeExceeded",
+    interruptions=3,
+    outcome=Outcome.MAX_WAIT_TIME_EXCEEDED,
+    failure_reason="a reason",
+    created_at=at(2),
+    training_started_at=at(3),
+    ended_at=at(63),
+    training_seconds=3600,
+    billable_seconds=1800,
+    waited_seconds=60,
+    wasted_seconds=360,
+)
+SECOND = Attempt(
+    number=2,
+    job_name="churn-relay-02",
+    placement=Placement(M5, 1, Market.ON_DEMAND, 30),
+    planned_at=at(64),
+    cause=Cause.BEHIND_PACE,
+    status=AttemptStatus.IN_PROGRESS,
+    launched_at=at(65),
+    training_started_at=at(68),
+    resumes_from=Checkpoint("churn/checkpoints/a", at(60)),
+)
+CANARY = Canary(2, "churn-canary-02", Placement(M5, 1, Market.SPOT), at(70), 3600, CanaryStatus.ENDED, "Stopped", 90)
+EXPLAINED = Explanation(at(64), "JobChanged", "because", 2, at(65))
+
+
+# The second attempt has trained for 12 minutes by the time that the run was last changed.
+def a_run() -> Run:
+    policy = Policy(
+        Budgets(money_usd=9.5),
+        deadline=Deadline(7200, within_seconds=86_400, return_to_spot=ReturnToSpot.BLIND),
+    )
+    return replace(
+        accept(submission(policy), "one", NOON, PRICES),
+        status=RunStatus.STOPPING,
+        reason="a stop was requested",
+        attempts=(FIRST, SECOND),
+        updated_at=at(80),
+        check_at=at(81),
+        ended_at=at(82),
+        stop_requested=True,
+        spent=Spent(1, 2, 3, 4, 5),
+        progress_seconds=3240.4,
+        canaries=(CANARY,),
+        decisions=(EXPLAINED,),
+    )
+
+
+def test_the_status_document_tells_all_of_a_run() -> None:
+    document = status_document(a_run())
+    attempts, canaries, decisions = (document.pop(key) for key in ("attempts", "canaries", "decisions"))
+    assert document == {
+        "run_id": "churn",
+        "status": "Stopping",
+        "reason": "a stop was requested",
+        "created_at": "2026-11-23T12:00:00.000Z",
+        "updated_at": "2026-11-23T13:20:00.000Z",
+        "ended_at": "2026-11-23T13:22:00.000Z",
+        "check_at": "2026-11-23T13:21:00.000Z",
+        "stop_requested": True,
+        "training_seconds": 3600,
+        "billable_seconds": 1800,
+        "waited_seconds": 60,
+        "interruptions": 3,
+        "savings_percent": 50.0,
+        "wasted_seconds": 360,
+        "cost_usd": 0.294,
+        "on_demand_cost_usd": 0.48,
+        "wasted_usd": 0.024,
+        "prices": {"source": "s3://prices/list.json", "as_of": "2026-11-22T12:00:00.000Z"},
+        "deadline": {
+            "at": "2026-11-24T12:00:00.000Z",
+            "expected_runtime_seconds": 7200,
+            "progress_seconds": 3240,
+            "return_to_spot": "blind",
+        },
+        "spent": {
+            "expired_waits": 1,
+            "capacity_failures": 2,
+            "service_errors": 3,
+            "user_errors": 4,
+            "attempts_without_progress": 5,
+        },
+        "budgets": {
+            "expired_waits": 10,
+            "capacity_failures": 20,
+            "service_errors": 5,
+            "user_errors": 0,
+            "attempts_without_progress": 2,
+            "money_usd": 9.5,
+        },
+    }
+    assert [attempt["number"] for attempt in attempts] == [1, 2]
+    assert canaries == [
+        {
+            "job_name": "churn-canary-02",
+            "status": "Ended",
+            "phase": "Stopped",
+            "planned_at": "2026-11-23T13:10:00.000Z",
+            "billable_seconds": 90,
+        }
+    ]
+    assert decisions == [
+        {
+            "at": "2026-11-23T13:04:00.000Z",
+            "observation": "JobChanged",
+            "reason": "because",
+            "times": 2,
+            "until": "2026-11-23T13:05:00.000Z",
+        }
+    ]
+
+
+def test_the_status_document_tells_all_of_each_attempt() -> None:
+    ended, lives = status_document(a_run())["attempts"]
+    assert ended == {
+        "number": 1,
+        "job_name": "churn-relay-01",
+        "status": "Ended",
+        "cause": "Submitted",
+        "phase": "MaxWaitTimeExceeded",
+        "outcome": "MaxWaitTimeExceeded",
+        "failure_reason": "a reason",
+        "resumes_from": None,
+        "placement": {"instance_type": M5, "instance_count": 2, "market": "spot", "volume_size_gb": None},
+        "created_at": "2026-11-23T12:02:00.000Z",
+        "training_started_at": "2026-11-23T12:03:00.000Z",
+        "ended_at": "2026-11-23T13:03:00.000Z",
+        "training_seconds": 3600,
+        "billable_seconds": 1800,
+        "waited_seconds": 60,
+        "interruptions": 3,
+        "wasted_seconds": 360,
+    }
+    assert lives["placement"] == {"instance_type": M5, "instance_count": 1, "market": "on-demand", "volume_size_gb": 30}
+    assert lives["resumes_from"] == {"key": "churn/checkpoints/a", "last_modified": "2026-11-23T13:00:00.000Z"}
+    # Until SageMaker has said when it created the job, the launch is as good.
+    assert lives["created_at"] == "2026-11-23T13:05:00.000Z"
+    assert [lives[key] for key in ("outcome", "ended_at", "training_seconds")] == [None, None, None]
+
+
+def test_without_a_deadline_and_without_prices_there_is_none_to_show() -> None:
+    document = status_document(replace(a_run(), policy=Policy(), deadline_at=None, prices=None))
+    assert (document["deadline"], document["prices"], document["cost_usd"]) == (None, None, None)
+    assert (document["on_demand_cost_usd"], document["wasted_usd"]) == (None, None)
+
+
+def test_the_event_of_an_end_tells_its_figures() -> None:
+    assert announcement(replace(a_run(), status=RunStatus.STOPPED, reason='by "request"\n\\now')) == {
+        "run_id": "churn",
+        "status": "Stopped",
+        "reason": 'by "request"\n\\now',
+        "summary": "Run churn is now Stopped: by 'request' /now",
+        "attempts": 2,
+        "training_seconds": 3600,
+        "billable_seconds": 1800,
+        "savings_percent": 50.0,
+        "cost_usd": 0.294,
+        "on_demand_cost_usd": 0.48,
+        "interruptions": 3,
+    }
+
+
+def test_moments_are_written_in_milliseconds_and_in_utc() -> None:
+    assert iso(datetime(2026, 11, 23, 12, 0, 0, 123_999, tzinfo=UTC)) == "2026-11-23T12:00:00.123Z"
+    assert iso(None) is None
