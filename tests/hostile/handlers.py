@@ -100,13 +100,13 @@ class Api(Function):
 
 
 def batch(bodies: list[str]) -> dict[str, Any]:
-    """Give the event with which SQS hands over messages, their ids numbered from 0."""
+    """Return the event in which SQS delivers messages, with ids counted from 0."""
     (record,) = seeds.event("observe/run-due")["Records"]
     return {"Records": [record | {"messageId": str(number), "body": body} for number, body in enumerate(bodies)]}
 
 
 def names(text: str) -> list[str]:
-    """Give the names and times of a message, which the log tells as they are."""
+    """Return the names and times in a message, which are logged unchanged."""
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):
@@ -118,7 +118,7 @@ def names(text: str) -> list[str]:
 
 
 def member(value: Any, name: str) -> Any:
-    """Give a member of a mapping, if it is one and has it."""
+    """Return a member of a value, or None if the value is not a mapping or lacks it."""
     return value.get(name) if isinstance(value, dict) else None
 
 
@@ -128,14 +128,14 @@ def failed(answer: dict[str, Any]) -> set[int]:
 
 
 def bodies(data: bytes) -> list[str]:
-    """Give one to four messages, some of which were tampered with."""
+    """Return one to four messages, some of them altered."""
     choices = Choices(data)
     changed = [mutated(choices.of(seeds.messages()), choices) for _ in range(1 + choices.below(4))]
     return [encoded(text, choices).decode("utf-8", "surrogateescape") for text in changed]
 
 
 def unreadable(read: Callable[[str], object], texts: list[str]) -> set[int]:
-    """Tell which messages can't be read."""
+    """Return which messages cannot be read."""
     found = set()
     for number, text in enumerate(texts):
         try:

@@ -134,7 +134,7 @@ def check_observation(text: str) -> tuple[str, Any] | None:
 
 
 def check_upload(text: str) -> Upload | None:
-    """Give the upload of a spec; another message is of something else, or unreadable for a reason in a few words."""
+    """Return the upload of a spec, after checking that any other message is ignored or refused in a few words."""
     try:
         upload = read_upload(text)
     except UnreadableEventError as error:

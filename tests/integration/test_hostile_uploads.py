@@ -83,12 +83,12 @@ class RawBody:
     """The body of an answer that has none."""
 
     def stream(self) -> list[bytes]:
-        """Give nothing."""
+        """Return no bytes."""
         return []
 
 
 def _is_text(text: str) -> bool:
-    """Tell whether a text can be a key at all."""
+    """Whether a text can be a key."""
     return text.encode("utf-8", "replace").decode() == text
 
 

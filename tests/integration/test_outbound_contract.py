@@ -30,7 +30,7 @@ RUN = a_full_run("churn")
 
 
 def plain(document: dict[str, Any]) -> dict[str, Any]:
-    """Give a document as its reader has it."""
+    """Return a document as its reader sees it."""
     read: dict[str, Any] = json.loads(json.dumps(document))
     return read
 

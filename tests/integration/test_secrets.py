@@ -69,7 +69,7 @@ class Witness:
         return code
 
     def told(self) -> str:
-        """Give all of it: logs, documents, reports, events, messages, answers."""
+        """Return everything: logs, documents, reports, events, messages and answers."""
         printed = self._capsys.readouterr()
         keys = [key for prefix in ("errors/", "status/") for key in self._stack.keys(prefix)]
         documents = [json.dumps(self._stack.object(key), ensure_ascii=False) for key in keys]

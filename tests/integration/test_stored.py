@@ -118,7 +118,7 @@ class Case:
 
 
 def holds(now: Any, then: Any) -> bool:
-    """Tell whether a value of today holds all of an earlier one."""
+    """Whether a current value contains everything of an earlier one."""
     if isinstance(then, dict):
         return all(key in now and holds(now[key], value) for key, value in then.items())
     if isinstance(then, list):
