@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.load import figures, floor, plan, processes, report, tick
+from bench.load import figures, floor, plan, report, tick
 from bench.load.driver import BadEndError, Driver
 from bench.load.units import measure_item
 from bench.load.waiting import TooSlowError
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 OUT: Final = Path(".local/bench")
 FUNCTIONS: Final = {"submit": "SubmitFunction", "observe": "ObserveFunction"}
-# Their logical ids in the template, which are also the names of their build folders.
-STARTED: Final = ("Submit", "ApiFunction", "Observe", "Tick")
 DUE: Final = 10  # one in ten of the open runs
 # Enough to start every function, but too few to slow each other down.
 WARM, CALM = 4, 10
@@ -81,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure(stack: Stack, load: Load, options: argparse.Namespace, console: Console) -> report.Report:
-    """Measure the floor, a few runs, the load, the tick, and the starts of the functions."""
+    """Measure the floor, a few runs, the load, and the tick."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("Warming up", total=WARM + CALM + load.runs)
@@ -94,7 +92,7 @@ def measure(stack: Stack, load: Load, options: argparse.Namespace, console: Cons
         calm = figures.compute_calm_quantiles(driver.submit_runs("calm", CALM), stack.outputs[FUNCTIONS["observe"]])
         progress.update(bar, description=f"{load.runs} runs at once")
         loaded = _measure_load(driver, load)
-        progress.update(bar, description="The tick, and starts")
+        progress.update(bar, description="The tick")
         ended = driver.load_item(plan.name_runs("load", 1)[0])
         ticks = tick.compare_ticks(
             tick.Ticking(driver),
@@ -104,8 +102,7 @@ def measure(stack: Stack, load: Load, options: argparse.Namespace, console: Cons
             opened=options.open,
             due=options.open // DUE,
         )
-        starts = {name: processes.measure_starts(stack, name) for name in STARTED}
-    return report.Report(loaded, calm, floors, ticks, starts, measure_item(ended), os.cpu_count() or 1)
+    return report.Report(loaded, calm, floors, ticks, measure_item(ended), os.cpu_count() or 1)
 
 
 def _measure_load(driver: Driver, load: Load) -> LoadFigures:

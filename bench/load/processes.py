@@ -1,16 +1,8 @@
-"""Measure the CPU time of MiniStack, the simulator and the functions, and the start time of functions."""
+"""Measure the CPU time that MiniStack, the simulator and the functions use."""
 
 from __future__ import annotations
 
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -24,7 +16,6 @@ MINISTACK: Final = "MiniStack"
 SIMULATOR: Final = "the simulator"
 BENCH: Final = "this program"
 _FUNCTION: Final = "AWS_LAMBDA_FUNCTION_NAME"
-_STARTS: Final = 7
 
 
 class Processes:
@@ -62,44 +53,3 @@ class Processes:
             self._names[process.pid] = named
         times = process.cpu_times()
         self._seconds[process.pid] = times.user + times.system
-
-
-@dataclass(frozen=True, slots=True)
-class Starts:
-    """A function's start time relative to bare Python, as deployed and with everything compiled."""
-
-    as_deployed: float
-    compiled: float
-
-
-def measure_starts(stack: Stack, function: str) -> Starts:
-    """Return the median start times of processes that import a function, named as in the template.
-
-    What is deployed is not compiled, and Lambda's layers are read-only, so everything is compiled at each start.
-    """
-    template = Path(stack.template).parent
-    layers = [template / layer / "python" for layer in ("DependenciesLayer", "SpotRelayLayer")]
-    given = stack.environment | stack.variables(function.removesuffix("Function"))
-    given["PYTHONPATH"] = os.pathsep.join(map(str, (template / function, *layers)))
-    as_deployed = {"PYTHONDONTWRITEBYTECODE": "1"}
-    with tempfile.TemporaryDirectory() as cache:
-        compiled = {"PYTHONPYCACHEPREFIX": cache}
-        _seconds("import app", given | compiled)
-        found = [
-            (
-                _seconds("pass", {}),
-                _seconds("import app", given | as_deployed),
-                _seconds("import app", given | compiled),
-            )
-            for _ in range(_STARTS)
-        ]
-    bare, deployed, ready = (statistics.median(column) for column in zip(*found, strict=True))
-    return Starts(deployed / bare, ready / bare)
-
-
-def _seconds(code: str, environment: Mapping[str, str]) -> float:
-    began = time.perf_counter()
-    # -S hides the packages of this environment, which a function does not have.
-    command = [sys.executable, "-S", "-c", code]
-    subprocess.run(command, env=dict(environment), check=True, capture_output=True)  # noqa: S603
-    return time.perf_counter() - began

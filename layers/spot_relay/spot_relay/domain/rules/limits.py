@@ -58,7 +58,7 @@ class Limits:
 
 def all_slots_held(instance_type: str, limit: int) -> No:
     """Return that no further attempt may live on an instance type for now."""
-    return No(f"This stack's limit of {limit} concurrent attempts on {instance_type} is reached.")
+    return No(f"This stack allows no more concurrent attempts on {instance_type} (limit: {limit}).")
 
 
 def needs_no_slot(job_name: str, find: Callable[[str], Run | None]) -> bool:
