@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo quick lint types test thorough unit e2e layers pythons sam-local check checkov simulate faults fuzz mutate \
-        bench-load bench-policy openapi build deploy lock format clean
+        bench-load bench-policy bench-start openapi build deploy lock format clean
 
 help: ## list what there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ sam-local: setup ## run each function in Docker with sam local
 bench-load: setup ## put the deployed stack under load (RUNS=, EVENTS=, JSON=1, OUT=, ENDED=, OPEN=)
 	@$(BIN)/python -m bench.load $(if $(JSON),--json) $(if $(RUNS),--runs $(RUNS)) $(if $(EVENTS),--events $(EVENTS)) \
 	$(if $(OUT),--out "$(OUT)") $(if $(ENDED),--ended $(ENDED)) $(if $(OPEN),--open $(OPEN))
+
+bench-start: setup ## measure what the functions' starts take, beside a bare boto3 handler (JSON=1, PAIRS=11)
+	@$(BIN)/python -m bench.start $(if $(JSON),--json) $(if $(PAIRS),--pairs $(PAIRS))
 
 simulate: setup ## play hostile schedules on virtual time: SEEDS=100000, or SEED=s to see one again
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.simulation \

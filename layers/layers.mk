@@ -13,10 +13,10 @@ PIP := python3 -m pip install --quiet --disable-pip-version-check --no-compile -
 # Lambda can't write to a layer, so what is not compiled here is compiled anew at each cold start. Archives change the
 # times of files, so that compiled files must not be checked against them.
 define COMPILE
-@if command -v $(RUNTIME) >/dev/null; then \
+@if $(RUNTIME) -c "" 2>/dev/null; then \
 	$(RUNTIME) -m compileall -q -j 0 --invalidation-mode unchecked-hash "$(PACKAGES)"; \
 else \
-	echo "$(RUNTIME) is not installed here, so the layer is not compiled: it works, but cold starts take longer."; \
+	echo "$(RUNTIME) does not run here, so the layer is not compiled: it works, but cold starts take longer."; \
 fi
 endef
 

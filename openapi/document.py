@@ -150,13 +150,12 @@ def _path_parameters(path: str) -> dict[str, Any]:
 
 
 def _request(route: Route) -> dict[str, Any]:
-    if route.request is None:
-        return {}
-    if route.method == "GET":
-        return {"parameters": requests.query()}
-    content = {"schema": _reference("schemas", route.request), "examples": examples.requests()[route.request]}
-    # Only a resumption may be empty: it changes nothing then.
-    return {"requestBody": {"required": route.request != "Resumption", "content": {"application/json": content}}}
+    query = {"parameters": [requests.query()[name] for name in route.query]} if route.query else {}
+    if route.body is None:
+        return query
+    content = {"schema": _reference("schemas", route.body), "examples": examples.requests()[route.body]}
+    # Only a resumption may be left out: the run is then resumed without changes.
+    return query | {"requestBody": {"required": route.body != "Resumption", "content": {"application/json": content}}}
 
 
 def _success(route: Route, schemas: dict[str, Schema]) -> dict[str, Any]:
@@ -174,8 +173,7 @@ def _links() -> dict[str, Any]:
 
 
 def _refusals(route: Route) -> dict[str, Any]:
-    has_body = route.request is not None and route.method != "GET"
-    shared = _SHARED | _TOO_LARGE if has_body else _SHARED
+    shared = _SHARED | _TOO_LARGE if route.body else _SHARED
     found = {status: _reference("responses", str(status)) for status in shared}
     for status in {error.status for error in route.errors}:
         errors = [error for error in route.errors if error.status == status]

@@ -69,8 +69,8 @@ def schemas() -> dict[str, Schema]:
     }
 
 
-def query() -> list[Schema]:
-    """Return the parameters of GET /runs."""
+def query() -> dict[str, Schema]:
+    """Return the query parameters by name."""
     status = {"type": "string", "enum": [str(status) for status in RunStatus]}
     limit = {"type": "integer", "minimum": 1, "maximum": 100, "default": 25}
     token = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z#[a-zA-Z0-9-]{1,63}$"}
@@ -79,10 +79,10 @@ def query() -> list[Schema]:
         "limit": ("The maximum number of runs.", limit),
         "token": ("The next_token of the previous page.", token),
     }
-    return [
-        {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+    return {
+        name: {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
         for name, (description, schema) in found.items()
-    ]
+    }
 
 
 def _training_job() -> Schema:

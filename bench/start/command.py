@@ -20,7 +20,8 @@ from rich.table import Table
 from bench.options import above_zero
 from bench.start.endpoint import Endpoint, UnexpectedRequestError
 from bench.start.figures import Figures, compare, document
-from bench.start.packages import BuildError, build_layers, install_boto3
+from bench.start.memory import SIZES, seconds, usd_per_million
+from bench.start.packages import BuildError, build_layers, install_boto3, zipped_bytes
 from bench.start.scenes import REGION, World, scenes
 from bench.start.starting import Bench, StartError
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PAIRS: Final = 11
+MOST_LAYER_BYTES: Final = 8_000_000
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     narrator = Console(stderr=True, highlight=False)
     try:
         with tempfile.TemporaryDirectory() as folder, _world() as world, Endpoint(world.url) as endpoint:
-            bench = _bench(Path(folder), endpoint)
+            bench = _bench(Path(folder), endpoint, narrator)
             figures = measure(bench, world, options.function or list(scenes()), options.pairs, narrator)
     except (BuildError, StartError, UnexpectedRequestError) as error:
         narrator.print(str(error), style="bold red", markup=False, soft_wrap=True)
@@ -53,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         sys.stdout.write(document(figures) + "\n")
     else:
-        Console(highlight=False).print(_table(figures))
+        Console(highlight=False).print(_table(figures), _sizes(figures))
     return 0
 
 
@@ -72,10 +74,18 @@ def measure(bench: Bench, world: World, functions: Sequence[str], pairs: int, na
     return figures
 
 
-def _bench(folder: Path, endpoint: Endpoint) -> Bench:
+def _bench(folder: Path, endpoint: Endpoint, narrator: Console) -> Bench:
     work = folder / "work"
     work.mkdir()
-    return Bench(build_layers(folder / "layers"), install_boto3(folder / "floor"), work, endpoint)
+    narrator.print("Building the layers")
+    layers = build_layers(folder / "layers")
+    size = zipped_bytes(folder / "layers")
+    narrator.print(f"Both layers, zipped: {size / 1e6:.2f} MB")
+    if size >= MOST_LAYER_BYTES:
+        raise BuildError(
+            f"The layers have {size} bytes; the bound is {MOST_LAYER_BYTES}: see layers/dependencies/trim.py."
+        )
+    return Bench(layers, install_boto3(folder / "floor"), work, endpoint)
 
 
 @contextmanager
@@ -102,4 +112,15 @@ def _table(figures: Sequence[Figures]) -> Table:
     for one in figures:
         cells = (f"{one.cpu_ratio:.2f}", f"{one.memory_ratio:.2f}", f"{one.cpu_seconds:.3f}")
         table.add_row(one.function, *cells, f"{one.floor_cpu_seconds:.3f}")
+    return table
+
+
+def _sizes(figures: Sequence[Figures]) -> Table:
+    """Return what a start takes at each memory size, by arithmetic."""
+    table = Table("memory, MB", *(f"{one.function}, s" for one in figures), "100 ms of waiting, USD a million")
+    for memory in SIZES:
+        cells = (f"{seconds(one.cpu_seconds, memory):.2f}" for one in figures)
+        table.add_row(str(memory), *cells, f"{usd_per_million(0.1, memory):.2f}")
+    prices = (f"{usd_per_million(seconds(one.cpu_seconds, SIZES[0]), SIZES[0]):.2f}" for one in figures)
+    table.add_row("any: USD a million", *prices, "")
     return table

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import compileall
+import os
 import platform
 import py_compile
 import shutil
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Final
@@ -46,6 +48,13 @@ def build_layers(folder: Path) -> list[Path]:
     return [folder / layer / "python" for layer in LAYERS]
 
 
+def zipped_bytes(folder: Path) -> int:
+    """Return the size of both layers as `sam deploy` uploads them, together."""
+    with tempfile.TemporaryDirectory() as place:
+        archives = [shutil.make_archive(f"{place}/{layer}", "zip", folder / layer) for layer in LAYERS]
+        return sum(Path(archive).stat().st_size for archive in archives)
+
+
 def install_boto3(folder: Path) -> list[Path]:
     """Copy boto3 as it is installed here, compile it, and return its folder as a list of one."""
     folder.mkdir()
@@ -61,8 +70,6 @@ def install_boto3(folder: Path) -> list[Path]:
 
 
 def _environment() -> dict[str, str]:
-    import os
-
     # make is started by a make: nothing of that one's options is meant for this one.
     kept = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}}
     return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -73,8 +73,7 @@ def resume_run(run_id: str) -> dict[str, Any]:
     return status_document(service.resume(run_id, read_resumption(_body())))
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """One route. The schemas that it names are defined in openapi/, which no function imports."""
 
     method: str
@@ -85,8 +84,10 @@ class Route:
     answer: str = "Run"
     """The schema of the answer."""
     status: HTTPStatus = HTTPStatus.OK
-    request: str | None = None
-    """The schema of the body; for a GET, of the query."""
+    body: str | None = None
+    """The schema of the body, if the route takes one."""
+    query: tuple[str, ...] = ()
+    """The names of the query parameters."""
 
 
 ROUTES = (
@@ -97,7 +98,7 @@ ROUTES = (
         "Submit a spec. Submitting the same spec again returns the same run.",
         (InvalidSpecError, UnacceptableError, NameConflictError, PrefixTakenError, NewerSchemaError),
         status=HTTPStatus.ACCEPTED,
-        request="Spec",
+        body="Spec",
     ),
     Route(
         "GET",
@@ -106,7 +107,7 @@ ROUTES = (
         "List runs, newest first, one page at a time.",
         (InvalidQueryError,),
         answer="Page",
-        request="Query",
+        query=("status", "limit", "token"),
     ),
     Route(
         "GET",
@@ -130,7 +131,7 @@ ROUTES = (
         "Resume a run that failed or was stopped, from its newest checkpoint and with fresh budgets.",
         (InvalidSpecError, NoSuchRunError, NoSuchRouteError, RejectedError, PrefixTakenError, NewerSchemaError),
         status=HTTPStatus.ACCEPTED,
-        request="Resumption",
+        body="Resumption",
     ),
 )
 for route in ROUTES:
