@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.load import figures, floor, plan, processes, report, tick
+from bench.load import figures, floor, plan, report, tick
 from bench.load.play import BadEndError, Play
 from bench.load.units import item_bytes
 from bench.load.waiting import TooSlowError
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 OUT: Final = Path(".local/bench")
 FUNCTIONS: Final = {"submit": "SubmitFunction", "observe": "ObserveFunction"}
-# Their logical names in the template, which are those of their built folders.
-STARTED: Final = ("Submit", "ApiFunction", "Observe", "Tick")
 DUE: Final = 10  # of the open runs each tenth
 # Enough to start every function, and few enough not to be in each other's way.
 WARM, CALM = 4, 10
@@ -75,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure(stack: Stack, load: Load, options: argparse.Namespace, narrator: Console) -> report.Report:
-    """Measure the floor, events that come one by one, the load, the tick, and what a start takes."""
+    """Measure the floor, events that come one by one, the load, and the tick."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=narrator) as progress:
         bar = progress.add_task("Warming up", total=WARM + CALM + load.runs)
@@ -88,7 +86,7 @@ def measure(stack: Stack, load: Load, options: argparse.Namespace, narrator: Con
         calm = figures.calm(play.runs("calm", CALM), stack.outputs[FUNCTIONS["observe"]])
         progress.update(bar, description=f"{load.runs} runs at once")
         loaded = _under_load(play, load)
-        progress.update(bar, description="The tick, and starts")
+        progress.update(bar, description="The tick")
         ended = play.item(plan.names("load", 1)[0])
         ticks = tick.compare(
             tick.Ticking(play),
@@ -98,8 +96,7 @@ def measure(stack: Stack, load: Load, options: argparse.Namespace, narrator: Con
             opened=options.open,
             due=options.open // DUE,
         )
-        starts = {name: processes.starts(stack, name) for name in STARTED}
-    return report.Report(loaded, calm, floors, ticks, starts, item_bytes(ended), os.cpu_count() or 1)
+    return report.Report(loaded, calm, floors, ticks, item_bytes(ended), os.cpu_count() or 1)
 
 
 def _under_load(play: Play, load: Load) -> LoadFigures:

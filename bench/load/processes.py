@@ -1,16 +1,8 @@
-"""Whose CPU time the load takes: MiniStack's, the simulator's, the functions'; and what a function's start takes."""
+"""Whose CPU time the load takes: MiniStack's, the simulator's, the functions'."""
 
 from __future__ import annotations
 
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -24,7 +16,6 @@ MINISTACK: Final = "MiniStack"
 SIMULATOR: Final = "the simulator"
 BENCH: Final = "this program"
 _FUNCTION: Final = "AWS_LAMBDA_FUNCTION_NAME"
-_STARTS: Final = 7
 
 
 class Processes:
@@ -62,44 +53,3 @@ class Processes:
             self._names[process.pid] = named
         times = process.cpu_times()
         self._seconds[process.pid] = times.user + times.system
-
-
-@dataclass(frozen=True, slots=True)
-class Starts:
-    """How many times as long as bare Python's start a function's takes: as deployed, and if all were compiled."""
-
-    as_deployed: float
-    compiled: float
-
-
-def starts(stack: Stack, function: str) -> Starts:
-    """Start processes that import a function, called as in the template, and tell how the middle ones compare.
-
-    Nothing that is deployed is compiled, and Lambda's layers can't be written to: all is compiled at each start.
-    """
-    template = Path(stack.template).parent
-    layers = [template / layer / "python" for layer in ("DependenciesLayer", "SpotRelayLayer")]
-    given = stack.environment | stack.variables(function.removesuffix("Function"))
-    given["PYTHONPATH"] = os.pathsep.join(map(str, (template / function, *layers)))
-    as_deployed = {"PYTHONDONTWRITEBYTECODE": "1"}
-    with tempfile.TemporaryDirectory() as cache:
-        compiled = {"PYTHONPYCACHEPREFIX": cache}
-        _seconds("import app", given | compiled)
-        found = [
-            (
-                _seconds("pass", {}),
-                _seconds("import app", given | as_deployed),
-                _seconds("import app", given | compiled),
-            )
-            for _ in range(_STARTS)
-        ]
-    bare, deployed, ready = (statistics.median(column) for column in zip(*found, strict=True))
-    return Starts(deployed / bare, ready / bare)
-
-
-def _seconds(code: str, environment: Mapping[str, str]) -> float:
-    began = time.perf_counter()
-    # -S leaves out the packages of this environment, which a function does not have.
-    command = [sys.executable, "-S", "-c", code]
-    subprocess.run(command, env=dict(environment), check=True, capture_output=True)  # noqa: S603
-    return time.perf_counter() - began

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.load.figures import FloorFigures, LoadFigures, Quantiles
-    from bench.load.processes import Starts
     from bench.load.tick import Tick
 
 FILE: Final = "load.json"
@@ -35,7 +34,6 @@ class Report:
     calm: Quantiles
     floors: dict[str, FloorFigures]
     ticks: tuple[Tick, Tick]
-    starts: dict[str, Starts]
     item_bytes: int
     cores: int
 
@@ -74,7 +72,6 @@ def tables(report: Report) -> tuple[Table, ...]:
         _laid_out("One run, from its upload to its end", _numbers(per_run(report.load))),
         _laid_out("Share of the CPU time of the load", _numbers(report.load.cpu_share, 2)),
         _laid_out("The tick", _ticks(report.ticks)),
-        _laid_out("A function's start, over bare Python's (as deployed; if compiled)", _starts(report.starts)),
     )
 
 
@@ -127,10 +124,6 @@ def _ticks(ticks: Iterable[Tick]) -> list[tuple[str, str]]:
         )
         for one in ticks
     ]
-
-
-def _starts(starts: dict[str, Starts]) -> list[tuple[str, str]]:
-    return [(name, f"{one.as_deployed:.0f}, {one.compiled:.0f}") for name, one in starts.items()]
 
 
 def _numbers(numbers: dict[str, float], digits: int = 1) -> list[tuple[str, str]]:

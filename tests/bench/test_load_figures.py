@@ -27,7 +27,7 @@ from bench.load.figures import (
 from bench.load.floor import durations
 from bench.load.notes import read
 from bench.load.plan import Load
-from bench.load.processes import BENCH, MINISTACK, SIMULATOR, Starts
+from bench.load.processes import BENCH, MINISTACK, SIMULATOR
 from bench.load.report import ITEM, NOTHING, Report, document, tables, write
 from bench.load.tick import Table, Tick, batches, ended_item, open_item, queued
 from tests.bench.noted import call, decided, invocation
@@ -66,13 +66,11 @@ def report() -> Report:
         Tick(Table(ended, 50, 5), {"dynamodb.Query": 1, "sqs.SendMessageBatch": 1}, 5, 0.5, 5, seconds)
         for ended, seconds in ((2, 0.02), (1002, 0.03))
     )
-    starts = {"Observe": Starts(as_deployed=40.0, compiled=12.0)}
     return Report(
         figures(),
         Quantiles(1, 2, 3, 100),
         {NOTHING: floor, ITEM: floor},
         (few, many),
-        starts,
         5000,
         2,
     )
@@ -159,7 +157,6 @@ def test_the_document_has_every_figure_and_the_tables_show_the_main_ones(tmp_pat
         "2, 3, 2",
         "observe: in all",
         "5 read in 1 pages",
-        "40, 12",
         "events a second",
         "1002 ended, 50 open",
     ):

@@ -51,7 +51,7 @@ def known_metrics() -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and NAME.fullmatch(node.value)
     }
-    causes = {*Outcome, *Cause, Cause.AHEAD_OF_PACE, Cause.RESUMED}
+    causes = {*Outcome, *Cause}
     return plain | {f"Runs{status}" for status in ENDED_RUNS} | {f"RelaunchesAfter{cause}" for cause in causes}
 
 

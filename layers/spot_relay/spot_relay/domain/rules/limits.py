@@ -46,17 +46,17 @@ class Limits:
         return cls(by_type)
 
     def of(self, instance_type: str) -> int | None:
-        """Give the limit of an instance type, or None if there is none."""
+        """Return the limit of an instance type, or None if there is none."""
         return self.by_type.get(instance_type, self.by_type.get(OTHERS))
 
 
 def all_slots_held(instance_type: str, limit: int) -> No:
     """Return that no further attempt may live on an instance type for now."""
-    return No(f"This stack's limit of {limit} concurrent attempts on {instance_type} is reached.")
+    return No(f"This stack allows no more concurrent attempts on {instance_type} (limit: {limit}).")
 
 
 def needs_no_slot(job_name: str, find: Callable[[str], Run | None]) -> bool:
-    """Tell whether a training job is over: its run has ended or is forgotten, or its attempt has ended."""
+    """Whether a training job is over: its run has ended or is forgotten, or its attempt has ended."""
     named = parse_attempt_name(job_name)
     run = find(named[0]) if named else None
     if named is None or run is None or run.has_ended:
