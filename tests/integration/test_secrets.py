@@ -108,8 +108,13 @@ def test_the_secrets_are_handed_to_sagemaker_as_they_were_given(stack: Stack, wi
     check(witness, "churn-relay-01 was launched")
 
 
-@pytest.mark.parametrize("echo", ECHOES)
-@pytest.mark.parametrize("kind", ["AlgorithmError", "CapacityError", "InternalServerError", "SomethingNew"])
+@pytest.mark.parametrize(
+    ("kind", "echo"),
+    [
+        *(("AlgorithmError", echo) for echo in ECHOES),
+        *((kind, "many") for kind in ("CapacityError", "InternalServerError", "SomethingNew")),
+    ],
+)
 def test_a_training_that_prints_its_secrets_when_it_fails(stack: Stack, witness: Witness, kind: str, echo: str) -> None:
     reason = f"{kind}: {ECHOES[echo]}"[:1024]
     stack.aws.simulator.play(default={"fail": {"reason": reason, "phase": "Training"}, "train_seconds": 10})

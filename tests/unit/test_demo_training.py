@@ -19,6 +19,7 @@ from demo import data
 from demo.images.xgboost import train as training
 from demo.images.xgboost.train import Checkpoints, Folders, Round, run, train
 
+pytestmark = pytest.mark.slow
 SCRIPT = Path(training.__file__)
 PARAMS = {
     "objective": "binary:logistic",

@@ -127,6 +127,7 @@ def modules(path: Path, dependencies: Path) -> tuple[set[str], set[str]]:
     return set(at_first), set(at_last)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", HANDLERS, ids=function)
 def test_a_handler_works_with_what_its_layers_hold_and_imports_what_is_costly_only_when_it_needs_it(
     path: Path, dependencies: Path
