@@ -1,16 +1,8 @@
-"""Whose CPU time the load takes: MiniStack's, the simulator's, the functions'; and what a function's start takes."""
+"""Measure the CPU time that MiniStack, the simulator and the functions use."""
 
 from __future__ import annotations
 
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -24,19 +16,18 @@ MINISTACK: Final = "MiniStack"
 SIMULATOR: Final = "the simulator"
 BENCH: Final = "this program"
 _FUNCTION: Final = "AWS_LAMBDA_FUNCTION_NAME"
-_STARTS: Final = 7
 
 
 class Processes:
-    """The processes of a stack. What a process has used until it was last looked at counts, if it ends."""
+    """The processes of a stack. For a process that has ended, its last known CPU time counts."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._names: dict[int, str] = {}
         self._seconds: dict[int, float] = {}
 
-    def look(self) -> dict[str, float]:
-        """Give the CPU seconds used so far, by the names of functions and by the three above."""
+    def read_cpu_seconds(self) -> dict[str, float]:
+        """Return the CPU seconds used so far by each function, MiniStack, the simulator and this program."""
         aws = psutil.Process(self._stack.aws_pid)
         self._note(aws, MINISTACK)
         self._note(psutil.Process(self._stack.simulator_pid), SIMULATOR)
@@ -49,57 +40,16 @@ class Processes:
             used[name] = used.get(name, 0.0) + self._seconds[pid]
         return used
 
-    def since(self, before: Mapping[str, float]) -> dict[str, float]:
-        """Give the CPU seconds used since an earlier look."""
-        return {name: seconds - before.get(name, 0.0) for name, seconds in self.look().items()}
+    def read_cpu_seconds_since(self, before: Mapping[str, float]) -> dict[str, float]:
+        """Return the CPU seconds used since an earlier reading."""
+        return {name: seconds - before.get(name, 0.0) for name, seconds in self.read_cpu_seconds().items()}
 
     def _note(self, process: psutil.Process, name: str | None) -> None:
         if process.pid not in self._names:
-            # Between its fork and its exec a function's process has MiniStack's environment still.
+            # Between fork and exec, the process of a function still has MiniStack's environment.
             named = name or process.environ().get(_FUNCTION)
             if named is None:
                 return
             self._names[process.pid] = named
         times = process.cpu_times()
         self._seconds[process.pid] = times.user + times.system
-
-
-@dataclass(frozen=True, slots=True)
-class Starts:
-    """How many times as long as bare Python's start a function's takes: as deployed, and if all were compiled."""
-
-    as_deployed: float
-    compiled: float
-
-
-def starts(stack: Stack, function: str) -> Starts:
-    """Start processes that import a function, called as in the template, and tell how the middle ones compare.
-
-    Nothing that is deployed is compiled, and Lambda's layers can't be written to: all is compiled at each start.
-    """
-    template = Path(stack.template).parent
-    layers = [template / layer / "python" for layer in ("DependenciesLayer", "SpotRelayLayer")]
-    given = stack.environment | stack.variables(function.removesuffix("Function"))
-    given["PYTHONPATH"] = os.pathsep.join(map(str, (template / function, *layers)))
-    as_deployed = {"PYTHONDONTWRITEBYTECODE": "1"}
-    with tempfile.TemporaryDirectory() as cache:
-        compiled = {"PYTHONPYCACHEPREFIX": cache}
-        _seconds("import app", given | compiled)
-        found = [
-            (
-                _seconds("pass", {}),
-                _seconds("import app", given | as_deployed),
-                _seconds("import app", given | compiled),
-            )
-            for _ in range(_STARTS)
-        ]
-    bare, deployed, ready = (statistics.median(column) for column in zip(*found, strict=True))
-    return Starts(deployed / bare, ready / bare)
-
-
-def _seconds(code: str, environment: Mapping[str, str]) -> float:
-    began = time.perf_counter()
-    # -S leaves out the packages of this environment, which a function does not have.
-    command = [sys.executable, "-S", "-c", code]
-    subprocess.run(command, env=dict(environment), check=True, capture_output=True)  # noqa: S603
-    return time.perf_counter() - began

@@ -7,7 +7,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.start.packages import ROOT
+from bench.start.packages import ROOT, target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,11 +75,9 @@ def scenes() -> dict[str, Scene]:
 
 
 def environment(function: str, url: str) -> dict[str, str]:
-    """Return a function's environment: its variables in template.yaml, and what Lambda itself sets."""
-    names = _VARIABLES[function]
-    values = {name: _VALUES[name] for name in (*_COMMON, *names)}
-    values["OBSERVE_QUEUE_URL"] = f"{url}/123456789012/{QUEUE}"
-    return {name: values[name] for name in (*_COMMON, *names)} | {
+    """Return a function's environment: the variables of template.yaml, and those that Lambda sets."""
+    return _VARIABLES | {
+        "OBSERVE_QUEUE_URL": f"{url}/123456789012/{QUEUE}",
         "AWS_ENDPOINT_URL": url,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
@@ -89,13 +87,13 @@ def environment(function: str, url: str) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{target().partition('-')[0]}",
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
     }
 
 
-_VALUES: Final = {
+_VARIABLES: Final = {
     "POWERTOOLS_SERVICE_NAME": "spot-relay",
     "POWERTOOLS_METRICS_NAMESPACE": "SpotRelay",
     "POWERTOOLS_LOG_LEVEL": "INFO",
@@ -103,26 +101,12 @@ _VALUES: Final = {
     "SPECS_BUCKET": BUCKET,
     "CHECK_INTERVAL_SECONDS": "300",
     "RETENTION_DAYS": "90",
-    "OBSERVE_QUEUE_URL": "",
     "ATTEMPT_LIMITS": "",
     "CANARY_IMAGE": "",
     "ALLOWED_ROLE_ARNS": "arn:aws:iam::000000000000:role/spot-relay-training",
     "ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
     "ALLOWED_CHECKPOINT_BUCKETS": "churn-*",
     "PRICE_FILE": f"s3://{BUCKET}/{PRICE_FILE}",
-}
-_COMMON: Final = ("POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL", "TABLE_NAME")
-_RUNS: Final = (
-    *("SPECS_BUCKET", "CHECK_INTERVAL_SECONDS", "RETENTION_DAYS", "OBSERVE_QUEUE_URL", "ATTEMPT_LIMITS"),
-    "CANARY_IMAGE",
-)
-_SPECS: Final = ("ALLOWED_ROLE_ARNS", "ALLOWED_IMAGES", "ALLOWED_CHECKPOINT_BUCKETS")
-_VARIABLES: Final[dict[str, tuple[str, ...]]] = {
-    "submit": (*_RUNS, *_SPECS),
-    "api": (*_RUNS, *_SPECS),
-    "observe": _RUNS,
-    "tick": ("OBSERVE_QUEUE_URL",),
-    "prices": ("PRICE_FILE",),
 }
 
 

@@ -95,9 +95,9 @@ def test_a_bad_spec_is_reported_with_every_problem_and_not_tried_again(stack: St
     ("data", "said"),
     [
         (b'{"name": "' + b"x" * 262_144 + b'"}', "at most 262144 are allowed"),
-        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"\xff\xfe\x00", "not valid UTF-8"),
         (b"[1, 2]", "must be a mapping"),
-        (b"{", "not JSON"),
+        (b"{", "not valid JSON"),
         (b'{"a":' * 40 + b"1" + b"}" * 40, "32 levels"),
     ],
     ids=["too-large", "not-utf-8", "no-mapping", "broken", "too-deep"],
@@ -142,7 +142,7 @@ def test_each_upload_is_read_in_the_version_that_its_event_names(stack: Stack) -
 def test_only_the_poison_of_a_batch_goes_back_to_the_queue(stack: Stack) -> None:
     good = stack.upload(json.dumps(SPEC))["Records"][0]["body"]
     bad = stack.upload("{}", "runs/bad.json")["Records"][0]["body"]
-    answer = stack.invoke("submit", messages("not JSON", good, bad))
+    answer = stack.invoke("submit", messages("not valid JSON", good, bad))
     assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
     assert stack.run().status is RunStatus.IN_PROGRESS
     assert stack.keys("errors/") == ["errors/runs/bad.json.json"]

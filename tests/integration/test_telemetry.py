@@ -27,7 +27,7 @@ INTERRUPTED = {"interruptions": [{"after_training_seconds": 886, "capacity_retur
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Give the metric lines and the log lines printed since the last look; every line has to be JSON."""
+    """Return the metric lines and the log lines printed since the last call; every line must be JSON."""
     captured = capsys.readouterr()
     assert captured.err == ""
     lines = [json.loads(line) for line in captured.out.splitlines()]

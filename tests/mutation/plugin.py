@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.thoroughness import Level
+
 if TYPE_CHECKING:
     import pytest
 
@@ -23,7 +25,8 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("mutation")
-
+# Read when the tests are imported.
+os.environ["THOROUGHNESS"] = Level.MUTANTS
 
 # Tests that kill nothing that the others let live: those of many runs at once are about slots, which are no part of
 # the domain, those of the source text see that of all mutants, and one starts processes that know of no mutant.

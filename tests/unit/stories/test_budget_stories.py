@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -24,6 +25,7 @@ from tests.unit.worlds import submission
 if TYPE_CHECKING:
     from spot_relay.domain.sagemaker.job import Job
 
+pytestmark = pytest.mark.slow
 COUNTS = list(asdict(Spent()))
 # Most of them pass; those that do not end the run, or move it to another rung.
 REFUSALS = [*[r for r in Refusal if r.passes], Refusal.QUOTA_TOO_SMALL, Refusal.QUOTA_TOO_SMALL, Refusal.INVALID]

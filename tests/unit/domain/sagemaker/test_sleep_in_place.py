@@ -10,7 +10,7 @@ from botocore.validate import ParamValidator
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.request import sleep_in_place
 from spot_relay.spec.problem import Problems
-from spot_relay.spec.request_model import check_request, training_job_shape
+from spot_relay.spec.request_model import check_request, load_request_shape
 from tests.unit.worlds import PREFIX, TRAINING_JOB, submission
 
 NETWORK = {
@@ -43,7 +43,7 @@ def test_sagemakers_own_model_accepts_the_request() -> None:
         problems = Problems()
         check_request(request, "", problems)
         problems.raise_if_any()
-        assert not ParamValidator().validate(request, training_job_shape()).has_errors()
+        assert not ParamValidator().validate(request, load_request_shape()).has_errors()
 
 
 def test_it_touches_nothing_of_the_users_job() -> None:
