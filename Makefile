@@ -3,21 +3,26 @@ PYTHON ?= python3
 ENV    ?= dev
 # Another environment, for another Python: make unit PYTHON=python3.13 VENV=.venv-3.13
 VENV   ?= .venv
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.requirements
 # checkov pins what the other tools want in other versions, so it has an environment of its own.
 CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+# Three workers keep two cores busy: the end-to-end tests mostly wait.
+PYTEST := $(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not docker and not registry"
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The Python that builds the layers is the one they run on.
 RUNTIME = $(shell $(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
 LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
           --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
+# Compiled files are kept, whatever the environment says: without them the tests compile all they import at each start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo simulate faults bench-load bench-policy bench-start mutate fuzz openapi test unit e2e sam-local check checkov build deploy \
-        lock format clean
+.PHONY: help setup demo quick lint types test thorough unit e2e layers pythons sam-local check checkov simulate faults fuzz mutate \
+        bench-load bench-policy bench-start openapi build deploy lock format clean
 
 help: ## list what there is to type
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,14 +30,40 @@ help: ## list what there is to type
 demo: setup ## run a real training through an interruption and an expired wait (KEEP=1, JSON=1, SVG=file)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json) $(if $(SVG),--svg "$(SVG)")
 
-test: setup ## run all tests but those that need Docker, two files at a time
-	@$(PYTEST) --ignore tests/sam_local
+quick: setup ## run the linters and the pure unit tests beside each other: for after each change, in less than a minute
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint types quick-tests
+
+quick-tests: setup
+	@THOROUGHNESS=quick $(BIN)/pytest -q -n 2 --dist loadgroup -m "not slow and not registry" tests/unit tests/layers tests/mutation
+
+lint: setup ## run all linters on all files, as .pre-commit-config.yaml lists them
+	@$(BIN)/pre-commit run --all-files --show-diff-on-failure
+
+types: setup ## check the types
+	@$(BIN)/mypy
+
+test: setup ## run all tests but those that need Docker or a package registry
+	@$(PYTEST)
+
+thorough: setup ## run the same tests with all the examples that they deserve, as CI does
+	@THOROUGHNESS=all $(PYTEST)
 
 unit: setup ## run the tests that need no deployed stack
-	@$(PYTEST) --ignore tests/e2e --ignore tests/sam_local
+	@$(PYTEST) --ignore tests/e2e
 
 e2e: setup ## run the end-to-end tests on the deployed template
 	@$(BIN)/pytest tests/e2e
+
+layers: setup ## check that the layers' packages have the right wheel for each runtime and architecture
+	@$(BIN)/pytest -n 2 tests/layers
+
+pythons: setup ## run the pure unit tests on each Python: PYTHONS="python3.12 /folder/bin/python3.14"
+	@for python in $(PYTHONS); do \
+	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) \
+	    || { echo "$$python: not on this machine"; continue; }; \
+	  echo "$$python: Python $$version"; \
+	  $(MAKE) --no-print-directory quick-tests PYTHON=$$python VENV=.venv-$$version || exit 1; \
+	done
 
 faults: setup ## let 200 runs through while their functions' calls fail (RUNS=200, SEED=7)
 	@FAULTS_RUNS=$(or $(RUNS),200) FAULTS_SEED=$(or $(SEED),7) $(BIN)/pytest -rP tests/e2e/test_faults.py
@@ -68,12 +99,8 @@ fuzz: setup ## hand in what no one should, guided by coverage: TARGET=spec, even
 openapi: setup ## write docs/openapi.yaml anew from the models
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m openapi
 
-check: setup ## lint, types, import rules, template, then all tests: what CI runs
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	PYTHONPATH=.:layers/spot_relay $(BIN)/lint-imports
-	$(SAM) validate --lint
+check: lint types ## run the linters, check types and template, then run all tests: before each commit
+	@$(SAM) validate --lint
 	@$(MAKE) --no-print-directory test
 
 checkov: setup $(CHECKOV_STAMP) ## hold the template to checkov's rules, as SAM and as the CloudFormation that comes of it

@@ -154,7 +154,6 @@ def _launch_ministack(folder: Path, port: int, module: str) -> Daemon:
         "TMPDIR": str(folder / TEMPORARY),
         "STATE_DIR": str(folder / TEMPORARY / "state"),
         "PYTHONPATH": str(ROOT),
-        "PYTHONDONTWRITEBYTECODE": "1",
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Case = TypeVar("Case")
 
 
 class Level(StrEnum):
@@ -19,13 +24,14 @@ class Level(StrEnum):
     QUICK = "quick"
     USUAL = "usual"
     ALL = "all"
+    MUTANTS = "mutants"
 
 
 LEVEL: Final = Level(os.environ.get("THOROUGHNESS") or Level.USUAL)
 # No property test tries more examples than this.
-_MOST: Final = {Level.QUICK: 10, Level.USUAL: 40}
-# What part a long list is cut down to.
-_SHARES: Final = {Level.QUICK: 0.05, Level.USUAL: 0.25}
+_MOST: Final = {Level.QUICK: 10, Level.USUAL: 40, Level.MUTANTS: 10}
+# Of so many cases of one kind one is tried.
+_STEPS: Final = {Level.QUICK: 16, Level.USUAL: 4}
 
 
 def examples(wanted: int, base: settings | None = None, **more: Any) -> settings:
@@ -33,9 +39,10 @@ def examples(wanted: int, base: settings | None = None, **more: Any) -> settings
     return settings(base, max_examples=min(wanted, _MOST.get(LEVEL, wanted)), **{"deadline": None, **more})
 
 
-def share(wanted: int) -> int:
-    """Return how many of so many cases, all of one kind, are tried."""
-    return max(1, round(wanted * _SHARES.get(LEVEL, 1)))
+def share(cases: Sequence[Case], turn: int = 0) -> Sequence[Case]:
+    """Return the cases that are tried of many of one kind; another ``turn`` has others, until each had its turn."""
+    step = _STEPS.get(LEVEL, 1)
+    return cases[turn % step :: step] or cases[:1]
 
 
 def load_profile() -> None:

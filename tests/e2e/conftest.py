@@ -1,13 +1,15 @@
-"""One deployed stack for all end-to-end tests."""
+"""Two deployed stacks for all end-to-end tests: one that works as it should, and one whose calls are made to fail."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from embedded import deployment
-from tests.e2e.relay import CHECKPOINTS, PRICES
+from tests.e2e.relay import CAPACITY, CHECKPOINTS, NEVER, PRICES, Relay, spec, with_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,3 +23,49 @@ def stack() -> Iterator[Stack]:
     parameters = {"CheckIntervalSeconds": "5", "PriceFile": f"s3://{CHECKPOINTS}/{PRICES}"}
     with deployment.running(parameters=parameters) as deployed:
         yield deployed
+
+
+@pytest.fixture(scope="session")
+def relay(stack: Stack) -> Relay:
+    """The stack with prices, and with those runs begun that have to wait for a tick, to wait while others work."""
+    relay = Relay(stack)
+    relay.s3.create_bucket(Bucket=CHECKPOINTS)
+    prices = {"prices": {"ml.m5.xlarge": {"on_demand_usd": 3600}}}
+    relay.s3.put_object(Bucket=CHECKPOINTS, Key=PRICES, Body=json.dumps(prices).encode())
+    answer = stack.client("lambda").invoke(FunctionName=stack.outputs["PricesFunction"])
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    begin_what_waits_for_a_tick(relay)
+    return relay
+
+
+def begin_what_waits_for_a_tick(relay: Relay) -> None:
+    """Begin the runs of tests that come later, so that nobody waits for them alone."""
+    relay.rule("near", market="spot", **NEVER)
+    relay.rule("near", market="on-demand", train_seconds=1)
+    relay.upload("runs/near.json", spec("near") | {"policy": with_deadline("PT6M20S", "PT1M")})
+    relay.rule("ahead", market="on-demand", train_seconds=600, checkpoints={"every_seconds": 1})
+    relay.rule("ahead", market="spot", capacity={"after": 1}, train_seconds=1, checkpoints={"every_seconds": 1})
+    canary = {"name": "ahead-canary-*", "capacity": {"after": 1}, "train_seconds": 600}
+    httpx.post(f"{relay.stack.simulator_url}/_simulator/rules", json=[canary], trust_env=False).raise_for_status()
+    first_on_demand = [{"instance_type": "ml.m5.xlarge", "market": m} for m in ("on-demand", "spot")]
+    relay.upload("runs/ahead.json", early(spec("ahead"), with_deadline("P1D", "PT10M") | {"ladder": first_on_demand}))
+    relay.rule("scarce", train_seconds=0.5)
+    relay.rule("scarce", "01", fail={"reason": CAPACITY, "phase": "Starting"})
+    relay.upload("runs/scarce.json", spec("scarce"))
+    relay.rule("deaf", train_seconds=1, events={"drop": {"fraction": 1}})
+    relay.upload("runs/deaf.json", spec("deaf"))
+
+
+def early(made: dict[str, Any], policy: dict[str, Any]) -> dict[str, Any]:
+    """Return the spec of a long job, with a policy."""
+    made["training_job"]["StoppingCondition"] = {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 3600}
+    return made | {"policy": policy}
+
+
+@pytest.fixture(scope="session")
+def troubled() -> Iterator[Relay]:
+    """A stack for tests that put a proxy before its functions; a message that failed comes back within seconds."""
+    with deployment.running(parameters={"CheckIntervalSeconds": "3600"}) as stack:
+        relay = Relay(stack)
+        relay.s3.create_bucket(Bucket=CHECKPOINTS)
+        yield relay

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random
 
-from tests.e2e.relay import spec
+from tests.e2e.relay import CAPACITY, spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from tests.e2e.relay import Relay
 
-CAPACITY = (
-    "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
-)
 QUICK: Mapping[str, Any] = {"train_seconds": 0.3}
 FOREVER: Mapping[str, Any] = {"train_seconds": 36_000}
 # Their users may be slow to come: there may be many runs before theirs.

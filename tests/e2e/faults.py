@@ -152,14 +152,14 @@ class Proxy:
         self._server.server_close()
         self._client.close()
 
-    def stand_before(self, stack: Stack) -> None:
-        """Have the functions of a stack call here; what runs of them is started anew."""
+    def stand_before(self, stack: Stack, **variables: str) -> None:
+        """Have the functions of a stack call here, with changes to their environment; all are started anew."""
         here = {f"AWS_ENDPOINT_URL_{service.upper()}": self.url for service in self._services}
         functions = stack.client("lambda")
         for function in FUNCTIONS:
             functions.update_function_configuration(
                 FunctionName=stack.outputs[f"{function}Function"],
-                Environment={"Variables": stack.variables(function) | here},
+                Environment={"Variables": stack.variables(function) | here | variables},
             )
 
     def strike(self, seed: int) -> None:

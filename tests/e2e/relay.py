@@ -20,6 +20,10 @@ Found = TypeVar("Found")
 
 CHECKPOINTS = "sagemaker-us-east-1-000000000000"
 PRICES = "prices.json"
+NEVER: dict[str, Any] = {"capacity": {"after": None}}
+CAPACITY = (
+    "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
+)
 
 _SPEC: dict[str, Any] = {
     "training_job": {
@@ -46,6 +50,11 @@ def spec(name: str, max_wait: int = 120, max_runtime: int = 60) -> dict[str, Any
     }
     made["training_job"]["CheckpointConfig"] = {"S3Uri": f"s3://{CHECKPOINTS}/{name}/checkpoints"}
     return made
+
+
+def with_deadline(deadline: str, expected_runtime: str) -> dict[str, Any]:
+    """Return a policy with a deadline and no changeover."""
+    return {"deadline": deadline, "expected_runtime": expected_runtime, "changeover": 0}
 
 
 def eventually(what: str, look: Callable[[], Found | None], seconds: float = 100) -> Found:

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from embedded import deployment
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.run.outbox import Outbox
 from tests.e2e.crowd import PATIENCE_SECONDS, Users, gather
 from tests.e2e.faults import Fault, Proxy
-from tests.e2e.relay import CHECKPOINTS, Relay, eventually
+from tests.e2e.relay import Relay, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +44,7 @@ INJECTED = {
 }
 # SageMaker's errors have no classes of their own: what they are stands in their texts.
 CODE = re.compile(r"An error occurred \((\w+)\) when calling the (?:\w+TrainingJob|ListTags) operation")
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("troubled stack")]
 
 
 @dataclass(frozen=True)
@@ -61,27 +60,32 @@ class Aftermath:
 
 
 @pytest.fixture(scope="module")
-def aftermath() -> Iterator[Aftermath]:
+def aftermath(troubled: Relay) -> Iterator[Aftermath]:
     """A crowd of runs that has come to its ends while calls failed."""
-    with deployment.running(parameters={"CheckIntervalSeconds": "30"}) as stack:
-        relay = Relay(stack)
-        relay.s3.create_bucket(Bucket=CHECKPOINTS)
-        prepare(relay)
-        with Proxy({"dynamodb": stack.aws_url, "sagemaker": stack.simulator_url}) as proxy:
-            proxy.stand_before(stack)
-            began = time.monotonic()
-            crowd, users = gather(RUNS, SEED), Users(relay)
-            users.set_the_scene()
-            proxy.strike(SEED)
-            users.submit(crowd)
-            users.act(crowd)
-            documents = {member.name: ended(relay, member) for member in crowd}
-            took = time.monotonic() - began
-            proxy.calm()
-            drained(relay)
-            found = Aftermath(relay, crowd, documents, proxy, dead_letters(relay), errors(relay))
-            tell(found, users, took)
-            yield found
+    relay, stack = troubled, troubled.stack
+    prepare(relay)
+    with Proxy({"dynamodb": stack.aws_url, "sagemaker": stack.simulator_url}) as proxy:
+        proxy.stand_before(stack, CHECK_INTERVAL_SECONDS="30")
+        began = time.monotonic()
+        crowd, users = gather(RUNS, SEED), Users(relay)
+        users.set_the_scene()
+        proxy.strike(SEED)
+        users.submit(crowd)
+        users.act(crowd)
+        documents = {member.name: ended(relay, member) for member in crowd}
+        took = time.monotonic() - began
+        proxy.calm()
+        drained(relay)
+        found = Aftermath(relay, crowd, documents, proxy, dead_letters(relay), errors(relay))
+        tell(found, users, took)
+        yield found
+    clear(relay)
+
+
+def clear(relay: Relay) -> None:
+    """Leave no dead letter to the tests that come after these."""
+    for queue in DEAD_LETTER_QUEUES:
+        relay.stack.client("sqs").purge_queue(QueueUrl=relay.stack.outputs[queue])
 
 
 def prepare(relay: Relay) -> None:

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from embedded.stack import REGION
 from openapi.document import document
-from spot_relay.adapters.s3 import report_key
+from spot_relay.adapters.s3 import build_report_key
 from tests.e2e.relay import Relay, eventually, spec
 from tests.thoroughness import examples
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from embedded.stack import Stack
 
+pytestmark = pytest.mark.xdist_group("stack")
 NOT_OURS = ["unsupported_method", "ignored_auth", "positive_data_acceptance"]
 # The same requests each time. A failure is not shortened: each try would cost a request, and changes the stack.
 STEADY = settings(
@@ -86,14 +87,13 @@ def let_through(stack: Stack, rate: int, burst: int) -> None:
     gateway.update_stage(restApiId=stack.outputs["ApiId"], stageName="v1", patchOperations=changes)
 
 
-@pytest.fixture(scope="module")
-def relay(stack: Stack) -> Iterator[Relay]:
-    """The stack, in which jobs of these tests end soon; at the end none of its log lines tells of a fault."""
-    relay = Relay(stack)
+@pytest.fixture(scope="module", autouse=True)
+def calm(stack: Stack, relay: Relay) -> Iterator[None]:
+    """Jobs of these tests end soon; at the end none of the function's log lines tells of a fault."""
     relay.rule("hostile-*", train_seconds=0.2)
     before = len(faults(stack))
     let_through(stack, 10_000, 5_000)
-    yield relay
+    yield
     let_through(stack, 10, 20)
     assert any("the request is refused" in line for line in stack.logs("api"))
     assert faults(stack)[before:] == []
@@ -197,6 +197,6 @@ def test_an_upload_under_any_key_has_its_report(relay: Relay) -> None:
     for key in KEYS:
         relay.upload(key, b"{}")
     for key in KEYS:
-        report = eventually(f"the report of {key:.40}", partial(relay.read, report_key(key)))
+        report = eventually(f"the report of {key:.40}", partial(relay.read, build_report_key(key)))
         assert report["key"] == key
     assert relay.read("status/x.json") is None

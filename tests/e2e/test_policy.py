@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.e2e.relay import CHECKPOINTS, PRICES, Relay, eventually, spec
+from tests.e2e.relay import NEVER, Relay, eventually, spec, with_deadline
 
-NEVER: dict[str, Any] = {"capacity": {"after": None}}
 HOLDER, LATER = "ml.c5.xlarge", "ml.c5.2xlarge"
-
-
-@pytest.fixture(scope="module")
-def relay(stack: Any) -> Relay:
-    """The stack with prices, and with those runs begun that have to wait for a tick, to wait while others work."""
-    relay = Relay(stack)
-    stack.client("s3").create_bucket(Bucket=CHECKPOINTS)
-    prices = {"prices": {"ml.m5.xlarge": {"on_demand_usd": 3600}}}
-    stack.client("s3").put_object(Bucket=CHECKPOINTS, Key=PRICES, Body=json.dumps(prices).encode())
-    answer = stack.client("lambda").invoke(FunctionName=stack.outputs["PricesFunction"])
-    assert "FunctionError" not in answer, answer["Payload"].read()
-    relay.rule("near", market="spot", **NEVER)
-    relay.rule("near", market="on-demand", train_seconds=1)
-    relay.upload("runs/near.json", spec("near") | {"policy": with_deadline("PT6M20S", "PT1M")})
-    relay.rule("ahead", market="on-demand", train_seconds=600, checkpoints={"every_seconds": 1})
-    relay.rule("ahead", market="spot", capacity={"after": 1}, train_seconds=1, checkpoints={"every_seconds": 1})
-    canary = {"name": "ahead-canary-*", "capacity": {"after": 1}, "train_seconds": 600}
-    httpx.post(f"{stack.simulator_url}/_simulator/rules", json=[canary], trust_env=False).raise_for_status()
-    first_on_demand = [{"instance_type": "ml.m5.xlarge", "market": m} for m in ("on-demand", "spot")]
-    relay.upload("runs/ahead.json", early(spec("ahead"), with_deadline("P1D", "PT10M") | {"ladder": first_on_demand}))
-    return relay
-
-
-def with_deadline(deadline: str, expected_runtime: str) -> dict[str, Any]:
-    return {"deadline": deadline, "expected_runtime": expected_runtime, "changeover": 0}
-
-
-def early(made: dict[str, Any], policy: dict[str, Any]) -> dict[str, Any]:
-    """A spec of a long job, with a policy."""
-    made["training_job"]["StoppingCondition"] = {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 3600}
-    return made | {"policy": policy}
+pytestmark = pytest.mark.xdist_group("stack")
 
 
 def test_expired_waits_move_a_run_to_the_next_instance_type_and_then_on_demand(relay: Relay) -> None:
@@ -79,7 +47,7 @@ def test_a_run_waits_for_a_full_quota_and_is_woken_when_its_holder_ends(relay: R
     relay.comes_to("holder", "InProgress")
     answer = relay.stack.call("POST", "/runs", made["waiter"])
     assert answer.json()["status"] == "Pending"
-    assert "waits for room" in answer.json()["reason"]
+    assert "has no room" in answer.json()["reason"]
     assert relay.stack.call("POST", "/runs/holder/stop").status_code == 202
     document = relay.ends("waiter")
     assert document["status"] == "Completed"
@@ -123,7 +91,7 @@ def test_a_deadline_that_cannot_be_met_is_refused_with_the_earliest_that_can(rel
     report = eventually("the error report", lambda: relay.read("errors/runs/late.json.json"))
     (problem,) = report["errors"]
     assert problem["path"] == "policy.deadline"
-    assert "can't be met" in problem["message"]
+    assert "cannot be met" in problem["message"]
 
 
 def test_a_failed_run_goes_on_with_a_higher_budget_when_it_is_resumed_with_one(relay: Relay) -> None:

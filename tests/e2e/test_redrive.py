@@ -8,36 +8,33 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from embedded import deployment
 from tests.e2e.crowd import FOREVER, QUICK
 from tests.e2e.faults import Proxy
-from tests.e2e.relay import CHECKPOINTS, Relay, eventually, spec
+from tests.e2e.relay import Relay, eventually, spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.xdist_group("troubled stack")
+
+
+@pytest.fixture(scope="module")
+def relay(troubled: Relay) -> Relay:
+    """The stack, which delivers a message as often as the template has it, but after seconds and not minutes."""
+    sqs = troubled.stack.client("sqs")
+    for queue in ("Submit", "Observe"):
+        url = troubled.stack.outputs[f"{queue}QueueUrl"]
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "2"})
+    return troubled
 
 
 @pytest.fixture(scope="module")
 def proxy(relay: Relay) -> Iterator[Proxy]:
-    """A proxy before the functions' DynamoDB."""
-    with Proxy({"dynamodb": relay.stack.aws_url}) as proxy:
-        proxy.stand_before(relay.stack)
+    """A proxy before functions that look at a run once an hour, so that nothing but a message brings it on."""
+    with Proxy({"dynamodb": relay.stack.aws_url, "sagemaker": relay.stack.simulator_url}) as proxy:
+        proxy.stand_before(relay.stack, CHECK_INTERVAL_SECONDS="3600")
         yield proxy
-
-
-@pytest.fixture(scope="module")
-def relay() -> Iterator[Relay]:
-    """A stack on which runs are looked at once an hour, so that nothing but a message brings them on."""
-    with deployment.running(parameters={"CheckIntervalSeconds": "3600"}) as stack:
-        relay, sqs = Relay(stack), stack.client("sqs")
-        relay.s3.create_bucket(Bucket=CHECKPOINTS)
-        for queue in ("Submit", "Observe"):
-            # As often as the template has a message delivered, but after seconds and not minutes.
-            url = stack.outputs[f"{queue}QueueUrl"]
-            sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "2"})
-        yield relay
 
 
 def waiting(relay: Relay, queue: str) -> int:
@@ -126,7 +123,7 @@ def test_dead_letters_that_are_sent_back_bring_their_runs_to_their_ends(relay: R
         assert waiting(relay, queue) == 0
 
 
-def test_a_dead_letter_that_is_sent_back_twice_changes_nothing(relay: Relay) -> None:
+def test_a_dead_letter_that_is_sent_back_twice_changes_nothing(relay: Relay, proxy: Proxy) -> None:
     before = relay.status("unheard")
     undelivered(relay, "unheard-relay-01")
     assert redrive(relay, "Observe")["ApproximateNumberOfMessagesMoved"] == 1

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 
-from tests.e2e.relay import CHECKPOINTS, Relay, eventually, spec
-
-if TYPE_CHECKING:
-    from embedded.stack import Stack
+from tests.e2e.relay import Relay, eventually, spec
 
 FOREVER: dict[str, Any] = {"capacity": {"after": 0}, "train_seconds": 3600}
 
-
-CAPACITY = (
-    "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
-)
-
-
-@pytest.fixture(scope="session")
-def relay(stack: Stack) -> Relay:
-    """The stack, with those runs begun that have to wait for a tick, so that they wait while other tests work."""
-    relay = Relay(stack)
-    stack.client("s3").create_bucket(Bucket=CHECKPOINTS)
-    relay.rule("scarce", train_seconds=0.5)
-    relay.rule("scarce", "01", fail={"reason": CAPACITY, "phase": "Starting"})
-    relay.upload("runs/scarce.json", spec("scarce"))
-    relay.rule("deaf", train_seconds=1, events={"drop": {"fraction": 1}})
-    relay.upload("runs/deaf.json", spec("deaf"))
-    return relay
+pytestmark = pytest.mark.xdist_group("stack")
 
 
 def test_an_uploaded_spec_becomes_a_run_that_completes_with_its_savings(relay: Relay) -> None:

@@ -8,7 +8,6 @@ calls after what they decorate, which comes to the same.
 from __future__ import annotations
 
 import ast
-import re
 import shutil
 from itertools import chain
 from pathlib import Path
@@ -23,8 +22,6 @@ PACKAGE: Final = "spot_relay"
 DOMAIN: Final = f"{PACKAGE}/domain"
 # What the tests import and read beside the package.
 _BESIDE: Final = ("tests", "bench", "simulator", "docs", "README.md", "pyproject.toml")
-# Enough to find a mutant, of which a property test sees thousands: a test of a hundred examples would take all night.
-_EXAMPLES: Final = 10
 # The decorators that mutmut leaves where they are, and mutates below.
 _UNDERSTOOD: Final = frozenset({"classmethod", "staticmethod"})
 
@@ -67,8 +64,6 @@ def _write(path: Path, text: bytes) -> None:
 def _fitted(path: Path, source: str) -> str:
     if path.is_relative_to(DOMAIN):
         return undecorated(source)
-    if path.parts[0] == "tests":
-        return re.sub(r"\bmax_examples=(\d+)", lambda found: f"max_examples={min(int(found[1]), _EXAMPLES)}", source)
     return source
 
 

@@ -1,4 +1,4 @@
-"""Two thousand hostile schedules, each checked at every step and at its end."""
+"""Hostile schedules, two thousand of them when all are played, each checked at every step and at its end."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pytest
 
 from tests.simulation.faults import Fault
 from tests.simulation.seeds import Tally, needed_faults, play_seed, play_seeds, trace
+from tests.thoroughness import share
 
-SEEDS, BATCHES = 2000, 8
+BATCH = 250
 ROOT = Path(__file__).resolve().parents[2]
 # What must have struck in each batch, else it has shown nothing of it; the rest is too rare to be sure of.
 COMMON = frozenset(Fault) - {Fault.NOT_FOUND_YET, Fault.TICK_LATE, Fault.STOPPED_OUTSIDE}
 
 
-@pytest.mark.parametrize("batch", range(BATCHES))
+@pytest.mark.parametrize("batch", share(range(8)))
 def test_no_schedule_violates_an_invariant(batch: int) -> None:
-    size = SEEDS // BATCHES
-    tally = play_seeds(range(batch * size, (batch + 1) * size))
+    tally = play_seeds(range(batch * BATCH, (batch + 1) * BATCH))
     assert not tally.failures, _explained(tally)
     assert not [kind for kind in COMMON if not tally.struck[kind]]
     assert tally.conflicts

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from bisect import insort
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.rules.limits import Limits
 from spot_relay.domain.run.launch import ATTEMPT_TAG, Created, Launch
-from spot_relay.domain.run.observation import JobChanged, RoomFreed
+from spot_relay.domain.run.observation import JobChanged, Launched, Refused, RoomFreed
 from spot_relay.domain.run.run import Waiting
 from spot_relay.domain.sagemaker.job import Market, Pool, parse_attempt_name
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal, classify_quota
 from spot_relay.domain.sagemaker.request import placement_of
+from spot_relay.service import Service
 from tests.fakes import MemoryRunStore, MemorySlots, MemoryTrainingJobs
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
+    from spot_relay.domain.run.attempt import Attempt
     from spot_relay.domain.run.policy import Policy
     from spot_relay.domain.run.run import Run
     from spot_relay.domain.sagemaker.job import Placement
@@ -75,6 +77,17 @@ class QuotaJobs(MemoryTrainingJobs):
         assert limit is None or len(live) <= limit, f"the limit of {limit} is exceeded: {live}"
 
 
+@dataclass(frozen=True)
+class WatchedService(Service):
+    """A service that keeps the newest answer to each run's launches."""
+
+    answers: dict[str, Launched | Refused] = field(default_factory=dict)
+
+    def _launch(self, run: Run, attempt: Attempt, oldest: Waiting | None) -> Launched | Refused:
+        answer = self.answers[run.id] = super()._launch(run, attempt, oldest)
+        return answer
+
+
 @dataclass
 class CrowdStore(MemoryRunStore):
     """Runs in a dictionary, with an index of those that wait for room, for a thousand of them."""
@@ -121,7 +134,8 @@ class Crowd:
         world.slots = MemorySlots(limits, self._run_of)
         self.jobs = QuotaJobs(world.clock, quotas=self.quotas, limits=limits)
         world.jobs = self.jobs
-        world.service = replace(world.service, jobs=self.jobs, slots=world.slots)
+        ports = vars(world.service) | {"jobs": self.jobs, "slots": world.slots}
+        world.service = self.service = WatchedService(**ports)
 
     def _run_of(self, run_id: str) -> Run | None:
         return self.world.store.load(run_id)
@@ -183,11 +197,11 @@ class Crowd:
             self.world.tick()
             self.deliver()
 
-    def trying(self, name: str) -> str:
-        """Tell why a run waits for room: the kind of refusal, or an empty text."""
-        reason = self.run(name).reason
+    def refusal(self, name: str) -> Refusal | None:
+        """Return why a run waits for room, or None if it does not wait."""
+        answer = self.service.answers[name]
         waits = self.run(name).waits_for is not None
-        return reason.partition("(")[2].partition(")")[0] if waits else ""
+        return answer.refusal if waits and isinstance(answer, Refused) else None
 
     def have_jobs(self) -> list[str]:
         """The runs whose job lives."""

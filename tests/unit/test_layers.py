@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from botocore.model import Shape
 
+pytestmark = pytest.mark.slow
 LAYERS = Path(__file__).resolve().parents[2] / "layers"
 REGIONS = ("us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1")
 # botocore's own, for a bucket in another region and for one of S3 Express.

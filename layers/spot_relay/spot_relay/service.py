@@ -322,7 +322,7 @@ class Service:
         is_behind = oldest is not None and oldest < Waiting(run.created_at, run.id)
         if oldest and is_behind and not self._exists(launch):
             self.slots.give_back(pool.instance_type, attempt.job_name)
-            message = f"Older runs wait for {pool}, the first of them {oldest.run_id}."
+            message = f"Older runs are waiting for {pool}; {oldest.run_id} is first in line."
             return Refused(number, Refusal.QUEUED_BEHIND, message)
         no_slot = self.slots.take(pool.instance_type, attempt.job_name)
         if no_slot is not None and not self._exists(launch):
@@ -337,7 +337,7 @@ class Service:
     def _send_canary(self, run: Run, canary: Canary, oldest: Waiting | None) -> CanaryCreated | CanaryRefused:
         """Create a canary, unless a run waits for the room that it would take."""
         if oldest is not None:
-            message = f"Runs wait for room on {canary.placement.pool}."
+            message = f"Other runs are waiting for {canary.placement.pool}."
             return CanaryRefused(canary.number, Refusal.QUEUED_BEHIND, message)
         answer = self.jobs.create(launch_of_canary(run, canary, self.canary_image))
         if isinstance(answer, NotCreated):

@@ -17,6 +17,8 @@ from tests.hostile.values import SECRET, TEXTS
 from tests.thoroughness import examples
 from tests.unit.spec.documents import CALM
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def api() -> Api:

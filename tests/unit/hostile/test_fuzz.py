@@ -16,6 +16,7 @@ from tests.hostile.functions import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
 TARGETS: dict[str, Any] = {"spec": fuzz_spec, "events": fuzz_events, "api": fuzz_api}
 BROKEN = """
 import sys

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
+from inline_snapshot import snapshot
 
 from spot_relay.domain.run.launch import launch_of_attempt
 from spot_relay.domain.run.observation import CanaryChanged, Due, Launched, Overtaken, Refused, RoomFreed
@@ -13,10 +14,6 @@ from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.service import RejectedError
 from tests.unit.worlds import World, submission
-
-ACCEPTED = "Submitted: accepted; the first attempt is being launched"
-LAUNCHED = "Launched: churn-relay-01 was launched (submitted)"
-THROTTLED = "Refused: churn-relay-01 can't be created for now (Throttled): Rate exceeded. It is tried again."
 
 
 def submitted(*refusals: tuple[Refusal, str]) -> World:
@@ -40,33 +37,34 @@ def test_a_life_with_an_interruption_an_expired_wait_and_two_errors() -> None:
     world.tell(1, "InProgress", "Interrupted")
     world.clock.passes(60)
     world.tell(1, "InProgress", "Starting")
-    assert log(world) == [
-        ACCEPTED,
-        LAUNCHED,
-        "JobChanged: churn-relay-01 is Training",
-        "JobChanged: churn-relay-01 is Interrupted; SageMaker resumes it when capacity returns",
-        "JobChanged: churn-relay-01 is Starting",
-    ]
+    assert log(world) == snapshot(
+        [
+            "Submitted: Accepted. Launching churn-relay-01.",
+            "Launched: Created churn-relay-01 for the submitted spec.",
+            "JobChanged: churn-relay-01 is Training.",
+            "JobChanged: churn-relay-01 was interrupted. SageMaker resumes it when spot capacity returns.",
+            "JobChanged: churn-relay-01 is Starting.",
+        ]
+    )
     world.tell(1, "Stopped", "MaxWaitTimeExceeded")
     world.tell(2, "Failed", "Failed", failure_reason="CapacityError: none")
     world.passes(60)
     world.tell(3, "Failed", "Failed", failure_reason="InternalServerError: We")
     world.passes(60)
     world.tell(4, "Completed", "Completed")
-    assert log(world) == [
-        "JobChanged: churn-relay-01: the wait for spot capacity expired; "
-        "churn-relay-02 goes on from churn/checkpoints/a",
-        "Launched: churn-relay-02 was launched (after MaxWaitTimeExceeded)",
-        "JobChanged: churn-relay-02: SageMaker found no capacity (CapacityError: none); "
-        "the next attempt is due in 30 s",
-        "Due: it is time for the next attempt; churn-relay-03 goes on from churn/checkpoints/a",
-        "Launched: churn-relay-03 was launched (after CapacityError)",
-        "JobChanged: churn-relay-03: SageMaker had an internal error (InternalServerError: We); "
-        "the next attempt is due in 15 s",
-        "Due: it is time for the next attempt; churn-relay-04 goes on from churn/checkpoints/a",
-        "Launched: churn-relay-04 was launched (after ServiceError)",
-        "JobChanged: churn-relay-04 completed the training",
-    ]
+    assert log(world) == snapshot(
+        [
+            "JobChanged: churn-relay-01 reached MaxWaitTimeInSeconds before it finished. churn-relay-02 continues from the checkpoint churn/checkpoints/a.",
+            "Launched: Created churn-relay-02 because the attempt before it reached MaxWaitTimeInSeconds.",
+            "JobChanged: churn-relay-02 failed, because SageMaker had no capacity: CapacityError: none. Launching the next attempt in 30 s.",
+            "Due: The backoff is over. churn-relay-03 continues from the checkpoint churn/checkpoints/a.",
+            "Launched: Created churn-relay-03 because the attempt before it got no capacity.",
+            "JobChanged: churn-relay-03 failed, because SageMaker had an internal error: InternalServerError: We. Launching the next attempt in 15 s.",
+            "Due: The backoff is over. churn-relay-04 continues from the checkpoint churn/checkpoints/a.",
+            "Launched: Created churn-relay-04 because the attempt before it met an internal error in SageMaker.",
+            "JobChanged: churn-relay-04 completed the training.",
+        ]
+    )
 
 
 def test_what_changes_nothing_is_logged_with_the_reason_why_it_does_not() -> None:
@@ -85,15 +83,17 @@ def test_what_changes_nothing_is_logged_with_the_reason_why_it_does_not() -> Non
         Refused(1, Refusal.THROTTLED, "Rate exceeded."),
     ):
         assert world.advance(observation) == run
-    assert log(world) == [
-        "JobChanged: the event is not newer than what is known",
-        "JobChanged: attempt 7 is not one of this run's",
-        "RoomFreed: the run waits for no room",
-        "CanaryChanged: canary 3 is none that this run waits for",
-        "Launched: the launch is known already",
-        "Launched: the launch is known already",
-        "Refused: the refusal is out of date",
-    ]
+    assert log(world) == snapshot(
+        [
+            "JobChanged: The event is no newer than what is already known.",
+            "JobChanged: The run has no attempt 7.",
+            "RoomFreed: The run is not waiting for room.",
+            "CanaryChanged: The run is not waiting for canary 3.",
+            "Launched: churn-relay-01 is already known to exist.",
+            "Launched: The run has no attempt 9.",
+            "Refused: The refusal is out of date and changes nothing.",
+        ]
+    )
 
 
 def test_what_comes_too_early_and_what_comes_after_the_end_is_logged_too() -> None:
@@ -102,27 +102,31 @@ def test_what_comes_too_early_and_what_comes_after_the_end_is_logged_too() -> No
     world.advance(Overtaken())
     with suppress(RejectedError):
         world.service.resume("churn")
-    assert log(world) == [
-        ACCEPTED,
-        LAUNCHED,
-        "Due: the run is not due yet",
-        "Overtaken: another writer was faster; its state is published",
-        "ResumeRequested: the run has not ended: it is InProgress",
-    ]
+    assert log(world) == snapshot(
+        [
+            "Submitted: Accepted. Launching churn-relay-01.",
+            "Launched: Created churn-relay-01 for the submitted spec.",
+            "Due: The run is not due yet.",
+            "Overtaken: Another function saved the run first. Publishing that state.",
+            "ResumeRequested: Only a run that has ended can be resumed, and this one is InProgress.",
+        ]
+    )
     run = world.tell(1, "Completed", "Completed")
     for observation in (Due(), world.event(1, "InProgress", "Training"), Launched(1, "arn")):
         assert world.advance(observation) == run
     for ask in (world.service.stop, world.service.resume):
         with pytest.raises(RejectedError):
             ask("churn")
-    assert log(world) == [
-        "JobChanged: churn-relay-01 completed the training",
-        "Due: the run has ended; nothing is due",
-        "JobChanged: the event speaks of an attempt that has ended",
-        "Launched: the launch is known already",
-        "StopRequested: the run has ended already: it is Completed",
-        "ResumeRequested: the run has completed; there is nothing to resume",
-    ]
+    assert log(world) == snapshot(
+        [
+            "JobChanged: churn-relay-01 completed the training.",
+            "Due: The run has ended, so nothing is due.",
+            "JobChanged: The event comes after the end of churn-relay-01.",
+            "Launched: churn-relay-01 is already known to exist.",
+            "StopRequested: The run has already ended: it is Completed.",
+            "ResumeRequested: The run has completed, so there is nothing to resume.",
+        ]
+    )
 
 
 def test_stops_and_a_resumption() -> None:
@@ -134,34 +138,36 @@ def test_stops_and_a_resumption() -> None:
     world.service.resume("churn")
     world.tell(2, "Failed", "Failed", failure_reason="CapacityError: none")
     world.service.stop("churn")
-    assert log(world) == [
-        ACCEPTED,
-        LAUNCHED,
-        "StopRequested: a stop was requested",
-        "StopRequested: the run is being stopped already",
-        "JobChanged: stopped by request",
-        "StopRequested: the run has ended already: it is Stopped",
-        "ResumeRequested: resumed by request; churn-relay-02 goes on from the beginning",
-        "Launched: churn-relay-02 was launched (after Resumed)",
-        "JobChanged: churn-relay-02: SageMaker found no capacity (CapacityError: none); "
-        "the next attempt is due in 30 s",
-        "StopRequested: stopped by request between attempts",
-    ]
+    assert log(world) == snapshot(
+        [
+            "Submitted: Accepted. Launching churn-relay-01.",
+            "Launched: Created churn-relay-01 for the submitted spec.",
+            "StopRequested: A stop was requested. Stopping churn-relay-01.",
+            "StopRequested: The run is already being stopped.",
+            "JobChanged: Stopped by request.",
+            "StopRequested: The run has already ended: it is Stopped.",
+            "ResumeRequested: Resumed by request. churn-relay-02 starts from the beginning.",
+            "Launched: Created churn-relay-02 to resume the run.",
+            "JobChanged: churn-relay-02 failed, because SageMaker had no capacity: CapacityError: none. Launching the next attempt in 30 s.",
+            "StopRequested: Stopped by request.",
+        ]
+    )
 
 
 def test_a_launch_that_is_refused_for_now_and_then_for_good_and_is_resumed() -> None:
     world = submitted((Refusal.THROTTLED, "Rate exceeded."), (Refusal.INVALID, "No such role."))
     world.passes(60)
     world.service.resume("churn")
-    assert log(world) == [
-        ACCEPTED,
-        THROTTLED,
-        "Due: the launch is tried again",
-        "Refused: churn-relay-01 could not be created: No such role. Correct what the message names, then resume the "
-        "run, or submit a corrected spec under another name.",
-        "ResumeRequested: resumed by request; the launch is tried again",
-        "Launched: churn-relay-01 was launched (resumed)",
-    ]
+    assert log(world) == snapshot(
+        [
+            "Submitted: Accepted. Launching churn-relay-01.",
+            "Refused: Could not create churn-relay-01 yet: Rate exceeded. Trying again within 900 s.",
+            "Due: Trying to launch churn-relay-01 again.",
+            "Refused: SageMaker refused to create churn-relay-01: No such role. Correct what the message names and resume the run, or submit a corrected spec under another name.",
+            "ResumeRequested: Resumed by request. Trying to launch churn-relay-01 again.",
+            "Launched: Created churn-relay-01 to resume the run.",
+        ]
+    )
 
 
 def test_a_stop_before_there_is_a_job_and_a_job_that_turns_up_all_the_same() -> None:
@@ -172,15 +178,17 @@ def test_a_stop_before_there_is_a_job_and_a_job_that_turns_up_all_the_same() -> 
     world.jobs.create(launch_of_attempt(world.run(), world.run().current))
     world.advance(Launched(1, "arn"))
     world.advance(world.event(1, "InProgress", "Training"))
-    assert log(world) == [
-        ACCEPTED,
-        THROTTLED,
-        "StopRequested: a stop was requested",
-        "JobChanged: the event speaks of a job that is not this run's: churn-relay-01",
-        "Due: stopped by request before a job was created",
-        "Launched: a job of a run that has given up on it is stopped",
-        "JobChanged: a job of a run that has given up on it is stopped",
-    ]
+    assert log(world) == snapshot(
+        [
+            "Submitted: Accepted. Launching churn-relay-01.",
+            "Refused: Could not create churn-relay-01 yet: Rate exceeded. Trying again within 900 s.",
+            "StopRequested: A stop was requested before churn-relay-01 was known to exist. Checking in 5 minutes whether it exists, to stop it.",
+            "JobChanged: The event is about a training job named churn-relay-01 that does not belong to this run.",
+            "Due: Stopped by request. No training job was created.",
+            "Launched: The run no longer needs churn-relay-01. Stopping it.",
+            "JobChanged: The run no longer needs churn-relay-01. Stopping it.",
+        ]
+    )
     assert set(world.jobs.stopped) == {"churn-relay-01"}
 
 
@@ -193,46 +201,51 @@ def test_a_job_that_is_not_found_is_looked_for_and_then_created_again() -> None:
     assert (run.check_at - world.clock()).total_seconds() == 30
     world.clock.passes(300)
     world.tick()
-    assert log(world) == [
-        ACCEPTED,
-        LAUNCHED,
-        "JobChanged: churn-relay-01 was created but is not found yet",
-        "Due: SageMaker has no job churn-relay-01: it is created",
-        LAUNCHED,
-    ]
+    assert log(world) == snapshot(
+        [
+            "Submitted: Accepted. Launching churn-relay-01.",
+            "Launched: Created churn-relay-01 for the submitted spec.",
+            "JobChanged: SageMaker created churn-relay-01 but cannot find it yet. Checking again in 30 s.",
+            "Due: SageMaker has no training job churn-relay-01. Launching it.",
+            "Launched: Created churn-relay-01 for the submitted spec.",
+        ]
+    )
 
 
 def test_a_wait_for_room() -> None:
     world = submitted((Refusal.QUOTA_FULL, "Full."))
     world.advance(RoomFreed())
-    assert log(world) == [
-        ACCEPTED,
-        "Refused: churn-relay-01 can't be created for now (QuotaFull): Full. It waits for room in ml.m5.xlarge/spot.",
-        "RoomFreed: there may be room in ml.m5.xlarge/spot: the launch is tried again",
-        LAUNCHED,
+    assert log(world) == snapshot(
+        [
+            "Submitted: Accepted. Launching churn-relay-01.",
+            "Refused: The quota for ml.m5.xlarge (spot) has no room: Full. churn-relay-01 is next in line and starts when enough instances are free. Trying again every minute.",
+            "RoomFreed: There may be room on ml.m5.xlarge (spot) now. Trying to launch churn-relay-01 again.",
+            "Launched: Created churn-relay-01 for the submitted spec.",
+        ]
+    )
+
+
+def test_ends_that_are_final() -> None:
+    ends = [
+        ("Stopped", "Stopped", None),
+        ("Failed", "Failed", "AlgorithmError: exit 1"),
+        ("Failed", "Failed", "Odd"),
+        ("Stopped", "MaxRuntimeExceeded", None),
     ]
-
-
-@pytest.mark.parametrize(
-    ("status", "secondary", "failure", "told"),
-    [
-        ("Stopped", "Stopped", None, "churn-relay-01 was stopped by someone else"),
-        ("Failed", "Failed", "AlgorithmError: exit 1", "churn-relay-01: the training failed (AlgorithmError: exit 1)"),
-        ("Failed", "Failed", "Odd", "churn-relay-01 failed in a way Spot Relay does not know: Odd"),
-        (
-            "Stopped",
-            "MaxRuntimeExceeded",
-            None,
-            "churn-relay-01: MaxRuntimeInSeconds was exceeded; raise it, or set policy.relaunch_on_max_runtime to "
-            "true, and submit the spec under another name",
-        ),
-    ],
-)
-def test_an_end_that_is_final(status: str, secondary: str, failure: str | None, told: str) -> None:
-    world = submitted()
-    world.tell(1, status, secondary, failure_reason=failure)
-    assert log(world) == [ACCEPTED, LAUNCHED, f"JobChanged: {told}"]
-    assert world.run().reason == told
+    lines = []
+    for status, secondary, failure in ends:
+        world = submitted()
+        run = world.tell(1, status, secondary, failure_reason=failure)
+        assert run.has_ended
+        lines.append(log(world)[-1])
+    assert lines == snapshot(
+        [
+            "JobChanged: churn-relay-01 was stopped outside Spot Relay. Resume the run to continue.",
+            "JobChanged: churn-relay-01 failed, because the training code or its configuration has an error: AlgorithmError: exit 1. Fix it and resume the run, or submit a corrected spec under another name.",
+            "JobChanged: churn-relay-01 failed for a reason that Spot Relay does not know: Odd. Resume the run to try again.",
+            "JobChanged: churn-relay-01 reached MaxRuntimeInSeconds before it finished. Raise it, or set policy.relaunch_on_max_runtime to true, and submit the spec under another name.",
+        ]
+    )
 
 
 def test_a_job_that_ran_for_all_its_time_and_kept_nothing() -> None:
@@ -240,9 +253,8 @@ def test_a_job_that_ran_for_all_its_time_and_kept_nothing() -> None:
     world.service.submit(submission(Policy(relaunch_on_max_runtime=True)))
     world.trains(1)
     world.tell(1, "Stopped", "MaxRuntimeExceeded", training_seconds=600)
-    assert log(world)[-1] == (
-        "JobChanged: churn-relay-01: MaxRuntimeInSeconds was exceeded; the attempt left no checkpoint newer than its "
-        "beginning, so another would end the same way"
+    assert log(world)[-1] == snapshot(
+        "JobChanged: churn-relay-01 reached MaxRuntimeInSeconds before it finished. It left no checkpoint newer than its start, so another attempt would end the same way. Raise it, or save checkpoints more often, and submit the spec under another name."
     )
 
 
@@ -255,8 +267,10 @@ def test_a_job_that_is_gone_when_its_run_is_stopped() -> None:
     log(world)
     assert world.advance(world.event(1, "Completed", "Completed")) == stopping
     world.tick()
-    assert log(world) == [
-        "JobChanged: the event speaks of a job that is not this run's: churn-relay-01",
-        "Due: stopped by request before a job was created",
-    ]
+    assert log(world) == snapshot(
+        [
+            "JobChanged: The event is about a training job named churn-relay-01 that does not belong to this run.",
+            "Due: Stopped by request. No training job was created.",
+        ]
+    )
     assert world.run().status is RunStatus.STOPPED

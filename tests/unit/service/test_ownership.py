@@ -14,6 +14,7 @@ from spot_relay.domain.run.attempt import AttemptStatus, CanaryStatus
 from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
 from spot_relay.domain.run.policy import Rung
 from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.shown.accounting import account_of
@@ -65,7 +66,7 @@ def test_somebody_elses_job_is_not_taken_for_a_launch_that_was_put_off(world: Wo
     world.tick()
     run = world.run()
     assert run.status is RunStatus.FAILED
-    assert "not this run's" in run.reason
+    assert run.current.outcome is Outcome.NEVER_CREATED
 
 
 def test_a_stop_while_the_launch_is_put_off_spares_somebody_elses_job(world: World) -> None:

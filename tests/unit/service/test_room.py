@@ -40,9 +40,9 @@ def looks_in(crowd: Crowd, name: str) -> timedelta:
 def test_a_run_whose_quota_is_full_waits_and_asks_again_each_minute() -> None:
     crowd = Crowd({SPOT: 1})
     crowd.submit("first", "second")
-    assert crowd.trying("second") == "QuotaFull"
+    assert crowd.refusal("second") is Refusal.QUOTA_FULL
     assert crowd.run("second").status is RunStatus.PENDING
-    assert "It waits for room in ml.m5.xlarge/spot." in crowd.run("second").reason
+    assert crowd.run("second").waits_for == SPOT
     assert looks_in(crowd, "second") == timedelta(seconds=60)
     crowd.minutes(10)
     assert crowd.jobs.asked == ["first-relay-01", *["second-relay-01"] * 11]
@@ -51,8 +51,8 @@ def test_a_run_whose_quota_is_full_waits_and_asks_again_each_minute() -> None:
 def test_those_behind_it_ask_nobody_and_say_whom_they_wait_for() -> None:
     crowd = Crowd({SPOT: 1})
     crowd.submit("first", "second", "third", "fourth")
-    assert [crowd.trying(name) for name in ("third", "fourth")] == ["QueuedBehind"] * 2
-    assert "Older runs wait for ml.m5.xlarge/spot, first of them second." in crowd.run("fourth").reason
+    assert [crowd.refusal(name) for name in ("third", "fourth")] == [Refusal.QUEUED_BEHIND] * 2
+    assert "second" in crowd.run("fourth").reason
     crowd.minutes(60)
     assert {*crowd.jobs.asked} == {"first-relay-01", "second-relay-01"}
 
@@ -60,8 +60,7 @@ def test_those_behind_it_ask_nobody_and_say_whom_they_wait_for() -> None:
 def test_a_run_that_is_over_the_stacks_limit_waits_without_asking_sagemaker() -> None:
     crowd = Crowd(limits=f"{M5}=1")
     crowd.submit("first", "second")
-    assert crowd.trying("second") == "LimitReached"
-    assert "This stack's limit of 1 concurrent attempts on ml.m5.xlarge is reached." in crowd.run("second").reason
+    assert crowd.refusal("second") is Refusal.LIMIT_REACHED
     assert looks_in(crowd, "second") == timedelta(seconds=60)
     crowd.minutes(10)
     assert crowd.jobs.asked == ["first-relay-01"]
@@ -86,7 +85,7 @@ def test_a_wait_for_room_spends_no_budget() -> None:
     crowd = Crowd({SPOT: 1})
     crowd.submit("first", "second")
     crowd.minutes(24 * 60)
-    assert crowd.trying("second") == "QuotaFull"
+    assert crowd.refusal("second") is Refusal.QUOTA_FULL
     assert set(vars(crowd.run("second").spent).values()) == {0}
 
 
@@ -100,7 +99,7 @@ def overbooked() -> Crowd:
     crowd.quotas[SPOT] = 1
     crowd.ends("older", "Stopped", "MaxWaitTimeExceeded")
     crowd.deliver()
-    assert (crowd.have_jobs(), crowd.trying("older")) == (["younger"], "QuotaFull")
+    assert (crowd.have_jobs(), crowd.refusal("older")) == (["younger"], Refusal.QUOTA_FULL)
     return crowd
 
 
@@ -115,7 +114,7 @@ def test_room_goes_to_the_run_that_was_submitted_first_whenever_it_began_to_wait
 def test_a_run_that_relaunches_leaves_its_own_room_to_an_older_one_that_waits() -> None:
     crowd = overbooked()
     crowd.ends("younger", "Stopped", "MaxWaitTimeExceeded")
-    assert crowd.trying("younger") == "QueuedBehind"
+    assert crowd.refusal("younger") is Refusal.QUEUED_BEHIND
     assert crowd.deliver() == ["older", "younger"]
     assert crowd.have_jobs() == ["older"]
 
@@ -126,7 +125,7 @@ def test_a_run_that_has_just_been_submitted_takes_no_room_from_those_that_wait(s
     crowd.submit("first", "second")
     crowd.ends("first")
     crowd.submit("new")
-    assert crowd.trying("new") == "QueuedBehind"
+    assert crowd.refusal("new") is Refusal.QUEUED_BEHIND
     crowd.deliver()
     assert crowd.have_jobs() == ["second"]
 
@@ -136,7 +135,7 @@ def test_a_run_that_is_woken_out_of_turn_asks_nobody() -> None:
     crowd.submit("first", "second", "third")
     asked = len(crowd.jobs.asked)
     crowd.world.service.advance("third", RoomFreed())
-    assert crowd.trying("third") == "QueuedBehind"
+    assert crowd.refusal("third") is Refusal.QUEUED_BEHIND
     assert len(crowd.jobs.asked) == asked
     assert crowd.woken() == []
 
@@ -146,7 +145,7 @@ def test_a_large_job_is_not_overtaken_by_small_ones_that_would_fit() -> None:
     crowd.submit("first")
     crowd.submit("large", count=2)
     crowd.submit("small")
-    assert (crowd.trying("large"), crowd.trying("small")) == ("QuotaFull", "QueuedBehind")
+    assert (crowd.refusal("large"), crowd.refusal("small")) == (Refusal.QUOTA_FULL, Refusal.QUEUED_BEHIND)
     crowd.minutes(30)
     crowd.ends("first")
     crowd.deliver()
@@ -160,10 +159,10 @@ def test_a_job_that_exists_already_is_not_queued_behind_older_runs() -> None:
     crowd.submit("younger")
     crowd.jobs.refusals = [(Refusal.QUOTA_FULL, "full")]
     crowd.ends("older", "Stopped", "MaxWaitTimeExceeded")
-    assert (crowd.trying("older"), crowd.run("younger").status) == ("QuotaFull", RunStatus.PENDING)
+    assert (crowd.refusal("older"), crowd.run("younger").status) == (Refusal.QUOTA_FULL, RunStatus.PENDING)
     crowd.world.clock.passes(30)
     crowd.world.tick()
-    assert crowd.trying("older") == "QuotaFull"
+    assert crowd.refusal("older") is Refusal.QUOTA_FULL
     assert crowd.run("younger").status is RunStatus.IN_PROGRESS
 
 
@@ -171,7 +170,7 @@ def test_a_job_that_exists_already_needs_no_other_slot() -> None:
     crowd = Crowd(limits=f"{M5}=1")
     crowd.jobs.hiccups = ["lost"]
     crowd.submit("first", "second")
-    assert crowd.trying("second") == "LimitReached"
+    assert crowd.refusal("second") is Refusal.LIMIT_REACHED
     crowd.minutes(1)
     assert crowd.run("first").status is RunStatus.IN_PROGRESS
     assert crowd.holders() == {"first-relay-01"}
@@ -241,7 +240,7 @@ def test_a_run_that_is_woken_and_launched_wakes_the_next_as_long_as_there_is_roo
     crowd.ends("large")
     assert crowd.deliver() == ["a", "b", "c", "d"]
     assert crowd.have_jobs() == ["a", "b", "c"]
-    assert [crowd.trying(name) for name in ("d", "e")] == ["QuotaFull", "QueuedBehind"]
+    assert [crowd.refusal(name) for name in ("d", "e")] == [Refusal.QUOTA_FULL, Refusal.QUEUED_BEHIND]
 
 
 def test_one_that_is_launched_by_the_tick_wakes_the_next_too() -> None:
@@ -319,7 +318,7 @@ def test_a_slot_of_the_stack_that_is_freed_wakes_those_that_wait_in_the_other_ma
     crowd = Crowd(limits=f"{M5}=1")
     crowd.submit("spot")
     crowd.on_demand("on-demand")
-    assert crowd.trying("on-demand") == "LimitReached"
+    assert crowd.refusal("on-demand") is Refusal.LIMIT_REACHED
     crowd.ends("spot")
     assert crowd.deliver() == ["on-demand"]
     assert crowd.have_jobs() == ["on-demand"]
@@ -334,7 +333,7 @@ def test_the_oldest_of_each_market_is_woken_and_one_of_them_gets_the_slot() -> N
     for name in ("on-demand", "spot"):
         crowd.world.service.advance(name, RoomFreed())
     assert crowd.have_jobs() == ["on-demand"]
-    assert crowd.trying("spot") == "LimitReached"
+    assert crowd.refusal("spot") is Refusal.LIMIT_REACHED
 
 
 def test_a_quota_is_of_one_market_so_its_room_wakes_nobody_in_the_other() -> None:

@@ -15,6 +15,7 @@ from spot_relay.domain.sagemaker.job import parse_attempt_name
 from tests.thoroughness import examples
 from tests.unit.crowds import M5, ON_DEMAND, SPOT, Crowd
 
+pytestmark = pytest.mark.slow
 THOUSAND = [f"waits-{number:04d}" for number in range(1000)]
 
 

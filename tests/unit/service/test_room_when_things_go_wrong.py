@@ -119,7 +119,7 @@ def test_one_that_is_put_in_the_queue_while_the_last_before_it_leaves_asks_withi
     # Before "third" is saved as one that waits behind "second", that one is launched, and finds nobody to wake.
     store.meddlers = [lambda: crowd.world.service.advance("second", RoomFreed())]
     crowd.submit("third")
-    assert (crowd.have_jobs(), crowd.trying("third")) == (["second"], "QueuedBehind")
+    assert (crowd.have_jobs(), crowd.refusal("third")) == (["second"], Refusal.QUEUED_BEHIND)
     assert crowd.deliver() == ["second"]
     crowd.minutes(3)
     assert crowd.have_jobs() == ["second", "third"]
@@ -163,7 +163,7 @@ def test_a_job_whose_answer_was_lost_keeps_its_slot_whatever_is_answered_next(th
     crowd.world.tick()
     assert crowd.run("first").status is RunStatus.PENDING
     crowd.submit("second")
-    assert crowd.trying("second") == "LimitReached"
+    assert crowd.refusal("second") is Refusal.LIMIT_REACHED
     crowd.minutes(2)
     assert crowd.have_jobs() == ["first"]
     assert crowd.holders() == {"first-relay-01"}
@@ -177,19 +177,19 @@ def test_a_run_that_got_no_answer_holds_no_slot_against_the_older_ones_that_it_w
     crowd.jobs.hiccups = ["down", "down"]
     crowd.submit("younger")
     crowd.minutes(1)
-    assert crowd.trying("older") == "LimitReached"
+    assert crowd.refusal("older") is Refusal.LIMIT_REACHED
     assert crowd.holders() == {"younger-relay-01"}
     crowd.minutes(2)
     assert crowd.have_jobs() == ["older"]
     assert crowd.holders() == {"older-relay-02"}
-    assert crowd.trying("younger") in {"QueuedBehind", "LimitReached"}
+    assert crowd.refusal("younger") in {Refusal.QUEUED_BEHIND, Refusal.LIMIT_REACHED}
 
 
 def test_a_run_that_got_no_answer_and_is_refused_then_gives_its_slot_to_the_next_at_once() -> None:
     crowd = Crowd(limits=f"{M5}=1")
     crowd.jobs.hiccups = ["down"]
     crowd.submit("first", "second")
-    assert crowd.trying("second") == "LimitReached"
+    assert crowd.refusal("second") is Refusal.LIMIT_REACHED
     crowd.jobs.refusals = [(Refusal.INVALID, "the role can't be assumed")]
     crowd.world.clock.passes(15)
     crowd.world.tick()
@@ -228,7 +228,7 @@ def test_a_run_whose_last_launch_got_no_answer_does_not_go_elsewhere_while_its_j
     deadline = Deadline(3600, within_seconds=3 * 3600, return_to_spot=ReturnToSpot.NEVER)
     crowd.submit("first")
     crowd.submit("urgent", policy=Policy(deadline=deadline))
-    assert crowd.trying("urgent") == "QuotaFull"
+    assert crowd.refusal("urgent") is Refusal.QUOTA_FULL
     crowd.quotas[SPOT] = 2
     crowd.jobs.hiccups = ["lost", *["down"] * 500]
     for _ in range(180):

@@ -19,6 +19,7 @@ from tests.unit.worlds import World, deadline, submission
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
 HOUR = 3600
 POLICY = deadline(30 * HOUR, expected_runtime_seconds=20 * HOUR)
 

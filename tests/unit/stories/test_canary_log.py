@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from inline_snapshot import snapshot
 
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.facts import Facts
@@ -15,11 +16,6 @@ from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.unit.canaries import CANARY, HOUR, ahead, finds_capacity, kept, on_demand, stopped
 from tests.unit.worlds import World, submission
-
-SENT = (
-    "Due: churn-relay-02 is described as InProgress / Training; the run is ahead of its pace: churn-canary-02 waits "
-    "for spot capacity"
-)
 
 
 def log(world: World) -> list[str]:
@@ -33,20 +29,32 @@ def test_its_way_from_its_launch_to_the_return() -> None:
     world = on_demand()
     log(world)
     kept(world, 3 * HOUR)
-    assert log(world)[-2:] == [SENT, "CanaryCreated: churn-canary-02 was created; it waits for spot capacity"]
+    assert log(world)[-2:] == snapshot(
+        [
+            "Due: The run is ahead of its deadline. Launching churn-canary-02 to look for spot capacity while churn-relay-02 keeps training.",
+            "CanaryCreated: Created churn-canary-02. It waits for spot capacity.",
+        ]
+    )
     world.advance(CanaryCreated(2, "arn"))
     world.advance(CanaryChanged(2, "Pending"))
-    assert log(world) == [
-        "CanaryCreated: the canary is known already",
-        "CanaryChanged: churn-canary-02 is Pending, which changes nothing",
-    ]
+    assert log(world) == snapshot(
+        [
+            "CanaryCreated: churn-canary-02 is already known to exist.",
+            "CanaryChanged: churn-canary-02 is Pending, which changes nothing.",
+        ]
+    )
     finds_capacity(world)
-    assert any(line.endswith("the canary has found spot capacity: it is stopped to move there") for line in log(world))
+    assert log(world) == snapshot(
+        [
+            "CanaryChanged: churn-canary-02 is Training, which changes nothing.",
+            "Due: There is spot capacity again. Stopping churn-relay-02 to continue on spot.",
+        ]
+    )
     stopped(world)
     log(world)
     world.clock.passes(5)
     run = world.canary_tells(2, "Stopped", "Stopped", billable_seconds=90)
-    assert log(world) == ["CanaryChanged: churn-canary-02 has made room"]
+    assert log(world) == snapshot(["CanaryChanged: churn-canary-02 has ended, so its instances are free."])
     assert run.canary is not None
     assert (run.canary.status, run.canary.phase, run.canary.billable_seconds) == (CanaryStatus.ENDED, "Stopped", 90)
     assert run.updated_at == world.clock()
@@ -57,20 +65,22 @@ def test_one_that_is_refused_for_good_is_shown_with_the_kind_of_refusal() -> Non
     world = on_demand()
     world.jobs.refusals = [(Refusal.INVALID, "No such role.")]
     run = kept(world, 3 * HOUR)
-    assert "CanaryRefused: churn-canary-02 could not be created, so the run stays on demand: No such role." in log(
-        world
+    assert [line for line in log(world) if line.startswith("CanaryRefused")] == snapshot(
+        ["CanaryRefused: Could not create churn-canary-02, so the run stays on-demand: No such role."]
     )
     assert run.canary is not None
-    assert (run.canary.status, run.canary.phase) == (CanaryStatus.ENDED, Refusal.INVALID)
+    assert (run.canary.status, run.canary.phase, run.canary.refusal) == (CanaryStatus.ENDED, None, Refusal.INVALID)
     [shown] = world.documents.written["churn"]["canaries"]
-    assert (shown["status"], shown["phase"]) == ("Ended", "Invalid")
+    assert (shown["status"], shown["phase"], shown["refusal"]) == ("Ended", None, "Invalid")
 
 
 def test_a_refusal_that_passes_leaves_the_run_as_it_is() -> None:
     world = ahead()
     run = world.run()
     assert world.advance(CanaryRefused(2, Refusal.THROTTLED, "Rate exceeded.")) == run
-    assert log(world)[-1] == "CanaryRefused: churn-canary-02 can't be created for now: Rate exceeded."
+    assert log(world)[-1] == snapshot(
+        "CanaryRefused: Could not create churn-canary-02 yet: Rate exceeded. Trying again at the next check."
+    )
 
 
 @pytest.mark.parametrize("refusal", [Refusal.THROTTLED, Refusal.INVALID])
@@ -98,7 +108,6 @@ def test_what_is_told_of_another_canary_changes_nothing(seen: CanaryChanged | Ca
     world = ahead()
     run = world.run()
     assert world.advance(seen) == run
-    assert log(world)[-1].endswith(f": canary {seen.canary} is none that this run waits for")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +123,6 @@ def test_what_is_no_end_of_one_that_was_given_up_changes_nothing_and_wakes_nobod
     world.jobs.refusals = [(Refusal.QUOTA_FULL, "Full.")]
     world.service.submit(submission(name="other", CheckpointConfig={"S3Uri": "s3://models/other/"}))
     assert world.advance(seen) == run
-    assert log(world)[-1].endswith(": canary 2 is none that this run waits for")
     assert world.wakeups.woken == []
 
 
@@ -126,7 +134,7 @@ def test_one_that_ends_after_its_run_changes_nothing_of_that_and_wakes_the_oldes
     assert world.run("other").waits_for is not None
     world.clock.passes(5)
     assert world.canary_tells(2, "Stopped", "Stopped", billable_seconds=90) == run
-    assert log(world)[-1] == "CanaryChanged: churn-canary-02 has made room"
+    assert log(world)[-1] == snapshot("CanaryChanged: churn-canary-02 has ended, so its instances are free.")
     assert world.wakeups.woken == ["other"]
 
 
@@ -141,8 +149,15 @@ def test_one_that_is_found_to_have_ended_by_the_tick_has_cost_what_it_is_describ
 
 def test_a_blind_return_says_what_it_stops_the_job_for() -> None:
     world = ahead(ReturnToSpot.BLIND)
-    assert any(
-        line.endswith("the run is well ahead of its pace: it is stopped to wait for spot") for line in log(world)
+    assert [line for line in log(world) if "churn-relay-02" in line] == snapshot(
+        [
+            "JobChanged: churn-relay-01 was stopped as planned. churn-relay-02 starts from the beginning on 1 x ml.m5.xlarge (on-demand).",
+            "Launched: Created churn-relay-02 because waiting longer for spot would put the deadline at risk.",
+            "JobChanged: churn-relay-02 is Training.",
+            "Due: churn-relay-02 is Training.",
+            "Due: The run is well ahead of its deadline. Stopping churn-relay-02 to wait for spot capacity.",
+            "Due: churn-relay-02 is Stopping.",
+        ]
     )
 
 

@@ -244,9 +244,9 @@ def test_a_resumption_needs_the_time_for_what_is_left_to_do(seconds: int, feasib
         assert resumed(world, within_seconds=seconds).current.placement.market is Market.ON_DEMAND
         return
     soonest = (world.clock() + timedelta(seconds=6000)).isoformat(timespec="seconds")
-    with pytest.raises(RejectedError, match="can't be met") as raised:
+    with pytest.raises(RejectedError, match="cannot be met") as raised:
         resumed(world, within_seconds=seconds)
-    assert f"give {soonest} or a later one" in str(raised.value)
+    assert soonest in str(raised.value)
     assert world.run().status is RunStatus.FAILED
 
 
@@ -271,7 +271,7 @@ def test_a_run_without_checkpoints_gets_no_deadline() -> None:
 def test_a_job_by_the_name_of_an_algorithm_is_resumed_with_a_blind_return_and_no_canary() -> None:
     world = failed(Policy(), AlgorithmSpecification={"AlgorithmName": "mine", "TrainingInputMode": "File"})
     first: dict[str, Any] = {"within_seconds": 9 * HOUR, "expected_runtime_seconds": HOUR}
-    with pytest.raises(RejectedError, match="can't be canary: a canary needs a TrainingImage"):
+    with pytest.raises(RejectedError, match="return_to_spot cannot be canary"):
         resumed(world, **first, return_to_spot=ReturnToSpot.CANARY)
     run = resumed(world, **first)
     assert run.policy.deadline is not None
@@ -345,6 +345,6 @@ def test_without_a_deadline_there_is_no_canary_no_switch_and_no_wait_but_the_job
     assert after.canaries == ()
     assert (decision.owes.canary, decision.owes.stop_canary) == (None, None)
     assert all(attempt.switch_to is None and attempt.max_wait_seconds is None for attempt in after.attempts)
-    assert current.cause not in {*Cause, Cause.AHEAD_OF_PACE}
+    assert current.cause not in {Cause.SAFETY_NET, Cause.BEHIND_PACE, Cause.AHEAD_OF_PACE}
     rungs = [rung.placement for rung in run.policy.ladder]
     assert current.placement in [*rungs, run.current.placement]

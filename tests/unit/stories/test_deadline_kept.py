@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from tests.unit.worlds import World, deadline, submission
 if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run
 
+pytestmark = pytest.mark.slow
 WORK = 8 * 3600
 MINUTE = 60
 

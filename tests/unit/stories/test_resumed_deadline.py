@@ -70,15 +70,12 @@ def test_a_change_that_leaves_no_time_even_on_demand_is_rejected_with_the_earlie
         resumed(world, expected_runtime_seconds=30 * HOUR)
     # Half an hour is done already, and one changeover takes 500 seconds.
     soonest = world.clock() + timedelta(hours=29, minutes=30, seconds=500)
-    assert str(raised.value) == (
-        "the deadline 2026-11-24T08:00:00+00:00 can't be met, not even on demand: give "
-        f"{soonest.isoformat(timespec='seconds')} or a later one"
-    )
+    assert soonest.isoformat(timespec="seconds") in str(raised.value)
 
 
 def test_a_run_that_has_trained_for_longer_than_was_foretold_needs_the_time_of_a_changeover() -> None:
     world = failed(deadline(20 * HOUR, **KNOWN), trained=3 * HOUR)
-    with pytest.raises(RejectedError, match="can't be met"):
+    with pytest.raises(RejectedError, match="cannot be met"):
         resumed(world, within_seconds=499)
     assert resumed(world, within_seconds=500).deadline_at == world.clock() + timedelta(seconds=500)
 
@@ -97,35 +94,30 @@ def test_a_run_whose_canary_would_have_too_long_a_name_can_have_a_deadline_but_n
         if has_one:
             assert deadline_of(world.service.resume(name, ResumeRequested(deadline=change))).expected_runtime_seconds
             continue
-        with pytest.raises(RejectedError) as raised:
+        with pytest.raises(RejectedError, match=f"{name}-canary-01"):
             world.service.resume(name, ResumeRequested(deadline=change))
-        assert str(raised.value) == (
-            f"return_to_spot can't be canary: the name of a canary, {name}-canary-01, would have more than "
-            f"{MAX_JOB_NAME} characters"
-        )
 
 
 @pytest.mark.parametrize(
     ("changes", "change", "why"),
     [
-        ({"CheckpointConfig": None}, {"within_seconds": 9 * HOUR}, "its training job has no CheckpointConfig"),
-        ({}, {"within_seconds": 9 * HOUR}, "a first one needs both deadline and expected_runtime"),
-        ({}, {"expected_runtime_seconds": HOUR}, "a first one needs both deadline and expected_runtime"),
+        ({"CheckpointConfig": None}, {"within_seconds": 9 * HOUR}, "no CheckpointConfig"),
+        ({}, {"within_seconds": 9 * HOUR}, "both deadline and expected_runtime"),
+        ({}, {"expected_runtime_seconds": HOUR}, "both deadline and expected_runtime"),
         (
             {"AlgorithmSpecification": {"AlgorithmName": "mine", "TrainingInputMode": "File"}},
             {"return_to_spot": ReturnToSpot.CANARY},
-            "a canary needs a TrainingImage, and the job has an AlgorithmName",
+            "AlgorithmName",
         ),
         (
             {"ResourceConfig": {"InstanceGroups": [{"InstanceType": "ml.m5.xlarge", "InstanceCount": 1}]}},
             {"return_to_spot": ReturnToSpot.CANARY},
-            "a canary has one instance type, and the job has InstanceGroups",
+            "InstanceGroups",
         ),
     ],
 )
-def test_what_keeps_a_run_from_a_deadline_is_told(changes: dict[str, Any], change: dict[str, Any], why: str) -> None:
+def test_what_keeps_a_run_from_a_deadline_is_named(changes: dict[str, Any], change: dict[str, Any], why: str) -> None:
     world = failed(None, **changes)
-    with pytest.raises(RejectedError) as raised:
+    with pytest.raises(RejectedError, match=why):
         resumed(world, **change)
-    assert str(raised.value).endswith(f": {why}")
     assert world.run().policy.deadline is None

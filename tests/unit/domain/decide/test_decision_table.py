@@ -114,15 +114,15 @@ def test_max_runtime_is_followed_by_an_attempt_where_the_policy_says_so_and_a_ch
     world.trains(2)
     run = world.tell(2, "Stopped", "MaxRuntimeExceeded", training_seconds=3600)
     assert run.status is RunStatus.FAILED
-    assert "no checkpoint newer than its beginning" in run.reason
+    assert "no checkpoint" in run.reason
 
 
-def test_a_job_that_someone_else_stopped_stops_the_run(world: World) -> None:
+def test_a_job_that_was_stopped_outside_spot_relay_stops_the_run(world: World) -> None:
     world.service.submit(submission())
     world.trains(1)
     run = world.tell(1, "Stopped", "Stopped")
     assert run.status is RunStatus.STOPPED
-    assert "someone else" in run.reason
+    assert not run.stop_requested
 
 
 @pytest.mark.parametrize(
@@ -182,14 +182,13 @@ def test_a_failure_of_the_users_code_is_relaunched_as_often_as_the_policy_allows
     world.checkpoint("b")
     run = world.tell(2, "Failed", "Failed", failure_reason="ClientError: data is missing")
     assert run.status is RunStatus.FAILED
-    assert "the budget user_errors (1) is spent" in run.reason
+    assert "policy.budgets.user_errors" in run.reason
 
 
 def test_an_unknown_failure_is_final_and_says_so(world: World) -> None:
     world.service.submit(submission())
     run = world.tell(1, "Failed", "Failed", failure_reason="GremlinError: moon phase")
     assert run.status is RunStatus.FAILED
-    assert "does not know" in run.reason
     assert "GremlinError" in run.reason
 
 
@@ -267,7 +266,7 @@ def test_a_run_that_gives_up_says_which_budget_ended_it(world: World, budget: st
         world.clock.passes(1000)
         world.tick()
     assert world.run().status is RunStatus.FAILED
-    assert f"the budget {budget} (2) is spent" in world.run().reason
+    assert f"policy.budgets.{budget}" in world.run().reason
     assert getattr(world.run().spent, budget) == 2
     assert len(world.jobs.requests) == 3
 
@@ -278,7 +277,7 @@ def test_attempts_that_train_and_leave_no_checkpoint_spend_their_budget(world: W
         world.trains(number)
         run = world.tell(number, "Stopped", "MaxWaitTimeExceeded", training_seconds=600)
     assert run.status is RunStatus.FAILED
-    assert "the budget attempts_without_progress (2) is spent" in run.reason
+    assert "policy.budgets.attempts_without_progress" in run.reason
 
 
 def test_a_checkpoint_older_than_the_attempt_is_no_progress(world: World) -> None:

@@ -21,7 +21,6 @@ from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import Run, RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
-from spot_relay.domain.sagemaker.request import placement_of
 from tests.fakes import NOON, MemoryPrices
 from tests.unit.canaries import CANARY, ahead
 from tests.unit.crowds import G5, M5, SPOT, Crowd
@@ -34,23 +33,15 @@ ON_DEMAND_M5, ON_DEMAND_G5 = Placement(M5, 1, Market.ON_DEMAND), Placement(G5, 1
 ROOM = Room(SPOT_M5.pool, "churn-relay-01")
 
 
-def log(world: World) -> list[str]:
-    return [line.removeprefix("churn ") for line in world.telemetry.reasons]
-
-
-def test_a_planned_stop_is_told_and_gives_back_its_room_and_its_figures() -> None:
+def test_a_planned_stop_gives_back_its_room_and_its_figures() -> None:
     crowd = Crowd({SPOT: 1})
     urgent = Policy(deadline=Deadline(2 * HOUR, within_seconds=5 * HOUR, return_to_spot=ReturnToSpot.NEVER))
     crowd.submit("urgent", policy=urgent)
     crowd.submit("patient")
     crowd.minutes(151)
     assert crowd.jobs.stopped == ["urgent-relay-01"]
-    crowd.world.telemetry.reasons.clear()
-    crowd.ends("urgent", "Stopped", "Stopped", training_seconds=0, billable_seconds=0)
-    assert crowd.world.telemetry.reasons[0] == (
-        "urgent JobChanged: urgent-relay-01 was stopped as planned; urgent-relay-02 goes on from the beginning on "
-        "1 x ml.m5.xlarge (on-demand)"
-    )
+    run = crowd.ends("urgent", "Stopped", "Stopped", training_seconds=0, billable_seconds=0)
+    assert (run.current.placement, run.current.resumes_from) == (ON_DEMAND_M5, None)
     assert crowd.woken() == ["patient"]
     assert crowd.world.telemetry.total("CapacityWaitSeconds") > 0
 
@@ -72,10 +63,6 @@ def test_a_run_whose_last_rung_no_quota_can_hold_fails_with_its_room_given_back(
     job = world.jobs.becomes("churn-relay-01", "Stopped", "MaxWaitTimeExceeded")
     now = world.clock()
     decision = decide(run, Facts(JobChanged(1, "Stopped", "MaxWaitTimeExceeded", now), job), now)
-    assert decision.reason == (
-        "churn-relay-01: the wait for spot capacity expired; no quota can hold another attempt (asked for: "
-        "1 x ml.m5.xlarge/spot, 1 x ml.g5.2xlarge/spot). Raise one of them and resume the run"
-    )
     assert (decision.run.status, decision.run.ended_at) == (RunStatus.FAILED, now)
     assert ROOM in decision.owes.freed
     assert {"WaitsExpired", "RunsFailed"} <= {measure.name for measure in decision.owes.measures}
@@ -91,7 +78,7 @@ def test_a_run_that_can_pay_for_no_further_attempt_fails_with_its_room_given_bac
     now = world.clock()
     decision = decide(run, Facts(JobChanged(1, "Stopped", "MaxWaitTimeExceeded", now), job), now)
     assert decision.run.status is RunStatus.FAILED
-    assert "; policy.budgets.money_usd is 0.1000 USD, 0.1200 USD are spent" in decision.reason
+    assert "policy.budgets.money_usd" in decision.reason
     assert ROOM in decision.owes.freed
     assert "BillableSeconds" in {measure.name for measure in decision.owes.measures}
 
@@ -113,17 +100,6 @@ def test_what_is_owed_is_due_once_no_function_can_be_at_it() -> None:
     check_at = NOON + timedelta(hours=1)
     assert replace(run, check_at=check_at).due_at == NOON + timedelta(seconds=90)
     assert replace(run, outbox=replace(run.outbox, launch=None), check_at=check_at).due_at == check_at
-
-
-def test_a_job_without_checkpoints_is_told_what_to_give_it() -> None:
-    world = World()
-    world.service.submit(submission(CheckpointConfig=None))
-    run = world.tell(1, "Stopped", "MaxWaitTimeExceeded")
-    assert run.reason == (
-        "churn-relay-01: the wait for spot capacity expired; the training job has no CheckpointConfig, so another "
-        "attempt would begin at zero: give it one, or set policy.restart_from_scratch to true, and submit it under "
-        "another name"
-    )
 
 
 @pytest.mark.parametrize("way", [ReturnToSpot.CANARY, ReturnToSpot.NEVER])
@@ -241,7 +217,6 @@ def test_an_end_of_a_canary_that_the_description_does_not_show_changes_nothing()
     run = world.run()
     decision = decide(run, Facts(CanaryChanged(2, "Stopped"), canary=None), world.clock())
     assert decision.run is run
-    assert decision.reason == "churn-canary-02 is where it was"
     assert decision.owes == Outbox()
 
 
@@ -265,12 +240,6 @@ def test_a_resumption_looks_for_the_newest_checkpoint_where_it_can_be_granted(st
     assert needs_checkpoint(run, ResumeRequested(), None, NOON) is needed
     without = replace(run, training_job={})
     assert needs_checkpoint(without, ResumeRequested(), None, NOON) is False
-
-
-def test_a_job_whose_instances_are_not_named_has_one_of_an_unknown_type() -> None:
-    assert placement_of({}) == Placement("unknown", 1, Market.ON_DEMAND)
-    groups = [{"InstanceType": M5}, {"InstanceType": G5, "InstanceCount": 2}]
-    assert placement_of({"ResourceConfig": {"InstanceGroups": groups}}).instance_count == 3
 
 
 def test_a_newer_state_of_the_newest_canary_leaves_those_before_it() -> None:

@@ -67,8 +67,7 @@ def test_a_budget_allows_as_many_relaunches_as_it_says_and_its_end_names_it_and_
     run = ends(world, kind)
     assert run.status is RunStatus.FAILED
     assert len(run.attempts) == 3
-    assert f"the budget {kind} (2) is spent" in run.reason
-    assert f"Resume the run to go on with its counts at zero, with a higher policy.budgets.{kind}" in run.reason
+    assert f"policy.budgets.{kind}" in run.reason
 
 
 @KINDS
@@ -87,7 +86,7 @@ def test_training_that_leaves_nothing_draws_on_two_budgets_and_the_one_that_is_s
     run = world.run()
     assert run.status is RunStatus.FAILED
     assert run.spent == Spent(expired_waits=1, attempts_without_progress=1)
-    assert "the budget attempts_without_progress (1) is spent" in run.reason
+    assert "policy.budgets.attempts_without_progress" in run.reason
 
 
 def test_progress_between_gives_nothing_back() -> None:
@@ -169,17 +168,16 @@ def test_an_attempt_that_could_pass_the_money_budget_is_not_launched_and_the_run
     run = trained(world)
     assert run.status is RunStatus.FAILED
     assert len(world.jobs.requests) == 2
-    assert "policy.budgets.money_usd is 0.2000 USD, 0.1600 USD are spent" in run.reason
-    assert "Resume the run with a policy.budgets.money_usd of 0.2400 or more" in run.reason
+    assert "policy.budgets.money_usd set to 0.2400 or more" in run.reason
 
 
 def test_a_resumption_with_more_money_goes_on_and_one_without_is_rejected() -> None:
     world = priced()
     world.service.submit(submission(Policy(Budgets(money_usd=0.1))))
     trained(world)
-    with pytest.raises(RejectedError, match=r"money_usd is 0.1000 USD, 0.0800 USD are spent"):
+    with pytest.raises(RejectedError, match=r"money_usd set to 0\.1600 or more"):
         world.service.resume("churn")
-    with pytest.raises(RejectedError, match=r"of 0.1600 or more"):
+    with pytest.raises(RejectedError, match=r"money_usd is 0\.1590 USD"):
         world.service.resume("churn", ResumeRequested({"money_usd": 0.159}))
     assert world.run().status is RunStatus.FAILED
     run = world.service.resume("churn", ResumeRequested({"money_usd": 0.16}))
@@ -193,7 +191,7 @@ def test_money_that_was_spent_before_a_resumption_stays_spent() -> None:
     trained(world)
     world.service.resume("churn")
     trained(world)
-    with pytest.raises(RejectedError, match=r"0.1600 USD are spent"):
+    with pytest.raises(RejectedError, match=r"0\.1600 USD is spent"):
         world.service.resume("churn")
 
 
@@ -214,14 +212,14 @@ def test_a_quota_that_holds_nothing_moves_no_run_to_a_rung_that_it_cannot_pay() 
     assert run.status is RunStatus.FAILED
     assert len(world.jobs.requests) == 1
     assert "service limit 'ml.m5.xlarge for spot training job usage'" in run.reason
-    assert "Resume the run with a policy.budgets.money_usd of 3.68 or more" in run.reason
+    assert "policy.budgets.money_usd set to 3.68 or more" in run.reason
 
 
 def test_a_run_that_was_never_launched_cannot_be_resumed_with_less_money_than_it_may_cost() -> None:
     world = priced()
     world.jobs.refusals = [(Refusal.INVALID, "the role can't be assumed")]
     world.service.submit(submission(Policy(Budgets(money_usd=1))))
-    with pytest.raises(RejectedError, match=r"money_usd of 0.0800 or more"):
+    with pytest.raises(RejectedError, match=r"money_usd set to 0\.0800 or more"):
         world.service.resume("churn", ResumeRequested({"money_usd": 0.07}))
     assert world.run().status is RunStatus.FAILED
     assert world.jobs.requests == []

@@ -67,7 +67,7 @@ def test_a_canary_without_a_price_leaves_the_cost_of_the_run_unknown() -> None:
     assert cost_so_far(run, NOON) is None
     no = check_money(run, placed(M5), NOON)
     assert no is not None
-    assert no.because.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, and ")
+    assert no.because.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, but ")
 
 
 def holds(money: float, *canaries: Canary) -> bool:
@@ -93,9 +93,9 @@ def test_once_they_are_known_it_keeps_no_more_than_they_cost() -> None:
     "canary",
     [
         a_canary(status=CanaryStatus.PLANNED),
-        *(a_canary(status=CanaryStatus.ENDED, phase=str(refusal)) for refusal in Refusal),
+        *(a_canary(status=CanaryStatus.ENDED, refusal=refusal) for refusal in Refusal),
     ],
-    ids=lambda canary: str(canary.phase),
+    ids=lambda canary: str(canary.refusal),
 )
 def test_it_keeps_nothing_for_a_canary_that_was_never_created(canary: Canary) -> None:
     assert holds(WORST, canary)
@@ -198,4 +198,4 @@ def test_amounts_are_shown_in_cents_and_below_a_dollar_in_hundredths_of_them(usd
     run = with_canaries(usd)
     no = check_money(run, placed("ml.p3.2xlarge"), NOON)
     assert no is not None
-    assert no.because.startswith(f"policy.budgets.money_usd is {shown} USD, 0.00 USD are spent")
+    assert no.because.startswith(f"policy.budgets.money_usd is {shown} USD. 0.00 USD ")

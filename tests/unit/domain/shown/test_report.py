@@ -132,6 +132,7 @@ def test_the_status_document_tells_all_of_a_run() -> None:
             "job_name": "churn-canary-02",
             "status": "Ended",
             "phase": "Stopped",
+            "refusal": None,
             "planned_at": "2026-11-23T13:10:00.000Z",
             "billable_seconds": 90,
         }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from spot_relay.domain.rules.money import check_money
 from spot_relay.domain.rules.next_place import affordable_on_demand, first_place, ladder_of
-from spot_relay.domain.rules.pace import earliest_deadline, max_wait_of, standing_of
+from spot_relay.domain.rules.pace import check_deadline, earliest_deadline, max_wait_of, standing_of
 from spot_relay.domain.run.attempt import Attempt
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.outbox import Outbox
@@ -108,17 +108,11 @@ def _check_files(run: Run, channel: str, files: int) -> Objection | None:
     count = rungs[index].placement.instance_count
     return Objection(
         path,
-        f"Found {count}, and the channel {channel} is ShardedByS3Key with {files} objects under its prefix: an "
-        "instance without a file of its own fails. Use fewer instances, or more files.",
+        f"Found {count} instances, but the ShardedByS3Key channel {channel} has fewer objects under its prefix "
+        f"({files}). An instance without a file of its own fails. Use fewer instances or more files.",
     )
 
 
 def _check_deadline(deadline: Deadline, at: datetime | None, now: datetime) -> Objection | None:
-    soonest = earliest_deadline(deadline, now)
-    if at is None or at >= soonest:
-        return None
-    return Objection(
-        "policy.deadline",
-        f"The deadline {at.isoformat(timespec='seconds')} cannot be met, not even on-demand: expected_runtime and one "
-        f"changeover take until {soonest.isoformat(timespec='seconds')}. Use that or a later one.",
-    )
+    no = None if at is None else check_deadline(at, earliest_deadline(deadline, now))
+    return None if no is None else Objection("policy.deadline", no.because)

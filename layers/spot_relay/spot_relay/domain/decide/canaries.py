@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.decide.steps import Decision, change, record, unchanged
+from spot_relay.domain.decide.steps import Decision, change, ignore_repeated_launch, record, unchanged
 from spot_relay.domain.run.attempt import AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.observation import CanaryChanged, CanaryCreated
 from spot_relay.domain.run.outbox import Outbox, Room
@@ -29,7 +29,7 @@ def live_canary(run: Run) -> Canary | None:
 def follow_creation(run: Run, canary: Canary, answer: CanaryCreated, now: datetime) -> Decision:
     """Record that the canary exists."""
     if canary.status is CanaryStatus.IN_PROGRESS:
-        return unchanged(run, f"{canary.job_name} is known already.")
+        return ignore_repeated_launch(run, canary.job_name)
     lives = replace(canary, status=CanaryStatus.IN_PROGRESS, arn=answer.arn)
     return change(run.with_canary(lives), now, f"Created {canary.job_name}. It waits for spot capacity.")
 
@@ -38,7 +38,7 @@ def follow_refusal(run: Run, canary: Canary, answer: CanaryRefused, now: datetim
     """Do without a canary: until the next look, or for good."""
     message = as_sentence(hide_secrets(answer.message, run.training_job))
     if answer.refusal.passes:
-        return unchanged(run, f"{canary.job_name} cannot be created for now: {message}")
+        return unchanged(run, f"Could not create {canary.job_name} yet: {message} Trying again at the next check.")
     given_up = replace(canary, status=CanaryStatus.ENDED, refusal=answer.refusal)
     reason = f"Could not create {canary.job_name}, so the run stays on-demand: {message}"
     return change(run.with_canary(given_up), now, reason)
@@ -50,15 +50,18 @@ def follow_event(run: Run, canary: Canary, event: CanaryChanged, now: datetime) 
     due = run.check_at is None or run.check_at <= now
     if not tells or due or run.current.status is not AttemptStatus.IN_PROGRESS:
         return unchanged(run, f"{canary.job_name} is {event.secondary_status}, which changes nothing.")
-    return record(run, now, f"{canary.job_name} is {event.secondary_status}. Checking it now.", check_at=now)
+    return record(
+        run, now, f"{canary.job_name} is {event.secondary_status}. Checking it within a minute.", check_at=now
+    )
 
 
-def follow_end(run: Run, canary: Canary, event: CanaryChanged, job: Job | Absent | None, now: datetime) -> Decision:
+def follow_end(run: Run, canary: Canary, job: Job | Absent | None, now: datetime) -> Decision:
     """Record what a description shows of a canary that an event claims to have ended."""
     noted = note_description(run, canary, job)
-    if noted is run:
-        return unchanged(run, f"Nothing new is known about {canary.job_name}.")
-    return change(noted, now, f"{canary.job_name} is {event.secondary_status}.")
+    if noted is run or not isinstance(job, Job):
+        return unchanged(run, f"SageMaker describes nothing new about {canary.job_name}.")
+    status = f"has ended ({job.secondary_status})" if job.has_ended else f"is {job.secondary_status}"
+    return change(noted, now, f"{canary.job_name} {status}.")
 
 
 def note_description(run: Run, canary: Canary, job: Job | Absent | None) -> Run:

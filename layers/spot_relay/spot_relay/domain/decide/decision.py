@@ -11,18 +11,23 @@ from spot_relay.domain.decide.looks import is_due, may_be_orphan, says_net_is_du
 from spot_relay.domain.decide.markets import demand_before_launch, next_look, steer
 from spot_relay.domain.decide.steps import (
     CHECK_SOON,
+    STOPPED_BY_REQUEST,
+    STOPPING_IT,
     Decision,
     change,
     close_uncreated,
+    describe_retry,
     explain,
     finish,
+    ignore_unknown_attempt,
     launch_again,
     leave_queue,
     plan,
     record,
+    stop_needless_job,
     unchanged,
 )
-from spot_relay.domain.rules.after_end import ENDS, Then, describe_end, relaunch_after
+from spot_relay.domain.rules.after_end import ENDS, Then, describe_end, describe_last_end, relaunch_after
 from spot_relay.domain.rules.next_place import choose_place, move_to_job, wait_after
 from spot_relay.domain.rules.pace import seconds_until_demand
 from spot_relay.domain.rules.progress import count_progress
@@ -49,6 +54,8 @@ from spot_relay.domain.sagemaker.job import Absent, Job, SecondaryStatus, Traini
 from spot_relay.domain.sagemaker.redaction import hide_secrets
 from spot_relay.domain.shown import metrics
 from spot_relay.domain.values import No, replace
+
+_CHECKING_SOON = f"Checking again in {CHECK_SOON.seconds} s."
 
 
 def decide(run: Run, facts: Facts, now: datetime) -> Decision:
@@ -89,7 +96,7 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
         case ResumeRequested() as request:
             return user_requests.resume(run, request, facts, now)
         case Overtaken():
-            return unchanged(run, "Another function was faster. Publishing the state it saved.", Outbox(status=True))
+            return unchanged(run, "Another function saved the run first. Publishing that state.", Outbox(status=True))
         case _:
             assert_never(facts.observation)
 
@@ -97,21 +104,20 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
 def _follow_event(run: Run, event: JobChanged, facts: Facts, now: datetime) -> Decision:
     attempt = run.attempt(event.attempt)
     if attempt is None:
-        return unchanged(run, f"The run has no attempt {event.attempt}.")
+        return ignore_unknown_attempt(run, event.attempt)
     if run.has_ended or attempt.status is AttemptStatus.ENDED:
         if may_be_orphan(attempt, event) and isinstance(facts.job, Job) and not facts.job.has_ended:
-            reason = f"The run has given up on {attempt.job_name}. Stopping it."
-            return unchanged(run, reason, Outbox(stop=attempt.job_name))
-        return _ignore_late(run, attempt, "The event is about an attempt that has ended.")
+            return stop_needless_job(run, attempt.job_name, Outbox(stop=attempt.job_name))
+        return _ignore_late(run, attempt, f"The event comes after the end of {attempt.job_name}.")
     if attempt.status is AttemptStatus.PLANNED:
         # A job has the attempt's name. Its tags have proved it ours, or it would not have been described.
         if isinstance(facts.job, Absent):
-            return unchanged(run, f"The event is about a training job {attempt.job_name} that is not this run's.")
+            return _ignore_foreign_job(run, attempt)
         return _look(run, attempt, facts, now)
     if event.says_ended:
         return _look(run, attempt, facts, now)
     if attempt.heard_at is not None and event.at <= attempt.heard_at:
-        return _ignore_late(run, attempt, "The event is not newer than what is known.")
+        return _ignore_late(run, attempt, "The event is no newer than what is already known.")
     if says_net_is_due(run, event, now):
         return _look(run, attempt, facts, now)
     return _note_event(run, attempt, event, facts, now)
@@ -154,14 +160,14 @@ def _follow_due(run: Run, facts: Facts, now: datetime) -> Decision:
     if attempt.status is AttemptStatus.PLANNED and not run.stop_requested:
         if demand := demand_before_launch(run, now):
             return launch_answers.go_on_demand(run, attempt, demand, now)
-        return launch_again(run, attempt, now, f"Trying again to launch {attempt.job_name}.")
+        return launch_again(run, attempt, now)
     return _look(run, attempt, facts, now)
 
 
 def _follow_room(run: Run, now: datetime) -> Decision:
     if run.waits_for is None:
-        return unchanged(run, "The run does not wait for room.")
-    reason = f"There may be room on {run.waits_for}. Trying again to launch {run.current.job_name}."
+        return unchanged(run, "The run is not waiting for room.")
+    reason = f"There may be room on {run.waits_for} now. {describe_retry(run.current)}"
     return launch_again(run, run.current, now, reason)
 
 
@@ -178,8 +184,8 @@ def _follow_canary(
             return canaries.follow_refusal(run, canary, answer, now)
         case CanaryChanged() as event if not event.has_ended:
             return canaries.follow_event(run, canary, event, now)
-        case CanaryChanged() as event:
-            return canaries.follow_end(run, canary, event, facts.canary, now)
+        case CanaryChanged():
+            return canaries.follow_end(run, canary, facts.canary, now)
         case _:
             assert_never(news)
 
@@ -190,10 +196,9 @@ def _follow_given_up_canary(
     """Take the end of a canary that the run is done with as news of room, and record what it cost."""
     canary = run.canary_beside(news.canary)
     if canary is not None and canaries.shows_life(canary, news):
-        reason = f"The run is done with {canary.job_name}. Stopping it."
-        return unchanged(run, reason, Outbox(stop_canary=canary.job_name))
+        return stop_needless_job(run, canary.job_name, Outbox(stop_canary=canary.job_name))
     if canary is None or not isinstance(news, CanaryChanged) or not news.has_ended:
-        return unchanged(run, f"The run does not wait for its canary {news.canary}.")
+        return unchanged(run, f"The run is not waiting for canary {news.canary}.")
     noted = run if run.has_ended else canaries.note_description(run, canary, facts.canary)
     if run.waits_for == canary.placement.pool:
         return _follow_room(noted, now)
@@ -205,7 +210,7 @@ def _look(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:
     """Decide on what a description has shown."""
     match facts.job:
         case None:
-            reason = f"{attempt.job_name} was not described. Checking again in {CHECK_SOON.total_seconds():.0f} s."
+            reason = f"{attempt.job_name} has not been described yet. {_CHECKING_SOON}"
             return change(run, now, reason, check_at=now + CHECK_SOON)
         case Absent():
             return _follow_absence(run, attempt, facts, now)
@@ -220,16 +225,15 @@ def _look(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:
 def _follow_absence(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:
     began = attempt.launched_at
     if began is not None and now - began < ABSENCE_PATIENCE:
-        soon = f"{CHECK_SOON.total_seconds():.0f} s"
-        reason = f"SageMaker created {attempt.job_name} but does not find it yet. Checking again in {soon}."
+        reason = f"SageMaker created {attempt.job_name} but cannot find it yet. {_CHECKING_SOON}"
         return change(run, now, reason, check_at=now + CHECK_SOON)
     if run.stop_requested and not isinstance(facts.observation, Due):
-        return unchanged(run, f"The event is about a training job {attempt.job_name} that is not this run's.")
+        return _ignore_foreign_job(run, attempt)
     if run.stop_requested:
         owes = Outbox(freed=(Room(attempt.placement.pool, attempt.job_name),))
         never = run.with_attempt(close_uncreated(attempt, now))
-        return finish(never, RunStatus.STOPPED, now, "Stopped by request. No training job was created.", owes)
-    return launch_again(run, attempt, now, f"SageMaker has no training job {attempt.job_name}. Creating it.")
+        return finish(never, RunStatus.STOPPED, now, f"{STOPPED_BY_REQUEST} No training job was created.", owes)
+    return launch_again(run, attempt, now, f"SageMaker has no training job {attempt.job_name}. Launching it.")
 
 
 def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) -> Decision:
@@ -260,10 +264,12 @@ def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: dateti
     reason = f"{attempt.job_name} is {job.secondary_status}."
     if missed and job.waiting_since:
         reason = _describe_interruption(attempt)
+    if owes.stop:
+        reason = f"{reason} {STOPPING_IT}"
     return change(
         steering.run,
         now,
-        f"{reason} {steering.reason}".rstrip(),
+        steering.reason or reason,
         owes.then(steering.owes),
         status=RunStatus.STOPPING if run.stop_requested else RunStatus.IN_PROGRESS,
         check_at=now + CHECK_SOON if soon else next_look(steering.run, now, facts.check_every),
@@ -318,12 +324,12 @@ def _follow_outcome(run: Run, outcome: Outcome, facts: Facts, now: datetime, owe
     if then is Then.COMPLETE:
         return finish(run, RunStatus.COMPLETED, now, describe_end(closed), owes)
     if run.stop_requested:
-        return finish(run, RunStatus.STOPPED, now, "Stopped by request.", owes)
+        return finish(run, RunStatus.STOPPED, now, STOPPED_BY_REQUEST, owes)
     if closed.switch_to is not None and outcome in {Outcome.STOPPED, Outcome.MAX_WAIT_TIME_EXCEEDED}:
         reason = f"{closed.job_name} was stopped as planned."
         return _continue(run, Cause.of_end(outcome), facts, now, reason, owes)
     if then is Then.STOP:
-        return finish(run, RunStatus.STOPPED, now, describe_end(closed), owes)
+        return finish(run, RunStatus.STOPPED, now, describe_last_end(closed), owes)
     relaunch = relaunch_after(run, closed)
     if isinstance(relaunch, No):
         return finish(run, RunStatus.FAILED, now, relaunch.because, owes)
@@ -346,6 +352,12 @@ def _continue(run: Run, cause: Cause, facts: Facts, now: datetime, reason: str, 
 
 def _describe_interruption(attempt: Attempt) -> str:
     return f"{attempt.job_name} was interrupted. SageMaker resumes it when spot capacity returns."
+
+
+def _ignore_foreign_job(run: Run, attempt: Attempt) -> Decision:
+    return unchanged(
+        run, f"The event is about a training job named {attempt.job_name} that does not belong to this run."
+    )
 
 
 def _ignore_late(run: Run, attempt: Attempt, reason: str) -> Decision:

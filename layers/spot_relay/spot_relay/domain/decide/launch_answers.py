@@ -5,14 +5,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.decide.markets import next_look
+from spot_relay.domain.decide.markets import describe_demand, next_look
 from spot_relay.domain.decide.steps import (
     CHECK_SOON,
+    STOP_LATER,
+    STOPPING_IT,
     Decision,
     change,
     close_uncreated,
     finish,
+    ignore_repeated_launch,
+    ignore_unknown_attempt,
     launch_again,
+    stop_needless_job,
     unchanged,
 )
 from spot_relay.domain.rules.money import check_money
@@ -42,13 +47,14 @@ if TYPE_CHECKING:
 # The oldest run that waits for room asks again with each tick; those behind it are woken, and rarely look themselves.
 ROOM_LOOK = TICK
 QUEUE_LOOK = timedelta(minutes=15)
+_EACH_MINUTE = "Trying again every minute."
 
 # Why an attempt was launched, in words that follow the name of its job.
 _WHY: dict[Cause, str] = {
     Cause.SUBMITTED: "for the submitted spec",
     Cause.RESUMED: "to resume the run",
-    Cause.SAFETY_NET: "because the deadline leaves no more time to wait for spot",
-    Cause.BEHIND_PACE: "because spot would take too long for the deadline",
+    Cause.SAFETY_NET: "because the deadline leaves no time to wait for spot",
+    Cause.BEHIND_PACE: "because waiting longer for spot would put the deadline at risk",
     Cause.AHEAD_OF_PACE: "to return to spot, because the run is ahead of its deadline",
     Cause.MAX_WAIT_TIME_EXCEEDED: "because the attempt before it reached MaxWaitTimeInSeconds",
     Cause.MAX_RUNTIME_EXCEEDED: "because the attempt before it reached MaxRuntimeInSeconds",
@@ -63,13 +69,12 @@ _WHY: dict[Cause, str] = {
 def follow_launch(run: Run, answer: Launched, facts: Facts, now: datetime) -> Decision:
     """Follow a job that exists."""
     attempt = run.attempt(answer.attempt)
-    if attempt is None or attempt.status is AttemptStatus.IN_PROGRESS:
-        return unchanged(run, "The launch is known already.")
-    if attempt.status is AttemptStatus.ENDED:
-        if attempt.outcome is Outcome.NEVER_CREATED:
-            reason = f"The run has given up on {attempt.job_name}. Stopping it."
-            return unchanged(run, reason, Outbox(stop=attempt.job_name))
-        return unchanged(run, "The launch is known already.")
+    if attempt is None:
+        return ignore_unknown_attempt(run, answer.attempt)
+    if attempt.outcome is Outcome.NEVER_CREATED:
+        return stop_needless_job(run, attempt.job_name, Outbox(stop=attempt.job_name))
+    if attempt.status is not AttemptStatus.PLANNED:
+        return ignore_repeated_launch(run, attempt.job_name)
     lives = replace(
         move_to_job(run, attempt, answer.placement or attempt.placement),
         status=AttemptStatus.IN_PROGRESS,
@@ -82,13 +87,14 @@ def follow_launch(run: Run, answer: Launched, facts: Facts, now: datetime) -> De
     owes = Outbox(measures=measure_adoption(run, attempt, now))
     # A launch that was refused before may have succeeded then, and its events have come and gone.
     soon = run.stop_requested or attempt.refusals > 0
+    stopping = f" {STOPPING_IT}" if run.stop_requested else ""
     if run.stop_requested:
         owes = owes.then(Outbox(stop=attempt.job_name))
     run = run.with_attempt(lives)
     return change(
         run,
         now,
-        f"Created {attempt.job_name} {_WHY[attempt.cause]}.",
+        f"Created {attempt.job_name} {_WHY[attempt.cause]}.{stopping}",
         owes,
         status=RunStatus.STOPPING if run.stop_requested else RunStatus.IN_PROGRESS,
         check_at=now + CHECK_SOON if soon else next_look(run, now, facts.check_every),
@@ -99,21 +105,22 @@ def follow_refusal(run: Run, answer: Refused, facts: Facts, now: datetime) -> De
     """Wait and try again, continue in another placement, or end the run."""
     attempt = run.attempt(answer.attempt)
     if attempt is None or run.has_ended or attempt.status is not AttemptStatus.PLANNED:
-        return unchanged(run, "The refusal is out of date.")
+        return unchanged(run, "The refusal is out of date and changes nothing.")
     message = as_sentence(hide_secrets(answer.message, run.training_job))
     if answer.refusal.needs_room:
         return _wait_for_room(run, attempt, answer.refusal, message, facts, now)
     if answer.refusal.passes:
         return _try_again(run, attempt, message, facts, now)
-    reason = f"SageMaker refused to create {attempt.job_name}: {message} {advise(answer.refusal, message)}"
+    refused = f"SageMaker refused to create {attempt.job_name}: {message}"
+    reason = f"{refused} {advise(answer.refusal, message)}"
     if answer.refusal is Refusal.QUOTA_TOO_SMALL and not run.stop_requested:
         run = replace(run, closed=tuple(dict.fromkeys((*run.closed, attempt.placement))))
-        match _open_place(run, attempt, now):
+        match _open_place(run, attempt, message, now):
             case Onward() as onward:
                 rest = rest_of_pool(run, onward.place.placement.pool, facts.draw, now)
-                return _relocate(run, attempt, onward, now, f"{reason} The run continues in its next placement.", rest)
+                return _relocate(run, attempt, onward, now, refused, rest)
             case No() as no:
-                reason = f"{reason} {no.because}"
+                reason = f"{refused} {no.because}"
     never = run.with_attempt(close_uncreated(attempt, now, message))
     status = RunStatus.STOPPED if run.stop_requested else RunStatus.FAILED
     owes = Outbox(freed=(Room(attempt.placement.pool, attempt.job_name),))
@@ -124,12 +131,8 @@ def go_on_demand(run: Run, attempt: Attempt, demand: Demand, now: datetime) -> D
     """Move an attempt that waits for room in a spot pool to on-demand; its job is not known to exist."""
     place = affordable_on_demand(run, now)
     if place is None:
-        return launch_again(run, attempt, now, f"Trying again to launch {attempt.job_name}.")
-    if demand is Cause.SAFETY_NET:
-        reason = f"The deadline leaves no more time to wait for room for {attempt.job_name} on spot."
-    else:
-        reason = f"{attempt.job_name} has waited too long for room on spot to finish by the deadline."
-    return _relocate(run, attempt, Onward(place, demand), now, reason)
+        return launch_again(run, attempt, now)
+    return _relocate(run, attempt, Onward(place, demand), now, describe_demand(demand, attempt))
 
 
 def measure_adoption(run: Run, attempt: Attempt, now: datetime) -> tuple[Measure, ...]:
@@ -155,13 +158,14 @@ def _describe_wait(attempt: Attempt, refusal: Refusal, message: str) -> str:
     if refusal is Refusal.QUEUED_BEHIND:
         return f"{message} {attempt.job_name} starts when its turn comes."
     if refusal is Refusal.LIMIT_REACHED:
-        return f"{message} {attempt.job_name} starts when one of them ends."
+        return f"{message} {attempt.job_name} starts when one of them ends. {_EACH_MINUTE}"
     quota, pool = parse_quota(message), attempt.placement.pool
     if quota is None:
-        full = f"A quota for {pool} is full: {message}"
+        full = f"The quota for {pool} has no room: {message}"
     else:
-        full = f"The quota for {pool} is full ({quota.utilization} of {quota.limit} in use, {quota.delta} needed)."
-    return f"{full} {attempt.job_name} is next in line and starts when enough instances are free."
+        used = f"{quota.utilization} of {quota.limit} in use, {quota.delta} needed"
+        full = f"The quota for {pool} has no room ({used})."
+    return f"{full} {attempt.job_name} is next in line and starts when enough instances are free. {_EACH_MINUTE}"
 
 
 def _try_again(run: Run, attempt: Attempt, message: str, facts: Facts, now: datetime) -> Decision:
@@ -172,19 +176,19 @@ def _try_again(run: Run, attempt: Attempt, message: str, facts: Facts, now: date
     wait = timedelta(seconds=min(seconds, seconds_until_demand(run, now, waited=0.0)))
     wait = min(wait, ROOM_LOOK) if run.waits_for else wait
     # The bound, not what was drawn: the same reason again and again is kept as one explanation.
-    then = f"Trying again in at most {run.policy.backoff.max_seconds} s."
+    then = f"Trying again within {run.policy.backoff.max_seconds} s."
     if run.stop_requested:
         # Nothing is launched any more after a stop, but the job may exist, and not be found yet.
-        wait, then = ABSENCE_PATIENCE, "Checking in 5 minutes whether it exists, to stop it."
-    reason = f"SageMaker did not create {attempt.job_name} yet: {message} {then}"
+        wait, then = ABSENCE_PATIENCE, STOP_LATER
+    reason = f"Could not create {attempt.job_name} yet: {message} {then}"
     return change(run.with_attempt(again), now, reason, check_at=now + wait)
 
 
-def _open_place(run: Run, attempt: Attempt, now: datetime) -> Onward | No:
-    """Return where an attempt can go that its placement's quota can never hold, or why the run ends."""
+def _open_place(run: Run, attempt: Attempt, message: str, now: datetime) -> Onward | No:
+    """Return where an attempt can go that its placement's quota can never hold, or what the user can do."""
     onward = choose_place(run, attempt.cause, now)
     if isinstance(onward, No):
-        return onward
+        return No(advise(Refusal.QUOTA_TOO_SMALL, message))
     if no := check_money(run, onward.place.placement, now):
         return No(f"Its next placement costs too much. {no.because}")
     return onward
@@ -206,9 +210,7 @@ def _relocate(
         max_wait_seconds=max_wait_of(run, placement, now),
     )
     if rest is None:
-        return launch_again(run, moved, now, f"{reason} Launching it on {placement}.")
+        return launch_again(run, moved, now, f"{reason} Launching it on {placement} instead.")
     rest = min(rest, seconds_until_demand(run, now))
-    check_at = now + timedelta(seconds=rest)
-    return change(
-        run.with_attempt(moved), now, f"{reason} Launching it on {placement} in {rest:.0f} s.", check_at=check_at
-    )
+    reason = f"{reason} Launching it on {placement} instead, in {rest:.0f} s."
+    return change(run.with_attempt(moved), now, reason, check_at=now + timedelta(seconds=rest))

@@ -88,6 +88,13 @@ def demand_before_launch(run: Run, now: datetime) -> Demand | None:
     return standing.demand(_waited(attempt, now))
 
 
+def describe_demand(demand: Demand, attempt: Attempt) -> str:
+    """Return why an attempt that waits for spot has to go on-demand, as a sentence."""
+    if demand is Cause.SAFETY_NET:
+        return f"The deadline leaves no more time for {attempt.job_name} to wait for spot."
+    return f"{attempt.job_name} has waited so long for spot that the deadline is at risk."
+
+
 def is_net_due(run: Run, now: datetime) -> bool:
     """Whether the safety net takes a run off spot as soon as its job waits, as far as its progress is counted."""
     standing = standing_of(run, now)
@@ -107,11 +114,8 @@ def _to_on_demand(run: Run, attempt: Attempt, standing: Standing, now: datetime)
     demand = standing.demand(_waited(attempt, now))
     if demand is None or not _may_go_on_demand(run, now):
         return Steering(run)
-    if demand is Cause.SAFETY_NET:
-        why = f"The deadline leaves no more time to wait for spot capacity. Stopping {attempt.job_name}"
-    else:
-        why = f"{attempt.job_name} has waited too long for spot to finish by the deadline. Stopping it"
-    return _switch(run, attempt, Market.ON_DEMAND, f"{why} to continue on-demand.")
+    reason = f"{describe_demand(demand, attempt)} Stopping it to continue on-demand."
+    return _switch(run, attempt, Market.ON_DEMAND, reason)
 
 
 def _to_spot(run: Run, attempt: Attempt, standing: Standing, facts: Facts, now: datetime) -> Steering:
@@ -124,7 +128,8 @@ def _to_spot(run: Run, attempt: Attempt, standing: Standing, facts: Facts, now: 
     # The pace has decided when to look for capacity; between two checkpoints the run may seem behind it again. Capacity
     # that exists needs no wait, so a return only has to leave the safety net's reserve.
     if has_capacity(facts.canary):
-        return _switch(run, attempt, Market.SPOT, f"There is spot capacity. Stopping {attempt.job_name} to move there.")
+        why = f"There is spot capacity again. Stopping {attempt.job_name} to continue on spot."
+        return _switch(run, attempt, Market.SPOT, why)
     if seconds > 0:
         return Steering(run)
     if way is ReturnToSpot.BLIND:
@@ -148,7 +153,8 @@ def _send_canary(run: Run, attempt: Attempt, now: datetime) -> Steering:
         planned_at=now,
         max_wait_seconds=max_wait_of(run, place.placement, now) or 0,
     )
-    reason = f"The run is ahead of its deadline. {canary.job_name} waits for spot capacity beside it."
+    beside = f"Launching {canary.job_name} to look for spot capacity while {attempt.job_name} keeps training."
+    reason = f"The run is ahead of its deadline. {beside}"
     return Steering(run.with_canary(canary), Outbox(canary=canary.number), reason)
 
 
@@ -159,11 +165,12 @@ def _switch(run: Run, attempt: Attempt, market: Market, reason: str) -> Steering
 
 def _stop_again(run: Run, attempt: Attempt, facts: Facts) -> Steering:
     """Ask again for the stop that a switch needs if the job ignores it; a job that trains on spot is left alone."""
-    ignores = isinstance(facts.job, Job) and facts.job.status == TrainingJobStatus.IN_PROGRESS
+    job = facts.job
     trains_on_spot = attempt.placement.market is Market.SPOT and attempt.waiting_since is None
-    if not ignores or trains_on_spot:
+    if not isinstance(job, Job) or job.status != TrainingJobStatus.IN_PROGRESS or trains_on_spot:
         return Steering(run)
-    return Steering(run, Outbox(stop=attempt.job_name), "Asking SageMaker again to stop it.")
+    reason = f"{attempt.job_name} is still {job.secondary_status}. Asking SageMaker again to stop it."
+    return Steering(run, Outbox(stop=attempt.job_name), reason)
 
 
 def _may_go_on_demand(run: Run, now: datetime) -> bool:

@@ -10,7 +10,7 @@ from spot_relay.domain.rules.money import check_money
 from spot_relay.domain.rules.pace import max_wait_of
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, CanaryStatus
 from spot_relay.domain.run.outbox import Outbox, Room
-from spot_relay.domain.run.run import OUTBOX_PATIENCE, Explanation, Run, RunStatus
+from spot_relay.domain.run.run import ABSENCE_PATIENCE, OUTBOX_PATIENCE, Explanation, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import attempt_name
 from spot_relay.domain.shown import metrics
@@ -26,6 +26,11 @@ CHECK_SOON = timedelta(seconds=30)
 KEPT_DECISIONS = 40
 # An item of the table has 400 KB. The run's own reason holds the newest text in full.
 LONGEST_EXPLANATION = 400
+
+STOPPED_BY_REQUEST = "Stopped by request."
+STOPPING_IT = "Stopping it as requested."
+# A launch may be under way in another function, or may have created a job that is not found yet.
+STOP_LATER = f"Checking in {ABSENCE_PATIENCE.seconds // 60} minutes whether it exists, to stop it."
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,21 @@ class Decision:
 def unchanged(run: Run, reason: str, owes: Outbox | None = None, *, rejected: bool = False) -> Decision:
     """Leave the run as it is; what is owed is done without a save."""
     return Decision(run, owes or Outbox(), reason, rejected)
+
+
+def ignore_unknown_attempt(run: Run, number: int) -> Decision:
+    """Ignore what is about an attempt that the run does not have."""
+    return unchanged(run, f"The run has no attempt {number}.")
+
+
+def ignore_repeated_launch(run: Run, job_name: str) -> Decision:
+    """Ignore the answer to a launch that is known to have succeeded."""
+    return unchanged(run, f"{job_name} is already known to exist.")
+
+
+def stop_needless_job(run: Run, job_name: str, stop: Outbox) -> Decision:
+    """Stop a job that the run has given up and that exists nevertheless."""
+    return unchanged(run, f"The run no longer needs {job_name}. Stopping it.", stop)
 
 
 def change(run: Run, now: datetime, reason: str, owes: Outbox | None = None, **changes: Any) -> Decision:
@@ -117,29 +137,34 @@ def plan(
         rung=onward.place.rung,
         max_wait_seconds=max_wait_of(run, placement, now),
     )
-    source = f"the checkpoint {checkpoint.key}" if checkpoint else "the beginning"
+    start = f"continues from the checkpoint {checkpoint.key}" if checkpoint else "starts from the beginning"
     where = f" on {placement}" if placement != run.current.placement else ""
     return change(
         run.with_attempt(attempt),
         now,
-        f"{reason} {attempt.job_name} continues from {source}{where}.",
+        f"{reason} {attempt.job_name} {start}{where}.",
         (owes or Outbox()).then(stopping).then(Outbox(launch=number)),
         status=RunStatus.PENDING,
         check_at=now + OUTBOX_PATIENCE,
     )
 
 
-def launch_again(run: Run, attempt: Attempt, now: datetime, reason: str, owes: Outbox | None = None) -> Decision:
+def launch_again(run: Run, attempt: Attempt, now: datetime, reason: str | None = None) -> Decision:
     """Owe the launch of an attempt that may never have been created."""
     planned = replace(attempt, status=AttemptStatus.PLANNED)
     return change(
         run.with_attempt(planned),
         now,
-        reason,
-        (owes or Outbox()).then(Outbox(launch=attempt.number)),
+        reason or describe_retry(attempt),
+        Outbox(launch=attempt.number),
         status=RunStatus.PENDING,
         check_at=now + OUTBOX_PATIENCE,
     )
+
+
+def describe_retry(attempt: Attempt) -> str:
+    """Return the reason of a launch that is simply tried again."""
+    return f"Trying to launch {attempt.job_name} again."
 
 
 def close_uncreated(attempt: Attempt, now: datetime, why: str | None = None) -> Attempt:

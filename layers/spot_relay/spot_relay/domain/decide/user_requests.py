@@ -6,11 +6,22 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.decide.steps import CHECK_SOON, Decision, change, finish, launch_again, plan, unchanged
+from spot_relay.domain.decide.steps import (
+    CHECK_SOON,
+    STOP_LATER,
+    STOPPED_BY_REQUEST,
+    Decision,
+    change,
+    describe_retry,
+    finish,
+    launch_again,
+    plan,
+    unchanged,
+)
 from spot_relay.domain.rules.after_end import check_relaunch
 from spot_relay.domain.rules.money import check_money
 from spot_relay.domain.rules.next_place import Onward, choose_place
-from spot_relay.domain.rules.pace import earliest_deadline, max_wait_of
+from spot_relay.domain.rules.pace import check_deadline, earliest_deadline, max_wait_of
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.launch import check_canary
@@ -26,30 +37,33 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
 
 
+_RESUMED = "Resumed by request."
+
+
 def stop(run: Run, now: datetime) -> Decision:
     """Stop a run for good. It ends when its job is described as ended, or at once if none can exist."""
     if run.has_ended:
         reason = f"The run has already ended: it is {run.status}."
         return unchanged(run, reason, rejected=run.status is not RunStatus.STOPPED)
     if run.stop_requested:
-        return unchanged(run, "The run is being stopped already.")
+        return unchanged(run, "The run is already being stopped.")
     attempt = run.current
     if attempt.status is AttemptStatus.ENDED:
-        return finish(replace(run, stop_requested=True), RunStatus.STOPPED, now, "Stopped by request.")
+        return finish(replace(run, stop_requested=True), RunStatus.STOPPED, now, STOPPED_BY_REQUEST)
     if attempt.status is AttemptStatus.IN_PROGRESS:
         owes, wait = Outbox(stop=attempt.job_name), CHECK_SOON
         reason = f"A stop was requested. Stopping {attempt.job_name}."
     else:
-        # A launch may be under way in another function, or may have created a job that is not found yet.
         owes, wait = Outbox(), ABSENCE_PATIENCE
-        reason = f"A stop was requested. Checking in 5 minutes whether {attempt.job_name} exists, to stop it."
+        reason = f"A stop was requested before {attempt.job_name} was known to exist. {STOP_LATER}"
     return change(run, now, reason, owes, status=RunStatus.STOPPING, stop_requested=True, check_at=now + wait)
 
 
 def resume(run: Run, request: ResumeRequested, facts: Facts, now: datetime) -> Decision:
     """Continue an ended run from its newest checkpoint, with its counts at zero and what the request changes."""
     if not run.has_ended:
-        return unchanged(run, f"The run has not ended: it is {run.status}.", rejected=True)
+        reason = f"Only a run that has ended can be resumed, and this one is {run.status}."
+        return unchanged(run, reason, rejected=True)
     if run.status is RunStatus.COMPLETED:
         return unchanged(run, "The run has completed, so there is nothing to resume.", rejected=True)
     changed = _change_policy(run, request, now)
@@ -61,9 +75,9 @@ def resume(run: Run, request: ResumeRequested, facts: Facts, now: datetime) -> D
         return unchanged(run, place.because, rejected=True)
     if run.current.outcome is Outcome.NEVER_CREATED:
         anew = _reset_attempt(open_again, place, now)
-        decision = launch_again(open_again, anew, now, f"Resumed by request. Launching {anew.job_name} again.")
+        decision = launch_again(open_again, anew, now, f"{_RESUMED} {describe_retry(anew)}")
     else:
-        decision = plan(open_again, facts.checkpoint, Onward(place, Cause.RESUMED), now, "Resumed by request.")
+        decision = plan(open_again, facts.checkpoint, Onward(place, Cause.RESUMED), now, _RESUMED)
     return replace(decision, owes=decision.owes.then(Outbox(announce=True)))
 
 
@@ -105,12 +119,8 @@ def _change_policy(run: Run, request: ResumeRequested, now: datetime) -> Run | N
     moved = request.deadline.at is not None or request.deadline.within_seconds is not None
     at = deadline.instant(now) if moved or run.deadline_at is None else run.deadline_at
     left = max(0, round(deadline.expected_runtime_seconds - run.progress_seconds))
-    soonest = earliest_deadline(replace(deadline, expected_runtime_seconds=left), now)
-    if soonest > at:
-        return No(
-            f"The deadline {at.isoformat(timespec='seconds')} cannot be met, not even on-demand. "
-            f"Use {soonest.isoformat(timespec='seconds')} or later."
-        )
+    if no := check_deadline(at, earliest_deadline(replace(deadline, expected_runtime_seconds=left), now)):
+        return no
     return replace(run, deadline_at=at, policy=replace(run.policy, deadline=deadline))
 
 

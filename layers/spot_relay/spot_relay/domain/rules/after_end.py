@@ -37,6 +37,8 @@ class End:
     """Whether the relaunch is immediate; otherwise a backoff comes first."""
     moves_down: bool = False
     """Whether it counts as a failure to get capacity, of which a rung of the ladder allows a number."""
+    advice: str = ""
+    """What the user can do if the run ends with it."""
 
 
 # docs/lifecycle.md shows this table; a test compares the two.
@@ -55,6 +57,7 @@ ENDS: Final[Mapping[Outcome, End]] = {
         Then.RELAUNCH,
         at_once=True,
     ),
+    Outcome.STOPPED: End("was stopped outside Spot Relay", Then.STOP, advice="Resume the run to continue."),
     Outcome.CAPACITY_ERROR: End(
         "failed, because SageMaker had no capacity",
         Then.RELAUNCH,
@@ -70,9 +73,13 @@ ENDS: Final[Mapping[Outcome, End]] = {
         "failed, because the training code or its configuration has an error",
         Then.RELAUNCH,
         budget=Budget.USER_ERRORS,
+        advice="Fix it and resume the run, or submit a corrected spec under another name.",
     ),
-    Outcome.STOPPED: End("was stopped by someone else", Then.STOP),
-    Outcome.UNKNOWN_FAILURE: End("failed in a way that Spot Relay does not know", Then.FAIL),
+    Outcome.UNKNOWN_FAILURE: End(
+        "failed for a reason that Spot Relay does not know",
+        Then.FAIL,
+        advice="Resume the run to try again.",
+    ),
     Outcome.NEVER_CREATED: End("was never created", Then.FAIL),
 }
 
@@ -96,13 +103,18 @@ def describe_end(attempt: Attempt) -> str:
     return as_sentence(f"{text}: {attempt.failure_reason}" if attempt.failure_reason else text)
 
 
+def describe_last_end(attempt: Attempt) -> str:
+    """Return how the attempt that ends the run has ended, and what the user can do about it."""
+    return f"{describe_end(attempt)} {end_of(attempt).advice}".rstrip()
+
+
 def relaunch_after(run: Run, attempt: Attempt) -> Relaunch | No:
     """Return the relaunch that follows an attempt's bad end, or why the run fails instead."""
     end, because = end_of(attempt), describe_end(attempt)
     if end.then is not Then.RELAUNCH:
-        return No(because)
+        return No(describe_last_end(attempt))
     if attempt.outcome is Outcome.USER_ERROR and run.policy.budgets.user_errors == 0:
-        return No(because)
+        return No(describe_last_end(attempt))
     if attempt.outcome is Outcome.MAX_RUNTIME_EXCEEDED and (no := _check_max_runtime(run, attempt)):
         return No(f"{because} {no.because}")
     if no := check_relaunch(run):
@@ -112,8 +124,8 @@ def relaunch_after(run: Run, attempt: Attempt) -> Relaunch | No:
         limit = run.policy.budgets.limit(budget)
         if spent.count(budget) >= limit:
             return No(
-                f"{because} The budget {budget} ({limit}) is used up. Resume the run to continue with all counts at "
-                f"zero; raise policy.budgets.{budget} if it needs more."
+                f"{because} policy.budgets.{budget} allows no further relaunch (limit: {limit}). Resume the run to "
+                "count from zero again, with a higher limit if needed."
             )
         spent = spent.draw(budget)
     return Relaunch(because, spent)
@@ -122,7 +134,10 @@ def relaunch_after(run: Run, attempt: Attempt) -> Relaunch | No:
 def check_relaunch(run: Run) -> No | None:
     """Return what forbids any further attempt, however the last one ended, or None."""
     if len(run.attempts) >= MAX_ATTEMPTS:
-        return No(f"The run has had {MAX_ATTEMPTS} attempts, the most that a run can have.")
+        return No(
+            f"The run has had {MAX_ATTEMPTS} attempts, the most a run can have. Submit the spec under another name to "
+            "continue."
+        )
     if run.checkpoint_uri is None and not run.policy.restart_from_scratch:
         return No(
             "The training job has no CheckpointConfig, so another attempt would start from zero. Add one, or set "
@@ -141,7 +156,10 @@ def _check_max_runtime(run: Run, attempt: Attempt) -> No | None:
     if not run.policy.relaunch_on_max_runtime and run.policy.deadline is None:
         return No("Raise it, or set policy.relaunch_on_max_runtime to true, and submit the spec under another name.")
     if not attempt.has_progressed:
-        return No("It left no checkpoint newer than its start, so another attempt would end the same way.")
+        return No(
+            "It left no checkpoint newer than its start, so another attempt would end the same way. Raise it, or save "
+            "checkpoints more often, and submit the spec under another name."
+        )
     return None
 
 

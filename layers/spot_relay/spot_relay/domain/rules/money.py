@@ -105,12 +105,16 @@ def check_money(run: Run, placement: Placement, now: datetime) -> No | None:
     gone += sum(_canary_bound(canary, run.prices) for canary in run.canaries)
     if gone + worst <= budget + _FLOAT_NOISE:
         return None
-    needed = f"policy.budgets.money_usd of {_show_usd(gone + worst, ceil)} or more"
+    needed = f"to {_show_usd(gone + worst, ceil)} or more"
     begun = any(attempt.status is not AttemptStatus.PLANNED for attempt in run.attempts)
     return No(
-        f"policy.budgets.money_usd is {_show_usd(budget)} USD, {_show_usd(gone)} USD are spent, and an attempt on "
+        f"policy.budgets.money_usd is {_show_usd(budget)} USD. {_show_usd(gone)} USD is spent, and an attempt on "
         f"{placement} may cost up to {_show_usd(worst)} USD (MaxRuntimeInSeconds {max_runtime_of(run.training_job)}). "
-        + (f"Resume the run with a {needed}." if begun else f"Set a {needed}, or a smaller MaxRuntimeInSeconds.")
+        + (
+            f"Resume the run with policy.budgets.money_usd set {needed}."
+            if begun
+            else f"Set policy.budgets.money_usd {needed}, or lower MaxRuntimeInSeconds."
+        )
     )
 
 
@@ -134,12 +138,12 @@ def _no_price(run: Run, instance_type: str) -> No:
     """Return that a money budget needs a price, and why there is none."""
     needs = f"policy.budgets.money_usd needs the price of {instance_type}"
     if has_instance_groups(run.training_job):
-        return No(f"{needs}, and a heterogeneous cluster (InstanceGroups) has none. Submit the run without a budget.")
+        return No(f"{needs}, but a heterogeneous cluster (InstanceGroups) has none. Leave the budget out.")
     if run.prices is None:
         why = "the stack had no price list when the run was submitted"
     else:
-        why = f"the price list of that time ({run.prices.source}, {run.prices.as_of:%Y-%m-%d}) does not have it"
-    return No(f"{needs}, and {why}. Refresh the price list before you submit the run, or leave the budget out.")
+        why = f"the price list at that time ({run.prices.source}, {run.prices.as_of:%Y-%m-%d}) did not have it"
+    return No(f"{needs}, but {why}. Refresh the price list and submit the run again, or leave the budget out.")
 
 
 def _unpriced(run: Run, now: datetime) -> Placement:

@@ -57,7 +57,10 @@ def choose_place(run: Run, cause: Cause, now: datetime) -> Onward | No:
     if place := place_by_ladder(run):
         return Onward(place, cause)
     closed = ", ".join(map(str, run.closed))
-    return No(f"No quota can hold another attempt (tried: {closed}). Raise one of them and resume the run.")
+    return No(
+        f"No service quota is large enough for another attempt (tried: {closed}). Ask AWS to raise one and resume the "
+        "run."
+    )
 
 
 def wait_after(run: Run, outcome: Outcome, draw: float, now: datetime) -> float | None:

@@ -16,6 +16,7 @@ from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.run.run import TICK
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.sagemaker.request import max_runtime_of
+from spot_relay.domain.values import No
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.cause import Demand
@@ -138,3 +139,13 @@ def seconds_until_demand(run: Run, now: datetime, waited: float = inf) -> float:
 def earliest_deadline(deadline: Deadline, now: datetime) -> datetime:
     """Return the earliest deadline that a run submitted now can meet, on-demand alone."""
     return now + timedelta(seconds=deadline.expected_runtime_seconds + deadline.changeover_seconds)
+
+
+def check_deadline(at: datetime, earliest: datetime) -> No | None:
+    """Return why a deadline is too early, or None if it is not."""
+    if at >= earliest:
+        return None
+    return No(
+        f"The deadline {at.isoformat(timespec='seconds')} cannot be met, even on-demand: training and one changeover "
+        f"take until {earliest.isoformat(timespec='seconds')}. Use that time or a later one."
+    )

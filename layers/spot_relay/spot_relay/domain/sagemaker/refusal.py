@@ -89,8 +89,8 @@ def advise(refusal: Refusal, message: str) -> str:
     match refusal:
         case Refusal.QUOTA_TOO_SMALL:
             quota = parse_quota(message)
-            name = quota.name if quota else "the quota named above"
-            return f"Ask AWS to raise the service quota '{name}' and resume the run, or use another placement."
+            name = f"service quota '{quota.name}'" if quota else "service quota named above"
+            return f"Ask AWS to raise the {name} and resume the run, or use another placement."
         case Refusal.NAME_TAKEN:
             return (
                 "Submit the spec under another name: SageMaker takes a job's name only once in an account and region."
