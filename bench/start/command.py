@@ -21,7 +21,7 @@ from bench.options import parse_positive
 from bench.start.endpoint import Endpoint, UnexpectedRequestError
 from bench.start.figures import Figures, compare, document
 from bench.start.memory import SIZES, seconds, usd_per_million
-from bench.start.packages import BuildError, build_layers, install_boto3, zipped_bytes
+from bench.start.packages import BuildError, build_layers, install_boto3, target, zipped_bytes
 from bench.start.scenes import REGION, World, scenes
 from bench.start.starting import Bench, StartError
 
@@ -78,7 +78,7 @@ def _bench(folder: Path, endpoint: Endpoint, narrator: Console) -> Bench:
     work = folder / "work"
     work.mkdir()
     narrator.print("Building the layers")
-    layers = build_layers(folder / "layers")
+    layers = build_layers(folder / "layers", target())
     size = zipped_bytes(folder / "layers")
     narrator.print(f"Both layers, zipped: {size / 1e6:.2f} MB")
     if size >= MOST_LAYER_BYTES:

@@ -30,9 +30,9 @@ def target() -> str:
     return f"python{sys.version_info.major}.{sys.version_info.minor}-{architecture}"
 
 
-def build_layers(folder: Path) -> list[Path]:
+def build_layers(folder: Path, built_for: str) -> list[Path]:
     """Build both layers as `sam build` does, and return the folders that Lambda puts on ``sys.path``."""
-    makefile = ROOT / "layers" / "targets" / target() / "Makefile"
+    makefile = ROOT / "layers" / "targets" / built_for / "Makefile"
     for layer, source in LAYERS.items():
         outcome = subprocess.run(  # noqa: S603
             ["make", "--makefile", str(makefile), f"build-{layer}", f"ARTIFACTS_DIR={folder / layer}"],  # noqa: S607
