@@ -1,4 +1,4 @@
-"""Who looks on: a terminal that can be redrawn, a file that takes lines, or a program that wants the result only."""
+"""Show the demo's progress: on a terminal that is redrawn, as plain lines of text, or not at all."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from demo.watching import View
+    from demo.watcher import View
 
 
 class Audience(Protocol):
-    """What the demo tells while it goes on."""
+    """Receives the progress of the demo."""
 
     def note(self, text: str) -> None:
-        """Tell what is being done."""
+        """Show what is being done."""
 
     def show(self, view: View) -> None:
-        """Show the run as it is now."""
+        """Show the current state of the run."""
 
     def __enter__(self) -> Self: ...
 
@@ -33,14 +33,14 @@ class Audience(Protocol):
     ) -> None: ...
 
 
-class Nobody:
-    """An audience that is told nothing."""
+class Silent:
+    """Shows nothing, for programs that need only the result."""
 
     def note(self, text: str) -> None:
-        """Pass over."""
+        """Do nothing."""
 
     def show(self, view: View) -> None:
-        """Pass over."""
+        """Do nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -52,23 +52,23 @@ class Nobody:
 
 
 class Terminal:
-    """A terminal: notes as lines, then one picture of the run that is redrawn in place."""
+    """Prints notes as lines, and below them a picture of the run that is redrawn in place."""
 
-    def __init__(self, console: Console, rounds: int, began: datetime) -> None:
+    def __init__(self, console: Console, rounds: int, started_at: datetime) -> None:
         self._console = console
         self._rounds = rounds
-        self._began = began
+        self._started_at = started_at
         self._live = Live(console=console, auto_refresh=False)
 
     def note(self, text: str) -> None:
         """Print the note above the picture."""
-        elapsed = (datetime.now(UTC) - self._began).total_seconds()
+        elapsed = (datetime.now(UTC) - self._started_at).total_seconds()
         self._console.print(f"[dim]+{elapsed:5.1f} s[/dim]  {text}", highlight=False)
 
     def show(self, view: View) -> None:
-        """Redraw the picture; it begins with the first view."""
+        """Redraw the picture; the first view starts it."""
         self._live.start()
-        self._live.update(screen.live(view, self._rounds, self._began, datetime.now(UTC)), refresh=True)
+        self._live.update(screen.draw_run(view, self._rounds, self._started_at, datetime.now(UTC)), refresh=True)
 
     def __enter__(self) -> Self:
         return self
@@ -79,26 +79,26 @@ class Terminal:
         self._live.stop()
 
 
-class Lines:
-    """A file or a pipe: each note and each step of a training job once, as a line."""
+class PlainText:
+    """Prints each note and each step of a training job once, as a line, for a file or a pipe."""
 
-    def __init__(self, console: Console, began: datetime) -> None:
+    def __init__(self, console: Console, started_at: datetime) -> None:
         self._console = console
-        self._began = began
-        self._told: set[tuple[str, str, datetime]] = set()
+        self._started_at = started_at
+        self._printed: set[tuple[str, str, datetime]] = set()
 
     def note(self, text: str) -> None:
         """Print the note."""
-        elapsed = (datetime.now(UTC) - self._began).total_seconds()
+        elapsed = (datetime.now(UTC) - self._started_at).total_seconds()
         self._console.print(f"+{elapsed:5.1f} s  {text}", highlight=False, soft_wrap=True)
 
     def show(self, view: View) -> None:
-        """Print the steps that are new since the last view."""
+        """Print the steps that are new since the previous view."""
         for step in view.steps:
             key = (step.job_name, step.status, step.at)
-            if key not in self._told:
-                self._told.add(key)
-                self._console.print(screen.line(step, self._began), soft_wrap=True)
+            if key not in self._printed:
+                self._printed.add(key)
+                self._console.print(screen.format_step(step, self._started_at), soft_wrap=True)
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""Whether the model that the relay of attempts trained is the one that no interruption would have changed."""
+"""Compare the model that was trained over several attempts with one trained without interruption."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How many predictions were compared, how many of them differ in any bit, and by how much at most."""
+    """How many predictions were compared, how many differ in any bit, and the largest difference."""
 
     predictions: int
     differing: int
@@ -30,12 +30,12 @@ class Comparison:
 
     @property
     def identical(self) -> bool:
-        """Whether there were predictions and none differs."""
+        """Whether there are predictions, and none differs."""
         return self.predictions > 0 and self.differing == 0
 
 
-def model_in(archive: bytes) -> bytes:
-    """Take the model out of a ``model.tar.gz``."""
+def extract_model(archive: bytes) -> bytes:
+    """Return the model in a ``model.tar.gz``."""
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
         member = next(item for item in tar.getmembers() if Path(item.name).name == training.MODEL_FILE)
         content = tar.extractfile(member)
@@ -44,8 +44,8 @@ def model_in(archive: bytes) -> bytes:
         return content.read()
 
 
-def matrices(files: Mapping[str, bytes]) -> dict[str, xgb.DMatrix]:
-    """Read the channels with the training script's own reader; keys are ``channel/file``."""
+def load_matrices(files: Mapping[str, bytes]) -> dict[str, xgb.DMatrix]:
+    """Return the channels, read with the training script's own function; the keys of ``files`` are ``channel/file``."""
     with TemporaryDirectory(prefix="spot-relay-demo-") as folder:
         for key, content in files.items():
             path = Path(folder, key)
@@ -57,7 +57,7 @@ def matrices(files: Mapping[str, bytes]) -> dict[str, xgb.DMatrix]:
 
 
 def train_uninterrupted(hyperparameters: Mapping[str, str], data: Mapping[str, xgb.DMatrix]) -> bytes:
-    """Train all rounds at once with the training script's own function, here and without its pauses."""
+    """Train all rounds at once in this process with the training script's own function, without its pauses."""
     schedule, params = training.split_hyperparameters(hyperparameters)
     model = training.train(params, schedule.num_round, data)
     if model is None:
@@ -67,9 +67,9 @@ def train_uninterrupted(hyperparameters: Mapping[str, str], data: Mapping[str, x
 
 def compare(model: bytes, reference: bytes, data: Mapping[str, xgb.DMatrix]) -> Comparison:
     """Compare the predictions of two models for every row of every channel, bit for bit."""
-    ours, theirs = _predict(model, data), _predict(reference, data)
-    differs = ours.view(np.uint32) != theirs.view(np.uint32)
-    return Comparison(ours.size, int(differs.sum()), float(np.abs(ours - theirs).max(initial=0.0)))
+    actual, expected = _predict(model, data), _predict(reference, data)
+    differs = actual.view(np.uint32) != expected.view(np.uint32)
+    return Comparison(actual.size, int(differs.sum()), float(np.abs(actual - expected).max(initial=0.0)))
 
 
 def _predict(model: bytes, data: Mapping[str, xgb.DMatrix]) -> Predictions:

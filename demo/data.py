@@ -1,6 +1,6 @@
-"""Makes the demo's training set: customers of a telephone company, and which of them left.
+"""Generate the demo's training set: customers of a telephone company, and which of them left.
 
-The same on every machine: a fixed seed, and values rounded before they are written.
+It is the same on every machine, because the seed is fixed and values are rounded before they are written.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ COLUMNS = (
     "paperless",
     "dropped_calls",
 )
-"""The columns of the CSV; the first is the label, as SageMaker's XGBoost wants it. The file has no header."""
+"""The columns of the CSV file, which has no header. SageMaker's XGBoost requires the label first."""
 
 
-def customers(count: int, seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Draw ``count`` customers, one a row, in the order of ``COLUMNS``."""
+def draw_customers(count: int, seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Return ``count`` random customers, one per row, with the columns in ``COLUMNS``."""
     rng = np.random.default_rng(seed)
     months = np.floor(rng.gamma(2.0, 16.0, count)).clip(0, 120)
     contract = rng.choice([1.0, 12.0, 24.0], count, p=[0.5, 0.3, 0.2])
@@ -38,31 +38,31 @@ def customers(count: int, seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.
     age = np.floor(rng.normal(44, 15, count)).clip(18, 90)
     paperless = rng.integers(0, 2, count).astype(np.float64)
     dropped = rng.poisson(2.2, count).astype(np.float64)
-    leaning = (
+    tendency = (
         -0.1
         - 0.030 * months
         + 0.028 * (charge - 30)
-        - 0.075 * contract * (months % 12 != 0)  # a contract holds until it is up for renewal
-        + 0.42 * calls * (dropped > 2)  # who calls about dropped calls, and still has them, leaves
+        - 0.075 * contract * (months % 12 != 0)  # customers stay until their contract is up for renewal
+        + 0.42 * calls * (dropped > 2)  # customers leave if support does not fix their dropped calls
         + 0.35 * late
-        + 1.1 * (used > included)  # pays for more than the plan includes
+        + 1.1 * (used > included)  # customers leave if they use more than their plan includes
         - 0.010 * (age - 44)
         - 0.25 * (lines - 1)
     )
-    churned = (rng.logistic(0.0, 0.7, count) < leaning).astype(np.float64)
+    churned = (rng.logistic(0.0, 0.7, count) < tendency).astype(np.float64)
     features = (months, charge, contract, calls, late, used, included, age, lines, paperless, dropped)
     return np.column_stack((churned, *features))
 
 
-def csv(count: int, seed: int) -> bytes:
-    """Write ``count`` customers as SageMaker's XGBoost reads them."""
-    lines = (",".join(f"{value:g}" for value in row) for row in customers(count, seed))
+def write_csv(count: int, seed: int) -> bytes:
+    """Return ``count`` customers as a CSV file for SageMaker's XGBoost."""
+    lines = (",".join(f"{value:g}" for value in row) for row in draw_customers(count, seed))
     return ("\n".join(lines) + "\n").encode()
 
 
-def training_set() -> dict[str, bytes]:
-    """Give the files of the two channels, by their key."""
+def build_training_set() -> dict[str, bytes]:
+    """Return the files of both channels by their keys."""
     return {
-        "train/customers.csv": csv(4000, seed=11),
-        "validation/customers.csv": csv(1000, seed=12),
+        "train/customers.csv": write_csv(4000, seed=11),
+        "validation/customers.csv": write_csv(1000, seed=12),
     }

@@ -1,4 +1,4 @@
-"""What the demo found, as a value and as the JSON object that it prints."""
+"""The result of the demo, and the JSON object it prints."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from demo.comparison import Comparison
-    from demo.figures import Metric
-    from demo.watching import View
+    from demo.function_metrics import Metric
+    from demo.watcher import View
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where what a run leaves can be found."""
+    """Where to find the results of the run."""
 
     status_document: str
     training_logs: str
@@ -24,7 +24,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of the run, the comparison of its model, the service's metrics, and the seconds it all took."""
+    """The final state of the run, the comparison of its model, the service's metrics, and the total duration."""
 
     view: View
     comparison: Comparison | None
@@ -33,23 +33,23 @@ class Outcome:
     seconds: float
 
     @property
-    def good(self) -> bool:
-        """Whether the run completed with the model that no interruption would have changed."""
+    def succeeded(self) -> bool:
+        """Whether the run completed with the same model as an uninterrupted training."""
         return self.view.status == "Completed" and self.comparison is not None and self.comparison.identical
 
-    def document(self) -> dict[str, Any]:
-        """Give the object that ``--json`` prints."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that ``--json`` prints."""
         run = self.view.run or {}
         return {
             "status": self.view.status,
             "attempts": [
                 {
                     "job_name": attempt.job_name,
-                    "outcome": attempt.told.get("outcome"),
+                    "outcome": attempt.reported.get("outcome"),
                     "resumed_from_round": attempt.resumed_from,
                     "trained_rounds": attempt.trained,
-                    "training_seconds": attempt.told.get("training_seconds"),
-                    "billable_seconds": attempt.told.get("billable_seconds"),
+                    "training_seconds": attempt.reported.get("training_seconds"),
+                    "billable_seconds": attempt.reported.get("billable_seconds"),
                 }
                 for attempt in self.view.attempts
             ],

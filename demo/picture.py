@@ -23,8 +23,8 @@ def save_picture(outcome: Outcome, rounds: int, path: Path) -> None:
     """Save the last view of a completed run and its summary to ``path``; seconds count from the first launch."""
     steps = outcome.view.steps
     console = Console(record=True, width=_COLUMNS, file=io.StringIO(), highlight=False)
-    console.print(screen.live(outcome.view, rounds, steps[0].at, steps[-1].at, shown_steps=len(steps)))
-    console.print(screen.summary(outcome))
+    console.print(screen.draw_run(outcome.view, rounds, steps[0].at, steps[-1].at, shown_steps=len(steps)))
+    console.print(screen.draw_summary(outcome))
     path.parent.mkdir(parents=True, exist_ok=True)
     image = console.export_svg(title="make demo", unique_id="run")
     path.write_text(_FONT_FROM_THE_NETWORK.sub("", image), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Draws a run with rich: while it goes on, and how it ended. Draws only, and reads nothing."""
+"""Draw a run with rich, while it is going on and after it has ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from demo.outcome import Outcome
-    from demo.watching import Attempt, Step, View
+    from demo.watcher import Attempt, Step, View
 
 COLOURS = {
     "Planned": "dim",
@@ -47,137 +47,145 @@ METRICS = (
 )
 
 
-def live(view: View, rounds: int, began: datetime, now: datetime, shown_steps: int = SHOWN_STEPS) -> RenderableType:
-    """Draw the run as it is now, with the newest steps of its training jobs."""
+def draw_run(
+    view: View, rounds: int, started_at: datetime, now: datetime, shown_steps: int = SHOWN_STEPS
+) -> RenderableType:
+    """Return a picture of the current state of the run, with the latest steps of its training jobs."""
     title = Text.assemble(
-        ("Run ", "bold"), _run_id(view), "  ", _coloured(view.status), f"  {(now - began).total_seconds():5.1f} s"
+        ("Run ", "bold"),
+        _format_run_id(view),
+        "  ",
+        _colour_status(view.status),
+        f"  {(now - started_at).total_seconds():5.1f} s",
     )
-    reason = str(view.run["reason"]) if view.run else "the spec is on its way: S3, EventBridge, SQS, submit"
-    parts = [title, Text(reason, "italic"), Text(), _progress(view, rounds), Text(), _attempts(view)]
+    reason = str(view.run["reason"]) if view.run else "The spec is on its way: S3, EventBridge, SQS, submit."
+    parts = [title, Text(reason, "italic"), Text(), _draw_progress(view, rounds), Text(), _draw_attempts(view)]
     if view.steps:
-        parts += [Text(), _feed(view.steps[-shown_steps:], began)]
+        parts += [Text(), _draw_steps(view.steps[-shown_steps:], started_at)]
     return Panel(Group(*parts), title="Spot Relay", border_style="blue")
 
 
-def line(step: Step, began: datetime) -> Text:
-    """Write one step of a training job as a line, for where nothing can be redrawn."""
+def format_step(step: Step, started_at: datetime) -> Text:
+    """Return one step of a training job as a line."""
     return Text.assemble(
-        (f"{_since(began, step.at)}  ", "dim"),
+        (f"{_format_elapsed(started_at, step.at)}  ", "dim"),
         step.job_name,
         "  ",
-        _coloured(step.status),
+        _colour_status(step.status),
         (f"  {step.message}", "dim"),
     )
 
 
-def result(outcome: Outcome) -> RenderableType:
-    """Draw how the run ended, what it cost, and where what it left can be found."""
+def draw_result(outcome: Outcome) -> RenderableType:
+    """Return a picture of how the run ended, what it cost, and where to find its results."""
     run = outcome.view.run or {}
     parts: list[RenderableType] = [
-        Text.assemble(("Run ", "bold"), _run_id(outcome.view), "  ", _coloured(outcome.view.status)),
+        Text.assemble(("Run ", "bold"), _format_run_id(outcome.view), "  ", _colour_status(outcome.view.status)),
         Text(str(run.get("reason", "")), "italic"),
         Text(),
-        _attempts(outcome.view, ended=True),
+        _draw_attempts(outcome.view, ended=True),
         Text(),
-        _seconds(outcome.view),
+        _draw_seconds(outcome.view),
         Text(),
-        summary(outcome),
+        draw_summary(outcome),
         Text(),
-        _metrics(outcome),
+        _draw_metrics(outcome),
         Text(),
-        _places(outcome),
+        _draw_places(outcome),
     ]
-    good = outcome.good
-    return Panel(Group(*parts), title="The result", border_style="green" if good else "red")
+    return Panel(Group(*parts), title="Result", border_style="green" if outcome.succeeded else "red")
 
 
-def summary(outcome: Outcome) -> RenderableType:
-    """Draw what the run proved and what it saved."""
-    return Group(_verdict(outcome), _bill(outcome))
+def draw_summary(outcome: Outcome) -> RenderableType:
+    """Return a picture of what the run proved and what it saved."""
+    return Group(_format_comparison(outcome), _format_costs(outcome))
 
 
-def _run_id(view: View) -> str:
+def _format_run_id(view: View) -> str:
     return str(view.run["run_id"]) if view.run else "…"
 
 
-def _coloured(status: str) -> Text:
+def _colour_status(status: str) -> Text:
     return Text(status, COLOURS.get(status, "white"))
 
 
-def _since(began: datetime, moment: datetime) -> str:
-    return f"+{(moment.astimezone(UTC) - began).total_seconds():5.1f} s"
+def _format_elapsed(started_at: datetime, moment: datetime) -> str:
+    return f"+{(moment.astimezone(UTC) - started_at).total_seconds():5.1f} s"
 
 
-def _progress(view: View, rounds: int) -> RenderableType:
+def _draw_progress(view: View, rounds: int) -> RenderableType:
     grid = Table.grid(padding=(0, 1))
     metrics = next((attempt.log.metrics for attempt in reversed(view.attempts) if attempt.log.metrics), "")
-    for heading, count, said in (("Rounds", view.reached, f"of {rounds}"), ("In S3", view.kept, "are safe")):
+    for heading, count, label in (("Rounds", view.reached, f"of {rounds}"), ("In S3", view.checkpointed, "are safe")):
         bar = ProgressBar(total=rounds, completed=count, width=50, complete_style="green", finished_style="green")
-        grid.add_row(heading, bar, f"{count} {said}")
+        grid.add_row(heading, bar, f"{count} {label}")
     grid.add_row("", Text(_LONG_FRACTION.sub(r"\1", metrics), "dim"), "")
     return grid
 
 
-def _attempts(view: View, *, ended: bool = False) -> RenderableType:
-    table = _table("Attempt", "Outcome" if ended else "Phase", "From", "Rounds trained")
+def _draw_attempts(view: View, *, ended: bool = False) -> RenderableType:
+    table = _create_table("Attempt", "Outcome" if ended else "Phase", "From", "Rounds trained")
     for attempt in view.attempts:
         table.add_row(
             attempt.job_name,
-            _coloured(str(attempt.told.get("outcome") or attempt.phase) if ended else attempt.phase),
+            _colour_status(str(attempt.reported.get("outcome") or attempt.phase) if ended else attempt.phase),
             f"round {attempt.resumed_from}" if attempt.resumed_from else "the start",
-            _stretches(attempt),
+            _format_stretches(attempt),
         )
     return table
 
 
-def _seconds(view: View) -> RenderableType:
-    table = _table("Attempt", "Waited", "Training", "Billable", "Interruptions")
+def _draw_seconds(view: View) -> RenderableType:
+    table = _create_table("Attempt", "Waited", "Training", "Billable", "Interruptions")
     for attempt in view.attempts:
-        given = [attempt.told.get(f"{name}_seconds") for name in ("waited", "training", "billable")]
-        shown = ("unknown" if seconds is None else f"{seconds} s" for seconds in given)
-        table.add_row(attempt.job_name, *shown, str(attempt.told.get("interruptions", 0)))
+        durations = [attempt.reported.get(f"{name}_seconds") for name in ("waited", "training", "billable")]
+        formatted = ("unknown" if seconds is None else f"{seconds} s" for seconds in durations)
+        table.add_row(attempt.job_name, *formatted, str(attempt.reported.get("interruptions", 0)))
     return table
 
 
-def _table(*headings: str) -> Table:
+def _create_table(*headings: str) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for heading in headings:
         table.add_column(heading, no_wrap=heading == "Attempt")
     return table
 
 
-def _stretches(attempt: Attempt) -> str:
+def _format_stretches(attempt: Attempt) -> str:
     spans = ", ".join(f"{stretch.first}-{stretch.last}" for stretch in attempt.log.stretches)
     return f"{attempt.trained} ({spans})" if spans else "none yet"
 
 
-def _feed(steps: list[Step], began: datetime) -> RenderableType:
+def _draw_steps(steps: list[Step], started_at: datetime) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for step in steps:
         table.add_row(
-            Text(_since(began, step.at), "dim"), step.job_name, _coloured(step.status), Text(step.message, "dim")
+            Text(_format_elapsed(started_at, step.at), "dim"),
+            step.job_name,
+            _colour_status(step.status),
+            Text(step.message, "dim"),
         )
     return table
 
 
-def _verdict(outcome: Outcome) -> Text:
-    found = outcome.comparison
-    if found is None:
+def _format_comparison(outcome: Outcome) -> Text:
+    comparison = outcome.comparison
+    if comparison is None:
         return Text("There is no model to compare.", "bold red")
-    if found.identical:
+    if comparison.identical:
         return Text(
-            f"The model equals one trained without interruption: {found.predictions} predictions, "
-            "the same to the last bit.",
+            f"The model is identical to one trained without interruption: {comparison.predictions} predictions are "
+            "equal to the last bit.",
             "bold green",
         )
     return Text(
-        f"The model differs from one trained without interruption: {found.differing} of {found.predictions} "
-        f"predictions, by at most {found.largest_difference:g}.",
+        f"The model differs from one trained without interruption: {comparison.differing} of {comparison.predictions} "
+        f"predictions, by at most {comparison.largest_difference:g}.",
         "bold red",
     )
 
 
-def _bill(outcome: Outcome) -> Text:
+def _format_costs(outcome: Outcome) -> Text:
     run = outcome.view.run or {}
     savings = run.get("savings_percent")
     return Text(
@@ -187,22 +195,22 @@ def _bill(outcome: Outcome) -> Text:
     )
 
 
-def _metrics(outcome: Outcome) -> RenderableType:
+def _draw_metrics(outcome: Outcome) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
-    table.add_row(Text("Metrics that the functions logged", "bold"), "")
+    table.add_row(Text("Metrics logged by the functions", "bold"), "")
     for name in METRICS:
         if metric := outcome.metrics.get(name):
             values = ", ".join(f"{value:g}" for value in metric.values)
-            table.add_row(f"  {name}", values if len(metric.values) < 8 else f"{metric.total:g} in all")
+            table.add_row(f"  {name}", values if len(metric.values) < 8 else f"{metric.total:g} in total")
     return table
 
 
-def _places(outcome: Outcome) -> RenderableType:
+def _draw_places(outcome: Outcome) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row(Text("Where it lies", "bold"), "")
+    table.add_row(Text("Where to find it", "bold"), "")
     table.add_row("  status document", outcome.places.status_document)
     table.add_row("  model", outcome.places.model or "none")
     table.add_row("  checkpoints", outcome.places.checkpoints)

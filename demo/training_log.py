@@ -1,4 +1,4 @@
-"""What the training script's log lines say: where each process began and which rounds it trained."""
+"""Read the training script's log: where each process started, and which rounds it trained."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BEGINNINGS = ("Training from the beginning", "Resuming from ")
 
 @dataclass(frozen=True)
 class Stretch:
-    """The rounds that one process trained without a break, from ``first`` to ``last``."""
+    """The rounds that one process trained in a row, from ``first`` to ``last``."""
 
     first: int
     last: int
@@ -25,7 +25,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class TrainingLog:
-    """The stretches of one attempt, in order, and the metrics of its newest round."""
+    """The stretches of an attempt, in order, and the metrics of its latest round."""
 
     stretches: tuple[Stretch, ...] = ()
     metrics: str = ""
@@ -33,35 +33,35 @@ class TrainingLog:
 
     @property
     def resumed_from(self) -> int | None:
-        """The round after which the attempt began to train; None if it trained none."""
+        """The round after which the attempt started to train; None if it trained no rounds."""
         return self.stretches[0].first - 1 if self.stretches else None
 
     @property
     def reached(self) -> int:
-        """The newest round that the attempt trained; 0 if it trained none."""
+        """The highest round that the attempt trained; 0 if it trained none."""
         return max(self.rounds, default=0)
 
 
 def read_log(lines: Iterable[str]) -> TrainingLog:
-    """Read the log lines of one attempt, oldest first; lines of another kind are passed over."""
+    """Read the log lines of an attempt, oldest first; unknown lines are ignored."""
     stretches: list[Stretch] = []
     rounds: set[int] = set()
     metrics = ""
-    broken = True
+    starts_new = True
     for line in lines:
         if line.startswith(_BEGINNINGS):
-            broken = True
+            starts_new = True
         elif match := _ROUND.match(line):
             number, metrics = int(match[1]), match[2].strip()
             rounds.add(number)
-            if broken or number != stretches[-1].last + 1:
+            if starts_new or number != stretches[-1].last + 1:
                 stretches.append(Stretch(number, number))
             stretches[-1] = Stretch(stretches[-1].first, number)
-            broken = False
+            starts_new = False
     return TrainingLog(tuple(stretches), metrics, frozenset(rounds))
 
 
-def checkpoint_round(key: str) -> int | None:
-    """Give the N of a key that ends in ``xgboost-checkpoint.N``, else None."""
-    _, found, suffix = key.rpartition(CHECKPOINT_PREFIX)
-    return int(suffix) if found and suffix.isdecimal() else None
+def parse_checkpoint_round(key: str) -> int | None:
+    """Return the N of a key that ends in ``xgboost-checkpoint.N``, else None."""
+    _, prefix, suffix = key.rpartition(CHECKPOINT_PREFIX)
+    return int(suffix) if prefix and suffix.isdecimal() else None

@@ -14,7 +14,7 @@ from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.run.observation import Launched
 from spot_relay.domain.shown.report import status_document
-from spot_relay.spec import Format, Rules, read_submission
+from spot_relay.spec import Allowlist, Format, read_submission
 
 _SUBMITTED = datetime(2025, 6, 3, 9, 14, tzinfo=UTC)
 _ARN = "arn:aws:sagemaker:us-east-1:000000000000:training-job/churn-relay-01"
@@ -48,7 +48,7 @@ def answers() -> dict[str, Any]:
     run = _launched_run()
     shared = ("run_id", "status", "reason", "created_at", "updated_at")
     summary = {key: run[key] for key in shared} | {"attempts": len(run["attempts"])}
-    problem = {"path": "HyperParameters.num_round", "message": "Found an integer where a string is needed: …"}
+    problem = {"path": "HyperParameters.num_round", "message": "Expected a string, but found an integer. …"}
     return {
         "Run": run,
         "Page": {"runs": [summary], "next_token": "2025-06-03T09:14:00.000000Z#churn"},
@@ -65,7 +65,7 @@ def _posted() -> str:
 def _launched_run() -> dict[str, Any]:
     """Return the run of the posted spec as it is shown after its launch."""
     job = json.loads(_posted())["training_job"]
-    allowed = Rules((job["RoleArn"],), (job["AlgorithmSpecification"]["TrainingImage"],), ("churn-*",))
+    allowed = Allowlist((job["RoleArn"],), (job["AlgorithmSpecification"]["TrainingImage"],), ("churn-*",))
     run = accept(read_submission(_posted().encode(), Format.JSON, allowed), "an id", _SUBMITTED)
     launched = decide(run, Facts(Launched(1, _ARN)), _SUBMITTED).run
     shown: dict[str, Any] = json.loads(json.dumps(status_document(launched)))

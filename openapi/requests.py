@@ -10,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.spec.policy_model import PolicyModel
-from spot_relay.spec.request_model import training_job_shape
+from spot_relay.spec.request_model import load_request_shape
 from spot_relay.spec.resumption_model import ResumptionModel
 from spot_relay.spec.run_name import MAX_NAME
 
@@ -86,7 +86,7 @@ def query() -> dict[str, Schema]:
 
 
 def _training_job() -> Schema:
-    shape = training_job_shape()
+    shape = load_request_shape()
     properties = {
         name: {"type": _TYPES.get(member.type_name, member.type_name)}
         for name, member in shape.members.items()

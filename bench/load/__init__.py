@@ -1,1 +1,1 @@
-"""Put the deployed stack under load: many runs at once, and what their training jobs go through."""
+"""Put the deployed stack under load: many runs at once, with all the events of their training jobs."""

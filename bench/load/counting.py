@@ -1,7 +1,7 @@
-"""MiniStack as the embedded stack uses it, which also notes what the functions are given and what they ask for.
+"""Run MiniStack as the embedded stack does, and record every invocation and every AWS call of the functions.
 
-A line of JSON in ``notes.jsonl``, in the working folder, for each call that a function makes to DynamoDB, S3, SQS or
-EventBridge, and for each invocation of a function. What SageMaker is asked stands in the simulator's own log.
+``notes.jsonl`` in the working folder gets a line of JSON for each call that a function makes to DynamoDB, S3, SQS or
+EventBridge, and for each invocation of a function. Calls to SageMaker are in the simulator's own log.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Coroutine[Any, Any, Answer]]
 
 COUNTED: Final = ("dynamodb", "s3", "sqs", "events")
-# Those of the functions' operations that DynamoDB tells the cost of, if it is asked.
+# The operations of the functions whose cost DynamoDB returns on request.
 _METERED: Final = frozenset({"GetItem", "PutItem", "UpdateItem", "Query", "Scan", "TransactWriteItems"})
 _FUNCTION: Final = ":assumed-role/"
 
@@ -40,7 +40,7 @@ class Notebook:
         self._lock = Lock()
 
     def write(self, **note: Any) -> None:
-        """Append a note."""
+        """Append one note."""
         line = json.dumps(note) + "\n"
         with self._lock:
             self._file.write(line)
@@ -50,8 +50,8 @@ class Notebook:
         self._file.close()
 
 
-def operation_of(service: str, method: str, path: str, headers: Mapping[str, str]) -> str:
-    """Name the operation that a request asks for, as SDKs do."""
+def name_operation(service: str, method: str, path: str, headers: Mapping[str, str]) -> str:
+    """Return the name of the operation in a request, as SDKs call it."""
     if service != "s3":
         return headers.get("x-amz-target", "").rpartition(".")[2]
     _, _, key = path.strip("/").partition("/")
@@ -61,24 +61,24 @@ def operation_of(service: str, method: str, path: str, headers: Mapping[str, str
     return f"{method.capitalize()}{noun}"
 
 
-def metered(body: bytes) -> tuple[dict[str, Any], bytes]:
-    """Read a request to DynamoDB, and have its answer tell what it has cost."""
+def request_consumed_capacity(body: bytes) -> tuple[dict[str, Any], bytes]:
+    """Return a request to DynamoDB, parsed, and as a body that asks for the consumed capacity."""
     request: dict[str, Any] = json.loads(body)
     return request, json.dumps(request | {"ReturnConsumedCapacity": "TOTAL"}).encode()
 
 
-def counting(service: str, handler: Handler, notebook: Notebook, meter: Meter) -> Handler:
-    """Wrap what answers a service's requests, so that those of functions are noted."""
+def count_calls(service: str, handler: Handler, notebook: Notebook, meter: Meter) -> Handler:
+    """Wrap the handler of a service, so that the requests of functions are recorded."""
 
     async def answer(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Answer:
-        operation, caller = operation_of(service, method, path, headers), caller_arn()
+        operation, caller = name_operation(service, method, path, headers), caller_arn()
         request = None
         if service == "dynamodb" and operation in _METERED:
-            request, body = metered(body)
-        status, said, content = await handler(method, path, headers, body, query)
-        # The meter has to see the writes of others, too: functions read what they wrote.
-        told = {} if request is None else json.loads(content)
-        units = Units() if request is None else meter.units(operation, request, status, told)
+            request, body = request_consumed_capacity(body)
+        status, answer_headers, content = await handler(method, path, headers, body, query)
+        # The meter must also see writes by others, because functions read those items.
+        answered = {} if request is None else json.loads(content)
+        units = Units() if request is None else meter.measure_request(operation, request, status, answered)
         if _FUNCTION in caller:
             notebook.write(
                 note="call",
@@ -88,15 +88,15 @@ def counting(service: str, handler: Handler, notebook: Notebook, meter: Meter) -
                 status=status,
                 read=units.read,
                 write=units.write,
-                items=told.get("ScannedCount", 0),
+                items=answered.get("ScannedCount", 0),
             )
-        return status, said, content
+        return status, answer_headers, content
 
     return answer
 
 
-def noting(execute: Callable[..., dict[str, Any]], notebook: Notebook) -> Callable[..., dict[str, Any]]:
-    """Wrap what runs a function, so that its event and its log are noted."""
+def note_invocations(execute: Callable[..., dict[str, Any]], notebook: Notebook) -> Callable[..., dict[str, Any]]:
+    """Wrap the execution of functions, so that their events and logs are recorded."""
 
     def run(func: dict[str, Any], config: dict[str, Any], event: dict[str, Any], *more: Any) -> dict[str, Any]:
         began = time.time()
@@ -122,8 +122,8 @@ def main() -> None:
     """Run MiniStack in the foreground."""
     notebook, meter = Notebook(Path(FILE)), Meter()
     for service in COUNTED:
-        app.SERVICE_HANDLERS[service] = counting(service, app.SERVICE_HANDLERS[service], notebook, meter)
-    lambda_svc._execute_function_dispatch = noting(lambda_svc._execute_function_dispatch, notebook)  # noqa: SLF001
+        app.SERVICE_HANDLERS[service] = count_calls(service, app.SERVICE_HANDLERS[service], notebook, meter)
+    lambda_svc._execute_function_dispatch = note_invocations(lambda_svc._execute_function_dispatch, notebook)  # noqa: SLF001
     embedded_aws.main()
 
 

@@ -1,4 +1,4 @@
-"""From what was noted and measured to the figures of a load."""
+"""Compute the figures of a load from notes and measurements."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from bench.load.notes import delays
+from bench.load.notes import find_delays
 from bench.load.processes import BENCH, MINISTACK, SIMULATOR
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ CREATE: Final = "CreateTrainingJob"
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """Seconds, of so many events."""
+    """Quantiles of a number of seconds; ``of`` is that number."""
 
     p50: float
     p95: float
@@ -33,7 +33,7 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True)
 class FloorFigures:
-    """What the floor took: of a burst the events a second, of a few at a time their seconds, CPU ms an event."""
+    """The floor: events per second in a burst, seconds per event when calm, and CPU milliseconds per event."""
 
     events_per_second: float
     calm_seconds: Quantiles
@@ -42,7 +42,7 @@ class FloorFigures:
 
 @dataclass(frozen=True, slots=True)
 class FunctionFigures:
-    """What one function did. Calls and units are for each message, what it took for each invocation or message."""
+    """The figures of one function. All but the counts and ``invocation_ms`` are per message."""
 
     invocations: int
     messages: int
@@ -55,14 +55,14 @@ class FunctionFigures:
     log_bytes: float
 
     @property
-    def calls_in_all(self) -> float:
-        """How many AWS calls a message takes."""
+    def total_calls(self) -> float:
+        """The number of AWS calls per message."""
         return sum(self.calls.values())
 
 
 @dataclass(frozen=True, slots=True)
 class LoadFigures:
-    """What the load took. Seconds count from the first upload: until all uploads, and until all events, were handled.
+    """The figures of the load. Seconds are from the first upload until all uploads, or all events, were handled.
 
     ``cpu_share`` says whose CPU time it was. ``most_waiting`` is the longest that the observe queue was seen.
     """
@@ -85,7 +85,7 @@ class LoadFigures:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is known of a stretch of time: notes, the simulator's log of calls, and CPU seconds by process."""
+    """What was recorded in a period: notes, the simulator's log of calls, and CPU seconds by process."""
 
     began: float
     notes: Notes
@@ -93,17 +93,17 @@ class Window:
     cpu: Mapping[str, float]
 
 
-def quantiles(seconds: Sequence[float]) -> Quantiles:
-    """Give the quantiles of some delays."""
+def compute_quantiles(seconds: Sequence[float]) -> Quantiles:
+    """Return the quantiles of some delays."""
     p50, p95, p99 = (float(value) for value in np.quantile(np.array(seconds), (0.5, 0.95, 0.99)))
     return Quantiles(p50, p95, p99, len(seconds))
 
 
-def sagemaker_calls(log: Iterable[Mapping[str, Any]]) -> tuple[Counter[str], Counter[str]]:
-    """Count the calls to SageMaker that `submit` made, and those that `observe` made, by the simulator's log.
+def count_sagemaker_calls(log: Iterable[Mapping[str, Any]]) -> tuple[Counter[str], Counter[str]]:
+    """Count the calls to SageMaker by `submit` and by `observe`, according to the simulator's log.
 
-    The simulator does not know who calls: `submit` launches first attempts, and everything else is `observe`'s, even a
-    first attempt launched once more, because an event of it has come before its launch was saved.
+    The simulator does not know its callers. First attempts are launched by `submit`; everything else is counted for
+    `observe`, even the second launch of a first attempt whose event arrived before its launch was saved.
     """
     submit: Counter[str] = Counter()
     observe: Counter[str] = Counter()
@@ -114,8 +114,8 @@ def sagemaker_calls(log: Iterable[Mapping[str, Any]]) -> tuple[Counter[str], Cou
     return submit, observe
 
 
-def function_figures(notes: Notes, sagemaker: Mapping[str, int], cpu_seconds: float) -> FunctionFigures:
-    """Make the figures of one function from what was noted of it."""
+def compute_function_figures(notes: Notes, sagemaker: Mapping[str, int], cpu_seconds: float) -> FunctionFigures:
+    """Return the figures of one function."""
     messages = notes.messages
     calls = Counter(call.operation for call in notes.calls) + Counter(sagemaker)
     spent = sum(one.ended - one.began for one in notes.invocations)
@@ -132,47 +132,47 @@ def function_figures(notes: Notes, sagemaker: Mapping[str, int], cpu_seconds: fl
     )
 
 
-def load_figures(
+def compute_load_figures(
     load: Load, window: Window, functions: Mapping[str, str], most_waiting: int, dead_letters: int
 ) -> LoadFigures:
-    """Make the figures of the load; ``functions`` are the deployed names of ``submit`` and ``observe``."""
+    """Return the figures of the load; ``functions`` maps ``submit`` and ``observe`` to their deployed names."""
     submit, observe = (window.notes.of(functions[one]) for one in ("submit", "observe"))
-    by_submit, by_observe = sagemaker_calls(window.simulator_calls)
-    decided = delays(observe.invocations)
+    by_submit, by_observe = count_sagemaker_calls(window.simulator_calls)
+    decided = find_delays(observe.invocations)
     first = min(message.sent for one in observe.invocations for message in one.messages if message.job)
     last = max(one.ended for one in observe.invocations if any(message.job for message in one.messages))
     return LoadFigures(
         runs=load.runs,
         state_changes=observe.state_changes,
-        submitted_seconds=last_ended(submit) - window.began,
+        submitted_seconds=find_last_end(submit) - window.began,
         drained_seconds=last - window.began,
         events_per_second=observe.state_changes / (last - first),
-        decided_seconds=quantiles(decided.seconds),
+        decided_seconds=compute_quantiles(decided.seconds),
         decisions_not_found=decided.not_found,
         decisions_taken_anew=decided.taken_anew,
         due_messages=observe.messages - observe.state_changes,
         most_waiting=most_waiting,
         dead_letters=dead_letters,
-        submit=function_figures(submit, by_submit, window.cpu[functions["submit"]]),
-        observe=function_figures(observe, by_observe, window.cpu[functions["observe"]]),
-        cpu_share=cpu_share(window.cpu, functions),
+        submit=compute_function_figures(submit, by_submit, window.cpu[functions["submit"]]),
+        observe=compute_function_figures(observe, by_observe, window.cpu[functions["observe"]]),
+        cpu_share=compute_cpu_share(window.cpu, functions),
     )
 
 
-def last_ended(notes: Notes) -> float:
-    """Say when the last invocation ended, in epoch seconds."""
+def find_last_end(notes: Notes) -> float:
+    """Return when the last invocation ended, in epoch seconds."""
     return max(one.ended for one in notes.invocations)
 
 
-def cpu_share(cpu: Mapping[str, float], functions: Mapping[str, str]) -> dict[str, float]:
-    """Say whose share of the CPU time was how large; a function that is none of ours counts for nothing."""
+def compute_cpu_share(cpu: Mapping[str, float], functions: Mapping[str, str]) -> dict[str, float]:
+    """Return the shares of the CPU time, largest first; functions other than Spot Relay's are ignored."""
     names = {name: short for short, name in functions.items()} | {one: one for one in (MINISTACK, SIMULATOR, BENCH)}
     ours = {names[name]: seconds for name, seconds in cpu.items() if name in names}
     return {name: seconds / sum(ours.values()) for name, seconds in sorted(ours.items(), key=lambda pair: -pair[1])}
 
 
-def per_run(figures: LoadFigures) -> dict[str, float]:
-    """Say what one run takes of what AWS charges for, over its whole life; the tick is not in it."""
+def compute_usage_per_run(figures: LoadFigures) -> dict[str, float]:
+    """Return how much one run uses of everything AWS charges for, over its whole life, without the tick."""
     submit, observe, runs = figures.submit, figures.observe, figures.runs
     both = [(one, one.messages / runs) for one in (submit, observe)]
     asked: defaultdict[str, float] = defaultdict(float)
@@ -189,7 +189,7 @@ def per_run(figures: LoadFigures) -> dict[str, float]:
         "Lambda ms, here": sum(one.invocation_ms * one.invocations / runs for one in (submit, observe)),
         "DynamoDB read units": sum(one.read_units * times for one, times in both),
         "DynamoDB write units": sum(one.write_units * times for one, times in both),
-        # A message is sent, and with its batch received and deleted.
+        # Each message is sent individually, and received and deleted in a batch.
         "SQS requests": messages + 2 * batches + asked["sqs.SendMessage"],
         **{f"{name} requests": asked[name] for name in listed},
         "SageMaker requests": sum(count for name, count in asked.items() if name.startswith("sagemaker.")),
@@ -197,11 +197,11 @@ def per_run(figures: LoadFigures) -> dict[str, float]:
     }
 
 
-def of_floor(rate: float, calm: Sequence[float], cpu_seconds: float, events: int) -> FloorFigures:
-    """Make the figures of the floor."""
-    return FloorFigures(rate, quantiles(calm), 1000 * cpu_seconds / events)
+def compute_floor_figures(rate: float, calm: Sequence[float], cpu_seconds: float, events: int) -> FloorFigures:
+    """Return the figures of the floor."""
+    return FloorFigures(rate, compute_quantiles(calm), 1000 * cpu_seconds / events)
 
 
-def calm(window: Window, observe: str) -> Quantiles:
-    """Tell how long events waited for their decisions while few came at a time."""
-    return quantiles(delays(window.notes.of(observe).invocations).seconds)
+def compute_calm_quantiles(window: Window, observe: str) -> Quantiles:
+    """Return how long events waited for their decisions while only a few arrived at a time."""
+    return compute_quantiles(find_delays(window.notes.of(observe).invocations).seconds)

@@ -1,4 +1,4 @@
-"""The least that a function behind a queue does: nothing, or the read and the write of one item for each message."""
+"""A minimal function behind a queue: for each message it does nothing, or reads and writes one item."""
 
 import json
 import os
@@ -12,7 +12,7 @@ dynamodb: Any = get_session().create_client("dynamodb") if TABLE else None
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    """Handle a batch, and log when each message was done."""
+    """Handle a batch, and log the time at which each message was done."""
     for record in event["Records"]:
         if TABLE:
             read_and_write(json.loads(record["body"])["detail"]["item"])
@@ -21,7 +21,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
 
 
 def read_and_write(name: str) -> None:
-    """Read an item and put it again, on condition that nobody else did."""
+    """Read an item and write it back, on condition that nobody else has changed it."""
     found = dynamodb.get_item(TableName=TABLE, Key={"id": {"S": name}}, ConsistentRead=True).get("Item")
     version = int(found["version"]["N"]) if found else 0
     dynamodb.put_item(

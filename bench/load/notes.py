@@ -1,4 +1,4 @@
-"""What was noted while the load went through, read: calls, invocations, and when each event was decided on."""
+"""Read the notes taken during the load: calls, invocations, and when the decision on each event was made."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DECIDED_ON: Final = "JobChanged"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a function to AWS: ``at`` in epoch seconds, ``by`` the function's name, ``items`` read by a query."""
+    """A call from a function to AWS: ``at`` in epoch seconds, ``by`` the function's name, ``items`` read by a query."""
 
     at: float
     by: str
@@ -32,14 +32,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that a function was given: when its queue got it, and the job it speaks of, if it is a state change."""
+    """A message to a function: when its queue received it, and its training job if it is a state change."""
 
     sent: float
     job: str | None
 
     @property
     def run_id(self) -> str:
-        """The run whose job it is."""
+        """The id of the run that the job belongs to."""
         return (self.job or "").rpartition(_ATTEMPT)[0]
 
 
@@ -57,34 +57,34 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """All that was noted."""
+    """All notes."""
 
     calls: tuple[Call, ...]
     invocations: tuple[Invocation, ...]
 
     def between(self, begin: float, end: float) -> Notes:
-        """Give what was noted from ``begin`` to ``end``, in epoch seconds."""
+        """Return the notes from ``begin`` to ``end``, in epoch seconds."""
         calls = tuple(call for call in self.calls if begin <= call.at <= end)
         return Notes(calls, tuple(one for one in self.invocations if begin <= one.began and one.ended <= end))
 
     def of(self, function: str) -> Notes:
-        """Give what was noted of one function."""
+        """Return the notes about one function."""
         calls = tuple(call for call in self.calls if call.by == function)
         return Notes(calls, tuple(one for one in self.invocations if one.function == function))
 
     @property
     def messages(self) -> int:
-        """How many messages the functions were given."""
+        """The number of messages to the functions."""
         return sum(len(one.messages) for one in self.invocations)
 
     @property
     def state_changes(self) -> int:
-        """How many of them were state changes of training jobs."""
+        """The number of messages that are state changes of training jobs."""
         return sum(message.job is not None for one in self.invocations for message in one.messages)
 
 
-def read(lines: Iterable[str]) -> Notes:
-    """Read the lines that `counting` has written."""
+def read_notes(lines: Iterable[str]) -> Notes:
+    """Return the notes in lines written by `counting`."""
     calls, invocations = [], []
     for line in lines:
         note = json.loads(line)
@@ -92,12 +92,12 @@ def read(lines: Iterable[str]) -> Notes:
             case "call":
                 calls.append(Call(**note))
             case "invocation":
-                messages = tuple(_message(found) for found in note.pop("messages"))
+                messages = tuple(_read_message(found) for found in note.pop("messages"))
                 invocations.append(Invocation(**note, messages=messages))
     return Notes(tuple(calls), tuple(invocations))
 
 
-def _message(found: Mapping[str, Any]) -> Message:
+def _read_message(found: Mapping[str, Any]) -> Message:
     envelope = json.loads(found["body"])
     job = envelope["detail"]["TrainingJobName"] if envelope.get("detail-type") == STATE_CHANGE else None
     return Message(found["sent"], job)
@@ -105,9 +105,9 @@ def _message(found: Mapping[str, Any]) -> Message:
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """Seconds from event to decision, of each event whose decision was found; and how often a decision was taken anew.
+    """Seconds from event to decision for each event whose decision was found, and how many decisions were repeated.
 
-    A decision is taken anew when another writer of the run was faster.
+    A decision is repeated when another writer of the run was faster.
     """
 
     seconds: tuple[float, ...]
@@ -115,16 +115,16 @@ class Delays:
     taken_anew: int
 
 
-def delays(invocations: Iterable[Invocation]) -> Delays:
-    """Tell how long each state change waited for its decision, by the functions' logs.
+def find_delays(invocations: Iterable[Invocation]) -> Delays:
+    """Return how long each state change waited for its decision, according to the functions' logs.
 
-    A function handles its messages one after the other, and logs each decision with the run's id.
+    A function handles its messages one after the other, and logs each decision with the id of its run.
     """
     seconds: list[float] = []
     not_found = taken_anew = 0
     for one in invocations:
         decided: dict[str, list[float]] = {}
-        for run_id, at in _decisions(one.log):
+        for run_id, at in _read_decisions(one.log):
             decided.setdefault(run_id, []).append(at)
         expected = Counter(message.run_id for message in one.messages if message.job is not None)
         taken_anew += sum(max(0, len(decided.get(run_id, ())) - count) for run_id, count in expected.items())
@@ -132,7 +132,7 @@ def delays(invocations: Iterable[Invocation]) -> Delays:
             if message.job is None:
                 continue
             if moments := decided.get(message.run_id):
-                # The last of a run's messages takes the last decision, whatever was taken anew before it.
+                # The last message of a run belongs to the last decision, after any repeated ones.
                 expected[message.run_id] -= 1
                 at = moments.pop(0) if expected[message.run_id] else moments[-1]
                 seconds.append(at - message.sent)
@@ -141,15 +141,15 @@ def delays(invocations: Iterable[Invocation]) -> Delays:
     return Delays(tuple(seconds), not_found, taken_anew)
 
 
-def _decisions(log: str) -> Iterator[tuple[str, float]]:
+def _read_decisions(log: str) -> Iterator[tuple[str, float]]:
     for line in log.splitlines():
         if not line.startswith('{"level"'):
             continue
         entry = json.loads(line)
         if entry.get("observation") == _DECIDED_ON:
-            yield entry["run_id"], moment(entry["timestamp"])
+            yield entry["run_id"], parse_moment(entry["timestamp"])
 
 
-def moment(stamp: str) -> float:
-    """Read the time of a log line, such as 2026-01-01 00:00:00,123+0000, as epoch seconds."""
+def parse_moment(stamp: str) -> float:
+    """Return the time of a log line, such as 2026-01-01 00:00:00,123+0000, in epoch seconds."""
     return datetime.strptime(stamp, "%Y-%m-%d %H:%M:%S,%f%z").timestamp()

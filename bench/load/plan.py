@@ -1,11 +1,11 @@
-"""What the load is: how many runs, through which state changes each of them goes, and what its spec says."""
+"""Plan the load: how many runs, the state changes of each, and their specs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
 
-# The state changes of one attempt, in this order. The last two are Uploading and Completed in a run's last attempt.
+# The state changes of one attempt, in order. In a run's last attempt, the last two are Uploading and Completed.
 STATES: Final = (
     "Starting",
     "Pending",
@@ -18,8 +18,8 @@ STATES: Final = (
     "Stopping",
     "MaxWaitTimeExceeded",
 )
-# As many as a run may have at all.
-MOST_ATTEMPTS: Final = 50
+# The most attempts that a run can have.
+MAX_ATTEMPTS: Final = 50
 BUCKET: Final = "sagemaker-us-east-1-000000000000"
 PRICES: Final = "prices.json"
 _MAX_WAIT_S: Final = 12
@@ -31,53 +31,53 @@ _CAPACITY: Final = {
 
 
 class LoadError(ValueError):
-    """A load that can't be sent; the text says which could."""
+    """A load is impossible; the message suggests a possible one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """So many runs at once, each with as many attempts as it takes to have its share of the state changes."""
+    """A number of simultaneous runs, each with enough attempts for its share of the state changes."""
 
     runs: int
     attempts: int
 
     @property
     def events(self) -> int:
-        """How many state changes all runs together go through."""
+        """The total number of state changes."""
         return self.runs * self.attempts * len(STATES)
 
 
-def load(runs: int, events: int) -> Load:
-    """Share the events among the runs; LoadError unless each run's share is a number of whole attempts."""
+def plan_load(runs: int, events: int) -> Load:
+    """Divide the events among the runs; raise LoadError unless each run's share is a whole number of attempts."""
     attempts, left = divmod(events, runs * len(STATES))
-    if left or not 1 <= attempts <= MOST_ATTEMPTS:
+    if left or not 1 <= attempts <= MAX_ATTEMPTS:
         message = (
-            f"{events} events can't be shared among {runs} runs: an attempt has {len(STATES)}, and a run has 1 to "
-            f"{MOST_ATTEMPTS} attempts. Say EVENTS={runs * len(STATES) * max(1, min(attempts, MOST_ATTEMPTS))}."
+            f"{events} events cannot be divided among {runs} runs: an attempt has {len(STATES)} events, a run has 1 to "
+            f"{MAX_ATTEMPTS} attempts. Use EVENTS={runs * len(STATES) * max(1, min(attempts, MAX_ATTEMPTS))}."
         )
         raise LoadError(message)
     return Load(runs, attempts)
 
 
-def scenario(attempts: int) -> dict[str, Any]:
-    """Give the simulator's scenario: MaxWait expires in each attempt but the last, which completes."""
+def build_scenario(attempts: int) -> dict[str, Any]:
+    """Return the simulator's scenario: MaxWait expires in every attempt except the last, which completes."""
     expires = {"train_seconds": 1000.0, "capacity": _CAPACITY, "phases": _PHASES}
     completes = {**expires, "name": f"*-relay-{attempts:02d}", "train_seconds": 2.0}
     return {"rules": [completes], "default": expires}
 
 
-def names(prefix: str, count: int) -> list[str]:
-    """Name that many runs."""
+def name_runs(prefix: str, count: int) -> list[str]:
+    """Return the names of ``count`` runs."""
     return [f"{prefix}-{number:05d}" for number in range(count)]
 
 
-def checkpoint_key(name: str) -> str:
-    """Say where a run's one checkpoint lies, in BUCKET."""
+def build_checkpoint_key(name: str) -> str:
+    """Return the key of a run's only checkpoint in BUCKET."""
     return f"{name}/checkpoints/checkpoint-1"
 
 
-def spec(name: str, attempts: int) -> dict[str, Any]:
-    """Give the spec of a run: a job such as users submit, and budgets for that many attempts."""
+def build_spec(name: str, attempts: int) -> dict[str, Any]:
+    """Return the spec of a run: a realistic job, with budgets for ``attempts`` attempts."""
     return {
         "name": name,
         "training_job": {

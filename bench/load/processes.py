@@ -1,4 +1,4 @@
-"""Whose CPU time the load takes: MiniStack's, the simulator's, the functions'."""
+"""Measure the CPU time that MiniStack, the simulator and the functions use."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _FUNCTION: Final = "AWS_LAMBDA_FUNCTION_NAME"
 
 
 class Processes:
-    """The processes of a stack. What a process has used until it was last looked at counts, if it ends."""
+    """The processes of a stack. For a process that has ended, its last known CPU time counts."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._names: dict[int, str] = {}
         self._seconds: dict[int, float] = {}
 
-    def look(self) -> dict[str, float]:
-        """Give the CPU seconds used so far, by the names of functions and by the three above."""
+    def read_cpu_seconds(self) -> dict[str, float]:
+        """Return the CPU seconds used so far by each function, MiniStack, the simulator and this program."""
         aws = psutil.Process(self._stack.aws_pid)
         self._note(aws, MINISTACK)
         self._note(psutil.Process(self._stack.simulator_pid), SIMULATOR)
@@ -40,13 +40,13 @@ class Processes:
             used[name] = used.get(name, 0.0) + self._seconds[pid]
         return used
 
-    def since(self, before: Mapping[str, float]) -> dict[str, float]:
-        """Give the CPU seconds used since an earlier look."""
-        return {name: seconds - before.get(name, 0.0) for name, seconds in self.look().items()}
+    def read_cpu_seconds_since(self, before: Mapping[str, float]) -> dict[str, float]:
+        """Return the CPU seconds used since an earlier reading."""
+        return {name: seconds - before.get(name, 0.0) for name, seconds in self.read_cpu_seconds().items()}
 
     def _note(self, process: psutil.Process, name: str | None) -> None:
         if process.pid not in self._names:
-            # Between its fork and its exec a function's process has MiniStack's environment still.
+            # Between fork and exec, the process of a function still has MiniStack's environment.
             named = name or process.environ().get(_FUNCTION)
             if named is None:
                 return

@@ -1,4 +1,4 @@
-"""What is shown of a load, and written: tables, and a JSON document."""
+"""Present the figures of a load as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
 
-from bench.load.figures import per_run
+from bench.load.figures import compute_usage_per_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,9 +25,9 @@ ITEM: Final = "one item read and written"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All figures of one run of the benchmark.
+    """All figures of one benchmark.
 
-    ``calm`` is from event to decision where nothing is in the way; ``item_bytes`` is the size of a run that has ended.
+    ``calm`` is the time from event to decision without load; ``item_bytes`` is the size of a run that has ended.
     """
 
     load: LoadFigures
@@ -37,45 +37,45 @@ class Report:
     item_bytes: int
     cores: int
 
-    def ratios(self) -> dict[str, float]:
-        """Relate what is a speed to the floor of the same run: above 1 is slower, or dearer, than the floor."""
+    def compute_ratios(self) -> dict[str, float]:
+        """Return speeds relative to the floor of the same run; above 1 is slower or more expensive than the floor."""
         few, many = self.ticks
         found = {"tick's time, with ended runs over without": many.seconds / few.seconds}
         for name, floor in self.floors.items():
             found[f"time an event in a burst, over {name}"] = floor.events_per_second / self.load.events_per_second
             found[f"time from event to decision when calm (p50), over {name}"] = self.calm.p50 / floor.calm_seconds.p50
-        # What does nothing takes too little CPU time to be measured well.
+        # The function that does nothing uses too little CPU time to be measured accurately.
         found[f"CPU time an event, over {ITEM}"] = self.load.observe.cpu_ms / self.floors[ITEM].cpu_ms
         return found
 
 
-def document(report: Report) -> str:
-    """Give all figures as a JSON object."""
-    derived = {"ratios": report.ratios(), "per_run": per_run(report.load)}
+def to_json(report: Report) -> str:
+    """Return all figures as a JSON object."""
+    derived = {"ratios": report.compute_ratios(), "per_run": compute_usage_per_run(report.load)}
     return json.dumps(asdict(report) | derived, indent=1)
 
 
 def write(report: Report, folder: Path) -> Path:
-    """Write the JSON document into ``folder``."""
+    """Write the JSON document to ``folder``, and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE
-    path.write_text(document(report) + "\n", encoding="utf-8")
+    path.write_text(to_json(report) + "\n", encoding="utf-8")
     return path
 
 
-def tables(report: Report) -> tuple[Table, ...]:
-    """Lay out the figures."""
+def build_tables(report: Report) -> tuple[Table, ...]:
+    """Return the figures as tables."""
     return (
-        _laid_out("The load", _load(report)),
-        _laid_out("In relation to the floor of the same run", _numbers(report.ratios())),
-        _laid_out("AWS calls a message", _calls(report.load)),
-        _laid_out("One run, from its upload to its end", _numbers(per_run(report.load))),
-        _laid_out("Share of the CPU time of the load", _numbers(report.load.cpu_share, 2)),
-        _laid_out("The tick", _ticks(report.ticks)),
+        _build_table("The load", _load(report)),
+        _build_table("Relative to the floor of the same run", _numbers(report.compute_ratios())),
+        _build_table("AWS calls per message", _calls(report.load)),
+        _build_table("One run, from upload to end", _numbers(compute_usage_per_run(report.load))),
+        _build_table("Share of the CPU time of the load", _numbers(report.load.cpu_share, 2)),
+        _build_table("The tick", _ticks(report.ticks)),
     )
 
 
-def _laid_out(title: str, rows: Iterable[tuple[str, str]]) -> Table:
+def _build_table(title: str, rows: Iterable[tuple[str, str]]) -> Table:
     table = Table(title=title, title_justify="left", show_header=False, min_width=_WIDTH)
     table.add_column()
     table.add_column(justify="right")
@@ -88,22 +88,22 @@ def _load(report: Report) -> list[tuple[str, str]]:
     load = report.load
     return [
         ("runs, state changes, cores", f"{load.runs}, {load.state_changes}, {report.cores}"),
-        ("all uploads taken in after", f"{load.submitted_seconds:.1f} s"),
+        ("all uploads accepted after", f"{load.submitted_seconds:.1f} s"),
         ("all events handled after", f"{load.drained_seconds:.1f} s"),
-        ("events a second", f"{load.events_per_second:.1f}"),
-        ("most that waited", str(load.most_waiting)),
+        ("events per second", f"{load.events_per_second:.1f}"),
+        ("most messages waiting", str(load.most_waiting)),
         ("from event to decision: p50, p95, p99", _seconds(load.decided_seconds)),
         ("the same when calm", _seconds(report.calm)),
-        ("decisions taken anew, not found in a log", f"{load.decisions_taken_anew}, {load.decisions_not_found}"),
+        ("decisions repeated, not found in a log", f"{load.decisions_taken_anew}, {load.decisions_not_found}"),
         ("messages of the tick and of room freed", str(load.due_messages)),
         ("invocations that failed", str(load.submit.failed + load.observe.failed)),
         ("dead letters", str(load.dead_letters)),
-        ("read and write units an event", f"{load.observe.read_units:.2f}, {load.observe.write_units:.2f}"),
+        ("read and write units per event", f"{load.observe.read_units:.2f}, {load.observe.write_units:.2f}"),
         ("bytes of a run that has ended", str(report.item_bytes)),
-        ("CPU ms of observe an event", f"{load.observe.cpu_ms:.1f}"),
-        *((f"floor, {name}: events a second", f"{one.events_per_second:.1f}") for name, one in report.floors.items()),
+        ("CPU ms of observe per event", f"{load.observe.cpu_ms:.1f}"),
+        *((f"floor, {name}: events per second", f"{one.events_per_second:.1f}") for name, one in report.floors.items()),
         *((f"floor, {name}: calm", _seconds(one.calm_seconds)) for name, one in report.floors.items()),
-        *((f"floor, {name}: CPU ms an event", f"{one.cpu_ms:.1f}") for name, one in report.floors.items()),
+        *((f"floor, {name}: CPU ms per event", f"{one.cpu_ms:.1f}") for name, one in report.floors.items()),
     ]
 
 
@@ -111,7 +111,7 @@ def _calls(load: LoadFigures) -> list[tuple[str, str]]:
     found = []
     for name, one in (("submit", load.submit), ("observe", load.observe)):
         found += [(f"{name}: {operation}", f"{count:.3f}") for operation, count in one.calls.items()]
-        found.append((f"{name}: in all", f"{one.calls_in_all:.3f}"))
+        found.append((f"{name}: total", f"{one.total_calls:.3f}"))
     return found
 
 

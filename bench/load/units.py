@@ -1,10 +1,13 @@
-"""What DynamoDB charges for a request, by its documented rules.
+"""Compute what DynamoDB charges for a request, by its documented rules.
 
-A strongly consistent read of an item costs a read unit for each 4 KB begun, any other half as much; a query or a scan
-is charged for all that it reads as if it were one item. A write costs a unit for each KB begun of the larger of the
-item before and after, twice that in a transaction; so do the entries that change in an index. A write whose condition
-fails is charged by the item that it found. MiniStack tells what writes cost, indexes included; what it says of reads
-does not grow with the item, so reads are reckoned here from the sizes of the items that were written.
+- A strongly consistent read of an item costs one read unit per started 4 KB; other reads cost half. A query or scan is
+  charged for everything it reads as if it were one item.
+- A write costs one unit per started KB of the item before or after it, whichever is larger, and twice that in a
+  transaction. The same applies to changed entries of an index.
+- A write whose condition fails is charged for the item it found.
+
+MiniStack returns the cost of writes, including indexes. The cost it returns for reads does not depend on the size of
+the item, so reads are computed here from the sizes of the items that were written.
 """
 
 from __future__ import annotations
@@ -29,12 +32,12 @@ class Units:
     write: float = 0.0
 
 
-def item_bytes(item: Mapping[str, Mapping[str, Any]]) -> int:
-    """Give the size of an item as DynamoDB counts it: the names of the attributes and their values."""
-    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+def measure_item(item: Mapping[str, Mapping[str, Any]]) -> int:
+    """Return the size of an item as DynamoDB counts it: the names and the values of its attributes."""
+    return sum(len(name.encode()) + _measure_value(value) for name, value in item.items())
 
 
-def _value_bytes(value: Mapping[str, Any]) -> int:
+def _measure_value(value: Mapping[str, Any]) -> int:
     ((kind, held),) = value.items()
     match kind:
         case "S":
@@ -46,47 +49,51 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
         case "BOOL" | "NULL":
             return 1
         case _:
-            raise ValueError(f"no item of ours has a value of the kind {kind}")
+            raise ValueError(f"Spot Relay stores no values of type {kind}")
 
 
 @dataclass
 class Meter:
-    """Knows how large each item is, by the writes that it has seen, and tells what a request has cost."""
+    """Tracks the size of each item from the writes it has seen, and computes the cost of requests."""
 
     _bytes: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def units(self, operation: str, request: Mapping[str, Any], status: int, answer: Mapping[str, Any]) -> Units:
-        """Tell what a request has cost that was answered with ``status`` and ``answer``."""
+    def measure_request(
+        self, operation: str, request: Mapping[str, Any], status: int, answer: Mapping[str, Any]
+    ) -> Units:
+        """Return the cost of a request, given the ``status`` and ``answer`` of the response."""
         match operation:
             case "GetItem":
-                return self._got(request)
+                return self._measure_get(request)
             case "Query" | "Scan":
-                return Units(read=_blocks(sum(map(item_bytes, answer.get("Items", []))), _READ_BYTES) / 2)
+                return Units(read=_count_blocks(sum(map(measure_item, answer.get("Items", []))), _READ_BYTES) / 2)
             case "PutItem" | "UpdateItem" | "TransactWriteItems":
-                return self._wrote(request, answer) if status < 300 else self._refused(request)
+                return self._measure_write(request, answer) if status < 300 else self._measure_refused_write(request)
             case _:
                 return Units()
 
-    def _got(self, request: Mapping[str, Any]) -> Units:
+    def _measure_get(self, request: Mapping[str, Any]) -> Units:
         size = self._bytes.get((request["TableName"], request["Key"][KEY]["S"]), 0)
-        blocks = _blocks(size, _READ_BYTES)
+        blocks = _count_blocks(size, _READ_BYTES)
         return Units(read=blocks if request.get("ConsistentRead") else blocks / 2)
 
-    def _wrote(self, request: Mapping[str, Any], answer: Mapping[str, Any]) -> Units:
-        for write in _writes(request):
+    def _measure_write(self, request: Mapping[str, Any], answer: Mapping[str, Any]) -> Units:
+        for write in _list_writes(request):
             if "Item" in write:
-                self._bytes[_place(write)] = item_bytes(write["Item"])
+                self._bytes[_build_key(write)] = measure_item(write["Item"])
         told = answer.get("ConsumedCapacity", [])
         tables = told if isinstance(told, list) else [told]
         return Units(write=sum(float(table["CapacityUnits"]) for table in tables))
 
-    def _refused(self, request: Mapping[str, Any]) -> Units:
-        found = sum(_blocks(self._bytes.get(_place(write), 0), _WRITE_BYTES) for write in _writes(request))
+    def _measure_refused_write(self, request: Mapping[str, Any]) -> Units:
+        found = sum(
+            _count_blocks(self._bytes.get(_build_key(write), 0), _WRITE_BYTES) for write in _list_writes(request)
+        )
         return Units(write=found * (2 if "TransactItems" in request else 1))
 
 
-def _writes(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Give the single writes of a request; a transaction's checks count as writes, and are charged alike."""
+def _list_writes(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the individual writes of a request; the checks of a transaction are charged like writes."""
     if "TransactItems" not in request:
         yield request
         return
@@ -94,10 +101,10 @@ def _writes(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from entry.values()
 
 
-def _place(write: Mapping[str, Any]) -> tuple[str, str]:
+def _build_key(write: Mapping[str, Any]) -> tuple[str, str]:
     key: str = (write["Item"] if "Item" in write else write["Key"])[KEY]["S"]
     return write["TableName"], key
 
 
-def _blocks(size: int, block: int) -> float:
+def _count_blocks(size: int, block: int) -> float:
     return float(max(1, ceil(size / block)))

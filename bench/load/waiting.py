@@ -1,4 +1,4 @@
-"""Waits for what has to happen, with a limit."""
+"""Wait for a condition, with a time limit."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LIMIT_S: Final = 120.0
 
 
 class TooSlowError(Exception):
-    """Something did not happen in time; the text says what."""
+    """Something did not happen in time; the message says what."""
 
 
-def eventually(what: str, look: Callable[[], Found | None], limit: float = LIMIT_S, every: float = 0.1) -> Found:
-    """Look until there is something, and give it; TooSlowError when the time, in seconds, is up."""
+def wait_for(what: str, look: Callable[[], Found | None], limit: float = LIMIT_S, every: float = 0.1) -> Found:
+    """Call ``look`` until it returns a value, and return it; raise TooSlowError after ``limit`` seconds."""
     waiting = Retrying(
         stop=stop_after_delay(limit), wait=wait_fixed(every), retry=retry_if_result(lambda found: found is None)
     )

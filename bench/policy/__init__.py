@@ -1,1 +1,1 @@
-"""Replay the relaunch policy on traces of spot availability, beside what else one could do."""
+"""Replay the relaunch policy on traces of spot availability, and compare it with the alternatives."""

@@ -1,4 +1,4 @@
-"""What is compared: an arm carries out a task, and the outcome says what it paid for what."""
+"""What is compared: an arm carries out a task, and its outcome says what was paid and what was achieved."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ BASELINE: Final = "greedy"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Work to be done while spot comes and goes. Seconds, counted from the submission.
+    """Work to do while spot capacity comes and goes. All times are in seconds since the submission.
 
-    ``windows`` say when spot could be had, sorted and apart; they reach well past ``horizon_s``, the deadline.
-    ``changeover_s`` passes without progress, and is paid, each time the work begins on new instances.
+    ``windows`` are the times when spot is available, sorted and disjoint, and extend well past ``horizon_s``, the
+    deadline. Each start on new instances takes ``changeover_s``, which is paid but makes no progress.
     """
 
     windows: tuple[Window, ...]
@@ -31,11 +31,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a task.
+    """The result of a task.
 
-    The hours of the two markets are paid hours, changeovers included; ``canary_hours`` are spot's, beside them.
-    ``finished_after_s`` is ``None`` when the work was never finished. ``launches`` counts the stretches on
-    instances, ``switches`` those on another market than the stretch before.
+    The hours in the two markets are paid hours, including changeovers; ``canary_hours`` are additional spot hours.
+    ``finished_after_s`` is ``None`` if the work was never finished. ``launches`` counts the periods on instances,
+    and ``switches`` those in a different market than the period before.
     """
 
     on_demand_hours: float
@@ -47,13 +47,13 @@ class Outcome:
     switches: int
     launches: int
 
-    def missed(self, task: Task) -> bool:
+    def missed_deadline(self, task: Task) -> bool:
         """Whether the deadline passed before the work was done."""
-        # Sums of many floats, in seconds: a thousandth is none of the arm's doing.
+        # A thousandth of a second is only a rounding error in the sum of many floats.
         return self.finished_after_s is None or self.finished_after_s > task.horizon_s + 1e-3
 
-    def left_over_hours(self, task: Task) -> float:
-        """Hours of on-demand instances that the unfinished work still takes, its changeover included."""
+    def compute_left_over_hours(self, task: Task) -> float:
+        """Return the on-demand hours that the unfinished work would still take, including a changeover."""
         if self.finished_after_s is not None:
             return 0.0
         useful = self.useful_on_demand_hours + self.useful_spot_hours
@@ -62,10 +62,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One way to carry out a task. ``replay`` is pure, and a function of a module: processes share it.
+    """One way to carry out a task.
 
-    ``name`` is short and stays as it is, ``legend`` is for people.
-    ``has_safety_net``: it promises to meet the deadline.
+    ``replay`` is pure, and can be pickled for other processes. ``name`` is short and stable, ``legend`` is for people.
+    ``has_safety_net`` says whether it promises to meet the deadline.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Arm:
     has_safety_net: bool = True
 
 
-def _on_demand(task: Task) -> Outcome:
+def _replay_on_demand(task: Task) -> Outcome:
     paid_s = task.changeover_s + task.work_s
     return Outcome(
         on_demand_hours=paid_s / HOUR,
@@ -88,4 +88,4 @@ def _on_demand(task: Task) -> Outcome:
     )
 
 
-ON_DEMAND: Final = Arm("on-demand", "on-demand", _on_demand)
+ON_DEMAND: Final = Arm("on-demand", "on-demand", _replay_on_demand)

@@ -1,4 +1,4 @@
-"""Replay the relaunch policy on traces of spot availability, beside what else one could do."""
+"""Replay the relaunch policy on traces of spot availability, and compare it with the alternatives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.options import above_zero
+from bench.options import parse_positive
 from bench.policy import arms, replay, report, statistics, visible
 from bench.policy.grid import Grid, measure
 from bench.policy.traces import Reading, TraceError, read_folder
@@ -39,63 +39,70 @@ _WIDTH: Final = 150
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.policy", description=__doc__)
-    parser.add_argument("traces", type=Path, metavar="folder", help="the traces: .csv and .json files, see README.md")
-    parser.add_argument("--json", action="store_true", help="print all figures as a JSON list, and nothing else")
-    parser.add_argument("--out", type=Path, default=OUT, help="where figures and plot go (default: %(default)s)")
-    parser.add_argument("--starts", type=above_zero, default=60, help="random starts a trace (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="what the starts are drawn from (default: %(default)s)")
-    parser.add_argument("--nodes", type=above_zero, default=1, help="nodes needed at once (default: %(default)s)")
+    parser.add_argument(
+        "traces", type=Path, metavar="folder", help="the folder of traces: .csv and .json files, see README.md"
+    )
+    parser.add_argument("--json", action="store_true", help="print only a JSON list of all figures")
+    parser.add_argument("--out", type=Path, default=OUT, help="the folder for figures and plot (default: %(default)s)")
+    parser.add_argument(
+        "--starts", type=parse_positive, default=60, help="random starts per trace (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the seed for the random starts (default: %(default)s)")
+    parser.add_argument("--nodes", type=parse_positive, default=1, help="nodes needed at once (default: %(default)s)")
     parser.add_argument(
         "--ones", choices=("available", "preempted"), help="what a 1 in a .json file means (default: available)"
     )
     parser.add_argument(
-        "--processes", type=above_zero, default=os.cpu_count() or 1, help="how many at a time (default: %(default)s)"
+        "--processes",
+        type=parse_positive,
+        default=os.cpu_count() or 1,
+        help="number of processes (default: %(default)s)",
     )
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print and write."""
+    """Measure, then print and write the figures."""
     options = parse_options(arguments)
-    narrator = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False)
     try:
         traces = read_folder(options.traces, Reading(options.nodes, options.ones))
     except TraceError as error:
-        narrator.print(str(error), style="bold red", markup=False, soft_wrap=True)
+        console.print(str(error), style="bold red", markup=False, soft_wrap=True)
         return 1
     grid = Grid(starts=options.starts, seed=options.seed)
-    _remark(traces, grid, narrator)
-    measured = _measure(traces, grid, options.processes, narrator)
-    rows = statistics.rows(measured, options.traces.resolve().name)
+    _warn(traces, grid, console)
+    measured = _measure(traces, grid, options.processes, console)
+    rows = statistics.compute_rows(measured, options.traces.resolve().name)
     if options.json:
-        sys.stdout.write(report.document(rows) + "\n")
+        sys.stdout.write(report.to_json(rows) + "\n")
     else:
-        Console(width=_WIDTH, highlight=False).print(report.table(rows, measured))
-    for arm in report.broken_promises(rows, measured):
-        narrator.print(f"{arm} missed a deadline in spite of its safety net.", style="bold red", markup=False)
+        Console(width=_WIDTH, highlight=False).print(report.build_table(rows, measured))
+    for arm in report.find_broken_promises(rows, measured):
+        console.print(f"{arm} missed a deadline despite its safety net.", style="bold red", markup=False)
     files = report.write(rows, measured, options.out)
-    narrator.print(f"Written: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
+    console.print(f"Written: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
     return 0
 
 
-def _measure(traces: Sequence[Trace], grid: Grid, processes: int, narrator: Console) -> Measured:
+def _measure(traces: Sequence[Trace], grid: Grid, processes: int, console: Console) -> Measured:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=narrator) as progress:
+    with Progress(*columns, console=console) as progress:
         bar = progress.add_task(f"Replaying {len(ARMS)} arms", total=len(traces) * grid.starts)
         return measure(traces, ARMS, grid, processes, lambda: progress.advance(bar))
 
 
-def _remark(traces: Sequence[Trace], grid: Grid, narrator: Console) -> None:
+def _warn(traces: Sequence[Trace], grid: Grid, console: Console) -> None:
     longest = max(grid.horizons_s)
     for trace in traces:
         if trace.doubt:
-            narrator.print(f"{trace.name}: {trace.doubt}", style="yellow", markup=False, soft_wrap=True)
+            console.print(f"{trace.name}: {trace.doubt}", style="yellow", markup=False, soft_wrap=True)
         if trace.end_s < longest:
-            narrator.print(
-                f"{trace.name}: {trace.end_s / 3600:.1f} h, shorter than the longest time to a deadline, "
-                f"{longest / 3600:g} h; it begins again at its end.",
+            console.print(
+                f"{trace.name}: {trace.end_s / 3600:.1f} h is shorter than the longest time to a deadline, "
+                f"{longest / 3600:g} h. The trace is repeated.",
                 style="yellow",
                 markup=False,
                 soft_wrap=True,

@@ -1,4 +1,4 @@
-"""The grid of tasks, and its measurement: every arm, and the optimum, from the same starts on every trace."""
+"""Measure every arm and the optimum on a grid of tasks, from the same starts on every trace."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from bench.policy.arms import HOUR, Arm, Task
-from bench.policy.optimum import least_hours
+from bench.policy.optimum import compute_least_hours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from bench.policy.traces import Trace, Window
 
 _WEEK_S: Final = 7 * 24 * HOUR
-# A run without a safety net may go on past its deadline, for this many of the longest horizons.
+# A run without a safety net may continue past its deadline, for up to this many of the longest horizons.
 _REACH: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """What is varied: C0/R0, the changeover, the price of on-demand over spot's; and how many starts a trace."""
+    """What is varied: C0/R0, the changeover, and the ratio of on-demand to spot prices; and the starts per trace."""
 
     work_h: float = 48.0
     job_fractions: tuple[float, ...] = (0.5, 0.6, 0.8, 0.9, 0.95)
@@ -45,11 +45,10 @@ class Grid:
         """The time from submission to the deadline, for each job fraction."""
         return tuple(self.work_h * HOUR / fraction for fraction in self.job_fractions)
 
-    def starts_of(self, trace: Trace) -> tuple[float, ...]:
-        """Draw the moments of submission, the same ones whatever else is measured.
+    def draw_starts(self, trace: Trace) -> tuple[float, ...]:
+        """Return random times of submission, which depend only on the seed and the name of the trace.
 
-        The longest horizon fits into the trace after each of them. A trace shorter than that is used all
-        around: it begins again at its end.
+        The longest horizon fits into the trace after each of them. A trace shorter than that is repeated.
         """
         draws = random.Random(f"{self.seed} {trace.name}")
         last = trace.end_s - max(self.horizons_s)
@@ -57,7 +56,7 @@ class Grid:
 
 
 class Figure(IntEnum):
-    """What is kept of an outcome, in this order. The first three in hours; ``SPOT`` includes canaries."""
+    """The figures of an outcome, in this order. The first three are in hours; ``SPOT`` includes canaries."""
 
     ON_DEMAND = 0
     SPOT = 1
@@ -69,10 +68,10 @@ class Figure(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What came out, by start (the last axis; ``clusters`` says which belong together: trace and week).
+    """The results by start, which is the last axis; starts in the same trace and week share a number in ``clusters``.
 
-    ``figures`` has the axes arm, job fraction, changeover, ``Figure``, start; ``least``, the optimum in hours of
-    on-demand, has job fraction, changeover, price ratio, start.
+    The axes of ``figures`` are arm, job fraction, changeover, ``Figure`` and start. Those of ``least``, the optimum
+    in on-demand hours, are job fraction, changeover, price ratio and start.
     """
 
     grid: Grid
@@ -99,15 +98,15 @@ def measure(
     arms: Sequence[Arm],
     grid: Grid,
     processes: int = 1,
-    ticked: Callable[[], None] = lambda: None,
+    on_start_done: Callable[[], None] = lambda: None,
 ) -> Measured:
-    """Replay every arm from every start; ``ticked`` is called after each start, of which there are many."""
-    starts = list(_starts(traces, grid))
+    """Replay every arm from every start; ``on_start_done`` is called after each start."""
+    starts = list(_list_starts(traces, grid))
     results: list[_FromStart] = []
-    with _mapping(processes) as mapping:
+    with _open_pool(processes) as mapping:
         for result in mapping(partial(_measure_start, tuple(arms), grid), starts):
             results.append(result)
-            ticked()
+            on_start_done()
     return Measured(
         grid,
         tuple(arms),
@@ -118,14 +117,16 @@ def measure(
 
 
 @contextmanager
-def _mapping(
+def _open_pool(
     processes: int,
 ) -> Iterator[Callable[[Callable[[_Start], _FromStart], Iterable[_Start]], Iterator[_FromStart]]]:
     if processes == 1:
         yield map
         return
-    # Forking is unsafe beside the threads that draw the progress.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_settle_in) as pool:
+    # Forking is unsafe because threads draw the progress bar.
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=_disable_garbage_collection
+    ) as pool:
         try:
             yield partial(pool.map, chunksize=4)
         except BaseException:
@@ -133,18 +134,18 @@ def _mapping(
             raise
 
 
-def _settle_in() -> None:
-    # What a replay makes holds no cycles: counting references frees it all, and a twentieth of the time is saved.
+def _disable_garbage_collection() -> None:
+    # The objects of a replay contain no cycles, so reference counting frees them all. This saves 5 % of the time.
     gc.disable()
 
 
-def _starts(traces: Sequence[Trace], grid: Grid) -> Iterator[_Start]:
+def _list_starts(traces: Sequence[Trace], grid: Grid) -> Iterator[_Start]:
     reach = _REACH * max(grid.horizons_s)
     known: dict[tuple[int, int], int] = {}
     for place, trace in enumerate(traces):
-        for start in grid.starts_of(trace):
+        for start in grid.draw_starts(trace):
             cluster = known.setdefault((place, int(start // _WEEK_S)), len(known))
-            yield _Start(trace.windows_from(start, reach), cluster)
+            yield _Start(trace.cut_windows(start, reach), cluster)
 
 
 def _measure_start(arms: Sequence[Arm], grid: Grid, start: _Start) -> _FromStart:
@@ -153,21 +154,21 @@ def _measure_start(arms: Sequence[Arm], grid: Grid, start: _Start) -> _FromStart
     least = np.zeros((len(grid.job_fractions), len(grid.changeovers_h), len(grid.price_ratios)))
     for column, changeover_h in enumerate(grid.changeovers_h):
         changeover_s = changeover_h * HOUR
-        least[:, column] = least_hours(start.windows, work_s, changeover_s, grid.horizons_s, grid.price_ratios)
+        least[:, column] = compute_least_hours(start.windows, work_s, changeover_s, grid.horizons_s, grid.price_ratios)
         for row, horizon_s in enumerate(grid.horizons_s):
             task = Task(start.windows, work_s, horizon_s, changeover_s)
             for place, arm in enumerate(arms):
-                figures[place, row, column] = _figures(arm, task)
+                figures[place, row, column] = _replay_arm(arm, task)
     return _FromStart(figures, least)
 
 
-def _figures(arm: Arm, task: Task) -> list[float]:
+def _replay_arm(arm: Arm, task: Task) -> list[float]:
     outcome = arm.replay(task)
     figures = {
         Figure.ON_DEMAND: outcome.on_demand_hours,
         Figure.SPOT: outcome.spot_hours + outcome.canary_hours,
-        Figure.LEFT_OVER: outcome.left_over_hours(task),
-        Figure.MISSED: float(outcome.missed(task)),
+        Figure.LEFT_OVER: outcome.compute_left_over_hours(task),
+        Figure.MISSED: float(outcome.missed_deadline(task)),
         Figure.SWITCHES: float(outcome.switches),
         Figure.LAUNCHES: float(outcome.launches),
     }

@@ -1,13 +1,13 @@
-"""What the same actions would have cost at least, had the whole trace been known: the omniscient optimum.
+"""Compute the omniscient optimum: the lowest cost that was possible if the whole trace had been known.
 
-Dynamic programming over the windows of availability, with the work done so far as the state. Few choices are
-worth a state, because moving a stretch of work in time changes neither its cost nor its progress:
+It uses dynamic programming over the windows of availability, with the work done so far as the state. Few choices
+matter, because moving a period of work in time changes neither its cost nor its progress:
 
 * Spot is taken when its window opens and kept until it closes, or until the work is done.
-* On-demand runs in one piece between two such windows, up to the later one. When it starts is free.
+* On-demand runs in one piece between two such windows, until the later one opens. It may start at any time.
 
-A start on demand is booked as a debt of work, the changeover, which running pays off; so it may lie on both sides
-of a boundary. Time and work advance in steps; prices are relative to on-demand's.
+An on-demand start is recorded as a debt of work, the changeover, which running pays off, so a changeover may extend
+across a boundary. Time and work advance in steps; prices are relative to the on-demand price.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ STEP_S: Final = 45.0
 
 @dataclass(frozen=True, slots=True)
 class _Costs:
-    """Least costs so far, in steps of on-demand; a row a price ratio, a column a step of work.
+    """The lowest costs so far, in on-demand steps; one row per price ratio, one column per step of work.
 
-    Column 0 is the deepest debt. ``idle``: nothing runs, ``on_demand``: on-demand runs, ``done``: the work is done.
+    Column 0 is the largest debt. ``idle``: nothing runs, ``on_demand``: on-demand runs, ``done``: the work is done.
     """
 
     idle: NDArray[np.float64]
@@ -45,14 +45,14 @@ class _Costs:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """A stretch of time of one kind, in steps."""
+    """A period in which spot is available or not, in steps."""
 
     begins: int
     ends: int
     available: bool
 
 
-def least_hours(
+def compute_least_hours(
     windows: Sequence[Window],
     work_s: float,
     changeover_s: float,
@@ -60,7 +60,7 @@ def least_hours(
     price_ratios: Sequence[float],
     step_s: float = STEP_S,
 ) -> NDArray[np.float64]:
-    """Give the least cost for each horizon (row) and price ratio (column), in hours of on-demand.
+    """Return the lowest cost for each horizon (row) and price ratio (column), in on-demand hours.
 
     Infinite where the work cannot be done in time. All times are rounded to steps, horizons down.
     """
@@ -110,7 +110,7 @@ def _run_on_demand(
     columns = idle.shape[1]
     steps_in = min(steps, columns - 1)
     place = np.arange(columns + changeover)
-    # Starting late: from each state that any number of steps, up to the span's, leads to this one.
+    # Starting late: this state can be reached in any number of steps, up to the length of the span.
     reachable = np.pad(idle, ((0, 0), (0, changeover)), constant_values=np.inf) - place
     started = minimum_filter1d(reachable, steps_in + 1, axis=1, mode="constant", cval=np.inf, origin=steps_in // 2)
     after = (started + place)[:, changeover:]
@@ -123,7 +123,7 @@ def _run_on_demand(
 def _finish(
     costs: NDArray[np.float64], progress: int, price: NDArray[np.float64], changeover: int
 ) -> NDArray[np.float64]:
-    """Give the least cost of doing all that is left within a stretch that yields up to ``progress``."""
+    """Return the lowest cost of finishing the work within a period that allows up to ``progress``."""
     columns = costs.shape[1]
     near = costs[:, max(0, columns - 1 - progress) :]
     left = np.arange(near.shape[1])[::-1]

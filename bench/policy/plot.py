@@ -1,4 +1,4 @@
-"""The plot: cost over on-demand by job fraction, one line an arm."""
+"""Draw the plot: cost relative to on-demand by job fraction, with one line per arm."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
     from bench.policy.statistics import Row
 
-# Okabe and Ito's colours, which most eyes can tell apart; with the styles, twice as many arms as colours.
+# Okabe and Ito's colours, which colour-blind people can distinguish; styles distinguish more arms than colours.
 _COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES: Final = ("-", "--", ":")
 _MARKERS: Final = "osD^vXP*"
 
 
 def draw(rows: Sequence[Row], legends: Mapping[str, str], title: str, remark: str, files: Iterable[Path]) -> None:
-    """Draw ``rows``, those of one point of the grid for each job fraction, into each of ``files``.
+    """Draw ``rows``, one per arm and job fraction, and save the plot to each of ``files``.
 
-    ``legends`` has the name of each line, by its arm, in the order of the lines.
+    ``legends`` maps each arm to the name of its line, in the order of the lines.
     """
     figure = Figure(figsize=(8, 6), layout="constrained")
     axes = figure.subplots()
@@ -47,7 +47,7 @@ def draw(rows: Sequence[Row], legends: Mapping[str, str], title: str, remark: st
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
     figure.supxlabel(remark, fontsize="x-small")
-    # No date and no random ids, so the same figures give the same file.
+    # Without dates and random ids, the same figures produce the same file.
     with mpl.rc_context({"svg.hashsalt": "spot-relay"}):
         for file in files:
             figure.savefig(file, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)

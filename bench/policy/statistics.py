@@ -1,4 +1,4 @@
-"""From replays to figures: means, shares of the gap, and how sure they are."""
+"""Compute figures from replays: means, shares of the gap, and confidence intervals."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 OMNISCIENT: Final = "omniscient"
 _DRAWS: Final = 2000
-# Where greedy is within this of the optimum there is no gap to close.
+# If greedy is this close to the optimum, there is no gap to close.
 _NO_GAP: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One arm at one point of the grid. Costs are relative to on-demand's; ``None`` where a figure means nothing.
+    """One arm at one point of the grid. Costs are relative to on-demand; meaningless figures are ``None``.
 
-    ``starts`` counts the tasks, ``launches_mean`` the stretches on instances that one of them took.
+    ``starts`` is the number of tasks, ``launches_mean`` the mean number of periods on instances.
     """
 
     trace_set: str
@@ -49,9 +49,9 @@ class Row:
 
 
 class Bootstrap:
-    """Means over starts, and over starts of resampled clusters.
+    """Computes means over resampled clusters of starts.
 
-    Starts of one week of one trace see the same spot market, so whole clusters are drawn, with replacement.
+    Starts in the same week of a trace see the same spot market, so whole clusters are drawn, with replacement.
     """
 
     def __init__(self, clusters: NDArray[np.int64], seed: int, draws: int = _DRAWS) -> None:
@@ -60,20 +60,20 @@ class Bootstrap:
         self._drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
         self._sizes = self._drawn @ np.bincount(self._members)
 
-    def means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give the mean of ``values`` in each draw."""
+    def compute_means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the mean of ``values`` in each draw."""
         means: NDArray[np.float64] = (self._drawn @ np.bincount(self._members, weights=values)) / self._sizes
         return means
 
 
-def interval(draws: NDArray[np.float64]) -> tuple[float, float]:
-    """Give the middle 95 % of ``draws``."""
+def compute_interval(draws: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the middle 95 % of ``draws``."""
     low, high = np.quantile(draws, (0.025, 0.975))
     return float(low), float(high)
 
 
-def rows(measured: Measured, trace_set: str) -> tuple[Row, ...]:
-    """Give a row for each arm, and for the optimum, at each point of the grid."""
+def compute_rows(measured: Measured, trace_set: str) -> tuple[Row, ...]:
+    """Return a row for each arm, and for the optimum, at each point of the grid."""
     return tuple(_rows(measured, trace_set))
 
 
@@ -89,35 +89,35 @@ def _rows(measured: Measured, trace_set: str) -> Iterator[Row]:
 
 
 class _Point:
-    """One point of the grid, and what everything there is compared with."""
+    """One point of the grid, with the costs to compare with."""
 
     def __init__(self, measured: Measured, bootstrap: Bootstrap, place: tuple[int, int, int]) -> None:
         self._measured = measured
         self._bootstrap = bootstrap
         self._place = place
         self._names = [arm.name for arm in measured.arms]
-        self._baseline = self._costs(BASELINE) if BASELINE in self._names else None
-        self._least = self._costs(OMNISCIENT)
+        self._baseline = self._compute_costs(BASELINE) if BASELINE in self._names else None
+        self._least = self._compute_costs(OMNISCIENT)
 
     def row(self, arm: str, key: tuple[str, str, float, float, float]) -> Row:
-        costs = self._costs(arm)
-        closed, closed_draws = self._closed(costs)
+        costs = self._compute_costs(arm)
+        closed, closed_draws = self._compute_closed(costs)
         return Row(
             *key,
             cost_ratio_mean=float(costs.mean()),
-            ci95=interval(self._bootstrap.means(costs)),
+            ci95=compute_interval(self._bootstrap.compute_means(costs)),
             cost_ratio_p95=float(np.quantile(costs, 0.95)),
             gap_closed=closed,
             gap_closed_ci95=closed_draws,
             missed_deadlines=0 if arm == OMNISCIENT else int(self._figures(arm, Figure.MISSED).sum()),
             starts=len(costs),
-            switches_mean=self._mean(arm, Figure.SWITCHES),
-            launches_mean=self._mean(arm, Figure.LAUNCHES),
-            on_demand_hours_mean=self._mean(arm, Figure.ON_DEMAND),
-            spot_hours_mean=self._mean(arm, Figure.SPOT),
+            switches_mean=self._compute_mean(arm, Figure.SWITCHES),
+            launches_mean=self._compute_mean(arm, Figure.LAUNCHES),
+            on_demand_hours_mean=self._compute_mean(arm, Figure.ON_DEMAND),
+            spot_hours_mean=self._compute_mean(arm, Figure.SPOT),
         )
 
-    def _costs(self, arm: str) -> NDArray[np.float64]:
+    def _compute_costs(self, arm: str) -> NDArray[np.float64]:
         i, j, k = self._place
         grid = self._measured.grid
         costs: NDArray[np.float64]
@@ -128,19 +128,19 @@ class _Point:
             costs = self._figures(arm, Figure.ON_DEMAND) + spot + self._figures(arm, Figure.LEFT_OVER)
         return costs / (grid.work_h + grid.changeovers_h[j])
 
-    def _closed(self, costs: NDArray[np.float64]) -> tuple[float | None, tuple[float, float] | None]:
+    def _compute_closed(self, costs: NDArray[np.float64]) -> tuple[float | None, tuple[float, float] | None]:
         if self._baseline is None:
             return None, None
         gap, closed = self._baseline - self._least, self._baseline - costs
-        gaps = self._bootstrap.means(gap)
+        gaps = self._bootstrap.compute_means(gap)
         if gap.mean() <= _NO_GAP or gaps.min() <= _NO_GAP:
             return None, None
-        return float(closed.mean() / gap.mean()), interval(self._bootstrap.means(closed) / gaps)
+        return float(closed.mean() / gap.mean()), compute_interval(self._bootstrap.compute_means(closed) / gaps)
 
     def _figures(self, arm: str, figure: Figure) -> NDArray[np.float64]:
         i, j, _ = self._place
         figures: NDArray[np.float64] = self._measured.figures[self._names.index(arm), i, j, figure]
         return figures
 
-    def _mean(self, arm: str, figure: Figure) -> float | None:
+    def _compute_mean(self, arm: str, figure: Figure) -> float | None:
         return None if arm == OMNISCIENT else float(self._figures(arm, figure).mean())

@@ -1,7 +1,7 @@
-"""Reference arms that see availability, in exact time: the rules alone, without a service around them.
+"""Reference arms that always know whether spot is available: only the rules, without a service around them.
 
-What the paper on Uniform Progress (Wu et al., "Can't Be Late", NSDI '24) replays is this: whether spot can be
-had is known at each moment, a stop takes no time and nothing is rounded to events.
+This is what the paper on Uniform Progress (Wu et al., "Can't Be Late", NSDI '24) replays: the availability of spot is
+known at every moment, a stop takes no time, and nothing waits for events.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ _NOTHING: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """When a task that is late goes on-demand and comes back: C/R above theta, C at most theta * (R - h * d).
+class PaceRules:
+    """When a late task switches to on-demand (C/R > theta) and back to spot (C <= theta * (R - h * d)).
 
-    ``floor`` is the least theta; theta is C0/R0 at least. Without ``hurries`` only the safety net goes on-demand.
+    ``floor`` is the minimum of theta, which is at least C0/R0. Without ``hurries``, only the safety net switches to
+    on-demand.
     """
 
     hurries: bool = True
@@ -51,9 +52,9 @@ class _Ledger:
 
 
 class _Run:
-    """One task under the rules; ``ledger.now`` is the virtual clock."""
+    """One task under these rules; ``ledger.now`` is the virtual clock."""
 
-    def __init__(self, task: Task, rules: Rules) -> None:
+    def __init__(self, task: Task, rules: PaceRules) -> None:
         self.task = task
         self.rules = rules
         self.theta = max(task.work_s / task.horizon_s, rules.floor) if rules.hurries else _NEVER
@@ -62,33 +63,33 @@ class _Run:
         self.ledger = _Ledger()
         self._closings = [closes for _, closes in task.windows]
 
-    def play(self) -> Outcome:
+    def replay(self) -> Outcome:
         while self.left > _NOTHING:
-            window = self._next_window(self.ledger.now)
-            fires = self._fires_at()
-            # Work on spot is left to itself until the safety net holds; then nothing leads back.
-            if window[0] <= fires and self.ledger.now <= self._net_at():
+            window = self._find_window(self.ledger.now)
+            fires = self._compute_switch_time()
+            # Work on spot continues undisturbed until the safety net fires; after that there is no way back.
+            if window[0] <= fires and self.ledger.now <= self._compute_net_time():
                 self._train_on_spot(window)
             else:
                 self.ledger.now = max(self.ledger.now, fires)
-                self.netted = self.ledger.now >= self._net_at()
+                self.netted = self.ledger.now >= self._compute_net_time()
                 self._train_on_demand()
-        return self._outcome()
+        return self._build_outcome()
 
-    def _next_window(self, moment: float) -> Window:
+    def _find_window(self, moment: float) -> Window:
         place = bisect_right(self._closings, moment)
         if place == len(self._closings):
             return _NEVER, _NEVER
         opens, closes = self.task.windows[place]
         return max(opens, moment), closes
 
-    def _net_at(self) -> float:
+    def _compute_net_time(self) -> float:
         return self.task.horizon_s - self.left - 2 * self.task.changeover_s
 
-    def _fires_at(self) -> float:
-        # Waiting changes R alone, so the moment at which each rule fires is known in advance.
+    def _compute_switch_time(self) -> float:
+        # Waiting changes only R, so the time at which each rule fires is known in advance.
         hurried = self.task.horizon_s - self.left / self.theta if self.rules.hurries else _NEVER
-        return max(self.ledger.now, min(self._net_at(), hurried))
+        return max(self.ledger.now, min(self._compute_net_time(), hurried))
 
     def _train_on_spot(self, window: Window) -> None:
         ledger = self.ledger
@@ -104,25 +105,25 @@ class _Run:
         ledger = self.ledger
         ledger.launch(spot=False)
         ledger.now += self.task.changeover_s
-        useful = min(self.left, self._back_at() - ledger.now)
+        useful = min(self.left, self._compute_return_time() - ledger.now)
         ledger.paid_on_demand += self.task.changeover_s + useful
         ledger.useful_on_demand += useful
         ledger.now += useful
         self.left -= useful
 
-    def _back_at(self) -> float:
-        # Where the safety net would strike at once, a way back leads nowhere; training leaves R - C as it is.
-        if self.netted or not self.rules.hurries or self.ledger.now > self._net_at():
+    def _compute_return_time(self) -> float:
+        # If the safety net would fire immediately, there is no point in returning; training does not change R - C.
+        if self.netted or not self.rules.hurries or self.ledger.now > self._compute_net_time():
             return _NEVER
-        # Training takes from C and R alike, so the gap closes by 1 - theta a second.
+        # Training reduces C and R equally, so the gap shrinks by 1 - theta per second.
         room = self.task.horizon_s - self.ledger.now - self.rules.hysteresis * self.task.changeover_s
         gap = self.left - self.theta * room
         if gap > 0 and self.theta >= 1:
             return _NEVER
         allowed = self.ledger.now + (gap / (1 - self.theta) if gap > 0 else 0.0)
-        return self._next_window(allowed)[0]
+        return self._find_window(allowed)[0]
 
-    def _outcome(self) -> Outcome:
+    def _build_outcome(self) -> Outcome:
         ledger = self.ledger
         return Outcome(
             on_demand_hours=ledger.paid_on_demand / HOUR,
@@ -136,13 +137,13 @@ class _Run:
         )
 
 
-def replay(rules: Rules, task: Task) -> Outcome:
-    """Carry ``task`` out under ``rules``."""
-    return _Run(task, rules).play()
+def replay(rules: PaceRules, task: Task) -> Outcome:
+    """Carry out ``task`` under ``rules``."""
+    return _Run(task, rules).replay()
 
 
-GREEDY: Final = Arm("greedy-visible", "greedy (with visibility)", partial(replay, Rules(hurries=False)))
+GREEDY: Final = Arm("greedy-visible", "greedy (with visibility)", partial(replay, PaceRules(hurries=False)))
 UNIFORM_PROGRESS: Final = Arm(
-    "uniform-progress-visible", "Uniform Progress (with visibility)", partial(replay, Rules(hysteresis=2.0))
+    "uniform-progress-visible", "Uniform Progress (with visibility)", partial(replay, PaceRules(hysteresis=2.0))
 )
-OURS: Final = Arm("ours-visible", "ours (with visibility)", partial(replay, Rules(floor=0.8)))
+OURS: Final = Arm("ours-visible", "ours (with visibility)", partial(replay, PaceRules(floor=0.8)))

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench.options import above_zero
+from bench.options import parse_positive
 from bench.start.endpoint import Endpoint, UnexpectedRequestError
 from bench.start.figures import Figures, compare, document
 from bench.start.memory import SIZES, seconds, usd_per_million
@@ -35,7 +35,7 @@ MOST_LAYER_BYTES: Final = 8_000_000
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.start", description=__doc__)
-    parser.add_argument("--pairs", type=above_zero, default=PAIRS, help="pairs of starts (default: %(default)s)")
+    parser.add_argument("--pairs", type=parse_positive, default=PAIRS, help="pairs of starts (default: %(default)s)")
     parser.add_argument("--function", action="append", choices=list(scenes()), help="only this one; may be repeated")
     parser.add_argument("--json", action="store_true", help="print the figures as a JSON list, and nothing else")
     return parser.parse_args(arguments)

@@ -16,13 +16,13 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from spot_relay import bootstrap
-from spot_relay.adapters.inbound import InvalidQueryError, read_page
+from spot_relay.adapters.inbound import InvalidQueryError, read_page_query
 from spot_relay.domain.errors import CallerError
 from spot_relay.domain.shown.report import status_document
 from spot_relay.ports import NewerSchemaError, PrefixTakenError
 from spot_relay.service import NameConflictError, NoSuchRunError, RejectedError, UnacceptableError
 from spot_relay.settings import RunSettings, SubmissionSettings
-from spot_relay.spec import Format, InvalidSpecError, Problem, Rules, read_resumption, read_submission
+from spot_relay.spec import Allowlist, Format, InvalidSpecError, Problem, read_resumption, read_submission
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 logger = Logger()
 app = APIGatewayRestResolver()
 service = bootstrap.service(RunSettings.from_env())
-rules = Rules(**asdict(SubmissionSettings.from_env()))
+allowlist = Allowlist(**asdict(SubmissionSettings.from_env()))
 
 
 class NoSuchRouteError(CallerError):
@@ -48,12 +48,12 @@ class NoSuchRouteError(CallerError):
 
 def submit_run() -> dict[str, Any]:
     """Turn a spec into a run."""
-    return status_document(service.submit(read_submission(_body(), Format.JSON, rules)))
+    return status_document(service.submit(read_submission(_body(), Format.JSON, allowlist)))
 
 
 def list_runs() -> dict[str, Any]:
     """Return one page of runs."""
-    wanted = read_page(app.current_event.query_string_parameters)
+    wanted = read_page_query(app.current_event.query_string_parameters)
     runs, next_token = service.list(wanted.status, wanted.limit, wanted.created_before)
     return {"runs": runs, "next_token": next_token}
 

@@ -11,7 +11,7 @@ from spot_relay import bootstrap
 from spot_relay.adapters.inbound import handle_messages, read_upload
 from spot_relay.domain.errors import SpecError
 from spot_relay.settings import RunSettings, SubmissionSettings
-from spot_relay.spec import MAX_BYTES, Format, Rules, read_submission
+from spot_relay.spec import MAX_BYTES, Allowlist, Format, read_submission
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 logger = Logger()
 service = bootstrap.service(RunSettings.from_env())
 files = bootstrap.spec_files()
-rules = Rules(**asdict(SubmissionSettings.from_env()))
+allowlist = Allowlist(**asdict(SubmissionSettings.from_env()))
 
 
 def submit(body: str) -> None:
@@ -30,7 +30,7 @@ def submit(body: str) -> None:
         logger.warning("there is no spec to read", key=upload.key)
         return
     try:
-        run = service.submit(read_submission(data, Format.of(upload.key), rules))
+        run = service.submit(read_submission(data, Format.of(upload.key), allowlist))
     except SpecError as error:
         logger.warning("the spec is refused", key=upload.key, code=error.code, problems=len(error.details))
         files.report(upload, error.details, service.clock())

@@ -18,7 +18,7 @@ _LONG: Final = 400 * HOUR
 
 
 def windows_of(steps: str | Sequence[bool], step_s: float = HOUR) -> tuple[Window, ...]:
-    """Give the windows of a market written as steps: ``#`` or true where spot can be had."""
+    """Return the windows of a market written as steps: ``#`` or true where spot can be had."""
     windows = []
     begins = 0
     for available, run in groupby(step in ("#", True) for step in steps):

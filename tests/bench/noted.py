@@ -13,14 +13,14 @@ STATE_CHANGE = "SageMaker Training Job State Change"
 
 
 def body(job: str | None) -> str:
-    """Give the body of a state change of a job, or of a message of the tick."""
+    """Return the body of a state change of a job, or of a message of the tick."""
     if job is None:
         return json.dumps({"source": "spot-relay", "detail-type": "Run Due", "detail": {"run_id": "a"}})
     return json.dumps({"source": "aws.sagemaker", "detail-type": STATE_CHANGE, "detail": {"TrainingJobName": job}})
 
 
 def decided(run_id: str, at: float, observation: str = "JobChanged") -> str:
-    """Give the line with which a decision is logged."""
+    """Return the line with which a decision is logged."""
     moment = datetime.fromtimestamp(at, UTC)
     stamp = f"{moment:%Y-%m-%d %H:%M:%S},{moment.microsecond // 1000:03d}+0000"
     line = {"level": "INFO", "message": "…", "timestamp": stamp, "run_id": run_id, "observation": observation}
@@ -28,7 +28,7 @@ def decided(run_id: str, at: float, observation: str = "JobChanged") -> str:
 
 
 def call(at: float, by: str, operation: str, **units: Any) -> str:
-    """Give the note of a call."""
+    """Return the note of a call."""
     note = {"note": "call", "at": at, "by": by, "operation": operation, "status": 200, "read": 0.0, "write": 0.0}
     return json.dumps(note | units)
 
@@ -41,7 +41,7 @@ def invocation(
     *log: str,
     failed: bool = False,
 ) -> str:
-    """Give the note of an invocation; a message is when it was sent, and the job it speaks of."""
+    """Return the note of an invocation; a message is when it was sent, and the job it speaks of."""
     given = [{"sent": sent, "body": body(job)} for sent, job in messages]
     note = {"note": "invocation", "function": function, "began": began, "ended": ended, "failed": failed}
     return json.dumps(note | {"messages": given, "log": "\n".join(log)})

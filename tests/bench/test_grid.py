@@ -19,35 +19,35 @@ def _trace(name: str, days: int) -> Trace:
     return Trace(name, windows, days * DAY)
 
 
-def test_a_start_leaves_room_for_the_longest_horizon_within_the_trace() -> None:
-    starts = Grid(starts=200).starts_of(_trace("a", 10))
+def test_the_longest_horizon_fits_into_the_trace_after_each_start() -> None:
+    starts = Grid(starts=200).draw_starts(_trace("a", 10))
     assert all(0 <= start <= 10 * DAY - 96 * HOUR for start in starts)
     assert max(starts) - min(starts) > 5 * DAY
 
 
-def test_a_trace_shorter_than_the_longest_horizon_is_used_all_around() -> None:
-    starts = Grid(starts=200).starts_of(_trace("a", 2))
+def test_in_a_trace_shorter_than_the_longest_horizon_starts_may_be_anywhere() -> None:
+    starts = Grid(starts=200).draw_starts(_trace("a", 2))
     assert max(starts) > 1.9 * DAY
 
 
-def test_starts_depend_on_seed_and_trace_and_on_nothing_else() -> None:
+def test_starts_depend_only_on_the_seed_and_the_trace() -> None:
     trace = _trace("a", 30)
-    assert Grid().starts_of(trace) == Grid(job_fractions=(0.5,), changeovers_h=(1.0,)).starts_of(trace)
-    assert Grid().starts_of(trace) != Grid(seed=2).starts_of(trace)
-    assert Grid().starts_of(trace) != Grid().starts_of(_trace("b", 30))
-    assert Grid(starts=70).starts_of(trace)[:60] == Grid().starts_of(trace)
+    assert Grid().draw_starts(trace) == Grid(job_fractions=(0.5,), changeovers_h=(1.0,)).draw_starts(trace)
+    assert Grid().draw_starts(trace) != Grid(seed=2).draw_starts(trace)
+    assert Grid().draw_starts(trace) != Grid().draw_starts(_trace("b", 30))
+    assert Grid(starts=70).draw_starts(trace)[:60] == Grid().draw_starts(trace)
 
 
-def test_starts_of_one_week_of_one_trace_are_a_cluster() -> None:
+def test_starts_in_the_same_week_of_a_trace_form_a_cluster() -> None:
     traces = (_trace("a", 60), _trace("b", 60))
     measured = measure(traces, (ON_DEMAND,), SMALL)
-    weeks = [(trace.name, int(start // (7 * DAY))) for trace in traces for start in SMALL.starts_of(trace)]
+    weeks = [(trace.name, int(start // (7 * DAY))) for trace in traces for start in SMALL.draw_starts(trace)]
     assert (
         len(set(measured.clusters.tolist())) == len(set(weeks)) == len(set(zip(measured.clusters, weeks, strict=True)))
     )
 
 
-def test_what_is_measured_is_the_arms_at_every_point_and_the_optimum() -> None:
+def test_every_arm_and_the_optimum_are_measured_at_every_point() -> None:
     measured = measure((_trace("a", 30),), (ON_DEMAND, GREEDY), SMALL)
     assert measured.figures.shape == (2, 2, 1, len(Figure), 8)
     assert measured.least.shape == (2, 1, 2, 8)
@@ -57,10 +57,10 @@ def test_what_is_measured_is_the_arms_at_every_point_and_the_optimum() -> None:
     assert (measured.least[0] <= measured.least[1] + 1e-9).all()
 
 
-def test_more_processes_measure_the_same() -> None:
+def test_the_number_of_processes_does_not_change_the_results() -> None:
     alone = measure((_trace("a", 30),), (GREEDY, OURS), SMALL)
     ticks: list[None] = []
-    together = measure((_trace("a", 30),), (GREEDY, OURS), SMALL, processes=2, ticked=lambda: ticks.append(None))
+    together = measure((_trace("a", 30),), (GREEDY, OURS), SMALL, processes=2, on_start_done=lambda: ticks.append(None))
     assert np.array_equal(alone.figures, together.figures)
     assert np.array_equal(alone.least, together.least)
     assert len(ticks) == SMALL.starts

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench.load.counting import Notebook, counting, noting, operation_of
+from bench.load.counting import Notebook, count_calls, name_operation, note_invocations
 from bench.load.units import Meter
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def called(notebook: Notebook, service: str, *asked: tuple[str, dict[str, Any]],
         reached.append(json.loads(body))
         return 200, {}, json.dumps(answer).encode()
 
-    counted = counting(service, handler, notebook, Meter())
+    counted = count_calls(service, handler, notebook, Meter())
     for target, body in asked:
         headers = {"x-amz-target": f"Some_20120810.{target}"}
         status, _, content = asyncio.run(counted("POST", "/", headers, json.dumps(body).encode(), {}))
@@ -76,11 +76,13 @@ def called(notebook: Notebook, service: str, *asked: tuple[str, dict[str, Any]],
         ("s3", "HEAD", "/specs", "", "HeadBucket"),
     ],
 )
-def test_an_operation_is_named_as_by_an_sdk(service: str, method: str, path: str, target: str, operation: str) -> None:
-    assert operation_of(service, method, path, {"x-amz-target": target}) == operation
+def test_an_operation_has_the_name_that_sdks_use(
+    service: str, method: str, path: str, target: str, operation: str
+) -> None:
+    assert name_operation(service, method, path, {"x-amz-target": target}) == operation
 
 
-def test_a_function_s_call_is_noted_with_what_it_costs(
+def test_a_call_of_a_function_is_recorded_with_its_cost(
     notes: Path, notebook: Notebook, caller: Callable[[str], None]
 ) -> None:
     caller(FUNCTION)
@@ -100,7 +102,7 @@ def test_a_function_s_call_is_noted_with_what_it_costs(
 
 
 @pytest.mark.parametrize("operation", ["Query", "Scan"])
-def test_a_query_or_a_scan_is_noted_with_the_entries_that_it_reads(
+def test_a_query_or_scan_is_recorded_with_the_number_of_entries_it_reads(
     notes: Path, notebook: Notebook, caller: Callable[[str], None], operation: str
 ) -> None:
     caller(FUNCTION)
@@ -108,7 +110,7 @@ def test_a_query_or_a_scan_is_noted_with_the_entries_that_it_reads(
     assert [note["items"] for note in written(notes)] == [7]
 
 
-def test_a_request_of_another_service_reaches_it_as_it_is(
+def test_a_request_to_another_service_is_passed_on_unchanged(
     notes: Path, notebook: Notebook, caller: Callable[[str], None]
 ) -> None:
     caller(FUNCTION)
@@ -116,7 +118,7 @@ def test_a_request_of_another_service_reaches_it_as_it_is(
     assert [note["operation"] for note in written(notes)] == ["sqs.SendMessage"]
 
 
-def test_what_others_ask_is_not_noted_but_what_they_write_has_its_size(
+def test_requests_of_others_are_not_recorded_but_the_sizes_of_their_writes_are(
     notes: Path, notebook: Notebook, caller: Callable[[str], None]
 ) -> None:
     caller(OUTSIDE)
@@ -125,16 +127,16 @@ def test_what_others_ask_is_not_noted_but_what_they_write_has_its_size(
     async def handler(*_: Any) -> Any:
         return 200, {}, b"{}"
 
-    counted = counting("dynamodb", handler, notebook, meter)
+    counted = count_calls("dynamodb", handler, notebook, meter)
     asyncio.run(counted("POST", "/", {"x-amz-target": "DynamoDB.PutItem"}, json.dumps(PUT).encode(), {}))
     assert written(notes) == []
-    assert meter.units("GetItem", GET, 200, {}).read == 2
+    assert meter.measure_request("GetItem", GET, 200, {}).read == 2
 
 
-def test_an_invocation_is_noted_with_its_messages_and_its_log(notes: Path, notebook: Notebook) -> None:
+def test_an_invocation_is_recorded_with_its_messages_and_its_log(notes: Path, notebook: Notebook) -> None:
     record = {"body": "{}", "attributes": {"SentTimestamp": "1500"}}
     event = {"Records": [record, record]}
-    run = noting(lambda *_: {"body": {"batchItemFailures": []}, "log": "a\nb"}, notebook)
+    run = note_invocations(lambda *_: {"body": {"batchItemFailures": []}, "log": "a\nb"}, notebook)
     assert run({}, {"FunctionName": "observe"}, event, "request", 0.0) == {
         "body": {"batchItemFailures": []},
         "log": "a\nb",
@@ -145,7 +147,7 @@ def test_an_invocation_is_noted_with_its_messages_and_its_log(notes: Path, noteb
     assert note["messages"] == [{"sent": 1.5, "body": "{}"}] * 2
 
 
-def test_an_invocation_that_fails_and_has_no_messages_is_noted_as_such(notes: Path, notebook: Notebook) -> None:
-    noting(lambda *_: {"error": True, "log": ""}, notebook)({}, {"FunctionName": "tick"}, {})
+def test_a_failed_invocation_without_messages_is_recorded_as_failed(notes: Path, notebook: Notebook) -> None:
+    note_invocations(lambda *_: {"error": True, "log": ""}, notebook)({}, {"FunctionName": "tick"}, {})
     (note,) = written(notes)
     assert (note["failed"], note["messages"]) == (True, [])

@@ -19,17 +19,17 @@ from bench.load.figures import (
     LoadFigures,
     Quantiles,
     Window,
-    load_figures,
-    per_run,
-    quantiles,
-    sagemaker_calls,
+    compute_load_figures,
+    compute_quantiles,
+    compute_usage_per_run,
+    count_sagemaker_calls,
 )
-from bench.load.floor import durations
-from bench.load.notes import read
+from bench.load.floor import read_durations
+from bench.load.notes import read_notes
 from bench.load.plan import Load
 from bench.load.processes import BENCH, MINISTACK, SIMULATOR
-from bench.load.report import ITEM, NOTHING, Report, document, tables, write
-from bench.load.tick import Table, Tick, batches, ended_item, open_item, queued
+from bench.load.report import ITEM, NOTHING, Report, build_tables, to_json, write
+from bench.load.tick import Table, Tick, build_ended_item, build_open_item, read_queued, split_into_batches
 from tests.bench.noted import call, decided, invocation
 
 FUNCTIONS = {"submit": "stack-Submit", "observe": "stack-Observe"}
@@ -56,8 +56,8 @@ CPU = {SUBMIT: 0.4, OBSERVE: 0.6, MINISTACK: 5.0, SIMULATOR: 1.0, BENCH: 1.0, "f
 
 
 def figures(*later: str) -> LoadFigures:
-    window = Window(100.0, read([*NOTES, *later]), CREATED, CPU)
-    return load_figures(Load(2, 1), window, FUNCTIONS, most_waiting=9, dead_letters=0)
+    window = Window(100.0, read_notes([*NOTES, *later]), CREATED, CPU)
+    return compute_load_figures(Load(2, 1), window, FUNCTIONS, most_waiting=9, dead_letters=0)
 
 
 def report() -> Report:
@@ -76,7 +76,7 @@ def report() -> Report:
     )
 
 
-def test_what_a_function_takes_is_told_for_each_of_its_messages() -> None:
+def test_the_figures_of_a_function_are_per_message() -> None:
     observe = figures().observe
     assert (observe.invocations, observe.messages, observe.failed) == (2, 4, 0)
     assert observe.calls == {
@@ -85,22 +85,22 @@ def test_what_a_function_takes_is_told_for_each_of_its_messages() -> None:
         "sagemaker.CreateTrainingJob": 0.25,
         "sagemaker.DescribeTrainingJob": 0.25,
     }
-    assert observe.calls_in_all == 1.25
+    assert observe.total_calls == 1.25
     assert (observe.read_units, observe.write_units) == (0.75, 1.25)
     assert (observe.cpu_ms, observe.invocation_ms) == (150, 4000)
 
 
-def test_the_one_launch_of_a_first_attempt_that_succeeds_is_that_of_submit() -> None:
+def test_only_the_successful_launch_of_a_first_attempt_is_counted_for_submit() -> None:
     assert figures().submit.calls == {
         "dynamodb.TransactWriteItems": 0.5,
         "s3.GetObject": 1.0,
         "sagemaker.CreateTrainingJob": 1.0,
     }
-    by_submit, by_observe = sagemaker_calls(CREATED)
+    by_submit, by_observe = count_sagemaker_calls(CREATED)
     assert by_submit.total() + by_observe.total() == len(CREATED)
 
 
-def test_speed_counts_from_the_first_event_and_draining_from_the_first_upload() -> None:
+def test_speed_is_measured_from_the_first_event_and_draining_from_the_first_upload() -> None:
     found = figures()
     assert (found.submitted_seconds, found.drained_seconds) == (2, 13)
     assert (found.state_changes, found.due_messages) == (3, 1)
@@ -108,20 +108,20 @@ def test_speed_counts_from_the_first_event_and_draining_from_the_first_upload() 
     assert (found.decided_seconds.of, found.decided_seconds.p50) == (3, 2)
 
 
-def test_what_runs_still_owe_after_the_last_event_makes_neither_speed_nor_draining_longer() -> None:
+def test_outboxes_cleared_after_the_last_event_affect_neither_speed_nor_draining() -> None:
     found, known = figures(invocation(OBSERVE, 200, 201, [(199, None)])), figures()
     assert found.due_messages == known.due_messages + 1
     assert (found.drained_seconds, found.events_per_second) == (known.drained_seconds, known.events_per_second)
 
 
-def test_the_cpu_time_of_the_floor_is_no_share_of_the_load_s() -> None:
+def test_the_cpu_time_of_the_floor_is_not_part_of_the_shares() -> None:
     share = figures().cpu_share
     assert next(iter(share)) == MINISTACK
     assert share == pytest.approx({MINISTACK: 0.625, SIMULATOR: 0.125, BENCH: 0.125, "observe": 0.075, "submit": 0.05})
 
 
-def test_a_run_takes_what_both_functions_take_for_all_its_messages() -> None:
-    taken = per_run(figures())
+def test_the_usage_per_run_is_that_of_both_functions_for_all_its_messages() -> None:
+    taken = compute_usage_per_run(figures())
     assert taken["state changes"] == 1.5
     assert taken["Lambda invocations"] == 1.5
     assert taken["Lambda ms, here"] == 5000
@@ -132,54 +132,54 @@ def test_a_run_takes_what_both_functions_take_for_all_its_messages() -> None:
     assert taken["SageMaker requests"] == 2
 
 
-def test_quantiles_are_those_of_all_delays() -> None:
-    assert quantiles([float(number) for number in range(101)]) == Quantiles(50, 95, 99, 101)
+def test_quantiles_cover_all_delays() -> None:
+    assert compute_quantiles([float(number) for number in range(101)]) == Quantiles(50, 95, 99, 101)
 
 
-def test_a_ratio_above_one_says_slower_or_dearer_than_the_floor() -> None:
-    ratios = report().ratios()
+def test_a_ratio_above_one_means_slower_or_more_expensive_than_the_floor() -> None:
+    ratios = report().compute_ratios()
     assert ratios["time an event in a burst, over nothing"] == pytest.approx(20)
     assert ratios["time from event to decision when calm (p50), over nothing"] == 2
     assert ratios["CPU time an event, over one item read and written"] == 3
     assert ratios["tick's time, with ended runs over without"] == pytest.approx(1.5)
 
 
-def test_the_document_has_every_figure_and_the_tables_show_the_main_ones(tmp_path: Path) -> None:
+def test_the_json_document_has_all_figures_and_the_tables_show_the_main_ones(tmp_path: Path) -> None:
     path = write(report(), tmp_path / "new")
     found = json.loads(path.read_text())
     assert found["load"]["events_per_second"] == 0.3
-    assert found["ratios"] == pytest.approx(report().ratios())
+    assert found["ratios"] == pytest.approx(report().compute_ratios())
     assert found["per_run"]["SQS requests"] == 6
     shown = io.StringIO()
-    Console(width=120, file=shown).print(*tables(report()))
+    Console(width=120, file=shown).print(*build_tables(report()))
     for text in (
         "runs, state changes, cores",
         "2, 3, 2",
-        "observe: in all",
+        "observe: total",
         "5 read in 1 pages",
-        "events a second",
+        "events per second",
         "1002 ended, 50 open",
     ):
         assert text in shown.getvalue()
 
 
-def test_the_document_s_keys_are_explained() -> None:
+def test_the_keys_of_the_json_document_are_explained_in_the_readme() -> None:
     readme = Path(bench.__file__).with_name("README.md").read_text("utf-8").split("## The load\n")[1]
     explained = set(re.findall(r"`([a-z_0-9]+)`", readme))
-    shown = json.loads(document(report()))
+    shown = json.loads(to_json(report()))
     assert set(shown) <= explained
     for part in ("load", "calm"):
         assert set(shown[part]) <= explained
     assert set(shown["load"]["observe"]) <= explained
 
 
-def test_what_the_floor_took_is_told_by_its_own_log() -> None:
+def test_the_duration_of_the_floor_is_read_from_its_log() -> None:
     note = invocation("floor", 1, 9, [(1.0, None), (2.0, None)], '{"done": 3.5}', "noise", '{"done": 4.0}')
-    (one,) = read([note]).invocations
-    assert durations(one) == (2.5, 2.0)
+    (one,) = read_notes([note]).invocations
+    assert read_durations(one) == (2.5, 2.0)
 
 
-def test_runs_for_the_tick_are_made_of_a_stored_one() -> None:
+def test_runs_for_the_tick_are_built_from_a_stored_one() -> None:
     stored: dict[str, Any] = {
         "id": {"S": "load-00000"},
         "status": {"S": "Completed"},
@@ -187,7 +187,7 @@ def test_runs_for_the_tick_are_made_of_a_stored_one() -> None:
         "document": {"S": "{…}"},
         "expires_at": {"N": "1"},
     }
-    opened = open_item(stored, "open-1", datetime(2026, 1, 2, tzinfo=UTC))
+    opened = build_open_item(stored, "open-1", datetime(2026, 1, 2, tzinfo=UTC))
     assert opened == {
         "id": {"S": "open-1"},
         "status": {"S": "InProgress"},
@@ -196,7 +196,7 @@ def test_runs_for_the_tick_are_made_of_a_stored_one() -> None:
         "open": {"S": "open"},
         "check_at": {"S": "2026-01-02T00:00:00.000000Z"},
     }
-    ended = ended_item(stored, "ended-1")
+    ended = build_ended_item(stored, "ended-1")
     assert ended == stored | {
         "id": {"S": "ended-1"},
         "created": {"S": "2026-01-01T00:00:00.000000Z#ended-1"},
@@ -204,25 +204,27 @@ def test_runs_for_the_tick_are_made_of_a_stored_one() -> None:
     }
 
 
-def test_how_many_runs_a_tick_queued_is_read_in_its_log() -> None:
-    assert queued('{"level":"INFO","message":"due runs are queued","queued":33}\nnoise') == 33
+def test_the_number_of_queued_runs_is_read_from_the_log_of_the_tick() -> None:
+    assert read_queued('{"level":"INFO","message":"due runs are queued","queued":33}\nnoise') == 33
 
 
-def test_items_are_cut_into_batches_of_which_the_last_may_be_smaller() -> None:
+def test_items_are_split_into_batches_and_the_last_may_be_smaller() -> None:
     items = [{"n": number} for number in range(7)]
-    assert [len(batch) for batch in batches(items, 3)] == [3, 3, 1]
-    assert list(batches([], 3)) == []
+    assert [len(batch) for batch in split_into_batches(items, 3)] == [3, 3, 1]
+    assert list(split_into_batches([], 3)) == []
 
 
-def test_a_load_that_cannot_be_shared_is_refused_before_anything_is_started(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_load_that_cannot_be_divided_is_refused_before_anything_is_started(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert command.main(["--runs", "1000", "--events", "1500"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert "Say EVENTS=10000." in err
+    assert "Use EVENTS=10000." in err
 
 
 @pytest.mark.parametrize("wrong", [["--runs", "0"], ["--events", "-1"], ["--ended", "many"]])
-def test_an_option_that_is_no_whole_number_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_option_that_is_not_a_whole_number_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         command.parse_options(wrong)
     assert "is not a whole number above 0" in capsys.readouterr().err

@@ -14,8 +14,8 @@ import bench
 from bench.policy import command
 from bench.policy.arms import BASELINE, HOUR, ON_DEMAND, Arm, Outcome, Task
 from bench.policy.grid import Grid, measure
-from bench.policy.report import STAND_IN, broken_promises
-from bench.policy.statistics import rows
+from bench.policy.report import STAND_IN, find_broken_promises
+from bench.policy.statistics import compute_rows
 from bench.policy.traces import Trace
 from bench.policy.visible import GREEDY, OURS
 
@@ -64,7 +64,7 @@ def _run(folder: Path, *options: str) -> int:
     )
 
 
-def test_every_arm_has_a_row_with_the_documented_keys_at_each_point_and_none_breaks_its_promise(
+def test_every_arm_has_a_row_with_the_documented_keys_at_each_point_and_keeps_its_promise(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "a.csv").unlink()
@@ -78,7 +78,7 @@ def test_every_arm_has_a_row_with_the_documented_keys_at_each_point_and_none_bre
 
 
 @pytest.mark.usefixtures("_few_arms")
-def test_the_figures_that_are_printed_are_written_beside_a_plot(
+def test_the_printed_figures_are_also_written_together_with_a_plot(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _run(folder, "--json")
@@ -91,7 +91,7 @@ def test_the_figures_that_are_printed_are_written_beside_a_plot(
 
 
 @pytest.mark.usefixtures("_few_arms")
-def test_the_table_shows_every_arm_and_says_what_stands_in_for_what(
+def test_the_table_shows_every_arm_and_the_source_of_the_traces(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _run(folder) == 0
@@ -104,7 +104,7 @@ def test_the_table_shows_every_arm_and_says_what_stands_in_for_what(
 
 
 @pytest.mark.usefixtures("_few_arms")
-def test_the_same_seed_gives_the_same_figures(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_seed_yields_the_same_figures(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     outputs = []
     for seed in ("7", "7", "8"):
         _run(folder, "--json", "--seed", seed)
@@ -113,9 +113,7 @@ def test_the_same_seed_gives_the_same_figures(folder: Path, capsys: pytest.Captu
 
 
 @pytest.mark.usefixtures("_few_arms")
-def test_a_trace_that_cannot_be_read_is_named_and_nothing_is_written(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unreadable_trace_is_named_and_nothing_is_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "c.json").write_text("{}")
     assert _run(folder) == 1
     printed = capsys.readouterr()
@@ -125,18 +123,20 @@ def test_a_trace_that_cannot_be_read_is_named_and_nothing_is_written(
 
 
 @pytest.mark.usefixtures("_few_arms")
-def test_what_may_be_misread_and_what_is_short_is_remarked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ambiguous_and_short_traces_cause_a_warning(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = {"metadata": {"gap_seconds": 3600, "price_info": {}}, "data": [1, 0] * 24}
     (folder / "c.json").write_text(json.dumps(document))
     _run(folder, "--json")
     remarks = capsys.readouterr().err
-    assert "c: read with 1 = available" in remarks
-    assert "c: 48.0 h, shorter" in remarks
+    assert "c: Read with 1 = available" in remarks
+    assert "c: 48.0 h is shorter" in remarks
     assert "a: " not in remarks
 
 
 @pytest.mark.parametrize("option", ["--starts", "--nodes", "--processes"])
-def test_a_number_that_is_none_is_refused(folder: Path, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_number_that_is_not_positive_is_refused(
+    folder: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
         _run(folder, option, "0")
     assert "'0' is not a whole number above 0" in capsys.readouterr().err
@@ -146,8 +146,8 @@ def _late(task: Task) -> Outcome:
     return Outcome(0.0, 50.0, 0.0, 48.0, 0.0, task.horizon_s + HOUR, 0, 1)
 
 
-def test_an_arm_that_breaks_its_promise_is_named() -> None:
+def test_an_arm_that_breaks_its_promise_is_reported() -> None:
     arms = (Arm("careless", "careless arm", _late, has_safety_net=False), Arm("liar", "lying arm", _late))
     grid = Grid(starts=1)
     measured = measure((Trace("a", ((0.0, 9e5),), 9e5),), arms, grid)
-    assert broken_promises(rows(measured, "set"), measured) == ("lying arm",)
+    assert find_broken_promises(compute_rows(measured, "set"), measured) == ("lying arm",)

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from embedded.stack import REGION
 from openapi.document import document
-from spot_relay.adapters.s3 import report_key
+from spot_relay.adapters.s3 import build_report_key
 from tests.e2e.relay import Relay, eventually, spec
 from tests.thoroughness import examples
 
@@ -196,6 +196,6 @@ def test_an_upload_under_any_key_has_its_report(relay: Relay) -> None:
     for key in KEYS:
         relay.upload(key, b"{}")
     for key in KEYS:
-        report = eventually(f"the report of {key:.40}", partial(relay.read, report_key(key)))
+        report = eventually(f"the report of {key:.40}", partial(relay.read, build_report_key(key)))
         assert report["key"] == key
     assert relay.read("status/x.json") is None

@@ -46,7 +46,7 @@ def test_a_run_waits_for_a_full_quota_and_is_woken_when_its_holder_ends(relay: R
     relay.comes_to("holder", "InProgress")
     answer = relay.stack.call("POST", "/runs", made["waiter"])
     assert answer.json()["status"] == "Pending"
-    assert "waits for room" in answer.json()["reason"]
+    assert "has no room" in answer.json()["reason"]
     assert relay.stack.call("POST", "/runs/holder/stop").status_code == 202
     document = relay.ends("waiter")
     assert document["status"] == "Completed"
@@ -90,7 +90,7 @@ def test_a_deadline_that_cannot_be_met_is_refused_with_the_earliest_that_can(rel
     report = eventually("the error report", lambda: relay.read("errors/runs/late.json.json"))
     (problem,) = report["errors"]
     assert problem["path"] == "policy.deadline"
-    assert "can't be met" in problem["message"]
+    assert "cannot be met" in problem["message"]
 
 
 def test_a_failed_run_goes_on_with_a_higher_budget_when_it_is_resumed_with_one(relay: Relay) -> None:

@@ -42,7 +42,7 @@ def load() -> Callable[[bytes], None]:
 
 
 def corpus() -> Iterator[bytes]:
-    """Give the requests of the event documents and the specs as they stand, and changes of requests."""
+    """Return the requests in the event documents, the specs, and some altered requests."""
     import json
 
     from tests.hostile import seeds
@@ -61,7 +61,7 @@ def corpus() -> Iterator[bytes]:
 
 
 def words() -> Iterator[str]:
-    """Give what requests are made of."""
+    """Return the tokens that requests consist of."""
     yield from (
         "/runs",
         "/stop",

@@ -41,7 +41,7 @@ def load() -> Callable[[bytes], None]:
 
 
 def corpus() -> Iterator[bytes]:
-    """Give the messages of the event documents as they stand, and some changes of each."""
+    """Return the messages in the event documents, and some altered versions of each."""
     import json
 
     from tests.hostile import seeds
@@ -54,7 +54,7 @@ def corpus() -> Iterator[bytes]:
 
 
 def words() -> Iterator[str]:
-    """Give what messages are made of."""
+    """Return the tokens that messages consist of."""
     from tests.hostile import seeds
 
     for message in seeds.messages():

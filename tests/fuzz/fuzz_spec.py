@@ -40,7 +40,7 @@ def load() -> Callable[[bytes], None]:
 
 
 def corpus() -> Iterator[bytes]:
-    """Give the examples as they stand, and some changes of each."""
+    """Return the examples, and some altered versions of each."""
     import json
 
     from tests.hostile import seeds
@@ -62,13 +62,13 @@ def corpus() -> Iterator[bytes]:
 
 
 def words() -> Iterator[str]:
-    """Give the keys that a spec may have, and what JSON and YAML are made of."""
+    """Return the keys of a spec, and the tokens of JSON and YAML."""
     from spot_relay.spec.ladder_model import RungModel
     from spot_relay.spec.policy_model import BackoffModel, BudgetsModel, PolicyModel
-    from spot_relay.spec.request_model import training_job_shape
+    from spot_relay.spec.request_model import load_request_shape
     from tests.hostile.values import RAW_JSON, RAW_YAML
 
-    for name, shape in training_job_shape().members.items():
+    for name, shape in load_request_shape().members.items():
         yield name
         yield from getattr(shape, "members", {})
     for model in (PolicyModel, BudgetsModel, BackoffModel, RungModel):

@@ -10,7 +10,7 @@ from spot_relay.spec import Format, read_submission
 from tests.hostile import seeds
 from tests.hostile.functions import Context, Log, MemorySpecFiles, load
 from tests.hostile.mutation import Choices, encoded, mutated
-from tests.hostile.oracles import RULES, check_answer, check_observation, check_upload
+from tests.hostile.oracles import ALLOWLIST, check_answer, check_observation, check_upload
 from tests.hostile.values import SECRET
 from tests.unit.worlds import World, submission
 
@@ -79,7 +79,7 @@ class Submit(Function):
         for upload in uploads:
             problems = files.reports.get(upload.key)
             if problems is None:
-                named.append(read_submission(content, Format.of(upload.key), RULES).name)
+                named.append(read_submission(content, Format.of(upload.key), ALLOWLIST).name)
                 assert named[-1] in world.store.runs
             else:
                 assert problems
@@ -100,13 +100,13 @@ class Api(Function):
 
 
 def batch(bodies: list[str]) -> dict[str, Any]:
-    """Give the event with which SQS hands over messages, their ids numbered from 0."""
+    """Return the event in which SQS delivers messages, with ids counted from 0."""
     (record,) = seeds.event("observe/run-due")["Records"]
     return {"Records": [record | {"messageId": str(number), "body": body} for number, body in enumerate(bodies)]}
 
 
 def names(text: str) -> list[str]:
-    """Give the names and times of a message, which the log tells as they are."""
+    """Return the names and times in a message, which are logged unchanged."""
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):
@@ -118,7 +118,7 @@ def names(text: str) -> list[str]:
 
 
 def member(value: Any, name: str) -> Any:
-    """Give a member of a mapping, if it is one and has it."""
+    """Return a member of a value, or None if the value is not a mapping or lacks it."""
     return value.get(name) if isinstance(value, dict) else None
 
 
@@ -128,14 +128,14 @@ def failed(answer: dict[str, Any]) -> set[int]:
 
 
 def bodies(data: bytes) -> list[str]:
-    """Give one to four messages, some of which were tampered with."""
+    """Return one to four messages, some of them altered."""
     choices = Choices(data)
     changed = [mutated(choices.of(seeds.messages()), choices) for _ in range(1 + choices.below(4))]
     return [encoded(text, choices).decode("utf-8", "surrogateescape") for text in changed]
 
 
 def unreadable(read: Callable[[str], object], texts: list[str]) -> set[int]:
-    """Tell which messages can't be read."""
+    """Return which messages cannot be read."""
     found = set()
     for number, text in enumerate(texts):
         try:

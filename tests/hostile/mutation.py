@@ -36,7 +36,7 @@ class Choices:
         return values[self.below(len(values))]
 
     def rest(self) -> bytes:
-        """Give what is left of the bytes."""
+        """Return the remaining bytes."""
         return self.data[self.at :]
 
 
@@ -56,7 +56,7 @@ class Place:
 
 
 def mutated(document: Any, choices: Choices) -> str:
-    """Give the JSON text of a document after up to three changes."""
+    """Return a document as JSON text, after up to three changes."""
     box = [copy.deepcopy(document)]
     raws: list[str] = []
     for _ in range(choices.below(4)):
@@ -73,7 +73,7 @@ def mutated(document: Any, choices: Choices) -> str:
 
 
 def encoded(text: str, choices: Choices) -> bytes:
-    """Give a text as bytes: mostly UTF-8, sometimes cut, broken, or in another encoding."""
+    """Return a text as bytes: usually UTF-8, sometimes truncated, corrupted, or in another encoding."""
     data = text.encode("utf-8", "surrogatepass")
     at = choices.below(max(1, len(data)))
     match choices.below(16):
@@ -94,7 +94,7 @@ def encoded(text: str, choices: Choices) -> bytes:
 
 
 def places(value: Any) -> Iterator[Place]:
-    """Give every place within a value, the outer ones first."""
+    """Return every place in a value, outer ones first."""
     held = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in list(held):
         yield Place(value, key)

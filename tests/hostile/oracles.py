@@ -15,9 +15,9 @@ from spot_relay.domain.run.observation import CanaryChanged, JobChanged
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.service import UnacceptableError
-from spot_relay.spec import Format, InvalidSpecError, Rules, read_resumption, read_submission
-from spot_relay.spec.parse import MAX_KEPT_BYTES
+from spot_relay.spec import Allowlist, Format, InvalidSpecError, read_resumption, read_submission
 from spot_relay.spec.problem import MAX_PROBLEMS
+from spot_relay.spec.submission import MAX_STORED_BYTES
 from tests.hostile.functions import ROLE
 from tests.unit.worlds import World
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 EXAMPLE_ROLE = "arn:aws:iam::111122223333:role/spot-relay-training"
 # The second pattern can be fitted in many ways.
 IMAGES = ("*.dkr.ecr.*.amazonaws.com/*", "1*.amazonaws.com/*/train-*/train-*:v*")
-RULES = Rules((ROLE, EXAMPLE_ROLE), IMAGES, ("churn-*", "example-training-*"))
+ALLOWLIST = Allowlist((ROLE, EXAMPLE_ROLE), IMAGES, ("churn-*", "example-training-*"))
 _MODEL = ServiceModel(Loader().load_service_model("sagemaker", "service-2"))
 CREATE: Any = _MODEL.operation_model("CreateTrainingJob").input_shape
 # What a path is written with: keys, and places in lists.
@@ -41,7 +41,7 @@ STATUSES = {"GET": {200, 400, 404}, "POST": {202, 400, 404, 409}}
 def check_spec(data: bytes, as_format: Format) -> Submission | None:
     """A text is a submission that can be launched, stored and shown, or has problems that say where and what."""
     try:
-        submission = read_submission(data, as_format, RULES)
+        submission = read_submission(data, as_format, ALLOWLIST)
     except InvalidSpecError as error:
         check_problems(error)
         return None
@@ -72,7 +72,7 @@ def check_problems(error: InvalidSpecError) -> None:
 
 def check_submission(submission: Submission) -> None:
     """A submission becomes a run, or is refused for what time, prices and data tell; a run is what AWS would take."""
-    assert len(json.dumps(submission.training_job, ensure_ascii=False).encode()) <= 2 * MAX_KEPT_BYTES
+    assert len(json.dumps(submission.training_job, ensure_ascii=False).encode()) <= 2 * MAX_STORED_BYTES
     world = World()
     try:
         run = world.service.submit(submission)
@@ -134,7 +134,7 @@ def check_observation(text: str) -> tuple[str, Any] | None:
 
 
 def check_upload(text: str) -> Upload | None:
-    """Give the upload of a spec; another message is of something else, or unreadable for a reason in a few words."""
+    """Return the upload of a spec, after checking that any other message is ignored or refused in a few words."""
     try:
         upload = read_upload(text)
     except UnreadableEventError as error:

@@ -22,7 +22,7 @@ NAMES: Final = ("limit", "status", "token", "limit", "status", "token", "Limit",
 
 
 def request(choices: Choices) -> dict[str, Any]:
-    """Give the event of a request."""
+    """Return the event of a request."""
     event = dict(seeds.event("api/list-runs"))
     path = choices.of(PATHS)
     if "{}" in path:

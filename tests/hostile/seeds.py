@@ -13,7 +13,7 @@ from tests.hostile.functions import ROOT
 
 @cache
 def specs() -> tuple[dict[str, Any], ...]:
-    """Give the examples of specs, and the spec of the event documents."""
+    """Return the example specs, and the spec in the event documents."""
     folder = ROOT / "examples"
     found = [yaml.safe_load(path.read_text("utf-8")) for path in sorted(folder.iterdir()) if path.suffix != ".md"]
     return (*found, json.loads(event("api/create-run")["body"]), *_more())
@@ -21,7 +21,7 @@ def specs() -> tuple[dict[str, Any], ...]:
 
 @cache
 def events() -> dict[str, dict[str, Any]]:
-    """Give every event document by its name, such as observe/completed."""
+    """Return all event documents by their names, such as observe/completed."""
     folder = ROOT / "events"
     return {
         str(path.relative_to(folder).with_suffix("")): json.loads(path.read_text("utf-8"))
@@ -30,18 +30,18 @@ def events() -> dict[str, dict[str, Any]]:
 
 
 def event(name: str) -> dict[str, Any]:
-    """Give one event document."""
+    """Return one event document."""
     return events()[name]
 
 
 def messages() -> tuple[dict[str, Any], ...]:
-    """Give the events that the messages of the two queues carry."""
+    """Return the events in the messages of the two queues."""
     carried = (one for name, one in sorted(events().items()) if name.startswith(("observe/", "submit/")))
     return tuple(json.loads(record["body"]) for one in carried for record in one["Records"])
 
 
 def resumptions() -> tuple[dict[str, Any], ...]:
-    """Give bodies of resumptions."""
+    """Return bodies of resumptions."""
     return (
         {},
         {"budgets": {"expired_waits": 20, "money_usd": 25}, "deadline": "P1D", "expected_runtime": "PT6H"},
@@ -50,7 +50,7 @@ def resumptions() -> tuple[dict[str, Any], ...]:
 
 
 def _more() -> tuple[dict[str, Any], ...]:
-    """Give a spec with a whole policy, and with what else a training job may have."""
+    """Return a spec with a complete policy and every optional part of a training job."""
     spec: dict[str, Any] = json.loads(event("api/create-run")["body"])
     spec["policy"] = {
         "budgets": {"expired_waits": 10, "capacity_failures": 20, "money_usd": 120.0},

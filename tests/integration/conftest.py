@@ -84,7 +84,7 @@ def ends() -> dict[tuple[Scene, How], End]:
 def undisturbed(
     stack: Stack, ends: dict[tuple[Scene, How], End], capsys: pytest.CaptureFixture[str]
 ) -> Callable[[Scene, How], End]:
-    """Tell how a scene ends when nothing is killed."""
+    """Return how a scene ends when nothing is killed."""
     from tests.integration import scenes
 
     def end(scene: Scene, how: How) -> End:

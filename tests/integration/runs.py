@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def a_run(run_id: str, now: datetime, submission_id: str = "submission-1", **changes: Any) -> Run:
-    """Give a run that owes nothing, as it was accepted at a moment, with changes."""
+    """Return a run with an empty outbox, accepted at a given time, with changes."""
     job = SPEC["training_job"] | {"CheckpointConfig": {"S3Uri": f"s3://models/{run_id}/checkpoints/"}}
     submission = Submission(run_id, job, Policy(), fingerprint=f"{run_id}-spec")
     settled = replace(accept(submission, submission_id, now), outbox=Outbox())
@@ -31,12 +31,12 @@ def a_run(run_id: str, now: datetime, submission_id: str = "submission-1", **cha
 
 
 def waiting(run: Run, **changes: Any) -> Run:
-    """Give a run that waits for room in the pool of its first attempt, with changes to that."""
+    """Return a run that waits for room in the pool of its first attempt, with changes to the attempt."""
     return run.with_attempt(replace(run.current, waits_for_room=True, **changes))
 
 
 def _moments() -> Iterator[datetime]:
-    """Give moments with microseconds, each later than the one before."""
+    """Return times with microseconds, in ascending order."""
     moment = datetime(2026, 11, 23, 11, 59, 59, 999_999, tzinfo=UTC)
     while True:
         moment += timedelta(minutes=1, microseconds=1)
@@ -90,7 +90,7 @@ def _a_full_policy(moments: Iterator[datetime]) -> Policy:
 
 
 def a_full_run(run_id: str) -> Run:
-    """Give a run in which no field is what it is by default."""
+    """Return a run in which no field has its default value."""
     moments = _moments()
     return Run(
         id=run_id,

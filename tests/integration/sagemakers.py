@@ -73,7 +73,7 @@ class World(Protocol):
         """Let the job complete."""
 
     def tags(self, name: str) -> dict[str, str]:
-        """Give the tags of a job."""
+        """Return the tags of a job."""
 
     def created(self) -> list[str]:
         """Name the jobs that were created, in order."""

@@ -134,7 +134,7 @@ def stored(stack: Stack, rule: dict[str, Any], **changes: Any) -> Run:
 
 
 def kills(scenes: dict[str, Scene], *, tick: bool, twice: Iterable[str] = ()) -> list[Any]:
-    """Give the kills of every scene; of those that are left to the tick, those whose run the table knows.
+    """Return the kills of every scene; if only the tick can recover, only those whose run is in the table.
 
     To die before a call, after the one before it, or before that if it only reads: all leave the same world. The
     scenes of ``twice`` have each of these deaths; elsewhere one stands for all that are equal.
@@ -150,12 +150,12 @@ def kills(scenes: dict[str, Scene], *, tick: bool, twice: Iterable[str] = ()) ->
 
 
 def _differs(scene: Scene, call: int, *, after: bool) -> bool:
-    """Tell whether a death leaves another world than each one before it."""
+    """Whether a kill leaves a state that no earlier one has left."""
     return call == len(scene.calls) if after else call == 1 or scene.calls[call - 2] not in READS
 
 
 def essence(run: Run, scene: Scene) -> Any:
-    """Give everything of a run, but of a moment only that there is one, and of its decisions the reasons.
+    """Return everything about a run, but instead of times only whether they are set, and only the reasons of decisions.
 
     On what observation a decision was taken, and how often it came, depends on who looked, and when.
     """
@@ -213,12 +213,12 @@ def follow(stack: Stack, scene: Scene, event: dict[str, Any], how: How) -> None:
 
 
 def ended(stack: Stack, scene: Scene, capsys: pytest.CaptureFixture[str]) -> End:
-    """Tell how a scene has ended."""
+    """Return how a scene has ended."""
     return End({run_id: essence(stack.run(run_id), scene) for run_id in scene.runs}, metrics(capsys))
 
 
 def undisturbed(stack: Stack, scene: Scene, how: How, capsys: pytest.CaptureFixture[str]) -> End:
-    """Tell how a scene ends when nothing is killed, and leave nothing of it."""
+    """Return how a scene ends when nothing is killed, and clean up after it."""
     event = scene.prepare(stack)
     metrics(capsys)
     stack.invoke(scene.function, event)
@@ -229,7 +229,7 @@ def undisturbed(stack: Stack, scene: Scene, how: How, capsys: pytest.CaptureFixt
 
 
 def killed(stack: Stack, scene: Scene, how: How, capsys: pytest.CaptureFixture[str], call: int, *, after: bool) -> End:
-    """Tell how a scene ends when its function is killed at a call."""
+    """Return how a scene ends when its function is killed at a call."""
     event = scene.prepare(stack)
     metrics(capsys)
     with Reaper(stack).watching(call, after=after), pytest.raises(KilledError):

@@ -84,7 +84,7 @@ class Simulator:
         self._sagemaker.play(parse_scenario(scenario))
 
     def calls(self, operation: str) -> list[tuple[str, str]]:
-        """Give the job and the outcome of every call of an operation, in order."""
+        """Return the job and the outcome of every call of an operation, in order."""
         entries = self._sagemaker.audit.entries(kind="call")
         return [(entry["job_name"], entry["outcome"]) for entry in entries if entry["operation"] == operation]
 
@@ -119,7 +119,7 @@ class Servers:
         self._made: set[str] = set()
 
     def environment(self) -> dict[str, str]:
-        """Give the variables that lead a client to these servers, and to no AWS."""
+        """Return the variables that direct a client to these servers instead of AWS."""
         return {
             "AWS_ENDPOINT_URL": self.moto.url,
             "AWS_ENDPOINT_URL_SAGEMAKER": self.simulator.url,

@@ -65,14 +65,14 @@ SPEC: dict[str, Any] = json.loads(document("api/create-run")["body"])
 
 
 def spec(**changes: Any) -> dict[str, Any]:
-    """Give the spec of the story with changes to its training job; a change to None removes the key."""
+    """Return the tests' spec with changes to its training job; None removes a key."""
     changed = copy.deepcopy(SPEC)
     job = changed["training_job"] | changes
     return changed | {"training_job": {key: value for key, value in job.items() if value is not None}}
 
 
 def messages(*bodies: str) -> dict[str, Any]:
-    """Give the event with which SQS hands over messages, their ids numbered from 0."""
+    """Return the event in which SQS delivers messages, with ids counted from 0."""
     record = document("observe/run-due")["Records"][0]
     return {"Records": [record | {"messageId": str(number), "body": body} for number, body in enumerate(bodies)]}
 
@@ -97,11 +97,11 @@ class Stack:
         self.client("s3").create_bucket(Bucket=BUCKET)
 
     def client(self, service: str) -> Any:
-        """Give the client that the functions have, too."""
+        """Return the client that the functions use, too."""
         return self.aws.client(service)
 
     def environment(self) -> dict[str, str]:
-        """Give the environment of all the functions."""
+        """Return the environment of all functions."""
         return {
             "POWERTOOLS_SERVICE_NAME": SERVICE,
             "POWERTOOLS_METRICS_NAMESPACE": "SpotRelay",

@@ -25,7 +25,7 @@ LONG = {"train_seconds": 90_000}
 
 
 def with_deadline(stack: Stack, within: int, first: Placement, then: Placement) -> dict[str, Any]:
-    """Give what makes a run one that needs half an hour of training within so many seconds."""
+    """Return the fields of a run that needs half an hour of training within a number of seconds."""
     policy = Policy(ladder=(Rung(first), Rung(then)), deadline=Deadline(1800, within_seconds=within))
     deadline_at = stack.clock() + timedelta(seconds=within)
     return {"policy": policy, "deadline_at": deadline_at, "attempt": {"placement": first}}

@@ -53,7 +53,7 @@ def created(answer: Created | NotCreated) -> str:
 
 @contextmanager
 def overheard(client: Any) -> Iterator[list[dict[str, Any]]]:
-    """Give the bodies of the CreateTrainingJob requests that leave a client."""
+    """Return the bodies of the CreateTrainingJob requests that a client sends."""
     bodies: list[dict[str, Any]] = []
 
     def note(request: Any, **_: Any) -> None:

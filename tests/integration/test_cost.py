@@ -42,7 +42,7 @@ def calls(stack: Stack, function: str, event: dict[str, Any]) -> list[str]:
 
 
 def foreign(name: str) -> str:
-    """Give the event of a job that no run of a stack can have."""
+    """Return the event of a job that cannot belong to any run."""
     event = body_of("observe/training-started")
     event["detail"]["TrainingJobName"] = name
     return json.dumps(event)

@@ -120,7 +120,7 @@ SCENES = {
         live=("churn-relay-01",),
         metrics=frozenset({"Interruptions"}),
         goes_on=True,
-        passing=frozenset({"churn-relay-01 is Interrupted; SageMaker resumes it", "churn-relay-01 is described as"}),
+        passing=frozenset({"churn-relay-01 was interrupted.", "churn-relay-01 is Interrupted."}),
     ),
     "completion": Scene(
         "observe",
@@ -156,12 +156,7 @@ SCENES = {
         live=("later-relay-01",),
         metrics=ENDED | {"RunsCompleted", "SavingsPercent"},
         # The run that waits may look for room itself before it is woken.
-        passing=frozenset(
-            {
-                "the launch is tried again",
-                "there may be room in ml.m5.xlarge/spot: the launch is tried again",
-            }
-        ),
+        passing=frozenset({"Trying to launch later-relay-01 again.", "There may be room on ml.m5.xlarge (spot) now."}),
         runs=("churn", "later"),
     ),
     "submission": Scene(
@@ -189,7 +184,7 @@ SCENES = {
         saved_by=2,
         # A job that is stopped later has trained longer, and stops while it is looked at.
         varies=frozenset({"training_seconds", "billable_seconds", "wasted_seconds", "changeovers", "heard_at"}),
-        passing=frozenset({"churn-relay-01 is described as Stopping / Stopping"}),
+        passing=frozenset({"churn-relay-01 is Stopping."}),
     ),
 }
 # Where a second job could come of it.

@@ -29,13 +29,8 @@ if TYPE_CHECKING:
 # What differs where it is looked later: how much was trained, and what is left of the time.
 LATER = frozenset({"progress_seconds", "max_wait_seconds"})
 # A job that is looked at as soon as it was asked to stop has not stopped yet.
-STOPPING = frozenset({"churn-relay-01 is described as Stopping / Stopping"})
-NO_ROOM = frozenset(
-    {
-        "churn-relay-02 can't be created for now (QuotaFull)",
-        "the launch is tried again",
-    }
-)
+STOPPING = frozenset({"churn-relay-01 is Stopping."})
+NO_ROOM = frozenset({"The quota for ml.m5.xlarge", "Trying to launch churn-relay-02 again."})
 SCENES = {
     "safety-net": Scene(
         "observe",
@@ -98,7 +93,7 @@ SCENES = {
         goes_on=True,
         varies=LATER | {"training_seconds", "billable_seconds", "changeovers"},
         # Who looks before the news comes needs it no more.
-        passing=STOPPING | {"churn-canary-01 is Training: it is looked at"},
+        passing=STOPPING | {"churn-canary-01 is Training."},
     ),
     "back": Scene(
         "observe",

@@ -13,7 +13,7 @@ import pytest
 from botocore.awsrequest import AWSResponse, HeadersDict
 
 from spot_relay.adapters.inbound import Upload
-from spot_relay.adapters.s3 import SpecFiles, report_key
+from spot_relay.adapters.s3 import SpecFiles, build_report_key
 from spot_relay.domain.run.run import RunStatus
 from tests.hostile.values import RAW_JSON, RAW_YAML, TEXTS
 from tests.integration.stack import BUCKET, SPEC, Context, messages
@@ -70,12 +70,12 @@ def test_a_key_of_any_shape_has_its_report_under_errors_and_it_goes_when_the_spe
 def test_the_reports_of_keys_that_are_cut_alike_have_names_of_their_own() -> None:
     long = "runs/" + "x" * 1010
     keys = [long + end for end in ("1.json", "2.json", "1.yaml")]
-    names = {report_key(key) for key in keys}
+    names = {build_report_key(key) for key in keys}
     # A name that is cut ends in a digest, and no key of a spec does.
-    names |= {report_key(name.removeprefix("errors/")) for name in names}
+    names |= {build_report_key(name.removeprefix("errors/")) for name in names}
     assert len(names) == 6
     digest = hashlib.sha256(keys[0].encode()).hexdigest()
-    assert report_key(keys[0]).endswith(f"-{digest}.json")
+    assert build_report_key(keys[0]).endswith(f"-{digest}.json")
     assert all(len(name.encode()) <= 1024 for name in names)
 
 
@@ -83,12 +83,12 @@ class RawBody:
     """The body of an answer that has none."""
 
     def stream(self) -> list[bytes]:
-        """Give nothing."""
+        """Return no bytes."""
         return []
 
 
 def _is_text(text: str) -> bool:
-    """Tell whether a text can be a key at all."""
+    """Whether a text can be a key."""
     return text.encode("utf-8", "replace").decode() == text
 
 
@@ -119,7 +119,7 @@ def test_the_address_of_a_report_is_the_key_and_nothing_but_the_key(text: str) -
     files.report(upload, [], datetime(2025, 6, 3, tzinfo=UTC))
     files.clear(upload)
     address.client.close()
-    name = report_key(upload.key)
+    name = build_report_key(upload.key)
     assert name.startswith("errors/runs/")
     assert address.asked == [("PUT", f"/{BUCKET}/{name}"), ("DELETE", f"/{BUCKET}/{name}")]
 

@@ -19,8 +19,8 @@ from spot_relay.domain.run.run import MAX_ATTEMPTS, Explanation, Run
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, attempt_name, canary_name
 from spot_relay.domain.sagemaker.redaction import MAX_TEXT_BYTES
-from spot_relay.spec.parse import MAX_KEPT_BYTES
 from spot_relay.spec.run_name import MAX_NAME, MAX_NAME_WITH_CANARY
+from spot_relay.spec.submission import MAX_STORED_BYTES
 from tests.fakes import NOON
 from tests.integration.runs import a_run
 from tests.integration.stack import TABLE
@@ -115,7 +115,7 @@ def largest(training_job: dict[str, Any]) -> Run:
 @pytest.mark.parametrize("letter", ["x", '"', "é", "\N{GRINNING FACE}", "\x7f"])
 def test_the_largest_run_can_be_stored_and_read(stack: Stack, letter: str) -> None:
     stored = len(letter.encode()) * (2 if letter == '"' else 1)
-    job = {"Environment": {"A": letter * ((MAX_KEPT_BYTES - len('{"Environment":{"A":""}}')) // stored)}}
+    job = {"Environment": {"A": letter * ((MAX_STORED_BYTES - len('{"Environment":{"A":""}}')) // stored)}}
     store = DynamoDBRunStore(stack.client("dynamodb"), TABLE)
     saved = store.save(store.create(largest(job)))
     assert store.load(NAME) == saved == replace(largest(job), version=2)

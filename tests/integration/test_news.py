@@ -37,7 +37,7 @@ RECORDED = ["dynamodb.GetItem", "dynamodb.PutItem"]
 
 
 def news(secondary: str, **detail: Any) -> dict[str, Any]:
-    """Give the batch of one event that says what a job is doing."""
+    """Return the batch with one event about the state of a job."""
     event = body_of("observe/training-started")
     status = "Stopping" if secondary == "Stopping" else "InProgress"
     event["detail"] |= {"TrainingJobStatus": status, "SecondaryStatus": secondary, **detail}

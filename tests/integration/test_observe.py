@@ -57,7 +57,7 @@ CASES = {
         900,
         RunStatus.IN_PROGRESS,
         rule=LONG | {"capacity": INTERRUPTED},
-        reason="churn-relay-01 is Interrupted; SageMaker resumes it when capacity returns",
+        reason="churn-relay-01 was interrupted. SageMaker resumes it",
         news=True,
     ),
     "max-wait-expired": Case(
@@ -66,35 +66,35 @@ CASES = {
         Outcome.MAX_WAIT_TIME_EXCEEDED,
         attempts=2,
         rule=LONG | {"capacity": INTERRUPTED},
-        reason="churn-relay-02 was launched (after MaxWaitTimeExceeded)",
+        reason="Created churn-relay-02 because the attempt before it reached MaxWaitTimeInSeconds.",
     ),
     "max-runtime-exceeded": Case(
         3700,
         RunStatus.FAILED,
         Outcome.MAX_RUNTIME_EXCEEDED,
         rule=LONG,
-        reason="churn-relay-01: MaxRuntimeInSeconds was exceeded; raise it, or set policy.relaunch_on_max_runtime",
+        reason="churn-relay-01 reached MaxRuntimeInSeconds before it finished. Raise it, or set policy.",
     ),
     "capacity-error": Case(
         100,
         RunStatus.PENDING,
         Outcome.CAPACITY_ERROR,
         rule=fails(body_of("observe/capacity-error")["detail"]["FailureReason"]),
-        reason="churn-relay-01: SageMaker found no capacity",
+        reason="churn-relay-01 failed, because SageMaker had no capacity",
     ),
     "algorithm-error": Case(
         100,
         RunStatus.FAILED,
         Outcome.USER_ERROR,
         rule=fails(body_of("observe/algorithm-error")["detail"]["FailureReason"]),
-        reason="churn-relay-01: the training failed (AlgorithmError: framework error:",
+        reason="churn-relay-01 failed, because the training code or its configuration has an error: AlgorithmError:",
     ),
     "service-error": Case(
         100,
         RunStatus.PENDING,
         Outcome.SERVICE_ERROR,
         rule=fails(body_of("observe/service-error")["detail"]["FailureReason"]),
-        reason="churn-relay-01: SageMaker had an internal error",
+        reason="churn-relay-01 failed, because SageMaker had an internal error",
     ),
     "stopped-by-user": Case(
         60,
@@ -102,14 +102,16 @@ CASES = {
         Outcome.STOPPED,
         rule=LONG,
         before=stopped_by_somebody,
-        reason="churn-relay-01 was stopped by someone else",
+        reason="churn-relay-01 was stopped outside Spot Relay",
     ),
     "completed": Case(60, RunStatus.COMPLETED, Outcome.COMPLETED, reason="churn-relay-01 completed the training"),
     "unknown-status": Case(60, RunStatus.IN_PROGRESS, rule=LONG, reason="churn-relay-01 is Rebalancing", news=True),
-    "foreign-job": Case(60, RunStatus.IN_PROGRESS, rule=LONG, reason="churn-relay-01 was launched (submitted)"),
-    "canary-training": Case(60, RunStatus.IN_PROGRESS, rule=LONG, reason="churn-relay-01 was launched (submitted)"),
-    "room-freed": Case(60, RunStatus.IN_PROGRESS, rule=LONG, reason="churn-relay-01 was launched (submitted)"),
-    "run-due": Case(400, RunStatus.IN_PROGRESS, rule=LONG, reason="churn-relay-01 is described as InProgress / Train"),
+    "foreign-job": Case(60, RunStatus.IN_PROGRESS, rule=LONG, reason="Created churn-relay-01 for the submitted spec."),
+    "canary-training": Case(
+        60, RunStatus.IN_PROGRESS, rule=LONG, reason="Created churn-relay-01 for the submitted spec."
+    ),
+    "room-freed": Case(60, RunStatus.IN_PROGRESS, rule=LONG, reason="Created churn-relay-01 for the submitted spec."),
+    "run-due": Case(400, RunStatus.IN_PROGRESS, rule=LONG, reason="churn-relay-01 is Training."),
 }
 
 
@@ -140,7 +142,7 @@ def test_a_document_has_its_effect_on_run_status_document_and_jobs(stack: Stack,
     assert stack.aws.simulator.created() == [attempt.job_name for attempt in run.attempts]
     status = stack.status()
     assert status["status"] == run.status
-    assert status["reason"] == ("churn-relay-01 was launched (submitted)" if case.news else run.reason)
+    assert status["reason"] == ("Created churn-relay-01 for the submitted spec." if case.news else run.reason)
     assert [attempt["outcome"] for attempt in status["attempts"]] == [attempt.outcome for attempt in run.attempts]
 
 
@@ -188,7 +190,7 @@ def test_an_event_that_claims_an_end_which_a_describe_does_not_show_relaunches_n
     stack.clock.passes(60)
     stack.observe("max-wait-expired")
     assert stack.run().status is RunStatus.IN_PROGRESS
-    assert stack.run().reason == "churn-relay-01 is described as InProgress / Training"
+    assert stack.run().current.phase == "Training"
     assert stack.aws.simulator.created() == ["churn-relay-01"]
 
 
@@ -224,7 +226,7 @@ def test_only_the_poison_of_a_batch_goes_back_to_the_queue(stack: Stack) -> None
     ]
     answer = stack.invoke("observe", messages(*bodies))
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}, {"itemIdentifier": "3"}]}
-    assert stack.run().reason == "churn-relay-01 is Rebalancing"
+    assert stack.run().current.phase == "Rebalancing"
 
 
 def test_a_batch_of_nothing_but_poison_goes_back_message_by_message(stack: Stack) -> None:

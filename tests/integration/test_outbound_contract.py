@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 from spot_relay.adapters.announcements import EventBridgeAnnouncements, NotAnnouncedError
 from spot_relay.adapters.due_queue import DueQueue, NotQueuedError, SqsWakeups
 from spot_relay.adapters.inbound import Upload, read_observation
-from spot_relay.adapters.s3 import S3StatusDocuments, SpecFiles, report_key
+from spot_relay.adapters.s3 import S3StatusDocuments, SpecFiles, build_report_key
 from spot_relay.domain.run.observation import Due, RoomFreed
 from spot_relay.domain.shown.report import announcement, status_document
 from tests.fakes import NOON, MemoryAnnouncements, MemoryDocuments, MemoryWakeups
@@ -30,7 +30,7 @@ RUN = a_full_run("churn")
 
 
 def plain(document: dict[str, Any]) -> dict[str, Any]:
-    """Give a document as its reader has it."""
+    """Return a document as its reader sees it."""
     read: dict[str, Any] = json.loads(json.dumps(document))
     return read
 
@@ -175,8 +175,8 @@ def test_the_report_of_a_spec_of_any_name_is_written_and_removed(aws: Servers, k
     aws.client("s3").create_bucket(Bucket=BUCKET)
     files, upload = SpecFiles(aws.client("s3")), Upload(BUCKET, key, "v1")
     files.report(upload, [{"path": "name", "message": "«bad»"}], NOON)
-    assert len(report_key(key).encode()) <= 1024
-    read = json.loads(aws.client("s3").get_object(Bucket=BUCKET, Key=report_key(key))["Body"].read())
+    assert len(build_report_key(key).encode()) <= 1024
+    read = json.loads(aws.client("s3").get_object(Bucket=BUCKET, Key=build_report_key(key))["Body"].read())
     assert read == {
         "key": key,
         "version_id": "v1",

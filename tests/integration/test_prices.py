@@ -92,8 +92,8 @@ def test_a_file_that_can_not_be_used_fails_with_its_fields_and_leaves_the_old_pr
     with pytest.raises(UnusablePricesError) as caught:
         stack.invoke("prices", EVENT)
     assert str(caught.value) == (
-        f'the price file {FILE} can\'t be used: prices.ml.p3.2xlarge.on_demand_usd is "3.825"; '
-        "write a number above 0, to 10000: USD for an hour"
+        f'The price file {FILE} cannot be used: prices.ml.p3.2xlarge.on_demand_usd: Found "3.825". '
+        "Use a number above 0, up to 10000 USD per hour."
     )
     assert kept is not None
     assert bootstrap.prices(TABLE).read() == kept
@@ -101,20 +101,20 @@ def test_a_file_that_can_not_be_used_fails_with_its_fields_and_leaves_the_old_pr
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"\xff\xfe", "it is no UTF-8"), (b" " * (256 * 1024 + 1), "it has more than 262144 bytes")],
-    ids=["no UTF-8", "too long"],
+    [(b"\xff\xfe", "it is not UTF-8"), (b" " * (256 * 1024 + 1), "it has more than 262144 bytes")],
+    ids=["not UTF-8", "too long"],
 )
 def test_a_file_that_is_no_text_or_too_long_is_refused(
     stack: Stack, file: S3PriceFile, content: bytes, why: str
 ) -> None:
     put(stack, content)
-    with pytest.raises(UnusablePricesError, match=f"{FILE} can't be used: {why}"):
+    with pytest.raises(UnusablePricesError, match=f"{FILE} cannot be used: {why}"):
         file.fetch(NOON)
 
 
 @pytest.mark.parametrize("uri", [f"s3://{BUCKET}/other.json", "s3://nowhere/prices.json"])
 def test_a_file_that_is_not_there_is_named(stack: Stack, uri: str) -> None:
-    with pytest.raises(UnusablePricesError, match=f"the price file {uri} can't be used: it can't be read .*NoSuch"):
+    with pytest.raises(UnusablePricesError, match=f"The price file {uri} cannot be used: it cannot be read .*NoSuch"):
         S3PriceFile(stack.client("s3"), uri).fetch(NOON)
 
 
@@ -188,7 +188,7 @@ def test_of_two_prices_the_higher_counts(listing: tuple[AwsPriceList, Stubber]) 
 def test_a_price_list_without_training_prices_is_refused(
     listing: tuple[AwsPriceList, Stubber], offers: list[str]
 ) -> None:
-    with pytest.raises(UnusablePricesError, match=r"in USD for the region us-east-1; .* PriceFile"):
+    with pytest.raises(UnusablePricesError, match=r"in USD for the region us-east-1\. .* PriceFile"):
         fetched(listing, *offers)
 
 

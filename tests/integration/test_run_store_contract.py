@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from spot_relay.adapters.inbound import read_page
+from spot_relay.adapters.inbound import read_page_query
 from spot_relay.adapters.runs import SCHEMA_VERSION, DynamoDBRunStore
 from spot_relay.domain.run.attempt import Attempt
 from spot_relay.domain.run.outbox import Outbox
@@ -254,7 +254,7 @@ def test_the_pages_of_all_statuses_are_merged_newest_first_with_nothing_lost_or_
         found += [summary["run_id"] for summary in page]
         if token is None:
             break
-        assert read_page({"token": token}).created_before == token
+        assert read_page_query({"token": token}).created_before == token
         assert page_number < 20
     assert found == newest_first
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.adapters.slots import LOOKED_UP, DynamoDBSlots
+from spot_relay.adapters.slots import MAX_LOOKUPS, DynamoDBSlots
 from spot_relay.domain.rules.limits import Limits, all_slots_held
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.run import Run, RunStatus
@@ -246,7 +246,7 @@ def test_slots_that_were_taken_before_the_limit_was_lifted_and_set_again_are_fou
 def test_no_more_runs_are_looked_up_than_a_launch_has_time_for_and_each_has_its_turn(
     table: DynamoDBSlots, runs: Runs
 ) -> None:
-    many = 2 * LOOKED_UP
+    many = 2 * MAX_LOOKUPS
     table = replace(table, limits=Limits({GPU: many}))
     for number in range(many):
         table.take(GPU, runs.holder(f"run-{number}"))
@@ -254,7 +254,7 @@ def test_no_more_runs_are_looked_up_than_a_launch_has_time_for_and_each_has_its_
     for _ in range(40):
         runs.asked.clear()
         assert table.take(GPU, "late-relay-01") == all_slots_held(GPU, many)
-        assert len(set(runs.asked)) == len(runs.asked) == LOOKED_UP
+        assert len(set(runs.asked)) == len(runs.asked) == MAX_LOOKUPS
         ever_asked |= set(runs.asked)
     assert ever_asked == set(runs.known)
 

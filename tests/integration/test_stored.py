@@ -21,6 +21,7 @@ from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import ENDED_STATUSES
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.shown.report import status_document
 from tests.integration.scenes import metrics
 from tests.integration.stack import CHECKPOINTS, TABLE, body_of, document, messages
@@ -118,7 +119,7 @@ class Case:
 
 
 def holds(now: Any, then: Any) -> bool:
-    """Tell whether a value of today holds all of an earlier one."""
+    """Whether a current value contains everything of an earlier one."""
     if isinstance(then, dict):
         return all(key in now and holds(now[key], value) for key, value in then.items())
     if isinstance(then, list):
@@ -188,6 +189,29 @@ def test_a_stored_run_is_read_with_all_that_it_holds_and_shown_and_listed(stack:
     assert (status, shown["status"], shown["reason"]) == (200, case.document["status"], case.document["reason"])
     [listed] = stack.call("list-runs", query={})[1]["runs"]
     assert (listed["run_id"], listed["status"]) == ("churn", case.document["status"])
+
+
+@pytest.mark.parametrize(
+    ("version", "phase", "known"),
+    [
+        (3, "NameTaken", (None, Refusal.NAME_TAKEN)),
+        (3, "QuotaTooSmall", (None, Refusal.QUOTA_TOO_SMALL)),
+        (3, "Stopped", ("Stopped", None)),
+        (3, None, (None, None)),
+        (2, "NameTaken", (None, Refusal.NAME_TAKEN)),
+    ],
+)
+def test_a_canary_whose_refusal_was_stored_as_its_phase_is_read_with_both_apart(
+    stack: Stack, version: int, phase: str | None, known: tuple[str | None, Refusal | None]
+) -> None:
+    case = Case(f"schema-{version}", "on_demand_beside_a_canary")
+    case.put_back(stack)
+    document = case.document
+    document["canaries"][0] |= {"status": "Ended", "phase": phase}
+    stack.client("dynamodb").put_item(TableName=TABLE, Item=case.item | {"document": {"S": json.dumps(document)}})
+    canary = stack.run().canary
+    assert canary is not None
+    assert (canary.phase, canary.refusal) == known
 
 
 @stored(*ENDS)
@@ -326,7 +350,7 @@ def test_its_attempt_keeps_its_slot_and_other_runs_wait(stack: Stack, newer: dic
     other["training_job"]["CheckpointConfig"]["S3Uri"] = f"s3://{CHECKPOINTS}/checkpoints/other/"
     status, shown = stack.call("create-run", other)
     assert (status, shown["status"]) == (202, "Pending")
-    assert "limit of 1" in shown["reason"]
+    assert "limit: 1" in shown["reason"]
     assert stack.slots("ml.m5.xlarge") == {"churn-relay-01"}
     assert item_of(stack) == newer
 

@@ -134,7 +134,7 @@ def test_of_runs_that_the_index_still_shows_so_many_are_looked_up_and_no_more(
 
 
 def shown(table: DynamoDBRunStore) -> list[dict[str, Any]]:
-    """Give what the index shows, the oldest run first."""
+    """Return the entries of the index, the oldest run first."""
     items: list[Any] = table.client.scan(TableName=TABLE, IndexName="waiting")["Items"]
     return sorted(items, key=lambda item: item["waits_since"]["S"])
 

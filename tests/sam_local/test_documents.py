@@ -71,7 +71,7 @@ def test_submit_turns_the_uploaded_spec_into_a_run_with_a_training_job(
 ) -> None:
     assert sam_local.invoke("Submit", uploaded(churn, tmp_path)) == TAKEN
     run = churn.run()
-    assert (run.status, run.reason) == (RunStatus.IN_PROGRESS, "churn-relay-01 was launched (submitted)")
+    assert (run.status, run.reason) == (RunStatus.IN_PROGRESS, "Created churn-relay-01 for the submitted spec.")
     assert churn.jobs() == ["churn-relay-01"]
     assert sorted(churn.keys()) == ["runs/churn.json", "status/churn.json"]
     assert churn.status()["status"] == "InProgress"
@@ -163,14 +163,14 @@ CASES = {
     "interrupted": Case(
         900,
         RunStatus.IN_PROGRESS,
-        "churn-relay-01 is Interrupted; SageMaker resumes it when capacity returns",
+        "churn-relay-01 was interrupted. SageMaker resumes it",
         rule=INTERRUPTED,
         news=True,
     ),
     "max-wait-expired": Case(
         7205,
         RunStatus.IN_PROGRESS,
-        "churn-relay-02 was launched (after MaxWaitTimeExceeded)",
+        "Created churn-relay-02 because the attempt before it reached MaxWaitTimeInSeconds.",
         Outcome.MAX_WAIT_TIME_EXCEEDED,
         attempts=2,
         rule=INTERRUPTED,
@@ -178,34 +178,34 @@ CASES = {
     "max-runtime-exceeded": Case(
         3700,
         RunStatus.FAILED,
-        "churn-relay-01: MaxRuntimeInSeconds was exceeded; raise it, or set policy.relaunch_on_max_runtime",
+        "churn-relay-01 reached MaxRuntimeInSeconds before it finished. Raise it, or set policy.",
         Outcome.MAX_RUNTIME_EXCEEDED,
     ),
     "capacity-error": Case(
         100,
         RunStatus.PENDING,
-        "churn-relay-01: SageMaker found no capacity",
+        "churn-relay-01 failed, because SageMaker had no capacity",
         Outcome.CAPACITY_ERROR,
         rule=fails_as("capacity-error"),
     ),
     "algorithm-error": Case(
         100,
         RunStatus.FAILED,
-        "churn-relay-01: the training failed (AlgorithmError: ",
+        "churn-relay-01 failed, because the training code or its configuration has an error: AlgorithmError: ",
         Outcome.USER_ERROR,
         rule=fails_as("algorithm-error"),
     ),
     "service-error": Case(
         100,
         RunStatus.PENDING,
-        "churn-relay-01: SageMaker had an internal error",
+        "churn-relay-01 failed, because SageMaker had an internal error",
         Outcome.SERVICE_ERROR,
         rule=fails_as("service-error"),
     ),
     "stopped-by-user": Case(
         60,
         RunStatus.STOPPED,
-        "churn-relay-01 was stopped by someone else",
+        "churn-relay-01 was stopped outside Spot Relay",
         Outcome.STOPPED,
         before=stopped_by_somebody,
     ),
@@ -213,10 +213,10 @@ CASES = {
         60, RunStatus.COMPLETED, "churn-relay-01 completed the training", Outcome.COMPLETED, rule={"train_seconds": 9}
     ),
     "unknown-status": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 is Rebalancing", news=True),
-    "foreign-job": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 was launched (submitted)"),
-    "canary-training": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 was launched (submitted)"),
-    "room-freed": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 was launched (submitted)"),
-    "run-due": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 is described as InProgress / Training", before=due),
+    "foreign-job": Case(60, RunStatus.IN_PROGRESS, "Created churn-relay-01 for the submitted spec."),
+    "canary-training": Case(60, RunStatus.IN_PROGRESS, "Created churn-relay-01 for the submitted spec."),
+    "room-freed": Case(60, RunStatus.IN_PROGRESS, "Created churn-relay-01 for the submitted spec."),
+    "run-due": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 is Training.", before=due),
 }
 
 
@@ -233,7 +233,7 @@ def test_observe_folds_a_document_into_its_run(sam_local: SamLocal, churn: Churn
     assert run.reason.startswith(case.reason)
     assert run.outbox == Outbox(status=run.has_ended)
     assert churn.jobs() == [attempt.job_name for attempt in run.attempts]
-    told = "churn-relay-01 was launched (submitted)" if case.news else run.reason
+    told = "Created churn-relay-01 for the submitted spec." if case.news else run.reason
     assert (status["status"], status["reason"]) == (run.status, told)
     assert (run == before) == (name in {"foreign-job", "canary-training", "room-freed"})
     if case.attempts > 1:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.options import above_zero
+from bench.options import parse_positive
 from tests.simulation.faults import Fault
 from tests.simulation.seeds import Tally, needed_faults, play_seeds, trace
 
@@ -29,11 +29,14 @@ _TOLD = 20
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seeds", type=above_zero, default=2000, help="how many (default: %(default)s)")
+    parser.add_argument("--seeds", type=parse_positive, default=2000, help="how many (default: %(default)s)")
     parser.add_argument("--first", type=int, default=0, help="the first of them (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="play this one alone, and tell what happens")
     parser.add_argument(
-        "--processes", type=above_zero, default=os.cpu_count() or 1, help="how many at a time (default: %(default)s)"
+        "--processes",
+        type=parse_positive,
+        default=os.cpu_count() or 1,
+        help="how many at a time (default: %(default)s)",
     )
     return parser.parse_args(arguments)
 

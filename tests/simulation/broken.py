@@ -15,8 +15,8 @@ from spot_relay.domain.decide import steps
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.launch_answers import follow_launch, follow_refusal
 from spot_relay.domain.decide.steps import Decision, change, give_up_canary, plan
+from spot_relay.domain.rules import after_end
 from spot_relay.domain.rules.after_end import relaunch_after
-from spot_relay.domain.rules.after_end import relaunch_after as relaunch
 from spot_relay.domain.rules.next_place import Onward, Place
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.cause import Cause
@@ -199,7 +199,7 @@ BROKEN = (
     Broken("takes an interruption for an end", 5, ((Service, "_look_at_attempt", _believes_events),)),
     Broken("forgives one end more than it may", 6, ((decisions, "relaunch_after", _forgives_one_more),)),
     Broken("forgives any lack of progress", 6, ((decisions, "relaunch_after", _forgives_lack_of_progress),)),
-    Broken("takes no MaxRuntime for final", 6, ((relaunch, "_check_max_runtime", _finds_nothing_wrong),)),
+    Broken("takes no MaxRuntime for final", 6, ((after_end, "_check_max_runtime", _finds_nothing_wrong),)),
     Broken("pays whatever an attempt may cost", 6, ((steps, "check_money", _finds_nothing_wrong),)),
     Broken("lets runs share a prefix", 7, ((RunStore, "_check_prefix", _checks_nothing),)),
     Broken("lets a late event draw on a budget", 8, _deciding(_draws_twice_on_a_budget)),

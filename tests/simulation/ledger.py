@@ -29,8 +29,8 @@ _BUDGET_OF = {
 }
 _IDLE = "attempts_without_progress"
 # What else ends a run for good, in the words of its reason.
-_OTHER_REASONS = (_IDLE, "money_usd", "no CheckpointConfig", "the most a run can have", "no quota")
-_SPENT = re.compile(r"the budget (\w+) \(\d+\) is spent")
+_OTHER_REASONS = (_IDLE, "money_usd", "no CheckpointConfig", "the most a run can have", "No service quota")
+_SPENT = re.compile(r"policy\.budgets\.(\w+) allows no further relaunch")
 # What a job may be billed beyond MaxRuntime: its stop and its upload, in seconds.
 _AFTER_MAX_RUNTIME = 120
 _HOUR = 3600

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.descriptions import BEGINNING, moment
 from simulator.life.job import CheckpointWritten, StopRequested, Transitioned
-from spot_relay.adapters.inbound import read_observation, room_freed, run_due
+from spot_relay.adapters.inbound import read_observation, write_room_freed, write_run_due
 from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
 from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.sagemaker.job import Market, Pool
@@ -369,11 +369,11 @@ class _Queue:
 
     def wake(self, run_id: str) -> None:
         """Queue the news of room."""
-        self._send(room_freed(run_id))
+        self._send(write_room_freed(run_id))
 
     def due(self, run_id: str) -> None:
         """Queue a look at a run."""
-        self._send(run_due(run_id))
+        self._send(write_run_due(run_id))
 
     def _send(self, body: str) -> None:
         self.play.timeline.after(0.2, lambda: self.play.deliver(body))

@@ -124,6 +124,7 @@ canaries = st.builds(
     moments,
     st.integers(0, 100_000),
     st.sampled_from(CanaryStatus),
+    refusal=st.none() | st.sampled_from(Refusal),
 )
 deadlines = st.builds(
     Deadline,

@@ -1,4 +1,4 @@
-"""What the demo reads, draws and judges, from recorded documents."""
+"""What the demo reads, draws and compares, tested with recorded documents."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from demo import comparison, data, screen
-from demo.audience import Lines, Nobody, Terminal
+from demo.audience import PlainText, Silent, Terminal
 from demo.comparison import Comparison
-from demo.figures import Metric, emf_metrics
+from demo.demo_run import DemoError, Spec, follow, wait_for_last_round
+from demo.function_metrics import Metric, parse_metrics
 from demo.outcome import Outcome, Places
-from demo.play import DemoError, Spec, follow, settled_view
-from demo.training_log import Stretch, checkpoint_round, read_log
-from demo.watching import LOG_GROUP, Attempt, Clients, Step, View, Watcher
+from demo.training_log import Stretch, parse_checkpoint_round, read_log
+from demo.watcher import LOG_GROUP, Attempt, Clients, Step, View, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
-BEGAN = datetime(2025, 6, 3, 9, 14, tzinfo=UTC)
+STARTED_AT = datetime(2025, 6, 3, 9, 14, tzinfo=UTC)
 FIRST_LOG = [
     "Training from the beginning",
     *[f"[{number}] train-logloss:0.5 validation-logloss:0.6" for number in range(1, 23)],
@@ -72,12 +72,12 @@ RUN: dict[str, Any] = {
 PLACES = Places("s3://specs/status/churn.json", LOG_GROUP, ("/aws/lambda/observe",), "s3://data/checkpoints/", "s3://m")
 
 
-def _missing(code: str, message: str = "missing") -> ClientError:
+def _client_error(code: str, message: str = "missing") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, "Get")
 
 
 class FakeS3:
-    """S3 with these objects: bodies by key."""
+    """S3 with given objects: bodies by key."""
 
     def __init__(self, objects: dict[str, bytes]) -> None:
         self.objects = objects
@@ -85,7 +85,7 @@ class FakeS3:
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803 (boto3's names)
         assert Bucket == "specs"
         if Key not in self.objects:
-            raise _missing("NoSuchKey")
+            raise _client_error("NoSuchKey")
         return {"Body": io.BytesIO(self.objects[Key])}
 
     def list_objects_v2(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:  # noqa: N803 (boto3's names)
@@ -94,24 +94,24 @@ class FakeS3:
 
 
 class FakeSageMaker:
-    """SageMaker with these training jobs: secondary statuses by name."""
+    """SageMaker with given training jobs: secondary statuses by name."""
 
     def __init__(self, jobs: dict[str, list[str]]) -> None:
         self.jobs = jobs
 
     def describe_training_job(self, *, TrainingJobName: str) -> dict[str, Any]:  # noqa: N803 (boto3's name)
         if TrainingJobName not in self.jobs:
-            raise _missing("ValidationException", "Requested resource not found.")
+            raise _client_error("ValidationException", "Requested resource not found.")
         statuses = self.jobs[TrainingJobName]
         steps = [
-            {"Status": status, "StartTime": BEGAN + timedelta(seconds=second), "StatusMessage": f"now {status}"}
+            {"Status": status, "StartTime": STARTED_AT + timedelta(seconds=second), "StatusMessage": f"now {status}"}
             for second, status in enumerate(statuses)
         ]
         return {"SecondaryStatus": statuses[-1], "SecondaryStatusTransitions": steps}
 
 
 class FakeLogs:
-    """CloudWatch Logs with these streams in the training jobs' group; all of them, whatever prefix is asked for."""
+    """CloudWatch Logs with given streams in the group of training jobs; like MiniStack, it ignores the prefix."""
 
     def __init__(self, streams: dict[str, list[str]]) -> None:
         self.streams = streams
@@ -122,13 +122,13 @@ class FakeLogs:
 
     def paginate(self, *, logGroupName: str, logStreamNamePrefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803
         if not self.streams:
-            raise _missing("ResourceNotFoundException")
+            raise _client_error("ResourceNotFoundException")
         assert (logGroupName, logStreamNamePrefix) == (LOG_GROUP, "churn-relay-")
         for stream, lines in self.streams.items():
             yield {"events": [{"logStreamName": stream, "message": line} for line in lines]}
 
 
-def _watcher(
+def _create_watcher(
     objects: dict[str, bytes], jobs: dict[str, list[str]] | None = None, logs: dict[str, list[str]] | None = None
 ) -> Watcher:
     clients = Clients(
@@ -139,7 +139,7 @@ def _watcher(
     return Watcher(clients, "churn", "specs", "runs/churn.yaml", "s3://data/churn/checkpoints/")
 
 
-def _whole_run() -> View:
+def _observe_completed_run() -> View:
     objects = {
         "status/churn.json": json.dumps(RUN).encode(),
         "churn/checkpoints/xgboost-checkpoint.95": b"",
@@ -150,23 +150,23 @@ def _whole_run() -> View:
         "churn-relay-02": ["Starting", "Training", "Completed"],
     }
     logs = {"churn-relay-01/algo-1-1": FIRST_LOG, "churn-relay-02/algo-1-2": SECOND_LOG, "other/algo-1-3": ["[7] x"]}
-    return _watcher(objects, jobs, logs).look()
+    return _create_watcher(objects, jobs, logs).look()
 
 
-def _drawn(renderable: Any) -> str:
+def _draw(renderable: Any) -> str:
     console = Console(width=160, file=io.StringIO(), force_terminal=False)
     console.print(renderable)
     return cast("io.StringIO", console.file).getvalue()
 
 
-def test_a_log_tells_the_rounds_of_each_process_of_an_attempt() -> None:
+def test_a_log_contains_the_rounds_of_each_process_of_an_attempt() -> None:
     log = read_log(FIRST_LOG)
     assert log.stretches == (Stretch(1, 22), Stretch(23, 38))
     assert (log.resumed_from, log.reached, len(log.rounds)) == (0, 38, 38)
     assert log.metrics == "train-logloss:0.4 validation-logloss:0.5"
 
 
-def test_a_round_that_was_lost_and_trained_again_counts_once() -> None:
+def test_a_round_that_was_lost_and_repeated_counts_once() -> None:
     log = read_log(
         ["[1] a", "[2] a", "[3] a", "[4] a", "Resuming from xgboost-checkpoint.2", "[3] a", "[4] a", "[5] a"]
     )
@@ -183,13 +183,13 @@ def test_an_attempt_that_trained_nothing_has_no_rounds() -> None:
     ("key", "expected"),
     [("a/xgboost-checkpoint.40", 40), ("xgboost-checkpoint.x", None), ("xgboost-model", None), ("a/b.40", None)],
 )
-def test_a_checkpoints_round_is_the_end_of_its_name(key: str, expected: int | None) -> None:
-    assert checkpoint_round(key) == expected
+def test_the_round_of_a_checkpoint_is_the_end_of_its_key(key: str, expected: int | None) -> None:
+    assert parse_checkpoint_round(key) == expected
 
 
-def test_a_look_joins_status_document_jobs_checkpoints_and_logs() -> None:
-    view = _whole_run()
-    assert (view.status, view.ended, view.kept, view.reached) == ("Completed", True, 100, 100)
+def test_a_view_combines_status_document_jobs_checkpoints_and_logs() -> None:
+    view = _observe_completed_run()
+    assert (view.status, view.ended, view.checkpointed, view.reached) == ("Completed", True, 100, 100)
     assert [(a.job_name, a.phase, a.resumed_from, a.trained) for a in view.attempts] == [
         ("churn-relay-01", "MaxWaitTimeExceeded", 0, 38),
         ("churn-relay-02", "Completed", 38, 62),
@@ -197,33 +197,33 @@ def test_a_look_joins_status_document_jobs_checkpoints_and_logs() -> None:
     assert [step.status for step in view.steps][-1] == "MaxWaitTimeExceeded"
 
 
-def test_a_look_before_anything_is_there_shows_a_pending_run() -> None:
-    view = _watcher({}).look()
+def test_before_anything_exists_a_run_is_pending() -> None:
+    view = _create_watcher({}).look()
     assert (view.status, view.ended, view.reached, view.attempts) == ("Pending", False, 0, ())
 
 
-def test_a_look_at_a_run_whose_job_is_not_created_yet_shows_it_as_planned() -> None:
+def test_an_attempt_whose_job_does_not_exist_yet_is_planned() -> None:
     planned = {**RUN, "status": "Pending", "attempts": [RUN["attempts"][1]]}
-    (attempt,) = _watcher({"status/churn.json": json.dumps(planned).encode()}).look().attempts
+    (attempt,) = _create_watcher({"status/churn.json": json.dumps(planned).encode()}).look().attempts
     assert (attempt.phase, attempt.resumed_from, attempt.trained) == ("Planned", 38, 0)
 
 
 def test_a_refused_spec_ends_the_demo_with_its_problems() -> None:
-    watcher = _watcher({"errors/runs/churn.yaml.json": b'{"problems": [{"path": "name"}]}'})
+    watcher = _create_watcher({"errors/runs/churn.yaml.json": b'{"problems": [{"path": "name"}]}'})
     with pytest.raises(DemoError, match=r'refused:\n.*\n.*"problems"'):
-        follow(watcher.look, Nobody(), limit=5)
+        follow(watcher.look, Silent(), limit=5)
 
 
-def test_a_run_that_does_not_end_in_time_is_an_error_that_says_where_it_stands() -> None:
+def test_the_error_for_a_run_that_does_not_end_in_time_contains_its_state() -> None:
     waiting = View({**RUN, "status": "InProgress", "reason": "waiting for capacity"})
-    with pytest.raises(DemoError, match=r"not end within 0 seconds; it is InProgress: waiting for capacity"):
-        follow(lambda: waiting, Nobody(), limit=0)
-    with pytest.raises(DemoError, match="its spec was never taken in"):
-        follow(View, Nobody(), limit=0)
+    with pytest.raises(DemoError, match=r"did not end within 0 seconds\. It is InProgress: waiting for capacity"):
+        follow(lambda: waiting, Silent(), limit=0)
+    with pytest.raises(DemoError, match="Its spec was never accepted"):
+        follow(View, Silent(), limit=0)
 
 
-def test_the_last_rounds_of_a_completed_run_are_waited_for() -> None:
-    late = iter([_whole_run(), _whole_run()])
+def test_the_demo_waits_for_the_last_rounds_of_a_completed_run() -> None:
+    late = iter([_observe_completed_run(), _observe_completed_run()])
     early = View(RUN, ())
     looks: list[View] = []
 
@@ -232,14 +232,14 @@ def test_the_last_rounds_of_a_completed_run_are_waited_for() -> None:
         looks.append(view)
         return view
 
-    assert settled_view(look, early, rounds=100).reached == 100
+    assert wait_for_last_round(look, early, rounds=100).reached == 100
     assert len(looks) == 2
 
 
-def test_the_json_object_has_the_agreed_keys_and_nothing_else() -> None:
-    outcome = Outcome(_whole_run(), Comparison(5000, 0, 0.0), {}, PLACES, 71.26)
-    assert outcome.good
-    assert outcome.document() == {
+def test_the_json_object_has_exactly_the_documented_keys() -> None:
+    outcome = Outcome(_observe_completed_run(), Comparison(5000, 0, 0.0), {}, PLACES, 71.26)
+    assert outcome.succeeded
+    assert outcome.to_json() == {
         "status": "Completed",
         "attempts": [
             {
@@ -266,22 +266,24 @@ def test_the_json_object_has_the_agreed_keys_and_nothing_else() -> None:
     }
 
 
-def test_the_live_picture_shows_run_attempts_rounds_and_steps() -> None:
-    picture = _drawn(screen.live(_whole_run(), 100, BEGAN, BEGAN + timedelta(seconds=40)))
-    for shown in ("Run churn", "Completed", " 40.0 s", "100 of 100", "100 are safe", "churn-relay-02", "round 38"):
-        assert shown in picture
+def test_the_picture_of_a_run_shows_its_attempts_rounds_and_steps() -> None:
+    picture = _draw(screen.draw_run(_observe_completed_run(), 100, STARTED_AT, STARTED_AT + timedelta(seconds=40)))
+    for expected in ("Run churn", "Completed", " 40.0 s", "100 of 100", "100 are safe", "churn-relay-02", "round 38"):
+        assert expected in picture
     assert "38 (1-22, 23-38)" in picture
     assert "now Interrupted" in picture
 
 
-def test_the_live_picture_can_be_drawn_before_anything_is_there() -> None:
-    assert "0 of 100" in _drawn(screen.live(View(), 100, BEGAN, BEGAN))
+def test_a_picture_can_be_drawn_before_anything_exists() -> None:
+    assert "0 of 100" in _draw(screen.draw_run(View(), 100, STARTED_AT, STARTED_AT))
 
 
-def test_the_result_shows_the_bill_the_metrics_and_where_everything_lies() -> None:
+def test_the_result_shows_costs_metrics_and_locations() -> None:
     metrics = {"WaitsExpired": Metric("WaitsExpired", (1.0,)), "Interruptions": Metric("Interruptions", (1.0, 1.0))}
-    picture = _drawn(screen.result(Outcome(_whole_run(), Comparison(5000, 0, 0.0), metrics, PLACES, 71.3)))
-    assert "5000 predictions, the same to the last bit" in picture
+    picture = _draw(
+        screen.draw_result(Outcome(_observe_completed_run(), Comparison(5000, 0, 0.0), metrics, PLACES, 71.3))
+    )
+    assert "5000 predictions are equal to the last bit" in picture
     assert "26 s of training, 9 s of them billable: 65.4 % saved" in picture
     assert re.search(r"Interruptions +1, 1", picture)
     assert "s3://specs/status/churn.json" in picture
@@ -292,35 +294,35 @@ def test_the_result_shows_the_bill_the_metrics_and_where_everything_lies() -> No
     ("found", "said"),
     [(None, "no model to compare"), (Comparison(5000, 3, 0.25), "differs .* 3 of 5000 predictions, by at most 0.25")],
 )
-def test_a_result_without_the_same_model_is_not_good(found: Comparison | None, said: str) -> None:
-    outcome = Outcome(_whole_run(), found, {}, PLACES, 71.3)
-    assert not outcome.good
-    assert not outcome.document()["model_identical"]
-    assert re.search(said, _drawn(screen.result(outcome)))
+def test_without_an_identical_model_the_demo_has_failed(found: Comparison | None, said: str) -> None:
+    outcome = Outcome(_observe_completed_run(), found, {}, PLACES, 71.3)
+    assert not outcome.succeeded
+    assert not outcome.to_json()["model_identical"]
+    assert re.search(said, _draw(screen.draw_result(outcome)))
 
 
-def test_an_audience_of_lines_is_told_each_step_once() -> None:
+def test_plain_text_shows_each_step_once() -> None:
     console = Console(width=160, file=io.StringIO())
-    with Lines(console, BEGAN) as lines:
+    with PlainText(console, STARTED_AT) as lines:
         lines.note("Uploading")
-        lines.show(_whole_run())
-        lines.show(_whole_run())
-    told = cast("io.StringIO", console.file).getvalue()
-    assert told.count("Interrupted") == 2  # the status and its message
-    assert "Uploading" in told
+        lines.show(_observe_completed_run())
+        lines.show(_observe_completed_run())
+    output = cast("io.StringIO", console.file).getvalue()
+    assert output.count("Interrupted") == 2  # the status and its message
+    assert "Uploading" in output
 
 
-def test_a_terminal_shows_notes_and_the_last_picture() -> None:
+def test_a_terminal_shows_notes_and_the_latest_picture() -> None:
     console = Console(width=160, file=io.StringIO(), force_terminal=True)
-    with Terminal(console, 100, BEGAN) as terminal:
+    with Terminal(console, 100, STARTED_AT) as terminal:
         terminal.note("Uploading")
-        terminal.show(_whole_run())
-    told = cast("io.StringIO", console.file).getvalue()
-    assert "Uploading" in told
-    assert "churn-relay-02" in told
+        terminal.show(_observe_completed_run())
+    output = cast("io.StringIO", console.file).getvalue()
+    assert "Uploading" in output
+    assert "churn-relay-02" in output
 
 
-def test_metrics_are_read_from_emf_lines_of_our_namespace_only() -> None:
+def test_metrics_are_read_only_from_emf_lines_of_our_namespace() -> None:
     def emf(namespace: str, **values: object) -> str:
         metrics = [{"Name": name, "Unit": "Count"} for name in values]
         return json.dumps({"_aws": {"CloudWatchMetrics": [{"Namespace": namespace, "Metrics": metrics}]}, **values})
@@ -333,7 +335,7 @@ def test_metrics_are_read_from_emf_lines_of_our_namespace_only() -> None:
         emf("SpotRelay", Interruptions=2.0),
         emf("Other", Interruptions=[9.0]),
     ]
-    metrics = emf_metrics(lines)
+    metrics = parse_metrics(lines)
     assert metrics == {
         "Interruptions": Metric("Interruptions", (1.0, 2.0)),
         "WaitsExpired": Metric("WaitsExpired", (1.0,)),
@@ -341,8 +343,10 @@ def test_metrics_are_read_from_emf_lines_of_our_namespace_only() -> None:
     assert metrics["Interruptions"].total == 3
 
 
-def test_the_comparison_sees_a_model_that_differs_by_one_round() -> None:
-    matrices = comparison.matrices({"train/a.csv": data.csv(200, seed=1), "validation/a.csv": data.csv(50, seed=2)})
+def test_a_model_that_lacks_one_round_is_not_identical() -> None:
+    matrices = comparison.load_matrices(
+        {"train/a.csv": data.write_csv(200, seed=1), "validation/a.csv": data.write_csv(50, seed=2)}
+    )
     params = {"objective": "binary:logistic", "max_depth": "2", "num_round": "6", "seconds_per_round": "9"}
     whole = comparison.train_uninterrupted(params, matrices)
     short = comparison.train_uninterrupted({**params, "num_round": "5"}, matrices)
@@ -354,24 +358,24 @@ def test_the_comparison_sees_a_model_that_differs_by_one_round() -> None:
     assert differing.largest_difference > 0
 
 
-def test_the_model_is_taken_out_of_its_archive() -> None:
+def test_the_model_is_extracted_from_its_archive() -> None:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
         member = tarfile.TarInfo("./xgboost-model")
         member.size = 5
         tar.addfile(member, io.BytesIO(b"model"))
-    assert comparison.model_in(archive.getvalue()) == b"model"
+    assert comparison.extract_model(archive.getvalue()) == b"model"
 
 
-def test_the_uploaded_spec_says_what_the_demo_needs() -> None:
+def test_the_uploaded_spec_contains_what_the_demo_needs() -> None:
     spec = Spec.read()
     assert (spec.name, spec.rounds) == ("churn", 100)
-    assert spec.channel("validation")[1].endswith("/validation/")
+    assert spec.locate_channel("validation")[1].endswith("/validation/")
     assert spec.checkpoints.endswith("/")
 
 
-def test_views_and_steps_are_in_the_order_of_time() -> None:
-    later = Step("b", "Starting", BEGAN + timedelta(seconds=9), "")
-    sooner = Step("a", "Training", BEGAN, "")
+def test_steps_are_sorted_by_time() -> None:
+    later = Step("b", "Starting", STARTED_AT + timedelta(seconds=9), "")
+    sooner = Step("a", "Training", STARTED_AT, "")
     attempts = [Attempt({"job_name": step.job_name}, step.status, (step,), read_log([])) for step in (later, sooner)]
     assert View(RUN, tuple(attempts)).steps == [sooner, later]

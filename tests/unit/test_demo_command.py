@@ -1,4 +1,4 @@
-"""The command ``python -m demo``: what it prints where, and with which exit code it ends."""
+"""The command ``python -m demo``: its output and its exit codes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 
 from demo import __main__ as command
 from demo.comparison import Comparison
+from demo.demo_run import DemoError, DeployedStack
 from demo.outcome import Outcome, Places
-from demo.play import DemoError, Deployed
 from demo.training_log import read_log
-from demo.watching import Attempt, Step, View
+from demo.watcher import Attempt, Step, View
 from embedded import deployment
 from embedded.daemons import EmbeddedError
 
@@ -36,8 +36,8 @@ STACK = SimpleNamespace(
 
 
 @pytest.fixture
-def begun(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Replace the embedded stack; gives how it was started, and whether it has been ended."""
+def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Replace the embedded stack, and return how it was started and whether it has ended."""
     calls: list[dict[str, Any]] = []
 
     @contextmanager
@@ -52,47 +52,47 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return calls
 
 
-def _playing(monkeypatch: pytest.MonkeyPatch, ends: Callable[[], Outcome]) -> list[Deployed]:
-    seen: list[Deployed] = []
+def _replace_demo(monkeypatch: pytest.MonkeyPatch, ends: Callable[[], Outcome]) -> list[DeployedStack]:
+    calls: list[DeployedStack] = []
 
-    def play(stack: Deployed, *_: object) -> Outcome:
-        seen.append(stack)
+    def run_demo(stack: DeployedStack, *_: object) -> Outcome:
+        calls.append(stack)
         return ends()
 
-    monkeypatch.setattr(command, "play", play)
-    return seen
+    monkeypatch.setattr(command, "run_demo", run_demo)
+    return calls
 
 
-def _fails(error: BaseException) -> Callable[[], Outcome]:
+def _raise(error: BaseException) -> Callable[[], Outcome]:
     def end() -> Outcome:
         raise error
 
     return end
 
 
-def test_a_good_run_ends_with_0_and_shows_the_result(
-    begun: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_successful_run_exits_with_0_and_shows_the_result(
+    started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seen = _playing(monkeypatch, lambda: GOOD)
+    calls = _replace_demo(monkeypatch, lambda: GOOD)
     assert command.main([]) == 0
     assert "5000 predictions" in capsys.readouterr().out
-    assert (seen[0].specs_bucket, seen[0].functions) == ("specs", ("submit", "observe"))
-    assert begun[0]["ended"]
-    assert not begun[0]["keep"]
+    assert (calls[0].specs_bucket, calls[0].functions) == ("specs", ("submit", "observe"))
+    assert started[0]["ended"]
+    assert not started[0]["keep"]
 
 
-def test_json_prints_one_object_and_nothing_else(
-    begun: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_json_prints_only_one_object(
+    started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _playing(monkeypatch, lambda: GOOD)
+    _replace_demo(monkeypatch, lambda: GOOD)
     assert command.main(["--json"]) == 0
     printed = capsys.readouterr()
-    assert json.loads(printed.out) == GOOD.document()
+    assert json.loads(printed.out) == GOOD.to_json()
     assert printed.err == ""
 
 
 def test_svg_saves_an_image_that_loads_nothing_from_the_network(
-    begun: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     launched = datetime(2025, 6, 3, 9, 14, tzinfo=UTC)
     steps = tuple(
@@ -100,59 +100,59 @@ def test_svg_saves_an_image_that_loads_nothing_from_the_network(
         for nth, status in enumerate(["Starting", "Training", "Completed"])
     )
     view = View(RUN, (Attempt({"job_name": "churn-relay-01"}, "Completed", steps, read_log([])),))
-    _playing(monkeypatch, lambda: replace(GOOD, view=view))
+    _replace_demo(monkeypatch, lambda: replace(GOOD, view=view))
     image = tmp_path / "images" / "run.svg"
     assert command.main(["--json", "--svg", str(image)]) == 0
     drawn = image.read_text("utf-8").replace("&#160;", " ")
     for shown in ("training completed", "+ 12.0 s", "+ 24.0 s", "5000 predictions"):
         assert shown in drawn
     assert "@font-face" not in drawn
-    assert begun[0]["ended"]
+    assert started[0]["ended"]
 
 
 def test_svg_saves_nothing_for_a_run_that_did_not_complete(
-    begun: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    _playing(monkeypatch, lambda: replace(GOOD, view=View(RUN | {"status": "Failed"})))
+    _replace_demo(monkeypatch, lambda: replace(GOOD, view=View(RUN | {"status": "Failed"})))
     assert command.main(["--json", "--svg", str(tmp_path / "run.svg")]) == 1
     assert list(tmp_path.iterdir()) == []
-    assert begun[0]["ended"]
+    assert started[0]["ended"]
 
 
-def test_keep_says_how_to_talk_to_the_stack_and_how_to_stop_it(
-    begun: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_keep_prints_how_to_use_and_how_to_stop_the_stack(
+    started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _playing(monkeypatch, lambda: GOOD)
+    _replace_demo(monkeypatch, lambda: GOOD)
     assert command.main(["--keep", "--json"]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)["status"] == "Completed"
-    for told in ("stack.env", "s3://specs/runs/", STACK.api_url, "-m embedded stop"):
-        assert told in printed.err
-    assert begun[0]["keep"]
+    for expected in ("stack.env", "s3://specs/runs/", STACK.api_url, "-m embedded stop"):
+        assert expected in printed.err
+    assert started[0]["keep"]
 
 
-def test_a_run_that_did_not_complete_ends_with_1(
-    begun: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_run_that_does_not_complete_exits_with_1(
+    started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     failed = Outcome(View({"run_id": "churn", "status": "Failed", "reason": "no budget"}), None, {}, PLACES, 60.0)
-    _playing(monkeypatch, lambda: failed)
+    _replace_demo(monkeypatch, lambda: failed)
     assert command.main([]) == 1
     assert "There is no model to compare." in capsys.readouterr().out
 
 
-def test_a_run_that_does_not_end_in_time_ends_with_1_and_names_the_logs(
-    begun: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_run_that_does_not_end_in_time_exits_with_1_and_names_the_logs(
+    started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _playing(monkeypatch, _fails(DemoError("the run did not end within 9 seconds")))
+    _replace_demo(monkeypatch, _raise(DemoError("The run did not end within 9 seconds.")))
     assert command.main(["--json"]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "did not end within 9 seconds" in printed.err
     assert "the-folder-of-logs" in printed.err
-    assert begun[0]["ended"]
+    assert started[0]["ended"]
 
 
-def test_a_stack_that_does_not_start_ends_with_1_and_says_why(
+def test_a_stack_that_does_not_start_exits_with_1_and_the_reason(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def running(**_: Any) -> None:
@@ -163,10 +163,10 @@ def test_a_stack_that_does_not_start_ends_with_1_and_says_why(
     assert "sam build failed: no space [left]" in capsys.readouterr().err
 
 
-def test_ctrl_c_stops_everything_and_ends_with_130(
-    begun: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_ctrl_c_stops_everything_and_exits_with_130(
+    started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _playing(monkeypatch, _fails(KeyboardInterrupt()))
+    _replace_demo(monkeypatch, _raise(KeyboardInterrupt()))
     assert command.main([]) == 130
-    assert "everything that was started is stopped" in capsys.readouterr().err
-    assert begun[0]["ended"]
+    assert "Everything that was started has been stopped" in capsys.readouterr().err
+    assert started[0]["ended"]

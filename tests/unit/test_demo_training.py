@@ -1,4 +1,4 @@
-"""The demo's training script: SageMaker's folders in, a model out, and the same model wherever it was cut."""
+"""The demo's training script: it uses SageMaker's folders, and its model does not depend on interruptions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ROUNDS = 24
 
 
 def _matrix(count: int = 300, seed: int = 1) -> xgb.DMatrix:
-    rows = data.customers(count, seed)
+    rows = data.draw_customers(count, seed)
     return xgb.DMatrix(rows[:, 1:], label=rows[:, 0])
 
 
@@ -49,14 +49,14 @@ def _predictions(model: bytes | None) -> np.ndarray[tuple[int, ...], np.dtype[np
 
 
 def _folders(base: Path, *, train_file: bytes | None = None, **hyperparameters: object) -> Folders:
-    """Lay out the folders of a job, as the platform does before it starts the container."""
+    """Create the folders of a job, as SageMaker does before it starts the container."""
     folders = Folders.of({"SAGEMAKER_BASE_DIR": str(base)})
     folders.config.mkdir(parents=True, exist_ok=True)
     own = {name: str(value) for name, value in hyperparameters.items()}
     (folders.config / "hyperparameters.json").write_text(json.dumps({**PARAMS, **own}))
     (folders.config / "inputdataconfig.json").write_text(json.dumps({"train": {"ContentType": "text/csv"}}))
     folders.channel("train").mkdir(parents=True, exist_ok=True)
-    (folders.channel("train") / "part-0.csv").write_bytes(train_file or data.csv(300, seed=1))
+    (folders.channel("train") / "part-0.csv").write_bytes(train_file or data.write_csv(300, seed=1))
     return folders
 
 
@@ -64,7 +64,7 @@ def _names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
-def test_a_training_that_was_cut_after_any_round_ends_in_the_same_model_bit_for_bit() -> None:
+def test_a_training_interrupted_after_any_round_ends_with_the_same_model_bit_for_bit() -> None:
     whole = train(PARAMS, ROUNDS, {"train": _matrix()})
     expected = _predictions(whole)
     for cut in range(1, ROUNDS):
@@ -74,12 +74,12 @@ def test_a_training_that_was_cut_after_any_round_ends_in_the_same_model_bit_for_
         assert np.array_equal(_predictions(rest).view(np.int32), expected.view(np.int32)), f"cut after round {cut}"
 
 
-def test_a_model_does_not_depend_on_what_is_evaluated_beside_it() -> None:
+def test_the_model_does_not_depend_on_the_validation_data() -> None:
     alone = train(PARAMS, 6, {"train": _matrix()})
     assert train(PARAMS, 6, {"train": _matrix(), "validation": _matrix(50, seed=3)}) == alone
 
 
-def test_each_round_is_told_with_its_number_and_metrics() -> None:
+def test_each_round_is_reported_with_its_number_and_metrics() -> None:
     told: list[Round] = []
 
     def tell(finished: Round) -> bool:
@@ -91,7 +91,7 @@ def test_each_round_is_told_with_its_number_and_metrics() -> None:
     assert all("train-logloss:" in finished.metrics and "validation-logloss:" in finished.metrics for finished in told)
 
 
-def test_a_job_trains_all_rounds_and_leaves_its_model_and_its_newest_checkpoints(tmp_path: Path) -> None:
+def test_a_job_trains_all_rounds_and_writes_its_model_and_its_newest_checkpoints(tmp_path: Path) -> None:
     folders = _folders(tmp_path, num_round=12, checkpoint_every=3, keep_checkpoints=2)
     assert run(folders, threading.Event())
     assert _names(folders.model) == {"xgboost-model"}
@@ -100,7 +100,7 @@ def test_a_job_trains_all_rounds_and_leaves_its_model_and_its_newest_checkpoints
     assert xgb.Booster(model_file=bytearray(model)).num_boosted_rounds() == 12
 
 
-def test_a_job_goes_on_from_the_newest_whole_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_resumes_from_the_newest_complete_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = _folders(tmp_path, num_round=12)
     checkpoints = Checkpoints(folders.checkpoints, keep=9)
     model = train(PARAMS, 4, {"train": _matrix()})
@@ -113,11 +113,11 @@ def test_a_job_goes_on_from_the_newest_whole_checkpoint(tmp_path: Path, capsys: 
     assert run(folders, threading.Event())
     output = capsys.readouterr().out
     assert "Resuming from xgboost-checkpoint.4\n[5] " in output
-    assert output.count("Passing over") == 3
+    assert output.count("Ignoring") == 3
     assert "Trained 8 of 12 rounds here" in output
 
 
-def test_a_longer_training_on_the_same_checkpoints_trains_only_the_missing_rounds(
+def test_a_longer_training_with_the_same_checkpoints_trains_only_the_missing_rounds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(_folders(tmp_path, num_round=10), threading.Event())
@@ -129,7 +129,7 @@ def test_a_longer_training_on_the_same_checkpoints_trains_only_the_missing_round
     assert (folders.model / "xgboost-model").read_bytes() == expected
 
 
-def test_a_job_whose_rounds_are_all_trained_only_writes_its_model(tmp_path: Path) -> None:
+def test_a_job_whose_rounds_are_all_trained_just_writes_its_model(tmp_path: Path) -> None:
     folders = _folders(tmp_path, num_round=5)
     run(folders, threading.Event())
     (folders.model / "xgboost-model").unlink()
@@ -137,7 +137,7 @@ def test_a_job_whose_rounds_are_all_trained_only_writes_its_model(tmp_path: Path
     assert _names(folders.model) == {"xgboost-model"}
 
 
-def test_nothing_unfinished_is_ever_seen_in_the_synchronised_folder(
+def test_the_synchronised_folder_never_contains_an_unfinished_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = _folders(tmp_path, num_round=6, checkpoint_every=1)
@@ -155,7 +155,7 @@ def test_nothing_unfinished_is_ever_seen_in_the_synchronised_folder(
 
 
 def test_libsvm_and_csv_train_the_same_model(tmp_path: Path) -> None:
-    rows = data.customers(200, seed=4)
+    rows = data.draw_customers(200, seed=4)
     lines = ["# customers"]
     lines += [f"{row[0]:g} " + " ".join(f"{i}:{value:g}" for i, value in enumerate(row[1:])) for row in rows]
     (tmp_path / "a.libsvm").write_text("\n".join(lines) + "\n")
@@ -165,7 +165,7 @@ def test_libsvm_and_csv_train_the_same_model(tmp_path: Path) -> None:
     assert train(PARAMS, 5, {"train": matrix}) == expected
 
 
-def test_a_channel_of_another_type_is_refused_with_its_name(tmp_path: Path) -> None:
+def test_a_channel_of_an_unknown_type_is_refused_with_its_name(tmp_path: Path) -> None:
     folders = _folders(tmp_path)
     with pytest.raises(ValueError, match="channel train must be text/csv or text/libsvm, not x-parquet"):
         training.load_channel(folders.channel("train"), "application/x-parquet")
@@ -183,7 +183,7 @@ def _has_checkpoint(folders: Folders) -> bool:
     return "xgboost-checkpoint.3" in _names(folders.checkpoints)
 
 
-def test_a_sigterm_leaves_a_last_checkpoint_and_the_next_start_loses_no_round(tmp_path: Path) -> None:
+def test_after_a_sigterm_the_last_checkpoint_lets_the_next_start_lose_no_round(tmp_path: Path) -> None:
     folders = _folders(tmp_path, num_round=ROUNDS, checkpoint_every=3, seconds_per_round=0.2)
     process = _start(tmp_path)
     _has_checkpoint(folders)
@@ -199,7 +199,7 @@ def test_a_sigterm_leaves_a_last_checkpoint_and_the_next_start_loses_no_round(tm
     assert (folders.model / "xgboost-model").read_bytes() == expected
 
 
-def test_a_failure_leaves_its_reason_where_sagemaker_looks_for_it(tmp_path: Path) -> None:
+def test_a_failure_writes_its_reason_where_sagemaker_reads_it(tmp_path: Path) -> None:
     _folders(tmp_path, objective="no:such")
     process = _start(tmp_path)
     output, _ = process.communicate(timeout=60)
@@ -208,9 +208,9 @@ def test_a_failure_leaves_its_reason_where_sagemaker_looks_for_it(tmp_path: Path
     assert "Traceback" in output
 
 
-def test_the_training_set_is_the_same_each_time_and_has_all_columns() -> None:
-    files = data.training_set()
-    assert files == data.training_set()
+def test_the_training_set_is_always_the_same_and_has_all_columns() -> None:
+    files = data.build_training_set()
+    assert files == data.build_training_set()
     assert set(files) == {"train/customers.csv", "validation/customers.csv"}
     rows = np.loadtxt(files["train/customers.csv"].decode().splitlines(), delimiter=",")
     assert rows.shape == (4000, len(data.COLUMNS))

@@ -85,10 +85,10 @@ found = importlib.util.spec_from_file_location("app", handler)
 module = importlib.util.module_from_spec(found)
 found.loader.exec_module(module)
 loaded = sorted(sys.modules)
-if hasattr(module, "rules"):
+if hasattr(module, "allowlist"):
     # What a spec needs is imported with the first one.
     for one in ("json", "yaml"):
-        module.read_submission(spec.encode(), module.Format(one), module.rules)
+        module.read_submission(spec.encode(), module.Format(one), module.allowlist)
 print(json.dumps([loaded, sorted(sys.modules)]))
 """
 

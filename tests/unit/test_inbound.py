@@ -1,4 +1,4 @@
-"""AWS's events are read as what they tell; whatever else arrives is an error that names it, and nothing worse."""
+"""Events from AWS are read; anything else raises an error that names it, and nothing worse."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from spot_relay.adapters.inbound import (
     InvalidQueryError,
-    PageWanted,
+    PageQuery,
     UnreadableEventError,
     Upload,
     read_observation,
-    read_page,
+    read_page_query,
     read_upload,
-    room_freed,
-    run_due,
+    write_room_freed,
+    write_run_due,
 )
 from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, RoomFreed
 from spot_relay.domain.run.run import RunStatus
@@ -35,21 +35,21 @@ STATE_CHANGES = [path for path in OBSERVED if path.stem not in OTHERS]
 
 
 def body(path: Path) -> str:
-    """Give the body of a document's one message."""
+    """Return the body of the only message in a document."""
     (record,) = json.loads(path.read_text("utf-8"))["Records"]
     text: str = record["body"]
     return text
 
 
-def changed(path: Path | None = None, **detail: Any) -> str:
-    """Give a state change with changes to its detail; a change to None removes the key."""
+def state_change(path: Path | None = None, **detail: Any) -> str:
+    """Return a state change with changes to its detail; None removes a key."""
     event = json.loads(body(path or EVENTS / "observe" / "completed.json"))
     event["detail"] = {key: value for key, value in (event["detail"] | detail).items() if value is not None}
     return json.dumps(event)
 
 
 @pytest.mark.parametrize("path", STATE_CHANGES, ids=lambda path: path.stem)
-def test_a_state_change_is_read_as_what_its_detail_says(path: Path) -> None:
+def test_a_state_change_is_read_with_its_status_and_time(path: Path) -> None:
     detail = json.loads(body(path))["detail"]
     moment = datetime.fromtimestamp(int(detail["LastModifiedTime"]) / 1000, UTC)
     expected = JobChanged(1, detail["TrainingJobStatus"], detail["SecondaryStatus"], moment)
@@ -60,47 +60,49 @@ FOREIGN = EVENTS / "observe" / "foreign-job.json"
 
 
 @pytest.mark.parametrize("name", ["sensors-relay-07", "sensors-canary-07"])
-def test_a_job_whose_tags_are_all_anothers_is_nobodys_whatever_its_name(name: str) -> None:
-    assert read_observation(changed(FOREIGN, TrainingJobName=name)) is None
+def test_a_job_with_only_foreign_tags_is_ignored_even_if_it_is_named_like_ours(name: str) -> None:
+    assert read_observation(state_change(FOREIGN, TrainingJobName=name)) is None
 
 
 @pytest.mark.parametrize("tags", [{}, None, [], "all of them"])
-def test_a_job_without_tags_whose_name_looks_like_an_attempts_is_left_to_the_table_to_tell(tags: object) -> None:
-    run_id, observation = read_observation(changed(FOREIGN, Tags=tags)) or ("", None)
+def test_a_job_without_tags_is_judged_by_its_name_alone(tags: object) -> None:
+    run_id, observation = read_observation(state_change(FOREIGN, Tags=tags)) or ("", None)
     assert run_id == "sensors"
     assert isinstance(observation, JobChanged)
     assert observation.attempt == 7
 
 
-def test_a_due_run_is_read_as_the_tick_writes_it() -> None:
+def test_the_message_for_a_due_run_is_read_as_it_is_written() -> None:
     assert read_observation(body(EVENTS / "observe" / "run-due.json")) == ("churn", Due())
-    assert json.loads(run_due("churn")) == json.loads(body(EVENTS / "observe" / "run-due.json"))
+    assert json.loads(write_run_due("churn")) == json.loads(body(EVENTS / "observe" / "run-due.json"))
 
 
-def test_freed_room_is_read_as_it_is_written() -> None:
+def test_the_message_for_freed_room_is_read_as_it_is_written() -> None:
     assert read_observation(body(EVENTS / "observe" / "room-freed.json")) == ("churn", RoomFreed())
-    assert json.loads(room_freed("churn")) == json.loads(body(EVENTS / "observe" / "room-freed.json"))
+    assert json.loads(write_room_freed("churn")) == json.loads(body(EVENTS / "observe" / "room-freed.json"))
 
 
-@pytest.mark.parametrize(("write", "observation"), [(run_due, Due()), (room_freed, RoomFreed())])
+@pytest.mark.parametrize(("write", "observation"), [(write_run_due, Due()), (write_room_freed, RoomFreed())])
 @pytest.mark.parametrize("run_id", ["churn", "a", 'a"b', "é\n", "run-relay-1"])
-def test_a_message_of_our_own_is_read_back(write: Callable[[str], str], observation: Observation, run_id: str) -> None:
+def test_our_own_messages_are_read_back_for_any_run_id(
+    write: Callable[[str], str], observation: Observation, run_id: str
+) -> None:
     assert read_observation(write(run_id)) == (run_id, observation)
 
 
-def test_a_state_change_of_a_canary_tells_its_number_and_how_it_is() -> None:
-    told = read_observation(body(EVENTS / "observe" / "canary-training.json"))
-    assert told == ("churn", CanaryChanged(1, "Training"))
-    stopped = changed(TrainingJobName="churn-canary-17", SecondaryStatus="MaxWaitTimeExceeded")
+def test_a_state_change_of_a_canary_is_read_with_its_number_and_status() -> None:
+    change = read_observation(body(EVENTS / "observe" / "canary-training.json"))
+    assert change == ("churn", CanaryChanged(1, "Training"))
+    stopped = state_change(TrainingJobName="churn-canary-17", SecondaryStatus="MaxWaitTimeExceeded")
     assert read_observation(stopped) == ("churn", CanaryChanged(17, "MaxWaitTimeExceeded"))
 
 
-def test_the_end_of_a_jobs_name_tells_an_attempt_from_a_canary() -> None:
-    run_id, observation = read_observation(changed(TrainingJobName="a-canary-02-relay-13")) or ("", None)
+def test_the_end_of_a_job_name_distinguishes_attempts_from_canaries() -> None:
+    run_id, observation = read_observation(state_change(TrainingJobName="a-canary-02-relay-13")) or ("", None)
     assert run_id == "a-canary-02"
     assert isinstance(observation, JobChanged)
-    told = read_observation(changed(TrainingJobName="a-relay-02-canary-13"))
-    assert told == ("a-relay-02", CanaryChanged(13, "Completed"))
+    change = read_observation(state_change(TrainingJobName="a-relay-02-canary-13"))
+    assert change == ("a-relay-02", CanaryChanged(13, "Completed"))
 
 
 @pytest.mark.parametrize(
@@ -113,26 +115,26 @@ def test_the_end_of_a_jobs_name_tells_an_attempt_from_a_canary() -> None:
         *("churn-canary-1", "churn-canary-001", "-canary-01", "churn-canary-01-x", "churn-canary-aa", "é-canary-01"),
     ],
 )
-def test_a_job_that_neither_an_attempt_nor_a_canary_can_be_is_nobodys(name: str) -> None:
-    assert read_observation(changed(TrainingJobName=name)) is None
+def test_a_job_named_like_neither_an_attempt_nor_a_canary_is_ignored(name: str) -> None:
+    assert read_observation(state_change(TrainingJobName=name)) is None
 
 
-def test_the_last_number_of_a_name_is_the_attempts() -> None:
-    run_id, observation = read_observation(changed(TrainingJobName="a-relay-02-relay-13")) or ("", None)
+def test_the_last_number_in_a_job_name_is_the_number_of_the_attempt() -> None:
+    run_id, observation = read_observation(state_change(TrainingJobName="a-relay-02-relay-13")) or ("", None)
     assert run_id == "a-relay-02"
     assert isinstance(observation, JobChanged)
     assert observation.attempt == 13
 
 
 @pytest.mark.parametrize("moment", ["1748949251137", 1748949251137])
-def test_a_moment_is_read_from_text_and_from_a_number(moment: object) -> None:
-    _, observation = read_observation(changed(LastModifiedTime=moment)) or ("", None)
+def test_a_time_is_read_from_text_and_from_a_number(moment: object) -> None:
+    _, observation = read_observation(state_change(LastModifiedTime=moment)) or ("", None)
     assert isinstance(observation, JobChanged)
     assert observation.at == datetime(2025, 6, 3, 11, 14, 11, 137_000, UTC)
 
 
-def test_without_a_moment_of_its_own_a_change_has_that_of_its_event() -> None:
-    event = json.loads(changed(LastModifiedTime=None)) | {"time": "2025-06-03T13:14:12+02:00"}
+def test_a_change_without_a_time_gets_the_time_of_its_event() -> None:
+    event = json.loads(state_change(LastModifiedTime=None)) | {"time": "2025-06-03T13:14:12+02:00"}
     _, observation = read_observation(json.dumps(event)) or ("", None)
     assert isinstance(observation, JobChanged)
     assert observation.at == datetime(2025, 6, 3, 11, 14, 12, tzinfo=UTC)
@@ -155,33 +157,33 @@ def test_without_a_moment_of_its_own_a_change_has_that_of_its_event() -> None:
         '{"detail": {}, "source": "aws.sagemaker", "detail-type": "SageMaker Training Job State Change"}',
         "[" * 100_000,
         '{"detail": {"a": ' + "1" * 5000 + "}}",
-        changed(TrainingJobName=7),
-        changed(TrainingJobName=["churn-relay-01"]),
-        changed(TrainingJobStatus=None),
-        changed(SecondaryStatus=None),
-        changed(TrainingJobName="churn-canary-01", SecondaryStatus=None),
-        changed(TrainingJobName="churn-canary-01", SecondaryStatus=5),
-        changed(TrainingJobStatus={"a": 1}),
-        changed(SecondaryStatus=5),
-        changed(LastModifiedTime="yesterday"),
-        changed(LastModifiedTime=[]),
-        changed(LastModifiedTime=10**30),
-        changed(LastModifiedTime="1" * 5000),
-        changed(LastModifiedTime=1e400),
-        changed(LastModifiedTime=None).replace('"time"', '"moment"'),
+        state_change(TrainingJobName=7),
+        state_change(TrainingJobName=["churn-relay-01"]),
+        state_change(TrainingJobStatus=None),
+        state_change(SecondaryStatus=None),
+        state_change(TrainingJobName="churn-canary-01", SecondaryStatus=None),
+        state_change(TrainingJobName="churn-canary-01", SecondaryStatus=5),
+        state_change(TrainingJobStatus={"a": 1}),
+        state_change(SecondaryStatus=5),
+        state_change(LastModifiedTime="yesterday"),
+        state_change(LastModifiedTime=[]),
+        state_change(LastModifiedTime=10**30),
+        state_change(LastModifiedTime="1" * 5000),
+        state_change(LastModifiedTime=1e400),
+        state_change(LastModifiedTime=None).replace('"time"', '"moment"'),
         json.dumps({"source": "spot-relay", "detail-type": "Run Due", "detail": {"run_id": ["churn"]}}),
         json.dumps({"source": "spot-relay", "detail-type": "Run Due", "detail": {"run_id": ""}}),
         json.dumps({"source": "spot-relay", "detail-type": "Room Freed", "detail": {"run_id": ""}}),
         json.dumps({"source": "spot-relay", "detail-type": "Room Freed", "detail": {}}),
         json.dumps({"source": "spot-relay", "detail-type": "Run Due", "detail": {"run_id": "\ud800"}}),
         json.dumps({"source": "spot-relay", "detail-type": "Run Due", "detail": {"run_id": "x" * 1025}}),
-        changed(SecondaryStatus="\udfff"),
-        changed(SecondaryStatus="x" * 1025),
-        changed(TrainingJobStatus="x" * 100_000),
+        state_change(SecondaryStatus="\udfff"),
+        state_change(SecondaryStatus="x" * 1025),
+        state_change(TrainingJobStatus="x" * 100_000),
     ],
     ids=lambda text: text[:40],
 )
-def test_a_message_that_tells_nothing_readable_is_unreadable(text: str) -> None:
+def test_a_malformed_observation_is_unreadable(text: str) -> None:
     with pytest.raises(UnreadableEventError):
         read_observation(text)
 
@@ -191,14 +193,14 @@ def test_a_message_that_tells_nothing_readable_is_unreadable(text: str) -> None:
     [
         json.dumps({"source": "x" * 100_000, "detail-type": "y" * 100_000, "detail": {}}),
         json.dumps({"source": "\ud800", "detail-type": {"a": 1}, "detail": {}}),
-        changed(LastModifiedTime="y" * 100_000),
-        changed(LastModifiedTime="é" * 100_000),
-        changed(LastModifiedTime=None).replace('"time": "', '"time": "' + "y" * 100_000),
+        state_change(LastModifiedTime="y" * 100_000),
+        state_change(LastModifiedTime="é" * 100_000),
+        state_change(LastModifiedTime=None).replace('"time": "', '"time": "' + "y" * 100_000),
         "x" * 100_000,
     ],
-    ids=["source", "surrogate", "moment", "moment-in-another-script", "time", "no JSON"],
+    ids=["source", "surrogate", "moment", "moment-in-another-script", "time", "not JSON"],
 )
-def test_what_is_said_of_an_unreadable_message_is_short_and_can_be_logged(text: str) -> None:
+def test_the_error_for_an_unreadable_message_is_short_and_can_be_logged(text: str) -> None:
     for read in (read_observation, read_upload):
         with pytest.raises(UnreadableEventError) as raised:
             read(text)
@@ -237,7 +239,7 @@ ENVELOPES = st.fixed_dictionaries(
 
 @given(text=st.text() | JSON.map(json.dumps) | ENVELOPES)
 @example(text="\ud800")
-def test_any_text_gives_an_observation_none_or_an_unreadable_event_and_nothing_else(text: str) -> None:
+def test_any_text_yields_an_observation_none_or_an_unreadable_event_error(text: str) -> None:
     try:
         observed = read_observation(text)
     except UnreadableEventError:
@@ -257,7 +259,7 @@ def test_any_text_gives_an_observation_none_or_an_unreadable_event_and_nothing_e
 
 
 @given(text=st.text() | JSON.map(json.dumps) | ENVELOPES)
-def test_any_text_gives_an_upload_or_an_unreadable_event_and_nothing_else(text: str) -> None:
+def test_any_text_yields_an_upload_or_an_unreadable_event_error(text: str) -> None:
     try:
         upload = read_upload(text)
     except UnreadableEventError:
@@ -267,8 +269,8 @@ def test_any_text_gives_an_upload_or_an_unreadable_event_and_nothing_else(text: 
     assert upload.version_id is None or isinstance(upload.version_id, str)
 
 
-def uploaded(**changes: Any) -> str:
-    """Give the event of an upload with changes to its object; a change to None removes the key."""
+def upload_event(**changes: Any) -> str:
+    """Return an upload event with changes to its object; None removes a key."""
     event = json.loads(body(EVENTS / "submit" / "spec-uploaded.json"))
     stored = event["detail"]["object"] | {key.replace("_", "-"): value for key, value in changes.items()}
     event["detail"]["object"] = {key: value for key, value in stored.items() if value is not None}
@@ -282,8 +284,8 @@ def test_an_upload_is_read_with_its_bucket_key_and_version() -> None:
     )
 
 
-def test_an_upload_into_a_bucket_without_versions_has_none() -> None:
-    assert read_upload(uploaded(version_id=None)).version_id is None
+def test_an_upload_to_a_bucket_without_versioning_has_no_version() -> None:
+    assert read_upload(upload_event(version_id=None)).version_id is None
 
 
 @pytest.mark.parametrize(
@@ -297,8 +299,8 @@ def test_an_upload_into_a_bucket_without_versions_has_none() -> None:
         "runs/a.b.json",
     ],
 )
-def test_a_spec_is_one_wherever_it_lies_under_runs(key: str) -> None:
-    upload = read_upload(uploaded(key=key))
+def test_an_object_anywhere_under_runs_with_a_known_suffix_is_a_spec(key: str) -> None:
+    upload = read_upload(upload_event(key=key))
     assert upload.is_spec
     assert upload.key == key
 
@@ -306,8 +308,8 @@ def test_a_spec_is_one_wherever_it_lies_under_runs(key: str) -> None:
 @pytest.mark.parametrize(
     "key", ["runs/", "runs/a", "runs/a.txt", "runs/json", "a.json", "Runs/a.json", "errors/runs/a.json"]
 )
-def test_an_object_elsewhere_or_of_another_ending_is_no_spec(key: str) -> None:
-    upload = read_upload(uploaded(key=key))
+def test_an_object_elsewhere_or_with_another_suffix_is_not_a_spec(key: str) -> None:
+    upload = read_upload(upload_event(key=key))
     assert not upload.is_spec
     assert upload.key == key
 
@@ -318,18 +320,18 @@ def test_an_object_elsewhere_or_of_another_ending_is_no_spec(key: str) -> None:
         "not JSON",
         "{}",
         body(EVENTS / "observe" / "completed.json"),
-        uploaded(key=None),
-        uploaded(key=5),
-        uploaded(version_id=["a"]),
-        uploaded(key="runs/\ud800.json"),
-        uploaded(key="runs/" + "x" * 1020 + ".json"),
-        uploaded(version_id="\udfff"),
-        uploaded().replace('"bucket"', '"pail"'),
+        upload_event(key=None),
+        upload_event(key=5),
+        upload_event(version_id=["a"]),
+        upload_event(key="runs/\ud800.json"),
+        upload_event(key="runs/" + "x" * 1020 + ".json"),
+        upload_event(version_id="\udfff"),
+        upload_event().replace('"bucket"', '"pail"'),
         "[" * 100_000,
     ],
     ids=lambda text: text[:40],
 )
-def test_a_message_that_tells_of_no_upload_is_unreadable(text: str) -> None:
+def test_a_malformed_upload_is_unreadable(text: str) -> None:
     with pytest.raises(UnreadableEventError):
         read_upload(text)
 
@@ -338,17 +340,17 @@ TOKEN = "2025-06-03T09:14:00.000000Z#churn"
 
 
 @pytest.mark.parametrize(
-    ("query", "wanted"),
+    ("query", "expected"),
     [
-        ({}, PageWanted(None, 25, None)),
-        ({"status": "Stopping"}, PageWanted(RunStatus.STOPPING, 25, None)),
-        ({"limit": "1"}, PageWanted(None, 1, None)),
-        ({"limit": "100", "token": TOKEN}, PageWanted(None, 100, TOKEN)),
-        ({"limit": "007"}, PageWanted(None, 7, None)),
+        ({}, PageQuery(None, 25, None)),
+        ({"status": "Stopping"}, PageQuery(RunStatus.STOPPING, 25, None)),
+        ({"limit": "1"}, PageQuery(None, 1, None)),
+        ({"limit": "100", "token": TOKEN}, PageQuery(None, 100, TOKEN)),
+        ({"limit": "007"}, PageQuery(None, 7, None)),
     ],
 )
-def test_the_query_of_a_listing_is_read(query: dict[str, str], wanted: PageWanted) -> None:
-    assert read_page(query) == wanted
+def test_a_valid_query_is_read(query: dict[str, str], expected: PageQuery) -> None:
+    assert read_page_query(query) == expected
 
 
 @pytest.mark.parametrize(
@@ -372,16 +374,16 @@ def test_the_query_of_a_listing_is_read(query: dict[str, str], wanted: PageWante
         ({"next_token": TOKEN}, "next_token"),
     ],
 )
-def test_a_query_that_cannot_be_used_is_refused_and_named(query: dict[str, str], named: str) -> None:
+def test_an_invalid_query_is_refused_with_the_name_of_the_parameter(query: dict[str, str], named: str) -> None:
     with pytest.raises(InvalidQueryError, match=named) as raised:
-        read_page(query)
+        read_page_query(query)
     assert len(str(raised.value)) < 200
 
 
 @given(query=st.dictionaries(st.sampled_from(["status", "limit", "token", "more"]) | st.text(), st.text(), max_size=4))
-def test_any_query_gives_a_page_or_an_invalid_query_and_nothing_else(query: dict[str, str]) -> None:
+def test_any_query_yields_a_page_query_or_an_invalid_query_error(query: dict[str, str]) -> None:
     try:
-        wanted = read_page(query)
+        wanted = read_page_query(query)
     except InvalidQueryError:
         return
     assert 1 <= wanted.limit <= 100

@@ -14,7 +14,7 @@ from hypothesis import given
 from pydantic import ValidationError
 
 from openapi.document import document, text
-from spot_relay.spec import Format, InvalidSpecError, Rules, read_resumption, read_submission
+from spot_relay.spec import Allowlist, Format, InvalidSpecError, read_resumption, read_submission
 from spot_relay.spec.policy_model import PolicyModel
 from spot_relay.spec.resumption_model import ResumptionModel
 from tests.hostile.functions import ROOT, Context, load
@@ -22,7 +22,7 @@ from tests.integration.stack import document as event
 from tests.template import TEMPLATE
 from tests.unit.caller_errors import EXAMPLES
 from tests.unit.spec.any_document import POLICIES
-from tests.unit.spec.documents import CALM, problems_of, request, wrapped
+from tests.unit.spec.documents import CALM, find_problems, request, wrapped
 from tests.unit.worlds import World
 
 if TYPE_CHECKING:
@@ -199,11 +199,11 @@ def test_a_key_that_needs_another_is_refused_without_it() -> None:
     for key, needed in SCHEMAS["Policy"]["dependentRequired"].items():
         alone = {key: values[key]}
         assert not validator("Policy").is_valid(alone)
-        assert problems_of(wrapped(alone)) != {}
+        assert find_problems(wrapped(alone)) != {}
         whole = {"deadline": "P1D", "expected_runtime": "PT1H"} | alone
         assert set(needed) <= set(whole)
         assert validator("Policy").is_valid(whole)
-        assert problems_of(wrapped(whole, StoppingCondition=LONG)) == {}
+        assert find_problems(wrapped(whole, StoppingCondition=LONG)) == {}
 
 
 LONG = {"MaxRuntimeInSeconds": 86_400, "MaxWaitTimeInSeconds": 86_400}
@@ -212,7 +212,7 @@ LONG = {"MaxRuntimeInSeconds": 86_400, "MaxWaitTimeInSeconds": 86_400}
 @CALM
 @given(POLICIES)
 def test_no_policy_that_is_taken_is_outside_the_schema(policy: dict[str, Any]) -> None:
-    if problems_of(wrapped(policy)) == {}:
+    if find_problems(wrapped(policy)) == {}:
         assert validator("Spec").is_valid(wrapped(policy))
     try:
         read_resumption(json.dumps(policy).encode())
@@ -247,12 +247,12 @@ def test_no_policy_that_is_taken_is_outside_the_schema(policy: dict[str, Any]) -
 def test_what_is_outside_the_schema_of_a_spec_is_refused(spec: Any) -> None:
     assert not validator("Spec").is_valid(spec)
     with pytest.raises(InvalidSpecError):
-        read_submission(json.dumps(spec).encode(), Format.JSON, Rules(("*",), ("*",), ("*",)))
+        read_submission(json.dumps(spec).encode(), Format.JSON, Allowlist(("*",), ("*",), ("*",)))
 
 
 def test_specs_that_are_taken_are_in_the_schema() -> None:
     for spec in (request(), wrapped(), wrapped({}), wrapped(TrainingJobName="churn-2024")):
-        assert problems_of(spec) == {}
+        assert find_problems(spec) == {}
         assert validator("Spec").is_valid(spec)
 
 
@@ -263,8 +263,8 @@ def test_its_examples_of_specs_are_taken_and_in_the_schema() -> None:
         spec = example["value"]
         job = spec.get("training_job", spec)
         image = job["AlgorithmSpecification"]["TrainingImage"]
-        rules = Rules((job["RoleArn"],), (image,), ("churn-*", "example-training-*"))
-        assert read_submission(json.dumps(spec).encode(), Format.JSON, rules)
+        allowlist = Allowlist((job["RoleArn"],), (image,), ("churn-*", "example-training-*"))
+        assert read_submission(json.dumps(spec).encode(), Format.JSON, allowlist)
         assert validator("Spec").is_valid(spec)
 
 

@@ -1,4 +1,4 @@
-"""Settings come from the environment; what is missing or wrong is named."""
+"""Settings come from the environment, and an error names the variable that is missing or invalid."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def test_the_settings_of_runs_are_read() -> None:
 
 
 @pytest.mark.parametrize("env", [{}, {"ATTEMPT_LIMITS": ""}, {"ATTEMPT_LIMITS": "  "}])
-def test_without_limits_in_the_environment_there_are_none(env: dict[str, str]) -> None:
+def test_there_are_no_limits_unless_the_environment_sets_them(env: dict[str, str]) -> None:
     assert RunSettings.from_env(RUN | env).limits == Limits()
 
 
-def test_limits_that_cannot_be_used_are_named_with_their_variable() -> None:
-    with pytest.raises(SettingsError, match=r"ATTEMPT_LIMITS can't be used: 'ml\.p3\.2xlarge' is no limit"):
+def test_an_error_in_the_limits_names_the_variable_and_quotes_the_invalid_part() -> None:
+    with pytest.raises(SettingsError, match=r"ATTEMPT_LIMITS is invalid: 'ml\.p3\.2xlarge' is not a limit"):
         RunSettings.from_env(RUN | {"ATTEMPT_LIMITS": "*=20,ml.p3.2xlarge"})
 
 
-def test_what_specs_may_name_is_read_from_lists_with_spaces_or_commas_too_many() -> None:
+def test_lists_may_contain_spaces_and_extra_commas() -> None:
     assert SubmissionSettings.from_env(SUBMISSION) == SubmissionSettings(
         ("arn:aws:iam::111122223333:role/a", "arn:aws:iam::111122223333:role/b"),
         ("*.dkr.ecr.*.amazonaws.com/*",),
@@ -74,13 +74,13 @@ def test_the_settings_of_the_prices_are_read() -> None:
 
 
 @pytest.mark.parametrize("env", [{}, {"PRICE_FILE": ""}, {"PRICE_FILE": "  "}])
-def test_without_a_price_file_there_is_none(env: dict[str, str]) -> None:
+def test_the_price_file_is_optional(env: dict[str, str]) -> None:
     assert PriceSettings.from_env(PRICES | env) == PriceSettings("runs", None)
 
 
 @pytest.mark.parametrize("uri", ["prices.json", "s3://prices", "s3://prices/", "https://prices/list.json", "S3://a/b"])
-def test_a_price_file_that_is_no_object_in_s3_is_named(uri: str) -> None:
-    with pytest.raises(SettingsError, match=re.escape(f"PRICE_FILE is {uri!r}; it has to be s3://bucket/key")):
+def test_a_price_file_that_is_not_an_object_in_s3_is_refused(uri: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(f"PRICE_FILE is {uri!r}, but it must be s3://bucket/key")):
         PriceSettings.from_env(PRICES | {"PRICE_FILE": uri})
 
 
@@ -90,7 +90,7 @@ def test_a_price_file_that_is_no_object_in_s3_is_named(uri: str) -> None:
     ids=lambda value: str(value)[:30],
 )
 @pytest.mark.parametrize("value", [None, "", "  "], ids=["absent", "empty", "blank"])
-def test_a_variable_that_is_missing_is_named(kind: Any, env: dict[str, str], name: str, value: str | None) -> None:
+def test_an_error_names_the_missing_variable(kind: Any, env: dict[str, str], name: str, value: str | None) -> None:
     lacking = {key: item for key, item in (env | {name: value}).items() if item is not None}
     with pytest.raises(SettingsError, match=f"{name} is not set"):
         kind.from_env(lacking)
@@ -98,12 +98,12 @@ def test_a_variable_that_is_missing_is_named(kind: Any, env: dict[str, str], nam
 
 @pytest.mark.parametrize("name", ["CHECK_INTERVAL_SECONDS", "RETENTION_DAYS"])
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "1e3", "ten", "0x10", "5m", "²"])
-def test_a_number_that_cannot_be_used_is_named_with_what_it_is(name: str, value: str) -> None:
+def test_an_error_shows_an_invalid_number(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(f"{name} is {value!r}")):
         RunSettings.from_env(RUN | {name: value})
 
 
-def test_the_environment_is_read_when_settings_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_read_at_the_time_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in TICK.items():
         monkeypatch.setenv(name, value)
     assert TickSettings.from_env().table == "runs"
@@ -114,7 +114,7 @@ def test_the_environment_is_read_when_settings_are_asked_for(monkeypatch: pytest
         TickSettings.from_env()
 
 
-def test_what_is_not_a_settings_own_is_ignored() -> None:
+def test_other_variables_are_ignored() -> None:
     assert TickSettings.from_env(TICK | RUN | SUBMISSION) == TickSettings.from_env(TICK)
 
 

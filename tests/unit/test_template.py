@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import yaml
 
 from spot_relay.domain.rules.limits import Limits
+from spot_relay.domain.run.run import TICK
 from spot_relay.settings import PriceSettings, RunSettings, SubmissionSettings, TickSettings
 from tests.template import RESOURCES, ROOT, TEMPLATE
 
@@ -224,6 +226,13 @@ def test_a_price_file_that_the_template_lets_through_is_read(uri: str) -> None:
 )
 def test_a_price_file_that_is_no_one_object_is_refused_at_the_deployment(uri: str) -> None:
     assert not re.fullmatch(TEMPLATE["Parameters"]["PriceFile"]["AllowedPattern"], uri)
+
+
+def test_the_tick_comes_as_often_as_the_rules_assume() -> None:
+    schedule = RESOURCES["EveryMinute"]["Properties"]
+    assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    assert timedelta(minutes=1) == TICK
+    assert schedule["Target"]["Arn"] == {"Fn::GetAtt": ["Tick", "Arn"]}
 
 
 def test_prices_are_read_once_a_week_and_first_when_the_stack_is_made() -> None:

@@ -1,17 +1,17 @@
-"""Trains XGBoost as a SageMaker training container does, and goes on from checkpoints bit for bit.
+"""Train XGBoost as a SageMaker training container does, and resume from checkpoints bit for bit.
 
-The folders are SageMaker's, below ``SAGEMAKER_BASE_DIR`` (``/opt/ml`` unless it is set):
+The folders are SageMaker's, under ``SAGEMAKER_BASE_DIR`` (default ``/opt/ml``):
 
-- ``input/config/hyperparameters.json``: all values are strings. Those in ``Schedule`` are this script's own,
-  the others go to XGBoost as they are;
-- ``input/data/train`` and, if there is one, ``input/data/validation``: CSV with the label first and no header,
-  or libsvm, as the channel's ContentType says;
+- ``input/config/hyperparameters.json``: all values are strings. Those in ``Schedule`` are for this script,
+  the others are passed to XGBoost;
+- ``input/data/train`` and optionally ``input/data/validation``: CSV with the label first and no header,
+  or libsvm, according to the channel's ContentType;
 - ``SM_CHECKPOINT_DIR``: ``xgboost-checkpoint.N`` holds the model after N rounds;
 - ``SM_MODEL_DIR``: ``xgboost-model`` at the end.
 
-A round depends on the data, the model so far and the round's number, and on nothing else: each begins with a
-fresh booster and its own seed. That costs one prediction over the training set a round. It buys that a training
-which was cut anywhere ends in the same model as one that never was, also with row and column sampling.
+A round depends only on the data, the model so far and the number of the round: each starts with a new booster and
+its own seed. That costs one prediction over the training set per round. In return, a training that was interrupted
+anywhere ends with the same model as one that never was, even with row and column sampling.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TERMINATED = 128 + signal.SIGTERM
 
 @dataclass(frozen=True)
 class Folders:
-    """Where SageMaker puts what a training reads and takes what it writes."""
+    """The folders that a training reads from and writes to."""
 
     base: Path
     checkpoints: Path
@@ -62,7 +62,7 @@ class Folders:
         return self.base / "input" / "config"
 
     def channel(self, name: str) -> Path:
-        """Give the folder of one input channel; it may be missing."""
+        """Return the folder of an input channel, which may not exist."""
         return self.base / "input" / "data" / name
 
 
@@ -70,8 +70,8 @@ class Folders:
 class Schedule:
     """This script's own hyperparameters.
 
-    ``seconds_per_round`` is a pause after each round. It stands for the work of a larger problem, so that a
-    small one lasts long enough to be watched and interrupted; it changes no model.
+    ``seconds_per_round`` is a pause after each round, in place of the work of a larger problem, so that a small one
+    takes long enough to be watched and interrupted. It does not change the model.
     """
 
     num_round: int = 100
@@ -82,7 +82,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Round:
-    """What one finished round left: its number, counted from 1, the metrics, and the model so far."""
+    """A finished round: its number, counted from 1, its metrics, and the model so far."""
 
     number: int
     metrics: str
@@ -90,7 +90,7 @@ class Round:
 
 
 def split_hyperparameters(given: Mapping[str, str]) -> tuple[Schedule, dict[str, str]]:
-    """Split the hyperparameters into this script's own and those of XGBoost."""
+    """Split the hyperparameters into those of this script and those of XGBoost."""
     params = {"nthread": "1", "tree_method": "hist", "seed": "0", **given}
     own: dict[str, Any] = {}
     for field in fields(Schedule):
@@ -100,7 +100,7 @@ def split_hyperparameters(given: Mapping[str, str]) -> tuple[Schedule, dict[str,
 
 
 def load_channel(folder: Path, content_type: str = "") -> xgb.DMatrix | None:
-    """Read all files of a channel, in the order of their names; None if there is no such channel."""
+    """Read all files of a channel, sorted by name; return None if the channel does not exist."""
     files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
     if not files:
         return None
@@ -109,12 +109,12 @@ def load_channel(folder: Path, content_type: str = "") -> xgb.DMatrix | None:
         rows = np.vstack([np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64) for path in files])
         return xgb.DMatrix(rows[:, 1:], label=rows[:, 0])
     if kinds <= {"libsvm", "x-libsvm", "svm"}:
-        return _libsvm(line for path in files for line in path.read_text("utf-8").splitlines())
-    raise ValueError(f"the channel {folder.name} must be text/csv or text/libsvm, not {', '.join(sorted(kinds))}")
+        return _read_libsvm(line for path in files for line in path.read_text("utf-8").splitlines())
+    raise ValueError(f"The channel {folder.name} must be text/csv or text/libsvm, not {', '.join(sorted(kinds))}")
 
 
-def _libsvm(lines: Iterable[str]) -> xgb.DMatrix:
-    """Read ``label index:value …`` lines; what a line leaves out is missing."""
+def _read_libsvm(lines: Iterable[str]) -> xgb.DMatrix:
+    """Read ``label index:value …`` lines; values that a line does not list are missing."""
     samples = [line.split("#")[0].split() for line in lines if line.split("#")[0].strip()]
     pairs = [[(int(i), float(v)) for i, _, v in (token.partition(":") for token in s[1:])] for s in samples]
     width = 1 + max((index for row in pairs for index, _ in row), default=0)
@@ -136,7 +136,7 @@ def train(
 ) -> bytes | None:
     """Train the rounds from ``first`` to ``num_round`` on top of ``model``.
 
-    ``after_round`` says whether to go on. Returns the model, which is ``model`` itself if no round is missing.
+    ``after_round`` returns whether to continue. Returns the model, or ``model`` itself if no rounds are left.
     """
     for number in range(first, num_round + 1):
         seeded = {**params, "seed": str(int(params.get("seed", "0")) + number)}
@@ -150,9 +150,9 @@ def train(
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is seen whole or not at all.
+    """Write a file so that others see either all of it or nothing.
 
-    It is written beside the folder, which may be synchronised to S3 at any moment, and moved in when complete.
+    The folder may be synchronised to S3 at any moment, so the file is written outside of it, and moved when complete.
     """
     unfinished = path.parent.parent / f".unfinished-{path.parent.name}-{path.name}"
     with unfinished.open("wb") as file:
@@ -164,14 +164,14 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The models after N rounds that lie in one folder as ``xgboost-checkpoint.N``."""
+    """The models after N rounds, stored in one folder as ``xgboost-checkpoint.N``."""
 
     folder: Path
     keep: int
 
     def newest(self) -> tuple[int, bytes] | None:
-        """Give the rounds and the model of the newest checkpoint that can be loaded."""
-        for rounds in sorted(self._rounds(), reverse=True):
+        """Return the rounds and the model of the newest checkpoint that can be loaded."""
+        for rounds in sorted(self._list_rounds(), reverse=True):
             content = self._path(rounds).read_bytes()
             try:
                 trained = xgb.Booster(model_file=bytearray(content)).num_boosted_rounds() if content else 0
@@ -179,35 +179,35 @@ class Checkpoints:
                 trained = 0
             if trained == rounds:
                 return rounds, content
-            print(f"Passing over {self._path(rounds).name}: it is not a whole model of {rounds} rounds")
+            print(f"Ignoring {self._path(rounds).name}: it is not a complete model with {rounds} rounds")
         return None
 
     def save(self, rounds: int, model: bytes) -> None:
-        """Keep the model after so many rounds, and drop the oldest ones beyond ``keep``."""
+        """Save the model after ``rounds`` rounds, and delete all but the newest ``keep`` checkpoints."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_atomically(self._path(rounds), model)
-        for old in sorted(self._rounds(), reverse=True)[self.keep :]:
+        for old in sorted(self._list_rounds(), reverse=True)[self.keep :]:
             self._path(old).unlink()
 
     def _path(self, rounds: int) -> Path:
         return self.folder / f"{CHECKPOINT_PREFIX}{rounds}"
 
-    def _rounds(self) -> list[int]:
+    def _list_rounds(self) -> list[int]:
         suffixes = (path.name.removeprefix(CHECKPOINT_PREFIX) for path in self.folder.glob(f"{CHECKPOINT_PREFIX}*"))
         return [int(suffix) for suffix in suffixes if suffix.isdecimal()]
 
 
 def run(folders: Folders, stop: threading.Event) -> bool:
-    """Train until all rounds are done or ``stop`` is set; say whether all are done."""
+    """Train until all rounds are done or ``stop`` is set, and return whether all are done."""
     given = folders.config / "hyperparameters.json"
     schedule, params = split_hyperparameters(json.loads(given.read_text("utf-8")) if given.exists() else {})
     if schedule.num_round < 1:
         raise ValueError(f"num_round must be at least 1, not {schedule.num_round}")
     checkpoints = Checkpoints(folders.checkpoints, schedule.keep_checkpoints)
-    data = _channels(folders)
-    begun, model = checkpoints.newest() or (0, None)
-    print(f"Resuming from {CHECKPOINT_PREFIX}{begun}" if begun else "Training from the beginning")
-    done = begun
+    data = _load_channels(folders)
+    resumed_from, model = checkpoints.newest() or (0, None)
+    print(f"Resuming from {CHECKPOINT_PREFIX}{resumed_from}" if resumed_from else "Training from the beginning")
+    done = resumed_from
 
     def after_round(finished: Round) -> bool:
         nonlocal done
@@ -222,18 +222,18 @@ def run(folders: Folders, stop: threading.Event) -> bool:
         return not stopping
 
     if not stop.is_set():
-        model = train(params, schedule.num_round, data, model=model, first=begun + 1, after_round=after_round)
+        model = train(params, schedule.num_round, data, model=model, first=resumed_from + 1, after_round=after_round)
     if model is None or done < schedule.num_round:
         print(f"Stopped after round {done} of {schedule.num_round}")
         return False
     folders.model.mkdir(parents=True, exist_ok=True)
     write_atomically(folders.model / MODEL_FILE, model)
-    print(f"Trained {done - begun} of {schedule.num_round} rounds here; the model is complete")
+    print(f"Trained {done - resumed_from} of {schedule.num_round} rounds here; the model is complete")
     return True
 
 
-def _channels(folders: Folders) -> dict[str, xgb.DMatrix]:
-    """Read the channel train, which must be there, and validation, which may be."""
+def _load_channels(folders: Folders) -> dict[str, xgb.DMatrix]:
+    """Read the channel train, which is required, and the optional channel validation."""
     described = folders.config / "inputdataconfig.json"
     config: dict[str, dict[str, str]] = json.loads(described.read_text("utf-8")) if described.exists() else {}
     loaded = {
@@ -242,12 +242,12 @@ def _channels(folders: Folders) -> dict[str, xgb.DMatrix]:
     }
     data = {name: matrix for name, matrix in loaded.items() if matrix is not None}
     if "train" not in data:
-        raise ValueError(f"there is no training data in {folders.channel('train')}")
+        raise ValueError(f"There is no training data in {folders.channel('train')}")
     return data
 
 
 def main() -> int:
-    """Train as the environment says; 143 if a SIGTERM ended it, after a last checkpoint."""
+    """Train, and return 0, or 143 if a SIGTERM ended the training after a last checkpoint."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
     stop = threading.Event()
@@ -260,7 +260,7 @@ def main() -> int:
     try:
         return 0 if run(folders, stop) else TERMINATED
     except Exception as error:
-        failure = folders.base / "output" / "failure"  # SageMaker makes its text the job's FailureReason
+        failure = folders.base / "output" / "failure"  # SageMaker copies this file to the job's FailureReason
         failure.parent.mkdir(parents=True, exist_ok=True)
         failure.write_text(f"{type(error).__name__}: {error}", "utf-8")
         raise

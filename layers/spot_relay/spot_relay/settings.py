@@ -1,4 +1,4 @@
-"""A function's settings, read once from its environment; what is missing or wrong is named."""
+"""Read the settings of a function from its environment variables, and name the one that is missing or wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]+/.+")
 
 
 class SettingsError(Exception):
-    """A variable of the function's environment is missing or can't be used."""
+    """An environment variable is missing or invalid."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +35,21 @@ class RunSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
-        """Read the settings; SettingsError names the variable that is missing or wrong."""
+        """Read the settings; raise SettingsError if a variable is missing or invalid."""
         return cls(
-            table=_text(env, "TABLE_NAME"),
-            bucket=_text(env, "SPECS_BUCKET"),
-            check_every=timedelta(seconds=_whole(env, "CHECK_INTERVAL_SECONDS")),
-            retention=timedelta(days=_whole(env, "RETENTION_DAYS")),
-            observe_queue_url=_text(env, "OBSERVE_QUEUE_URL"),
-            limits=_limits(env, "ATTEMPT_LIMITS"),
+            table=_read_text(env, "TABLE_NAME"),
+            bucket=_read_text(env, "SPECS_BUCKET"),
+            check_every=timedelta(seconds=_read_number(env, "CHECK_INTERVAL_SECONDS")),
+            retention=timedelta(days=_read_number(env, "RETENTION_DAYS")),
+            observe_queue_url=_read_text(env, "OBSERVE_QUEUE_URL"),
+            limits=_read_limits(env, "ATTEMPT_LIMITS"),
             canary_image=env.get("CANARY_IMAGE", "").strip() or None,
         )
 
 
 @dataclass(frozen=True)
 class SubmissionSettings:
-    """What a spec may name; images and buckets are patterns with ``*`` and ``?``."""
+    """What a spec may use; images and buckets are patterns with ``*`` and ``?``."""
 
     allowed_role_arns: tuple[str, ...]
     allowed_images: tuple[str, ...]
@@ -57,11 +57,11 @@ class SubmissionSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
-        """Read the settings; SettingsError names the variable that is missing or wrong."""
+        """Read the settings; raise SettingsError if a variable is missing or invalid."""
         return cls(
-            allowed_role_arns=_list(env, "ALLOWED_ROLE_ARNS"),
-            allowed_images=_list(env, "ALLOWED_IMAGES"),
-            allowed_checkpoint_buckets=_list(env, "ALLOWED_CHECKPOINT_BUCKETS"),
+            allowed_role_arns=_read_list(env, "ALLOWED_ROLE_ARNS"),
+            allowed_images=_read_list(env, "ALLOWED_IMAGES"),
+            allowed_checkpoint_buckets=_read_list(env, "ALLOWED_CHECKPOINT_BUCKETS"),
         )
 
 
@@ -74,51 +74,51 @@ class TickSettings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
-        """Read the settings; SettingsError names the variable that is missing or wrong."""
-        return cls(table=_text(env, "TABLE_NAME"), observe_queue_url=_text(env, "OBSERVE_QUEUE_URL"))
+        """Read the settings; raise SettingsError if a variable is missing or invalid."""
+        return cls(table=_read_text(env, "TABLE_NAME"), observe_queue_url=_read_text(env, "OBSERVE_QUEUE_URL"))
 
 
 @dataclass(frozen=True)
 class PriceSettings:
-    """Where prices are kept, and the file that they are read from, or None for the AWS Price List."""
+    """Where prices are stored, and the file they come from, or None for the AWS Price List."""
 
     table: str
     price_file: str | None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
-        """Read the settings; SettingsError names the variable that is missing or wrong."""
+        """Read the settings; raise SettingsError if a variable is missing or invalid."""
         price_file = env.get("PRICE_FILE", "").strip()
         if price_file and not _S3_URI.fullmatch(price_file):
-            message = f"the environment variable PRICE_FILE is {price_file!r}; it has to be s3://bucket/key, or empty"
+            message = f"The environment variable PRICE_FILE is {price_file!r}, but it must be s3://bucket/key or empty."
             raise SettingsError(message)
-        return cls(table=_text(env, "TABLE_NAME"), price_file=price_file or None)
+        return cls(table=_read_text(env, "TABLE_NAME"), price_file=price_file or None)
 
 
-def _text(env: Mapping[str, str], name: str) -> str:
+def _read_text(env: Mapping[str, str], name: str) -> str:
     value = env.get(name, "").strip()
     if not value:
-        message = f"the environment variable {name} is not set; template.yaml sets it"
+        message = f"The environment variable {name} is not set. template.yaml sets it."
         raise SettingsError(message)
     return value
 
 
-def _whole(env: Mapping[str, str], name: str) -> int:
-    value = _text(env, name)
+def _read_number(env: Mapping[str, str], name: str) -> int:
+    value = _read_text(env, name)
     if not value.isdecimal() or int(value) == 0:
-        message = f"the environment variable {name} is {value!r}; it has to be a whole number above 0"
+        message = f"The environment variable {name} is {value!r}, but it must be a whole number above 0."
         raise SettingsError(message)
     return int(value)
 
 
-def _list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in _text(env, name).split(",") if part.strip())
+def _read_list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in _read_text(env, name).split(",") if part.strip())
 
 
-def _limits(env: Mapping[str, str], name: str) -> Limits:
-    """Read limits, of which there may be none."""
+def _read_limits(env: Mapping[str, str], name: str) -> Limits:
+    """Read the limits on attempts; an unset variable means no limits."""
     try:
         return Limits.parse(env.get(name, ""))
     except InvalidLimitsError as error:
-        message = f"the environment variable {name} can't be used: {error}"
+        message = f"The environment variable {name} is invalid: {error}"
         raise SettingsError(message) from None

@@ -75,7 +75,7 @@ class Making:
         self.invoke("observe", self.event(name))
 
     def event(self, name: str) -> dict[str, Any]:
-        """Give a document of an event that is sent now."""
+        """Return the document of an event that is sent now."""
         event = body_of(f"observe/{name}")
         event["detail"]["LastModifiedTime"] = str(round(self.stack.clock().timestamp() * 1000))
         return messages(json.dumps(event))
@@ -122,7 +122,7 @@ class Making:
             events.unregister(name, hook)
 
     def kept(self) -> dict[str, Any]:
-        """Give all that a test needs to go on from here."""
+        """Return everything that a test needs to continue from here."""
         items = self.stack.client("dynamodb").scan(TableName=TABLE, ConsistentRead=True)["Items"]
         s3 = self.stack.client("s3")
         listed = s3.list_objects_v2(Bucket=CHECKPOINTS).get("Contents", [])

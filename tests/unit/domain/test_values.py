@@ -1,4 +1,4 @@
-"""Copies of values with some fields changed."""
+"""Copies of values with some fields changed, and texts as sentences."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from spot_relay.domain.sagemaker.job import Job, Market, Placement
+from spot_relay.domain.values import as_sentence
 from spot_relay.domain.values import replace as changed
 from tests.fakes import NOON
 
@@ -28,3 +29,19 @@ def test_a_field_that_was_left_to_the_class_can_be_changed_too() -> None:
 def test_what_is_no_field_can_not_be_changed() -> None:
     with pytest.raises(TypeError, match=r"^Job has no field colour, size$"):
         changed(JOB, size=1, colour="red", status="Stopped")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("Rate exceeded", "Rate exceeded."),
+        ("Rate exceeded.", "Rate exceeded."),
+        ("Rate exceeded. ", "Rate exceeded."),
+        ("Really?", "Really?"),
+        ("No!", "No!"),
+        ("cut…", "cut…"),
+        ("exit code 1\n", "exit code 1."),
+    ],
+)
+def test_a_text_ends_as_a_sentence_does(text: str, sentence: str) -> None:
+    assert as_sentence(text) == sentence

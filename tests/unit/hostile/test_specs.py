@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spot_relay.spec import Format
-from spot_relay.spec.document import MAX_BYTES
+from spot_relay.spec.raw_document import MAX_BYTES
 from tests.hostile import seeds
 from tests.hostile.mutation import Choices, encoded, mutated
 from tests.hostile.oracles import check_resumption, check_spec

@@ -1,4 +1,4 @@
-"""Specs to start from: each test changes the one thing it speaks of."""
+"""Valid specs for tests to start from; each test changes only what it is about."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
-from spot_relay.spec import InvalidSpecError, Rules, parse
+from spot_relay.spec import Allowlist, InvalidSpecError, parse_submission
 
 ROLE = "arn:aws:iam::111122223333:role/training"
 IMAGE = "444455556666.dkr.ecr.us-east-1.amazonaws.com/xgboost:1.7-1"
-RULES = Rules(
+ALLOWLIST = Allowlist(
     allowed_role_arns=(ROLE, "arn:aws:iam::111122223333:role/team/a"),
     allowed_images=("444455556666.dkr.ecr.*.amazonaws.com/*", "my-algorithm"),
     allowed_checkpoint_buckets=("checkpoints-*",),
 )
 
-# A machine that is busy is no failure: nothing here is measured.
+# Nothing here is measured, so a slow machine must not fail a test.
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 _REQUEST: dict[str, Any] = {
@@ -34,21 +34,21 @@ _REQUEST: dict[str, Any] = {
 
 
 def request(**changes: Any) -> dict[str, Any]:
-    """Give a valid bare request with ``changes``; a key set to None is left out."""
+    """Return a valid bare request with ``changes``; a key set to None is left out."""
     changed = copy.deepcopy(_REQUEST) | changes
     return {key: value for key, value in changed.items() if value is not None}
 
 
 def wrapped(policy: Any = None, name: Any = "churn-2024", **changes: Any) -> dict[str, Any]:
-    """Give a valid spec of the wrapped shape, with ``changes`` to its training job."""
+    """Return a valid wrapped spec with ``changes`` to its training job."""
     document = {"name": name, "training_job": request(**{"TrainingJobName": None, **changes})}
     return document if policy is None else {**document, "policy": policy}
 
 
-def problems_of(document: dict[str, Any], rules: Rules = RULES) -> dict[str, str]:
-    """Give what is wrong with a document, by path; empty when nothing is."""
+def find_problems(document: dict[str, Any], allowlist: Allowlist = ALLOWLIST) -> dict[str, str]:
+    """Return the messages of a document's problems by their paths; empty if it is valid."""
     try:
-        parse(document, rules)
+        parse_submission(document, allowlist)
     except InvalidSpecError as error:
         return {problem.path: problem.message for problem in error.problems}
     return {}

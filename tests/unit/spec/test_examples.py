@@ -1,4 +1,4 @@
-"""The example specs are valid, and survive a cut attempt."""
+"""The example specs are valid, and their jobs survive an interrupted attempt."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from spot_relay.domain.sagemaker.job import Market
-from spot_relay.spec import Format, Rules, parse, read_resumption, read_submission
-from tests.unit.spec.documents import RULES as DOCUMENT_RULES
+from spot_relay.spec import Allowlist, Format, parse_submission, read_resumption, read_submission
+from tests.unit.spec.documents import ALLOWLIST as DOCUMENT_RULES
 from tests.unit.spec.documents import wrapped
 
 if TYPE_CHECKING:
@@ -19,60 +19,60 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parents[3] / "examples"
 SPECS = sorted(path for path in FOLDER.iterdir() if path.suffix != ".md")
-RULES = Rules(
+ALLOWLIST = Allowlist(
     allowed_role_arns=("arn:aws:iam::111122223333:role/spot-relay-training",),
     allowed_images=("111122223333.dkr.ecr.us-east-1.amazonaws.com/*",),
     allowed_checkpoint_buckets=("example-training-111122223333",),
 )
 
 
-def submission_of(path: Path) -> Submission:
-    """Read an example."""
-    return read_submission(path.read_bytes(), Format.of(path.name), RULES)
+def read_example(path: Path) -> Submission:
+    """Return the submission in an example."""
+    return read_submission(path.read_bytes(), Format.of(path.name), ALLOWLIST)
 
 
-def test_there_is_a_spec_for_each_of_the_nine_jobs_and_the_readme_names_it() -> None:
+def test_there_are_nine_examples_and_the_readme_lists_each() -> None:
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert len(SPECS) == 9
     assert all(f"`{path.name}`" in readme for path in SPECS)
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.name)
-def test_an_example_is_valid_and_asks_for_spot(path: Path) -> None:
-    assert submission_of(path).training_job["EnableManagedSpotTraining"] is True
+def test_an_example_is_valid_and_uses_spot(path: Path) -> None:
+    assert read_example(path).training_job["EnableManagedSpotTraining"] is True
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.name)
-def test_an_example_has_checkpoints_or_says_that_it_starts_again(path: Path) -> None:
-    submission = submission_of(path)
+def test_an_example_has_checkpoints_or_restarts_from_scratch(path: Path) -> None:
+    submission = read_example(path)
     assert ("CheckpointConfig" in submission.training_job) is not submission.policy.restart_from_scratch
 
 
 def test_no_two_examples_share_a_name_or_a_checkpoint_prefix() -> None:
-    submissions = [submission_of(path) for path in SPECS]
+    submissions = [read_example(path) for path in SPECS]
     prefixes = [s.training_job["CheckpointConfig"]["S3Uri"] for s in submissions if not s.policy.restart_from_scratch]
     assert len({submission.name for submission in submissions}) == len(SPECS)
     assert len(set(prefixes)) == len(prefixes) == 7
 
 
-def test_the_policy_and_the_resumption_that_the_reference_shows_are_valid() -> None:
+def test_the_policy_and_the_resumption_in_the_reference_are_valid() -> None:
     text = (FOLDER.parent / "docs" / "spec.md").read_text(encoding="utf-8")
     [whole] = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if block.startswith("policy:")]
-    policy = parse(wrapped(yaml.safe_load(whole)["policy"]), DOCUMENT_RULES).policy
+    policy = parse_submission(wrapped(yaml.safe_load(whole)["policy"]), DOCUMENT_RULES).policy
     assert len(policy.ladder) == 3
     assert policy.deadline is not None
     bodies = re.findall(r"^(\{\"budgets\".*\})$", text, re.MULTILINE)
     assert [read_resumption(body.encode()).budgets for body in bodies] == [{"expired_waits": 20}]
 
 
-def test_the_ladder_ends_on_demand_and_bounds_its_cost() -> None:
-    policy = submission_of(FOLDER / "ladder.yaml").policy
+def test_the_ladder_example_ends_on_demand_and_has_a_money_budget() -> None:
+    policy = read_example(FOLDER / "ladder.yaml").policy
     assert [rung.placement.market for rung in policy.ladder] == [Market.SPOT, Market.SPOT, Market.ON_DEMAND]
     assert policy.budgets.money_usd == 40
 
 
-def test_the_deadline_leaves_more_time_than_the_training_takes() -> None:
-    deadline = submission_of(FOLDER / "deadline.yaml").policy.deadline
+def test_the_deadline_example_allows_more_time_than_the_training_takes() -> None:
+    deadline = read_example(FOLDER / "deadline.yaml").policy.deadline
     assert deadline is not None
     assert deadline.within_seconds is not None
     assert deadline.within_seconds > deadline.expected_runtime_seconds + deadline.changeover_seconds

@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 import pytest
+from inline_snapshot import snapshot
 
 from spot_relay.domain.run.policy import Backoff, Budgets, Policy
-from spot_relay.spec import parse
-from tests.unit.spec.documents import RULES, problems_of, wrapped
+from spot_relay.spec import parse_submission
+from tests.unit.spec.documents import ALLOWLIST, find_problems, wrapped
 
 
 def test_every_field_of_the_policy_reaches_the_domain() -> None:
@@ -28,57 +29,166 @@ def test_every_field_of_the_policy_reaches_the_domain() -> None:
     }
     budgets, backoff = Budgets(1, 2, 3, 4, 5, 6.5), Backoff(7, 8)
     expected = Policy(budgets, backoff, restart_from_scratch=True, relaunch_on_max_runtime=True)
-    assert parse(wrapped(given), RULES).policy == expected
+    assert parse_submission(wrapped(given), ALLOWLIST).policy == expected
 
 
 @pytest.mark.parametrize("policy", [{}, {"budgets": {}}, {"backoff": {}}])
-def test_what_a_policy_leaves_out_has_the_domains_default(policy: dict[str, Any]) -> None:
-    assert parse(wrapped(policy), RULES).policy == Policy()
+def test_keys_missing_from_a_policy_get_the_defaults_of_the_domain(policy: dict[str, Any]) -> None:
+    assert parse_submission(wrapped(policy), ALLOWLIST).policy == Policy()
 
 
 @pytest.mark.parametrize(
-    ("policy", "path", "said"),
+    ("policy", "expected"),
     [
-        ({"budgets": {"expired_waits": -1}}, "policy.budgets.expired_waits", "at least 0"),
-        ({"budgets": {"expired_waits": 51}}, "policy.budgets.expired_waits", "at most 50"),
-        ({"budgets": {"expired_waits": "3"}}, "policy.budgets.expired_waits", "without quotes"),
-        ({"budgets": {"expired_waits": 3.0}}, "policy.budgets.expired_waits", "whole number"),
-        ({"budgets": {"expired_waits": True}}, "policy.budgets.expired_waits", "whole number"),
-        ({"budgets": {"expired_wait": 3}}, "policy.budgets.expired_wait", 'did you mean "expired_waits"?'),
-        ({"budgets": {"zzz": 3}}, "policy.budgets.zzz", "known are expired_waits"),
-        ({"budgets": []}, "policy.budgets", "mapping"),
-        ({"budgets": {"money_usd": 0}}, "policy.budgets.money_usd", "more than 0"),
-        ({"budgets": {"money_usd": -0.01}}, "policy.budgets.money_usd", "more than 0"),
-        ({"budgets": {"money_usd": 1e9 + 1}}, "policy.budgets.money_usd", "at most 1000000000"),
-        ({"budgets": {"money_usd": "120"}}, "policy.budgets.money_usd", "without quotes"),
-        ({"budgets": {"money_usd": True}}, "policy.budgets.money_usd", "without quotes"),
-        ({"budgets": {"money_usd": None}}, "policy.budgets.money_usd", "null (nothing)"),
-        ({"budgets": {"money_usd": math.inf}}, "policy.budgets.money_usd", "finite"),
-        ({"budgets": {"money_usd": math.nan}}, "policy.budgets.money_usd", "finite"),
-        ({"backoff": None}, "policy.backoff", "null (nothing)"),
-        ({"backoff": {"base_seconds": 0}}, "policy.backoff.base_seconds", "at least 1"),
-        ({"backoff": {"max_seconds": 86_401}}, "policy.backoff.max_seconds", "at most 86400"),
-        ({"backoff": {"base_seconds": 901}}, "policy.backoff", "at least as large"),
-        ({"restart_from_scratch": "yes"}, "policy.restart_from_scratch", "true or false"),
-        ({"relaunch_on_max_runtime": 1}, "policy.relaunch_on_max_runtime", "true or false"),
-        ({"restart_from_scrach": True}, "policy.restart_from_scrach", 'did you mean "restart_from_scratch"?'),
-        ({"Budgets": {}}, "policy.Budgets", 'did you mean "budgets"?'),
-        ([], "policy", "mapping"),
-        ("default", "policy", "mapping"),
+        (
+            {"budgets": {"expired_waits": -1}},
+            snapshot({"policy.budgets.expired_waits": "Found -1, but it must be at least 0."}),
+        ),
+        (
+            {"budgets": {"expired_waits": 51}},
+            snapshot({"policy.budgets.expired_waits": "Found 51, but it must be at most 50."}),
+        ),
+        (
+            {"budgets": {"expired_waits": "3"}},
+            snapshot(
+                {
+                    "policy.budgets.expired_waits": 'Expected an integer, but found "3". Write a whole number without quotes.'
+                }
+            ),
+        ),
+        (
+            {"budgets": {"expired_waits": 3.0}},
+            snapshot(
+                {
+                    "policy.budgets.expired_waits": "Expected an integer, but found 3.0. Write a whole number without quotes."
+                }
+            ),
+        ),
+        (
+            {"budgets": {"expired_waits": True}},
+            snapshot(
+                {
+                    "policy.budgets.expired_waits": "Expected an integer, but found true. Write a whole number without quotes."
+                }
+            ),
+        ),
+        (
+            {"budgets": {"expired_wait": 3}},
+            snapshot({"policy.budgets.expired_wait": 'Unknown key. Did you mean "expired_waits"?'}),
+        ),
+        (
+            {"budgets": {"zzz": 3}},
+            snapshot(
+                {
+                    "policy.budgets.zzz": "Unknown key. Known keys are expired_waits, capacity_failures, service_errors, user_errors, attempts_without_progress, money_usd."
+                }
+            ),
+        ),
+        (
+            {"budgets": []},
+            snapshot(
+                {
+                    "policy.budgets": "Expected a mapping, but found a list of length 0. Write its keys, or remove it to use the defaults."
+                }
+            ),
+        ),
+        ({"budgets": {"money_usd": 0}}, snapshot({"policy.budgets.money_usd": "Found 0, but it must be more than 0."})),
+        (
+            {"budgets": {"money_usd": -0.01}},
+            snapshot({"policy.budgets.money_usd": "Found -0.01, but it must be more than 0."}),
+        ),
+        (
+            {"budgets": {"money_usd": 1e9 + 1}},
+            snapshot({"policy.budgets.money_usd": "Found 1000000001.0, but it must be at most 1000000000."}),
+        ),
+        (
+            {"budgets": {"money_usd": "120"}},
+            snapshot({"policy.budgets.money_usd": 'Expected a number, but found "120". Write it without quotes.'}),
+        ),
+        (
+            {"budgets": {"money_usd": True}},
+            snapshot({"policy.budgets.money_usd": "Expected a number, but found true. Write it without quotes."}),
+        ),
+        (
+            {"budgets": {"money_usd": None}},
+            snapshot({"policy.budgets.money_usd": "Found null (no value). Write a value, or remove the key."}),
+        ),
+        (
+            {"budgets": {"money_usd": math.inf}},
+            snapshot(
+                {"policy.budgets.money_usd": "Expected a finite number, but found inf. Write one, or remove the key."}
+            ),
+        ),
+        (
+            {"budgets": {"money_usd": math.nan}},
+            snapshot(
+                {"policy.budgets.money_usd": "Expected a finite number, but found nan. Write one, or remove the key."}
+            ),
+        ),
+        ({"backoff": None}, snapshot({"policy.backoff": "Found null (no value). Write a value, or remove the key."})),
+        (
+            {"backoff": {"base_seconds": 0}},
+            snapshot({"policy.backoff.base_seconds": "Found 0, but it must be at least 1."}),
+        ),
+        (
+            {"backoff": {"max_seconds": 86_401}},
+            snapshot({"policy.backoff.max_seconds": "Found 86401, but it must be at most 86400."}),
+        ),
+        (
+            {"backoff": {"base_seconds": 901}},
+            snapshot(
+                {
+                    "policy.backoff": "max_seconds (900) is less than base_seconds (901). Make max_seconds at least as large."
+                }
+            ),
+        ),
+        (
+            {"restart_from_scratch": "yes"},
+            snapshot(
+                {
+                    "policy.restart_from_scratch": 'Expected a boolean, but found "yes". Write true or false without quotes.'
+                }
+            ),
+        ),
+        (
+            {"relaunch_on_max_runtime": 1},
+            snapshot(
+                {
+                    "policy.relaunch_on_max_runtime": "Expected a boolean, but found 1. Write true or false without quotes."
+                }
+            ),
+        ),
+        (
+            {"restart_from_scrach": True},
+            snapshot({"policy.restart_from_scrach": 'Unknown key. Did you mean "restart_from_scratch"?'}),
+        ),
+        ({"Budgets": {}}, snapshot({"policy.Budgets": 'Unknown key. Did you mean "budgets"?'})),
+        (
+            [],
+            snapshot(
+                {
+                    "policy": "Expected a mapping, but found a list of length 0. Write its keys, or remove it to use the defaults."
+                }
+            ),
+        ),
+        (
+            "default",
+            snapshot(
+                {"policy": 'Expected a mapping, but found "default". Write its keys, or remove it to use the defaults.'}
+            ),
+        ),
     ],
 )
-def test_a_policy_that_cannot_be_kept_is_refused(policy: Any, path: str, said: str) -> None:
-    found = problems_of(wrapped(policy))
-    assert set(found) == {path}
-    assert said in found[path]
+def test_an_invalid_policy_is_refused(policy: Any, expected: dict[str, str]) -> None:
+    assert find_problems(wrapped(policy)) == expected
 
 
 @pytest.mark.parametrize("money", [0.01, 1, 120, 120.0, 1_000_000_000])
-def test_money_is_any_number_above_nothing_up_to_a_billion(money: float) -> None:
-    found = parse(wrapped({"budgets": {"money_usd": money}}), RULES).policy.budgets.money_usd
+def test_a_money_budget_is_any_number_above_zero_up_to_a_billion(money: float) -> None:
+    found = parse_submission(wrapped({"budgets": {"money_usd": money}}), ALLOWLIST).policy.budgets.money_usd
     assert found == money
     assert isinstance(found, float)
 
 
 def test_a_policy_left_blank_in_yaml_is_refused() -> None:
-    assert set(problems_of({**wrapped(), "policy": None})) == {"policy"}
+    assert set(find_problems({**wrapped(), "policy": None})) == {"policy"}

@@ -1,4 +1,4 @@
-"""SageMaker's own model: types, bounds, enums and patterns, and no secret in a message."""
+"""Checks against SageMaker's own model: types, bounds, enums and patterns, without secrets in messages."""
 
 from __future__ import annotations
 
@@ -8,76 +8,149 @@ import pytest
 from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
+from inline_snapshot import snapshot
 
 from spot_relay.spec.problem import InvalidSpecError, Problems
-from spot_relay.spec.request_model import check_request, training_job_shape
-from tests.unit.spec.documents import CALM, problems_of, request
+from spot_relay.spec.request_model import check_request, load_request_shape
+from tests.unit.spec.documents import CALM, find_problems, request
 
 
 @pytest.mark.parametrize(
-    ("changes", "path", "said"),
+    ("changes", "expected"),
     [
-        ({"HyperParameters": {"max_depth": 5}}, "HyperParameters.max_depth", "put the value in quotes"),
-        ({"HyperParameters": {"max_depth": True}}, "HyperParameters.max_depth", "put the value in quotes"),
-        ({"HyperParameters": ["a"]}, "HyperParameters", "a mapping of names to strings"),
-        ({"HyperParameters": {"a": "x" * 2501}}, "HyperParameters.a", "at most 2500"),
-        ({"HyperParameters": {f"k{n}": "" for n in range(101)}}, "HyperParameters", "at most 100"),
-        ({"Environment": {"1A": "x"}}, "Environment.1A", "pattern"),
-        ({"EnableNetworkIsolation": "true"}, "EnableNetworkIsolation", "where a boolean is needed"),
-        ({"EnableNetworkIsolation": 1}, "EnableNetworkIsolation", "where a boolean is needed"),
-        ({"Tags": {"a": "b"}}, "Tags", "where a list is needed"),
-        ({"VpcConfig": "vpc"}, "VpcConfig", "where a mapping is needed"),
-        ({"VpcConfig": {"Subnets": ["s"]}}, "VpcConfig.SecurityGroupIds", "requires it"),
-        ({"VpcConfig": {"Subnets": [], "SecurityGroupIds": ["s"]}}, "VpcConfig.Subnets", "at least 1"),
-        ({"OutputDataConfig": {"S3OutputPath": "models"}}, "OutputDataConfig.S3OutputPath", "pattern"),
-        ({"RetryStrategy": {"MaximumRetryAttempts": 31}}, "RetryStrategy.MaximumRetryAttempts", "at most 30"),
-        ({"RetryStrategy": {"MaximumRetryAttempts": 0}}, "RetryStrategy.MaximumRetryAttempts", "at least 1"),
-        ({"OutputDataConfig": None}, "OutputDataConfig", "requires it"),
-        ({"ExperimentConfig": {"RunName": "a b"}}, "ExperimentConfig.RunName", "pattern"),
+        (
+            {"HyperParameters": {"max_depth": 5}},
+            snapshot(
+                {
+                    "HyperParameters.max_depth": 'Expected a string, but found an integer. Put the value in quotes, such as "5" for 5.'
+                }
+            ),
+        ),
+        (
+            {"HyperParameters": {"max_depth": True}},
+            snapshot(
+                {
+                    "HyperParameters.max_depth": 'Expected a string, but found a boolean. Put the value in quotes, such as "5" for 5.'
+                }
+            ),
+        ),
+        (
+            {"HyperParameters": ["a"]},
+            snapshot(
+                {
+                    "HyperParameters": "Expected a mapping of names to strings, but found a list of length 1. Write one, or remove it."
+                }
+            ),
+        ),
+        (
+            {"HyperParameters": {"a": "x" * 2501}},
+            snapshot({"HyperParameters.a": "Found 2501 characters, but at most 2500 are allowed. Shorten it."}),
+        ),
+        (
+            {"HyperParameters": {f"k{n}": "" for n in range(101)}},
+            snapshot({"HyperParameters": "Found 101 keys, but at most 100 are allowed. Shorten it."}),
+        ),
+        (
+            {"Environment": {"1A": "x"}},
+            snapshot(
+                {"Environment.1A": 'Found the key "1A", but it must match SageMaker\'s pattern [a-zA-Z_][a-zA-Z0-9_]*'}
+            ),
+        ),
+        (
+            {"EnableNetworkIsolation": "true"},
+            snapshot(
+                {"EnableNetworkIsolation": 'Expected a boolean, but found "true". Write true or false without quotes.'}
+            ),
+        ),
+        (
+            {"EnableNetworkIsolation": 1},
+            snapshot(
+                {"EnableNetworkIsolation": "Expected a boolean, but found 1. Write true or false without quotes."}
+            ),
+        ),
+        ({"Tags": {"a": "b"}}, snapshot({"Tags": "Expected a list, but found a mapping. Put the value in a list."})),
+        (
+            {"VpcConfig": "vpc"},
+            snapshot({"VpcConfig": 'Expected a mapping, but found "vpc". Write its keys, or remove it.'}),
+        ),
+        (
+            {"VpcConfig": {"Subnets": ["s"]}},
+            snapshot({"VpcConfig.SecurityGroupIds": "SageMaker requires this key. Add it."}),
+        ),
+        (
+            {"VpcConfig": {"Subnets": [], "SecurityGroupIds": ["s"]}},
+            snapshot({"VpcConfig.Subnets": "Found 0 entries, but at least 1 must be given."}),
+        ),
+        (
+            {"OutputDataConfig": {"S3OutputPath": "models"}},
+            snapshot(
+                {
+                    "OutputDataConfig.S3OutputPath": 'Found "models", but it must match SageMaker\'s pattern (https|s3)://([^/]+)/?(.*)'
+                }
+            ),
+        ),
+        (
+            {"RetryStrategy": {"MaximumRetryAttempts": 31}},
+            snapshot({"RetryStrategy.MaximumRetryAttempts": "Found 31, but it must be at most 30."}),
+        ),
+        (
+            {"RetryStrategy": {"MaximumRetryAttempts": 0}},
+            snapshot({"RetryStrategy.MaximumRetryAttempts": "Found 0, but it must be at least 1."}),
+        ),
+        ({"OutputDataConfig": None}, snapshot({"OutputDataConfig": "SageMaker requires this key. Add it."})),
+        (
+            {"ExperimentConfig": {"RunName": "a b"}},
+            snapshot(
+                {
+                    "ExperimentConfig.RunName": 'Found "a b", but it must match SageMaker\'s pattern [a-zA-Z0-9](-*[a-zA-Z0-9]){0,119}'
+                }
+            ),
+        ),
     ],
 )
-def test_what_does_not_fit_the_model_is_refused(changes: dict[str, Any], path: str, said: str) -> None:
-    found = problems_of(request(**changes))
-    assert set(found) == {path}
-    assert said in found[path]
+def test_a_request_that_does_not_fit_the_model_is_refused(changes: dict[str, Any], expected: dict[str, str]) -> None:
+    assert find_problems(request(**changes)) == expected
 
 
 @pytest.mark.parametrize("count", [True, 1.0, "1", -1, 2**31, None])
-def test_an_instance_count_is_a_whole_number_of_32_bits(count: Any) -> None:
+def test_an_instance_count_must_be_a_positive_32_bit_integer(count: Any) -> None:
     resources = {"InstanceType": "ml.m5.xlarge", "InstanceCount": count, "VolumeSizeInGB": 1}
-    assert set(problems_of(request(ResourceConfig=resources))) == {"ResourceConfig.InstanceCount"}
+    assert set(find_problems(request(ResourceConfig=resources))) == {"ResourceConfig.InstanceCount"}
 
 
-def test_an_instance_type_that_is_misspelt_is_told_the_nearest_one() -> None:
+def test_a_misspelt_instance_type_is_answered_with_the_most_similar_one() -> None:
     resources = {"InstanceType": "ml.p3.2xlrge", "InstanceCount": 1, "VolumeSizeInGB": 1}
-    assert (
-        'did you mean "ml.p3.2xlarge"?' in problems_of(request(ResourceConfig=resources))["ResourceConfig.InstanceType"]
+    assert find_problems(request(ResourceConfig=resources)) == snapshot(
+        {"ResourceConfig.InstanceType": 'SageMaker does not accept "ml.p3.2xlrge" here. Did you mean "ml.p3.2xlarge"?'}
     )
 
 
-def test_a_short_list_of_choices_is_given_whole() -> None:
+def test_a_short_list_of_choices_is_shown_completely() -> None:
     algorithm = {**request()["AlgorithmSpecification"], "TrainingInputMode": "file"}
-    found = problems_of(request(AlgorithmSpecification=algorithm))
-    assert "use one of Pipe, File, FastFile" in found["AlgorithmSpecification.TrainingInputMode"]
+    assert find_problems(request(AlgorithmSpecification=algorithm)) == snapshot(
+        {
+            "AlgorithmSpecification.TrainingInputMode": 'SageMaker does not accept "file" here. Use one of Pipe, File, FastFile.'
+        }
+    )
 
 
 @pytest.mark.parametrize("member", ["HyperParameters", "Environment"])
 @pytest.mark.parametrize("value", ["hunter2" * 500, 7777777, 7777777.5, ["hunter2"], {"x": ["hunter2"]}])
-def test_the_values_of_secret_members_are_in_no_message(member: str, value: Any) -> None:
+def test_no_message_contains_the_value_of_a_secret_member(member: str, value: Any) -> None:
     for document in (request(**{member: {"A": value}}), request(**{member: value})):
-        text = " ".join(problems_of(document).values())
+        text = " ".join(find_problems(document).values())
         assert text
         assert "hunter2" not in text
         assert "777777" not in text
 
 
-def test_a_long_value_is_shown_shortened() -> None:
-    found = problems_of(request(OutputDataConfig={"S3OutputPath": "x" * 1000}))
+def test_a_long_value_is_shortened_in_a_message() -> None:
+    found = find_problems(request(OutputDataConfig={"S3OutputPath": "x" * 1000}))
     assert len(found["OutputDataConfig.S3OutputPath"]) < 250
 
 
-def test_a_pattern_that_only_java_can_read_is_left_to_the_service() -> None:
-    assert problems_of(request(Tags=[{"Key": "a!", "Value": ""}])) == {}
+def test_a_pattern_in_java_only_syntax_is_left_to_the_service() -> None:
+    assert find_problems(request(Tags=[{"Key": "a!", "Value": ""}])) == {}
 
 
 JSON = st.recursive(
@@ -87,12 +160,12 @@ JSON = st.recursive(
 )
 
 
-MEMBERS = st.sampled_from(list(training_job_shape().members))
+MEMBERS = st.sampled_from(list(load_request_shape().members))
 
 
 @CALM
 @given(st.dictionaries(MEMBERS, JSON, max_size=4))
-def test_what_passes_here_passes_botocore(changes: dict[str, Any]) -> None:
+def test_every_request_that_passes_here_also_passes_botocore(changes: dict[str, Any]) -> None:
     document = request() | changes
     problems = Problems()
     check_request(document, "", problems)
@@ -101,4 +174,4 @@ def test_what_passes_here_passes_botocore(changes: dict[str, Any]) -> None:
     except InvalidSpecError:
         return
     named = {**document, "TrainingJobName": "a"}
-    assert not ParamValidator().validate(named, training_job_shape()).has_errors()
+    assert not ParamValidator().validate(named, load_request_shape()).has_errors()

@@ -1,4 +1,4 @@
-"""Whatever is handed in ends in a submission or in problems, never in another error."""
+"""Any input yields a submission or problems, never any other error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spot_relay.domain.run.submission import Submission
 from spot_relay.spec import Format, InvalidSpecError, read_resumption, read_submission
 from spot_relay.spec.problem import MAX_PROBLEMS
 from tests.unit.spec.any_document import DOCUMENTS, KEYS, POLICIES, VALUES
-from tests.unit.spec.documents import CALM, RULES, request, wrapped
+from tests.unit.spec.documents import ALLOWLIST, CALM, request, wrapped
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.observation import ResumeRequested
@@ -27,16 +27,16 @@ YAML_PIECES = st.sampled_from(
 )
 
 
-def outcome(data: bytes, as_format: Format) -> Submission | InvalidSpecError:
-    """Give what becomes of a text."""
+def submit(data: bytes, as_format: Format) -> Submission | InvalidSpecError:
+    """Return the submission in a text, or the error that refuses it."""
     try:
-        return read_submission(data, as_format, RULES)
+        return read_submission(data, as_format, ALLOWLIST)
     except InvalidSpecError as error:
         return error
 
 
 def check(result: Submission | ResumeRequested | InvalidSpecError) -> None:
-    """Check that a refusal has something to say, in a form that can be stored."""
+    """Check that a refusal has problems, and that they can be stored."""
     if isinstance(result, InvalidSpecError):
         assert 1 <= len(result.problems) <= MAX_PROBLEMS + 1
         assert all(problem.message for problem in result.problems)
@@ -50,31 +50,31 @@ def check(result: Submission | ResumeRequested | InvalidSpecError) -> None:
 @example(b"a: !!int ''", Format.YAML)
 @example(b"a: !!bool maybe", Format.YAML)
 @example(b"a: !!float 1:99:x", Format.YAML)
-def test_any_bytes_end_in_a_submission_or_in_problems(data: bytes, as_format: Format) -> None:
-    check(outcome(data, as_format))
+def test_any_bytes_yield_a_submission_or_problems(data: bytes, as_format: Format) -> None:
+    check(submit(data, as_format))
 
 
 @CALM
 @given(st.lists(YAML_PIECES, max_size=40).map("".join))
-def test_any_text_of_yaml_pieces_ends_in_a_submission_or_in_problems(text: str) -> None:
-    check(outcome(text.encode(), Format.YAML))
+def test_any_combination_of_yaml_syntax_yields_a_submission_or_problems(text: str) -> None:
+    check(submit(text.encode(), Format.YAML))
 
 
 @CALM
 @given(DOCUMENTS)
-def test_any_json_document_ends_in_a_submission_or_in_problems(document: dict[str, Any]) -> None:
-    check(outcome(json.dumps(document).encode(), Format.JSON))
+def test_any_json_document_yields_a_submission_or_problems(document: dict[str, Any]) -> None:
+    check(submit(json.dumps(document).encode(), Format.JSON))
 
 
 @CALM
 @given(st.dictionaries(KEYS, VALUES, max_size=3))
-def test_any_change_of_a_valid_job_ends_in_a_submission_or_in_problems(changes: dict[str, Any]) -> None:
+def test_any_change_to_a_valid_job_yields_a_submission_or_problems(changes: dict[str, Any]) -> None:
     job = request() | changes
-    check(outcome(json.dumps(job).encode(), Format.JSON))
-    check(outcome(json.dumps({"name": "a", "training_job": job, "policy": changes}).encode(), Format.JSON))
+    check(submit(json.dumps(job).encode(), Format.JSON))
+    check(submit(json.dumps({"name": "a", "training_job": job, "policy": changes}).encode(), Format.JSON))
 
 
-# Changes where a policy looks at its job.
+# Changes to the parts of a job that a policy is checked against.
 JOBS = st.dictionaries(
     st.sampled_from(
         [
@@ -98,15 +98,13 @@ JOBS = st.dictionaries(
 
 @CALM
 @given(POLICIES, JOBS)
-def test_any_policy_on_any_job_ends_in_a_submission_or_in_problems(
-    policy: dict[str, Any], changes: dict[str, Any]
-) -> None:
+def test_any_policy_on_any_job_yields_a_submission_or_problems(policy: dict[str, Any], changes: dict[str, Any]) -> None:
     document = {"name": "a", "training_job": request(TrainingJobName=None) | changes, "policy": policy}
-    check(outcome(json.dumps(document).encode(), Format.JSON))
+    check(submit(json.dumps(document).encode(), Format.JSON))
 
 
-def resumption(data: bytes) -> ResumeRequested | InvalidSpecError:
-    """Give what becomes of the body of a resumption."""
+def resume(data: bytes) -> ResumeRequested | InvalidSpecError:
+    """Return the resumption in a body, or the error that refuses it."""
     try:
         return read_resumption(data)
     except InvalidSpecError as error:
@@ -115,14 +113,14 @@ def resumption(data: bytes) -> ResumeRequested | InvalidSpecError:
 
 @CALM
 @given(st.binary(max_size=100))
-def test_any_bytes_end_in_a_resumption_or_in_problems(data: bytes) -> None:
-    check(resumption(data))
+def test_any_bytes_yield_a_resumption_or_problems(data: bytes) -> None:
+    check(resume(data))
 
 
 @CALM
 @given(POLICIES | DOCUMENTS)
-def test_any_json_body_ends_in_a_resumption_or_in_problems(body: dict[str, Any]) -> None:
-    check(resumption(json.dumps(body).encode()))
+def test_any_json_body_yields_a_resumption_or_problems(body: dict[str, Any]) -> None:
+    check(resume(json.dumps(body).encode()))
 
 
 NAMES = st.from_regex(r"[a-zA-Z0-9](-?[a-zA-Z0-9]){0,30}", fullmatch=True).filter(lambda name: "-relay-" not in name)
@@ -135,16 +133,16 @@ PARAMETERS = st.dictionaries(TEXTS, TEXTS, max_size=5)
 def test_bare_and_wrapped_json_and_yaml_agree(name: str, parameters: dict[str, str], runtime: int, slack: int) -> None:
     stopping = {"MaxRuntimeInSeconds": runtime, "MaxWaitTimeInSeconds": runtime + slack}
     changes: dict[str, Any] = {"HyperParameters": parameters, "StoppingCondition": stopping}
-    bare, boxed = request(TrainingJobName=name, **changes), wrapped(name=name, **changes)
+    bare, in_wrapper = request(TrainingJobName=name, **changes), wrapped(name=name, **changes)
     results = []
-    for document in (bare, boxed):
-        results.append(outcome(json.dumps(document).encode(), Format.JSON))
-        results.append(outcome(yaml.safe_dump(document, allow_unicode=True).encode(), Format.YAML))
+    for document in (bare, in_wrapper):
+        results.append(submit(json.dumps(document).encode(), Format.JSON))
+        results.append(submit(yaml.safe_dump(document, allow_unicode=True).encode(), Format.YAML))
     assert isinstance(results[0], Submission)
     assert all(result == results[0] for result in results)
 
 
-RIGHT_RUNGS = st.fixed_dictionaries(
+VALID_RUNGS = st.fixed_dictionaries(
     {"instance_type": st.sampled_from(["ml.p3.2xlarge", "ml.g5.12xlarge"])},
     optional={
         "instance_count": st.integers(1, 2**31 - 1),
@@ -157,17 +155,17 @@ RIGHT_RUNGS = st.fixed_dictionaries(
 
 @CALM
 @given(
-    rungs=st.lists(RIGHT_RUNGS, min_size=1, max_size=10),
+    rungs=st.lists(VALID_RUNGS, min_size=1, max_size=10),
     money=st.floats(0, 1e9, exclude_min=True) | st.integers(1, 10**9),
     runtime=st.integers(60, 3000),
     slack=st.integers(0, 86_400),
 )
-def test_any_policy_within_the_bounds_is_taken_and_means_the_same_in_json_and_yaml(
+def test_any_policy_within_the_bounds_is_accepted_and_means_the_same_in_json_and_yaml(
     rungs: list[dict[str, Any]], money: float, runtime: int, slack: int
 ) -> None:
     deadline = {"deadline": f"PT{runtime + 600 + slack}S", "expected_runtime": runtime}
     document = wrapped({"ladder": rungs, "budgets": {"money_usd": money}, **deadline})
-    result = outcome(json.dumps(document).encode(), Format.JSON)
+    result = submit(json.dumps(document).encode(), Format.JSON)
     assert isinstance(result, Submission)
     assert len(result.policy.ladder) == len(rungs)
-    assert outcome(yaml.safe_dump(document).encode(), Format.YAML) == result
+    assert submit(yaml.safe_dump(document).encode(), Format.YAML) == result

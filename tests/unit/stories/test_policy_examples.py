@@ -23,7 +23,7 @@ from spot_relay.domain.sagemaker.job import Checkpoint, Market
 from spot_relay.domain.sagemaker.refusal import classify_quota
 from spot_relay.domain.shown.report import announcement, status_document
 from spot_relay.service import UnacceptableError
-from spot_relay.spec import InvalidSpecError, Rules, parse, read_resumption
+from spot_relay.spec import Allowlist, InvalidSpecError, parse_submission, read_resumption
 from tests.fakes import NOON
 from tests.unit.worlds import World
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.submission import Submission
 
 PAGE = (Path(__file__).parents[3] / "docs" / "policy.md").read_text(encoding="utf-8")
-RULES = Rules(
+ALLOWLIST = Allowlist(
     allowed_role_arns=("arn:aws:iam::111122223333:role/spot-relay-training",),
     allowed_images=("111122223333.dkr.ecr.us-east-1.amazonaws.com/*",),
     allowed_checkpoint_buckets=("my-training-bucket",),
@@ -80,7 +80,7 @@ def document(title: str, nth: int = 0) -> dict[str, Any]:
 
 def spec(title: str, nth: int = 0, **policy: Any) -> Submission:
     found = document(title, nth)
-    return parse(found | {"policy": found.get("policy", {}) | policy} if policy else found, RULES)
+    return parse_submission(found | {"policy": found.get("policy", {}) | policy} if policy else found, ALLOWLIST)
 
 
 def seconds(clock: str) -> int:
@@ -169,7 +169,7 @@ def test_the_policy_that_the_readme_shows_is_valid() -> None:
     [shown] = [
         yaml.safe_load(text.replace("{…}", "{}")) for text in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
     ]
-    policy = parse(document("Deadline") | {"policy": shown["policy"]}, RULES).policy
+    policy = parse_submission(document("Deadline") | {"policy": shown["policy"]}, ALLOWLIST).policy
     assert (len(policy.ladder), policy.budgets.money_usd) == (3, 60)
     assert policy.deadline is not None
 
@@ -225,7 +225,7 @@ def _queue_act(stage: Stage, run_id: str, happens: str) -> None:
     stage.jobs.refusals = full if "quota is full" in happens or "asks" in happens else []
     if happens.startswith("submitted"):
         text = json.dumps(document("Quotas and the queue")).replace("churn-b", run_id)
-        stage.service.submit(parse(json.loads(text), RULES))
+        stage.service.submit(parse_submission(json.loads(text), ALLOWLIST))
     elif happens.startswith("done"):
         stage.jobs.becomes(f"{run_id}-relay-01", "Completed", "Completed")
         stage.service.advance(run_id, JobChanged(1, "Completed", "Completed", stage.clock()))

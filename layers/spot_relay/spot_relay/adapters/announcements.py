@@ -1,4 +1,4 @@
-"""Events of Spot Relay's own on EventBridge's default bus."""
+"""Publish Spot Relay's own events on the default event bus."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ STATE_CHANGE = "Spot Relay Run State Change"
 
 
 class NotAnnouncedError(Exception):
-    """EventBridge did not take an event."""
+    """EventBridge rejected an event."""
 
 
 @dataclass(frozen=True)
 class EventBridgeAnnouncements:
-    """Tells on the default bus that runs end or go on."""
+    """Announces on the default event bus that a run has ended or continues."""
 
     client: EventBridgeClient
 
     def announce(self, detail: dict[str, Any]) -> None:
-        """Put a Spot Relay Run State Change event; NotAnnouncedError if the bus refuses it."""
+        """Publish a Spot Relay Run State Change event; raise NotAnnouncedError if the bus rejects it."""
         answer = self.client.put_events(
             Entries=[{"Source": SOURCE, "DetailType": STATE_CHANGE, "Detail": json.dumps(detail)}],
         )

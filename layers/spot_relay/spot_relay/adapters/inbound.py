@@ -1,4 +1,4 @@
-"""AWS's events, read: which run they are about, and what they tell of it."""
+"""Read events from AWS: which run each one concerns, and what it says about it. Also the queries of the API."""
 
 from __future__ import annotations
 
@@ -21,15 +21,13 @@ if TYPE_CHECKING:
 
 RUN_DUE = "Run Due"
 ROOM_FREED = "Room Freed"
-# No name, key, version or status of AWS's is longer, and what is stored of an event has to fit an item of the table.
-_LONGEST_TEXT = 1024
-_SHOWN = 40
-_LONGEST_REASON = 200
-# What `next_token` looks like: when the page's last run was created, and its id.
+# No name, key, version or status in AWS is longer, and whatever is stored from an event must fit into a DynamoDB item.
+_MAX_TEXT = 1024
+_MAX_QUOTE = 40
+_MAX_REASON = 200
+# The form of `next_token`: the creation time and the id of the last run on the page.
 _TOKEN = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z#[a-zA-Z0-9-]{1,63}", re.ASCII)
 SUFFIXES = (".json", ".yaml", ".yml")
-
-
 MAX_PAGE = 100
 
 
@@ -40,12 +38,12 @@ class InvalidQueryError(CallerError):
 
 
 class UnreadableEventError(Exception):
-    """A message is none that this function is meant for; the queue keeps it for an operator."""
+    """A message is not one that this function handles; its queue keeps it for an operator."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """An object put into a bucket of specs."""
+    """An object uploaded to the bucket for specs."""
 
     bucket: str
     key: str
@@ -53,13 +51,13 @@ class Upload:
 
     @property
     def is_spec(self) -> bool:
-        """Whether it lies where specs do, and its ending is that of a format."""
+        """Whether the object is under runs/ and has the suffix of a spec."""
         return self.key.startswith("runs/") and self.key.lower().endswith(SUFFIXES)
 
 
 @dataclass(frozen=True)
-class PageWanted:
-    """Which runs a listing asks for."""
+class PageQuery:
+    """Which runs to list."""
 
     status: RunStatus | None
     limit: int
@@ -76,7 +74,7 @@ def handle_messages(event: Mapping[str, Any], handle: Callable[[str], None], log
         try:
             handle(message["body"])
         except Exception:
-            # Whatever it is, the other messages must be handled all the same.
+            # Whatever happened, the other messages must still be handled.
             logger.exception(
                 "the message could not be handled; its queue delivers it again", message_id=message["messageId"]
             )
@@ -84,138 +82,138 @@ def handle_messages(event: Mapping[str, Any], handle: Callable[[str], None], log
     return {"batchItemFailures": failed}
 
 
-def read_page(query: Mapping[str, str]) -> PageWanted:
-    """Read the query of GET /runs: status, limit (1 to 100, default 25) and token."""
+def read_page_query(query: Mapping[str, str]) -> PageQuery:
+    """Read the query parameters of GET /runs: status, limit (1 to 100, default 25) and token."""
     if unknown := sorted(set(query) - {"status", "limit", "token"}):
-        message = f"there is no query parameter {unknown[0][:_SHOWN]!r}; there are status, limit and token"
+        message = f"Unknown query parameter {unknown[0][:_MAX_QUOTE]!r}. Use status, limit or token."
         raise InvalidQueryError(message)
     status, limit, token = query.get("status"), query.get("limit", "25"), query.get("token")
     if status is not None and status not in set(RunStatus):
-        message = f"status is {status[:_SHOWN]!r}; it has to be one of {', '.join(RunStatus)}"
+        message = f"status is {status[:_MAX_QUOTE]!r}, but it must be one of {', '.join(RunStatus)}."
         raise InvalidQueryError(message)
     if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= MAX_PAGE:
-        message = f"limit is {limit[:_SHOWN]!r}; it has to be a whole number from 1 to {MAX_PAGE}"
+        message = f"limit is {limit[:_MAX_QUOTE]!r}, but it must be a whole number from 1 to {MAX_PAGE}."
         raise InvalidQueryError(message)
     if token is not None and not _TOKEN.fullmatch(token):
-        message = "token is not the next_token of an earlier page"
+        message = "token is invalid. Use the next_token of the previous page, or leave it out to start at the first."
         raise InvalidQueryError(message)
-    return PageWanted(RunStatus(status) if status else None, int(limit), token)
+    return PageQuery(RunStatus(status) if status else None, int(limit), token)
 
 
 def read_upload(body: str) -> Upload:
     """Read an S3 Object Created event."""
-    detail = _envelope(body, source="aws.s3")["detail"]
+    detail = _read_envelope(body, source="aws.s3")["detail"]
     try:
         stored = detail["object"]
-        version = _text(stored, "version-id") if "version-id" in stored else None
-        return Upload(_text(detail["bucket"], "name"), _text(stored, "key"), version)
+        version = _get_text(stored, "version-id") if "version-id" in stored else None
+        return Upload(_get_text(detail["bucket"], "name"), _get_text(stored, "key"), version)
     except (KeyError, TypeError, ValueError) as error:
-        message = f"the Object Created event can't be read: {_why(error)}"
+        message = f"The Object Created event cannot be read: {_summarise(error)}"
         raise UnreadableEventError(message) from None
 
 
-def run_due(run_id: str) -> str:
-    """Write the message with which the tick asks for a look at a run."""
-    return _message(RUN_DUE, run_id)
+def write_run_due(run_id: str) -> str:
+    """Return the message with which the tick requests a look at a run."""
+    return _write_message(RUN_DUE, run_id)
 
 
-def room_freed(run_id: str) -> str:
-    """Write the message that wakes a run which waits for room."""
-    return _message(ROOM_FREED, run_id)
+def write_room_freed(run_id: str) -> str:
+    """Return the message that wakes a run waiting for room."""
+    return _write_message(ROOM_FREED, run_id)
 
 
 def read_observation(body: str) -> tuple[str, Observation] | None:
-    """Read a message of the observe queue: run id and observation; None for a job that is no run's."""
-    envelope = _envelope(body)
+    """Return the run id and the observation in a message of the observe queue; None if the job belongs to no run."""
+    envelope = _read_envelope(body)
     try:
         match envelope["source"], envelope["detail-type"]:
             case "spot-relay", "Run Due":
-                return _text(envelope["detail"], "run_id"), Due()
+                return _get_text(envelope["detail"], "run_id"), Due()
             case "spot-relay", "Room Freed":
-                return _text(envelope["detail"], "run_id"), RoomFreed()
+                return _get_text(envelope["detail"], "run_id"), RoomFreed()
             case "aws.sagemaker", "SageMaker Training Job State Change":
                 return _read_state_change(envelope)
             case source, kind:
-                message = f"no event of {_shown(source)} / {_shown(kind)} is expected here"
+                message = f"This function does not handle events of {_quote(source)} / {_quote(kind)}."
                 raise UnreadableEventError(message)
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
-        message = f"the event can't be read: {_why(error)}"
+        message = f"The event cannot be read: {_summarise(error)}"
         raise UnreadableEventError(message) from None
 
 
 def _read_state_change(envelope: dict[str, Any]) -> tuple[str, Observation] | None:
     detail = envelope["detail"]
-    name = _text(detail, "TrainingJobName")
-    if _tells_anothers(detail.get("Tags")):
+    name = _get_text(detail, "TrainingJobName")
+    if _has_only_foreign_tags(detail.get("Tags")):
         return None
     if attempt := parse_attempt_name(name):
         run_id, number = attempt
         changed = JobChanged(
             attempt=number,
-            status=_text(detail, "TrainingJobStatus"),
-            secondary_status=_text(detail, "SecondaryStatus"),
-            at=_moment(detail.get("LastModifiedTime"), envelope["time"]),
+            status=_get_text(detail, "TrainingJobStatus"),
+            secondary_status=_get_text(detail, "SecondaryStatus"),
+            at=_read_moment(detail.get("LastModifiedTime"), envelope["time"]),
         )
         return run_id, changed
     if canary := parse_canary_name(name):
         run_id, number = canary
-        return run_id, CanaryChanged(number, _text(detail, "SecondaryStatus"))
+        return run_id, CanaryChanged(number, _get_text(detail, "SecondaryStatus"))
     return None
 
 
-def _tells_anothers(tags: object) -> bool:
-    """Tell by a job's tags that no run of ours has it, whatever its name; without any tags they prove nothing."""
+def _has_only_foreign_tags(tags: object) -> bool:
+    """Whether a job's tags show that it belongs to no run, despite its name. The absence of tags proves nothing."""
     return isinstance(tags, dict) and bool(tags) and RUN_ID_TAG not in tags
 
 
-def _message(kind: str, run_id: str) -> str:
+def _write_message(kind: str, run_id: str) -> str:
     return json.dumps({"source": "spot-relay", "detail-type": kind, "detail": {"run_id": run_id}})
 
 
-def _text(members: Mapping[str, Any], name: str) -> str:
-    """Give a member that has to be text: what is stored of an event is read back as text, or not at all.
+def _get_text(members: Mapping[str, Any], name: str) -> str:
+    """Return a member that must be text, because what is stored from an event is read back as text.
 
-    Text that is no UTF-8 could be neither stored nor logged.
+    Text that is not valid UTF-8 could be neither stored nor logged.
     """
     value = members[name]
     if not isinstance(value, str) or not value:
-        message = f"{name} is no text"
+        message = f"{name} is not text"
         raise TypeError(message)
-    if len(value) > _LONGEST_TEXT:
-        message = f"{name} has {len(value)} characters, and at most {_LONGEST_TEXT} can be meant"
+    if len(value) > _MAX_TEXT:
+        message = f"{name} has {len(value)} characters, but at most {_MAX_TEXT} are allowed"
         raise ValueError(message)
     value.encode()
     return value
 
 
-def _moment(milliseconds: str | int | None, fallback: str) -> datetime:
-    """Read epoch milliseconds, which the service writes as text or number; else the envelope's time."""
+def _read_moment(milliseconds: str | int | None, fallback: str) -> datetime:
+    """Return the time in epoch milliseconds, which SageMaker sends as text or number, or else the envelope's time."""
     if milliseconds is None:
         return datetime.fromisoformat(fallback).astimezone(UTC)
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
 
 
-def _envelope(body: str, source: str | None = None) -> dict[str, Any]:
+def _read_envelope(body: str, source: str | None = None) -> dict[str, Any]:
     try:
         envelope = json.loads(body)
     except (ValueError, RecursionError) as error:
-        # Not only what is no JSON: a number too long, or lists too deep, to be read.
-        message = f"the message is not JSON: {error}"
+        # Besides invalid JSON, these also cover numbers too long and lists nested too deeply to be read.
+        message = f"The message is not JSON: {error}"
         raise UnreadableEventError(message) from None
     if not isinstance(envelope, dict) or not isinstance(envelope.get("detail"), dict):
-        message = "the message is no EventBridge event: it has no detail"
+        message = "The message is not an EventBridge event: it has no detail."
         raise UnreadableEventError(message)
     if source is not None and envelope.get("source") != source:
-        message = f"no event of {_shown(envelope.get('source'))} is expected here"
+        message = f"This function does not handle events of {_quote(envelope.get('source'))}."
         raise UnreadableEventError(message)
     return envelope
 
 
-def _why(error: Exception) -> str:
-    """Say what was wrong; Python quotes what it could not read, however long that is, and in whatever script."""
-    return ascii(f"{type(error).__name__} {error}")[1:-1][:_LONGEST_REASON]
+def _summarise(error: Exception) -> str:
+    """Return what was wrong, shortened and in ASCII: Python's messages quote the input, however long it is."""
+    return ascii(f"{type(error).__name__} {error}")[1:-1][:_MAX_REASON]
 
 
-def _shown(value: Any) -> str:
-    """Give a value as it may stand in a message: short, and without what can't be printed."""
-    return ascii(value)[:_SHOWN] if isinstance(value, str) else type(value).__name__
+def _quote(value: Any) -> str:
+    """Return a value for a message: short and printable."""
+    return ascii(value)[:_MAX_QUOTE] if isinstance(value, str) else type(value).__name__

@@ -1,6 +1,7 @@
-"""What Spot Relay reads and writes in S3.
+"""Read and write objects in S3.
 
-Checkpoints, status documents, uploaded specs and their error reports, the input data of training jobs, a price file.
+Checkpoints, status documents, uploaded specs and their error reports, the input data of training jobs, and a price
+file.
 """
 
 from __future__ import annotations
@@ -28,50 +29,50 @@ if TYPE_CHECKING:
 # Marker files that SageMaker's containers leave beside checkpoints, such as xgboost-checkpoint.3.sagemaker-uploaded.
 _MARKER = ".sagemaker-"
 _MAX_KEY_BYTES = 1024
-# Why these can't be listed proves nothing of the data: the job itself will tell.
-_UNLISTED = frozenset({"AccessDenied", "AuthorizationHeaderMalformed", "NoSuchBucket", "PermanentRedirect"})
-_MAX_LISTED = 1000
-# Some 4000 instance types, and an item of the table, where the list is kept, has 400 KB.
+# If data cannot be listed for one of these reasons, the job may still be able to read it.
+_NOT_LISTABLE = frozenset({"AccessDenied", "AuthorizationHeaderMalformed", "NoSuchBucket", "PermanentRedirect"})
+_MAX_PAGE = 1000
+# Room for about 4000 instance types; the list must fit into one DynamoDB item of 400 KB.
 _MAX_PRICE_FILE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
 class S3Checkpoints:
-    """Checkpoints under any prefix that the function may list."""
+    """Finds checkpoints under any prefix that the function may list."""
 
     client: S3Client
 
     def newest(self, uri: str) -> Checkpoint | None:
-        """Find the newest checkpoint under ``s3://bucket/prefix/``, or None; markers and folders do not count.
+        """Return the newest checkpoint under ``s3://bucket/prefix/``, or None; markers and folders do not count.
 
-        A bucket that does not exist holds none. One that can't be read proves nothing, and raises.
+        A bucket that does not exist contains none. A bucket that cannot be listed raises: nothing is known about it.
         """
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        found = (
+        checkpoints = (
             Checkpoint(item["Key"], item["LastModified"])
             for page in pages
             for item in page.get("Contents", [])
             if not item["Key"].endswith("/") and _MARKER not in item["Key"].rpartition("/")[2]
         )
         try:
-            # S3 tells seconds only: of two in one second the longer key is the later round, then the greater.
-            return max(found, key=lambda c: (c.last_modified, len(c.key), c.key), default=None)
+            # S3 has a resolution of one second. Within one, prefer the longer key (a later round), then the greater.
+            return max(checkpoints, key=lambda c: (c.last_modified, len(c.key), c.key), default=None)
         except self.client.exceptions.NoSuchBucket:
             return None
 
 
 @dataclass(frozen=True)
 class S3InputFiles:
-    """The input data of training jobs, where the function may list it."""
+    """Counts the input files of training jobs, where the function may list them."""
 
     client: S3Client
 
     def count(self, uri: str, at_most: int) -> int | None:
-        """Count the objects under a prefix, up to a bound; folders do not count. None where they may not be listed."""
+        """Return the number of objects under a prefix without folders, up to a limit; None if they cannot be listed."""
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-        # One more than is asked for: the prefix is often a folder that is an object, too.
-        size = min(at_most + 1, _MAX_LISTED)
+        # Request one more, because the prefix is often a folder with an object of its own.
+        size = min(at_most + 1, _MAX_PAGE)
         pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": size}
         )
@@ -81,44 +82,44 @@ class S3InputFiles:
         except ParamValidationError:
             return None
         except ClientError as error:
-            if error.response["Error"]["Code"] in _UNLISTED:
+            if error.response["Error"]["Code"] in _NOT_LISTABLE:
                 return None
             raise
 
 
 @dataclass(frozen=True)
 class S3PriceFile:
-    """A price file of the operator's own."""
+    """Reads the operator's own price file."""
 
     client: S3Client
     uri: str
 
     def fetch(self, now: datetime) -> PriceList:
-        """Read the file; UnusablePricesError if it can't be read, or tells what field of it is wrong."""
+        """Read the file; raise UnusablePricesError if it cannot be read, or with every field that is wrong."""
         bucket, _, key = self.uri.removeprefix("s3://").partition("/")
         try:
             answer = self.client.get_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            why = f"it can't be read ({error}); see that it is there, and that the function may read it"
-            raise self._unusable(why) from error
+            why = f"it cannot be read ({error}). Check that it exists and that the function may read it."
+            raise self._refuse(why) from error
         with answer["Body"] as body:
             content = body.read(_MAX_PRICE_FILE_BYTES + 1)
         if len(content) > _MAX_PRICE_FILE_BYTES:
-            raise self._unusable(f"it has more than {_MAX_PRICE_FILE_BYTES} bytes")
+            raise self._refuse(f"it has more than {_MAX_PRICE_FILE_BYTES} bytes.")
         try:
             return PriceList(self.uri, now, read_prices(content.decode("utf-8")))
         except UnicodeDecodeError as error:
-            raise self._unusable(f"it is no UTF-8 ({error})") from None
+            raise self._refuse(f"it is not UTF-8 ({error}).") from None
         except UnusablePricesError as error:
-            raise self._unusable(str(error)) from None
+            raise self._refuse(str(error)) from None
 
-    def _unusable(self, why: str) -> UnusablePricesError:
-        return UnusablePricesError(f"the price file {self.uri} can't be used: {why}")
+    def _refuse(self, why: str) -> UnusablePricesError:
+        return UnusablePricesError(f"The price file {self.uri} cannot be used: {why}")
 
 
 @dataclass(frozen=True)
 class S3StatusDocuments:
-    """Status documents in the bucket of specs."""
+    """Writes status documents to the bucket for specs."""
 
     client: S3Client
     bucket: str
@@ -130,12 +131,12 @@ class S3StatusDocuments:
 
 @dataclass(frozen=True)
 class SpecFiles:
-    """Uploaded specs, and the reports of what is wrong with them."""
+    """Reads uploaded specs, and writes reports of their problems."""
 
     client: S3Client
 
     def read(self, upload: Upload, limit: int) -> bytes | None:
-        """Read an uploaded object, at most ``limit`` + 1 bytes of it; None if it is gone."""
+        """Return at most ``limit`` + 1 bytes of an uploaded object, or None if it no longer exists."""
         version: dict[str, Any] = {"VersionId": upload.version_id} if upload.version_id else {}
         try:
             answer = self.client.get_object(Bucket=upload.bucket, Key=upload.key, **version)
@@ -147,28 +148,28 @@ class SpecFiles:
             return body.read(limit + 1)
 
     def report(self, upload: Upload, errors: Sequence[dict[str, str]], now: datetime) -> None:
-        """Write ``errors/<key>.json`` beside a spec that was refused, with every problem found."""
+        """Write ``errors/<key>.json`` with every problem of a spec that was refused."""
         document = {
             "key": upload.key,
             "version_id": upload.version_id,
             "reported_at": iso(now),
             "errors": list(errors),
         }
-        _write(self.client, upload.bucket, report_key(upload.key), document)
+        _write(self.client, upload.bucket, build_report_key(upload.key), document)
 
     def clear(self, upload: Upload) -> None:
-        """Remove the report of an earlier upload of the same key, now that its spec is accepted."""
-        self.client.delete_object(Bucket=upload.bucket, Key=report_key(upload.key))
+        """Delete the report of an earlier upload with the same key, because its spec is now accepted."""
+        self.client.delete_object(Bucket=upload.bucket, Key=build_report_key(upload.key))
 
 
-def report_key(key: str) -> str:
-    """Name the error report of a spec's key; one that would be too long for S3 is cut and ends in a digest."""
+def build_report_key(key: str) -> str:
+    """Return the key of the error report for a spec; if it is too long for S3, it is cut and ends in a digest."""
     name = f"errors/{key}.json"
     if len(name.encode()) <= _MAX_KEY_BYTES:
         return name
     digest = hashlib.sha256(key.encode()).hexdigest()
-    kept = key.encode()[: _MAX_KEY_BYTES - len(f"errors/-{digest}.json")].decode(errors="ignore")
-    return f"errors/{kept}-{digest}.json"
+    beginning = key.encode()[: _MAX_KEY_BYTES - len(f"errors/-{digest}.json")].decode(errors="ignore")
+    return f"errors/{beginning}-{digest}.json"
 
 
 def _write(client: S3Client, bucket: str, key: str, document: dict[str, Any]) -> None:

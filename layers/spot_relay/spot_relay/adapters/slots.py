@@ -1,4 +1,4 @@
-"""The stack's limits on attempts in DynamoDB: one item an instance type, which holds the names of those that live."""
+"""Enforce the stack's limits on attempts in DynamoDB: one item per instance type lists the jobs that hold a slot."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run
     from spot_relay.domain.values import No
 
-# So many holders are looked up, at most, when all slots are held: a launch must not read a thousand runs.
-LOOKED_UP = 25
+# When all slots are taken, check at most this many holders: a launch must not read a thousand runs.
+MAX_LOOKUPS = 25
 
 
 @dataclass(frozen=True)
 class DynamoDBSlots:
-    """Slots in the table of runs; ``find`` reads a run, consistently."""
+    """Stores slots in the table of runs; ``find`` reads a run consistently."""
 
     client: DynamoDBClient
     table: str
@@ -33,39 +33,39 @@ class DynamoDBSlots:
     find: Callable[[str], Run | None]
 
     def limit(self, instance_type: str) -> int | None:
-        """Give the limit on attempts of an instance type, or None for no limit."""
+        """Return the limit on attempts of an instance type, or None if there is no limit."""
         return self.limits.of(instance_type)
 
     def take(self, instance_type: str, holder: str) -> No | None:
-        """Take a slot for a training job, or keep the one it has. No if all slots of the limit are held.
+        """Take a slot for a training job unless it already holds one. Return No if all slots are taken.
 
-        A slot that a crash has left behind is found then, and taken.
+        Before that, slots that a crash left behind are freed.
         """
         limit = self.limit(instance_type)
         if limit is None:
             return None
-        full = self._taken(instance_type, holder, limit)
-        if full is None or (self._freed(instance_type, full) and self._taken(instance_type, holder, limit) is None):
+        full = self._try_take(instance_type, holder, limit)
+        if full is None or (self._free(instance_type, full) and self._try_take(instance_type, holder, limit) is None):
             return None
         return all_slots_held(instance_type, limit)
 
     def give_back(self, instance_type: str, holder: str) -> None:
-        """Give back the slot of a training job, if it has one."""
+        """Give back the slot of a training job, if it holds one."""
         if self.limit(instance_type) is not None:
             self.client.update_item(
                 TableName=self.table,
-                Key=_key(instance_type),
+                Key=_build_key(instance_type),
                 UpdateExpression="DELETE holders :holder",
                 ExpressionAttributeValues={":holder": {"SS": [holder]}},
             )
 
-    def _taken(self, instance_type: str, holder: str, limit: int) -> dict[str, Any] | None:
-        """Take a slot in one step; where there is none, give the item as it is."""
+    def _try_take(self, instance_type: str, holder: str, limit: int) -> dict[str, Any] | None:
+        """Take a slot atomically; if there is none, return the item as it is."""
         try:
             self.client.update_item(
                 TableName=self.table,
-                Key=_key(instance_type),
-                # The version changes although the holder may be there already: see `_freed`.
+                Key=_build_key(instance_type),
+                # The version changes even if the holder is listed already: see `_free`.
                 UpdateExpression="ADD holders :holders, version :one",
                 ConditionExpression=(
                     "attribute_not_exists(holders) OR size(holders) < :limit OR contains(holders, :holder)"
@@ -78,45 +78,45 @@ class DynamoDBSlots:
                 },
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except self._refused as error:
+        except self._condition_failed as error:
             item: dict[str, Any] = error.response["Item"]
             return item
         return None
 
-    def _freed(self, instance_type: str, full: dict[str, Any]) -> bool:
-        """Drop the holders that are over, and tell whether there may be room now.
+    def _free(self, instance_type: str, full: dict[str, Any]) -> bool:
+        """Remove holders that have ended, and return whether there may be room now.
 
-        They are dropped only if nobody has taken a slot since ``full`` was read: one whose run was found to have ended
-        may have been resumed by now, and hold its slot again.
+        They are removed only if nobody has taken a slot since ``full`` was read, because a run that had ended then
+        may have been resumed since, and hold its slot again.
         """
         holders: list[str] = full["holders"]["SS"]
-        looked_up = random.sample(holders, min(LOOKED_UP, len(holders)))
-        over = [holder for holder in looked_up if self._is_over(holder)]
-        if not over:
+        looked_up = random.sample(holders, min(MAX_LOOKUPS, len(holders)))
+        ended = [holder for holder in looked_up if self._has_ended(holder)]
+        if not ended:
             return False
-        # Whoever took a slot meanwhile may have dropped more holders than one: then there may be room, too.
-        with suppress(self._refused):
+        # Whoever took a slot in the meantime may have removed several holders, so there may be room in any case.
+        with suppress(self._condition_failed):
             self.client.update_item(
                 TableName=self.table,
-                Key=_key(instance_type),
-                UpdateExpression="DELETE holders :over",
+                Key=_build_key(instance_type),
+                UpdateExpression="DELETE holders :ended",
                 ConditionExpression="version = :version",
-                ExpressionAttributeValues={":over": {"SS": over}, ":version": full["version"]},
+                ExpressionAttributeValues={":ended": {"SS": ended}, ":version": full["version"]},
             )
         return True
 
-    def _is_over(self, holder: str) -> bool:
-        """Tell whether a training job needs its slot no more; one whose run can't be read keeps it."""
+    def _has_ended(self, holder: str) -> bool:
+        """Whether a training job no longer needs its slot; it keeps the slot if its run cannot be read."""
         try:
             return needs_no_slot(holder, self.find)
         except NewerSchemaError:
             return False
 
     @property
-    def _refused(self) -> Any:
+    def _condition_failed(self) -> Any:
         return self.client.exceptions.ConditionalCheckFailedException
 
 
-def _key(instance_type: str) -> dict[str, Any]:
-    """Give the key of an instance type's item; no run's name holds a #."""
+def _build_key(instance_type: str) -> dict[str, Any]:
+    """Return the key of an instance type's item; no run's name contains a #."""
     return {"id": {"S": f"slots#{instance_type}"}}

@@ -1,4 +1,4 @@
-"""Structured logs and EMF metrics through Powertools."""
+"""Write structured logs and EMF metrics with Powertools."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PowertoolsTelemetry:
-    """Logs decisions and publishes metrics at once, so that what is reported is reported before it is settled."""
+    """Logs decisions and publishes metrics immediately, so that they are out before the run's outbox is cleared."""
 
     logger: Logger
 
     def decided(self, run: Run, observation: str, reason: str) -> None:
-        """Log a decision, with the run's id and the attempt's job name."""
+        """Log a decision with the id of the run and the job name of its attempt."""
         self.logger.info(
             reason,
             run_id=run.id,
@@ -33,19 +33,19 @@ class PowertoolsTelemetry:
         )
 
     def measure(self, measures: tuple[Measure, ...]) -> None:
-        """Publish metrics, one EMF line for each set of dimensions."""
+        """Publish metrics as one EMF line per set of dimensions."""
         ordered = sorted(measures, key=lambda m: (m.market, m.instance_type))
         for (market, instance_type), group in groupby(ordered, key=lambda m: (m.market, m.instance_type)):
             metrics = EphemeralMetrics()
             metrics.add_dimension("market", market)
             metrics.add_dimension("instance_type", instance_type)
             for measure in group:
-                metrics.add_metric(measure.name, unit_of(measure.name), measure.value)
+                metrics.add_metric(measure.name, _derive_unit(measure.name), measure.value)
             metrics.flush_metrics()
 
 
-def unit_of(name: str) -> MetricUnit:
-    """Tell a metric's unit by the end of its name."""
+def _derive_unit(name: str) -> MetricUnit:
+    """Return the unit of a metric, derived from the end of its name."""
     if name.endswith("Seconds"):
         return MetricUnit.Seconds
     return MetricUnit.Percent if name.endswith("Percent") else MetricUnit.Count

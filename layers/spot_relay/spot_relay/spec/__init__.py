@@ -1,18 +1,19 @@
-"""What users submit: text to a validated submission or resumption, or every problem with its path."""
+"""What users submit: read text into a validated submission or resumption, or report every problem with its path."""
 
-from spot_relay.spec.document import MAX_BYTES, Format, read_document
-from spot_relay.spec.parse import parse, read_submission
+from spot_relay.spec.document import Format, read_document
+from spot_relay.spec.job_rules import Allowlist
 from spot_relay.spec.problem import InvalidSpecError, Problem
+from spot_relay.spec.raw_document import MAX_BYTES
 from spot_relay.spec.resumption import read_resumption
-from spot_relay.spec.training_job import Rules
+from spot_relay.spec.submission import parse_submission, read_submission
 
 __all__ = [
     "MAX_BYTES",
+    "Allowlist",
     "Format",
     "InvalidSpecError",
     "Problem",
-    "Rules",
-    "parse",
+    "parse_submission",
     "read_document",
     "read_resumption",
     "read_submission",

@@ -1,4 +1,4 @@
-"""The deadline of a policy: when, how long the training takes, and the rules on the job that is to meet it."""
+"""The deadline of a policy: read its times, and check that the job can meet it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from spot_relay.domain.run.policy import Deadline, ReturnToSpot
-from spot_relay.spec.problem import child, shown
-from spot_relay.spec.run_name import check_canary_name
-from spot_relay.spec.strict_model import Strict, fault
-from spot_relay.spec.training_job import (
+from spot_relay.spec.job_rules import (
     MAX_RUNTIME_SECONDS,
-    built_in_without_checkpoints,
-    max_runtime,
-    part,
+    find_built_in_without_checkpoints,
+    get_mapping,
+    read_max_runtime,
 )
+from spot_relay.spec.problem import describe, join_path
+from spot_relay.spec.run_name import check_canary_name
+from spot_relay.spec.strict_model import Strict, make_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,32 +25,32 @@ if TYPE_CHECKING:
     from spot_relay.spec.ladder_model import RungModel
     from spot_relay.spec.problem import Problems
 
-# A training job lives 30 days at most.
+# A training job, including its wait for capacity, lasts at most 30 days.
 MAX_DEADLINE_SECONDS = 30 * 86_400
 MIN_EXPECTED_RUNTIME_SECONDS = 60
 MAX_CHANGEOVER_SECONDS = 86_400
-# ISO 8601 without years and months, whose length depends on the calendar. So many digits fit a timedelta.
+# ISO 8601 without years and months, whose length depends on the calendar. Eight digits still fit a timedelta.
 _DURATION = re.compile(
     r"P(?=[0-9T])(?:(?P<weeks>[0-9]{1,8})W)?(?:(?P<days>[0-9]{1,8})D)?"
     r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,8})H)?(?:(?P<minutes>[0-9]{1,8})M)?(?:(?P<seconds>[0-9]{1,8})S)?)?"
 )
-# The same for readers of a JSON schema, whose expressions know no names of groups and look for a part of the text.
+# The same for a JSON schema, where groups have no names and an expression may match only part of the text.
 _DURATION_TEXT = Annotated[str, Field(pattern=re.sub(r"\?P<\w+>", "", f"^{_DURATION.pattern}$"))]
-_DURATIONS = 'an ISO 8601 duration of weeks, days, hours, minutes and seconds such as "P3D" or "PT48H"'
+_DURATION_HINT = 'an ISO 8601 duration such as "P3D" or "PT48H" (weeks, days, hours, minutes and seconds)'
 
 
-def _duration(least: int, most: int) -> BeforeValidator:
-    def check(value: Any) -> int:
+def _validate_duration(minimum: int, maximum: int) -> BeforeValidator:
+    def validate(value: Any) -> int:
         seconds = _read_duration(value)
         if seconds is None:
-            raise fault(f"Found {shown(value)}: write {_DURATIONS}, or whole seconds without quotes.")
-        return _within(seconds, least, most, value)
+            raise make_error(f"Found {describe(value)}. Use {_DURATION_HINT}, or whole seconds without quotes.")
+        return _check_bounds(seconds, minimum, maximum, value)
 
-    return BeforeValidator(check, Annotated[int, Field(ge=least, le=most)] | _DURATION_TEXT)
+    return BeforeValidator(validate, Annotated[int, Field(ge=minimum, le=maximum)] | _DURATION_TEXT)
 
 
 def _read_duration(value: Any) -> int | None:
-    """Give the seconds that a value says, or None if it is no duration."""
+    """Return the seconds that a value stands for, or None if it is not a duration."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
@@ -59,30 +59,32 @@ def _read_duration(value: Any) -> int | None:
     return round(timedelta(**{unit: int(count) for unit, count in match.groupdict("0").items()}).total_seconds())
 
 
-def _within(seconds: int, least: int, most: int, value: Any) -> int:
-    if seconds < least:
-        raise fault(f"Found {shown(value)}, and it must be at least {least} seconds.")
-    if seconds > most:
-        raise fault(f"Found {shown(value)}, and it must be at most {most} seconds (P{most // 86_400}D).")
+def _check_bounds(seconds: int, minimum: int, maximum: int, value: Any) -> int:
+    if seconds < minimum:
+        unit = "second" if minimum == 1 else "seconds"
+        raise make_error(f"Found {describe(value)}, but it must be at least {minimum} {unit}.")
+    if seconds > maximum:
+        days = maximum // 86_400
+        raise make_error(f"Found {describe(value)}, but it must be at most {maximum} seconds (P{days}D).")
     return seconds
 
 
 def _read_deadline(value: Any) -> int | datetime:
-    """Give the seconds or the instant (in UTC, so that one instant is one value) that a value says."""
+    """Return the seconds or the instant that a value stands for; an instant is converted to UTC."""
     seconds = _read_duration(value)
     if seconds is not None:
-        return _within(seconds, 1, MAX_DEADLINE_SECONDS, value)
-    wanted = f'{_DURATIONS}, whole seconds without quotes, or an instant such as "2026-12-01T06:00:00Z"'
+        return _check_bounds(seconds, 1, MAX_DEADLINE_SECONDS, value)
+    hint = f'Use {_DURATION_HINT}, whole seconds without quotes, or an instant such as "2026-12-01T06:00:00Z".'
     try:
         instant = datetime.fromisoformat(value)
     except (TypeError, ValueError):
-        raise fault(f"Found {shown(value)}: write {wanted}.") from None
+        raise make_error(f"Found {describe(value)}. {hint}") from None
     if instant.tzinfo is None:
-        raise fault(f'Found {shown(value)}, which names no zone: add one, such as "Z" for UTC or "+02:00".')
+        raise make_error(f'Found {describe(value)}, which has no time zone. Add one, such as "Z" for UTC or "+02:00".')
     try:
         return instant.astimezone(UTC)
     except OverflowError:
-        raise fault(f"Found {shown(value)}, which no calendar has in UTC: write {wanted}.") from None
+        raise make_error(f"Found {describe(value)}, which is out of range in UTC. {hint}") from None
 
 
 _DEADLINE = BeforeValidator(
@@ -91,11 +93,13 @@ _DEADLINE = BeforeValidator(
 
 
 class DeadlineKeys(Strict):
-    """The keys of a deadline, which stand among others."""
+    """The keys of a deadline, for the models that have other keys as well."""
 
     deadline: Annotated[int | datetime | None, _DEADLINE] = None
-    expected_runtime: Annotated[int | None, _duration(MIN_EXPECTED_RUNTIME_SECONDS, MAX_RUNTIME_SECONDS)] = None
-    changeover: Annotated[int | None, _duration(0, MAX_CHANGEOVER_SECONDS)] = None
+    expected_runtime: Annotated[int | None, _validate_duration(MIN_EXPECTED_RUNTIME_SECONDS, MAX_RUNTIME_SECONDS)] = (
+        None
+    )
+    changeover: Annotated[int | None, _validate_duration(0, MAX_CHANGEOVER_SECONDS)] = None
     return_to_spot: Literal["canary", "blind", "never"] | None = None
 
     @property
@@ -109,15 +113,15 @@ class DeadlineKeys(Strict):
         return self.deadline if isinstance(self.deadline, int) else None
 
     @property
-    def least_seconds(self) -> int | None:
-        """What the run takes on demand alone; None as long as its training is not known."""
+    def minimum_seconds(self) -> int | None:
+        """How long the run takes if it runs only on-demand; None if its expected runtime is not given."""
         if self.expected_runtime is None:
             return None
         return self.expected_runtime + (Deadline.changeover_seconds if self.changeover is None else self.changeover)
 
 
-def deadline_of(keys: DeadlineKeys, return_to_spot: ReturnToSpot) -> Deadline | None:
-    """Give the domain's deadline, or None if there is none."""
+def build_deadline(keys: DeadlineKeys, return_to_spot: ReturnToSpot) -> Deadline | None:
+    """Return the domain's deadline, or None if there is none."""
     if keys.deadline is None or keys.expected_runtime is None:
         return None
     return Deadline(
@@ -129,32 +133,32 @@ def deadline_of(keys: DeadlineKeys, return_to_spot: ReturnToSpot) -> Deadline | 
     )
 
 
-def way_back(keys: DeadlineKeys, ladder: list[RungModel] | None, job: Mapping[str, Any]) -> ReturnToSpot:
-    """Give how the run finds back to spot: as it says, else by the best way that it can take."""
+def choose_return_to_spot(keys: DeadlineKeys, ladder: list[RungModel] | None, job: Mapping[str, Any]) -> ReturnToSpot:
+    """Return how the run returns to spot: as the spec says, or else the best way that is possible for it."""
     if keys.return_to_spot is not None:
         return ReturnToSpot(keys.return_to_spot)
-    closed = _closed_ways(ladder, job)
+    impossible = _explain_impossible_returns(ladder, job)
     ways = (Deadline.return_to_spot, ReturnToSpot.BLIND, ReturnToSpot.NEVER)
-    return next(way for way in ways if way not in closed)
+    return next(way for way in ways if way not in impossible)
 
 
-def _closed_ways(ladder: list[RungModel] | None, job: Mapping[str, Any]) -> dict[ReturnToSpot, str]:
-    """Tell which ways back to spot a run cannot take, and why."""
-    own_is_spot = job.get("EnableManagedSpotTraining") is True
-    has_spot = own_is_spot if ladder is None else any(rung.market == "spot" for rung in ladder)
+def _explain_impossible_returns(ladder: list[RungModel] | None, job: Mapping[str, Any]) -> dict[ReturnToSpot, str]:
+    """Return the ways of returning to spot that are impossible for a run, each with the reason and what to do."""
+    job_is_spot = job.get("EnableManagedSpotTraining") is True
+    has_spot = job_is_spot if ladder is None else any(rung.market == "spot" for rung in ladder)
     if not has_spot:
-        why = "no placement of the run is on spot: add a spot rung to the ladder, or remove the key"
+        why = "the run has no spot placement to return to. Add a spot rung to the ladder, or remove the key."
         return {ReturnToSpot.CANARY: why, ReturnToSpot.BLIND: why}
     why = ""
-    if "AlgorithmName" in part(job, "AlgorithmSpecification"):
-        why = "a canary needs a TrainingImage, and the job has an AlgorithmName"
-    elif part(job, "ResourceConfig").get("InstanceGroups"):
-        why = "a canary has one instance type, and the job has InstanceGroups"
-    return {ReturnToSpot.CANARY: f"{why}: use blind or never"} if why else {}
+    if "AlgorithmName" in get_mapping(job, "AlgorithmSpecification"):
+        why = "a canary needs a TrainingImage and the job has an AlgorithmName"
+    elif get_mapping(job, "ResourceConfig").get("InstanceGroups"):
+        why = "a canary needs a single instance type and the job has InstanceGroups"
+    return {ReturnToSpot.CANARY: f"{why}. Use blind or never."} if why else {}
 
 
-class DeadlineRules:
-    """Notes what keeps a run from having its deadline; ``path`` is the policy's."""
+class DeadlineChecker:
+    """Checks that a job can meet the deadline of the policy at ``path``."""
 
     def __init__(self, keys: DeadlineKeys, path: str, problems: Problems) -> None:
         self._keys = keys
@@ -164,65 +168,66 @@ class DeadlineRules:
     def check(
         self, name: Any, ladder: list[RungModel] | None, job: Mapping[str, Any], *, relaunches_on_max_runtime: bool
     ) -> None:
-        """Note every rule that the deadline breaks with this job."""
+        """Report every reason why this job cannot have the deadline."""
         if self._keys.deadline is None:
-            self._check_alone()
+            self._check_keys_without_deadline()
             return
         self._check_time()
         if not job:
-            # There is none, or no mapping, which was said already.
+            # It is missing or not a mapping, which has been reported already.
             return
         self._check_checkpoints(job)
         if not relaunches_on_max_runtime:
             self._check_runtime(job)
-        way, closed = way_back(self._keys, ladder, job), _closed_ways(ladder, job)
-        if way in closed:
-            where = child(self._path, "return_to_spot")
-            self._problems.add(where, f"Found {shown(way.value)}, but {closed[way]}.")
+        way = choose_return_to_spot(self._keys, ladder, job)
+        impossible = _explain_impossible_returns(ladder, job)
+        if way in impossible:
+            path = join_path(self._path, "return_to_spot")
+            self._problems.add(path, f"Found {describe(way.value)}, but {impossible[way]}")
         elif way is ReturnToSpot.CANARY:
             check_canary_name(name, "name", self._problems)
 
-    def _check_alone(self) -> None:
+    def _check_keys_without_deadline(self) -> None:
         for key in ("expected_runtime", "changeover", "return_to_spot"):
             if getattr(self._keys, key) is not None:
-                message = "There is no deadline that the key could be for: add deadline, or remove the key."
-                self._problems.add(child(self._path, key), message)
+                message = "This key has no effect without a deadline. Add deadline, or remove the key."
+                self._problems.add(join_path(self._path, key), message)
 
     def _check_time(self) -> None:
         keys = self._keys
         if keys.expected_runtime is None:
-            message = "The key is missing: a deadline needs the training that the whole run takes. Add it."
-            self._problems.missing(child(self._path, "expected_runtime"), message)
-        elif keys.within_seconds is not None and keys.least_seconds and keys.within_seconds < keys.least_seconds:
+            message = "This key is required with a deadline: it says how long the whole training takes. Add it."
+            self._problems.add_missing(join_path(self._path, "expected_runtime"), message)
+        elif keys.within_seconds is not None and keys.minimum_seconds and keys.within_seconds < keys.minimum_seconds:
             message = (
-                f"Found {keys.within_seconds} seconds, less than expected_runtime and changeover together "
-                f"({keys.least_seconds} seconds), which the run takes on demand alone: raise it."
+                f"Found {keys.within_seconds} seconds, but the run takes {keys.minimum_seconds} seconds even if all "
+                "of it is on-demand (expected_runtime plus changeover). Allow more time."
             )
-            self._problems.add(child(self._path, "deadline"), message)
+            self._problems.add(join_path(self._path, "deadline"), message)
 
     def _check_checkpoints(self, job: Mapping[str, Any]) -> None:
-        built_in = built_in_without_checkpoints(job)
+        built_in = find_built_in_without_checkpoints(job)
         if built_in:
             message = (
-                f"The built-in {built_in} writes no checkpoints, so that an interruption loses everything and no "
-                "deadline can be promised: remove it."
+                f"The built-in algorithm {built_in} writes no checkpoints, so an interruption loses all progress and "
+                "Spot Relay cannot keep a deadline. Remove the deadline."
             )
-            self._problems.add(child(self._path, "deadline"), message)
+            self._problems.add(join_path(self._path, "deadline"), message)
         elif "CheckpointConfig" not in job:
             message = (
-                "The key is missing: a run with a deadline needs it, because without checkpoints an interruption "
-                "loses everything. Add it, or remove policy.deadline."
+                "This key is required with a deadline, because without checkpoints an interruption loses all "
+                "progress. Add it, or remove policy.deadline."
             )
-            self._problems.missing("training_job.CheckpointConfig", message)
+            self._problems.add_missing("training_job.CheckpointConfig", message)
 
     def _check_runtime(self, job: Mapping[str, Any]) -> None:
-        runtime, least = max_runtime(job), self._keys.least_seconds
-        if runtime is None or least is None or runtime >= least:
+        runtime, minimum = read_max_runtime(job), self._keys.minimum_seconds
+        if runtime is None or minimum is None or runtime >= minimum:
             return
-        given = "MaxRuntimeInSeconds" in part(job, "StoppingCondition")
-        found = f"Found {runtime}" if given else f"The key is missing, and its default is {runtime}"
+        is_given = "MaxRuntimeInSeconds" in get_mapping(job, "StoppingCondition")
+        found = f"Found {runtime} seconds" if is_given else f"The key is missing and its default is {runtime} seconds"
         message = (
-            f"{found}, less than policy.expected_runtime and changeover together ({least} seconds): raise it, or set "
-            "policy.relaunch_on_max_runtime to true."
+            f"{found}, but the run takes {minimum} seconds (policy.expected_runtime plus changeover). Set it to at "
+            f"least {minimum}, or set policy.relaunch_on_max_runtime to true."
         )
-        self._problems.missing("training_job.StoppingCondition.MaxRuntimeInSeconds", message)
+        self._problems.add_missing("training_job.StoppingCondition.MaxRuntimeInSeconds", message)

@@ -1,4 +1,4 @@
-"""The ``ladder`` of a policy: its rungs, the placements they make, and the rules on the job they are for."""
+"""The ``ladder`` of a policy: validate its rungs, and build the domain's ladder from them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from spot_relay.domain.run.policy import Rung
 from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.request import placement_of
-from spot_relay.spec.problem import shown
-from spot_relay.spec.request_model import fault_of
-from spot_relay.spec.strict_model import Strict, fault
-from spot_relay.spec.training_job import part
+from spot_relay.spec.job_rules import get_mapping
+from spot_relay.spec.problem import describe
+from spot_relay.spec.request_model import explain_value
+from spot_relay.spec.strict_model import Strict, make_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 MAX_RUNGS = 10
 
 
-def _like(name: str, schema: Any) -> BeforeValidator:
-    """Hold a value to SageMaker's own model of ResourceConfig's ``name``, and a number to 1 and more.
+def _validate_like(name: str, schema: Any) -> BeforeValidator:
+    """Validate a value like ResourceConfig's ``name`` in SageMaker's own model, and require numbers to be positive.
 
-    ``schema`` is what a JSON schema says of it.
+    ``schema`` is the type that a JSON schema shows for it.
     """
 
-    def check(value: Any) -> Any:
-        message = fault_of(value, "ResourceConfig", name)
+    def validate(value: Any) -> Any:
+        message = explain_value(value, "ResourceConfig", name)
         if isinstance(value, int) and not isinstance(value, bool) and value < 1:
-            message = f"Found {shown(value)}, and it must be at least 1."
+            message = f"Found {describe(value)}, but it must be at least 1."
         if message:
-            raise fault(message)
+            raise make_error(message)
         return value
 
-    return BeforeValidator(check, schema)
+    return BeforeValidator(validate, schema)
 
 
 # SageMaker's integers have 32 bits.
@@ -45,24 +45,24 @@ _Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class RungModel(Strict):
-    """One placement of the ladder. What it leaves out is as the training job has it."""
+    """One placement of the ladder. The training job supplies what it leaves out."""
 
-    instance_type: Annotated[str, _like("InstanceType", str)]
-    instance_count: Annotated[int, _like("InstanceCount", _Positive)] | None = None
-    volume_size_gb: Annotated[int, _like("VolumeSizeInGB", _Positive)] | None = None
+    instance_type: Annotated[str, _validate_like("InstanceType", str)]
+    instance_count: Annotated[int, _validate_like("InstanceCount", _Positive)] | None = None
+    volume_size_gb: Annotated[int, _validate_like("VolumeSizeInGB", _Positive)] | None = None
     market: Literal["spot", "on-demand"] = Market.SPOT.value
     attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] = Rung.attempts
 
-    def rung(self, training_job: Mapping[str, Any]) -> Rung:
-        """Give the domain's rung for a valid job."""
+    def build(self, training_job: Mapping[str, Any]) -> Rung:
+        """Return the domain's rung for a valid job."""
         resources = training_job["ResourceConfig"]
-        own_volume = self.volume_size_gb == resources.get("VolumeSizeInGB")
+        is_own_volume = self.volume_size_gb == resources.get("VolumeSizeInGB")
         placement = Placement(
             instance_type=self.instance_type,
             instance_count=self.instance_count or resources["InstanceCount"],
             market=Market(self.market),
-            # One way to say one thing: the job's own volume is the job's affair, whether it was named or not.
-            volume_size_gb=None if own_volume else self.volume_size_gb,
+            # Naming the job's own volume size changes nothing, so it must not change the fingerprint either.
+            volume_size_gb=None if is_own_volume else self.volume_size_gb,
         )
         return Rung(placement, self.attempts)
 
@@ -70,21 +70,21 @@ class RungModel(Strict):
 Ladder = Annotated[list[RungModel], Field(min_length=1, max_length=MAX_RUNGS)]
 
 
-def ladder_of(rungs: list[RungModel] | None, training_job: dict[str, Any]) -> tuple[Rung, ...]:
-    """Give the domain's ladder for a valid job; empty where it is just the job's own placement, the default."""
-    ladder = tuple(rung.rung(training_job) for rung in rungs or ())
+def build_ladder(rungs: list[RungModel] | None, training_job: dict[str, Any]) -> tuple[Rung, ...]:
+    """Return the domain's ladder for a valid job; empty if it is only the job's own placement, the default."""
+    ladder = tuple(rung.build(training_job) for rung in rungs or ())
     is_default = len(ladder) == 1 and ladder[0].placement == placement_of(training_job)
     return () if is_default else ladder
 
 
 def check_ladder(rungs: list[RungModel] | None, job: Mapping[str, Any], path: str, problems: Problems) -> None:
-    """Note where the job leaves no place for a ladder."""
+    """Report a ladder on a job that cannot have one."""
     if rungs is None:
         return
     for key in ("InstanceGroups", "InstancePreferences"):
-        if part(job, "ResourceConfig").get(key):
+        if get_mapping(job, "ResourceConfig").get(key):
             message = (
-                f"Found {shown(rungs)} beside the job's {key}, which name instances of their own: remove the ladder, "
-                f"or give ResourceConfig InstanceType and InstanceCount in place of {key}."
+                f"A ladder cannot be combined with the job's {key}, which already names instances. Remove the ladder, "
+                f"or replace {key} in ResourceConfig with InstanceType and InstanceCount."
             )
             problems.add(path, message)

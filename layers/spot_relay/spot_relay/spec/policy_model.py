@@ -1,4 +1,4 @@
-"""The ``policy`` part of a spec: its keys, types and bounds, and the domain policy it makes."""
+"""The ``policy`` of a spec: its keys, types and bounds, and the domain's policy built from it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from pydantic import Field, model_validator
 
 from spot_relay.domain.run.policy import Backoff, Budgets, Policy
 from spot_relay.domain.run.run import MAX_ATTEMPTS
-from spot_relay.spec.deadline_model import DeadlineKeys, DeadlineRules, deadline_of, way_back
-from spot_relay.spec.ladder_model import Ladder, RungModel, check_ladder, ladder_of
-from spot_relay.spec.strict_model import Strict, validated
+from spot_relay.spec.deadline_model import DeadlineChecker, DeadlineKeys, build_deadline, choose_return_to_spot
+from spot_relay.spec.ladder_model import Ladder, RungModel, build_ladder, check_ladder
+from spot_relay.spec.strict_model import Strict, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from spot_relay.spec.problem import Problems
 
-# A run has at most 50 attempts, so that a larger budget could never be spent.
 MAX_BACKOFF_SECONDS = 86_400
 MAX_MONEY_USD = 1_000_000_000
 
+# A run has at most 50 attempts, so a larger budget could never be spent.
 _Count = Annotated[int, Field(ge=0, le=MAX_ATTEMPTS)]
 _Seconds = Annotated[int, Field(ge=1, le=MAX_BACKOFF_SECONDS)]
 
 
 class BudgetsModel(Strict):
-    """How often each kind of bad end may be followed by a relaunch, and what the run may cost."""
+    """How often a run is relaunched after each kind of bad end, and what it may cost."""
 
     expired_waits: _Count = Budgets.expired_waits
     capacity_failures: _Count = Budgets.capacity_failures
@@ -37,17 +37,17 @@ class BudgetsModel(Strict):
 
 
 class BackoffModel(Strict):
-    """How long a run waits before it is launched again."""
+    """How long a run waits before it is relaunched."""
 
     base_seconds: _Seconds = Backoff.base_seconds
     max_seconds: _Seconds = Backoff.max_seconds
 
     @model_validator(mode="after")
-    def _the_most_is_not_less_than_the_base(self) -> Self:
+    def _check_order(self) -> Self:
         if self.max_seconds < self.base_seconds:
             raise ValueError(
-                f"max_seconds is {self.max_seconds} and base_seconds is {self.base_seconds}: "
-                "make max_seconds at least as large"
+                f"max_seconds ({self.max_seconds}) is less than base_seconds ({self.base_seconds}). "
+                "Make max_seconds at least as large"
             )
         return self
 
@@ -61,15 +61,15 @@ class PolicyModel(DeadlineKeys):
     relaunch_on_max_runtime: bool = Policy.relaunch_on_max_runtime
     ladder: Ladder | None = None
 
-    def policy(self, training_job: dict[str, Any]) -> Policy:
-        """Give the domain's policy for a valid job."""
+    def build(self, training_job: dict[str, Any]) -> Policy:
+        """Return the domain's policy for a valid job."""
         return Policy(
             budgets=Budgets(**self.budgets.model_dump()),
             backoff=Backoff(**self.backoff.model_dump()),
             restart_from_scratch=self.restart_from_scratch,
             relaunch_on_max_runtime=self.relaunch_on_max_runtime,
-            ladder=ladder_of(self.ladder, training_job),
-            deadline=deadline_of(self, way_back(self, self.ladder, training_job)),
+            ladder=build_ladder(self.ladder, training_job),
+            deadline=build_deadline(self, choose_return_to_spot(self, self.ladder, training_job)),
         )
 
 
@@ -83,10 +83,13 @@ _KNOWN = {
 
 
 def check_policy(value: Any, name: Any, job: Mapping[str, Any], problems: Problems) -> PolicyModel | None:
-    """Give the policy a spec asks for, or None where it is none; note every problem of it and of it with its job."""
-    model = validated(PolicyModel, value, "policy", _KNOWN, problems)
+    """Return the policy of a spec, or None if it is invalid.
+
+    Collects every problem with the policy itself and with how it fits the job.
+    """
+    model = validate(PolicyModel, value, "policy", _KNOWN, problems)
     if model is not None:
         check_ladder(model.ladder, job, "policy.ladder", problems)
-        rules = DeadlineRules(model, "policy", problems)
-        rules.check(name, model.ladder, job, relaunches_on_max_runtime=model.relaunch_on_max_runtime)
+        checker = DeadlineChecker(model, "policy", problems)
+        checker.check(name, model.ladder, job, relaunches_on_max_runtime=model.relaunch_on_max_runtime)
     return model

@@ -1,4 +1,4 @@
-"""What is wrong with a spec: each problem with its path, collected before any is raised."""
+"""Collect every problem of a spec, each with its path, before refusing the spec."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from spot_relay.domain.errors import SpecError
 
 MAX_PROBLEMS = 100
-_SHOWN_CHARACTERS = 80
-_SHOWN_KEY_CHARACTERS = 64
+_MAX_TEXT_CHARACTERS = 80
+_MAX_KEY_CHARACTERS = 64
 
 
 @dataclass(frozen=True)
@@ -17,19 +17,19 @@ class Problem:
     """One thing to change in a spec.
 
     ``path`` leads from the top of the document (``policy.budgets.expired_waits``, ``InputDataConfig[0]``) and
-    is empty where the whole document is meant. ``message`` says what was found and what to do.
+    is empty if the problem concerns the whole document. ``message`` says what was found and what to do.
     """
 
     path: str
     message: str
 
     def __str__(self) -> str:
-        """Give the problem as one line."""
+        """Return the problem as one line."""
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
 class InvalidSpecError(SpecError):
-    """The document is not valid; `problems` holds all of its problems, in the document's order."""
+    """The document is not valid; `problems` lists everything that was found, in the order of the document."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__(
@@ -40,72 +40,72 @@ class InvalidSpecError(SpecError):
 
 
 class Problems:
-    """Collects problems, and raises by itself when there are too many for a report to be of use.
+    """Collects problems, and raises once there are too many to be useful in a report.
 
-    The limit also bounds the work that a hostile document can cause: a suggestion is costly.
+    The limit also bounds the work that a hostile document can cause, because suggesting a key is expensive.
     """
 
     def __init__(self) -> None:
-        self._found: list[Problem] = []
-        self._meant: set[str] = set()
+        self._collected: list[Problem] = []
+        self._intended: set[str] = set()
 
     def add(self, path: str, message: str) -> None:
-        """Note a problem.
+        """Add a problem.
 
         Raises
         ------
         InvalidSpecError
-            If it is one too many.
+            If the limit is exceeded.
         """
-        if len(self._found) >= MAX_PROBLEMS:
-            rest = Problem("", f"There are more than {MAX_PROBLEMS} problems: the others are not listed.")
-            raise InvalidSpecError((*self._found, rest))
-        self._found.append(Problem(path, message))
+        if len(self._collected) >= MAX_PROBLEMS:
+            rest = Problem("", f"The spec has more than {MAX_PROBLEMS} problems. Only the first are listed.")
+            raise InvalidSpecError((*self._collected, rest))
+        self._collected.append(Problem(path, message))
 
-    def meant(self, path: str) -> None:
-        """Note that an unknown key was most likely meant to stand at ``path``."""
-        self._meant.add(path)
+    def note_intended(self, path: str) -> None:
+        """Remember that an unknown key was probably intended for ``path``."""
+        self._intended.add(path)
 
-    def missing(self, path: str, message: str) -> None:
-        """Note that something is missing, unless an unknown key was already said to be meant for it."""
-        if not any(meant == path or meant.startswith(path + ".") for meant in self._meant):
+    def add_missing(self, path: str, message: str) -> None:
+        """Report a missing key, unless an unknown key that was probably intended for it is reported already."""
+        if not any(intended == path or intended.startswith(path + ".") for intended in self._intended):
             self.add(path, message)
 
     def raise_if_any(self) -> None:
-        """Raise ``InvalidSpecError`` with every problem noted so far, if there is one."""
-        if self._found:
-            raise InvalidSpecError(tuple(self._found))
+        """Raise ``InvalidSpecError`` with every problem added so far, if there are any."""
+        if self._collected:
+            raise InvalidSpecError(tuple(self._collected))
 
 
-def child(path: str, key: str) -> str:
-    """Give the path of ``key`` in the mapping at ``path``."""
-    return f"{path}.{shown_key(key)}" if path else shown_key(key)
+def join_path(path: str, key: str) -> str:
+    """Return the path of ``key`` in the mapping at ``path``."""
+    return f"{path}.{format_key(key)}" if path else format_key(key)
 
 
-def shown_key(key: str) -> str:
-    """Give a key as it may stand in a path or a message: short, and with no character that cannot be printed."""
-    return _printable(key, _SHOWN_KEY_CHARACTERS)
+def format_key(key: str) -> str:
+    """Return a key for a path or a message: shortened, with unprintable characters escaped."""
+    return _shorten(key, _MAX_KEY_CHARACTERS)
 
 
-def shown(value: Any, *, secret: bool = False) -> str:
-    """Say what a value is, shortened; of a secret one, only its type."""
+def describe(value: Any, *, secret: bool = False) -> str:
+    """Return a value as a message shows it: shortened, or only its type if it is secret."""
     match value:
         case None:
-            return "null (nothing)"
+            return "null (no value)"
         case bool():
-            return "a boolean" if secret else f"{str(value).lower()} (a boolean)"
+            return "a boolean" if secret else str(value).lower()
         case int():
-            return "an integer" if secret else f"{value} (an integer)"
+            return "an integer" if secret else str(value)
         case float():
-            return "a number" if secret else f"{value} (a number)"
+            return "a number" if secret else str(value)
         case str():
-            return "a string" if secret else f'"{_printable(value, _SHOWN_CHARACTERS)}"'
+            return "a string" if secret else f'"{_shorten(value, _MAX_TEXT_CHARACTERS)}"'
         case list():
-            return f"a list of {len(value)}"
+            return f"a list of length {len(value)}"
         case _:
             return "a mapping"
 
 
-def _printable(text: str, limit: int) -> str:
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in cut)
+def _shorten(text: str, limit: int) -> str:
+    shortened = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in shortened)

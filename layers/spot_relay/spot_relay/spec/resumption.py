@@ -1,4 +1,4 @@
-"""The body of a resumption: which budgets and what of the deadline it changes."""
+"""Read the body of a resumption: the budgets it changes, and the parts of the deadline."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def read_resumption(data: bytes) -> ResumeRequested:
     Raises
     ------
     InvalidSpecError
-        With every problem found, or with the first 100.
+        With all problems, or the first 100.
     """
     if not data.strip():
         return ResumeRequested()
     document = read_document(data, Format.JSON)
-    # Imported here because most resumptions have no body, and a cold start counts.
+    # Imported here to keep cold starts short: most resumptions have no body.
     from spot_relay.spec.resumption_model import check_resumption
 
     problems = Problems()
     model: ResumptionModel | None = check_resumption(document, problems)
     problems.raise_if_any()
-    return model.request() if model else ResumeRequested()
+    return model.build() if model else ResumeRequested()

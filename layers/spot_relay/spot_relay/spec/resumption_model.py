@@ -1,4 +1,4 @@
-"""The keys of a resumption, and the request they make: what is left out stays as the run has it."""
+"""The keys of a resumption, and the domain's request built from them. Whatever is left out stays as it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.spec.deadline_model import DeadlineKeys
 from spot_relay.spec.policy_model import BUDGETS, BudgetsModel, PolicyModel
-from spot_relay.spec.strict_model import validated
+from spot_relay.spec.strict_model import validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class ResumptionModel(DeadlineKeys):
-    """The whole body."""
+    """The whole body of a resumption."""
 
     budgets: BudgetsModel = BudgetsModel()
 
-    def request(self) -> ResumeRequested:
-        """Give the domain's request, with what was given alone."""
+    def build(self) -> ResumeRequested:
+        """Return the domain's request, which contains only what was given."""
         change = DeadlineChange(
             at=self.at,
             within_seconds=self.within_seconds,
@@ -39,10 +39,10 @@ _FIXED = frozenset(PolicyModel.model_fields) - frozenset(ResumptionModel.model_f
 
 
 def check_resumption(document: Mapping[str, Any], problems: Problems) -> ResumptionModel | None:
-    """Give the resumption that a document asks for, or None after noting every problem of it."""
+    """Return the resumption in a document, or None after adding every problem with it."""
     for key in document:
         if key in _FIXED:
-            message = "A resumption cannot change it: submit the spec under another name, or remove the key."
+            message = "A resumption cannot change this. Remove the key, or submit the spec under another name."
             problems.add(key, message)
     rest = {key: value for key, value in document.items() if key not in _FIXED}
-    return validated(ResumptionModel, rest, "", _KNOWN, problems)
+    return validate(ResumptionModel, rest, "", _KNOWN, problems)

@@ -1,4 +1,4 @@
-"""The name of a run: each attempt adds -relay-NN to it, and SageMaker's limit must hold after that."""
+"""Check the name of a run, to which each attempt adds -relay-NN within SageMaker's limit."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import hashlib
 import re
 from typing import Any
 
-from spot_relay.spec.problem import Problems, shown
+from spot_relay.spec.problem import Problems, describe
 
-# SageMaker allows 63 characters, and -relay-NN takes 9, -canary-NN 10.
+# SageMaker allows 63 characters; -relay-NN takes 9 of them, -canary-NN takes 10.
 MAX_NAME = 54
 MAX_NAME_WITH_CANARY = 53
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*", re.ASCII)
@@ -17,43 +17,45 @@ _DIGEST = 6
 
 
 def check_name(name: Any, path: str, problems: Problems) -> None:
-    """Note every way in which ``name`` cannot be a run's."""
+    """Report every reason why ``name`` cannot be the name of a run."""
     if not isinstance(name, str):
-        problems.add(path, f"Found {shown(name)} where a string is needed: write the run's name in quotes.")
+        problems.add(path, f"Expected the name of the run as a string, but found {describe(name)}. Put it in quotes.")
         return
     if len(name) > MAX_NAME:
         problems.add(
             path,
-            f"Found {len(name)} characters, and at most {MAX_NAME} are allowed, because -relay-NN is added for each "
-            f'attempt: shorten it, for example to "{suggested(name)}".',
+            f"The name has {len(name)} characters, but at most {MAX_NAME} are allowed, because each attempt adds "
+            f'-relay-NN to it. Shorten it, for example to "{suggest_name(name)}".',
         )
     elif not _NAME.fullmatch(name):
-        guess = suggested(name)
-        hint = f', such as "{guess}"' if guess else ""
-        message = f"Found {shown(name)}: use letters, digits and single hyphens between them{hint}."
-        problems.add(path, message)
+        suggestion = suggest_name(name)
+        example = f', such as "{suggestion}"' if suggestion else ""
+        problems.add(
+            path,
+            f"Found {describe(name)}. Use only letters, digits and hyphens, and begin and end with a letter or a "
+            f"digit{example}.",
+        )
     if _RESERVED_END.search(name[-MAX_NAME:]):
-        message = f"Found {shown(name)}: names that end in -relay-NN are those of attempts. Choose another."
+        message = f"Found {describe(name)}, but names that end in -relay-NN are reserved for attempts. Choose another."
         problems.add(path, message)
 
 
 def check_canary_name(name: Any, path: str, problems: Problems) -> None:
-    """Note a name that is right for a run but leaves no room for its canaries'."""
+    """Report a name that is valid for a run but too long for its canaries."""
     if isinstance(name, str) and MAX_NAME_WITH_CANARY < len(name) <= MAX_NAME:
-        guess = suggested(name, MAX_NAME_WITH_CANARY)
         problems.add(
             path,
-            f"Found {len(name)} characters, and at most {MAX_NAME_WITH_CANARY} are allowed, because -canary-NN is "
-            f'added for the way back to spot: shorten it, for example to "{guess}", or set policy.return_to_spot to '
-            "blind or never.",
+            f"The name has {len(name)} characters, but at most {MAX_NAME_WITH_CANARY} are allowed, because the canary "
+            f"that tests for spot capacity adds -canary-NN to it. Shorten it, for example to "
+            f'"{suggest_name(name, MAX_NAME_WITH_CANARY)}", or set policy.return_to_spot to blind or never.',
         )
 
 
-def suggested(name: str, limit: int = MAX_NAME) -> str:
-    """Give a name like ``name`` that fits; a digest keeps two long names with one beginning apart."""
-    fitting = re.sub(r"[^a-zA-Z0-9]+", "-", name[:256]).strip("-")
-    fitting = re.sub(r"(-relay-[0-9]+)+$", "", fitting)
-    if len(fitting) <= limit:
-        return fitting
+def suggest_name(name: str, limit: int = MAX_NAME) -> str:
+    """Return a valid name like ``name``; a digest distinguishes long names with the same beginning."""
+    valid = re.sub(r"[^a-zA-Z0-9]+", "-", name[:256]).strip("-")
+    valid = re.sub(r"(-relay-[0-9]+)+$", "", valid)
+    if len(valid) <= limit:
+        return valid
     digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
-    return f"{fitting[: limit - _DIGEST - 1].rstrip('-')}-{digest}"
+    return f"{valid[: limit - _DIGEST - 1].rstrip('-')}-{digest}"

@@ -1,4 +1,4 @@
-"""What the models of a policy have in common: how strict they are, and what their errors say."""
+"""The base of all pydantic models of a policy, and the conversion of pydantic's errors into problems."""
 
 from __future__ import annotations
 
@@ -7,105 +7,109 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from spot_relay.spec.problem import child, shown
-from spot_relay.spec.suggestion import nearest
+from spot_relay.spec.problem import describe, join_path
+from spot_relay.spec.suggestion import find_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from spot_relay.spec.problem import Problems
 
-    # The keys of each mapping, by the keys that lead to it; the entries of a list have those of the list.
-    Known = Mapping[tuple[str, ...], tuple[str, ...]]
+    # The keys of each mapping, by the keys that lead to it; the entries of a list share the path of the list.
+    KnownKeys = Mapping[tuple[str, ...], tuple[str, ...]]
 
-_FAULT = "fault"
+_CUSTOM = "custom"
 
 
 class Strict(BaseModel):
-    """A mapping that takes known keys alone, and values of exactly their type."""
+    """A mapping that accepts only known keys, and only values of exactly their type."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     @field_validator("*", mode="before")
     @classmethod
-    def _null_is_no_value(cls, value: Any) -> Any:
+    def _refuse_null(cls, value: Any) -> Any:
         if value is None:
-            raise fault("Found null (nothing) where a value is needed: give the key one, or remove it.")
+            raise make_error(f"Found {describe(None)}. Write a value, or remove the key.")
         return value
 
 
 _Model = TypeVar("_Model", bound=Strict)
 
 
-def fault(message: str) -> PydanticCustomError:
-    """Give the error with which a validator says what is wrong, in whole sentences."""
-    return PydanticCustomError(_FAULT, "{message}", {"message": message})
+def make_error(message: str) -> PydanticCustomError:
+    """Return an error for a validator to raise; users see ``message`` as it is."""
+    return PydanticCustomError(_CUSTOM, "{message}", {"message": message})
 
 
-def validated(model: type[_Model], value: Any, path: str, known: Known, problems: Problems) -> _Model | None:
-    """Give the model of a value, or None after noting every problem of it under ``path``."""
+def validate(model: type[_Model], value: Any, path: str, known: KnownKeys, problems: Problems) -> _Model | None:
+    """Return the model of a value, or None after adding every problem under ``path``."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        # Missing keys last: an unknown key may have been meant for one, and is then the one problem.
-        for found in sorted(error.errors(include_url=False), key=lambda found: found["type"] == "missing"):
-            _note(found, path, known, problems)
+        # Missing keys come last: if an unknown key was intended for one, only the unknown key is reported.
+        for details in sorted(error.errors(include_url=False), key=lambda details: details["type"] == "missing"):
+            _report(details, path, known, problems)
     return None
 
 
-def _note(found: Any, root: str, known: Known, problems: Problems) -> None:
-    location = found["loc"]
-    where = _path(root, location)
-    if found["type"] == "missing":
-        problems.missing(where, "The key is missing: add it.")
-    elif found["type"] == "extra_forbidden":
+def _report(error: Any, root: str, known: KnownKeys, problems: Problems) -> None:
+    location = error["loc"]
+    path = _format_path(root, location)
+    if error["type"] == "missing":
+        problems.add_missing(path, "This key is required. Add it.")
+    elif error["type"] == "extra_forbidden":
         names = known.get(tuple(part for part in location[:-1] if isinstance(part, str)), ())
-        guess = nearest(location[-1], names)
-        if guess:
-            problems.meant(_path(root, (*location[:-1], guess)))
-        hint = f'did you mean "{guess}"?' if guess else f"known are {', '.join(names)}."
-        problems.add(where, f"The key is unknown: {hint}")
+        nearest = find_nearest(location[-1], names)
+        if nearest:
+            problems.note_intended(_format_path(root, (*location[:-1], nearest)))
+        hint = f'Did you mean "{nearest}"?' if nearest else f"Known keys are {', '.join(names)}."
+        problems.add(path, f"Unknown key. {hint}")
     else:
-        problems.add(where, _message(found))
+        problems.add(path, _explain(error))
 
 
-def _path(root: str, location: tuple[int | str, ...]) -> str:
+def _format_path(root: str, location: tuple[int | str, ...]) -> str:
     path = root
     for part in location:
-        path = f"{path}[{part}]" if isinstance(part, int) else child(path, part)
+        path = f"{path}[{part}]" if isinstance(part, int) else join_path(path, part)
     return path
 
 
-def _message(found: Any) -> str:
-    value, limits = shown(found["input"]), found.get("ctx", {})
-    match found["type"]:
-        case "fault":
-            return str(limits["message"])
+def _explain(error: Any) -> str:
+    value, context = describe(error["input"]), error.get("ctx", {})
+    match error["type"]:
+        case "custom":
+            return str(context["message"])
         case "value_error":
-            return f"{limits['error']}."
+            return f"{context['error']}."
         case "greater_than_equal":
-            return f"Found {value}, and it must be at least {limits['ge']}."
+            return f"Found {value}, but it must be at least {context['ge']}."
         case "less_than_equal":
-            return f"Found {value}, and it must be at most {limits['le']:.0f}."
+            return f"Found {value}, but it must be at most {context['le']:.0f}."
         case "greater_than":
-            return f"Found {value}, and it must be more than {limits['gt']:.0f}."
+            return f"Found {value}, but it must be more than {context['gt']:.0f}."
         case "too_short":
-            return f"Found {value}, and it needs at least {limits['min_length']}: add one, or leave the key out."
+            return f"The list is empty. Add at least {context['min_length']} entry, or remove the key."
         case "too_long":
-            return f"Found more than {limits['max_length']} entries: shorten the list."
+            return f"The list has more than {context['max_length']} entries. Shorten it."
         case "literal_error":
-            return f"Found {value}, which is none of its values: use {limits['expected']}."
-        case kind:
-            return f"Found {value}{_WANTED.get(kind, ': ' + found['msg'] + '.')}"
+            return f"Found {value}. Use {context['expected']}."
+        case kind if kind in _EXPECTED:
+            expected, advice = _EXPECTED[kind]
+            return f"Expected {expected}, but found {value}. {advice}"
+        case _:
+            return f"Found {value}. {error['msg']}."
 
 
-_WANTED = {
-    "int_type": " where an integer is needed: write a whole number without quotes.",
-    "float_type": " where a number is needed: write it without quotes.",
-    "finite_number": " where a finite number is needed: write one, or leave it out.",
-    "bool_type": " where a boolean is needed: write true or false without quotes.",
-    "list_type": " where a list is needed: put it in a list, or leave it out.",
-    "model_type": " where a mapping is needed: give its keys, or leave it out for the defaults.",
-    "model_attributes_type": " where a mapping is needed: give its keys, or leave it out for the defaults.",
-    "dict_type": " where a mapping is needed: give its keys, or leave it out for the defaults.",
+_MAPPING = ("a mapping", "Write its keys, or remove it to use the defaults.")
+_EXPECTED = {
+    "int_type": ("an integer", "Write a whole number without quotes."),
+    "float_type": ("a number", "Write it without quotes."),
+    "finite_number": ("a finite number", "Write one, or remove the key."),
+    "bool_type": ("a boolean", "Write true or false without quotes."),
+    "list_type": ("a list", "Write a list, or remove the key."),
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "dict_type": _MAPPING,
 }

@@ -1,4 +1,4 @@
-"""Which known key an unknown one was most likely meant to be."""
+"""Guess which known key an unknown one was intended to be."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_LONGEST_WORD = 64
+_MAX_CHARACTERS = 64
 
-# Options of the SageMaker Python SDK (versions 1, 2 and 3) and where CreateTrainingJob has them.
+# Options of the SageMaker Python SDK (versions 1, 2 and 3), and their places in a CreateTrainingJob request.
 SDK_OPTIONS = {
     "train_use_spot_instances": "EnableManagedSpotTraining",
     "use_spot_instances": "EnableManagedSpotTraining",
@@ -45,20 +45,20 @@ SDK_OPTIONS = {
 _SDK_PLACES = {option.replace("_", ""): place for option, place in SDK_OPTIONS.items()}
 
 
-def squeezed(key: str) -> str:
-    """Give a key without case, underscores and hyphens, so that the spellings of one name are equal."""
+def squeeze(key: str) -> str:
+    """Return a key without case and punctuation, so that all spellings of a name are equal."""
     return "".join(character for character in key.casefold() if character.isalnum())
 
 
-def nearest(key: str, known: Iterable[str]) -> str | None:
-    """Give the known key that is closest to ``key``, or None when none is close."""
-    if len(key) > _LONGEST_WORD:
+def find_nearest(key: str, known: Iterable[str]) -> str | None:
+    """Return the known key that is most similar to ``key``, or None if none is similar."""
+    if len(key) > _MAX_CHARACTERS:
         return None
-    by_squeezed = {squeezed(name): name for name in known}
-    matches = get_close_matches(squeezed(key), by_squeezed, n=1, cutoff=0.7)
+    by_squeezed = {squeeze(name): name for name in known}
+    matches = get_close_matches(squeeze(key), by_squeezed, n=1, cutoff=0.7)
     return by_squeezed[matches[0]] if matches else None
 
 
-def sdk_place(key: str) -> str | None:
-    """Give where CreateTrainingJob has what the SageMaker Python SDK calls ``key``."""
-    return _SDK_PLACES.get(squeezed(key)) if len(key) <= _LONGEST_WORD else None
+def find_sdk_option(key: str) -> str | None:
+    """Return the place in a CreateTrainingJob request of an option of the SageMaker Python SDK."""
+    return _SDK_PLACES.get(squeeze(key)) if len(key) <= _MAX_CHARACTERS else None

@@ -21,7 +21,6 @@ from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import Run, RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
-from spot_relay.domain.sagemaker.request import placement_of
 from tests.fakes import NOON, MemoryPrices
 from tests.unit.canaries import CANARY, ahead
 from tests.unit.crowds import G5, M5, SPOT, Crowd
@@ -241,12 +240,6 @@ def test_a_resumption_looks_for_the_newest_checkpoint_where_it_can_be_granted(st
     assert needs_checkpoint(run, ResumeRequested(), None, NOON) is needed
     without = replace(run, training_job={})
     assert needs_checkpoint(without, ResumeRequested(), None, NOON) is False
-
-
-def test_a_job_whose_instances_are_not_named_has_one_of_an_unknown_type() -> None:
-    assert placement_of({}) == Placement("unknown", 1, Market.ON_DEMAND)
-    groups = [{"InstanceType": M5}, {"InstanceType": G5, "InstanceCount": 2}]
-    assert placement_of({"ResourceConfig": {"InstanceGroups": groups}}).instance_count == 3
 
 
 def test_a_newer_state_of_the_newest_canary_leaves_those_before_it() -> None:

@@ -1,4 +1,4 @@
-"""The stack's own limits: a list of instance types, and what it says of each."""
+"""The stack's own limits: reading the list of instance types, and looking one up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.domain.rules.limits import MOST, InvalidLimitsError, Limits, needs_no_slot
+from spot_relay.domain.rules.limits import MAX_LIMIT, InvalidLimitsError, Limits, needs_no_slot
 from spot_relay.domain.run.run import RunStatus
 from tests.unit.worlds import World, submission
 
@@ -27,13 +27,13 @@ def test_a_list_of_limits_is_read(text: str, by_type: dict[str, int]) -> None:
     assert Limits.parse(text) == Limits(by_type)
 
 
-def test_an_instance_types_own_limit_wins_over_that_of_all_others() -> None:
+def test_the_limit_of_an_instance_type_takes_precedence_over_the_limit_of_all_others() -> None:
     limits = Limits.parse("*=20,ml.p3.2xlarge=4")
     assert limits.of("ml.p3.2xlarge") == 4
     assert limits.of("ml.p3.8xlarge") == 20
 
 
-def test_an_instance_type_that_nobody_named_has_no_limit() -> None:
+def test_an_instance_type_that_is_not_listed_has_no_limit() -> None:
     assert Limits.parse("ml.p3.2xlarge=4").of("ml.p3.8xlarge") is None
     assert Limits().of("ml.p3.2xlarge") is None
 
@@ -45,34 +45,34 @@ def test_an_instance_type_that_nobody_named_has_no_limit() -> None:
         *("*=-1", "*=1.5", "*=1e3", "* = 4", "*=\N{ARABIC-INDIC DIGIT FIVE}", "ml.p3.2xlarge=4;*=20", "x" * 1000),
     ],
 )
-def test_a_part_that_is_no_limit_is_quoted_with_an_example_of_one(part: str) -> None:
-    with pytest.raises(InvalidLimitsError, match=r"is no limit; write .* such as ml\.p3\.2xlarge=4") as raised:
+def test_an_invalid_part_is_quoted_with_an_example_of_a_valid_one(part: str) -> None:
+    with pytest.raises(InvalidLimitsError, match=r"is not a limit\. Write .* such as ml\.p3\.2xlarge=4") as raised:
         Limits.parse(f"ml.m5.xlarge=3,{part}")
     assert repr(part[:60]) in str(raised.value)
     assert len(str(raised.value)) < 250
 
 
 @pytest.mark.parametrize("number", ["0", "000", "1000", "9" * 5000])
-def test_a_number_out_of_bounds_is_told_with_its_bounds(number: str) -> None:
-    with pytest.raises(InvalidLimitsError, match=rf"\* is {number[:60]}; .* from 1 to {MOST}$"):
+def test_a_number_out_of_bounds_is_refused_with_the_bounds(number: str) -> None:
+    with pytest.raises(InvalidLimitsError, match=rf"\* is {number[:60]}, .* from 1 to {MAX_LIMIT}\.$"):
         Limits.parse(f"*={number}")
 
 
-def test_an_instance_type_that_is_limited_twice_is_named() -> None:
-    with pytest.raises(InvalidLimitsError, match=r"^ml\.p3\.2xlarge is limited twice, to 4 and to 5; give it one"):
+def test_an_instance_type_that_is_limited_twice_is_refused() -> None:
+    with pytest.raises(InvalidLimitsError, match=r"^ml\.p3\.2xlarge is limited twice, to 4 and to 5\. Remove"):
         Limits.parse("ml.p3.2xlarge=4,*=20,ml.p3.2xlarge=5")
 
 
 @given(text=st.text() | st.lists(st.sampled_from(["*=1", "ml.m5.large=2", "=", "*", ","])).map(",".join))
-def test_any_text_gives_limits_or_an_invalid_limits_error_and_nothing_else(text: str) -> None:
+def test_any_text_yields_limits_or_an_invalid_limits_error(text: str) -> None:
     try:
         limits = Limits.parse(text)
     except InvalidLimitsError:
         return
-    assert all(1 <= number <= MOST for number in limits.by_type.values())
+    assert all(1 <= number <= MAX_LIMIT for number in limits.by_type.values())
 
 
-def test_a_job_needs_its_slot_until_it_is_known_to_be_over() -> None:
+def test_a_job_needs_its_slot_until_it_is_known_to_have_ended() -> None:
     world = World()
     world.service.submit(submission())
 
@@ -80,9 +80,9 @@ def test_a_job_needs_its_slot_until_it_is_known_to_be_over() -> None:
         return needs_no_slot(job_name, world.store.load)
 
     assert not over("churn-relay-01")
-    assert over("churn-relay-02"), "an attempt that there never was"
-    assert over("nobody-relay-01"), "an attempt of a run that is forgotten"
-    assert over("churn-canary-01"), "no attempt"
+    assert over("churn-relay-02"), "an attempt that never existed"
+    assert over("nobody-relay-01"), "an attempt of a run that has expired"
+    assert over("churn-canary-01"), "not an attempt"
     world.tell(1, "Stopped", "MaxWaitTimeExceeded")
     assert over("churn-relay-01"), "an attempt that has ended"
     assert not over("churn-relay-02")
@@ -90,7 +90,7 @@ def test_a_job_needs_its_slot_until_it_is_known_to_be_over() -> None:
     assert over("churn-relay-02"), "an attempt of a run that has ended"
 
 
-def test_a_job_of_a_run_that_has_ended_needs_no_slot_even_if_no_answer_to_its_launch_was_seen() -> None:
+def test_a_job_of_a_run_that_has_ended_needs_no_slot_even_if_its_launch_was_never_confirmed() -> None:
     world = World()
     run = world.service.submit(submission())
     lost = replace(run, status=RunStatus.STOPPED)

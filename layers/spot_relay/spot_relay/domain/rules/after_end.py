@@ -57,6 +57,7 @@ ENDS: Final[Mapping[Outcome, End]] = {
         Then.RELAUNCH,
         at_once=True,
     ),
+    Outcome.STOPPED: End("was stopped outside Spot Relay", Then.STOP, advice="Resume the run to continue."),
     Outcome.CAPACITY_ERROR: End(
         "failed, because SageMaker had no capacity",
         Then.RELAUNCH,
@@ -74,7 +75,6 @@ ENDS: Final[Mapping[Outcome, End]] = {
         budget=Budget.USER_ERRORS,
         advice="Fix it and resume the run, or submit a corrected spec under another name.",
     ),
-    Outcome.STOPPED: End("was stopped outside Spot Relay", Then.STOP, advice="Resume the run to continue."),
     Outcome.UNKNOWN_FAILURE: End(
         "failed for a reason that Spot Relay does not know",
         Then.FAIL,

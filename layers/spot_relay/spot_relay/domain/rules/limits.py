@@ -1,4 +1,4 @@
-"""The stack's own limits: how many attempts on an instance type may live at once, over both markets."""
+"""The stack's own limits: how many attempts may run on an instance type at once, in both markets together."""
 
 from __future__ import annotations
 
@@ -15,32 +15,38 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.run.run import Run
 
-# The name that stands for each instance type without a limit of its own.
+# The name for all instance types without a limit of their own.
 OTHERS = "*"
-# The holders of an instance type share one item of the table, and an item has 400 KB.
-MOST = 999
+# The names of all jobs that hold a slot of an instance type must fit into one DynamoDB item of 400 KB.
+MAX_LIMIT = 999
 _LIMIT = re.compile(r"(?P<name>\*|ml\.[a-z0-9-]+\.[a-z0-9-]+)=(?P<number>[0-9]+)", re.ASCII)
-_SHOWN = 60
+_MAX_QUOTE = 60
 
 
 class InvalidLimitsError(ValueError):
-    """A text is no list of limits; the message quotes the part that is wrong."""
+    """A text is not a valid list of limits; the message quotes the invalid part."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How many attempts may live at once: ``by_type`` for instance types and, as ``*``, for those not named."""
+    """How many attempts may run at once: ``by_type`` maps instance types, and ``*`` for all others, to limits."""
 
     by_type: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a list such as ``ml.p3.2xlarge=4,*=20``; nothing in it means no limits. InvalidLimitsError."""
+        """Read a list such as ``ml.p3.2xlarge=4,*=20``; an empty list means no limits.
+
+        Raises
+        ------
+        InvalidLimitsError
+            If the list is invalid.
+        """
         by_type: dict[str, int] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
-            name, number = _read(part)
+            name, number = _read_limit(part)
             if name in by_type:
-                message = f"{name} is limited twice, to {by_type[name]} and to {number}; give it one limit"
+                message = f"{name} is limited twice, to {by_type[name]} and to {number}. Remove one of the two."
                 raise InvalidLimitsError(message)
             by_type[name] = number
         return cls(by_type)
@@ -56,7 +62,7 @@ def all_slots_held(instance_type: str, limit: int) -> No:
 
 
 def needs_no_slot(job_name: str, find: Callable[[str], Run | None]) -> bool:
-    """Whether a training job is over: its run has ended or is forgotten, or its attempt has ended."""
+    """Whether a training job no longer needs its slot: its run has ended or expired, or its attempt has ended."""
     named = parse_attempt_name(job_name)
     run = find(named[0]) if named else None
     if named is None or run is None or run.has_ended:
@@ -65,16 +71,16 @@ def needs_no_slot(job_name: str, find: Callable[[str], Run | None]) -> bool:
     return attempt is None or attempt.status is AttemptStatus.ENDED
 
 
-def _read(part: str) -> tuple[str, int]:
-    found = _LIMIT.fullmatch(part)
-    if found is None:
+def _read_limit(part: str) -> tuple[str, int]:
+    match = _LIMIT.fullmatch(part)
+    if match is None:
         message = (
-            f"{part[:_SHOWN]!r} is no limit; write an instance type, = and a number, such as ml.p3.2xlarge=4, "
-            f"or {OTHERS}=20 for all other types"
+            f"{part[:_MAX_QUOTE]!r} is not a limit. Write an instance type, = and a number, such as ml.p3.2xlarge=4, "
+            f"or {OTHERS}=20 for all other types."
         )
         raise InvalidLimitsError(message)
-    name, digits = found["name"], found["number"]
-    if len(digits) > len(str(MOST)) or not 1 <= int(digits) <= MOST:
-        message = f"the limit of {name} is {digits[:_SHOWN]}; it has to be a whole number from 1 to {MOST}"
+    name, digits = match["name"], match["number"]
+    if len(digits) > len(str(MAX_LIMIT)) or not 1 <= int(digits) <= MAX_LIMIT:
+        message = f"The limit of {name} is {digits[:_MAX_QUOTE]}, but it must be a whole number from 1 to {MAX_LIMIT}."
         raise InvalidLimitsError(message)
     return name, int(digits)

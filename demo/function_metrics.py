@@ -1,4 +1,4 @@
-"""The service's metrics, read from where it writes them: EMF lines in the logs of its functions."""
+"""Read the service's metrics from the EMF lines in the logs of its functions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMESPACE = "SpotRelay"
 
 @dataclass(frozen=True)
 class Metric:
-    """All values of one metric, in the order in which they were written."""
+    """All values of a metric, in the order they were written."""
 
     name: str
     values: tuple[float, ...]
@@ -29,16 +29,16 @@ class Metric:
         return sum(self.values)
 
 
-def emf_metrics(lines: Iterable[str]) -> dict[str, Metric]:
-    """Read the metrics of our namespace out of log lines; those that are no EMF are passed over."""
+def parse_metrics(lines: Iterable[str]) -> dict[str, Metric]:
+    """Return the metrics of Spot Relay's namespace in log lines; lines that are not EMF are ignored."""
     values: dict[str, list[float]] = {}
     for line in lines:
-        for name, given in _values(line):
+        for name, given in _parse_line(line):
             values.setdefault(name, []).extend(given)
     return {name: Metric(name, tuple(given)) for name, given in values.items()}
 
 
-def _values(line: str) -> Iterator[tuple[str, Sequence[float]]]:
+def _parse_line(line: str) -> Iterator[tuple[str, Sequence[float]]]:
     if not line.startswith("{") or '"_aws"' not in line:
         return
     try:
@@ -54,11 +54,11 @@ def _values(line: str) -> Iterator[tuple[str, Sequence[float]]]:
 
 
 def read_metrics(logs: CloudWatchLogsClient, groups: Iterable[str]) -> dict[str, Metric]:
-    """Read the metrics that lie in these log groups so far."""
-    return emf_metrics(line for group in groups for line in _messages(logs, group))
+    """Return the metrics in these log groups."""
+    return parse_metrics(line for group in groups for line in _fetch_messages(logs, group))
 
 
-def _messages(logs: CloudWatchLogsClient, group: str) -> Iterator[str]:
+def _fetch_messages(logs: CloudWatchLogsClient, group: str) -> Iterator[str]:
     try:
         for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
             yield from (event["message"] for event in page["events"])

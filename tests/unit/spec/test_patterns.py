@@ -1,4 +1,4 @@
-"""What patterns let through, and what is no image's name."""
+"""Which names match a pattern, and which are valid names of images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.spec.allowed import fits, image_fits, is_image
+from spot_relay.spec.patterns import image_matches_any, is_image_name, matches_any
 from tests.unit.spec.documents import CALM
 
 ANY_ECR = "*.dkr.ecr.*.amazonaws.com/*"
@@ -28,8 +28,8 @@ PARTS = st.text(ascii_lowercase + digits, min_size=1, max_size=8)
         "registry.example:5000/trainer:latest",
     ],
 )
-def test_a_name_by_the_grammar_of_images_is_one(name: str) -> None:
-    assert is_image(name)
+def test_a_registry_a_repository_and_a_tag_form_a_valid_image_name(name: str) -> None:
+    assert is_image_name(name)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_a_name_by_the_grammar_of_images_is_one(name: str) -> None:
         f"{ECR}/{'x' * 256}",
     ],
 )
-def test_any_other_name_is_none(name: str) -> None:
-    assert not is_image(name)
+def test_any_other_text_is_not_an_image_name(name: str) -> None:
+    assert not is_image_name(name)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_any_other_name_is_none(name: str) -> None:
         ("arn:aws:sagemaker:*:111122223333:algorithm/*", "arn:aws:sagemaker:us-east-1:111122223333:algorithm/mine"),
     ],
 )
-def test_a_pattern_stands_for_the_images_that_it_means(pattern: str, image: str) -> None:
-    assert image_fits(image, (pattern,))
+def test_a_pattern_matches_the_images_it_is_written_for(pattern: str, image: str) -> None:
+    assert image_matches_any(image, (pattern,))
 
 
 @pytest.mark.parametrize(
@@ -105,31 +105,29 @@ def test_a_pattern_stands_for_the_images_that_it_means(pattern: str, image: str)
         (ECR.replace("us-east-1", "*") + "/*", "999999999999.dkr.ecr.us-east-1.amazonaws.com/trainer"),
     ],
 )
-def test_a_pattern_stands_for_no_other_image(pattern: str, image: str) -> None:
-    assert not image_fits(image, (pattern,))
+def test_a_pattern_matches_no_other_image(pattern: str, image: str) -> None:
+    assert not image_matches_any(image, (pattern,))
 
 
 @CALM
 @given(at=st.integers(0, 6), more=st.lists(PARTS, max_size=2), less=st.integers(0, 1))
-def test_the_default_stands_only_for_registries_that_are_named_as_those_of_ecr(
-    at: int, more: list[str], less: int
-) -> None:
+def test_the_default_pattern_matches_only_registries_of_ecr(at: int, more: list[str], less: int) -> None:
     parts = ECR.split(".")
     parts = parts[:at] + more + parts[at + less :]
     of_ecr = len(parts) == 6 and parts[1:3] + parts[4:] == ["dkr", "ecr", "amazonaws", "com"]
-    assert image_fits(".".join(parts) + "/trainer", (ANY_ECR,)) is of_ecr
+    assert image_matches_any(".".join(parts) + "/trainer", (ANY_ECR,)) is of_ecr
 
 
 @pytest.mark.parametrize("pattern", ["", ".", "a.b", "[ab]", "(a", "a{2}", "\\", "^a$"])
-def test_no_character_but_star_and_question_mark_is_special(pattern: str) -> None:
-    assert fits(pattern, (pattern,))
-    assert not fits(f"{pattern}x", (pattern,))
-    assert not any(fits(name, (pattern,)) for name in ("a", "b", "axb", "aa") if name != pattern)
+def test_only_star_and_question_mark_are_special(pattern: str) -> None:
+    assert matches_any(pattern, (pattern,))
+    assert not matches_any(f"{pattern}x", (pattern,))
+    assert not any(matches_any(name, (pattern,)) for name in ("a", "b", "axb", "aa") if name != pattern)
 
 
 @pytest.mark.parametrize(
     "bucket", ["team-data2", "evil-team-data", "team-dat", "TEAM-DATA", "team.data", "team-data\n"]
 )
-def test_a_name_without_a_star_stands_for_itself(bucket: str) -> None:
-    assert fits("team-data", ("team-data",))
-    assert not fits(bucket, ("team-data",))
+def test_a_pattern_without_a_star_matches_only_itself(bucket: str) -> None:
+    assert matches_any("team-data", ("team-data",))
+    assert not matches_any(bucket, ("team-data",))

@@ -1,4 +1,4 @@
-"""The demo itself: submit a run by an upload, watch it to its end, and judge what came out."""
+"""Run the demo: upload a spec, follow its run to the end, and check the model."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import yaml
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from demo import comparison
-from demo.data import training_set
-from demo.figures import Metric, read_metrics
+from demo.data import build_training_set
+from demo.function_metrics import Metric, read_metrics
 from demo.outcome import Outcome, Places
-from demo.watching import LOG_GROUP, Clients, View, Watcher
+from demo.watcher import LOG_GROUP, Clients, View, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,32 +27,32 @@ FOLDER = Path(__file__).parent
 SPEC_FILE = FOLDER / "spec.yaml"
 SPEC_KEY = "runs/churn.yaml"
 LIMIT_SECONDS = 150.0
-LOOK_EVERY_SECONDS = 0.5
+POLL_SECONDS = 0.5
 SETTLING_SECONDS = 5.0
 
 
 class DemoError(Exception):
-    """The demo did not end as it should; the text tells why, and what to look at."""
+    """The demo did not end as it should; the message says why, and where to look."""
 
 
 @dataclass(frozen=True)
-class Deployed:
-    """What the demo needs to know of a deployed stack: how to reach it, and what it is called."""
+class DeployedStack:
+    """What the demo needs from a deployed stack: clients, and the names of its resources."""
 
     clients: Clients
     lambdas: LambdaClient
     specs_bucket: str
     functions: tuple[str, ...]
 
-    def log_groups(self) -> tuple[str, ...]:
-        """Name the functions' log groups."""
+    def find_log_groups(self) -> tuple[str, ...]:
+        """Return the log groups of the functions."""
         described = (self.lambdas.get_function_configuration(FunctionName=name) for name in self.functions)
         return tuple(answer["LoggingConfig"]["LogGroup"] for answer in described)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """The parts of the uploaded spec that the demo itself has to know."""
+    """The parts of the uploaded spec that the demo itself uses."""
 
     text: bytes
     name: str
@@ -60,14 +60,14 @@ class Spec:
 
     @staticmethod
     def read(path: Path = SPEC_FILE) -> Spec:
-        """Read the spec that is to be uploaded."""
+        """Read the spec to upload."""
         text = path.read_bytes()
         document = yaml.safe_load(text)
         return Spec(text, document["name"], document["training_job"])
 
     @property
     def rounds(self) -> int:
-        """How many rounds the whole training has."""
+        """The number of rounds in the whole training."""
         return int(self.job["HyperParameters"]["num_round"])
 
     @property
@@ -75,25 +75,25 @@ class Spec:
         """The S3 prefix of the checkpoints."""
         return str(self.job["CheckpointConfig"]["S3Uri"])
 
-    def channel(self, name: str) -> tuple[str, str]:
-        """Give the bucket and the prefix of an input channel."""
+    def locate_channel(self, name: str) -> tuple[str, str]:
+        """Return the bucket and the prefix of an input channel."""
         given = next(channel for channel in self.job["InputDataConfig"] if channel["ChannelName"] == name)
         bucket, _, prefix = given["DataSource"]["S3DataSource"]["S3Uri"].removeprefix("s3://").partition("/")
         return bucket, prefix
 
 
-def play(stack: Deployed, audience: Audience, began: float, limit: float = LIMIT_SECONDS) -> Outcome:
-    """Play the demo on a deployed stack; ``began`` is the monotonic second at which it all began."""
-    spec, files = Spec.read(), training_set()
+def run_demo(stack: DeployedStack, audience: Audience, started_second: float, limit: float = LIMIT_SECONDS) -> Outcome:
+    """Run the demo on a deployed stack; ``started_second`` is the monotonic time at which the demo was started."""
+    spec, files = Spec.read(), build_training_set()
     audience.note(f"Uploading a training set of {sum(map(len, files.values())) // 1000} kB to S3")
     upload_data(stack, spec, files)
-    audience.note(f"Uploading the spec to s3://{stack.specs_bucket}/{SPEC_KEY}; the rest is up to Spot Relay")
+    audience.note(f"Uploading the spec to s3://{stack.specs_bucket}/{SPEC_KEY}. Spot Relay does the rest.")
     stack.clients.s3.put_object(Bucket=stack.specs_bucket, Key=SPEC_KEY, Body=spec.text)
     watcher = Watcher(stack.clients, spec.name, stack.specs_bucket, SPEC_KEY, spec.checkpoints)
-    view = settled_view(watcher.look, follow(watcher.look, audience, limit), spec.rounds)
+    view = wait_for_last_round(watcher.look, follow(watcher.look, audience, limit), spec.rounds)
     audience.show(view)
-    found, model = judge(stack, spec, view, files)
-    groups = stack.log_groups()
+    result, model = compare_model(stack, spec, view, files)
+    groups = stack.find_log_groups()
     places = Places(
         status_document=f"s3://{stack.specs_bucket}/{watcher.status_key}",
         training_logs=LOG_GROUP,
@@ -101,21 +101,21 @@ def play(stack: Deployed, audience: Audience, began: float, limit: float = LIMIT
         checkpoints=spec.checkpoints,
         model=model,
     )
-    return Outcome(view, found, settled_metrics(stack, groups, view), places, time.monotonic() - began)
+    return Outcome(view, result, wait_for_metrics(stack, groups, view), places, time.monotonic() - started_second)
 
 
-def upload_data(stack: Deployed, spec: Spec, files: Mapping[str, bytes]) -> None:
-    """Put the training set where the spec's channels look for it."""
+def upload_data(stack: DeployedStack, spec: Spec, files: Mapping[str, bytes]) -> None:
+    """Upload the training set to the locations of the spec's channels."""
     for key, content in files.items():
         channel, _, name = key.partition("/")
-        bucket, prefix = spec.channel(channel)
+        bucket, prefix = spec.locate_channel(channel)
         if bucket not in {found.get("Name") for found in stack.clients.s3.list_buckets()["Buckets"]}:
             stack.clients.s3.create_bucket(Bucket=bucket)
         stack.clients.s3.put_object(Bucket=bucket, Key=f"{prefix}{name}", Body=content)
 
 
 def follow(look: Callable[[], View], audience: Audience, limit: float) -> View:
-    """Show the run until it has ended; raise a DemoError if it does not within ``limit`` seconds."""
+    """Show the run until it has ended; raise DemoError if that takes more than ``limit`` seconds."""
 
     def show() -> View:
         view = look()
@@ -125,54 +125,54 @@ def follow(look: Callable[[], View], audience: Audience, limit: float) -> View:
     watching = retry(
         retry=retry_if_result(lambda view: not view.ended),
         stop=stop_after_delay(limit),
-        wait=wait_fixed(LOOK_EVERY_SECONDS),
+        wait=wait_fixed(POLL_SECONDS),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else View(),
     )
     view: View = watching(show)()
     if view.refusal is not None:
-        raise DemoError(f"the spec was refused:\n{view.refusal}")
+        raise DemoError(f"The spec was refused:\n{view.refusal}")
     if not view.ended:
-        told = f"it is {view.status}: {view.run['reason']}" if view.run else "its spec was never taken in"
-        raise DemoError(f"the run did not end within {limit:g} seconds; {told}")
+        state = f"It is {view.status}: {view.run['reason']}" if view.run else "Its spec was never accepted."
+        raise DemoError(f"The run did not end within {limit:g} seconds. {state}")
     return view
 
 
-def settled_view(look: Callable[[], View], view: View, rounds: int) -> View:
-    """Look again until the log of a completed run tells its last round, too: log lines travel by themselves."""
+def wait_for_last_round(look: Callable[[], View], view: View, rounds: int) -> View:
+    """Look again until the log of a completed run includes its last round: log lines arrive independently."""
     if view.status != "Completed":
         return view
     looking = retry(
-        retry=retry_if_result(lambda seen: seen.reached < rounds),
+        retry=retry_if_result(lambda latest: latest.reached < rounds),
         stop=stop_after_delay(SETTLING_SECONDS),
         wait=wait_fixed(0.2),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else view,
     )
-    settled: View = looking(look)()
-    return settled
+    latest: View = looking(look)()
+    return latest
 
 
-def judge(
-    stack: Deployed, spec: Spec, view: View, files: Mapping[str, bytes]
+def compare_model(
+    stack: DeployedStack, spec: Spec, view: View, files: Mapping[str, bytes]
 ) -> tuple[comparison.Comparison | None, str | None]:
-    """Compare the run's model with one trained here without interruption; give also where the model lies."""
+    """Compare the run's model with one trained here without interruption; return the result and where the model is."""
     if view.status != "Completed":
         return None, None
     job = stack.clients.sagemaker.describe_training_job(TrainingJobName=view.attempts[-1].job_name)
     uri = job["ModelArtifacts"]["S3ModelArtifacts"]
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     archive = stack.clients.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    data = comparison.matrices(files)
+    data = comparison.load_matrices(files)
     reference = comparison.train_uninterrupted(spec.job["HyperParameters"], data)
-    return comparison.compare(comparison.model_in(archive), reference, data), uri
+    return comparison.compare(comparison.extract_model(archive), reference, data), uri
 
 
-def settled_metrics(stack: Deployed, groups: Iterable[str], view: View) -> dict[str, Metric]:
-    """Read the metrics, waiting a moment for those of the run's end, which a function logs as it returns."""
+def wait_for_metrics(stack: DeployedStack, groups: Iterable[str], view: View) -> dict[str, Metric]:
+    """Return the metrics, after waiting for those of the run's end, which a function logs just before it returns."""
     reading = retry(
         retry=retry_if_result(lambda metrics: f"Runs{view.status}" not in metrics),
         stop=stop_after_delay(SETTLING_SECONDS),
         wait=wait_fixed(0.2),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else {},
     )
-    found: dict[str, Metric] = reading(read_metrics)(stack.clients.logs, tuple(groups))
-    return found
+    metrics: dict[str, Metric] = reading(read_metrics)(stack.clients.logs, tuple(groups))
+    return metrics

@@ -1,20 +1,16 @@
-"""The CreateTrainingJob request of an attempt: the user's job, in the placement that the attempt has."""
+"""The user's CreateTrainingJob request, in another placement."""
 
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.domain.decide.acceptance import accept
-from spot_relay.domain.run.launch import launch_of_attempt
-from spot_relay.domain.run.policy import Policy, Rung
 from spot_relay.domain.sagemaker.job import Market, Placement
-from tests.fakes import NOON
+from spot_relay.domain.sagemaker.request import place_job
 from tests.unit.worlds import TRAINING_JOB, submission
 
 M5, G5 = "ml.m5.xlarge", "ml.g5.2xlarge"
@@ -25,41 +21,28 @@ ON_DEMAND_JOB: dict[str, Any] = {
 
 
 def request_on(placement: Placement, max_wait_seconds: int | None = None, **changes: Any) -> dict[str, Any]:
-    """The request of an attempt in a placement."""
-    run = accept(submission(**changes), "one", NOON)
-    return launch_of_attempt(run, replace(run.current, placement=placement, max_wait_seconds=max_wait_seconds)).request
+    """The request in a placement; a change to None removes the key."""
+    return place_job(submission(**changes).training_job, "churn-relay-01", placement, max_wait_seconds, {"ours": "1"})
 
 
 def placed(kind: str = M5, count: int = 1, market: Market = Market.SPOT, volume: int | None = None) -> Placement:
     return Placement(kind, count, market, volume)
 
 
-def test_a_spot_attempt_has_the_users_job_and_nothing_else_but_a_name_and_tags() -> None:
-    request = request_on(placed())
+def test_on_spot_the_request_gains_a_name_and_tags_and_nothing_else() -> None:
+    own = {"Key": "team", "Value": "growth"}
+    request = request_on(placed(), Tags=[own])
     assert request.pop("TrainingJobName") == "churn-relay-01"
-    assert [tag["Key"] for tag in request.pop("Tags")] == [
-        "spot-relay:run-id",
-        "spot-relay:attempt",
-        "spot-relay:submission",
-    ]
+    assert request.pop("Tags") == [own, {"Key": "ours", "Value": "1"}]
     assert request == TRAINING_JOB
 
 
-def test_on_demand_takes_the_switch_and_the_wait_out_together_and_leaves_the_rest() -> None:
+def test_on_demand_removes_the_switch_and_the_wait_together_and_leaves_the_rest() -> None:
     request = request_on(placed(market=Market.ON_DEMAND))
     assert "EnableManagedSpotTraining" not in request
     assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 3600}
     assert request["CheckpointConfig"] == TRAINING_JOB["CheckpointConfig"]
     assert request["ResourceConfig"] == TRAINING_JOB["ResourceConfig"]
-
-
-def test_what_on_demand_left_out_is_there_again_on_the_way_back_to_spot() -> None:
-    run = accept(submission(), "one", NOON)
-    away = run.with_attempt(replace(run.current, placement=placed(market=Market.ON_DEMAND)))
-    launch_of_attempt(away, away.current)
-    back = launch_of_attempt(away, replace(away.current, placement=placed())).request
-    assert back["EnableManagedSpotTraining"] is True
-    assert back["StoppingCondition"] == {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 7200}
 
 
 @pytest.mark.parametrize("switch", [None, False], ids=["no switch", "a switch that is off"])
@@ -126,14 +109,6 @@ def test_a_cluster_of_several_types_goes_on_demand_as_it_is() -> None:
     assert "EnableManagedSpotTraining" not in request
 
 
-def test_the_first_attempt_of_a_run_with_a_ladder_is_on_its_first_rung() -> None:
-    ladder = (Rung(placed(G5, 2, Market.ON_DEMAND, 50)), Rung(placed()))
-    run = accept(submission(Policy(ladder=ladder)), "one", NOON)
-    request = launch_of_attempt(run, run.current).request
-    assert request["ResourceConfig"] == {"InstanceType": G5, "InstanceCount": 2, "VolumeSizeInGB": 50}
-    assert "EnableManagedSpotTraining" not in request
-
-
 placements = st.builds(
     Placement,
     st.sampled_from([M5, G5]),
@@ -157,19 +132,19 @@ stoppings = st.fixed_dictionaries(
     stopping=st.none() | stoppings,
     switch=st.none() | st.booleans(),
 )
-def test_whatever_the_job_a_request_has_the_switch_and_a_wait_that_is_long_enough_or_neither(
+def test_any_request_has_the_switch_and_a_wait_that_is_long_enough_or_neither(
     placement: Placement, wait: int | None, stopping: dict[str, int] | None, switch: bool | None
 ) -> None:
     changes = {"StoppingCondition": stopping, "EnableManagedSpotTraining": switch}
     before = copy.deepcopy(TRAINING_JOB)
     request = request_on(placement, wait, **changes)
-    told = request["StoppingCondition"]
+    condition = request["StoppingCondition"]
     if placement.market is Market.SPOT:
         assert request["EnableManagedSpotTraining"] is True
-        assert told["MaxWaitTimeInSeconds"] >= told.get("MaxRuntimeInSeconds", 86_400)
+        assert condition["MaxWaitTimeInSeconds"] >= condition.get("MaxRuntimeInSeconds", 86_400)
     else:
         assert "EnableManagedSpotTraining" not in request
-        assert "MaxWaitTimeInSeconds" not in told
+        assert "MaxWaitTimeInSeconds" not in condition
     kept = {key: value for key, value in (stopping or {}).items() if key != "MaxWaitTimeInSeconds"}
-    assert kept.items() <= told.items()
+    assert kept.items() <= condition.items()
     assert before == TRAINING_JOB, "the user's job is left as it is"

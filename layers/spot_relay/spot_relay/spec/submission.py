@@ -1,0 +1,199 @@
+"""Turn a plain document into a submission: recognise its shape, collect its problems, and fingerprint it."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from spot_relay.domain.run.policy import Policy
+from spot_relay.domain.run.submission import Submission
+from spot_relay.domain.sagemaker.job import Market
+from spot_relay.spec.document import Format, read_document
+from spot_relay.spec.job_rules import Allowlist, check_job, normalise_job
+from spot_relay.spec.problem import Problems, describe, format_key, join_path
+from spot_relay.spec.request_model import check_request, find_place, list_request_keys
+from spot_relay.spec.run_name import check_name
+from spot_relay.spec.suggestion import find_nearest, squeeze
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spot_relay.spec.policy_model import PolicyModel
+
+_WRAPPER_KEYS = ("name", "training_job", "policy")
+# A DynamoDB item has at most 400 KB; fifty attempts, with everything that is stored about them, need the rest.
+MAX_STORED_BYTES = 80_000
+_SHAPES = "A spec is a CreateTrainingJob request, or a mapping with the keys name, training_job and policy."
+_MISSING_NAME = "This key is required: it is the name of the run. Add it."
+
+
+def read_submission(data: bytes, as_format: Format, allowlist: Allowlist) -> Submission:
+    """Read and validate a spec; raise ``InvalidSpecError`` with every problem."""
+    return parse_submission(read_document(data, as_format), allowlist)
+
+
+def parse_submission(document: Mapping[str, Any], allowlist: Allowlist) -> Submission:
+    """Validate a document that ``read_document`` returned.
+
+    Raises
+    ------
+    InvalidSpecError
+        With all problems, or the first 100.
+    """
+    problems = Problems()
+    if _is_wrapped(document):
+        name, job, model = _check_wrapped(document, allowlist, problems)
+    else:
+        (name, job), model = _check_bare(document, allowlist, problems), None
+    problems.raise_if_any()
+    training_job = normalise_job(copy.deepcopy(job))
+    _check_size(training_job, "training_job" if "training_job" in document else "", problems)
+    policy = model.build(training_job) if model else Policy()
+    return Submission(name, training_job, policy, _fingerprint(name, training_job, policy))
+
+
+def _check_size(training_job: Mapping[str, Any], path: str, problems: Problems) -> None:
+    """Refuse a job too large for a DynamoDB item: aliases, escapes and multi-byte characters can inflate it."""
+    size = len(json.dumps(training_job, separators=(",", ":"), ensure_ascii=False).encode())
+    if size > MAX_STORED_BYTES:
+        message = (
+            f"The training job takes {size} bytes as JSON, but at most {MAX_STORED_BYTES} can be stored. Shorten it."
+        )
+        problems.add(path, message)
+        problems.raise_if_any()
+
+
+def _is_wrapped(document: Mapping[str, Any]) -> bool:
+    """Whether the training job is wrapped in a mapping. The surest sign counts: an exact key, then a similar one."""
+    if "training_job" in document:
+        return True
+    if any(key in document for key in list_request_keys()):
+        return False
+    if any(key in document for key in _WRAPPER_KEYS):
+        return True
+    squeezed_keys = {squeeze(key) for key in document if len(key) <= 64}
+    if squeezed_keys & {squeeze(key) for key in _WRAPPER_KEYS}:
+        return True
+    return any(
+        isinstance(value, dict) and find_nearest(key, ("training_job",)) for key, value in list(document.items())[:100]
+    )
+
+
+def _check_bare(document: Mapping[str, Any], allowlist: Allowlist, problems: Problems) -> tuple[str, Mapping[str, Any]]:
+    if not any(key in list_request_keys() or find_place(key) for key in list(document)[:100]):
+        problems.add("", f"The document has no known key. {_SHAPES}")
+        problems.raise_if_any()
+    job = dict(document)
+    for key in _WRAPPER_KEYS:
+        if key in job:
+            del job[key]
+            problems.add(key, _explain_wrapper_key(key))
+            if key == "name":
+                problems.note_intended("TrainingJobName")
+    check_request(job, "", problems)
+    check_job(job, "", allowlist, problems)
+    name = job.get("TrainingJobName")
+    if "TrainingJobName" in job:
+        check_name(name, "TrainingJobName", problems)
+    else:
+        problems.add_missing("TrainingJobName", _MISSING_NAME)
+    return str(name), job
+
+
+def _explain_wrapper_key(key: str) -> str:
+    if key == "name":
+        return 'Unknown key in a CreateTrainingJob request. Did you mean "TrainingJobName"?'
+    return (
+        f"A CreateTrainingJob request has no {key}. To add one, move the request to training_job, and put name and "
+        "policy next to it."
+    )
+
+
+def _check_wrapped(
+    document: Mapping[str, Any], allowlist: Allowlist, problems: Problems
+) -> tuple[str, Mapping[str, Any], PolicyModel | None]:
+    for key in document:
+        if key not in _WRAPPER_KEYS:
+            problems.add(format_key(key), _explain_unknown_key(key, problems))
+    name = document.get("name")
+    if "name" in document:
+        check_name(name, "name", problems)
+    else:
+        problems.add_missing("name", _MISSING_NAME)
+    job = _check_training_job(document, allowlist, problems)
+    model = None
+    if "policy" in document:
+        # Imported here to keep cold starts short: a bare request does not need pydantic.
+        from spot_relay.spec.policy_model import check_policy
+
+        model = check_policy(document["policy"], name, job, problems)
+    return str(name), job, model
+
+
+def _check_training_job(document: Mapping[str, Any], allowlist: Allowlist, problems: Problems) -> Mapping[str, Any]:
+    if "training_job" not in document:
+        message = "This key is required: it is the CreateTrainingJob request. Add it."
+        problems.add_missing("training_job", message)
+        return {}
+    job = document["training_job"]
+    if not isinstance(job, dict):
+        # It may be a string that contains a whole request with its secrets, quoted by mistake.
+        found = describe(job, secret=True)
+        problems.add("training_job", f"Expected a CreateTrainingJob request, but found {found}. Write a mapping.")
+        return {}
+    check_request(job, "training_job", problems)
+    check_job(job, "training_job", allowlist, problems, has_spot_rung=_has_spot_rung(document.get("policy")))
+    if "TrainingJobName" in job and job["TrainingJobName"] != document.get("name"):
+        found = describe(job["TrainingJobName"])
+        message = f"Found {found}, which differs from the name of the run. Remove the key, or make it equal to name."
+        problems.add(join_path("training_job", "TrainingJobName"), message)
+    return job
+
+
+def _has_spot_rung(policy: Any) -> bool:
+    """Whether a policy's ladder has a spot rung, even if the policy is invalid.
+
+    A mistake in the policy must not cause complaints about the job.
+    """
+    ladder = policy.get("ladder") if isinstance(policy, dict) else None
+    rungs = ladder if isinstance(ladder, list) else []
+    return any(isinstance(rung, dict) and rung.get("market", Market.SPOT) == Market.SPOT for rung in rungs)
+
+
+def _explain_unknown_key(key: str, problems: Problems) -> str:
+    place = key if key in list_request_keys() else None
+    nearest = None if place else find_nearest(key, _WRAPPER_KEYS)
+    if nearest is None and place is None:
+        place = find_place(key)
+    if nearest is not None:
+        problems.note_intended(nearest)
+        return f'Unknown key. Did you mean "{nearest}"?'
+    if place is not None:
+        problems.note_intended(f"training_job.{place}")
+        return f"Unknown key here. Move it to training_job.{place}."
+    return f"Unknown key. {_SHAPES}"
+
+
+def _fingerprint(name: str, training_job: Mapping[str, Any], policy: Policy) -> str:
+    # Only what differs from the defaults, so that a new field of the policy does not change old fingerprints.
+    body = {"name": name, "training_job": training_job, "policy": _drop_defaults(policy)}
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _drop_defaults(value: Any) -> Any:
+    """Return a value as JSON, and of each dataclass only the fields that differ from their defaults."""
+    if is_dataclass(value):
+        given = ((field.name, getattr(value, field.name), _get_default(field)) for field in fields(value))
+        return {name: _drop_defaults(item) for name, item, default in given if item != default}
+    if isinstance(value, tuple):
+        return [_drop_defaults(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _get_default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
