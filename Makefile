@@ -10,7 +10,7 @@ STAMP  := $(VENV)/.requirements
 CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
 # Three workers keep two cores busy: the end-to-end tests mostly wait.
-PYTEST := $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not docker and not registry"
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker and not registry"
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The Python that builds the layers is the one they run on.
 RUNTIME = $(shell $(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
@@ -34,7 +34,7 @@ quick: setup ## run the linters and the pure unit tests beside each other: for a
 	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint types quick-tests
 
 quick-tests: setup
-	@THOROUGHNESS=quick $(BIN)/pytest -q -n 2 --dist loadscope -m "not slow and not registry" tests/unit tests/layers tests/mutation
+	@THOROUGHNESS=quick $(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not registry" tests/unit tests/layers tests/mutation
 
 lint: setup ## run all linters on all files, as .pre-commit-config.yaml lists them
 	@$(BIN)/pre-commit run --all-files --show-diff-on-failure

@@ -24,7 +24,7 @@ _STACKS = {
 }
 
 
-class Together(LoadScopeScheduling):
+class Together(LoadScopeScheduling):  # type: ignore[misc]
     """Keeps the tests of a file, and of files that share a deployed stack, on one worker."""
 
     def _split_scope(self, nodeid: str) -> str:
@@ -32,9 +32,9 @@ class Together(LoadScopeScheduling):
         return _STACKS.get(file, file)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
-    """Give out the tests file by file, in the order in which they were collected."""
-    return Together(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
+    """Give out the tests file by file, if that is asked for."""
+    return Together(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
