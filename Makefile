@@ -10,7 +10,7 @@ STAMP  := $(VENV)/.requirements
 CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
 # Three workers keep two cores busy: the end-to-end tests mostly wait.
-PYTEST := $(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not docker and not registry"
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker and not registry"
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The Python that builds the layers is the one they run on.
 RUNTIME = $(shell $(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
@@ -21,7 +21,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick lint types test thorough unit e2e layers pythons sam-local check checkov simulate faults fuzz mutate \
+.PHONY: help setup demo quick quick-tests lint types template test thorough unit e2e layers pythons sam-local check checkov simulate faults fuzz mutate \
         bench-load bench-policy bench-start openapi build deploy lock format clean
 
 help: ## list what there is to type
@@ -34,7 +34,7 @@ quick: setup ## run the linters and the pure unit tests beside each other: for a
 	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint types quick-tests
 
 quick-tests: setup
-	@THOROUGHNESS=quick $(BIN)/pytest -q -n 2 --dist loadgroup -m "not slow and not registry" tests/unit tests/layers tests/mutation
+	@THOROUGHNESS=quick $(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not registry" tests/unit tests/layers tests/mutation
 
 lint: setup ## run all linters on all files, as .pre-commit-config.yaml lists them
 	@$(BIN)/pre-commit run --all-files --show-diff-on-failure
@@ -99,9 +99,10 @@ fuzz: setup ## hand in what no one should, guided by coverage: TARGET=spec, even
 openapi: setup ## write docs/openapi.yaml anew from the models
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m openapi
 
-check: lint types ## run the linters, check types and template, then run all tests: before each commit
+template: setup ## check the template as sam does
 	@$(SAM) validate --lint
-	@$(MAKE) --no-print-directory test
+
+check: lint types template test ## run the linters, check types and template, then run all tests: before each commit
 
 checkov: setup $(CHECKOV_STAMP) ## hold the template to checkov's rules, as SAM and as the CloudFormation that comes of it
 	@mkdir -p .local
