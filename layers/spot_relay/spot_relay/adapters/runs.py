@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # reads only the fields it knows, and its next save would drop the rest. tests/integration/stored/ has documents of each
 # version.
 SCHEMA_VERSION = 4
-# The only partition of the sparse index `due`, which contains only open runs.
+# The only partition key of the sparse index `due`, which contains only open runs.
 OPEN = "open"
 _MAX_PREFIX_BYTES = 1024
 _MAX_KEY_BYTES = 2048

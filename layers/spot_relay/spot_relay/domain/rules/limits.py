@@ -57,7 +57,7 @@ class Limits:
 
 
 def all_slots_held(instance_type: str, limit: int) -> No:
-    """Return that no further attempt may live on an instance type for now."""
+    """Return the answer that all slots of an instance type are held."""
     return No(f"This stack allows no more concurrent attempts on {instance_type} (limit: {limit}).")
 
 
