@@ -22,6 +22,6 @@ queue = bootstrap.due_queue(settings)
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001 - Lambda's signature
     """Queue a look at every run that is due."""
-    queued = queue.put(runs.due(utc_now()))
+    queued = queue.put(runs.list_due(utc_now()))
     logger.info("due runs are queued", queued=queued)
     return {"queued": queued}

@@ -74,7 +74,7 @@ class RunStore(Protocol):
         """Store a run if its version is unchanged, and return it with the next version; else raise ConflictError."""
         ...
 
-    def due(self, now: datetime) -> Iterable[str]:
+    def list_due(self, now: datetime) -> Iterable[str]:
         """Return the ids of the runs whose `due_at` has passed, the longest overdue first. It may lag behind."""
         ...
 
@@ -158,7 +158,7 @@ class TrainingJobs(Protocol):
 class Checkpoints(Protocol):
     """The checkpoints in S3."""
 
-    def newest(self, uri: str) -> Checkpoint | None:
+    def find_newest(self, uri: str) -> Checkpoint | None:
         """Return the newest checkpoint under a prefix, or None."""
         ...
 
@@ -182,7 +182,7 @@ class Announcements(Protocol):
 class Telemetry(Protocol):
     """Logs and metrics."""
 
-    def decided(self, run: Run, observation: str, reason: str) -> None:
+    def log_decision(self, run: Run, observation: str, reason: str) -> None:
         """Log a decision, with the run's id and the attempt's job name."""
         ...
 

@@ -176,7 +176,7 @@ class Service:
             run = self.store.create(new)
         except RunExistsError:
             return self._load_same(submission)
-        self.telemetry.decided(run, "Submitted", run.reason)
+        self.telemetry.log_decision(run, "Submitted", run.reason)
         return run
 
     def _load_same(self, submission: Submission) -> Run:
@@ -209,7 +209,7 @@ class Service:
         for _ in range(MAX_CONFLICTS):
             run, failure = self._pay(run)
             decision = decide(run, self._gather(run, observation), self.clock())
-            self.telemetry.decided(decision.run, type(observation).__name__, decision.reason)
+            self.telemetry.log_decision(decision.run, type(observation).__name__, decision.reason)
             if decision.run is run:
                 self._act(run, decision.owes)
                 self.telemetry.measure(decision.owes.measures)
@@ -235,7 +235,7 @@ class Service:
         canary = canary_to_look_at(run, observation, now)
         beside = None if canary is None else self._look_at_canary(run, canary)
         uri = run.checkpoint_uri
-        newest = self.checkpoints.newest(uri) if uri and needs_checkpoint(run, observation, job, now) else None
+        newest = self.checkpoints.find_newest(uri) if uri and needs_checkpoint(run, observation, job, now) else None
         return Facts(observation, job, newest, beside, self.draw(), self.check_every)
 
     def _look_at_attempt(self, run: Run, attempt: Attempt) -> Job | Absent:
@@ -281,7 +281,7 @@ class Service:
         facts = Facts(Due(), draw=self.draw(), check_every=self.check_every)
         settled = settle(run, answers, facts, self.clock())
         for answer in answers:
-            self.telemetry.decided(settled, type(answer).__name__, settled.reason)
+            self.telemetry.log_decision(settled, type(answer).__name__, settled.reason)
         return settled
 
     def _act(self, run: Run, owed: Outbox) -> tuple[Observation, ...]:

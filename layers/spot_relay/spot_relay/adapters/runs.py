@@ -113,7 +113,7 @@ class DynamoDBRunStore:
             raise ConflictError(run.id) from None
         return replace(run, version=run.version + 1)
 
-    def due(self, now: datetime) -> Iterable[str]:
+    def list_due(self, now: datetime) -> Iterable[str]:
         """Yield the ids of the runs whose `due_at` has passed, the longest overdue first; no other item is read."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,

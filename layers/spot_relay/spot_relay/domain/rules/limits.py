@@ -56,7 +56,7 @@ class Limits:
         return self.by_type.get(instance_type, self.by_type.get(OTHERS))
 
 
-def all_slots_held(instance_type: str, limit: int) -> No:
+def refuse_slot(instance_type: str, limit: int) -> No:
     """Return the answer that all slots of an instance type are held."""
     return No(f"This stack allows no more concurrent attempts on {instance_type} (limit: {limit}).")
 
