@@ -322,7 +322,7 @@ class Service:
         is_behind = oldest is not None and oldest < Waiting(run.created_at, run.id)
         if oldest and is_behind and not self._exists(launch):
             self.slots.give_back(pool.instance_type, attempt.job_name)
-            message = f"Older runs are waiting for {pool}; {oldest.run_id} is first in line."
+            message = f"Older runs are waiting for {pool}; {oldest.run_id} is first in the queue."
             return Refused(number, Refusal.QUEUED_BEHIND, message)
         no_slot = self.slots.take(pool.instance_type, attempt.job_name)
         if no_slot is not None and not self._exists(launch):

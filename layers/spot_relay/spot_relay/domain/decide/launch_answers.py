@@ -55,7 +55,7 @@ _WHY: dict[Cause, str] = {
     Cause.RESUMED: "to resume the run",
     Cause.SAFETY_NET: "because the deadline leaves no time to wait for spot",
     Cause.BEHIND_PACE: "because waiting longer for spot would put the deadline at risk",
-    Cause.AHEAD_OF_PACE: "to return to spot, because the run is ahead of its deadline",
+    Cause.AHEAD_OF_PACE: "to return to spot, because the run is ahead of schedule",
     Cause.MAX_WAIT_TIME_EXCEEDED: "because the attempt before it reached MaxWaitTimeInSeconds",
     Cause.MAX_RUNTIME_EXCEEDED: "because the attempt before it reached MaxRuntimeInSeconds",
     Cause.STOPPED: "because the attempt before it was stopped as planned",
@@ -165,7 +165,7 @@ def _describe_wait(attempt: Attempt, refusal: Refusal, message: str) -> str:
     else:
         used = f"{quota.utilization} of {quota.limit} in use, {quota.delta} needed"
         full = f"The quota for {pool} has no room ({used})."
-    return f"{full} {attempt.job_name} is next in line and starts when enough instances are free. {_EACH_MINUTE}"
+    return f"{full} {attempt.job_name} is next in the queue and starts when enough instances are free. {_EACH_MINUTE}"
 
 
 def _try_again(run: Run, attempt: Attempt, message: str, facts: Facts, now: datetime) -> Decision:

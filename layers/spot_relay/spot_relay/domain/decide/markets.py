@@ -133,7 +133,7 @@ def _to_spot(run: Run, attempt: Attempt, standing: Standing, facts: Facts, now: 
     if seconds > 0:
         return Steering(run)
     if way is ReturnToSpot.BLIND:
-        why = f"The run is well ahead of its deadline. Stopping {attempt.job_name} to wait for spot capacity."
+        why = f"The run is well ahead of schedule. Stopping {attempt.job_name} to wait for spot capacity."
         return _switch(run, attempt, Market.SPOT, why)
     return _send_canary(run, attempt, now)
 
@@ -154,7 +154,7 @@ def _send_canary(run: Run, attempt: Attempt, now: datetime) -> Steering:
         max_wait_seconds=max_wait_of(run, place.placement, now) or 0,
     )
     beside = f"Launching {canary.job_name} to look for spot capacity while {attempt.job_name} keeps training."
-    reason = f"The run is ahead of its deadline. {beside}"
+    reason = f"The run is ahead of schedule. {beside}"
     return Steering(run.with_canary(canary), Outbox(canary=canary.number), reason)
 
 

@@ -59,18 +59,18 @@ ENDS: Final[Mapping[Outcome, End]] = {
     ),
     Outcome.STOPPED: End("was stopped outside Spot Relay", Then.STOP, advice="Resume the run to continue."),
     Outcome.CAPACITY_ERROR: End(
-        "failed, because SageMaker had no capacity",
+        "failed because SageMaker had no capacity",
         Then.RELAUNCH,
         budget=Budget.CAPACITY_FAILURES,
         moves_down=True,
     ),
     Outcome.SERVICE_ERROR: End(
-        "failed, because SageMaker had an internal error",
+        "failed because SageMaker had an internal error",
         Then.RELAUNCH,
         budget=Budget.SERVICE_ERRORS,
     ),
     Outcome.USER_ERROR: End(
-        "failed, because the training code or its configuration has an error",
+        "failed because the training code or its configuration has an error",
         Then.RELAUNCH,
         budget=Budget.USER_ERRORS,
         advice="Fix it and resume the run, or submit a corrected spec under another name.",
