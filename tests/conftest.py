@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING, Any
+
+from xdist.scheduler import LoadScopeScheduling
 
 from tests import thoroughness
+
+if TYPE_CHECKING:
+    import pytest
 
 thoroughness.load_profile()
 # What takes longest begins first: the end-to-end tests wait for most of their time, so that others work beside them.
 _FIRST = ("tests/e2e/", "tests/integration/", "tests/simulation/", "tests/security/", "tests/unit/hostile/")
+# The files that share a deployed stack.
+_STACKS = {
+    "tests/e2e/test_faults.py": "troubled",
+    "tests/e2e/test_hostile_api.py": "stack",
+    "tests/e2e/test_policy.py": "stack",
+    "tests/e2e/test_redrive.py": "troubled",
+    "tests/e2e/test_runs.py": "stack",
+}
+
+
+class Together(LoadScopeScheduling):  # type: ignore[misc]
+    """Keeps the tests of a file, and of files that share a deployed stack, on one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return _STACKS.get(file, file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
+    """Give out the tests file by file, if that is asked for."""
+    return Together(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file, or of a deployed stack, together on one worker."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    """Put those first that take longest."""
     items.sort(key=_turn)
 
 

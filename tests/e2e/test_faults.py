@@ -44,7 +44,7 @@ INJECTED = {
 }
 # SageMaker's errors have no classes of their own: what they are stands in their texts.
 CODE = re.compile(r"An error occurred \((\w+)\) when calling the (?:\w+TrainingJob|ListTags) operation")
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("troubled stack")]
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(frozen=True)

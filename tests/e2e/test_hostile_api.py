@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from embedded.stack import Stack
 
-pytestmark = pytest.mark.xdist_group("stack")
 NOT_OURS = ["unsupported_method", "ignored_auth", "positive_data_acceptance"]
 # The same requests each time. A failure is not shortened: each try would cost a request, and changes the stack.
 STEADY = settings(

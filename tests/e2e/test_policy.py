@@ -10,7 +10,6 @@ import pytest
 from tests.e2e.relay import NEVER, Relay, eventually, spec, with_deadline
 
 HOLDER, LATER = "ml.c5.xlarge", "ml.c5.2xlarge"
-pytestmark = pytest.mark.xdist_group("stack")
 
 
 def test_expired_waits_move_a_run_to_the_next_instance_type_and_then_on_demand(relay: Relay) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.xdist_group("troubled stack")
 
 
 @pytest.fixture(scope="module")

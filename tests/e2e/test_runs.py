@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 import yaml
 
 from tests.e2e.relay import Relay, eventually, spec
 
 FOREVER: dict[str, Any] = {"capacity": {"after": 0}, "train_seconds": 3600}
-
-pytestmark = pytest.mark.xdist_group("stack")
 
 
 def test_an_uploaded_spec_becomes_a_run_that_completes_with_its_savings(relay: Relay) -> None:

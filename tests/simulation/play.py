@@ -348,7 +348,7 @@ class Play:
             self.delayed.clear()
 
         def work() -> None:
-            for run_id in self.service.store.due(self.service.clock()):
+            for run_id in self.service.store.list_due(self.service.clock()):
                 self.service.wakeups.due(run_id)  # type: ignore[attr-defined]
 
         self.functions.invoke("tick", FUNCTION_SECONDS, work, lambda _, answer: self._judge("tick", answer))
@@ -385,7 +385,7 @@ class _Telemetry(MemoryTelemetry):
 
     play: Play = field(kw_only=True)
 
-    def decided(self, run: Run, observation: str, reason: str) -> None:
+    def log_decision(self, run: Run, observation: str, reason: str) -> None:
         """Tell of a decision."""
         if self.play.tell:
             self.play._told(f"      {run.id} {observation}: {run.status}: {reason}")

@@ -15,7 +15,6 @@ from spot_relay.domain.run.policy import Budgets, Policy, Rung
 from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
-from spot_relay.domain.sagemaker.request import sharded_prefixes_of
 from spot_relay.service import NameConflictError, UnacceptableError
 from tests.fakes import NOON
 from tests.unit.worlds import World, deadline, submission
@@ -164,36 +163,8 @@ def test_what_cannot_be_counted_or_is_not_shared_out_is_left_to_sagemaker(
 
 def test_each_sharded_channel_is_counted() -> None:
     channels = [*sharded("train"), *sharded("test", prefix="s3://data/test/")]
-    assert sharded_prefixes_of({"InputDataConfig": channels}) == {
-        "train": "s3://data/train/",
-        "test": "s3://data/test/",
-    }
     spec = submission(InputDataConfig=channels, ResourceConfig=instances(2))
     assert "channel test" in str(refused(files("train/a", "train/b", "test/a"), spec))
-
-
-def test_only_whole_clusters_share_out_the_objects_of_a_prefix_that_can_be_listed() -> None:
-    [channel] = sharded("train")
-    source = channel["DataSource"]["S3DataSource"]
-
-    def counted(**changes: Any) -> dict[str, str]:
-        changed = {**channel, "DataSource": {"S3DataSource": source | changes}}
-        return sharded_prefixes_of({"InputDataConfig": [changed]})
-
-    assert counted() == {"train": "s3://data/train/"}
-    assert counted(InstanceGroupNames=["a"]) == {}
-    assert counted(S3DataDistributionType="FullyReplicated") == {}
-    assert counted(S3DataType="AugmentedManifestFile") == {}
-    assert counted(S3Uri="arn:aws:s3:us-east-1:111122223333:accesspoint/data/object/train") == {}
-
-
-def test_what_is_no_channel_of_s3_or_has_no_name_is_left_to_sagemaker() -> None:
-    [channel] = sharded("train")
-    assert sharded_prefixes_of({}) == {}
-    assert sharded_prefixes_of({"InputDataConfig": [{"ChannelName": "train"}]}) == {}
-    assert sharded_prefixes_of({"InputDataConfig": [{"DataSource": channel["DataSource"]}]}) == {
-        "?": "s3://data/train/"
-    }
 
 
 @pytest.mark.parametrize("several", ["InstanceGroups", "InstancePreferences"])

@@ -90,15 +90,21 @@ def test_the_prefixes_of_all_channels_that_are_sharded_by_key() -> None:
     [
         channel("train", S3DataDistributionType="FullyReplicated"),
         channel("train", S3DataType="ManifestFile"),
+        channel("train", S3DataType="AugmentedManifestFile"),
         channel("train", InstanceGroupNames=["a"]),
-        channel("train", S3Uri="https://data/train/"),
+        channel("train", S3Uri="arn:aws:s3:us-east-1:111122223333:accesspoint/data/object/train"),
         {"ChannelName": "train", "DataSource": {"FileSystemDataSource": {"FileSystemId": "fs-1"}}},
         {"ChannelName": "train"},
     ],
-    ids=["replicated", "manifest", "some groups only", "no address of S3", "file system", "no source"],
+    ids=["replicated", "manifest", "augmented", "some groups only", "access point", "file system", "no source"],
 )
 def test_no_other_channel_is_counted(other: dict[str, Any]) -> None:
     assert sharded_prefixes_of({"InputDataConfig": [other]}) == {}
+
+
+def test_a_channel_without_a_name_is_counted_too() -> None:
+    unnamed = {"DataSource": channel("train")["DataSource"]}
+    assert sharded_prefixes_of({"InputDataConfig": [unnamed]}) == {"?": "s3://data/train/"}
 
 
 def test_a_request_without_channels_has_none_that_are_sharded() -> None:
