@@ -105,7 +105,7 @@ def test_the_secrets_are_handed_to_sagemaker_as_they_were_given(stack: Stack, wi
     stack.invoke("submit", stack.upload(json.dumps(secret())))
     described = stack.client("sagemaker").describe_training_job(TrainingJobName="churn-relay-01")
     assert {key: described[key] for key in SECRETS} == SECRETS
-    check(witness, "churn-relay-01 was launched")
+    check(witness, "Created churn-relay-01")
 
 
 @pytest.mark.parametrize(
