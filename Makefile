@@ -1,4 +1,4 @@
-# What a person types. `make` alone lists it.
+# The commands for developers. `make` alone lists them.
 PYTHON ?= python3
 ENV    ?= dev
 # Another environment, for another Python: make unit PYTHON=python3.13 VENV=.venv-3.13
@@ -6,7 +6,7 @@ VENV   ?= .venv
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.requirements
-# checkov pins what the other tools want in other versions, so it has an environment of its own.
+# checkov needs other versions of packages that the other tools use, so it has an environment of its own.
 CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
 # Three workers keep two cores busy: the end-to-end tests mostly wait.
@@ -17,20 +17,20 @@ RUNTIME = $(shell $(BIN)/python -c 'import sys; print("python%d.%d" % sys.versio
 LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
           --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-# Compiled files are kept, whatever the environment says: without them the tests compile all they import at each start.
+# Python must write .pyc files even if the environment forbids it: otherwise each test process compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo quick quick-tests lint types template test thorough unit e2e layers pythons sam-local check checkov simulate faults fuzz mutate \
         bench-load bench-policy bench-start openapi build deploy lock format clean
 
-help: ## list what there is to type
+help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: setup ## run a real training through an interruption and an expired wait (KEEP=1, JSON=1, SVG=file)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json) $(if $(SVG),--svg "$(SVG)")
 
-quick: setup ## run the linters and the pure unit tests beside each other: for after each change, in less than a minute
+quick: setup ## run the linters, mypy and the quick unit tests side by side, in less than a minute: after each change
 	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint types quick-tests
 
 quick-tests: setup
@@ -42,10 +42,10 @@ lint: setup ## run all linters on all files, as .pre-commit-config.yaml lists th
 types: setup ## check the types
 	@$(BIN)/mypy
 
-test: setup ## run all tests but those that need Docker or a package registry
+test: setup ## run all tests except those that need Docker or a package registry
 	@$(PYTEST)
 
-thorough: setup ## run the same tests with all the examples that they deserve, as CI does
+thorough: setup ## run the same tests with all the examples that each property test asks for
 	@THOROUGHNESS=all $(PYTEST)
 
 unit: setup ## run the tests that need no deployed stack
@@ -65,7 +65,7 @@ pythons: setup ## run the pure unit tests on each Python: PYTHONS="python3.12 /f
 	  $(MAKE) --no-print-directory quick-tests PYTHON=$$python VENV=.venv-$$version || exit 1; \
 	done
 
-faults: setup ## let 200 runs through while their functions' calls fail (RUNS=200, SEED=7)
+faults: setup ## take 200 runs to their ends while their functions' calls fail (RUNS=200, SEED=7)
 	@FAULTS_RUNS=$(or $(RUNS),200) FAULTS_SEED=$(or $(SEED),7) $(BIN)/pytest -rP tests/e2e/test_faults.py
 
 sam-local: setup ## run each function in Docker with sam local
@@ -75,28 +75,28 @@ bench-load: setup ## put the deployed stack under load (RUNS=, EVENTS=, JSON=1, 
 	@$(BIN)/python -m bench.load $(if $(JSON),--json) $(if $(RUNS),--runs $(RUNS)) $(if $(EVENTS),--events $(EVENTS)) \
 	$(if $(OUT),--out "$(OUT)") $(if $(ENDED),--ended $(ENDED)) $(if $(OPEN),--open $(OPEN))
 
-bench-start: setup ## measure what the functions' starts take, beside a bare boto3 handler (JSON=1, PAIRS=11)
+bench-start: setup ## measure what the functions' starts take, compared with a bare boto3 handler (JSON=1, PAIRS=11)
 	@$(BIN)/python -m bench.start $(if $(JSON),--json) $(if $(PAIRS),--pairs $(PAIRS))
 
-simulate: setup ## play hostile schedules on virtual time: SEEDS=100000, or SEED=s to see one again
+simulate: setup ## play hostile schedules on virtual time: SEEDS=100000, or SEED=s to explain one of them
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.simulation \
 	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED))
 
 bench-policy: setup ## replay the relaunch policy on traces: TRACES=folder (JSON=1, OUT=, STARTS=, SEED=, NODES=, ONES=)
-	@test -n "$(TRACES)" || { echo "Say where the traces are: make bench-policy TRACES=folder" >&2; exit 2; }
+	@test -n "$(TRACES)" || { echo "TRACES is not set. Name the folder of the traces: make bench-policy TRACES=folder" >&2; exit 2; }
 	@PYTHONPATH=layers/spot_relay $(BIN)/python -m bench.policy "$(TRACES)" $(if $(JSON),--json) \
 	$(if $(OUT),--out "$(OUT)") $(if $(STARTS),--starts $(STARTS)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(NODES),--nodes $(NODES)) $(if $(ONES),--ones $(ONES))
 
-mutate: setup ## mutate the domain and list what its tests do not kill: MODULE=rules.pace (AGAIN=1, LIST=1, DOC=1, CHILDREN=)
+mutate: setup ## mutate the domain and list the mutants that no test kills: MODULE=rules.pace (AGAIN=1, LIST=1, DOC=1, CHILDREN=)
 	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(AGAIN),--again) $(if $(LIST),--list) $(if $(DOC),--doc) \
 	$(if $(CHILDREN),--children $(CHILDREN))
 
-fuzz: setup ## hand in what no one should, guided by coverage: TARGET=spec, events or api (SECONDS=60, SEED=, INPUT=file)
+fuzz: setup ## fuzz the readers of input, guided by coverage: TARGET=spec, events or api (SECONDS=60, SEED=, INPUT=file)
 	@PYTHONPATH=.:layers/spot_relay nice $(BIN)/python -m tests.fuzz $(TARGET) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(INPUT),--input "$(INPUT)")
 
-openapi: setup ## write docs/openapi.yaml anew from the models
+openapi: setup ## regenerate docs/openapi.yaml from the models
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m openapi
 
 template: setup ## check the template as sam does
@@ -104,7 +104,7 @@ template: setup ## check the template as sam does
 
 check: lint types template test ## run the linters, check types and template, then run all tests: before each commit
 
-checkov: setup $(CHECKOV_STAMP) ## hold the template to checkov's rules, as SAM and as the CloudFormation that comes of it
+checkov: setup $(CHECKOV_STAMP) ## check the template against checkov's rules, as SAM and translated to CloudFormation
 	@mkdir -p .local
 	@$(BIN)/python -m tests.security.translated > .local/translated.json
 	$(CHECKOV) --file template.yaml .local/translated.json
@@ -112,21 +112,21 @@ checkov: setup $(CHECKOV_STAMP) ## hold the template to checkov's rules, as SAM 
 build: setup ## build the functions and layers for AWS
 	$(SAM) build --parameter-overrides PythonRuntime=$(RUNTIME)
 
-deploy: build ## deploy to AWS, asking for what is needed (ENV=dev, ENV=prod)
-	@echo "The layers are built for $(RUNTIME): answer PythonRuntime with that."
+deploy: build ## deploy to AWS, asking for the parameters (ENV=dev, ENV=prod)
+	@echo "The layers are built for $(RUNTIME): enter that for PythonRuntime."
 	$(SAM) deploy --guided --config-env $(ENV)
 
-lock: setup ## pin the requirements anew (UPGRADE=1 takes newer versions)
+lock: setup ## pin the requirements again (UPGRADE=1 takes newer versions)
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
 	$(LOCK) requirements/uv.in -c requirements/dev.txt -o requirements/uv.txt
 	$(LOCK) requirements/layer.in -c requirements/dev.txt -o layers/dependencies/requirements.txt
 	$(LOCK) requirements/checkov.in -o requirements/checkov.txt
 
-format: setup ## format the code, and mend what can be mended
+format: setup ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-clean: ## stop what was left running, and remove what was built; .venv stays
+clean: ## stop a stack that was left running, and remove what was built; .venv stays
 	@test ! -f .local/stack.json || $(BIN)/python -m embedded stop
 	rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 

@@ -5,9 +5,9 @@ use, on AWS and in MiniStack; here the simulator stands in for such a service, s
 ``sqs:StartMessageMoveTask`` works (`embedded.redrive`).
 
 With ``AUTH=true`` signatures, roles and policies count: a function that lacks a permission fails as it would on AWS.
-Three of MiniStack's answers are corrected for that. The template refuses plain HTTP, the only protocol spoken on this
-machine; SQS's batch calls have no actions of their own in IAM; and conditions on the items of a table and on the
-events that are put need to know those items and events.
+That requires three corrections. The template refuses plain HTTP, which is the only protocol on this machine, so
+loopback counts as secure. SQS's batch calls have no IAM actions of their own, so the single actions count. Conditions
+on a table's items and on events need the keys of those items and events.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ GRANTED_BY: Final = {
     "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
 }
 
-# Of the one table that the template has.
+# The partition key of the template's only table.
 PARTITION_KEY: Final = "id"
 
 

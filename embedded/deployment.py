@@ -51,7 +51,7 @@ def running(
     keep: bool = False,
     aws: str = AWS,
 ) -> Iterator[Stack]:
-    """Start everything, yield the deployed stack, and stop everything in the end, even after an error.
+    """Start everything, yield the deployed stack, and stop everything at the end, even after an error.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def running(
         The module that runs as MiniStack; its working folder is the stack's folder.
     """
     with ExitStack() as ending:
-        ending.enter_context(_interruptible())
-        # In case the process exits without unwinding, as with a generator that nobody closes.
+        ending.enter_context(_raise_on_sigterm())
+        # In case the process exits without leaving the block, as with a generator that nobody closes.
         atexit.register(ending.close)
         ending.callback(atexit.unregister, ending.close)
         stack = _start(ending, scenario, images, parameters or {}, grace, aws)
@@ -80,7 +80,7 @@ def running(
 
 
 def leave(stack: Stack) -> None:
-    """Write down how to find and stop a stack that stays up; stop the one left earlier."""
+    """Leave a stack running: record how to find and stop it, and stop the one that was left before."""
     stop()
     KEPT.write_text(json.dumps(asdict(stack), indent=2) + "\n")
     KEPT_ENVIRONMENT.write_text("".join(f"export {name}={value}\n" for name, value in stack.environment.items()))
@@ -147,7 +147,7 @@ def _limit_concurrency(aws_url: str) -> None:
 
 
 def _launch_ministack(folder: Path, port: int, module: str) -> Daemon:
-    # Nothing of this process's environment: MiniStack passes its own on to the functions.
+    # Leave out this process's environment, because MiniStack passes its own on to the functions.
     environment = aws_environment(None) | {
         "PATH": str(Path(sys.executable).parent),
         "HOME": str(folder),
@@ -200,7 +200,7 @@ def _delete_temporary(folder: Path) -> None:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def _raise_on_sigterm() -> Iterator[None]:
     """Turn SIGTERM into KeyboardInterrupt, so that everything that was started is stopped."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -182,10 +182,10 @@ async def _serve_connection(port: int, reader: asyncio.StreamReader, writer: asy
     except OSError:
         writer.close()
         return
-    await asyncio.gather(_pass_on(reader, inner_writer), _pass_on(inner_reader, writer))
+    await asyncio.gather(_copy_stream(reader, inner_writer), _copy_stream(inner_reader, writer))
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     # A connection that breaks at one end is closed at the other, so that the caller notices and retries.
     with suppress(OSError, asyncio.CancelledError):
         while data := await reader.read(_CHUNK):
@@ -194,21 +194,21 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     writer.close()
 
 
-def _directions(stack: Stack) -> str:
+def _format_directions(stack: Stack) -> str:
     lines = []
     for function, (_, document) in FUNCTIONS.items():
         event = (ROOT / "events" / f"{document}.json").relative_to(ROOT)
-        arguments = " ".join(_shortened(part) for part in invocation(stack, function, event))
+        arguments = " ".join(_shorten(part) for part in invocation(stack, function, event))
         lines.append(f"    sam {arguments}\n")
     return f"""The stack can be reached from containers. In another terminal:
 
-    . {_shortened(str(deployment.KEPT_ENVIRONMENT))}
+    . {_shorten(str(deployment.KEPT_ENVIRONMENT))}
 {"".join(lines)}
 Ctrl-C ends this; the stack goes on.
 """
 
 
-def _shortened(part: str) -> str:
+def _shorten(part: str) -> str:
     place = Path(part)
     return str(place.relative_to(ROOT)) if place.is_relative_to(ROOT) else part
 
@@ -231,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     with reachable(stack, address), paused(stack) if options.alone else nullcontext():
         _write(variables(stack, address))
-        sys.stdout.write(_directions(stack))
+        sys.stdout.write(_format_directions(stack))
         sys.stdout.flush()
         signal.sigwait(ends)
     VARIABLES.unlink(missing_ok=True)

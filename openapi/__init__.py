@@ -1,1 +1,1 @@
-"""The API's own description: an OpenAPI document, made from the models that the API reads by."""
+"""Generate the OpenAPI document of the API from its routes and models."""

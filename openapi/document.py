@@ -1,7 +1,7 @@
-"""The OpenAPI document: the routes of functions/api, the schemas of what they take and answer, and examples.
+"""The OpenAPI document: the routes of functions/api, the schemas of their requests and answers, and examples.
 
-Powertools can generate a document, too, but only from request models that the function imports, and without links,
-examples or what API Gateway answers by itself. So Powertools does the routing, pydantic the schemas, and this the rest.
+Powertools can generate a document as well, but only from request models that the function imports, and without links,
+examples or the answers of API Gateway itself. So Powertools does the routing, pydantic the schemas, and this the rest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from openapi.requests import Schema
 
 _RETRY = "Try again: repeating a request finishes what was left half done."
-# What any route may answer beside its own errors, by status. All but the 500 come from API Gateway, in the same form.
+# What any route may answer besides its own errors, by status. All but the 500 come from API Gateway, in the same form.
 _SHARED = {
     403: "API Gateway refuses: the signature is missing or wrong, or there is no right to execute-api:Invoke.",
     429: "More than 10 requests a second.",
@@ -92,7 +92,7 @@ def text() -> str:
     head = (
         "# Made by `make openapi` from the routes of functions/api and the models of openapi/ and spec. Do not edit.\n"
     )
-    # Through JSON, so that nothing is written as an anchor and an alias.
+    # Through JSON, so that equal objects are not written as an anchor and aliases.
     plain = json.loads(json.dumps(document()))
     return head + yaml.safe_dump(plain, sort_keys=False, width=110, allow_unicode=True)
 

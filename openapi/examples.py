@@ -1,4 +1,4 @@
-"""Examples of requests and answers. Those of requests are the documents that are tested as specs."""
+"""Examples of requests and answers. The requests are documents that the tests submit as specs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def requests() -> dict[str, dict[str, Any]]:
     """Return examples of request bodies by the name of their schema."""
     return {
         "Spec": {
-            "withPolicy": {"summary": "With a policy", "value": json.loads(_posted())},
+            "withPolicy": {"summary": "With a policy", "value": json.loads(_read_posted_spec())},
             "bare": {
                 "summary": "A CreateTrainingJob request as it is",
                 "value": json.loads((ROOT / "examples/xgboost.json").read_text("utf-8")),
@@ -45,7 +45,7 @@ def requests() -> dict[str, dict[str, Any]]:
 
 def answers() -> dict[str, Any]:
     """Return an example of each answer by the name of its schema."""
-    run = _launched_run()
+    run = _build_launched_run()
     shared = ("run_id", "status", "reason", "created_at", "updated_at")
     summary = {key: run[key] for key in shared} | {"attempts": len(run["attempts"])}
     problem = {"path": "HyperParameters.num_round", "message": "Expected a string, but found an integer. …"}
@@ -56,17 +56,17 @@ def answers() -> dict[str, Any]:
     }
 
 
-def _posted() -> str:
+def _read_posted_spec() -> str:
     event = json.loads((ROOT / "events/api/create-run.json").read_text("utf-8"))
     body: str = event["body"]
     return body
 
 
-def _launched_run() -> dict[str, Any]:
+def _build_launched_run() -> dict[str, Any]:
     """Return the run of the posted spec as it is shown after its launch."""
-    job = json.loads(_posted())["training_job"]
+    job = json.loads(_read_posted_spec())["training_job"]
     allowed = Allowlist((job["RoleArn"],), (job["AlgorithmSpecification"]["TrainingImage"],), ("churn-*",))
-    run = accept(read_submission(_posted().encode(), Format.JSON, allowed), "an id", _SUBMITTED)
+    run = accept(read_submission(_read_posted_spec().encode(), Format.JSON, allowed), "an id", _SUBMITTED)
     launched = decide(run, Facts(Launched(1, _ARN)), _SUBMITTED).run
     shown: dict[str, Any] = json.loads(json.dumps(status_document(launched)))
     return shown

@@ -1,4 +1,4 @@
-"""JSON schemas of the documents that the API takes, generated from the models of the spec."""
+"""JSON schemas of the request bodies, generated from the models of the spec."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.rules.limits import Limits, all_slots_held, needs_no_slot
+from spot_relay.domain.rules.limits import Limits, needs_no_slot, refuse_slot
 from spot_relay.domain.run.launch import Created
 from spot_relay.domain.run.run import Waiting
 from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, SecondaryStatus, TrainingJobStatus, Transition
@@ -74,7 +74,7 @@ class MemoryRunStore:
             if other.id != run.id and not other.has_ended and run.checkpoint_uri in {other.checkpoint_uri} - {None}:
                 raise PrefixTakenError(str(run.checkpoint_uri), other.id)
 
-    def due(self, now: datetime) -> Iterable[str]:
+    def list_due(self, now: datetime) -> Iterable[str]:
         due = [(run.due_at, run.id) for run in self.runs.values() if run.due_at is not None and run.due_at <= now]
         return [run_id for _, run_id in sorted(due)]
 
@@ -142,7 +142,7 @@ class MemorySlots:
         if self.find is not None and holder not in held and len(held) >= limit:
             held -= {other for other in held if needs_no_slot(other, self.find)}
         if holder not in held and len(held) >= limit:
-            return all_slots_held(instance_type, limit)
+            return refuse_slot(instance_type, limit)
         held.add(holder)
         return None
 
@@ -243,7 +243,7 @@ class MemoryCheckpoints:
     found: dict[str, list[Checkpoint]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def newest(self, uri: str) -> Checkpoint | None:
+    def find_newest(self, uri: str) -> Checkpoint | None:
         self.asked.append(uri)
         return max(self.found.get(uri, []), key=lambda c: (c.last_modified, len(c.key), c.key), default=None)
 
@@ -275,7 +275,7 @@ class MemoryTelemetry:
     reasons: list[str] = field(default_factory=list)
     measures: list[Measure] = field(default_factory=list)
 
-    def decided(self, run: Run, observation: str, reason: str) -> None:
+    def log_decision(self, run: Run, observation: str, reason: str) -> None:
         self.reasons.append(f"{run.id} {observation}: {reason}")
 
     def measure(self, measures: tuple[Measure, ...]) -> None:

@@ -23,6 +23,7 @@ from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, needs_checkpoint
 from spot_relay.domain.run.observation import CanaryChanged, CanaryCreated, Due, JobChanged, Launched, Observation
 from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.run import TICK
 from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Market
 from spot_relay.domain.sagemaker.request import CANARY_SLEEP_SECONDS
 from spot_relay.domain.values import replace
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run
     from spot_relay.domain.sagemaker.job import Job
 
-TICK_S: Final = 60.0
+TICK_S: Final = TICK.total_seconds()
 # Between StopTrainingJob and Stopped.
 STOPPING_S: Final = 60.0
 # No events are lost here, so periodic checks would find nothing.

@@ -1,1 +1,1 @@
-"""What a function's start takes, from its process to its first answer, beside a floor measured in the same run."""
+"""Measure a function's start, from its process to its first answer, against a floor measured in the same run."""

@@ -21,7 +21,7 @@ from bench.options import parse_positive
 from bench.start.endpoint import Endpoint, UnexpectedRequestError
 from bench.start.figures import Figures, compare, document
 from bench.start.memory import SIZES, seconds, usd_per_million
-from bench.start.packages import BuildError, build_layers, install_boto3, zipped_bytes
+from bench.start.packages import BuildError, build_layers, install_boto3, target, zipped_bytes
 from bench.start.scenes import REGION, World, scenes
 from bench.start.starting import Bench, StartError
 
@@ -33,7 +33,7 @@ MOST_LAYER_BYTES: Final = 8_000_000
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.start", description=__doc__)
     parser.add_argument("--pairs", type=parse_positive, default=PAIRS, help="pairs of starts (default: %(default)s)")
     parser.add_argument("--function", action="append", choices=list(scenes()), help="only this one; may be repeated")
@@ -42,12 +42,12 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print."""
+    """Measure the starts and print the figures."""
     options = parse_options(arguments)
     narrator = Console(stderr=True, highlight=False)
     try:
-        with tempfile.TemporaryDirectory() as folder, _world() as world, Endpoint(world.url) as endpoint:
-            bench = _bench(Path(folder), endpoint, narrator)
+        with tempfile.TemporaryDirectory() as folder, _run_world() as world, Endpoint(world.url) as endpoint:
+            bench = _prepare_bench(Path(folder), endpoint, narrator)
             figures = measure(bench, world, options.function or list(scenes()), options.pairs, narrator)
     except (BuildError, StartError, UnexpectedRequestError) as error:
         narrator.print(str(error), style="bold red", markup=False, soft_wrap=True)
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         sys.stdout.write(document(figures) + "\n")
     else:
-        Console(highlight=False).print(_table(figures), _sizes(figures))
+        Console(highlight=False).print(_build_table(figures), _build_sizes_table(figures))
     return 0
 
 
@@ -65,7 +65,7 @@ def measure(bench: Bench, world: World, functions: Sequence[str], pairs: int, na
     with Progress(console=narrator, transient=True) as progress:
         for name in functions:
             recording = bench.record(name, world)
-            bench.function(recording), bench.floor_of(recording)  # reads all files once
+            bench.function(recording), bench.floor_of(recording)  # so that all files are in the page cache
             starts = [
                 (bench.function(recording), bench.floor_of(recording))
                 for _ in progress.track(range(pairs), description=name)
@@ -74,11 +74,11 @@ def measure(bench: Bench, world: World, functions: Sequence[str], pairs: int, na
     return figures
 
 
-def _bench(folder: Path, endpoint: Endpoint, narrator: Console) -> Bench:
+def _prepare_bench(folder: Path, endpoint: Endpoint, narrator: Console) -> Bench:
     work = folder / "work"
     work.mkdir()
     narrator.print("Building the layers")
-    layers = build_layers(folder / "layers")
+    layers = build_layers(folder / "layers", target())
     size = zipped_bytes(folder / "layers")
     narrator.print(f"Both layers, zipped: {size / 1e6:.2f} MB")
     if size >= MOST_LAYER_BYTES:
@@ -89,7 +89,7 @@ def _bench(folder: Path, endpoint: Endpoint, narrator: Console) -> Bench:
 
 
 @contextmanager
-def _world() -> Iterator[World]:
+def _run_world() -> Iterator[World]:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
@@ -107,7 +107,7 @@ def _world() -> Iterator[World]:
         server.stop()
 
 
-def _table(figures: Sequence[Figures]) -> Table:
+def _build_table(figures: Sequence[Figures]) -> Table:
     table = Table("function", "CPU, ratio", "peak memory, ratio", "CPU, s", "floor's CPU, s")
     for one in figures:
         cells = (f"{one.cpu_ratio:.2f}", f"{one.memory_ratio:.2f}", f"{one.cpu_seconds:.3f}")
@@ -115,8 +115,8 @@ def _table(figures: Sequence[Figures]) -> Table:
     return table
 
 
-def _sizes(figures: Sequence[Figures]) -> Table:
-    """Return what a start takes at each memory size, by arithmetic."""
+def _build_sizes_table(figures: Sequence[Figures]) -> Table:
+    """Return a table of what a start takes at each memory size, which is calculated, not measured."""
     table = Table("memory, MB", *(f"{one.function}, s" for one in figures), "100 ms of waiting, USD a million")
     for memory in SIZES:
         cells = (f"{seconds(one.cpu_seconds, memory):.2f}" for one in figures)

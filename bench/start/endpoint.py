@@ -1,7 +1,7 @@
 """An endpoint on 127.0.0.1 that records what a real one answers, and then replays it.
 
-Replaying answers in no time and always in the same way, so that a start can be measured again and again. A request that
-differs from the recorded one is an error: both sides of a comparison make the same calls, or there is no comparison.
+A replay answers immediately and always in the same way, so that starts can be compared. A request that differs from the
+recorded one is an error, because both sides of a comparison have to make the same calls.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from types import TracebackType
 
-# They belong to one connection, not to the answer.
+# Headers that belong to a connection, not to the answer.
 _HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"})
 
 
 class UnexpectedRequestError(Exception):
-    """A process asked for something else than was recorded, or for less."""
+    """A process sent other requests than the recorded ones, or fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked."""
+    """What a process asked for."""
 
     method: str
     path: str
@@ -48,7 +48,7 @@ class Exchange:
 
 
 class Endpoint:
-    """Listens while its block runs; it records until it is told to replay."""
+    """Listens while its block runs, and records until `replay` is called."""
 
     def __init__(self, upstream: str) -> None:
         self._upstream = urlsplit(upstream).netloc
@@ -68,11 +68,11 @@ class Endpoint:
         self._server.server_close()
 
     def record(self) -> None:
-        """Pass requests on from now, and note them with their answers."""
+        """Forward requests from now on, and record them with their answers."""
         self._recorded, self._left = [], None
 
     def recorded(self) -> tuple[Exchange, ...]:
-        """Return what was noted since `record`."""
+        """Return what was recorded since `record`."""
         return tuple(self._recorded)
 
     def replay(self, exchanges: tuple[Exchange, ...], *, exact: bool) -> None:
@@ -80,7 +80,7 @@ class Endpoint:
         self._left, self._exact, self._unexpected = list(exchanges), exact, []
 
     def check(self) -> None:
-        """Raise UnexpectedRequestError unless all that was recorded was asked for, and nothing else."""
+        """Raise UnexpectedRequestError unless exactly the recorded requests were sent."""
         if self._unexpected or self._left:
             missing = [f"missing: {exchange.request}" for exchange in self._left or ()]
             raise UnexpectedRequestError("; ".join([*self._unexpected, *missing]))
@@ -88,7 +88,7 @@ class Endpoint:
     def answer(self, request: Request, headers: dict[str, str]) -> Exchange:
         """Answer one request."""
         if self._left is None:
-            exchange = self._forwarded(request, headers)
+            exchange = self._forward(request, headers)
             self._recorded.append(exchange)
             return exchange
         if self._left and same(request, self._left[0].request, exact=self._exact):
@@ -97,7 +97,7 @@ class Endpoint:
         self._unexpected.append(f"asked for {request}, recorded is {wanted}")
         return Exchange(request, 400, (("content-type", "text/plain"),), b"")
 
-    def _forwarded(self, request: Request, headers: dict[str, str]) -> Exchange:
+    def _forward(self, request: Request, headers: dict[str, str]) -> Exchange:
         connection = http.client.HTTPConnection(self._upstream, timeout=30)
         try:
             connection.request(request.method, request.path, request.body, headers)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """What Lambda says about an invocation."""
+    """What Lambda passes to a handler about an invocation."""
 
     function_name = "spot-relay"
     memory_limit_in_mb = 512
@@ -50,7 +50,7 @@ def cpu_seconds() -> float:
 def peak_bytes() -> int:
     """Return the largest resident size of this process.
 
-    On Linux ``ru_maxrss`` also counts the parent's size at the time of the fork, so it is read where that is left out.
+    On Linux ``ru_maxrss`` also counts the parent's size at the time of the fork, so another source is read there.
     """
     try:
         with open("/proc/self/status", encoding="ascii") as file:  # noqa: PTH123
@@ -62,7 +62,7 @@ def peak_bytes() -> int:
 
 
 def record() -> list[Any]:
-    """Note each call of an AWS client, for the floor to repeat, and return the list that will hold them."""
+    """Record each call of an AWS client for the floor to repeat, and return the list that will hold the calls."""
     from botocore import client as clients
     from botocore import xform_name
 
@@ -70,17 +70,17 @@ def record() -> list[Any]:
     calls: list[Any] = []
     make = base._make_api_call  # noqa: SLF001
 
-    def noted(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+    def call_and_record(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
         given = {key: value.decode() if isinstance(value, bytes) else value for key, value in parameters.items()}
         calls.append([client.meta.service_model.service_name, xform_name(operation), given])
         try:
             return make(client, operation, parameters)
         finally:
-            # botocore has added it: the floor sends the same one.
+            # botocore has added the token; the floor has to send the same one.
             if "ClientRequestToken" in parameters:
                 given["ClientRequestToken"] = parameters["ClientRequestToken"]
 
-    base._make_api_call = noted  # noqa: SLF001
+    base._make_api_call = call_and_record  # noqa: SLF001
     return calls
 
 

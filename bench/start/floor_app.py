@@ -12,7 +12,7 @@ clients: dict[str, Any] = {name: boto3.client(name) for name in dict.fromkeys(ca
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    """Make the calls, and read what is to be read of their answers."""
+    """Make the calls, and read the bodies of their answers."""
     for service, method, parameters in calls:
         try:
             answer = getattr(clients[service], method)(**parameters)

@@ -16,7 +16,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 LAYERS: Final = {"DependenciesLayer": "dependencies", "SpotRelayLayer": "spot_relay"}
-# boto3 and all that it needs, in the versions that the layer has them.
+# boto3 and all that it needs, in the layer's versions.
 _BOTO3: Final = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
 
 
@@ -30,14 +30,14 @@ def target() -> str:
     return f"python{sys.version_info.major}.{sys.version_info.minor}-{architecture}"
 
 
-def build_layers(folder: Path) -> list[Path]:
+def build_layers(folder: Path, built_for: str) -> list[Path]:
     """Build both layers as `sam build` does, and return the folders that Lambda puts on ``sys.path``."""
-    makefile = ROOT / "layers" / "targets" / target() / "Makefile"
+    makefile = ROOT / "layers" / "targets" / built_for / "Makefile"
     for layer, source in LAYERS.items():
         outcome = subprocess.run(  # noqa: S603
             ["make", "--makefile", str(makefile), f"build-{layer}", f"ARTIFACTS_DIR={folder / layer}"],  # noqa: S607
             cwd=ROOT / "layers" / source,
-            env=_environment(),
+            env=_make_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -69,7 +69,7 @@ def install_boto3(folder: Path) -> list[Path]:
     return [folder]
 
 
-def _environment() -> dict[str, str]:
-    # make is started by a make: nothing of that one's options is meant for this one.
+def _make_environment() -> dict[str, str]:
+    # The benchmark itself runs under make, whose options must not reach this make.
     kept = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}}
     return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}

@@ -1,4 +1,4 @@
-"""What each function is given: the state of its AWS, its environment, and its first event."""
+"""What each function finds: the state of its AWS, its environment, and its first event."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class World:
         """Start over with nothing but the stack's resources, and an uploaded spec and price file."""
         request = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")  # noqa: S310 - our own server
         urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
-        self.client("dynamodb").create_table(TableName=TABLE, BillingMode="PAY_PER_REQUEST", **_keys())
+        self.client("dynamodb").create_table(TableName=TABLE, BillingMode="PAY_PER_REQUEST", **_build_keys())
         self.client("sqs").create_queue(QueueName=QUEUE)
         s3 = self.client("s3")
         s3.create_bucket(Bucket=BUCKET)
         s3.create_bucket(Bucket="churn-000000000000")
-        s3.put_object(Bucket=BUCKET, Key="runs/churn.json", Body=_document("api/create-run")["body"].encode())
+        s3.put_object(Bucket=BUCKET, Key="runs/churn.json", Body=_read_document("api/create-run")["body"].encode())
         prices = {"prices": {"ml.m5.xlarge": {"on_demand_usd": 0.23, "spot_usd": 0.08}}}
         s3.put_object(Bucket=BUCKET, Key=PRICE_FILE, Body=json.dumps(prices).encode())
 
     def make_a_run_due(self) -> None:
-        """Put what the tick reads of a run that is due."""
+        """Store the item that the tick reads of a run that is due."""
         item = {"id": {"S": "churn"}, "open": {"S": "open"}, "check_at": {"S": LONG_AGO}}
         self.client("dynamodb").put_item(TableName=TABLE, Item=item)
 
@@ -65,12 +65,12 @@ class Scene:
 def scenes() -> dict[str, Scene]:
     """Return the scene of each function."""
     return {
-        "submit": Scene("submit", _uploaded(), after=("prices",)),
-        "api": Scene("api", _document("api/create-run"), after=("prices",)),
+        "submit": Scene("submit", _read_upload(), after=("prices",)),
+        "api": Scene("api", _read_document("api/create-run"), after=("prices",)),
         # The most frequent event by far: news of a job that goes on.
-        "observe": Scene("observe", _document("observe/training-started"), after=("prices", "submit")),
-        "tick": Scene("tick", _document("tick/every-minute"), prepare=World.make_a_run_due),
-        "prices": Scene("prices", _document("prices/every-week")),
+        "observe": Scene("observe", _read_document("observe/training-started"), after=("prices", "submit")),
+        "tick": Scene("tick", _read_document("tick/every-minute"), prepare=World.make_a_run_due),
+        "prices": Scene("prices", _read_document("prices/every-week")),
     }
 
 
@@ -110,21 +110,21 @@ _VARIABLES: Final = {
 }
 
 
-def _document(name: str) -> dict[str, Any]:
+def _read_document(name: str) -> dict[str, Any]:
     read: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text("utf-8"))
     return read
 
 
-def _uploaded() -> dict[str, Any]:
-    """Return the event of an upload, without the version: moto gives its own."""
-    event = _document("submit/spec-uploaded")
+def _read_upload() -> dict[str, Any]:
+    """Return the event of an upload, without the version, because moto assigns its own."""
+    event = _read_document("submit/spec-uploaded")
     body = json.loads(event["Records"][0]["body"])
     del body["detail"]["object"]["version-id"]
     event["Records"][0]["body"] = json.dumps(body)
     return event
 
 
-def _keys() -> dict[str, Any]:
+def _build_keys() -> dict[str, Any]:
     names = ["id", *(key for keys in _KEYS.values() for key in keys)]
     indexes = [
         {

@@ -1,4 +1,4 @@
-"""Starting functions and their floors, each in a process of its own."""
+"""Start functions and their floors, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FLOOR: Final = Path(__file__).with_name("floor_app.py")
 
 
 class StartError(Exception):
-    """A function failed where it was to be measured."""
+    """A function failed while it was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,16 @@ class Bench:
         world.begin()
         self.endpoint.record()
         for earlier in scene.after:
-            self._function(scenes()[earlier])
+            self._start_function(scenes()[earlier])
         scene.prepare(world)
         self.endpoint.record()
-        self._function(scene, calls)
+        self._start_function(scene, calls)
         return Recording(scene, self.endpoint.recorded(), calls)
 
     def function(self, recording: Recording) -> Start:
         """Start the function, as Lambda does, and let it handle its event."""
         self.endpoint.replay(recording.exchanges, exact=False)
-        start = self._function(recording.scene)
+        start = self._start_function(recording.scene)
         self.endpoint.check()
         return start
 
@@ -70,7 +70,7 @@ class Bench:
         self.endpoint.check()
         return start
 
-    def _function(self, scene: Scene, calls: Path | None = None) -> Start:
+    def _start_function(self, scene: Scene, calls: Path | None = None) -> Start:
         return self._start(ROOT / "functions" / scene.function / "app.py", self.layers, scene, {}, calls)
 
     def _start(

@@ -48,7 +48,7 @@ class NoSuchRouteError(CallerError):
 
 def submit_run() -> dict[str, Any]:
     """Turn a spec into a run."""
-    return status_document(service.submit(read_submission(_body(), Format.JSON, allowlist)))
+    return status_document(service.submit(read_submission(_read_body(), Format.JSON, allowlist)))
 
 
 def list_runs() -> dict[str, Any]:
@@ -70,7 +70,7 @@ def stop_run(run_id: str) -> dict[str, Any]:
 
 def resume_run(run_id: str) -> dict[str, Any]:
     """Resume a run with the changes in the body."""
-    return status_document(service.resume(run_id, read_resumption(_body())))
+    return status_document(service.resume(run_id, read_resumption(_read_body())))
 
 
 class Route(NamedTuple):
@@ -138,7 +138,7 @@ for route in ROUTES:
     app.route(route.path.replace("{id}", "<run_id>"), route.method, status_code=route.status)(route.handler)
 
 
-def _body() -> bytes:
+def _read_body() -> bytes:
     """Return the body as it was sent. If it is not valid text, the reader of the document reports that."""
     event = app.current_event
     if not event.is_base64_encoded:
@@ -152,30 +152,30 @@ def _body() -> bytes:
 
 @app.exception_handler(CallerError)  # type: ignore[untyped-decorator]
 def refuse(error: CallerError) -> Response[str]:
-    """Answer an error that the caller can act on."""
-    # What is wrong with the body goes into details. A conflict is with another run, and its details are for an error
-    # report: they name a key of the spec, which the body of a resume does not have.
+    """Turn an error that the caller can act on into a response."""
+    # The details of a 400 are problems of the body. The details of a conflict with another run are for an error report:
+    # they name a key of the spec, which the body of a resumption does not have.
     details = error.details if error.status == HTTPStatus.BAD_REQUEST else []
     message = f"The document has {len(details)} problem{'s' * (len(details) != 1)}." if details else str(error)
-    return _refusal(error.status, error.code, message, details)
+    return _respond(error.status, error.code, message, details)
 
 
 @app.not_found
 def refuse_route(_: NotFoundError) -> Response[str]:
-    """Answer a path or method that the API does not have."""
+    """Respond to a path or method that the API does not have."""
     error = NoSuchRouteError()
-    return _refusal(error.status, error.code, str(error), error.details)
+    return _respond(error.status, error.code, str(error), error.details)
 
 
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
 def fail(error: Exception) -> Response[str]:
-    """Answer and log a fault of our own."""
+    """Log an unexpected error and turn it into a 500 response."""
     logger.exception("the request failed", exc_info=error)
     message = "Spot Relay could not answer this request; the function's log has the reason. Try again."
-    return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", message, [])
+    return _respond(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", message, [])
 
 
-def _refusal(status: int, code: str, message: str, details: list[dict[str, str]]) -> Response[str]:
+def _respond(status: int, code: str, message: str, details: list[dict[str, str]]) -> Response[str]:
     logger.info("the request is refused", code=code)
     return Response(status, "application/json", json.dumps({"code": code, "message": message, "details": details}))
 

@@ -1,4 +1,4 @@
-"""Folds into runs what is observed of them: state changes from SageMaker, and due checks from the tick."""
+"""Advances runs: on state changes from SageMaker, on due checks from the tick, and when room is freed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ service = bootstrap.service(RunSettings.from_env())
 
 
 def observe(body: str) -> None:
-    """Advance the run that a message speaks of; a job that is no run's attempt is left alone."""
-    # Kept until the next message, so that the line that tells of a failure names the run, too.
+    """Advance the run that a message is about; ignore a message about a job that belongs to no run."""
+    # The key stays until the next message, so that the log line of a failure names the run as well.
     logger.append_keys(run_id=None)
     observed = read_observation(body)
     if observed is not None:
@@ -28,7 +28,7 @@ def observe(body: str) -> None:
         logger.info("the event is about no run of this stack")
 
 
-@logger.inject_lambda_context(log_event=False)  # whatever the environment says: events hold secrets
+@logger.inject_lambda_context(log_event=False)  # not even if POWERTOOLS_LOGGER_LOG_EVENT is set: events hold secrets
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     """Fold a batch of observations into their runs."""
     return handle_messages(event, observe, logger)

@@ -1,4 +1,4 @@
-"""Reads what instances cost, once a week, and keeps the list for the runs that are submitted from then on."""
+"""Refreshes the stack's price list, once a week. Runs that are submitted from then on use it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 logger = Logger()
 settings = PriceSettings.from_env()
 source = bootstrap.price_source(settings)
-kept = bootstrap.prices(settings.table)
+price_list = bootstrap.prices(settings.table)
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    """Replace the stack's price list; where none can be read, the old one stays and the invocation fails."""
+    """Replace the stack's price list. If prices cannot be read, the old list stays and the invocation fails."""
     found = source.fetch(utc_now())
-    kept.write(found)
-    priced = len(found.by_instance_type)
-    logger.info("the price list is refreshed", source=found.source, instance_types=priced)
-    return {"source": found.source, "instance_types": priced}
+    price_list.write(found)
+    count = len(found.by_instance_type)
+    logger.info("the price list is refreshed", source=found.source, instance_types=count)
+    return {"source": found.source, "instance_types": count}

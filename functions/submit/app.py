@@ -41,5 +41,5 @@ def submit(body: str) -> None:
 
 @logger.inject_lambda_context(log_event=False)  # not even if POWERTOOLS_LOGGER_LOG_EVENT is set: events hold secrets
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    """Submit a batch of uploads."""
+    """Submit a batch of uploaded specs."""
     return handle_messages(event, submit, logger)

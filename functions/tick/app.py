@@ -21,7 +21,7 @@ queue = bootstrap.due_queue(settings)
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001 - Lambda's signature
-    """Queue a look at every run whose time has come."""
-    queued = queue.put(runs.due(utc_now()))
+    """Queue a look at every run that is due."""
+    queued = queue.put(runs.list_due(utc_now()))
     logger.info("due runs are queued", queued=queued)
     return {"queued": queued}

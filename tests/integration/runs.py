@@ -16,6 +16,7 @@ from spot_relay.domain.run.run import Explanation, Run, RunStatus
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Pool
+from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.integration.stack import SPEC
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ def a_full_run(run_id: str) -> Run:
                 max_wait_seconds=7200,
                 status=CanaryStatus.IN_PROGRESS,
                 phase="Starting",
+                refusal=Refusal.QUOTA_TOO_SMALL,
                 billable_seconds=90,
                 arn=f"arn:aws:sagemaker:us-east-1:111122223333:training-job/{run_id}-canary-01",
             ),

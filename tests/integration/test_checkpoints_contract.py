@@ -72,28 +72,28 @@ def later(seconds: float) -> datetime:
 
 
 def test_a_prefix_without_objects_has_no_checkpoint(place: Place) -> None:
-    assert place.port.newest(PREFIX) is None
+    assert place.port.find_newest(PREFIX) is None
 
 
 def test_the_checkpoint_that_was_written_last_is_the_newest_whatever_its_name(place: Place) -> None:
     place.leave("churn/z", later(0))
     newest = place.leave("churn/a", later(2))
     place.leave("churn/m", later(1))
-    assert place.port.newest(PREFIX) == newest
+    assert place.port.find_newest(PREFIX) == newest
 
 
 def test_of_checkpoints_of_one_second_the_one_of_the_later_round_is_the_newest(place: Place) -> None:
     place.leave("churn/xgboost-checkpoint.9", later(0))
     newest = place.leave("churn/xgboost-checkpoint.11", later(0))
     place.leave("churn/xgboost-checkpoint.10", later(0))
-    assert place.port.newest(PREFIX) == newest
+    assert place.port.find_newest(PREFIX) == newest
 
 
 @pytest.mark.parametrize("neighbour", ["churn-2/a", "churn0/a", "chur/a", "Churn/a"])
 def test_a_neighbour_with_a_like_name_is_another_run(place: Place, neighbour: str) -> None:
     own = place.leave("churn/a", later(0))
     place.leave(neighbour, later(60))
-    assert place.port.newest(PREFIX) == own
+    assert place.port.find_newest(PREFIX) == own
 
 
 @pytest.mark.parametrize(
@@ -109,20 +109,20 @@ def test_a_neighbour_with_a_like_name_is_another_run(place: Place, neighbour: st
 )
 def test_markers_and_folders_are_no_checkpoints(s3: S3, key: str) -> None:
     s3.leave(key, later(60))
-    assert s3.port.newest(PREFIX) is None
+    assert s3.port.find_newest(PREFIX) is None
     own = s3.leave("churn/xgboost-checkpoint.3", later(0))
-    assert s3.port.newest(PREFIX) == own
+    assert s3.port.find_newest(PREFIX) == own
 
 
 def test_a_checkpoint_in_a_folder_whose_name_looks_like_a_marker_counts(s3: S3) -> None:
     newest = s3.leave("churn/a.sagemaker-b/model.pt", later(0))
-    assert s3.port.newest(PREFIX) == newest
+    assert s3.port.find_newest(PREFIX) == newest
 
 
 @pytest.mark.parametrize("key", ["churn/a b/épo que+1%2F.pt", "churn/a//b", "churn/?x=1&y=<2>", "churn/日本"])
 def test_a_key_of_any_characters_is_given_as_it_is(s3: S3, key: str) -> None:
     newest = s3.leave(key, later(0))
-    assert s3.port.newest(PREFIX) == newest
+    assert s3.port.find_newest(PREFIX) == newest
 
 
 @pytest.mark.parametrize("place_of_newest", ["churn/0000-first", "churn/0500-middle", "churn/9999-last"])
@@ -130,19 +130,19 @@ def test_the_newest_is_found_on_any_page_of_a_long_listing(s3: S3, place_of_newe
     for number in range(1200):
         s3.leave(f"churn/{number:04d}", later(0))
     newest = s3.leave(place_of_newest, later(1))
-    assert s3.port.newest(PREFIX) == newest
+    assert s3.port.find_newest(PREFIX) == newest
 
 
 @pytest.mark.parametrize("folder", ["run#1", "run?1", "run%231"])
 def test_a_prefix_of_any_characters_is_listed_as_it_is(s3: S3, folder: str) -> None:
     s3.leave("run/a", later(60))
-    assert s3.port.newest(f"s3://{BUCKET}/{folder}/") is None
+    assert s3.port.find_newest(f"s3://{BUCKET}/{folder}/") is None
     own = s3.leave(f"{folder}/a", later(0))
-    assert s3.port.newest(f"s3://{BUCKET}/{folder}/") == own
+    assert s3.port.find_newest(f"s3://{BUCKET}/{folder}/") == own
 
 
 def test_a_bucket_that_does_not_exist_holds_none(s3: S3) -> None:
-    assert s3.port.newest("s3://nowhere/churn/") is None
+    assert s3.port.find_newest("s3://nowhere/churn/") is None
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "InternalError", "SlowDown"])
@@ -150,4 +150,4 @@ def test_a_bucket_that_cannot_be_read_proves_nothing_and_raises(s3: S3, code: st
     with Stubber(s3.port.client) as stub:
         stub.add_client_error("list_objects_v2", code)
         with pytest.raises(ClientError, match=code):
-            s3.port.newest(PREFIX)
+            s3.port.find_newest(PREFIX)

@@ -96,8 +96,13 @@ class Address:
     """What S3 would be asked, as the bytes of the request's first line have it; nothing is sent."""
 
     def __init__(self) -> None:
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        self.client: Any = boto3.client("s3", region_name="us-east-1", endpoint_url="http://127.0.0.1:9", **keys)
+        self.client: Any = boto3.client(
+            "s3",
+            region_name="us-east-1",
+            endpoint_url="http://127.0.0.1:9",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
         take: Any = self._take
         self.client.meta.events.register("before-send.s3", take)
         self.asked: list[tuple[str, str]] = []

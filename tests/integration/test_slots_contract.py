@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.adapters.slots import MAX_LOOKUPS, DynamoDBSlots
-from spot_relay.domain.rules.limits import Limits, all_slots_held
+from spot_relay.domain.rules.limits import Limits, refuse_slot
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.run import Run, RunStatus
 from spot_relay.domain.sagemaker.job import attempt_name
@@ -95,7 +95,7 @@ def holders(slots: Slots, instance_type: str = GPU) -> set[str]:
 def test_as_many_jobs_as_the_limit_says_have_a_slot(slots: Slots, runs: Runs) -> None:
     assert slots.take(GPU, runs.holder("a")) is None
     assert slots.take(GPU, runs.holder("b")) is None
-    assert slots.take(GPU, runs.holder("c")) == all_slots_held(GPU, 2)
+    assert slots.take(GPU, runs.holder("c")) == refuse_slot(GPU, 2)
     assert holders(slots) == {"a-relay-01", "b-relay-01"}
 
 
@@ -131,7 +131,7 @@ def test_each_instance_type_has_slots_of_its_own(slots: Slots, runs: Runs) -> No
     slots = with_limits(slots, Limits({GPU: 1, "*": 1}))
     for kind in (GPU, OTHER, "ml.m5.large"):
         assert slots.take(kind, runs.holder("a")) is None
-        assert slots.take(kind, runs.holder("b")) == all_slots_held(kind, 1)
+        assert slots.take(kind, runs.holder("b")) == refuse_slot(kind, 1)
     slots.give_back(OTHER, "a-relay-01")
     assert (holders(slots, GPU), holders(slots, OTHER)) == ({"a-relay-01"}, set())
 
@@ -166,7 +166,7 @@ def test_a_limit_that_is_reached_costs_one_call_and_a_look_at_those_who_have_the
     for name in ("a", "b"):
         table.take(GPU, runs.holder(name))
     with calls_to(table.client) as calls:
-        assert table.take(GPU, runs.holder("c")) == all_slots_held(GPU, 2)
+        assert table.take(GPU, runs.holder("c")) == refuse_slot(GPU, 2)
     assert calls == ["UpdateItem"]
     assert sorted(runs.asked) == ["a", "b"]
 
@@ -194,7 +194,7 @@ def test_a_slot_that_a_crash_has_left_behind_is_found_when_it_is_needed(
     over(runs)
     assert slots.take(GPU, runs.holder("c")) is None
     assert holders(slots) == {"b-relay-01", "c-relay-01"}
-    assert slots.take(GPU, runs.holder("d")) == all_slots_held(GPU, 2)
+    assert slots.take(GPU, runs.holder("d")) == refuse_slot(GPU, 2)
 
 
 def test_a_slot_of_an_attempt_that_has_ended_is_free_though_its_run_goes_on(slots: Slots, runs: Runs) -> None:
@@ -210,7 +210,7 @@ def test_a_job_that_is_not_created_yet_or_lives_keeps_its_slot(slots: Slots, run
     for name in ("planned", "lives"):
         slots.take(GPU, runs.holder(name))
     runs.attempt_lives("lives")
-    assert slots.take(GPU, runs.holder("c")) == all_slots_held(GPU, 2)
+    assert slots.take(GPU, runs.holder("c")) == refuse_slot(GPU, 2)
     assert holders(slots) == {"planned-relay-01", "lives-relay-01"}
 
 
@@ -227,7 +227,7 @@ def test_a_limit_that_was_lowered_holds_once_enough_jobs_have_ended(slots: Slots
     lowered = with_limits(slots, Limits({GPU: 1}))
     assert lowered.take(GPU, "a-relay-01") is None
     for name in ("a", "b"):
-        assert lowered.take(GPU, runs.holder("c")) == all_slots_held(GPU, 1)
+        assert lowered.take(GPU, runs.holder("c")) == refuse_slot(GPU, 1)
         lowered.give_back(GPU, f"{name}-relay-01")
     assert lowered.take(GPU, runs.holder("c")) is None
 
@@ -253,7 +253,7 @@ def test_no_more_runs_are_looked_up_than_a_launch_has_time_for_and_each_has_its_
     ever_asked: set[str] = set()
     for _ in range(40):
         runs.asked.clear()
-        assert table.take(GPU, "late-relay-01") == all_slots_held(GPU, many)
+        assert table.take(GPU, "late-relay-01") == refuse_slot(GPU, many)
         assert len(set(runs.asked)) == len(runs.asked) == MAX_LOOKUPS
         ever_asked |= set(runs.asked)
     assert ever_asked == set(runs.known)
@@ -312,7 +312,7 @@ def test_a_run_that_is_resumed_while_its_slot_is_found_to_be_free_keeps_it(table
             assert table.take(GPU, runs.holder("resumed", status=RunStatus.PENDING)) is None
 
     with before_each_call(table, resume):
-        assert table.take(GPU, runs.holder("c")) == all_slots_held(GPU, 2)
+        assert table.take(GPU, runs.holder("c")) == refuse_slot(GPU, 2)
     assert holders(table) == {"resumed-relay-01", "b-relay-01"}
 
 
@@ -348,4 +348,4 @@ def test_slots_are_no_run(table: DynamoDBSlots) -> None:
     store = DynamoDBRunStore(table.client, TABLE)
     assert store.load(f"slots#{GPU}") is None
     assert store.page(None, 10, None) == ([], None)
-    assert list(store.due(NOON)) == []
+    assert list(store.list_due(NOON)) == []

@@ -1,6 +1,6 @@
 """The pinned packages of the layers exist for every runtime and architecture, each compiled module being the right one.
 
-The packages are downloaded as AWS would get them, and nothing is run. `make test` leaves this out, because it needs a
+The layers are built as for AWS, and nothing of them is run. `make test` leaves this out, because it needs a
 package registry; `make layers` and CI run it.
 """
 
@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import re
 import struct
-import subprocess
-import sys
 from importlib.metadata import PathDistribution
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-REQUIREMENTS: Final = sorted((ROOT / "layers").glob("*/requirements.txt"))
+from bench.start.packages import ROOT, build_layers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 # What Lambda's base images have: Amazon Linux 2 under Python 3.11, Amazon Linux 2023 from Python 3.12 on.
 GLIBC: Final = {"3.11": (2, 26), "3.12": (2, 34), "3.13": (2, 34), "3.14": (2, 34)}
-# Of the platforms that uv knows, the newest that is no newer than that.
-PLATFORM: Final = {(2, 26): "manylinux_2_17", (2, 34): "manylinux_2_34"}
 # The machine's number in the header of an ELF file.
 MACHINES: Final = {"x86_64": 62, "aarch64": 183}
 
@@ -44,21 +42,10 @@ class Target(NamedTuple):
 TARGETS: Final = [Target(python, machine) for python in GLIBC for machine in MACHINES]
 
 
-def install(target: Target, folder: Path) -> None:
-    """Install the layers' packages into a folder as for a target, from wheels alone."""
-    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(folder)]
-    command += ["--python-version", target.python, "--only-binary", ":all:", "--require-hashes"]
-    command += ["--python-platform", f"{target.machine}-{PLATFORM[GLIBC[target.python]]}"]
-    for requirements in REQUIREMENTS:
-        command += ["-r", str(requirements)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
 def pinned() -> set[str]:
-    """Return the names of the packages that the layers pin, as their folders write them."""
-    texts = [requirements.read_text("utf-8") for requirements in REQUIREMENTS]
-    return {name.replace("-", "_") for text in texts for name in re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE)}
+    """Return the names of the packages that the layer pins, as their folders write them."""
+    text = (ROOT / "layers" / "dependencies" / "requirements.txt").read_text("utf-8")
+    return {name.replace("-", "_") for name in re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE)}
 
 
 def machine_of(module: Path) -> int:
@@ -109,14 +96,15 @@ def tags_of(package: Path) -> list[str]:
 @pytest.mark.registry
 @pytest.mark.parametrize("target", TARGETS, ids=str)
 def test_every_package_has_a_wheel_that_lambda_can_load(target: Target, tmp_path: Path) -> None:
-    install(target, tmp_path)
-    packages = sorted(tmp_path.glob("*.dist-info"))
+    architecture = {"aarch64": "arm64"}.get(target.machine, target.machine)
+    dependencies, _ = build_layers(tmp_path, f"python{target.python}-{architecture}")
+    packages = sorted(dependencies.glob("*.dist-info"))
     assert {package.name.partition("-")[0] for package in packages} == pinned()
     for package in packages:
         tags = tags_of(package)
         assert any(can_load(target, tag) for tag in tags), f"{package.stem} is a wheel for {tags}"
-    modules = list(tmp_path.rglob("*.so"))
-    assert {"msgspec", "pydantic_core", "yaml"} <= {module.relative_to(tmp_path).parts[0] for module in modules}
+    modules = list(dependencies.rglob("*.so"))
+    assert {"msgspec", "pydantic_core", "yaml"} <= {module.relative_to(dependencies).parts[0] for module in modules}
     for module in modules:
         check_module(module, target)
 

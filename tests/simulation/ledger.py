@@ -124,7 +124,7 @@ class Ledger:
         return newest == first or newest.last_modified < first.last_modified
 
     def _newest(self, run: Run) -> Checkpoint | None:
-        return None if run.checkpoint_uri is None else self.checkpoints.newest(run.checkpoint_uri)
+        return None if run.checkpoint_uri is None else self.checkpoints.find_newest(run.checkpoint_uri)
 
     def _paid(self, run: Run) -> float:
         """Give the true bill of a run's attempts and canaries, and of those that live the most that it may be."""

@@ -15,6 +15,7 @@ from simulator.life.job import CheckpointWritten, StopRequested, Transitioned
 from spot_relay.adapters.inbound import read_observation, write_room_freed, write_run_due
 from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
 from spot_relay.domain.run.policy import Policy
+from spot_relay.domain.run.run import TICK
 from spot_relay.domain.sagemaker.job import Market, Pool
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.ports import ConflictError, PrefixTakenError
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 
 # Faults are over after eight hours; a play that goes on for a month never ends.
 QUIET_AT, TOO_LATE = 8 * 3600.0, 30 * 86_400.0
-MINUTE = 60.0
+TICK_SECONDS = TICK.total_seconds()
 # The queues' visibility timeout, and how often a message is received before it is dead.
 VISIBILITY, RECEIVES = 360.0, 5
 FUNCTION_SECONDS, API_SECONDS = 60.0, 29.0
@@ -226,7 +227,7 @@ class Play:
         def then(ended: bool, answer: Any) -> None:
             self._judge(name, answer)
             if (not ended and not isinstance(answer, _REFUSALS)) and tries > 1:
-                self.timeline.after(MINUTE, again)
+                self.timeline.after(TICK_SECONDS, again)
 
         self._observe()
         if self.tell:
@@ -333,11 +334,11 @@ class Play:
         due = self.store.next_due()
         if due is None:
             return inf
-        at = max(ceil((due - BEGINNING).total_seconds() / MINUTE) * MINUTE, self.ticked_at + MINUTE)
-        at = max(at, ceil(self.timeline.now / MINUTE) * MINUTE)
+        at = max(ceil((due - BEGINNING).total_seconds() / TICK_SECONDS) * TICK_SECONDS, self.ticked_at + TICK_SECONDS)
+        at = max(at, ceil(self.timeline.now / TICK_SECONDS) * TICK_SECONDS)
         for begins, ends in self.outages:
             if begins <= at < ends:
-                at = ceil(ends / MINUTE) * MINUTE
+                at = ceil(ends / TICK_SECONDS) * TICK_SECONDS
                 self.delayed.add((begins, at))
         return at
 
@@ -348,7 +349,7 @@ class Play:
             self.delayed.clear()
 
         def work() -> None:
-            for run_id in self.service.store.due(self.service.clock()):
+            for run_id in self.service.store.list_due(self.service.clock()):
                 self.service.wakeups.due(run_id)  # type: ignore[attr-defined]
 
         self.functions.invoke("tick", FUNCTION_SECONDS, work, lambda _, answer: self._judge("tick", answer))
@@ -385,7 +386,7 @@ class _Telemetry(MemoryTelemetry):
 
     play: Play = field(kw_only=True)
 
-    def decided(self, run: Run, observation: str, reason: str) -> None:
+    def log_decision(self, run: Run, observation: str, reason: str) -> None:
         """Tell of a decision."""
         if self.play.tell:
             self.play._told(f"      {run.id} {observation}: {run.status}: {reason}")

@@ -34,7 +34,7 @@ class Checkpoints(MemoryCheckpoints):
 
     def work(self, uri: str | None) -> float:
         """Give the training that the newest checkpoint under a prefix holds, in seconds."""
-        newest = None if uri is None else self.newest(uri)
+        newest = None if uri is None else self.find_newest(uri)
         return 0.0 if newest is None else self.works[newest.key]
 
     def write(self, uri: str, number: int, work: float) -> None:
@@ -88,7 +88,7 @@ class RunStore(MemoryRunStore):
         self._written(before, saved, reopened=reopened)
         return saved
 
-    def due(self, now: datetime) -> Iterable[str]:
+    def list_due(self, now: datetime) -> Iterable[str]:
         """Give the ids of the runs that are due, by an index that may lag."""
         listed = self._indexed() if self.dice.strikes(Fault.STALE_INDEX) else self.runs.values()
         due = [(run.due_at, run.id) for run in listed if run.due_at is not None and run.due_at <= now]

@@ -230,7 +230,8 @@ def test_a_price_file_that_is_no_one_object_is_refused_at_the_deployment(uri: st
 
 def test_the_tick_comes_as_often_as_the_rules_assume() -> None:
     schedule = RESOURCES["EveryMinute"]["Properties"]
-    assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    assert schedule["ScheduleExpression"] == f"rate({TICK / timedelta(minutes=1):g} minute)"
+    # The reasons that users read name it in words: "Trying again every minute."
     assert timedelta(minutes=1) == TICK
     assert schedule["Target"]["Arn"] == {"Fn::GetAtt": ["Tick", "Arn"]}
 

@@ -152,7 +152,7 @@ class World:
 
     def tick(self) -> None:
         """Deliver what the tick would."""
-        for run_id in list(self.store.due(self.clock())):
+        for run_id in list(self.store.list_due(self.clock())):
             self.service.advance(run_id, Due())
 
     def passes(self, seconds: float) -> Run:

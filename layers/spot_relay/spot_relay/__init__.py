@@ -1,1 +1,1 @@
-"""Spot Relay runs one SageMaker training job on Managed Spot Training until it is done."""
+"""Spot Relay keeps SageMaker training jobs running on spot instances until they finish."""

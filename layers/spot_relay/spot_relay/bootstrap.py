@@ -1,4 +1,4 @@
-"""The wiring: settings in, use cases out. Nothing else in the package knows which adapter stands behind a port."""
+"""Wire the use cases from settings. Nothing else in the package knows which adapter stands behind a port."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from spot_relay.settings import PriceSettings, RunSettings, TickSettings
 
-# The API's function has 29 s, the others 60: a call that hangs, and is tried again, must leave time to say so.
+# The API's function has 29 s, the others 60: a call that hangs and is retried must leave time to report that.
 _CONFIG = Config(connect_timeout=3, read_timeout=6, retries={"mode": "standard", "total_max_attempts": 2})
 # Nobody waits for prices, and a page of them is large.
 _PATIENT = Config(connect_timeout=3, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
@@ -35,13 +35,13 @@ _PRICE_LIST_REGION = "us-east-1"
 
 @cache
 def client(name: str) -> Any:
-    """Return the one client of an AWS service."""
+    """Return the client of an AWS service, which is created once."""
     return _session().create_client(name, config=_CONFIG)
 
 
 @cache
 def _session() -> Session:
-    """Return botocore's session: boto3 on top of it would cost a cold start a tenth more, and nothing of it is used."""
+    """Return botocore's session. boto3 on top of it would make a cold start a tenth slower and add nothing we use."""
     return get_session()
 
 

@@ -1,4 +1,4 @@
-"""What the service needs from the world, and the errors that the world answers with."""
+"""The protocols of what the service needs from outside, and the errors that these raise."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ConflictError(Exception):
 
 
 class RunExistsError(Exception):
-    """There is a run of that id already."""
+    """There is already a run with that id."""
 
 
 class NewerSchemaError(CallerError):
@@ -56,58 +56,58 @@ class PrefixTakenError(SpecError):
 
 
 class RunStore(Protocol):
-    """Keeps runs; each write is one atomic step. An open run holds its checkpoint prefix, alone."""
+    """Stores runs; each write is atomic. No two open runs own the same checkpoint prefix."""
 
     def create(self, run: Run) -> Run:
-        """Store a new run and return it with its version. RunExistsError if its id is taken, PrefixTakenError."""
+        """Store a new run, and return it with its version; raise RunExistsError or PrefixTakenError if it can't be."""
         ...
 
     def reopen(self, run: Run) -> Run:
-        """Store a run that had ended and continues, as `save` does. PrefixTakenError if its prefix is held by now."""
+        """Store a run that had ended and continues, as `save` does; raise PrefixTakenError if its prefix is taken."""
         ...
 
     def load(self, run_id: str) -> Run | None:
-        """Read a run consistently, or return None if there is none. NewerSchemaError if a newer release stored it."""
+        """Return a run, read consistently, or None; raise NewerSchemaError if a newer release has stored it."""
         ...
 
     def save(self, run: Run) -> Run:
-        """Store a run if its version is unchanged, and return it with the next version; otherwise ConflictError."""
+        """Store a run if its version is unchanged, and return it with the next version; else raise ConflictError."""
         ...
 
-    def due(self, now: datetime) -> Iterable[str]:
-        """Return the ids of the runs whose `due_at` has come, the longest due first. May lag a little behind."""
+    def list_due(self, now: datetime) -> Iterable[str]:
+        """Return the ids of the runs whose `due_at` has passed, the longest overdue first. It may lag behind."""
         ...
 
     def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
-        """Return, for each of these pools that has any, the oldest run that waits for room in it, by its creation.
+        """Return the oldest run that waits for room in each of these pools, if there is one.
 
-        It may miss one that has only just begun to wait, but returns none that has stopped waiting.
+        It may miss a run that has only just begun to wait, but returns none that has stopped waiting.
         """
         ...
 
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of summaries, newest first, and the `created_before` of the next page or None."""
+        """Return a page of summaries, newest first, and the `created_before` of the next page, or None."""
         ...
 
 
 class Slots(Protocol):
-    """The stack's own limit on attempts of an instance type that live at once, over both markets."""
+    """The stack's own limits on concurrent attempts per instance type, for both markets together."""
 
     def limit(self, instance_type: str) -> int | None:
         """Return the limit on attempts of an instance type, or None for no limit."""
         ...
 
     def take(self, instance_type: str, holder: str) -> No | None:
-        """Take a slot for a training job, or keep the one it has; always None without a limit.
+        """Take a slot for a training job unless it already holds one or there is no limit.
 
-        No if jobs of runs that are still open hold all slots.
+        Return No if jobs of open runs hold all slots.
         """
         ...
 
     def give_back(self, instance_type: str, holder: str) -> None:
-        """Give back the slot of a training job, if it has one."""
+        """Give back the slot of a training job, if it holds one."""
         ...
 
 
@@ -115,12 +115,12 @@ class Wakeups(Protocol):
     """The queue that wakes runs that wait for room."""
 
     def wake(self, run_id: str) -> None:
-        """Let the run try its launch again soon."""
+        """Ask the run to try its launch again soon."""
         ...
 
 
 class Prices(Protocol):
-    """What instances cost, as far as the stack knows."""
+    """The stack's price list."""
 
     def read(self) -> PriceList | None:
         """Return the stack's price list, or None if it has none yet."""
@@ -131,23 +131,23 @@ class InputFiles(Protocol):
     """The input data in S3."""
 
     def count(self, uri: str, at_most: int) -> int | None:
-        """Count the objects under a prefix, up to a bound; None if they may not be listed."""
+        """Return the number of objects under a prefix, up to a limit; None if they cannot be listed."""
         ...
 
 
 class TrainingJobs(Protocol):
-    """SageMaker's training jobs. What cannot be read raises; it proves nothing."""
+    """SageMaker's training jobs. A failed call raises, because it proves nothing about the job."""
 
     def create(self, launch: Launch) -> Created | NotCreated:
         """Create a training job; one that exists already and has the launch's tags counts as created."""
         ...
 
     def find(self, launch: Launch) -> Job | Absent:
-        """Describe the job of a launch, known by its tags; somebody else's job of the same name counts as absent."""
+        """Describe the job of a launch, recognised by its tags; another job of the same name counts as absent."""
         ...
 
     def describe(self, job_name: str) -> Job | Absent:
-        """Describe a job, or say that there is none of that name."""
+        """Describe a job, or return Absent if there is none of that name."""
         ...
 
     def stop(self, job_name: str) -> None:
@@ -158,7 +158,7 @@ class TrainingJobs(Protocol):
 class Checkpoints(Protocol):
     """The checkpoints in S3."""
 
-    def newest(self, uri: str) -> Checkpoint | None:
+    def find_newest(self, uri: str) -> Checkpoint | None:
         """Return the newest checkpoint under a prefix, or None."""
         ...
 
@@ -172,20 +172,20 @@ class StatusDocuments(Protocol):
 
 
 class Announcements(Protocol):
-    """The event bus that tells others about runs."""
+    """The event bus on which others learn what happens to runs."""
 
     def announce(self, detail: dict[str, Any]) -> None:
-        """Put a Spot Relay Run State Change event."""
+        """Publish a Spot Relay Run State Change event."""
         ...
 
 
 class Telemetry(Protocol):
     """Logs and metrics."""
 
-    def decided(self, run: Run, observation: str, reason: str) -> None:
+    def log_decision(self, run: Run, observation: str, reason: str) -> None:
         """Log a decision, with the run's id and the attempt's job name."""
         ...
 
     def measure(self, measures: tuple[Measure, ...]) -> None:
-        """Publish metrics, at once."""
+        """Publish metrics immediately."""
         ...

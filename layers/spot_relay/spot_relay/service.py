@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run, RunStatus
     from spot_relay.domain.run.submission import Submission
 
-# Writers of one run are few; one that loses this often in a row leaves the message to its queue's retry.
+# A run has few writers. One that loses this often in a row leaves the message to its queue's retry.
 MAX_CONFLICTS = 20
 
 
@@ -104,7 +104,7 @@ class NoSuchRunError(CallerError):
 
 
 class NotPublishedError(Exception):
-    """A run was decided on and saved, but its status document or event could not be put; it stays owed."""
+    """A decision was saved, but its status document or event could not be published; it stays owed."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"the status document or the event of the run {run_id} could not be put; it is tried again")
@@ -112,7 +112,7 @@ class NotPublishedError(Exception):
 
 @dataclass(frozen=True)
 class Service:
-    """One stack's runs, over the ports it was wired with."""
+    """The use cases of one stack's runs, over the ports that `bootstrap` wires."""
 
     store: RunStore
     jobs: TrainingJobs
@@ -134,13 +134,13 @@ class Service:
     def submit(self, submission: Submission) -> Run:
         """Accept a run and launch its first attempt; the same submission again is the same run.
 
-        NameConflictError if the name belongs to a run with another spec, PrefixTakenError if another open run
-        has the checkpoint prefix, UnacceptableError if deadline, budget or placement cannot be kept.
+        Raise NameConflictError if the name belongs to a run with another spec, PrefixTakenError if another open run
+        owns the checkpoint prefix, and UnacceptableError if deadline, budget or placement cannot be kept.
         """
         now = self.clock()
         new = accept(submission, self.new_id(), now, self.prices.read())
         if found := find_objections(new, self._count_files(new), now):
-            # A spec that was accepted before stays the run it is, whatever has changed since.
+            # A spec that was accepted before still returns its run, even if it would no longer be accepted.
             if self.store.load(submission.name) is None:
                 raise UnacceptableError(found)
             run = self._load_same(submission)
@@ -149,20 +149,20 @@ class Service:
         return _require_published(*self._pay(run))
 
     def advance(self, run_id: str, observation: Observation) -> Run | None:
-        """Fold an observation into its run; None if there is no such run."""
+        """Fold an observation into its run, and return the run, or None if there is no such run."""
         run = self.store.load(run_id)
         return None if run is None else self._advance(run, observation)[0]
 
     def stop(self, run_id: str) -> Run:
-        """Stop a run for good. RejectedError if it has ended in another way, NoSuchRunError."""
+        """Stop a run for good; raise NoSuchRunError, or RejectedError if it has ended in another way."""
         return self._request(run_id, StopRequested())
 
     def resume(self, run_id: str, request: ResumeRequested | None = None) -> Run:
-        """Continue an ended run. RejectedError if that cannot be, NoSuchRunError, PrefixTakenError."""
+        """Continue an ended run; raise NoSuchRunError, PrefixTakenError, or RejectedError if it can't continue."""
         return self._request(run_id, request or ResumeRequested())
 
     def show(self, run_id: str) -> Run:
-        """Return a run. NoSuchRunError if there is none."""
+        """Return a run; raise NoSuchRunError if there is none."""
         return self._load(run_id)
 
     def list(
@@ -176,7 +176,7 @@ class Service:
             run = self.store.create(new)
         except RunExistsError:
             return self._load_same(submission)
-        self.telemetry.decided(run, "Submitted", run.reason)
+        self.telemetry.log_decision(run, "Submitted", run.reason)
         return run
 
     def _load_same(self, submission: Submission) -> Run:
@@ -186,7 +186,7 @@ class Service:
         return existing
 
     def _count_files(self, run: Run) -> dict[str, int]:
-        """Count the objects of sharded channels, as far as the count matters and they may be listed."""
+        """Return the number of objects per sharded channel, as far as it matters and they can be listed."""
         most = largest_instance_count(run)
         prefixes = sharded_prefixes_of(run.training_job) if most > 1 else {}
         counts = {channel: self.input_files.count(uri, most) for channel, uri in prefixes.items()}
@@ -205,11 +205,11 @@ class Service:
         return run
 
     def _advance(self, run: Run, observation: Observation) -> tuple[Run, Decision]:
-        """Decide on the newest state of the run until the decision could be saved, then pay what it owes."""
+        """Decide on the newest state of the run, again after each conflict, and perform what a saved decision owes."""
         for _ in range(MAX_CONFLICTS):
             run, failure = self._pay(run)
             decision = decide(run, self._gather(run, observation), self.clock())
-            self.telemetry.decided(decision.run, type(observation).__name__, decision.reason)
+            self.telemetry.log_decision(decision.run, type(observation).__name__, decision.reason)
             if decision.run is run:
                 self._act(run, decision.owes)
                 self.telemetry.measure(decision.owes.measures)
@@ -235,11 +235,11 @@ class Service:
         canary = canary_to_look_at(run, observation, now)
         beside = None if canary is None else self._look_at_canary(run, canary)
         uri = run.checkpoint_uri
-        newest = self.checkpoints.newest(uri) if uri and needs_checkpoint(run, observation, job, now) else None
+        newest = self.checkpoints.find_newest(uri) if uri and needs_checkpoint(run, observation, job, now) else None
         return Facts(observation, job, newest, beside, self.draw(), self.check_every)
 
     def _look_at_attempt(self, run: Run, attempt: Attempt) -> Job | Absent:
-        """Describe an attempt's job; unless an answer has proved that it is ours, its tags have to."""
+        """Describe an attempt's job. Its tags have to prove that it is ours, unless an answer has done so."""
         proven = attempt.status is AttemptStatus.IN_PROGRESS
         return self.jobs.describe(attempt.job_name) if proven else self.jobs.find(launch_of_attempt(run, attempt))
 
@@ -247,7 +247,7 @@ class Service:
         return self.jobs.describe(canary.job_name) if canary.arn else self.jobs.find(launch_of_canary(run, canary))
 
     def _pay(self, run: Run) -> tuple[Run, Exception | None]:
-        """Perform what a run owes and save that it is done, and do the same with what the answers bring.
+        """Perform what a run owes and save that it is done; then do the same with what the answers of launches add.
 
         What cannot be published stays owed, and the failure is returned: the run itself continues without it.
         """
@@ -281,7 +281,7 @@ class Service:
         facts = Facts(Due(), draw=self.draw(), check_every=self.check_every)
         settled = settle(run, answers, facts, self.clock())
         for answer in answers:
-            self.telemetry.decided(settled, type(answer).__name__, settled.reason)
+            self.telemetry.log_decision(settled, type(answer).__name__, settled.reason)
         return settled
 
     def _act(self, run: Run, owed: Outbox) -> tuple[Observation, ...]:
@@ -295,7 +295,7 @@ class Service:
         served = dict.fromkeys(pool for room in owed.freed for pool in self._pools_served_by(room))
         wanted = (job.placement.pool for job in (attempt, canary) if job is not None)
         pools = dict.fromkeys((*wanted, *served))
-        # Asked once and, if nothing is launched, only after what has to be stopped.
+        # Queried at most once and, if nothing is launched, only after the stops.
         oldest = cache(lambda: self.store.oldest_waiting(*pools))
         if attempt is not None:
             answers += (self._launch(run, attempt, oldest().get(attempt.placement.pool)),)
@@ -304,7 +304,7 @@ class Service:
         if owed.stop is not None:
             self.jobs.stop(owed.stop)
         for given_up in (canary for canary in run.canaries if canary.job_name == owed.stop_canary):
-            # While its creation has not been answered, somebody else's job may have its name.
+            # Until its creation has been answered, the job of that name may be somebody else's.
             if given_up.arn or self._exists(launch_of_canary(run, given_up)):
                 self.jobs.stop(given_up.job_name)
         # After the launch: if this run is the oldest, it has taken the room itself.
@@ -322,7 +322,7 @@ class Service:
         is_behind = oldest is not None and oldest < Waiting(run.created_at, run.id)
         if oldest and is_behind and not self._exists(launch):
             self.slots.give_back(pool.instance_type, attempt.job_name)
-            message = f"Older runs are waiting for {pool}; {oldest.run_id} is first in line."
+            message = f"Older runs are waiting for {pool}; {oldest.run_id} is first in the queue."
             return Refused(number, Refusal.QUEUED_BEHIND, message)
         no_slot = self.slots.take(pool.instance_type, attempt.job_name)
         if no_slot is not None and not self._exists(launch):
@@ -368,20 +368,20 @@ class Service:
 def _keep_what_exists(answers: tuple[Observation, ...]) -> tuple[Observation, ...]:
     """Return the answers to fold into a newer state that another function has saved meanwhile.
 
-    What exists by now still exists. What was refused may not be refused any more: whoever was faster has asked, too,
-    and perhaps for another placement. What was published may be out of date.
+    A job that was created still exists. A refusal may no longer hold: the faster function has asked as well, perhaps
+    for another placement. A published document may be out of date.
     """
     created = (answer for answer in answers if not isinstance(answer, Refused | CanaryRefused))
     return (*created, Overtaken())
 
 
 def _require_published(run: Run, failure: Exception | None) -> Run:
-    """Return the run; NotPublishedError, once all else is done, if it could not be published."""
+    """Return the run, or raise NotPublishedError now that everything else is done."""
     if failure is not None:
         raise NotPublishedError(run.id) from failure
     return run
 
 
 def utc_now() -> datetime:
-    """Return the time."""
+    """Return the current time."""
     return datetime.now(UTC)

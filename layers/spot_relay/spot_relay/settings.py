@@ -80,7 +80,7 @@ class TickSettings:
 
 @dataclass(frozen=True)
 class PriceSettings:
-    """Where prices are stored, and the file they come from, or None for the AWS Price List."""
+    """Where prices are stored, and the file that they come from, or None for the AWS Price List."""
 
     table: str
     price_file: str | None

@@ -56,10 +56,10 @@ def test_a_life_with_an_interruption_an_expired_wait_and_two_errors() -> None:
         [
             "JobChanged: churn-relay-01 reached MaxWaitTimeInSeconds before it finished. churn-relay-02 continues from the checkpoint churn/checkpoints/a.",
             "Launched: Created churn-relay-02 because the attempt before it reached MaxWaitTimeInSeconds.",
-            "JobChanged: churn-relay-02 failed, because SageMaker had no capacity: CapacityError: none. Launching the next attempt in 30 s.",
+            "JobChanged: churn-relay-02 failed because SageMaker had no capacity: CapacityError: none. Launching the next attempt in 30 s.",
             "Due: The backoff is over. churn-relay-03 continues from the checkpoint churn/checkpoints/a.",
             "Launched: Created churn-relay-03 because the attempt before it got no capacity.",
-            "JobChanged: churn-relay-03 failed, because SageMaker had an internal error: InternalServerError: We. Launching the next attempt in 15 s.",
+            "JobChanged: churn-relay-03 failed because SageMaker had an internal error: InternalServerError: We. Launching the next attempt in 15 s.",
             "Due: The backoff is over. churn-relay-04 continues from the checkpoint churn/checkpoints/a.",
             "Launched: Created churn-relay-04 because the attempt before it met an internal error in SageMaker.",
             "JobChanged: churn-relay-04 completed the training.",
@@ -148,7 +148,7 @@ def test_stops_and_a_resumption() -> None:
             "StopRequested: The run has already ended: it is Stopped.",
             "ResumeRequested: Resumed by request. churn-relay-02 starts from the beginning.",
             "Launched: Created churn-relay-02 to resume the run.",
-            "JobChanged: churn-relay-02 failed, because SageMaker had no capacity: CapacityError: none. Launching the next attempt in 30 s.",
+            "JobChanged: churn-relay-02 failed because SageMaker had no capacity: CapacityError: none. Launching the next attempt in 30 s.",
             "StopRequested: Stopped by request.",
         ]
     )
@@ -218,7 +218,7 @@ def test_a_wait_for_room() -> None:
     assert log(world) == snapshot(
         [
             "Submitted: Accepted. Launching churn-relay-01.",
-            "Refused: The quota for ml.m5.xlarge (spot) has no room: Full. churn-relay-01 is next in line and starts when enough instances are free. Trying again every minute.",
+            "Refused: The quota for ml.m5.xlarge (spot) has no room: Full. churn-relay-01 is next in the queue and starts when enough instances are free. Trying again every minute.",
             "RoomFreed: There may be room on ml.m5.xlarge (spot) now. Trying to launch churn-relay-01 again.",
             "Launched: Created churn-relay-01 for the submitted spec.",
         ]
@@ -241,7 +241,7 @@ def test_ends_that_are_final() -> None:
     assert lines == snapshot(
         [
             "JobChanged: churn-relay-01 was stopped outside Spot Relay. Resume the run to continue.",
-            "JobChanged: churn-relay-01 failed, because the training code or its configuration has an error: AlgorithmError: exit 1. Fix it and resume the run, or submit a corrected spec under another name.",
+            "JobChanged: churn-relay-01 failed because the training code or its configuration has an error: AlgorithmError: exit 1. Fix it and resume the run, or submit a corrected spec under another name.",
             "JobChanged: churn-relay-01 failed for a reason that Spot Relay does not know: Odd. Resume the run to try again.",
             "JobChanged: churn-relay-01 reached MaxRuntimeInSeconds before it finished. Raise it, or set policy.relaunch_on_max_runtime to true, and submit the spec under another name.",
         ]

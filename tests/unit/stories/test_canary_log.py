@@ -31,7 +31,7 @@ def test_its_way_from_its_launch_to_the_return() -> None:
     kept(world, 3 * HOUR)
     assert log(world)[-2:] == snapshot(
         [
-            "Due: The run is ahead of its deadline. Launching churn-canary-02 to look for spot capacity while churn-relay-02 keeps training.",
+            "Due: The run is ahead of schedule. Launching churn-canary-02 to look for spot capacity while churn-relay-02 keeps training.",
             "CanaryCreated: Created churn-canary-02. It waits for spot capacity.",
         ]
     )
@@ -155,7 +155,7 @@ def test_a_blind_return_says_what_it_stops_the_job_for() -> None:
             "Launched: Created churn-relay-02 because waiting longer for spot would put the deadline at risk.",
             "JobChanged: churn-relay-02 is Training.",
             "Due: churn-relay-02 is Training.",
-            "Due: The run is well ahead of its deadline. Stopping churn-relay-02 to wait for spot capacity.",
+            "Due: The run is well ahead of schedule. Stopping churn-relay-02 to wait for spot capacity.",
             "Due: churn-relay-02 is Stopping.",
         ]
     )

@@ -1,1 +1,1 @@
-"""The real world behind the ports: DynamoDB, SageMaker, S3, EventBridge, Powertools; and AWS's events, read."""
+"""The ports over AWS and Powertools, and the readers of AWS's events."""

@@ -23,7 +23,7 @@ class NotQueuedError(Exception):
 
 @dataclass(frozen=True)
 class DueQueue:
-    """Queues due runs."""
+    """Queues runs that are due, for the function observe to look at."""
 
     client: SQSClient
     url: str

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # reads only the fields it knows, and its next save would drop the rest. tests/integration/stored/ has documents of each
 # version.
 SCHEMA_VERSION = 4
-# The only partition of the sparse index `due`, which contains only open runs.
+# The only partition key of the sparse index `due`, which contains only open runs.
 OPEN = "open"
 _MAX_PREFIX_BYTES = 1024
 _MAX_KEY_BYTES = 2048
@@ -113,7 +113,7 @@ class DynamoDBRunStore:
             raise ConflictError(run.id) from None
         return replace(run, version=run.version + 1)
 
-    def due(self, now: datetime) -> Iterable[str]:
+    def list_due(self, now: datetime) -> Iterable[str]:
         """Yield the ids of the runs whose `due_at` has passed, the longest overdue first; no other item is read."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,

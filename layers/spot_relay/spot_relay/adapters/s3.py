@@ -42,7 +42,7 @@ class S3Checkpoints:
 
     client: S3Client
 
-    def newest(self, uri: str) -> Checkpoint | None:
+    def find_newest(self, uri: str) -> Checkpoint | None:
         """Return the newest checkpoint under ``s3://bucket/prefix/``, or None; markers and folders do not count.
 
         A bucket that does not exist contains none. A bucket that cannot be listed raises: nothing is known about it.

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.rules.limits import all_slots_held, needs_no_slot
+from spot_relay.domain.rules.limits import needs_no_slot, refuse_slot
 from spot_relay.ports import NewerSchemaError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class DynamoDBSlots:
         full = self._try_take(instance_type, holder, limit)
         if full is None or (self._free(instance_type, full) and self._try_take(instance_type, holder, limit) is None):
             return None
-        return all_slots_held(instance_type, limit)
+        return refuse_slot(instance_type, limit)
 
     def give_back(self, instance_type: str, holder: str) -> None:
         """Give back the slot of a training job, if it holds one."""

@@ -21,7 +21,7 @@ class PowertoolsTelemetry:
 
     logger: Logger
 
-    def decided(self, run: Run, observation: str, reason: str) -> None:
+    def log_decision(self, run: Run, observation: str, reason: str) -> None:
         """Log a decision with the id of the run and the job name of its attempt."""
         self.logger.info(
             reason,

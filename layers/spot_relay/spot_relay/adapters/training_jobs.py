@@ -1,4 +1,4 @@
-"""SageMaker's training jobs through boto3."""
+"""Create, describe and stop SageMaker's training jobs."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class SageMakerTrainingJobs:
         except ParamValidationError as error:
             return self._refuse(launch, NotCreated(str(error), Refusal.INVALID))
         except (UnreachableError, HTTPClientError) as error:
-            # The job may have been created nevertheless: the same name is tried again, and then found.
+            # The job may have been created all the same. The next try uses the same name, and finds it.
             return NotCreated(f"SageMaker did not answer: {error}.", Refusal.UNAVAILABLE)
 
     def describe(self, job_name: str) -> Job | Absent:
-        """Describe a job, or say that there is none of that name. Whatever else goes wrong is raised."""
+        """Describe a job, or return Absent if there is none of that name. Any other error is raised."""
         try:
             answer = self.client.describe_training_job(TrainingJobName=job_name)
         except ClientError as error:
@@ -66,7 +66,7 @@ class SageMakerTrainingJobs:
         return read_job(answer)  # type: ignore[arg-type]
 
     def find(self, launch: Launch) -> Job | Absent:
-        """Describe the job of a launch, known by its tags; somebody else's job of the same name counts as absent."""
+        """Describe the job of a launch, recognised by its tags; another job of the same name counts as absent."""
         job = self.describe(launch.job_name)
         return job if isinstance(job, Job) and self._has_tags(job.arn, launch.tags) else Absent()
 
@@ -84,7 +84,7 @@ class SageMakerTrainingJobs:
         return Created(job.arn, job.placement) if isinstance(job, Job) else no
 
     def _adopt(self, launch: Launch) -> Created | NotCreated:
-        """Take the job that has the launch's name as created if it has its tags, too."""
+        """Return the job that has the launch's name as created, provided that it also has the launch's tags."""
         job = read_job(self.client.describe_training_job(TrainingJobName=launch.job_name))  # type: ignore[arg-type]
         if self._has_tags(job.arn, launch.tags):
             return Created(job.arn, job.placement)
@@ -108,18 +108,18 @@ def read_job(answer: dict[str, Any]) -> Job:
         modified_at=answer["LastModifiedTime"].astimezone(UTC),
         placement=placement_of(answer),
         failure_reason=answer.get("FailureReason"),
-        training_started_at=_utc(answer.get("TrainingStartTime")),
-        ended_at=_utc(answer.get("TrainingEndTime")),
+        training_started_at=_to_utc(answer.get("TrainingStartTime")),
+        ended_at=_to_utc(answer.get("TrainingEndTime")),
         training_seconds=answer.get("TrainingTimeInSeconds"),
         billable_seconds=answer.get("BillableTimeInSeconds"),
         transitions=tuple(
-            Transition(entry["Status"], entry["StartTime"].astimezone(UTC), _utc(entry.get("EndTime")))
+            Transition(entry["Status"], entry["StartTime"].astimezone(UTC), _to_utc(entry.get("EndTime")))
             for entry in answer.get("SecondaryStatusTransitions", [])
         ),
     )
 
 
-def _utc(moment: datetime | None) -> datetime | None:
+def _to_utc(moment: datetime | None) -> datetime | None:
     return moment.astimezone(UTC) if moment else None
 
 
@@ -137,7 +137,7 @@ def _classify(error: ClientError) -> Refusal | None:
 
 
 def _hide_secrets(error: ClientError, request: dict[str, Any]) -> ClientError:
-    """Return an error as it may be logged: its message may quote the request."""
+    """Return an error that may be logged, because its message may quote the request."""
     details = error.response["Error"]
     response: Any = {**error.response, "Error": {**details, "Message": hide_secrets(details["Message"], request)}}
     return ClientError(response, error.operation_name)

@@ -3,7 +3,7 @@
 Read it in this order. Each package imports only the ones above it here; import-linter enforces that.
 
 `values`
-    How frozen values are changed.
+    How frozen values are changed, and how a function says no.
 `errors`
     The base of every error that is answered to the caller.
 `sagemaker`

@@ -1,4 +1,4 @@
-"""Errors that are answered to the caller, because the caller can act on them. Any other exception is our own fault.
+"""Errors that are reported to the caller, who can act on them. Any other exception is a bug or an outage.
 
 ::
 
@@ -14,7 +14,7 @@
     └── NewerSchemaError             ports               503 NewerSchema
 
 An uploaded spec that raises a `SpecError` gets an error report; after any other error its queue delivers it again. The
-API answers each of them with its status and code.
+API answers each of them with its status and code, and adds `NoSuchRouteError` for a path that it does not have.
 """
 
 from __future__ import annotations

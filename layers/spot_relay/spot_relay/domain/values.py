@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    # To a type checker it is the standard one, so that it checks the names and types of the fields.
+    # Type checkers see the standard function, so that they check the names and types of the fields.
     from dataclasses import replace
 else:
     _Value = TypeVar("_Value")
@@ -14,12 +14,12 @@ else:
     def replace(value: _Value, /, **changes: Any) -> _Value:
         """Return a copy of a frozen dataclass with some fields changed, as `dataclasses.replace` does.
 
-        The standard one calls the constructor, which sets each field of a frozen dataclass through
+        The standard function calls the constructor, which sets each field of a frozen dataclass through
         ``object.__setattr__``; a trace replay spent two fifths of its time there. The dataclasses here have no
         `__post_init__`, so copying the fields has the same result.
         """
         fields = value.__dict__
-        # A decoded value may leave a default to its class; setting such a field is still no mistake.
+        # A decoded value may leave a default to its class; such a field can be set all the same.
         if not changes.keys() <= fields.keys() and (unknown := changes.keys() - value.__dataclass_fields__.keys()):
             message = f"{type(value).__name__} has no field {', '.join(sorted(unknown))}"
             raise TypeError(message)
@@ -30,7 +30,7 @@ else:
 
 @dataclass(frozen=True)
 class No:
-    """No, because … The answer of a function that was asked for something and can't provide it.
+    """No, because …: the result of a function that cannot provide what was asked for.
 
     ``because`` is one sentence or more, for the user: what is in the way and, where possible, what to do about it.
     """
@@ -39,7 +39,7 @@ class No:
 
 
 def as_sentence(text: str) -> str:
-    """Return a text that ends as a sentence does."""
+    """Return a text with a full stop at its end, unless it ends a sentence already."""
     text = text.rstrip()
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 

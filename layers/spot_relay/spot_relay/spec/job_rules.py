@@ -20,13 +20,13 @@ MAX_TAGS = 50 - 3
 _MAX_S3_URI = 1024
 _MAX_IMAGE_CHARACTERS = 255
 _RESERVED_TAG_PREFIXES = ("spot-relay:", "aws:")
-# How names end that S3 gives to access points and to other kinds of buckets.
+# Endings of the names that S3 gives to access points and to other kinds of buckets.
 _ALIAS_SUFFIXES = ("-s3alias", "--ol-s3", "--x-s3", "--xa-s3", ".mrap")
 _INVALID_BUCKET = re.compile(r"\.\.|\.-|-\.")
 _CHECKPOINT_URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.*)", re.ASCII | re.DOTALL)
 _ECR_IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/([a-z0-9-]+)(?:[:@].*)?", re.ASCII)
 _ROLE_ACCOUNT = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):", re.ASCII)
-# Built-in algorithms that write no checkpoints, if hardly anyone would give an image of their own the same name.
+# Built-in algorithms that write no checkpoints, except those whose names users may well give to images of their own.
 _WITHOUT_CHECKPOINTS = frozenset(
     {
         "blazingtext",

@@ -27,8 +27,8 @@ _INTEGER_LIMITS = {"integer": 2**31 - 1, "long": 2**63 - 1}
 def load_request_shape() -> StructureShape:
     """Return the shape of a CreateTrainingJob request, read from botocore's data.
 
-    This needs no client and no credentials. The first call takes a few tenths of a second; so that not every cold
-    start pays for it, importing this module does not make it.
+    This needs no client and no credentials. The first call takes a few tenths of a second, so it is not made when this
+    module is imported: not every cold start has to pay for it.
     """
     from botocore.loaders import Loader
     from botocore.model import ShapeResolver
@@ -41,7 +41,7 @@ def load_request_shape() -> StructureShape:
         if name not in wanted:
             wanted[name] = shapes[name]
             queue += _list_references(shapes[name])
-    # Keep only the shapes that are reachable: the whole model takes tens of megabytes.
+    # Keep only the reachable shapes: the whole model takes tens of megabytes.
     shape: Any = ShapeResolver(wanted).get_shape_by_name("CreateTrainingJobRequest")
     return cast("StructureShape", shape)
 

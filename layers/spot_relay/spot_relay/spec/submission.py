@@ -68,7 +68,7 @@ def _check_size(training_job: Mapping[str, Any], path: str, problems: Problems) 
 
 
 def _is_wrapped(document: Mapping[str, Any]) -> bool:
-    """Whether the training job is wrapped in a mapping. The surest sign counts: an exact key, then a similar one."""
+    """Whether the training job is wrapped in a mapping. Exact keys decide; without any, similar keys do."""
     if "training_job" in document:
         return True
     if any(key in document for key in list_request_keys()):
@@ -157,7 +157,7 @@ def _check_training_job(document: Mapping[str, Any], allowlist: Allowlist, probl
 def _has_spot_rung(policy: Any) -> bool:
     """Whether a policy's ladder has a spot rung, even if the policy is invalid.
 
-    A mistake in the policy must not cause complaints about the job.
+    A mistake in the policy must not cause problems to be reported with the job.
     """
     ladder = policy.get("ladder") if isinstance(policy, dict) else None
     rungs = ladder if isinstance(ladder, list) else []

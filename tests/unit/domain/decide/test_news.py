@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NEWS = ["Pending", "Downloading", "DownloadingTrainingImage", "Training", "Interrupted", "Uploading", "Rebalancing"]
 HOUR = 3600
 # What calls no service of AWS.
-SILENT = {"decided", "measure"}
+SILENT = {"log_decision", "measure"}
 
 
 @pytest.fixture
@@ -135,11 +135,11 @@ def test_a_description_that_lags_behind_the_event_delays_the_account_and_counts_
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("call", ["load", "decided", "save", "measure"])
+@pytest.mark.parametrize("call", ["load", "log_decision", "save", "measure"])
 def test_a_function_that_dies_counts_an_interruption_once_at_most(world: World, call: str, after: bool) -> None:
     world.trains(1)
     event = world.event(1, "InProgress", "Interrupted")
-    number = ["load", "decided", "save", "measure"].index(call) + 1
+    number = ["load", "log_decision", "save", "measure"].index(call) + 1
     with pytest.raises(KilledError):
         guarded(world, Grim(number, after=after)).advance("churn", event)
     world.jobs.becomes("churn-relay-01", "InProgress", "Interrupted")

@@ -1,4 +1,4 @@
-"""From a valid submission to a run: checks what only the time, the prices and the input data can show."""
+"""Turn a valid submission into a run, and check what depends on the time, the prices and the input data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.submission import Submission
 
 
-# A page of a listing.
+# One page of an S3 listing.
 MOST_FILES_COUNTED = 1000
 
 
@@ -38,7 +38,7 @@ class Objection:
 
 
 def accept(submission: Submission, submission_id: str, now: datetime, prices: PriceList | None = None) -> Run:
-    """Return the run of a valid submission, which owes its first launch: on spot, if the deadline leaves the time."""
+    """Return the run of a valid submission. It owes a first launch, on-demand if the deadline requires that."""
     policy, job = submission.policy, submission.training_job
     place = first_place(policy, job)
     first = Attempt(
@@ -69,8 +69,8 @@ def accept(submission: Submission, submission_id: str, now: datetime, prices: Pr
     standing = standing_of(run, now)
     no_time_for_spot = standing is not None and standing.demand(0.0) is Cause.SAFETY_NET
     if no_time_for_spot and (on_demand := affordable_on_demand(run, now)):
-        placed = replace(first, placement=on_demand.placement, rung=on_demand.rung, cause=Cause.SAFETY_NET)
-        return run.with_attempt(placed)
+        moved = replace(first, placement=on_demand.placement, rung=on_demand.rung, cause=Cause.SAFETY_NET)
+        return run.with_attempt(moved)
     return run.with_attempt(replace(first, max_wait_seconds=max_wait_of(run, first.placement, now)))
 
 

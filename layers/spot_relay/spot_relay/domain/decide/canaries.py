@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def live_canary(run: Run) -> Canary | None:
-    """Return the canary that may live, or None."""
+    """Return the canary that the run has not given up, or None."""
     canary = run.canary
     given_up = run.has_ended or canary is None or canary.status is CanaryStatus.ENDED
     return None if given_up else canary
@@ -35,7 +35,7 @@ def follow_creation(run: Run, canary: Canary, answer: CanaryCreated, now: dateti
 
 
 def follow_refusal(run: Run, canary: Canary, answer: CanaryRefused, now: datetime) -> Decision:
-    """Do without a canary: until the next look, or for good."""
+    """Do without a canary, until the next look or for good."""
     message = as_sentence(hide_secrets(answer.message, run.training_job))
     if answer.refusal.passes:
         return unchanged(run, f"Could not create {canary.job_name} yet: {message} Trying again at the next check.")
@@ -45,10 +45,10 @@ def follow_refusal(run: Run, canary: Canary, answer: CanaryRefused, now: datetim
 
 
 def follow_event(run: Run, canary: Canary, event: CanaryChanged, now: datetime) -> Decision:
-    """Look at the run with the next tick if its canary may have capacity; that it still waits is no news."""
-    tells = canary.status is CanaryStatus.IN_PROGRESS and event.secondary_status not in WAITING_FOR_CAPACITY
+    """Look at the run with the next tick if its canary may have capacity; while it waits, change nothing."""
+    is_news = canary.status is CanaryStatus.IN_PROGRESS and event.secondary_status not in WAITING_FOR_CAPACITY
     due = run.check_at is None or run.check_at <= now
-    if not tells or due or run.current.status is not AttemptStatus.IN_PROGRESS:
+    if not is_news or due or run.current.status is not AttemptStatus.IN_PROGRESS:
         return unchanged(run, f"{canary.job_name} is {event.secondary_status}, which changes nothing.")
     return record(
         run, now, f"{canary.job_name} is {event.secondary_status}. Checking it within a minute.", check_at=now
@@ -80,7 +80,7 @@ def note_description(run: Run, canary: Canary, job: Job | Absent | None) -> Run:
 
 
 def shows_life(canary: Canary, news: CanaryChanged | CanaryCreated | CanaryRefused) -> bool:
-    """Whether a canary that was given up lives nevertheless: a slow function may have created it since."""
+    """Whether a canary that was given up exists after all: a slow function may have created it since."""
     if isinstance(news, CanaryChanged):
         begins = news.secondary_status in WAITING_FOR_CAPACITY or news.secondary_status == SecondaryStatus.TRAINING
         return begins and canary.refusal is not Refusal.NAME_TAKEN

@@ -124,7 +124,7 @@ def _follow_event(run: Run, event: JobChanged, facts: Facts, now: datetime) -> D
 
 
 def _note_event(run: Run, attempt: Attempt, event: JobChanged, facts: Facts, now: datetime) -> Decision:
-    """Record a state change that ends nothing. Interrupted is one: SageMaker itself resumes the job.
+    """Record a state change that ends nothing, such as Interrupted: SageMaker itself resumes the job.
 
     Look again soon after an interruption: the description can lag behind the event, and the last checkpoint may still
     be on its way. Until then the run counts as further from its end than it is, so no rule fires late.
@@ -143,7 +143,7 @@ def _note_event(run: Run, attempt: Attempt, event: JobChanged, facts: Facts, now
     costs = interrupted and run.checkpoint_uri is not None
     every = min(CHECK_SOON, facts.check_every) if costs else facts.check_every
     look = now + CHECK_SOON if run.stop_requested else next_look(run, now, every)
-    # No news delays a look that was to come sooner: it may be what an earlier interruption waits for.
+    # No event delays a look that is due sooner: an earlier interruption may have asked for it.
     return record(run, now, reason, owes, check_at=min(look, run.check_at or look))
 
 
@@ -193,7 +193,7 @@ def _follow_canary(
 def _follow_given_up_canary(
     run: Run, news: CanaryChanged | CanaryCreated | CanaryRefused, facts: Facts, now: datetime
 ) -> Decision:
-    """Take the end of a canary that the run is done with as news of room, and record what it cost."""
+    """Treat the end of a canary that the run no longer needs as freed room, and record what it cost."""
     canary = run.canary_beside(news.canary)
     if canary is not None and canaries.shows_life(canary, news):
         return stop_needless_job(run, canary.job_name, Outbox(stop_canary=canary.job_name))
@@ -207,7 +207,7 @@ def _follow_given_up_canary(
 
 
 def _look(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:
-    """Decide on what a description has shown."""
+    """Decide on what the description of the job shows."""
     match facts.job:
         case None:
             reason = f"{attempt.job_name} has not been described yet. {_CHECKING_SOON}"
@@ -237,7 +237,7 @@ def _follow_absence(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> 
 
 
 def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) -> Decision:
-    """Record what a description shows of a job that goes on, and repair what lost events left out."""
+    """Record what a description shows of a live job, including what lost events would have reported."""
     missed = max(0, job.interruptions - attempt.interruptions)
     described = replace(
         move_to_job(run, attempt, job.placement),
@@ -245,7 +245,7 @@ def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: dateti
         arn=job.arn,
         launched_at=attempt.launched_at or now,
         phase=job.secondary_status,
-        # The description includes what happened before it, so an event of that which comes later is late.
+        # The description covers everything before it, so an older event that arrives later is late.
         heard_at=_newest_news(attempt, job, facts.observation),
         created_at=job.created_at,
         training_started_at=job.training_started_at,
@@ -277,8 +277,8 @@ def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: dateti
 
 
 def _newest_news(attempt: Attempt, job: Job, observation: Observation) -> datetime:
-    told = observation.at if isinstance(observation, JobChanged) else job.modified_at
-    return max(job.modified_at, told, attempt.heard_at or told)
+    reported = observation.at if isinstance(observation, JobChanged) else job.modified_at
+    return max(job.modified_at, reported, attempt.heard_at or reported)
 
 
 def _is_unconfirmed(observation: Observation, missed: int) -> bool:
@@ -343,7 +343,7 @@ def _follow_outcome(run: Run, outcome: Outcome, facts: Facts, now: datetime, owe
 
 
 def _continue(run: Run, cause: Cause, facts: Facts, now: datetime, reason: str, owes: Outbox | None = None) -> Decision:
-    """Plan the next attempt where deadline and ladder want it."""
+    """Plan the next attempt in the place that the deadline and the ladder choose."""
     onward = choose_place(run, cause, now)
     if isinstance(onward, No):
         return finish(run, RunStatus.FAILED, now, f"{reason} {onward.because}", owes)

@@ -11,18 +11,18 @@ from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job
 
 @dataclass(frozen=True)
 class Facts:
-    """What the decision is about, and what was gathered for it; `looks` says what has to be gathered."""
+    """The observation to decide on, and what was gathered for it; `looks` says what has to be gathered."""
 
     observation: Observation
     job: Job | Absent | None = None
-    """What DescribeTrainingJob returned for the attempt's job; None if it was not asked.
+    """What DescribeTrainingJob returned for the attempt's job; None if it was not called.
 
     While a launch has not been answered, this is only a job that the tags prove to be the attempt's own.
     """
     checkpoint: Checkpoint | None = None
     """The newest one under the run's prefix, if it was looked up."""
     canary: Job | Absent | None = None
-    """What DescribeTrainingJob returned for the canary's job; None if it was not asked."""
+    """What DescribeTrainingJob returned for the canary's job; None if it was not called."""
     draw: float = 0.5
     """A random number from [0, 1), for jitter."""
     check_every: timedelta = timedelta(minutes=5)

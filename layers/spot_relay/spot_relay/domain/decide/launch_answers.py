@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.cause import Demand
     from spot_relay.domain.run.observation import Launched, Refused
 
-# The oldest run that waits for room asks again with each tick; those behind it are woken, and rarely look themselves.
+# The oldest run that waits for room tries again with each tick; those behind it are woken, and rarely try unasked.
 ROOM_LOOK = TICK
 QUEUE_LOOK = timedelta(minutes=15)
 _EACH_MINUTE = "Trying again every minute."
@@ -55,7 +55,7 @@ _WHY: dict[Cause, str] = {
     Cause.RESUMED: "to resume the run",
     Cause.SAFETY_NET: "because the deadline leaves no time to wait for spot",
     Cause.BEHIND_PACE: "because waiting longer for spot would put the deadline at risk",
-    Cause.AHEAD_OF_PACE: "to return to spot, because the run is ahead of its deadline",
+    Cause.AHEAD_OF_PACE: "to return to spot, because the run is ahead of schedule",
     Cause.MAX_WAIT_TIME_EXCEEDED: "because the attempt before it reached MaxWaitTimeInSeconds",
     Cause.MAX_RUNTIME_EXCEEDED: "because the attempt before it reached MaxRuntimeInSeconds",
     Cause.STOPPED: "because the attempt before it was stopped as planned",
@@ -67,7 +67,7 @@ _WHY: dict[Cause, str] = {
 
 
 def follow_launch(run: Run, answer: Launched, facts: Facts, now: datetime) -> Decision:
-    """Follow a job that exists."""
+    """Record that the job of an attempt exists."""
     attempt = run.attempt(answer.attempt)
     if attempt is None:
         return ignore_unknown_attempt(run, answer.attempt)
@@ -85,7 +85,7 @@ def follow_launch(run: Run, answer: Launched, facts: Facts, now: datetime) -> De
         waiting_since=now,
     )
     owes = Outbox(measures=measure_adoption(run, attempt, now))
-    # A launch that was refused before may have succeeded then, and its events have come and gone.
+    # An earlier launch that seemed to fail may have created the job, and its events may have come too early.
     soon = run.stop_requested or attempt.refusals > 0
     stopping = f" {STOPPING_IT}" if run.stop_requested else ""
     if run.stop_requested:
@@ -136,7 +136,7 @@ def go_on_demand(run: Run, attempt: Attempt, demand: Demand, now: datetime) -> D
 
 
 def measure_adoption(run: Run, attempt: Attempt, now: datetime) -> tuple[Measure, ...]:
-    """Return the metrics of a launch when it becomes known, by its answer or by a look."""
+    """Return the metrics of a launch once it is known to have succeeded, from its answer or a description."""
     if attempt.status is not AttemptStatus.PLANNED:
         return ()
     return metrics.measure_launch(attempt, run.attempt(attempt.number - 1), now)
@@ -165,27 +165,27 @@ def _describe_wait(attempt: Attempt, refusal: Refusal, message: str) -> str:
     else:
         used = f"{quota.utilization} of {quota.limit} in use, {quota.delta} needed"
         full = f"The quota for {pool} has no room ({used})."
-    return f"{full} {attempt.job_name} is next in line and starts when enough instances are free. {_EACH_MINUTE}"
+    return f"{full} {attempt.job_name} is next in the queue and starts when enough instances are free. {_EACH_MINUTE}"
 
 
 def _try_again(run: Run, attempt: Attempt, message: str, facts: Facts, now: datetime) -> Decision:
-    """Try a launch again that was refused for a reason that passes."""
-    # A run that waits for room keeps its place: else all those behind it would be sent to try in their turn.
+    """Retry a launch later that was refused for a temporary reason."""
+    # A run that waits for room keeps its place; otherwise all runs behind it would be woken one after another.
     again = replace(attempt, refusals=attempt.refusals + 1)
     seconds = run.policy.backoff.seconds(again.refusals, facts.draw)
     wait = timedelta(seconds=min(seconds, seconds_until_demand(run, now, waited=0.0)))
     wait = min(wait, ROOM_LOOK) if run.waits_for else wait
-    # The bound, not what was drawn: the same reason again and again is kept as one explanation.
+    # Name the bound, not the drawn wait: decisions with equal reasons share one explanation.
     then = f"Trying again within {run.policy.backoff.max_seconds} s."
     if run.stop_requested:
-        # Nothing is launched any more after a stop, but the job may exist, and not be found yet.
+        # After a stop nothing is launched any more, but the job may exist without being found yet.
         wait, then = ABSENCE_PATIENCE, STOP_LATER
     reason = f"Could not create {attempt.job_name} yet: {message} {then}"
     return change(run.with_attempt(again), now, reason, check_at=now + wait)
 
 
 def _open_place(run: Run, attempt: Attempt, message: str, now: datetime) -> Onward | No:
-    """Return where an attempt can go that its placement's quota can never hold, or what the user can do."""
+    """Return where an attempt continues if the quota can never hold its placement, or what the user can do."""
     onward = choose_place(run, attempt.cause, now)
     if isinstance(onward, No):
         return No(advise(Refusal.QUOTA_TOO_SMALL, message))
@@ -197,7 +197,7 @@ def _open_place(run: Run, attempt: Attempt, message: str, now: datetime) -> Onwa
 def _relocate(
     run: Run, attempt: Attempt, onward: Onward, now: datetime, reason: str, rest: float | None = None
 ) -> Decision:
-    """Launch an attempt that was never created in another placement, under the same name, after a rest if needed."""
+    """Move an attempt that was never created to another placement, and launch it there, after a rest if needed."""
     placement = onward.place.placement
     moved = replace(
         attempt,

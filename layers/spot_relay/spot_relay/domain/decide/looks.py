@@ -55,7 +55,7 @@ def canary_to_look_at(run: Run, observation: Observation, now: datetime) -> Cana
 def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | None, now: datetime) -> bool:
     """Whether the decision needs the newest checkpoint.
 
-    It does at each end that a relaunch may follow, after an interruption, and to see a deadline's progress.
+    It does after each end that a relaunch may follow, after an interruption, and to measure progress under a deadline.
     """
     if run.checkpoint_uri is None:
         return False
@@ -77,18 +77,18 @@ def is_due(run: Run, now: datetime) -> bool:
     return not run.has_ended and (run.check_at is None or now >= run.check_at)
 
 
-def may_be_orphan(attempt: Attempt, change: JobChanged) -> bool:
-    """Whether an event is about a job that was given up as never created, and may live nevertheless."""
-    return attempt.outcome is Outcome.NEVER_CREATED and not change.says_ended
+def may_be_orphan(attempt: Attempt, event: JobChanged) -> bool:
+    """Whether an event is about a job that was given up as never created, but may be running."""
+    return attempt.outcome is Outcome.NEVER_CREATED and not event.says_ended
 
 
-def says_net_is_due(run: Run, change: JobChanged, now: datetime) -> bool:
-    """Whether an event is news of an interruption that the deadline may leave no time to wait out.
+def says_net_is_due(run: Run, event: JobChanged, now: datetime) -> bool:
+    """Whether an event reports an interruption that the deadline may leave no time to wait out.
 
     That cannot be left to the tick: when capacity comes and goes, each look may find a job that has some.
     """
-    attempt = run.attempt(change.attempt)
-    if attempt is None or change.secondary_status != SecondaryStatus.INTERRUPTED:
+    attempt = run.attempt(event.attempt)
+    if attempt is None or event.secondary_status != SecondaryStatus.INTERRUPTED:
         return False
-    newer = attempt.heard_at is None or change.at > attempt.heard_at
+    newer = attempt.heard_at is None or event.at > attempt.heard_at
     return newer and is_net_due(run, now)

@@ -1,4 +1,4 @@
-"""Planned switches between spot and on-demand: out of a wait for spot that lasts too long, and back again.
+"""Planned switches between spot and on-demand: away from a wait for spot that takes too long, and back again.
 
 A switch stops the live job; the next attempt is launched once that job is described as ended, never before.
 """
@@ -56,7 +56,7 @@ def steer(run: Run, facts: Facts, now: datetime) -> Steering:
 
 
 def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
-    """Return when a run with a live job has to be looked at: in ``every`` at the latest, or when a rule can fire."""
+    """Return when to look at a run with a live job again: after ``every``, or sooner if a rule may fire before."""
     attempt, standing = run.current, standing_of(run, now)
     if standing is None:
         return now + every
@@ -70,7 +70,7 @@ def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
         # While the job trains, work and time shrink alike. If an interruption's event is lost, the net is due then.
         slack = timedelta(seconds=standing.time - standing.work - standing.reserve)
         return now + min(every, max(CLOSE_LOOK, slack))
-    seconds = standing.demand_in(_waited(attempt, now))
+    seconds = standing.demand_in(_seconds_waited(attempt, now))
     if seconds == 0 and not _may_go_on_demand(run, now):
         return now + every
     return now + min(every, timedelta(seconds=seconds))
@@ -79,13 +79,13 @@ def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
 def demand_before_launch(run: Run, now: datetime) -> Demand | None:
     """Return why a run that waits to launch on spot has to go on-demand instead, or None if it does not.
 
-    After a launch that was not answered it does not: its job probably exists.
+    After a launch that was not answered it does not, because its job probably exists.
     """
     standing, attempt = standing_of(run, now), run.current
     answered = attempt.status is AttemptStatus.PLANNED and attempt.refusals == 0
     if standing is None or not answered or attempt.placement.market is not Market.SPOT:
         return None
-    return standing.demand(_waited(attempt, now))
+    return standing.demand(_seconds_waited(attempt, now))
 
 
 def describe_demand(demand: Demand, attempt: Attempt) -> str:
@@ -96,7 +96,7 @@ def describe_demand(demand: Demand, attempt: Attempt) -> str:
 
 
 def is_net_due(run: Run, now: datetime) -> bool:
-    """Whether the safety net takes a run off spot as soon as its job waits, as far as its progress is counted."""
+    """Whether the safety net takes a run off spot as soon as its job waits, by the progress counted so far."""
     standing = standing_of(run, now)
     if standing is None or run.stop_requested or run.current.switch_to is not None:
         return False
@@ -111,7 +111,7 @@ def has_capacity(canary: object) -> bool:
 def _to_on_demand(run: Run, attempt: Attempt, standing: Standing, now: datetime) -> Steering:
     if attempt.waiting_since is None:
         return Steering(run)
-    demand = standing.demand(_waited(attempt, now))
+    demand = standing.demand(_seconds_waited(attempt, now))
     if demand is None or not _may_go_on_demand(run, now):
         return Steering(run)
     reason = f"{describe_demand(demand, attempt)} Stopping it to continue on-demand."
@@ -133,7 +133,7 @@ def _to_spot(run: Run, attempt: Attempt, standing: Standing, facts: Facts, now: 
     if seconds > 0:
         return Steering(run)
     if way is ReturnToSpot.BLIND:
-        why = f"The run is well ahead of its deadline. Stopping {attempt.job_name} to wait for spot capacity."
+        why = f"The run is well ahead of schedule. Stopping {attempt.job_name} to wait for spot capacity."
         return _switch(run, attempt, Market.SPOT, why)
     return _send_canary(run, attempt, now)
 
@@ -154,7 +154,7 @@ def _send_canary(run: Run, attempt: Attempt, now: datetime) -> Steering:
         max_wait_seconds=max_wait_of(run, place.placement, now) or 0,
     )
     beside = f"Launching {canary.job_name} to look for spot capacity while {attempt.job_name} keeps training."
-    reason = f"The run is ahead of its deadline. {beside}"
+    reason = f"The run is ahead of schedule. {beside}"
     return Steering(run.with_canary(canary), Outbox(canary=canary.number), reason)
 
 
@@ -164,7 +164,7 @@ def _switch(run: Run, attempt: Attempt, market: Market, reason: str) -> Steering
 
 
 def _stop_again(run: Run, attempt: Attempt, facts: Facts) -> Steering:
-    """Ask again for the stop that a switch needs if the job ignores it; a job that trains on spot is left alone."""
+    """Repeat the stop that a switch needs if the job ignores it; a job that trains on spot after all is left alone."""
     job = facts.job
     trains_on_spot = attempt.placement.market is Market.SPOT and attempt.waiting_since is None
     if not isinstance(job, Job) or job.status != TrainingJobStatus.IN_PROGRESS or trains_on_spot:
@@ -178,7 +178,7 @@ def _may_go_on_demand(run: Run, now: datetime) -> bool:
 
 
 def _may_return(run: Run, attempt: Attempt, now: datetime) -> bool:
-    """Whether an on-demand attempt may ever be left for spot: not one that the safety net started."""
+    """Whether an on-demand attempt may ever return to spot; one that the safety net started may not."""
     if attempt.cause is Cause.SAFETY_NET or len(run.attempts) > MAX_ATTEMPTS - ATTEMPTS_KEPT:
         return False
     if attempt.status is not AttemptStatus.IN_PROGRESS or check_relaunch(run) is not None:
@@ -194,5 +194,5 @@ def _way(run: Run) -> ReturnToSpot:
     return run.policy.deadline.return_to_spot if run.policy.deadline else ReturnToSpot.NEVER
 
 
-def _waited(attempt: Attempt, now: datetime) -> float:
+def _seconds_waited(attempt: Attempt, now: datetime) -> float:
     return (now - (attempt.waiting_since or now)).total_seconds()

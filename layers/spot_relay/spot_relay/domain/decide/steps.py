@@ -38,7 +38,7 @@ class Decision:
     """What happens to a run, and why."""
 
     run: Run
-    """The run's next state; the very run that was decided on if nothing changes, so that nothing is saved."""
+    """The run's next state; the same object as before if nothing changes, so that nothing is saved."""
     owes: Outbox
     reason: str
     """One sentence or more, for the user."""
@@ -52,7 +52,7 @@ def unchanged(run: Run, reason: str, owes: Outbox | None = None, *, rejected: bo
 
 
 def ignore_unknown_attempt(run: Run, number: int) -> Decision:
-    """Ignore what is about an attempt that the run does not have."""
+    """Ignore an observation of an attempt that the run does not have."""
     return unchanged(run, f"The run has no attempt {number}.")
 
 
@@ -62,7 +62,7 @@ def ignore_repeated_launch(run: Run, job_name: str) -> Decision:
 
 
 def stop_needless_job(run: Run, job_name: str, stop: Outbox) -> Decision:
-    """Stop a job that the run has given up and that exists nevertheless."""
+    """Stop a job that the run has given up but that exists after all."""
     return unchanged(run, f"The run no longer needs {job_name}. Stopping it.", stop)
 
 
@@ -75,9 +75,9 @@ def change(run: Run, now: datetime, reason: str, owes: Outbox | None = None, **c
 
 
 def record(run: Run, now: datetime, reason: str, owes: Outbox | None = None, **changes: Any) -> Decision:
-    """Change only the run; its status document shows the change with the next one that writes it.
+    """Change the run without writing its status document, which shows the change once a later decision writes it.
 
-    This is for news that comes often and requires nothing: it costs one write, where a document costs two more.
+    This is for frequent events that require no action: it costs one write, and a document would cost two more.
     """
     return Decision(replace(run, updated_at=now, reason=reason, **changes), owes or Outbox(), reason)
 
@@ -85,7 +85,7 @@ def record(run: Run, now: datetime, reason: str, owes: Outbox | None = None, **c
 def explain(run: Run, observation: str, reason: str, now: datetime) -> Run:
     """Return the run with one more explanation, or with one more occurrence of a recent one.
 
-    Two that alternate count as repeated, too: a launch that is tried, and refused, each minute for hours.
+    Two that alternate also count as repeated, such as a launch that is tried and refused every minute for hours.
     """
     known, reason = run.decisions, reason[:LONGEST_EXPLANATION]
     for index, entry in enumerate(known[-2:], start=max(0, len(known) - 2)):
@@ -96,7 +96,7 @@ def explain(run: Run, observation: str, reason: str, now: datetime) -> Run:
 
 
 def leave_queue(before: Run, after: Run) -> Outbox:
-    """Return the news that a run has left its pool's queue, if it has: the next one may have more luck."""
+    """Return the news that a run has left its pool's queue, if it has, so that the next one can try."""
     pool = before.waits_for
     return Outbox(freed=(Room(pool),)) if pool and pool != after.waits_for else Outbox()
 
@@ -110,9 +110,9 @@ def finish(run: Run, status: RunStatus, now: datetime, reason: str, owes: Outbox
 
 
 def last_word(run: Run, now: datetime) -> Outbox:
-    """Return the status document once more for a run that has just ended, after any write of an older one.
+    """Return the duty to write the status document once more if the run has just ended.
 
-    A function may have stalled before its write and been ended by Lambda after it; nobody else would repair that.
+    A stalled function may overwrite it with an older one and then be killed by Lambda; nothing else would repair that.
     """
     ended_lately = run.has_ended and run.ended_at is not None and now < run.ended_at + OUTBOX_PATIENCE
     return Outbox(status=True) if ended_lately else Outbox()
@@ -163,7 +163,7 @@ def launch_again(run: Run, attempt: Attempt, now: datetime, reason: str | None =
 
 
 def describe_retry(attempt: Attempt) -> str:
-    """Return the reason of a launch that is simply tried again."""
+    """Return the reason for trying a launch again."""
     return f"Trying to launch {attempt.job_name} again."
 
 

@@ -93,7 +93,7 @@ def _choose_place(run: Run, now: datetime) -> Place | No:
 
 
 def _reset_attempt(run: Run, place: Place, now: datetime) -> Attempt:
-    """Return the newest attempt, which was never created, as the run's present policy launches it."""
+    """Return the newest attempt, which was never created, reset for a launch by the run's current policy."""
     return replace(
         run.current,
         placement=place.placement,
@@ -124,12 +124,12 @@ def _change_policy(run: Run, request: ResumeRequested, now: datetime) -> Run | N
     return replace(run, deadline_at=at, policy=replace(run.policy, deadline=deadline))
 
 
-def _change_deadline(run: Run, change: DeadlineChange) -> Deadline | No:
+def _change_deadline(run: Run, wanted: DeadlineChange) -> Deadline | No:
     known, no_canary = run.policy.deadline, check_canary(run.id, run.training_job)
-    given = {name: value for name, value in asdict(change).items() if value is not None}
+    given = {name: value for name, value in asdict(wanted).items() if value is not None}
     if "at" in given or "within_seconds" in given:
         given = {"at": None, "within_seconds": None} | given
-    if change.return_to_spot is ReturnToSpot.CANARY and no_canary:
+    if wanted.return_to_spot is ReturnToSpot.CANARY and no_canary:
         return No(f"return_to_spot cannot be canary. {no_canary.because}")
     if run.checkpoint_uri is None:
         return No("The run cannot have a deadline, because its training job has no CheckpointConfig.")

@@ -36,7 +36,7 @@ class End:
     at_once: bool = False
     """Whether the relaunch is immediate; otherwise a backoff comes first."""
     moves_down: bool = False
-    """Whether it counts as a failure to get capacity, of which a rung of the ladder allows a number."""
+    """Whether it counts as a failure to get capacity, after a number of which the run moves down its ladder."""
     advice: str = ""
     """What the user can do if the run ends with it."""
 
@@ -44,7 +44,7 @@ class End:
 # docs/lifecycle.md shows this table; a test compares the two.
 ENDS: Final[Mapping[Outcome, End]] = {
     Outcome.COMPLETED: End("completed the training", Then.COMPLETE),
-    # While a new job waits it is the only sensor of capacity there is, so it is launched at once.
+    # Only a waiting job shows when there is capacity again, so the next one is launched at once.
     Outcome.MAX_WAIT_TIME_EXCEEDED: End(
         "reached MaxWaitTimeInSeconds before it finished",
         Then.RELAUNCH,
@@ -59,18 +59,18 @@ ENDS: Final[Mapping[Outcome, End]] = {
     ),
     Outcome.STOPPED: End("was stopped outside Spot Relay", Then.STOP, advice="Resume the run to continue."),
     Outcome.CAPACITY_ERROR: End(
-        "failed, because SageMaker had no capacity",
+        "failed because SageMaker had no capacity",
         Then.RELAUNCH,
         budget=Budget.CAPACITY_FAILURES,
         moves_down=True,
     ),
     Outcome.SERVICE_ERROR: End(
-        "failed, because SageMaker had an internal error",
+        "failed because SageMaker had an internal error",
         Then.RELAUNCH,
         budget=Budget.SERVICE_ERRORS,
     ),
     Outcome.USER_ERROR: End(
-        "failed, because the training code or its configuration has an error",
+        "failed because the training code or its configuration has an error",
         Then.RELAUNCH,
         budget=Budget.USER_ERRORS,
         advice="Fix it and resume the run, or submit a corrected spec under another name.",
@@ -86,14 +86,14 @@ ENDS: Final[Mapping[Outcome, End]] = {
 
 @dataclass(frozen=True)
 class Relaunch:
-    """Another attempt may follow: why, and the counts of the budgets with it."""
+    """Another attempt may follow: why, and the counts of the budgets once it does."""
 
     because: str
     spent: Spent
 
 
 def end_of(attempt: Attempt) -> End:
-    """Return the row of an attempt's end."""
+    """Return the row of the table for an attempt's end."""
     return ENDS[attempt.outcome or Outcome.UNKNOWN_FAILURE]
 
 
@@ -104,7 +104,7 @@ def describe_end(attempt: Attempt) -> str:
 
 
 def describe_last_end(attempt: Attempt) -> str:
-    """Return how the attempt that ends the run has ended, and what the user can do about it."""
+    """Return how the attempt that ends the run ended, and what the user can do about it."""
     return f"{describe_end(attempt)} {end_of(attempt).advice}".rstrip()
 
 
@@ -147,7 +147,7 @@ def check_relaunch(run: Run) -> No | None:
 
 
 def count_in_a_row(attempts: Sequence[Attempt], outcome: Outcome) -> int:
-    """Return how many attempts in a row, counted from the newest, ended like this."""
+    """Return how many attempts in a row, counted back from the newest, ended with this outcome."""
     return sum(1 for _ in takewhile(lambda attempt: attempt.outcome is outcome, reversed(attempts)))
 
 

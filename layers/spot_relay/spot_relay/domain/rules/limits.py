@@ -56,8 +56,8 @@ class Limits:
         return self.by_type.get(instance_type, self.by_type.get(OTHERS))
 
 
-def all_slots_held(instance_type: str, limit: int) -> No:
-    """Return that no further attempt may live on an instance type for now."""
+def refuse_slot(instance_type: str, limit: int) -> No:
+    """Return the answer that all slots of an instance type are held."""
     return No(f"This stack allows no more concurrent attempts on {instance_type} (limit: {limit}).")
 
 

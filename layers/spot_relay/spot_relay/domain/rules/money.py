@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.sagemaker.job import Placement
 
 _HOUR = 3600
-# How far adding floats may end above the true sum.
+# Rounding may put a sum of floats this far above the true sum.
 _FLOAT_NOISE = 1e-9
 
 
@@ -44,7 +44,7 @@ def attempt_cost(attempt: Attempt, prices: PriceList | None, now: datetime) -> f
 
 
 def kept_on_demand_cost(attempt: Attempt, prices: PriceList | None, now: datetime) -> float | None:
-    """Return what an attempt's training, without the lost part, would have cost on-demand; None as above."""
+    """Return what an attempt's training, without the lost part, would have cost on-demand; None without a price."""
     if not attempt.has_trained:
         return 0.0
     price = _price(attempt.placement, prices)
@@ -53,7 +53,7 @@ def kept_on_demand_cost(attempt: Attempt, prices: PriceList | None, now: datetim
 
 
 def wasted_cost(attempt: Attempt, prices: PriceList | None, now: datetime) -> float | None:
-    """Return the part of an attempt's cost that paid for training that was lost; None as above."""
+    """Return the part of an attempt's cost that paid for lost training; None if the cost is unknown."""
     cost, trained = attempt_cost(attempt, prices, now), _trained(attempt, now)
     if cost is None:
         return None
@@ -82,9 +82,9 @@ def cost_so_far(run: Run, now: datetime) -> float | None:
 
 
 def worst_cost(run: Run, placement: Placement) -> float | None:
-    """Return the most that another attempt in the placement may cost, with all of MaxRuntimeInSeconds; None as above.
+    """Return what another attempt in the placement costs if it runs for MaxRuntimeInSeconds; None without a price.
 
-    For spot it is as good as the list's spot price, and an upper bound if the list has none.
+    For spot it is as accurate as the list's spot price, and an upper bound if the list has none.
     """
     price = _price(placement, run.prices)
     if price is None:
@@ -99,9 +99,9 @@ def check_money(run: Run, placement: Placement, now: datetime) -> No | None:
         return None
     gone, worst = cost_so_far(run, now), worst_cost(run, placement)
     if worst is None:
-        return _no_price(run, placement.instance_type)
+        return _explain_missing_price(run, placement.instance_type)
     if gone is None:
-        return _no_price(run, _unpriced(run, now).instance_type)
+        return _explain_missing_price(run, _find_unpriced(run, now).instance_type)
     gone += sum(_canary_bound(canary, run.prices) for canary in run.canaries)
     if gone + worst <= budget + _FLOAT_NOISE:
         return None
@@ -134,8 +134,8 @@ def pays_for_canary(run: Run, placement: Placement, now: datetime) -> bool:
     return worst is not None and worst <= budget + _FLOAT_NOISE
 
 
-def _no_price(run: Run, instance_type: str) -> No:
-    """Return that a money budget needs a price, and why there is none."""
+def _explain_missing_price(run: Run, instance_type: str) -> No:
+    """Return the answer that a money budget needs a price, and why there is none."""
     needs = f"policy.budgets.money_usd needs the price of {instance_type}"
     if has_instance_groups(run.training_job):
         return No(f"{needs}, but a heterogeneous cluster (InstanceGroups) has none. Leave the budget out.")
@@ -146,7 +146,7 @@ def _no_price(run: Run, instance_type: str) -> No:
     return No(f"{needs}, but {why}. Refresh the price list and submit the run again, or leave the budget out.")
 
 
-def _unpriced(run: Run, now: datetime) -> Placement:
+def _find_unpriced(run: Run, now: datetime) -> Placement:
     """Return the placement of the first attempt or canary whose cost is unknown."""
     attempts = (attempt for attempt in run.attempts if attempt_cost(attempt, run.prices, now) is None)
     canaries = (canary for canary in run.canaries if canary_cost(canary, run.prices) is None)
@@ -171,7 +171,7 @@ def _price(placement: Placement, prices: PriceList | None) -> Price | None:
 
 
 def _trained(attempt: Attempt, now: datetime) -> float:
-    """Return the seconds that an attempt has trained, as far as is known."""
+    """Return how many seconds an attempt has trained, as far as is known."""
     if attempt.training_seconds is not None:
         return attempt.training_seconds
     if attempt.training_started_at is None:

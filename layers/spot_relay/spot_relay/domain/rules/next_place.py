@@ -41,7 +41,7 @@ def choose_place(run: Run, cause: Cause, now: datetime) -> Onward | No:
     """Return where the run continues after its newest attempt has ended; No if no quota lets it continue at all.
 
     The deadline decides first, then a return to spot that is under way, then the ladder. The time that such a return
-    takes is no reason to abandon it: only the safety net is.
+    takes is no reason to abandon it; only the safety net is.
     """
     standing, returns = standing_of(run, now), run.current.switch_to is Market.SPOT
     demand = standing.demand(0.0 if returns else inf) if standing else None
@@ -64,7 +64,7 @@ def choose_place(run: Run, cause: Cause, now: datetime) -> Onward | No:
 
 
 def wait_after(run: Run, outcome: Outcome, draw: float, now: datetime) -> float | None:
-    """Return how many seconds to wait before the relaunch after an end, or None for none."""
+    """Return how many seconds to wait before the relaunch after an end, or None to relaunch at once."""
     if ENDS[outcome].at_once:
         return None
     if outcome is not Outcome.CAPACITY_ERROR:
@@ -75,7 +75,7 @@ def wait_after(run: Run, outcome: Outcome, draw: float, now: datetime) -> float 
 
 
 def rest_of_pool(run: Run, pool: Pool, draw: float, now: datetime) -> float | None:
-    """Return how many seconds to leave a pool alone that had no capacity lately; None if it can be tried at once.
+    """Return how many seconds to rest a pool that had no capacity lately; None if it can be tried at once.
 
     The pool of the newest end, if that was a capacity failure, is never tried at once.
     """
@@ -118,7 +118,7 @@ def place_by_ladder(run: Run) -> Place | None:
 def place_of_job(run: Run, attempt: Attempt, placement: Placement) -> Place:
     """Return the place that an attempt's job runs in, as SageMaker describes it; the attempt's own if none matches.
 
-    The two differ when a launch was not answered, and the attempt was then moved although its job exists.
+    The two differ if a launch was not answered and the attempt was then moved, although its job exists.
     """
     own = Place(attempt.rung, attempt.placement)
     listed = [Place(i, rung.placement) for i, rung in enumerate(ladder_of(run.policy, run.training_job))]
@@ -135,7 +135,7 @@ def move_to_job(run: Run, attempt: Attempt, placement: Placement) -> Attempt:
 def affordable_on_demand(run: Run, now: datetime) -> Place | None:
     """Return the place to go to on-demand, or None if the quotas or the money budget allow none.
 
-    A pool that had no capacity lately is left alone if there is another.
+    A pool that had no capacity lately is skipped if there is another.
     """
     places = [place for place in on_demand_places(run) if check_money(run, place.placement, now) is None]
     rested = (place for place in places if rest_of_pool(run, place.placement.pool, 0.0, now) is None)
@@ -143,9 +143,9 @@ def affordable_on_demand(run: Run, now: datetime) -> Place | None:
 
 
 def on_demand_places(run: Run) -> tuple[Place, ...]:
-    """Return the places to go to on-demand, the preferred first, as far as a quota may hold them.
+    """Return the on-demand places that a quota may hold, in order of preference.
 
-    They are the ladder's on-demand rungs, then the present instances, and those of the other rungs, on-demand.
+    First come the ladder's on-demand rungs, then the current rung's instances on-demand, then those of other rungs.
     """
     rungs, here = ladder_of(run.policy, run.training_job), run.current.rung
     listed = ((i, rung.placement) for i, rung in enumerate(rungs) if rung.placement.market is Market.ON_DEMAND)
@@ -173,7 +173,7 @@ def _stays_on_demand(run: Run) -> bool:
 
 
 def _looks_like(placement: Placement, described: Placement) -> bool:
-    """Whether a described job may run in a placement; its volume may be the training job's own, so it says nothing."""
+    """Whether a described job may run in a placement. Its volume size may be the job's own, so it is not compared."""
     same_instances = (placement.instance_type, placement.instance_count) == (
         described.instance_type,
         described.instance_count,

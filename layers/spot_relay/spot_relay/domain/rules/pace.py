@@ -31,24 +31,24 @@ REACTION_SECONDS = TICK.total_seconds() + 240.0
 SENSING_SECONDS = 300.0
 # A blind return to spot gives up on-demand for a wait this long. In traces, longer waits cost more than they save.
 BLIND_WAIT_SECONDS = 900.0
-# The stop of the on-demand job, during which nothing trains. A return has to be worth that time, and to have it.
+# How long the stop of the on-demand job takes, while nothing trains. A return must be worth that time and have it left.
 RETURN_SECONDS = 180.0
 # With fewer measured changeovers than this, the expected one still counts.
 FEW_CHANGEOVERS = 10
-# A training job lives 30 days at most.
+# A training job lasts 30 days at most.
 LONGEST_WAIT_SECONDS = 30 * 86_400
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a run with a deadline stands; all but ``pace`` and ``hysteresis`` in seconds."""
+    """Where a run with a deadline stands. All fields but ``pace`` and ``hysteresis`` are in seconds."""
 
     work: float
     """C: the training that no checkpoint holds yet."""
     time: float
     """R: what is left until the deadline."""
     changeover: float
-    """d: what a new start costs on average."""
+    """d: what a new start has cost on average."""
     reserve: float
     """2·d̂ and the reaction: what has to be kept for the worst case."""
     pace: float
@@ -104,7 +104,7 @@ def standing_of(run: Run, now: datetime) -> Standing | None:
 
 
 def changeovers_of(run: Run, deadline: Deadline) -> tuple[float, float]:
-    """Return d, the mean of the measured changeovers, and d̂, their 99th percentile; the expected one before that."""
+    """Return d, the mean of the measured changeovers, and d̂, their 99th percentile; else the expected one."""
     measured = sorted(run.changeovers)
     if not measured:
         return deadline.changeover_seconds, deadline.changeover_seconds
@@ -128,7 +128,7 @@ def max_wait_of(run: Run, placement: Placement, now: datetime) -> int | None:
 def seconds_until_demand(run: Run, now: datetime, waited: float = inf) -> float:
     """Return the seconds until a run without a live job has to go on-demand; infinite if that is due already or never.
 
-    Between two attempts it has ``waited`` for long enough; before its first chance of capacity it has not waited.
+    ``waited`` is infinite between two attempts, and 0 before the run's first chance of capacity.
     """
     standing = standing_of(run, now)
     if standing is None or standing.demand(waited) is not None:

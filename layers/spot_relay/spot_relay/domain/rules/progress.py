@@ -14,23 +14,21 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run
     from spot_relay.domain.sagemaker.job import Checkpoint, Job
 
-# The costs of this many recent starts are kept: enough for a 99th percentile, and the record does not grow.
+# The costs of this many recent starts are kept: enough for a 99th percentile, without a list that grows forever.
 KEPT_CHANGEOVERS = 100
-
-
-# Once one of these follows a stretch of training, whatever was not in a checkpoint is lost.
+# Once one of these follows a stretch of training, anything that was not in a checkpoint is lost.
 _GOING_ON = WAITING_FOR_CAPACITY | {SecondaryStatus.TRAINING}
 
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Training without a break."""
+    """A period of training without interruption."""
 
     start: datetime
     end: datetime | None
     """None while it lasts."""
     closed: bool
-    """Whether no checkpoint of it can come any more; not while its job still uploads or stops."""
+    """Whether it can leave no further checkpoint; not while its job still uploads or stops."""
     startup: float
     """The seconds on the instances before it began."""
 
@@ -40,7 +38,7 @@ def count_progress(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint 
 
     Training up to the newest checkpoint is kept; what came after it is wasted once the stretch has ended. All of a
     completed job's last stretch is kept. Of several stretches since the last look, all but the last count as kept up
-    to their end if a later checkpoint exists: what was lost between them cannot be known any more.
+    to their end if a later checkpoint exists: what was lost between them can no longer be known.
     """
     kept, wasted, until = run.progress_seconds, 0.0, attempt.counted_until
     changeovers = run.changeovers
@@ -79,7 +77,7 @@ def has_uncounted_end(attempt: Attempt, job: Job) -> bool:
 def _stretches(job: Job, market: Market, until: datetime | None) -> tuple[_Stretch, ...]:
     """Return a job's stretches of training that have not ended by ``until``.
 
-    Spot capacity exists from the end of the wait on; an on-demand job's whole start belongs to the cost of its start.
+    On spot, start-up begins when the wait for capacity ends; on-demand, it begins when the job is created.
     """
     found = []
     up_since = job.created_at

@@ -13,7 +13,7 @@ from spot_relay.domain.sagemaker.refusal import Refusal
 
 
 class AttemptStatus(StrEnum):
-    """Where an attempt stands: not created yet as far as is known, created, or known to have ended."""
+    """The state of an attempt: not known to be created, created, or known to have ended."""
 
     PLANNED = "Planned"
     IN_PROGRESS = "InProgress"
@@ -56,7 +56,7 @@ class Attempt:
     checkpoint: Checkpoint | None = None
     """The newest checkpoint when it ended."""
     rung: int = 0
-    """The index of the rung of the ladder that it belongs to."""
+    """The index of its rung in the ladder."""
     max_wait_seconds: int | None = None
     """Replaces the training job's own MaxWaitTimeInSeconds."""
     waits_for_room: bool = False
@@ -64,7 +64,7 @@ class Attempt:
     switch_to: Market | None = None
     """The market that the run continues in once this attempt's job, which was asked to stop, has ended."""
     waiting_since: datetime | None = None
-    """Since when its job has waited for capacity; None while it has capacity."""
+    """When its job's current wait for capacity began; None while it has capacity."""
     counted_until: datetime | None = None
     """Its training up to here is included in the run's progress."""
     wasted_seconds: int = 0
@@ -82,9 +82,9 @@ class Attempt:
 
     @property
     def has_progressed(self) -> bool:
-        """Whether the attempt left a checkpoint newer than the one it began with or, without one, than its beginning.
+        """Whether the attempt left a new checkpoint: newer than the one it resumed from, or than its start.
 
-        Where possible, times of S3 are compared with times of S3, so that another service's clock does not matter.
+        Where possible, times from S3 are compared with each other, so that another service's clock does not matter.
         """
         if self.checkpoint is None:
             return False
@@ -95,7 +95,7 @@ class Attempt:
 
 
 class CanaryStatus(StrEnum):
-    """Where a canary stands. The run is done with an ended one, which may be before its job has ended."""
+    """The state of a canary. Ended means that the run no longer needs it, which may be before its job has ended."""
 
     PLANNED = "Planned"
     IN_PROGRESS = "InProgress"

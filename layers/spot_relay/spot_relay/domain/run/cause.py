@@ -36,7 +36,7 @@ class Cause(StrEnum):
 # Why a run with a deadline has to go on-demand.
 Demand = Literal[Cause.SAFETY_NET, Cause.BEHIND_PACE]
 
-# No attempt follows one that completed, and one that was never created is launched again as it is.
+# No attempt follows a completed one, and one that was never created is launched again under the same number.
 _AFTER: dict[Outcome | None, Cause] = {
     Outcome.MAX_WAIT_TIME_EXCEEDED: Cause.MAX_WAIT_TIME_EXCEEDED,
     Outcome.MAX_RUNTIME_EXCEEDED: Cause.MAX_RUNTIME_EXCEEDED,

@@ -39,7 +39,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class Created:
-    """The training job of a launch exists, created now or before."""
+    """The training job of a launch exists: it was created now or before."""
 
     arn: str
     placement: Placement | None = None

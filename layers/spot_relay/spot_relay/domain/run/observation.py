@@ -33,7 +33,7 @@ class JobChanged:
 
 @dataclass(frozen=True)
 class Launched:
-    """CreateTrainingJob created the attempt's job, now or before; one that was there runs in a ``placement``."""
+    """The attempt's job was created, now or before; ``placement`` says where it runs if it existed before."""
 
     attempt: int
     arn: str
@@ -51,7 +51,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class CanaryChanged:
-    """A state change event of the canary that waits beside an on-demand attempt, known by its number."""
+    """A state change event of a canary; ``canary`` is its number."""
 
     canary: int
     secondary_status: str
@@ -64,7 +64,7 @@ class CanaryChanged:
 
 @dataclass(frozen=True)
 class CanaryCreated:
-    """CreateTrainingJob created the canary's job, now or before."""
+    """The canary's job was created, now or before."""
 
     canary: int
     arn: str
@@ -91,12 +91,12 @@ class Due:
 
 @dataclass(frozen=True)
 class StopRequested:
-    """A user wants the run stopped, for good."""
+    """A user asked to stop the run for good."""
 
 
 @dataclass(frozen=True)
 class DeadlineChange:
-    """What a resumption changes of its run's deadline; what is None stays as it is.
+    """What a resumption changes about its run's deadline; a field that is None stays as it is.
 
     Of ``at`` and ``within_seconds`` at most one is given, and the latter counts from the resumption.
     """
@@ -110,7 +110,7 @@ class DeadlineChange:
 
 @dataclass(frozen=True)
 class ResumeRequested:
-    """A user wants an ended run to go on, with its counts at zero and what was given of its policy changed.
+    """A user asked to continue an ended run, with its counts reset to zero and parts of its policy changed.
 
     ``budgets`` holds the fields of `Budgets` that were given, and no others; the rest stay as they are.
     """

@@ -32,7 +32,7 @@ class Outbox:
     """Duties, performed in the order of the fields. All but ``measures`` are idempotent."""
 
     freed: tuple[Room, ...] = ()
-    """Room that others may have."""
+    """Room that other runs may use."""
     launch: int | None = None
     """The number of the attempt to create."""
     canary: int | None = None
@@ -74,7 +74,7 @@ class Outbox:
         return Outbox(status=self.status, announce=self.announce)
 
     def then(self, later: Outbox) -> Outbox:
-        """Return what is owed when ``later`` comes on top: where both name a job, the later one replaces the other."""
+        """Return these duties together with ``later`` ones; where both name a job, the later one replaces the other."""
         if not (self and later):
             return self or later
         return Outbox(

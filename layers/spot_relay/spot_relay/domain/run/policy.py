@@ -78,7 +78,7 @@ class Spent:
 
 @dataclass(frozen=True)
 class Backoff:
-    """Exponential backoff with full jitter: a wait is drawn from [0, min(max, base * 2**n)] seconds."""
+    """Exponential backoff with full jitter: [0, min(max, base * 2**(n - 1))] seconds after n failures in a row."""
 
     base_seconds: int = 30
     max_seconds: int = 900
@@ -119,7 +119,7 @@ class Deadline:
     at: datetime | None = None
     within_seconds: int | None = None
     changeover_seconds: int = 600
-    """What each new start is expected to cost, start-up plus lost work, until the run's own attempts have shown it."""
+    """What each new start is expected to cost (start-up plus lost work) until the run's own attempts have shown it."""
     return_to_spot: ReturnToSpot = ReturnToSpot.CANARY
     pace_floor: float = 0.8
     """The floor of θ in `rules.pace`."""
@@ -127,7 +127,7 @@ class Deadline:
     """The h in `rules.pace`."""
 
     def instant(self, submitted_at: datetime) -> datetime:
-        """Return the deadline of a run that was submitted then."""
+        """Return the deadline of a run that was submitted at that time."""
         return self.at if self.at is not None else submitted_at + timedelta(seconds=self.within_seconds or 0)
 
 
@@ -141,5 +141,5 @@ class Policy:
     """Whether a job without checkpoints may be launched again."""
     relaunch_on_max_runtime: bool = False
     ladder: tuple[Rung, ...] = ()
-    """Empty for the job's own placement, for as many attempts as the budgets allow."""
+    """Empty for the job's own placement and as many attempts as the budgets allow."""
     deadline: Deadline | None = None

@@ -25,7 +25,7 @@ ABSENCE_PATIENCE = timedelta(minutes=5)
 
 
 class RunStatus(StrEnum):
-    """Where a run stands. The last three are ends."""
+    """The status of a run. The last three mean that it has ended."""
 
     PENDING = "Pending"
     IN_PROGRESS = "InProgress"
@@ -87,7 +87,7 @@ class Run:
     outbox: Outbox = field(default_factory=Outbox)
     ended_at: datetime | None = None
     version: int = 0
-    """How often it was saved."""
+    """How many times it was saved."""
     deadline_at: datetime | None = None
     progress_seconds: float = 0.0
     """The training that its checkpoints hold."""
@@ -129,7 +129,7 @@ class Run:
 
     @property
     def due_at(self) -> datetime | None:
-        """When the tick has to look at the run: for what it still owes, else at its `check_at`."""
+        """When the tick has to look at the run: soon if it still owes something, otherwise at its `check_at`."""
         return self.updated_at + OUTBOX_PATIENCE if self.outbox else self.check_at
 
     def attempt(self, number: int) -> Attempt | None:
@@ -150,6 +150,6 @@ class Run:
         return (*self.attempts[:index], attempt, *self.attempts[index + 1 :])
 
     def with_canary(self, canary: Canary) -> Run:
-        """Return the run with its newest canary replaced by a newer state of it, or with the next canary appended."""
+        """Return the run with this canary replaced or appended."""
         kept = self.canaries[:-1] if self.canary_beside(canary.number) else self.canaries
         return replace(self, canaries=(*kept, canary))

@@ -10,11 +10,11 @@ from spot_relay.domain.run.policy import Policy
 
 @dataclass(frozen=True)
 class Submission:
-    """A valid spec: a run to be.
+    """A valid spec, from which a run is made.
 
-    ``training_job`` is a CreateTrainingJob request as boto3 takes it, complete but for the name, which each
-    attempt sets. ``fingerprint`` is the same for the same name and body, whatever the format or the order of
-    keys, so that a second delivery is known for what it is.
+    ``training_job`` is a CreateTrainingJob request as boto3 takes it, complete except for the name, which each
+    attempt sets. ``fingerprint`` depends on the name and the body but not on the format or the order of keys, so that a
+    repeated delivery is recognised.
     """
 
     name: str

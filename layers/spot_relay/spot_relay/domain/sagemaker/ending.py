@@ -40,7 +40,7 @@ _STOPS: dict[str, Outcome] = {
 
 
 def classify_failure(reason: str | None) -> Outcome:
-    """Return the outcome that a FailureReason stands for; an unknown one has an outcome of its own."""
+    """Return the outcome that a FailureReason stands for, which is UNKNOWN_FAILURE if the reason is not known."""
     text = (reason or "").lstrip()
     return next((outcome for prefix, outcome in _FAILURES if text.startswith(prefix)), Outcome.UNKNOWN_FAILURE)
 

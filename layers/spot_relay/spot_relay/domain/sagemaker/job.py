@@ -93,7 +93,7 @@ class Placement:
     instance_count: int
     market: Market
     volume_size_gb: int | None = None
-    """None for the volume that the training job names."""
+    """None for the volume size that the training job names."""
 
     def __str__(self) -> str:
         """Return the placement as users read it."""
@@ -152,7 +152,7 @@ class Job:
 
     @property
     def waiting_since(self) -> datetime | None:
-        """Since when the job has waited for capacity without a break; None if it has capacity or has ended."""
+        """When the job's current wait for capacity began; None if it has capacity or has ended."""
         since = None
         for transition in reversed(self.transitions):
             if transition.status not in WAITING_FOR_CAPACITY:

@@ -1,4 +1,4 @@
-"""Keeps secrets out of everything that is stored, shown and logged."""
+"""Keep secrets out of everything that is stored, shown and logged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The values of these may be secrets, wherever in a training job they stand.
+# The values of these members may be secrets, wherever in a training job they appear.
 SECRET_MEMBERS = frozenset(
     {
         "CollectionParameters",
@@ -27,26 +27,26 @@ SECRET_MEMBERS = frozenset(
 HIDDEN = "[hidden]"
 # Shorter values, such as a depth of 5, are not secret, and hiding them would make any text unreadable.
 _SHORTEST = 8
-# JSON in JSON in JSON: the SageMaker Python SDK encodes text that is JSON already once more.
+# JSON in JSON in JSON: the SageMaker Python SDK encodes a text even if it is JSON already.
 _DEEPEST = 3
-# How a text that was cut ends: the training toolkit puts what it has cut between quotes.
+# How truncated text ends: the training toolkit puts it between quotes.
 _CUTS = ("...", "…", '"')
-# SageMaker's own limit for a FailureReason. An item of the table has to hold fifty of them, in any script.
+# SageMaker's own limit for a FailureReason. An item of the table has to hold fifty of them, in any language.
 MAX_TEXT_BYTES = 1024
 
 
 def hide_secrets(text: str, training_job: dict[str, Any]) -> str:
-    """Return a text by SageMaker with the values of the job's SECRET_MEMBERS hidden, and shortened if it is long.
+    """Return a text from SageMaker with the values of the job's SECRET_MEMBERS hidden, and shortened if it is long.
 
-    The values are found as they were given, decoded, escaped, line by line, in parts, and where they were cut.
+    A value is found as it was given, decoded or escaped, as a single line or part of it, and where it was truncated.
     """
     secrets = {form for value in _secret_values(training_job) for form in _forms(value) if len(form) >= _SHORTEST}
-    told, end = "", 0
-    # In order, so that nothing is left between two that overlap.
+    clean, end = "", 0
+    # Sorted, so that overlapping spans are merged.
     for first, last in sorted(span for secret in secrets for span in _spans(secret, text)):
-        told += text[end:first] + HIDDEN if first >= end else ""
+        clean += text[end:first] + HIDDEN if first >= end else ""
         end = max(end, last)
-    return _shorten(told + text[end:])
+    return _shorten(clean + text[end:])
 
 
 def _secret_values(training_job: dict[str, Any]) -> Iterator[str]:
@@ -108,7 +108,7 @@ def _texts(value: str) -> list[str]:
 
 
 def _spans(secret: str, text: str) -> Iterator[tuple[int, int]]:
-    """Yield the spans of a text that hold a secret, or a piece of it that was cut off."""
+    """Yield the spans of a text that hold a secret, or the part of it that was not cut off."""
     at = text.find(secret)
     while at >= 0:
         yield at, at + len(secret)
@@ -118,7 +118,7 @@ def _spans(secret: str, text: str) -> Iterator[tuple[int, int]]:
 
 
 def _beginnings(secret: str, text: str) -> Iterator[tuple[int, int]]:
-    """Yield the spans that hold the beginning of a secret: most of it, or what comes before the mark of a cut."""
+    """Yield the spans that hold the beginning of a secret: most of it, or the part before a mark of truncation."""
     head = secret[:_SHORTEST]
     at = text.find(head)
     while at >= 0:
@@ -130,7 +130,7 @@ def _beginnings(secret: str, text: str) -> Iterator[tuple[int, int]]:
 
 
 def _shorten(text: str) -> str:
-    """Return a text cut to the length that is kept, without anything that is not a character."""
+    """Return a text truncated to the maximum length, without half characters."""
     data = text.encode("utf-8", "replace")
     if len(data) <= MAX_TEXT_BYTES:
         return data.decode()

@@ -10,7 +10,7 @@ from spot_relay.domain.values import No
 
 
 class Refusal(StrEnum):
-    """The kinds of refusal. The first five pass, the others do not.
+    """The kinds of refusal. The first five are temporary, the others are permanent.
 
     ``QueuedBehind`` and ``LimitReached`` are Spot Relay's own: older runs wait for the same pool, or the stack's limit
     on concurrent attempts is reached.
@@ -85,7 +85,7 @@ def classify_quota(message: str) -> Refusal:
 
 
 def advise(refusal: Refusal, message: str) -> str:
-    """Return what a user has to change after a refusal that does not pass."""
+    """Return what a user has to change after a permanent refusal."""
     match refusal:
         case Refusal.QUOTA_TOO_SMALL:
             quota = parse_quota(message)

@@ -1,7 +1,8 @@
-"""How to read a CreateTrainingJob request, and how to write the two that Spot Relay sends.
+"""Read CreateTrainingJob requests, and build the two that Spot Relay sends.
 
-Nothing else reads the members of a request. A request is a mapping as boto3's ``create_training_job`` takes it; the
-readers return a default for a member that is missing, and expect the type of one that is there.
+Once a spec has been validated, nothing else reads the members of its request. A request is a mapping as boto3's
+``create_training_job`` takes it. The readers return a default for a missing member, and rely on the type of a present
+one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from spot_relay.domain.sagemaker.job import Market, Placement
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# SageMaker's own, where a request names none.
+# SageMaker's own default.
 DEFAULT_MAX_RUNTIME_SECONDS = 86_400
 # A canary has to outlast the stop of the on-demand job: SageMaker gives that job 120 s, and uploads its results.
 CANARY_SLEEP_SECONDS = 600
@@ -24,7 +25,7 @@ _SHARED = ("RoleArn", "OutputDataConfig", "VpcConfig", "EnableNetworkIsolation")
 
 
 def placement_of(request: Mapping[str, Any]) -> Placement:
-    """Return the placement in a request or a description; of a heterogeneous cluster, its first group's type."""
+    """Return the placement in a request or a description; a heterogeneous cluster counts as its first group's type."""
     resources = request.get("ResourceConfig", {})
     groups = resources.get("InstanceGroups") or [resources]
     return Placement(
@@ -63,7 +64,7 @@ def has_several_types(request: Mapping[str, Any]) -> bool:
 
 
 def sharded_prefixes_of(request: Mapping[str, Any]) -> dict[str, str]:
-    """Return the S3 prefixes whose objects are shared out among all instances, by channel name."""
+    """Return the S3 prefixes whose objects are distributed over all instances, by channel name."""
     sources = {
         channel.get("ChannelName", "?"): channel.get("DataSource", {}).get("S3DataSource", {})
         for channel in request.get("InputDataConfig", [])
@@ -73,7 +74,7 @@ def sharded_prefixes_of(request: Mapping[str, Any]) -> dict[str, str]:
         for name, source in sources.items()
         if source.get("S3DataDistributionType") == "ShardedByS3Key"
         and source.get("S3DataType") == "S3Prefix"
-        # Whole clusters only, and addresses that can be listed as they are.
+        # Only channels of the whole cluster, with a URI that can be listed as it is.
         and not source.get("InstanceGroupNames")
         and source["S3Uri"].startswith("s3://")
     }
@@ -86,7 +87,7 @@ def place_job(
     max_wait_seconds: int | None,
     tags: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return the request under another name, in a placement, with more tags.
+    """Return the request with another job name, in a placement, and with more tags.
 
     On spot, ``max_wait_seconds`` replaces the request's own MaxWaitTimeInSeconds if it is given. An on-demand job has
     neither that nor EnableManagedSpotTraining: SageMaker accepts the two only together.
@@ -111,7 +112,7 @@ def sleep_in_place(
 ) -> dict[str, Any]:
     """Return the request of a spot job that only sleeps, in ``image`` or else in the request's training image.
 
-    It has no input, no checkpoints and no hyperparameters, so it can touch nothing of the training job's.
+    It has no input, no checkpoints and no hyperparameters, so it cannot affect the training job.
     """
     sleeper = {
         "TrainingImage": image or training_image_of(request),

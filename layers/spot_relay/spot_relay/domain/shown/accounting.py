@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.run import Run
 
-# Digits after the point of a US dollar: a second of the cheapest instance costs more than the last one.
+# Decimal places of an amount in USD: a second of the cheapest instance costs more than one unit of the last.
 _DIGITS = 6
 
 
@@ -45,7 +45,7 @@ class Account:
 
     @property
     def savings_percent(self) -> float | None:
-        """Return (1 - billable / training) * 100, SageMaker's own formula, or None if nothing trained."""
+        """The savings by SageMaker's own formula, (1 - billable / training) * 100, or None if nothing trained."""
         if not self.compared_seconds:
             return None
         return round((1 - self.billable_seconds / self.compared_seconds) * 100, 1)

@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run
 
 
-def _of(attempt: Attempt, name: str, value: float) -> Measure:
+def _measure(attempt: Attempt, name: str, value: float) -> Measure:
     return Measure(name, value, attempt.placement.market, attempt.placement.instance_type)
 
 
 def measure_launch(attempt: Attempt, earlier: Attempt | None, now: datetime) -> tuple[Measure, ...]:
     """Return the metrics of a launch: one attempt; for a relaunch also its cause and the seconds since the last end."""
-    found: tuple[Measure, ...] = (_of(attempt, "AttemptsLaunched", 1),)
+    found: tuple[Measure, ...] = (_measure(attempt, "AttemptsLaunched", 1),)
     if earlier is None or earlier.ended_at is None:
         return found
-    found += (_of(attempt, f"RelaunchesAfter{attempt.cause}", 1),)
+    found += (_measure(attempt, f"RelaunchesAfter{attempt.cause}", 1),)
     if attempt.cause is Cause.RESUMED:
         return found  # how long a user took to resume the run says nothing about Spot Relay
     seconds = max(0.0, round((now - earlier.ended_at).total_seconds(), 3))
-    return (*found, _of(attempt, "EventToRelaunchSeconds", seconds))
+    return (*found, _measure(attempt, "EventToRelaunchSeconds", seconds))
 
 
 def measure_interruptions(attempt: Attempt, count: int) -> tuple[Measure, ...]:
     """Return the metric of interruptions that were not counted before."""
-    return (_of(attempt, "Interruptions", count),) if count else ()
+    return (_measure(attempt, "Interruptions", count),) if count else ()
 
 
 def measure_attempt_end(attempt: Attempt) -> tuple[Measure, ...]:
@@ -45,16 +45,16 @@ def measure_attempt_end(attempt: Attempt) -> tuple[Measure, ...]:
         "CapacityWaitSeconds": attempt.waited_seconds,
         "WaitsExpired": 1 if attempt.outcome is Outcome.MAX_WAIT_TIME_EXCEEDED else None,
     }
-    return tuple(_of(attempt, name, value) for name, value in values.items() if value is not None)
+    return tuple(_measure(attempt, name, value) for name, value in values.items() if value is not None)
 
 
 def measure_run_end(run: Run) -> tuple[Measure, ...]:
     """Return the metrics of a run's end: one run, and what it saved in percent of its training seconds."""
-    found = (_of(run.current, f"Runs{run.status}", 1),)
+    found = (_measure(run.current, f"Runs{run.status}", 1),)
     savings = account_of(run, run.updated_at).savings_percent
-    return found if savings is None else (*found, _of(run.current, "SavingsPercent", savings))
+    return found if savings is None else (*found, _measure(run.current, "SavingsPercent", savings))
 
 
 def measure_late_event(attempt: Attempt) -> tuple[Measure, ...]:
     """Return the metric of an event that was late or a duplicate."""
-    return (_of(attempt, "LateOrDuplicateEvents", 1),)
+    return (_measure(attempt, "LateOrDuplicateEvents", 1),)

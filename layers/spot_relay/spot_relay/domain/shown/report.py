@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def iso(moment: datetime | None) -> str | None:
-    """Return an aware moment as ISO 8601 in UTC with milliseconds."""
+    """Return an aware moment as ISO 8601 in UTC with milliseconds, or None for None."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
 
 
