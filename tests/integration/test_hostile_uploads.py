@@ -16,7 +16,7 @@ from spot_relay.adapters.inbound import Upload
 from spot_relay.adapters.s3 import SpecFiles, build_report_key
 from spot_relay.domain.run.run import RunStatus
 from tests.hostile.values import RAW_JSON, RAW_YAML, TEXTS
-from tests.integration.stack import BUCKET, SPEC, Context, messages
+from tests.integration.stack import BUCKET, SPEC, Context, messages, spec
 
 if TYPE_CHECKING:
     from tests.integration.stack import Stack
@@ -130,15 +130,18 @@ def test_the_address_of_a_report_is_the_key_and_nothing_but_the_key(text: str) -
     assert address.asked == [("PUT", f"/{BUCKET}/{name}"), ("DELETE", f"/{BUCKET}/{name}")]
 
 
-@pytest.mark.parametrize("raw", [*RAW_JSON, *RAW_YAML], ids=lambda raw: ascii(raw[:30]))
 @pytest.mark.parametrize("ending", ["json", "yaml"])
-def test_a_piece_of_text_that_no_writer_writes_is_reported(stack: Stack, raw: str, ending: str) -> None:
-    text = json.dumps(SPEC | {"policy": "HERE"}).replace('"HERE"', raw)
-    assert stack.invoke("submit", stack.upload(text, f"runs/churn.{ending}")) == TAKEN
-    reports = stack.keys("errors/")
-    assert reports == ([] if stack.find("churn") else [f"errors/runs/churn.{ending}.json"])
-    if reports:
-        assert all(error["message"] for error in stack.object(reports[0])["errors"])
+def test_a_piece_of_text_that_no_writer_writes_is_reported(stack: Stack, ending: str) -> None:
+    for number, raw in enumerate([*RAW_JSON, *RAW_YAML]):
+        name = f"churn-{number}"
+        checkpoints = {"S3Uri": f"s3://churn-000000000000/checkpoints/{name}/"}
+        text = json.dumps(spec(CheckpointConfig=checkpoints) | {"name": name, "policy": "HERE"}).replace('"HERE"', raw)
+        key = f"runs/{name}.{ending}"
+        assert stack.invoke("submit", stack.upload(text, key)) == TAKEN
+        reports = stack.keys(f"errors/{key}")
+        assert reports == ([] if stack.find(name) else [f"errors/{key}.json"]), raw
+        if reports:
+            assert all(error["message"] for error in stack.object(reports[0])["errors"]), raw
 
 
 def test_of_a_batch_with_all_that_can_be_wrong_each_message_has_its_own_end(stack: Stack) -> None:

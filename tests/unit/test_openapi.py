@@ -135,7 +135,7 @@ def test_every_operation_may_be_refused_by_the_gateway() -> None:
 
 
 def boundaries(of: str) -> list[Any]:
-    """Give, for each key of a schema, what is just in and just out of its bounds, its choices and other types."""
+    """Return, for each key of a schema, what is just in and just out of its bounds, its choices and other types."""
     found: list[Any] = []
 
     def look(schema: dict[str, Any], path: tuple[str, ...]) -> None:
@@ -148,7 +148,7 @@ def boundaries(of: str) -> list[Any]:
             bounds = [one[name] for name in ("minimum", "maximum", "exclusiveMinimum") if name in one]
             values += [bound + step for bound in bounds for step in (-1, 0, 1)] + one.get("enum", [])
         values += ["P1D", "PT1H", "P0DT1H1M1S", "P", "PT", "P1Y", "P1D\n", "p1d", "2026-12-01T06:00:00Z", "2026-12-01"]
-        found.extend(pytest.param(path, value, id=f"{'.'.join(path)}={value!r:.30}") for value in values)
+        found.append(pytest.param(path, values, id=".".join(path)))
 
     look(SCHEMAS[of], ())
     return found
@@ -177,20 +177,21 @@ def takes(model: type[BaseModel], value: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize(("path", "value"), boundaries("Policy"))
-def test_a_policy_is_in_the_schema_just_where_the_model_takes_it(path: tuple[str, ...], value: Any) -> None:
+@pytest.mark.parametrize(("path", "values"), boundaries("Policy"))
+def test_a_policy_is_in_the_schema_just_where_the_model_takes_it(path: tuple[str, ...], values: list[Any]) -> None:
     alone = {key: part for key, part in SCHEMAS["Policy"].items() if key != "dependentRequired"}
-    valid = jsonschema_rs.Draft202012Validator(alone, validate_formats=True).is_valid(at(path, value))
-    if path and path[-1] == "instance_type" and isinstance(value, str):
-        # The list of them is SageMaker's own.
-        assert valid
-    else:
-        assert valid == takes(PolicyModel, at(path, value))
+    schema = jsonschema_rs.Draft202012Validator(alone, validate_formats=True)
+    for value in values:
+        # The list of instance types is SageMaker's own.
+        is_any_type = bool(path) and path[-1] == "instance_type" and isinstance(value, str)
+        assert schema.is_valid(at(path, value)) == (is_any_type or takes(PolicyModel, at(path, value))), value
 
 
-@pytest.mark.parametrize(("path", "value"), boundaries("Resumption"))
-def test_a_resumption_is_in_the_schema_just_where_the_model_takes_it(path: tuple[str, ...], value: Any) -> None:
-    assert validator("Resumption").is_valid(at(path, value)) == takes(ResumptionModel, at(path, value))
+@pytest.mark.parametrize(("path", "values"), boundaries("Resumption"))
+def test_a_resumption_is_in_the_schema_just_where_the_model_takes_it(path: tuple[str, ...], values: list[Any]) -> None:
+    schema = validator("Resumption")
+    for value in values:
+        assert schema.is_valid(at(path, value)) == takes(ResumptionModel, at(path, value)), value
 
 
 def test_a_key_that_needs_another_is_refused_without_it() -> None:

@@ -47,21 +47,21 @@ def test_a_resumption_that_was_tampered_with_is_taken_or_refused_with_problems(d
     check_resumption(encoded(mutated(choices.of(seeds.resumptions()), choices), choices))
 
 
-@pytest.mark.parametrize("raw", [*RAW_JSON, *RAW_YAML], ids=lambda raw: ascii(raw[:30]))
-@pytest.mark.parametrize(
-    "around",
-    [
-        "{}",
-        '{{"name": {}}}',
-        '{{"name": "a", "training_job": {}}}',
-        '{{"policy": {{"budgets": {}}}, "name": "a"}}',
-        "[{}]",
-    ],
+PLACES = (
+    "{}",
+    '{{"name": {}}}',
+    '{{"name": "a", "training_job": {}}}',
+    '{{"policy": {{"budgets": {}}}, "name": "a"}}',
+    "[{}]",
 )
-def test_a_piece_of_text_that_no_writer_writes_is_taken_or_refused_wherever_it_stands(raw: str, around: str) -> None:
-    for as_format in Format:
-        check_spec(around.format(raw).encode("utf-8", "surrogatepass"), as_format)
-    check_resumption(around.format(raw).encode("utf-8", "surrogatepass"))
+
+
+@pytest.mark.parametrize("raw", [*RAW_JSON, *RAW_YAML], ids=lambda raw: ascii(raw[:30]))
+def test_a_piece_of_text_that_no_writer_writes_is_taken_or_refused_wherever_it_stands(raw: str) -> None:
+    for around in PLACES:
+        for as_format in Format:
+            check_spec(around.format(raw).encode("utf-8", "surrogatepass"), as_format)
+        check_resumption(around.format(raw).encode("utf-8", "surrogatepass"))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-7", "cp037", "latin-1"])
