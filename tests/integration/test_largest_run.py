@@ -19,6 +19,7 @@ from spot_relay.domain.run.run import MAX_ATTEMPTS, Explanation, Run
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, attempt_name, canary_name
 from spot_relay.domain.sagemaker.redaction import MAX_TEXT_BYTES
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.spec.run_name import MAX_NAME, MAX_NAME_WITH_CANARY
 from spot_relay.spec.submission import MAX_STORED_BYTES
 from tests.fakes import NOON
@@ -78,7 +79,18 @@ def canary(number: int) -> Canary:
     """A canary with everything that can be known of one."""
     name = canary_name("x" * MAX_NAME_WITH_CANARY, number)
     lives = CanaryStatus.IN_PROGRESS
-    return Canary(number, name, PLACEMENT, MOMENT, MONTH, lives, "PreparingTrainingStack", MONTH, arn(name))
+    return Canary(
+        number,
+        name,
+        PLACEMENT,
+        MOMENT,
+        MONTH,
+        lives,
+        "PreparingTrainingStack",
+        MONTH,
+        arn(name),
+        Refusal.QUOTA_TOO_SMALL,
+    )
 
 
 def arn(job_name: str) -> str:
