@@ -128,8 +128,8 @@ def test_a_dead_letter_that_is_sent_back_twice_changes_nothing(relay: Relay, pro
     assert redrive(relay, "Observe")["ApproximateNumberOfMessagesMoved"] == 1
 
     def handled() -> bool | None:
-        lines = [line for line in relay.stack.logs("observe") if "an attempt that has ended" in line]
-        return True if any('"unheard"' in line for line in lines) else None
+        lines = [line for line in relay.stack.logs("observe") if "after the end of unheard-relay-01" in line]
+        return True if lines else None
 
     eventually("the message being handled", handled)
     assert relay.status("unheard") == before
