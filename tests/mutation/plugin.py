@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, settings
 
-from tests.thoroughness import Level
-
 if TYPE_CHECKING:
     import pytest
 
@@ -25,8 +23,8 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("mutation")
-# Read when the tests are imported.
-os.environ["THOROUGHNESS"] = Level.MUTANTS
+# tests/thoroughness.py reads it when the tests are imported: no more than ten examples where a test names a number.
+os.environ["THOROUGHNESS"] = "mutants"
 
 # Tests that kill nothing that the others let live: those of many runs at once are about slots, which are no part of
 # the domain, those of the source text see that of all mutants, and one starts processes that know of no mutant.

@@ -13,13 +13,13 @@ from tests.simulation.faults import Fault
 from tests.simulation.seeds import Tally, needed_faults, play_seed, play_seeds, trace
 from tests.thoroughness import share
 
-BATCH = 250
+BATCH = 125
 ROOT = Path(__file__).resolve().parents[2]
 # What must have struck in each batch, else it has shown nothing of it; the rest is too rare to be sure of.
 COMMON = frozenset(Fault) - {Fault.NOT_FOUND_YET, Fault.TICK_LATE, Fault.STOPPED_OUTSIDE}
 
 
-@pytest.mark.parametrize("batch", share(range(8)))
+@pytest.mark.parametrize("batch", share(range(16)))
 def test_no_schedule_violates_an_invariant(batch: int) -> None:
     tally = play_seeds(range(batch * BATCH, (batch + 1) * BATCH))
     assert not tally.failures, _explained(tally)
