@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 import pytest
 import schemathesis
-import yaml
 from hypothesis import given
 from pydantic import ValidationError
 
@@ -21,6 +20,7 @@ from tests.hostile.functions import ROOT, Context, load
 from tests.integration.stack import document as event
 from tests.template import TEMPLATE
 from tests.unit.caller_errors import EXAMPLES
+from tests.unit.openapi_document import DOCUMENT, SCHEMAS, codes, operations, validator
 from tests.unit.spec.any_document import POLICIES
 from tests.unit.spec.documents import CALM, find_problems, request, wrapped
 from tests.unit.worlds import World
@@ -30,39 +30,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text("utf-8"))
-SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
-METHODS = {"get", "post", "put", "patch", "delete", "head", "options", "trace"}
 GATEWAY = {"403", "413", "429", "502", "503", "504"}
 RUNG = {"instance_type": "ml.p3.2xlarge"}
-
-
-def validator(name: str) -> jsonschema_rs.Draft202012Validator:
-    """Give what holds a value to a schema of the document."""
-    schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
-    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
-
-
-def operations() -> dict[tuple[str, str], dict[str, Any]]:
-    """Give every operation by its method and path."""
-    paths = DOCUMENT["paths"].items()
-    return {(verb.upper(), path): one for path, item in paths for verb, one in item.items() if verb in METHODS}
-
-
-def resolved(value: dict[str, Any]) -> dict[str, Any]:
-    """Follow a reference into the components, if it is one."""
-    if "$ref" not in value:
-        return value
-    _, _, kind, name = value["$ref"].split("/")
-    found: dict[str, Any] = DOCUMENT["components"][kind][name]
-    return found
-
-
-def codes(response: dict[str, Any]) -> list[str]:
-    """Name the codes that the schema of a refusal names."""
-    schema = resolved(response)["content"]["application/json"]["schema"]
-    named: list[str] = schema["allOf"][1]["properties"]["code"]["enum"] if "allOf" in schema else []
-    return named
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import unquote
 
+from spot_relay.domain.sagemaker.request import DEFAULT_MAX_RUNTIME_SECONDS
 from spot_relay.spec.patterns import image_matches_any, is_image_name, matches_any
 from spot_relay.spec.problem import Problems, describe, join_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-DEFAULT_MAX_RUNTIME_SECONDS = 86_400
 MAX_RUNTIME_SECONDS = 28 * 86_400
 MAX_WAIT_WITHOUT_CHECKPOINTS_SECONDS = 3_600
 MAX_TAGS = 50 - 3

@@ -122,25 +122,19 @@ def test_a_launch_that_got_no_answer_before_and_is_answered_now_is_looked_at_soo
     assert run.check_at == world.clock() + timedelta(seconds=30)
 
 
-def test_a_relaunch_that_is_found_by_looking_is_measured_from_the_end_before_it() -> None:
+@pytest.mark.parametrize(
+    ("status", "secondary_status"), [("InProgress", "Starting"), ("Completed", "Completed")], ids=["lives", "ended"]
+)
+def test_a_relaunch_that_is_found_by_looking_is_measured_from_the_end_before_it(
+    status: str, secondary_status: str
+) -> None:
     world = World()
     world.service.submit(submission())
     world.jobs.refusals = [LOST]
     run = world.tell(1, "Stopped", "MaxWaitTimeExceeded")
     world.jobs.create(launch_of_attempt(run, run.current))
     world.clock.passes(20)
-    world.tell(2, "InProgress", "Starting")
-    assert world.telemetry.total("EventToRelaunchSeconds") == 20
-
-
-def test_a_relaunch_that_is_found_to_have_ended_is_measured_too() -> None:
-    world = World()
-    world.service.submit(submission())
-    world.jobs.refusals = [LOST]
-    run = world.tell(1, "Stopped", "MaxWaitTimeExceeded")
-    world.jobs.create(launch_of_attempt(run, run.current))
-    world.clock.passes(20)
-    world.tell(2, "Completed", "Completed")
+    world.tell(2, status, secondary_status)
     assert world.telemetry.total("EventToRelaunchSeconds") == 20
 
 

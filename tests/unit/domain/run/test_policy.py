@@ -19,7 +19,7 @@ def test_a_backoff_is_never_negative_and_never_above_its_bound(failures: int, dr
 @pytest.mark.parametrize("budget", Budget)
 def test_each_budget_has_its_own_limit(budget: Budget) -> None:
     none = Budgets(**dict.fromkeys(Budget, 0))
-    assert {other: replace(none, **{budget: 7}).limit(other) for other in Budget} == {
+    assert {other: replace(none, **{budget: 7}).count(other) for other in Budget} == {
         other: 7 if other is budget else 0 for other in Budget
     }
 

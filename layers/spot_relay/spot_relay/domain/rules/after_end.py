@@ -121,7 +121,7 @@ def relaunch_after(run: Run, attempt: Attempt) -> Relaunch | No:
         return No(f"{because} {no.because}")
     spent = run.spent
     for budget in _budgets_of(run, attempt, end):
-        limit = run.policy.budgets.limit(budget)
+        limit = run.policy.budgets.count(budget)
         if spent.count(budget) >= limit:
             return No(
                 f"{because} policy.budgets.{budget} allows no further relaunch (limit: {limit}). Resume the run to "

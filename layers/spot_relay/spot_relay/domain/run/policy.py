@@ -21,19 +21,17 @@ class Budget(StrEnum):
 
 
 @dataclass(frozen=True)
-class Budgets:
-    """How many relaunches may follow each kind of bad end; 0 means that the first one is final."""
+class RelaunchCounts:
+    """A number of relaunches for each budget."""
 
-    expired_waits: int = 10
-    capacity_failures: int = 20
-    service_errors: int = 5
+    expired_waits: int = 0
+    capacity_failures: int = 0
+    service_errors: int = 0
     user_errors: int = 0
-    attempts_without_progress: int = 2
-    money_usd: float | None = None
-    """The most that all attempts together may cost, in USD; None sets no limit."""
+    attempts_without_progress: int = 0
 
-    def limit(self, budget: Budget) -> int:
-        """Return how many relaunches a budget allows."""
+    def count(self, budget: Budget) -> int:
+        """Return the number of relaunches for a budget."""
         match budget:
             case Budget.EXPIRED_WAITS:
                 return self.expired_waits
@@ -48,28 +46,20 @@ class Budgets:
 
 
 @dataclass(frozen=True)
-class Spent:
+class Budgets(RelaunchCounts):
+    """How many relaunches may follow each kind of bad end; 0 means that the first one is final."""
+
+    expired_waits: int = 10
+    capacity_failures: int = 20
+    service_errors: int = 5
+    attempts_without_progress: int = 2
+    money_usd: float | None = None
+    """The most that all attempts together may cost, in USD; None sets no limit."""
+
+
+@dataclass(frozen=True)
+class Spent(RelaunchCounts):
     """How many relaunches have drawn on each budget of `Budgets`."""
-
-    expired_waits: int = 0
-    capacity_failures: int = 0
-    service_errors: int = 0
-    user_errors: int = 0
-    attempts_without_progress: int = 0
-
-    def count(self, budget: Budget) -> int:
-        """Return how many relaunches have drawn on a budget."""
-        match budget:
-            case Budget.EXPIRED_WAITS:
-                return self.expired_waits
-            case Budget.CAPACITY_FAILURES:
-                return self.capacity_failures
-            case Budget.SERVICE_ERRORS:
-                return self.service_errors
-            case Budget.USER_ERRORS:
-                return self.user_errors
-            case Budget.ATTEMPTS_WITHOUT_PROGRESS:
-                return self.attempts_without_progress
 
     def draw(self, budget: Budget) -> Spent:
         """Return the counts after one more relaunch that draws on a budget."""
