@@ -33,7 +33,7 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
-    """Give out the tests file by file, if that is asked for."""
+    """Distribute the tests file by file, if that is asked for."""
     return Together(config, log) if config.getvalue("dist") == "loadfile" else None
 
 

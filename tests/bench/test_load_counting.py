@@ -24,7 +24,7 @@ GET = {"TableName": "runs", "Key": {"id": {"S": "churn"}}, "ConsistentRead": Tru
 
 @pytest.fixture
 def caller(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Tell who calls from now on."""
+    """Return a function that sets the ARN of the caller."""
     return lambda arn: monkeypatch.setattr("bench.load.counting.caller_arn", lambda: arn)
 
 

@@ -107,7 +107,7 @@ class Users:
             self._relay.rule(f"{fate.name}-*", "01", **fate.first)
 
     def submit(self, crowd: Sequence[Member]) -> None:
-        """Hand in all runs."""
+        """Submit all runs."""
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(self._submit, crowd))
 

@@ -1,4 +1,4 @@
-"""What holds whatever is handed in: for specs, messages and requests, one check each."""
+"""What must hold for any spec, message or request, however hostile: one check each."""
 
 from __future__ import annotations
 

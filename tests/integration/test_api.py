@@ -177,7 +177,7 @@ def test_a_stop_of_a_completed_run_and_the_resume_of_an_open_one_are_rejected(st
 
 
 def failed(stack: Stack) -> None:
-    """Let the run of the story fail for want of a second try, and leave a checkpoint."""
+    """Let the run of the story fail because it has no second try, and leave a checkpoint."""
     reason = "CapacityError: Unable to provision requested ML compute capacity."
     fails = {"name": "churn-relay-01", "fail": {"reason": reason, "phase": "Starting"}}
     stack.aws.simulator.play(rules=[fails], default=LONG)

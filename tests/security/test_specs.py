@@ -120,7 +120,7 @@ def anew(stack: WatchedStack) -> None:
 
 
 def refused(stack: WatchedStack, text: str) -> list[dict[str, str]]:
-    """Hand in a spec by both doors; both refuse it with the same problems, and nothing comes of it."""
+    """Submit a spec by upload and by API; both refuse it with the same problems, and no run is created."""
     assert stack.invoke("submit", stack.upload(text)) == {"batchItemFailures": []}
     reported: list[dict[str, str]] = stack.object("errors/runs/churn.json.json")["errors"]
     code, answer = stack.call("create-run", text)

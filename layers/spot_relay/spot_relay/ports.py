@@ -107,7 +107,7 @@ class Slots(Protocol):
         ...
 
     def give_back(self, instance_type: str, holder: str) -> None:
-        """Give back the slot of a training job, if it holds one."""
+        """Release the slot of a training job, if it holds one."""
         ...
 
 

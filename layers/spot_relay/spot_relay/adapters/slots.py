@@ -50,7 +50,7 @@ class DynamoDBSlots:
         return refuse_slot(instance_type, limit)
 
     def give_back(self, instance_type: str, holder: str) -> None:
-        """Give back the slot of a training job, if it holds one."""
+        """Release the slot of a training job, if it holds one."""
         if self.limit(instance_type) is not None:
             self.client.update_item(
                 TableName=self.table,
