@@ -95,7 +95,7 @@ class MemoryRunStore:
 
 
 def oldest_of(runs: Iterable[Run], pools: tuple[Pool, ...]) -> dict[Pool, Waiting]:
-    """Give the oldest of some runs that waits for room in each of these pools, where one does."""
+    """Return the oldest of some runs that waits for room in each of these pools, where one does."""
     found: dict[Pool, Waiting] = {}
     for run in runs:
         if run.waits_for is not None and run.waits_for in pools:

@@ -82,7 +82,7 @@ class Member:
 
     @property
     def spec(self) -> dict[str, Any]:
-        """Give its spec."""
+        """Return its spec."""
         return spec(self.name, self.fate.max_wait, self.fate.max_runtime)
 
 
@@ -101,7 +101,7 @@ class Users:
         self.answers: Counter[int] = Counter()
 
     def set_the_scene(self) -> None:
-        """Tell the simulator the fates."""
+        """Send the fates to the simulator."""
         for fate in FATES:
             self._relay.rule(f"{fate.name}-*", **fate.later)
             self._relay.rule(f"{fate.name}-*", "01", **fate.first)

@@ -42,7 +42,7 @@ _SPEC: dict[str, Any] = {
 
 
 def spec(name: str, max_wait: int = 120, max_runtime: int = 60) -> dict[str, Any]:
-    """Give a good spec, with limits in seconds."""
+    """Return a good spec, with limits in seconds."""
     made = {"name": name, **copy.deepcopy(_SPEC)}
     made["training_job"]["StoppingCondition"] = {
         "MaxRuntimeInSeconds": min(max_runtime, max_wait),
@@ -89,7 +89,7 @@ class Relay:
         return self.stack.outputs["SpecsBucket"]
 
     def rule(self, run: str, attempt: str = "*", **rule: Any) -> None:
-        """Tell the simulator what becomes of a run's jobs; the newest rule that matches wins."""
+        """Send the simulator what happens to a run's jobs; the newest rule that matches wins."""
         rules = [{"name": f"{run}-relay-{attempt}", **rule}]
         answer = httpx.post(f"{self.stack.simulator_url}/_simulator/rules", json=rules, trust_env=False)
         assert answer.is_success, answer.text
@@ -132,7 +132,7 @@ class Relay:
         return [job["TrainingJobName"] for page in found for job in page["TrainingJobSummaries"]]
 
     def log(self, **query: str) -> list[dict[str, Any]]:
-        """Give the simulator's own record of what happened, in order."""
+        """Return the simulator's own record of what happened, in order."""
         answer = httpx.get(f"{self.stack.simulator_url}/_simulator/log", params=query, timeout=30, trust_env=False)
         entries: list[dict[str, Any]] = answer.json()["entries"]
         return entries

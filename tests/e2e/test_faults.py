@@ -128,7 +128,7 @@ def dead_letters(relay: Relay) -> list[dict[str, Any]]:
 
 
 def errors(relay: Relay) -> list[dict[str, Any]]:
-    """Give what the functions have logged as errors."""
+    """Return what the functions have logged as errors."""
     lines = [line for function in ("submit", "api", "observe", "tick") for line in relay.stack.logs(function)]
     entries = [json.loads(line[line.index("{") :]) for line in lines if '"level":"ERROR"' in line]
     return [entry for entry in entries if entry["level"] == "ERROR"]

@@ -60,7 +60,7 @@ class Signature(requests.auth.AuthBase):
 
 
 def described(given: dict[str, Any]) -> Any:
-    """Give the API as schemathesis sees it, with what is to hold."""
+    """Return the API as schemathesis sees it, with what is to hold."""
     schema = schemathesis.openapi.from_dict(given)
     schema.config.generation.update(with_security_parameters=False, deterministic=True)
     schema.config.checks.update(excluded_check_names=NOT_OURS)
@@ -71,7 +71,7 @@ API = described(document())
 
 
 def faults(stack: Stack) -> list[str]:
-    """Give the lines of the function's log that tell of a fault."""
+    """Return the lines of the function's log that tell of a fault."""
     lines = stack.logs("api")
     return [line for line in lines if '"level":"ERROR"' in line or "Traceback" in line or "Task timed out" in line]
 
@@ -106,7 +106,7 @@ def test_any_request_is_answered_as_the_document_says(relay: Relay, case: Any) -
 
 
 def acceptable() -> dict[str, Any]:
-    """Give the document with specs that this stack accepts, but for some policies, so that stories begin with a run."""
+    """Return the document with specs that this stack accepts, apart from some policies: stories start with a run."""
     given: dict[str, Any] = copy.deepcopy(document())
     job = {key: value for key, value in spec("any")["training_job"].items() if key != "CheckpointConfig"}
     given["components"]["schemas"]["Spec"] = {

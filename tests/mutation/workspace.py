@@ -68,7 +68,7 @@ def _fitted(path: Path, source: str) -> str:
 
 
 def undecorated(source: str) -> str:
-    """Give a module whose dataclasses and properties are made by calls after their bodies."""
+    """Return a module whose dataclasses and properties are made by calls after their bodies."""
     lines = source.splitlines()
     nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef | ast.FunctionDef)]
     # From the end, so that what is still to be changed stays where it is; a call for a class comes after one for its

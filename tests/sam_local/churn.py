@@ -38,7 +38,7 @@ def document(name: str) -> Any:
 
 
 def place(name: str) -> Path:
-    """Say where a document is."""
+    """Return where a document is."""
     return EVENTS / f"{name}.json"
 
 

@@ -26,7 +26,7 @@ CONTAINER = re.compile(r"SAM_CONTAINER_ID: ([0-9a-f]+)")
 
 
 def missing() -> str | None:
-    """Say what is missing to run a function in a container, or None."""
+    """Return what is missing to run a function in a container, or None."""
     try:
         docker("info", "--format", "{{.ServerVersion}}")
     except EmbeddedError as error:
@@ -39,7 +39,7 @@ def missing() -> str | None:
 
 
 def exists(container: str) -> bool:
-    """Say whether there is a container of that id, running or not."""
+    """Whether there is a container of that id, running or not."""
     return bool(docker("ps", "--all", "--quiet", "--filter", f"id={container}"))
 
 

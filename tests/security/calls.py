@@ -23,7 +23,7 @@ class UnknownCallError(Exception):
 
 
 def asked(call: str, parameters: Parameters) -> tuple[Request, ...]:
-    """Give what a call, such as ``dynamodb.PutItem``, asks of IAM; all of it has to be allowed."""
+    """Return what a call, such as ``dynamodb.PutItem``, asks of IAM; all of it has to be allowed."""
     if call not in _ASKED:
         message = f"tests/security/calls.py does not say which rights {call} needs"
         raise UnknownCallError(message)
@@ -31,18 +31,18 @@ def asked(call: str, parameters: Parameters) -> tuple[Request, ...]:
 
 
 def table(name: str, index: str | None = None) -> str:
-    """Give the ARN of a table, or of an index of it."""
+    """Return the ARN of a table, or of an index of it."""
     arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"
     return f"{arn}/index/{index}" if index else arn
 
 
 def training_job(name: str) -> str:
-    """Give the ARN of a training job."""
+    """Return the ARN of a training job."""
     return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/{name}"
 
 
 def queue(name: str) -> str:
-    """Give the ARN of a queue."""
+    """Return the ARN of a queue."""
     return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
 
 

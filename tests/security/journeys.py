@@ -39,7 +39,7 @@ OFFER = {
 
 
 def journeys() -> Iterator[tuple[str, Journey]]:
-    """Give every journey with its name; each begins in a stack in which nothing has happened yet."""
+    """Return every journey with its name; each begins in a stack in which nothing has happened yet."""
     for name, scene in {
         **test_crash.SCENES,
         **{f"to {n}": s for n, s in test_crash_of_switches.SCENES.items()},
@@ -207,7 +207,7 @@ def prices_of_the_price_list(stack: WatchedStack) -> None:
 
 
 def store(stack: WatchedStack) -> DynamoDBRunStore:
-    """Give the table of runs, as the test has it, with no function's role."""
+    """Return the table of runs, as the test has it, with no function's role."""
     return DynamoDBRunStore(stack.client("dynamodb"), TABLE)
 
 

@@ -42,7 +42,7 @@ class Request:
     keys: Mapping[str, str | list[str]] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
-        """Give the request as a line of a report."""
+        """Return the request as a line of a report."""
         return f"{self.action} on {self.resource} {dict(self.keys) or ''}".rstrip()
 
 
@@ -67,11 +67,11 @@ class Grant:
         return {"Effect": "Allow", "Action": self.action, "Resource": self.resource, "Condition": self.condition}
 
     def allows(self, request: Request) -> bool:
-        """Tell whether the grant by itself allows a request."""
+        """Whether the grant by itself allows a request."""
         return decision([self.statement], request) == "Allow"
 
     def __str__(self) -> str:
-        """Give the grant as a line of a report."""
+        """Return the grant as a line of a report."""
         return f"{self.sid}: {self.action} on {self.resource}"
 
 
@@ -83,7 +83,7 @@ class Role:
     statements: tuple[dict[str, Any], ...]
 
     def allows(self, request: Request) -> bool:
-        """Tell whether IAM would let the function make a request."""
+        """Whether IAM would let the function make a request."""
         return decision(self.statements, request) == "Allow"
 
     @property
@@ -98,7 +98,7 @@ class Role:
 
 
 def decision(statements: list[dict[str, Any]] | tuple[dict[str, Any], ...], request: Request) -> str:
-    """Give IAM's decision: Allow, Deny, or ImplicitDeny where no statement speaks of the request."""
+    """Return IAM's decision: Allow, Deny, or ImplicitDeny where no statement speaks of the request."""
     context = EvalContext(
         principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/spot-relay/function",
         principal_type="AssumedRole",
@@ -115,7 +115,7 @@ def decision(statements: list[dict[str, Any]] | tuple[dict[str, Any], ...], requ
 
 @cache
 def roles(**parameters: str) -> Mapping[str, Role]:
-    """Give the role of each function, by its name, as the template makes it."""
+    """Return the role of each function, by its name, as the template makes it."""
     made = resources(NAMES, **{**PARAMETERS, **parameters})
     by_arn = {f"arn:aws:iam::{ACCOUNT}:role/{name}": name for name in made}
     functions = {
@@ -127,7 +127,7 @@ def roles(**parameters: str) -> Mapping[str, Role]:
 
 
 def _statements(made: Mapping[str, dict[str, Any]], role: str) -> Iterator[dict[str, Any]]:
-    """Give the statements of a role's own policies and of those attached to it, which are the template's, too."""
+    """Return the statements of a role's own policies and of those attached to it, which are the template's, too."""
     properties = made[role]["Properties"]
     attached = [made[policy]["Properties"] for policy in properties.get("ManagedPolicyArns", [])]
     for policy in [*attached, *properties["Policies"]]:
@@ -135,12 +135,12 @@ def _statements(made: Mapping[str, dict[str, Any]], role: str) -> Iterator[dict[
 
 
 def as_list(value: Any) -> list[Any]:
-    """Give a value as a list, be it one already or not."""
+    """Return a value as a list, be it one already or not."""
     return value if isinstance(value, list) else [value]
 
 
 def example(resource: str) -> str:
-    """Give an ARN that a pattern of the template stands for."""
+    """Return an ARN that a pattern of the template stands for."""
     in_partition = resource.replace("arn:*:", "arn:aws:")
     # A log group's ARN ends in :*, which stands for its streams.
     return re.sub(r"^(arn:aws:logs:.*):\*$", r"\1:log-stream:x", in_partition).replace("*", "x")

@@ -31,13 +31,13 @@ def split(name: str) -> tuple[str, str]:
 
 @cache
 def details(action: str) -> dict[str, Any]:
-    """Give what AWS documents of an action."""
+    """Return what AWS documents of an action."""
     found: dict[str, Any] = AWS.actions.get_action_details(*split(action))
     return found
 
 
 def resource_types(grant: Grant) -> Iterator[dict[str, Any]]:
-    """Give the types of resources that the grant's action is for and its pattern can stand for."""
+    """Return the types of resources that the grant's action is for and its pattern can stand for."""
     service, _ = split(grant.action)
     for entry in details(grant.action)["resourceTypes"]:
         kind = AWS.resources.get_resource_type_details(service, entry["name"])
@@ -46,7 +46,7 @@ def resource_types(grant: Grant) -> Iterator[dict[str, Any]]:
 
 
 def form(arn: str) -> str:
-    """Give the expression of a documented form, such as ``arn:${Partition}:s3:::${BucketName}``."""
+    """Return the expression of a documented form, such as ``arn:${Partition}:s3:::${BucketName}``."""
     parts = re.split(r"(\$\{\w+\})", arn)
     # A bucket's name is all that differs between the forms of a bucket and of an object in it.
     variable = {"${BucketName}": "[^:/]+"}
@@ -54,7 +54,7 @@ def form(arn: str) -> str:
 
 
 def same_key(documented: str, key: str) -> bool:
-    """Tell whether a key is a documented one, such as ``aws:RequestTag/${TagKey}``."""
+    """Whether a key is a documented one, such as ``aws:RequestTag/${TagKey}``."""
     return re.fullmatch(re.sub(r"(\\\$\\\{\w+\\\}|<\w+>)", ".+", re.escape(documented)), key) is not None
 
 

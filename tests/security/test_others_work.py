@@ -52,13 +52,13 @@ def kept_from(grant: Grant) -> frozenset[str]:
 
 
 def but_for_those(grant: Grant) -> tuple[str, ...]:
-    """Give a grant as it would be if it left out no keys."""
+    """Return a grant as it would be if it left out no keys."""
     conditions = {operator: keys for operator, keys in grant.condition.items() if operator != NOT_LIKE}
     return (grant.action, grant.resource, str(conditions))
 
 
 def of_others(function: str) -> list[tuple[str, Request]]:
-    """Give a request for all that the other roles grant and this one does not, or not for all of their keys."""
+    """Return a request for all that the other roles grant and this one does not, or not for all of their keys."""
     own = {but_for_those(grant): kept_from(grant) for grant in roles()[function].grants}
     found = []
     for owner, role in roles().items():

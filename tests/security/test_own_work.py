@@ -40,12 +40,12 @@ def watch(stack: WatchedStack) -> Watch:
 
 
 def work_of(watch: Watch, function: str) -> list[Request]:
-    """Give what a function asked of IAM, each once."""
+    """Return what a function asked of IAM, each once."""
     return list(dict.fromkeys(request for who, request in watch.made if who == function))
 
 
 def used(watch: Watch, function: str) -> list[Grant]:
-    """Give the grants that a function's work needed."""
+    """Return the grants that a function's work needed."""
     work = work_of(watch, function)
     return [grant for grant in roles()[function].grants if any(grant.allows(request) for request in work)]
 

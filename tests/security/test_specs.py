@@ -104,7 +104,7 @@ TRICKS = [
 
 
 def changed(place: Place, value: Any) -> dict[str, Any]:
-    """Give the spec of the story with another value at a place of its training job, which may be a new one."""
+    """Return the spec of the story with another value at a place of its training job, which may be a new one."""
     made: dict[str, Any] = copy.deepcopy(SPEC)
     inner: Any = made["training_job"]
     for key in place[:-1]:
@@ -143,7 +143,7 @@ def test_a_trick_is_refused_with_its_place(stack: WatchedStack, place: Place, va
 
 
 def places(shape: Any, *path: str | int) -> Iterator[tuple[Place, str]]:
-    """Give every place of CreateTrainingJob's request at which SageMaker takes a role or an image."""
+    """Return every place of CreateTrainingJob's request at which SageMaker takes a role or an image."""
     if shape.type_name == "structure":
         for name, member in shape.members.items():
             yield from places(member, *path, name)

@@ -60,7 +60,7 @@ def translated() -> dict[str, Any]:
 
 
 def resources(names: Mapping[str, str], **parameters: str) -> dict[str, dict[str, Any]]:
-    """Give each resource that exists under the parameters, its properties without any function left in them.
+    """Return each resource that exists under the parameters, its properties without any function left in them.
 
     ``names`` are the names of resources, by what the template calls them; one that is not among them is called
     what the template calls it.
@@ -86,7 +86,7 @@ def _arn(kind: str, name: str) -> str:
 
 
 def _with_remarks() -> dict[str, Any]:
-    """Give the translation, and each resource that SAM made of another the metadata of that one.
+    """Return the translation, and each resource that SAM made of another the metadata of that one.
 
     Without it a remark beside the API would not be found beside the API's stage, which is where it belongs.
     """

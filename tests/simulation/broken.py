@@ -170,7 +170,7 @@ def _forgives_lack_of_progress(run: Run, attempt: Attempt) -> Relaunch | No:
 
 
 def _finds_nothing_wrong(*_: object) -> None:
-    """Give no reason against an attempt."""
+    """Find no reason against an attempt."""
 
 
 def _saves_whatever_was_there(self: RunStore, run: Run) -> Run:

@@ -109,7 +109,7 @@ class Dice:
                 self.rates[kind] = min(0.9, usual * intensity)
 
     def stream(self, kind: Fault) -> Random:
-        """Give the stream that a kind is drawn from."""
+        """Return the stream that a kind is drawn from."""
         known = self._streams.get(kind)
         if known is None:
             place = list(Fault).index(kind)
@@ -117,13 +117,13 @@ class Dice:
         return known
 
     def strikes(self, kind: Fault) -> bool:
-        """Tell whether a fault strikes here, and count it; once faults are over none does."""
+        """Whether a fault strikes here, and count it; once faults are over none does."""
         drawn = self.draws(kind)
         if drawn:
             self.struck[kind] += 1
         return drawn
 
     def draws(self, kind: Fault) -> bool:
-        """Tell whether a fault is to strike, where it is not known yet whether it can: whoever sees it counts it."""
+        """Whether a fault is to strike, where it is not known yet whether it can: whoever sees it counts it."""
         rate = self.rates.get(kind)
         return rate is not None and not self.over and self.stream(kind).random() < rate

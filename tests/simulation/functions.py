@@ -88,7 +88,7 @@ class Lambda:
             run()
 
     def port(self, name: str, real: Any) -> Any:
-        """Give a port whose calls go wrong as the invocation's troubles say."""
+        """Return a port whose calls go wrong as the invocation's troubles say."""
         return _Port(self, name, real)
 
     def call(self, port: str, method: str, real: Callable[..., Any], args: tuple[Any, ...]) -> Any:

@@ -92,7 +92,7 @@ class Watch:
             raise ViolationError(3, f"{job.name} is somebody else's, and is asked to stop")
 
     def job(self, run: Run, attempt: Attempt) -> TrainingJob | None:
-        """Give the job of an attempt; one of the same name may be somebody else's."""
+        """Return the job of an attempt; one of the same name may be somebody else's."""
         job = self.sagemaker.jobs.get(attempt.job_name)
         return job if job is not None and job.run_id == run.id else None
 

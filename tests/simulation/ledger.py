@@ -113,7 +113,7 @@ class Ledger:
             raise ViolationError(6, f"{left.job_name} has used up MaxRuntime and left no checkpoint; it was relaunched")
 
     def _is_idle(self, run: Run, attempt: Attempt, job: TrainingJob | None) -> bool:
-        """Tell whether an attempt trained, and left no newer checkpoint."""
+        """Whether an attempt trained, and left no newer checkpoint."""
         if run.checkpoint_uri is None or job is None or job.life.training_started_at is None:
             return False
         newest, first = self._newest(run), self.begun_with.get(attempt.job_name)
@@ -127,7 +127,7 @@ class Ledger:
         return None if run.checkpoint_uri is None else self.checkpoints.find_newest(run.checkpoint_uri)
 
     def _paid(self, run: Run) -> float:
-        """Give the true bill of a run's attempts and canaries, and of those that live the most that it may be."""
+        """Return the true bill of a run's attempts and canaries, and of those that live the most that it may be."""
         jobs = [job for job in self.sagemaker.jobs.values() if job.run_id == run.id]
         return sum(_bill(job) if job.ended else _worst(job) for job in jobs)
 
@@ -143,7 +143,7 @@ def _worst(job: TrainingJob) -> float:
 
 
 def _was_planned(attempt: Attempt) -> bool:
-    """Tell whether an attempt was left for another market."""
+    """Whether an attempt was left for another market."""
     return attempt.switch_to is not None and attempt.outcome in {Outcome.STOPPED, Outcome.MAX_WAIT_TIME_EXCEEDED}
 
 

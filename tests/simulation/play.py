@@ -330,7 +330,7 @@ class Play:
         return sorted(found)
 
     def _next_tick(self) -> float:
-        """Say when the next tick comes that may find a run; those that find none are left out."""
+        """Return when the next tick comes that may find a run; those that find none are left out."""
         due = self.store.next_due()
         if due is None:
             return inf
@@ -387,6 +387,6 @@ class _Telemetry(MemoryTelemetry):
     play: Play = field(kw_only=True)
 
     def log_decision(self, run: Run, observation: str, reason: str) -> None:
-        """Tell of a decision."""
+        """Trace a decision, if somebody listens."""
         if self.play.tell:
             self.play._told(f"      {run.id} {observation}: {run.status}: {reason}")

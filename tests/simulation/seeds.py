@@ -92,7 +92,7 @@ def needed_faults(seed: int) -> tuple[str, list[Fault]]:
 
 
 def trace(seed: int, needed: Collection[Fault]) -> list[str]:
-    """Give the last lines of what happens in a seed that fails with no more than the faults needed."""
+    """Return the last lines of what happens in a seed that fails with no more than the faults needed."""
     lines: deque[str] = deque(maxlen=_SHOWN_LINES)
     try:
         play_seed(seed, frozenset(Fault) - set(needed), lines.append)
@@ -121,7 +121,7 @@ def _compare(disturbed: Play, undisturbed: Play) -> None:
 
 
 def _outcome(run: Run) -> tuple[Any, ...]:
-    """Give what a user would call the outcome: all but the times."""
+    """Return what a user would call the outcome: all but the times."""
     attempts = [
         (a.job_name, str(a.outcome), a.training_seconds, a.billable_seconds, a.interruptions, a.failure_reason)
         for a in run.attempts

@@ -33,7 +33,7 @@ class Checkpoints(MemoryCheckpoints):
     works: dict[str, float] = field(default_factory=dict)
 
     def work(self, uri: str | None) -> float:
-        """Give the training that the newest checkpoint under a prefix holds, in seconds."""
+        """Return the training that the newest checkpoint under a prefix holds, in seconds."""
         newest = None if uri is None else self.find_newest(uri)
         return 0.0 if newest is None else self.works[newest.key]
 
@@ -89,13 +89,13 @@ class RunStore(MemoryRunStore):
         return saved
 
     def list_due(self, now: datetime) -> Iterable[str]:
-        """Give the ids of the runs that are due, by an index that may lag."""
+        """Return the ids of the runs that are due, by an index that may lag."""
         listed = self._indexed() if self.dice.strikes(Fault.STALE_INDEX) else self.runs.values()
         due = [(run.due_at, run.id) for run in listed if run.due_at is not None and run.due_at <= now]
         return [run_id for _, run_id in sorted(due)]
 
     def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
-        """Give the oldest runs that wait for room; one that has begun to wait just now may be missed."""
+        """Return the oldest runs that wait for room; one that has begun to wait just now may be missed."""
         waiting = [run for run in self.runs.values() if run.waits_for in pools]
         if waiting and self.dice.strikes(Fault.STALE_INDEX):
             known = {(run.id, run.waits_for) for run in self._indexed()}
@@ -103,11 +103,11 @@ class RunStore(MemoryRunStore):
         return oldest_of(waiting, pools)
 
     def next_due(self) -> datetime | None:
-        """Say when the tick next finds a run."""
+        """Return when the tick next finds a run."""
         return min((run.due_at for run in self.runs.values() if run.due_at is not None), default=None)
 
     def _indexed(self) -> list[Run]:
-        """Give the runs as an index shows them that lags behind."""
+        """Return the runs as an index shows them that lags behind."""
         shown = []
         for run in self.runs.values():
             at, before = self.earlier[run.id]

@@ -12,7 +12,7 @@ WITHIN = 1000
 
 
 def caught(broken: Broken) -> int | None:
-    """Give the first seed that catches a broken service at its own invariant."""
+    """Return the first seed that catches a broken service at its own invariant."""
     for seed in range(WITHIN):
         try:
             play_seed(seed)

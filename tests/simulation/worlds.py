@@ -70,7 +70,7 @@ def draw_world(seed: int) -> World:
 
 
 def is_timeless(world: World) -> bool:
-    """Tell whether time alone changes nothing about how the world's runs end."""
+    """Whether time alone changes nothing about how the world's runs end."""
     if world.foreign or world.invalid:
         return False
     prefixes = {_prefix(submission) for submission in world.submissions}

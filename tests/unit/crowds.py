@@ -167,7 +167,7 @@ class Crowd:
         return self.tell(name)
 
     def tell(self, name: str) -> Run:
-        """Tell a run where the job of its newest attempt stands."""
+        """Deliver to a run the current state of its newest attempt's job."""
         attempt = self.run(name).current
         job = self.jobs.jobs[attempt.job_name]
         event = JobChanged(attempt.number, job.status, job.secondary_status, self.world.clock())

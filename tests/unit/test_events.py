@@ -78,7 +78,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _body(path: Path) -> dict[str, Any]:
-    """Give the event that the one record of a queued document carries."""
+    """Return the event that the one record of a queued document carries."""
     (record,) = _load(path)["Records"]
     event: dict[str, Any] = json.loads(record["body"])
     return event

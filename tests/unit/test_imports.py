@@ -111,7 +111,7 @@ def dependencies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def modules(path: Path, dependencies: Path) -> tuple[set[str], set[str]]:
-    """Give the modules that are there once a handler is loaded, and once it has read a spec, if it reads any."""
+    """Return the modules that are there once a handler is loaded, and once it has read a spec, if it reads any."""
     spec = json.loads((ROOT / "events" / "api" / "create-run.json").read_text("utf-8"))["body"]
     arguments = json.dumps([[str(LAYER), str(dependencies)], str(path), spec])
     loaded = subprocess.run(

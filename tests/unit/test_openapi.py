@@ -128,7 +128,7 @@ BESIDE = {"base_seconds": {"max_seconds": 86_400}, "max_seconds": {"base_seconds
 
 
 def at(path: tuple[str, ...], value: Any) -> Any:
-    """Give a document that has a value at a path, and what it needs beside it."""
+    """Return a document that has a value at a path, and what it needs beside it."""
     for key in reversed(path):
         if key == "[]":
             value = [RUNG | value if isinstance(value, dict) else value]
@@ -138,7 +138,7 @@ def at(path: tuple[str, ...], value: Any) -> Any:
 
 
 def takes(model: type[BaseModel], value: Any) -> bool:
-    """Tell whether a model takes a document."""
+    """Whether a model takes a document."""
     try:
         model.model_validate(value)
     except ValidationError:

@@ -37,7 +37,7 @@ def proxy(simulator: Simulator) -> Iterator[Proxy]:
 
 
 def client(proxy: Proxy, service: str) -> Any:
-    """Give a client that calls once, with little patience."""
+    """Return a client that calls once, with little patience."""
     config = Config(read_timeout=PATIENCE_SECONDS, retries={"total_max_attempts": 1})
     made: Any = boto3.client(
         service,  # type: ignore[call-overload]
@@ -56,7 +56,7 @@ def create(proxy: Proxy, name: str) -> Any:
 
 
 def exists(proxy: Proxy, name: str) -> bool:
-    """Tell whether a training job was created."""
+    """Whether a training job was created."""
     proxy.calm()
     found = client(proxy, "sagemaker").list_training_jobs(NameContains=name)["TrainingJobSummaries"]
     return bool(found)

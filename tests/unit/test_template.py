@@ -7,14 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import yaml
 
 from spot_relay.domain.rules.limits import Limits
 from spot_relay.domain.run.run import TICK
 from spot_relay.settings import PriceSettings, RunSettings, SubmissionSettings, TickSettings
 from tests.template import RESOURCES, ROOT, TEMPLATE
 
-TEXT = (ROOT / "template.yaml").read_text("utf-8")
 FUNCTION, QUEUE, ROLE = "AWS::Serverless::Function", "AWS::SQS::Queue", "AWS::IAM::Role"
 FUNCTIONS = ("Submit", "ApiFunction", "Observe", "Tick", "Prices")
 STATEFUL = ("AWS::DynamoDB::Table", "AWS::S3::Bucket")
@@ -22,22 +20,22 @@ NAMES_AN_ITEM = {"Null": {"dynamodb:LeadingKeys": "false"}}
 
 
 def of_type(*types: str) -> dict[str, dict[str, Any]]:
-    """Give the properties of each resource of these types."""
+    """Return the properties of each resource of these types."""
     return {name: entry["Properties"] for name, entry in RESOURCES.items() if entry["Type"] in types}
 
 
 def timeout_of(function: str) -> int:
-    """Give a function's timeout, which may be everyone's."""
+    """Return a function's timeout, which may be everyone's."""
     return int(RESOURCES[function]["Properties"].get("Timeout", TEMPLATE["Globals"]["Function"]["Timeout"]))
 
 
 def as_list(value: Any) -> list[Any]:
-    """Give a value as a list, be it one already or not."""
+    """Return a value as a list, be it one already or not."""
     return value if isinstance(value, list) else [value]
 
 
 def statements() -> list[tuple[str, dict[str, Any]]]:
-    """Give every statement of every policy that grants something to a role, with its policy's name."""
+    """Return every statement of every policy that grants something to a role, with its policy's name."""
     policies = [(name, properties) for name, properties in of_type("AWS::IAM::ManagedPolicy").items()]
     for name, role in of_type(ROLE).items():
         # What is there under a condition counts as if the condition held.
@@ -46,13 +44,13 @@ def statements() -> list[tuple[str, dict[str, Any]]]:
 
 
 def resource_policies() -> list[dict[str, Any]]:
-    """Give the policies of the bucket, the queues and the topic."""
+    """Return the policies of the bucket, the queues and the topic."""
     kinds = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
     return [properties["PolicyDocument"] for properties in of_type(*kinds).values()]
 
 
 def sources() -> dict[str, str]:
-    """Give the function that works on each queue."""
+    """Return the function that works on each queue."""
     events = [
         (name, event["Properties"])
         for name, function in of_type(FUNCTION).items()
@@ -63,7 +61,7 @@ def sources() -> dict[str, str]:
 
 
 def dead_letter_queues() -> dict[str, str]:
-    """Give the dead-letter queue of each queue that has one."""
+    """Return the dead-letter queue of each queue that has one."""
     return {
         name: queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
         for name, queue in of_type(QUEUE).items()
@@ -76,33 +74,6 @@ def test_there_are_the_five_functions_and_their_handlers_exist() -> None:
     assert TEMPLATE["Globals"]["Function"]["Handler"] == "app.handler"
     for function in of_type(FUNCTION).values():
         assert (ROOT / function["CodeUri"] / "app.py").exists()
-
-
-def test_the_contents_list_each_section_and_its_resources_in_the_order_of_the_file() -> None:
-    head, _, body = TEXT.partition("\nAWSTemplateFormatVersion:")
-    # A section at two levels of indentation, and at three the names of what it contains.
-    listed: dict[str, list[str]] = {}
-    for section, names in re.findall(r"^# {5}(?:(\S[^:\n]*): \S.*|  (\w+(?:, \w+)*))$", head, re.MULTILINE):
-        if section:
-            listed[section] = []
-        else:
-            listed[list(listed)[-1]] += names.split(", ")
-    found: dict[str, list[str]] = {}
-    _, _, resources = body.partition("\nResources:\n")
-    resources, _, _ = resources.partition("\nOutputs:\n")
-    for section, name in re.findall(r"^  (?:# --- (.+?) -+|(\w+):)$", resources, re.MULTILINE):
-        if section:
-            found[section] = []
-        else:
-            found[list(found)[-1]].append(name)
-    assert list(found.items()) == list(listed.items())
-    assert [name for names in listed.values() for name in names] == list(RESOURCES)
-
-
-def test_the_contents_name_each_top_level_part_in_the_order_of_the_file() -> None:
-    head, _, body = TEXT.partition("\nAWSTemplateFormatVersion:")
-    parts = re.findall(r"^([A-Z]\w+):$", body, re.MULTILINE)
-    assert re.findall(r"^#   (\w+)", head, re.MULTILINE) == parts
 
 
 def test_all_functions_share_one_environment() -> None:
@@ -315,7 +286,7 @@ def test_limits_that_cannot_be_read_are_refused_at_the_deployment(limits: str) -
 
 
 def allowed_limits() -> re.Pattern[str]:
-    """Give the pattern of the parameter AttemptLimits."""
+    """Return the pattern of the parameter AttemptLimits."""
     return re.compile(TEMPLATE["Parameters"]["AttemptLimits"]["AllowedPattern"])
 
 
@@ -369,7 +340,7 @@ def test_the_indexes_of_due_and_of_waiting_runs_hold_keys_only() -> None:
 
 
 def indexes(table: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give a table's global secondary indexes."""
+    """Return a table's global secondary indexes."""
     given: list[dict[str, Any]] = table["GlobalSecondaryIndexes"]
     return given
 
@@ -409,16 +380,3 @@ def test_a_rule_lets_through_only_what_concerns_us(rule: str, detail: dict[str, 
 def test_local_addresses_are_empty_unless_they_are_given() -> None:
     for parameter in ("EndpointUrl", "SageMakerEndpointUrl"):
         assert TEMPLATE["Parameters"][parameter]["Default"] == ""
-
-
-def test_every_parameter_is_described_and_stands_in_a_group() -> None:
-    interface = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]
-    grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
-    assert sorted(grouped) == sorted(TEMPLATE["Parameters"])
-    assert all("Description" in parameter for parameter in TEMPLATE["Parameters"].values())
-
-
-def test_the_template_is_plain_yaml_without_anchors() -> None:
-    """CloudFormation reads a subset of YAML."""
-    tokens = yaml.scan(TEXT)
-    assert not [token for token in tokens if isinstance(token, yaml.AnchorToken | yaml.AliasToken)]

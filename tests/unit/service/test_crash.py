@@ -34,7 +34,7 @@ CALLS = calls_of_a_relaunch()
 
 
 def loses_measures(call: int, *, after: bool) -> bool:
-    """Tell whether the function dies in the instant between settling the relaunch and publishing its metrics."""
+    """Whether the function dies in the instant between settling the relaunch and publishing its metrics."""
     settled = [number for number, name in enumerate(CALLS, 1) if name == "save"][1]
     published = CALLS.index("measure") + 1
     return (call == settled and after) or settled < call < published or (call == published and not after)

@@ -38,7 +38,7 @@ def world() -> World:
 
 
 def somebody_elses_job(world: World) -> None:
-    """Give the name of the first attempt to a job of another stack."""
+    """Return the name of the first attempt to a job of another stack."""
     other = accept(submission(), "another stack's", world.clock())
     refusals, world.jobs.refusals = world.jobs.refusals, []
     world.jobs.create(launch_of_attempt(other, other.current))

@@ -40,7 +40,7 @@ def at(seconds: float) -> datetime:
 
 
 def completed(moment: datetime) -> Job:
-    """Give a description of a job that completed, seen once."""
+    """Return a description of a job that completed, seen once."""
     placement = placement_of(TRAINING_JOB)
     return Job("churn-relay-01", "arn", "Completed", "Completed", NOON, moment, placement, ended_at=moment)
 
