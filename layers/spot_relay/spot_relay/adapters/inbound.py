@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.errors import CallerError
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools import Logger
 
-RUN_DUE = "Run Due"
-ROOM_FREED = "Room Freed"
 # No name, key, version or status in AWS is longer, and whatever is stored from an event must fit into a DynamoDB item.
 _MAX_TEXT = 1024
 _MAX_QUOTE = 40
@@ -29,6 +28,13 @@ _MAX_REASON = 200
 _TOKEN = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z#[a-zA-Z0-9-]{1,63}", re.ASCII)
 SUFFIXES = (".json", ".yaml", ".yml")
 MAX_PAGE = 100
+
+
+class _OwnMessage(StrEnum):
+    """The messages that Spot Relay puts into its own observe queue, by their detail-type."""
+
+    RUN_DUE = "Run Due"
+    ROOM_FREED = "Room Freed"
 
 
 class InvalidQueryError(CallerError):
@@ -114,12 +120,12 @@ def read_upload(body: str) -> Upload:
 
 def write_run_due(run_id: str) -> str:
     """Return the message with which the tick requests a look at a run."""
-    return _write_message(RUN_DUE, run_id)
+    return _write_message(_OwnMessage.RUN_DUE, run_id)
 
 
 def write_room_freed(run_id: str) -> str:
     """Return the message that wakes a run waiting for room."""
-    return _write_message(ROOM_FREED, run_id)
+    return _write_message(_OwnMessage.ROOM_FREED, run_id)
 
 
 def read_observation(body: str) -> tuple[str, Observation] | None:
@@ -127,9 +133,9 @@ def read_observation(body: str) -> tuple[str, Observation] | None:
     envelope = _read_envelope(body)
     try:
         match envelope["source"], envelope["detail-type"]:
-            case "spot-relay", "Run Due":
+            case "spot-relay", _OwnMessage.RUN_DUE:
                 return _get_text(envelope["detail"], "run_id"), Due()
-            case "spot-relay", "Room Freed":
+            case "spot-relay", _OwnMessage.ROOM_FREED:
                 return _get_text(envelope["detail"], "run_id"), RoomFreed()
             case "aws.sagemaker", "SageMaker Training Job State Change":
                 return _read_state_change(envelope)
@@ -166,7 +172,7 @@ def _has_only_foreign_tags(tags: object) -> bool:
     return isinstance(tags, dict) and bool(tags) and RUN_ID_TAG not in tags
 
 
-def _write_message(kind: str, run_id: str) -> str:
+def _write_message(kind: _OwnMessage, run_id: str) -> str:
     return json.dumps({"source": "spot-relay", "detail-type": kind, "detail": {"run_id": run_id}})
 
 
