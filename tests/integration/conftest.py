@@ -1,4 +1,4 @@
-"""Fixtures: the servers, once; a clean AWS and a stack in it, for each test."""
+"""Fixtures: a fake AWS, once; a clean AWS and a stack in it, for each test."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spot_relay import bootstrap
+from tests.integration.fake_aws import running
 from tests.integration.sagemakers import Memory, Simulated, Virtual
-from tests.integration.servers import running
 from tests.security.watched import WatchedStack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.integration.fake_aws import FakeAWS
     from tests.integration.sagemakers import World
     from tests.integration.scenes import End, How, Scene
-    from tests.integration.servers import Servers
     from tests.integration.stack import Stack
 
 # So that what it asserts is told as a test's own assertions are; it has to be asked for before the import.
@@ -24,24 +24,24 @@ pytest.register_assert_rewrite("tests.integration.scenes")
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    """Both servers; they end with the session."""
-    with running() as both:
-        yield both
+def fake_aws() -> Iterator[FakeAWS]:
+    """One fake AWS for the session."""
+    with running() as aws:
+        yield aws
 
 
 @pytest.fixture
-def aws(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Servers:
+def aws(fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> FakeAWS:
     """An AWS in which nothing exists yet, and an environment that leads to it."""
-    for name, value in servers.environment().items():
+    for name, value in fake_aws.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(bootstrap, "client", servers.client)
-    servers.moto.forget()
-    return servers
+    monkeypatch.setattr(bootstrap, "client", fake_aws.client)
+    fake_aws.moto.forget()
+    return fake_aws
 
 
 @pytest.fixture
-def stack(aws: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+def stack(aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """The stack, deployed in it, at the time at which the story of the event documents begins.
 
     Its functions have the rights of their roles. They may be refused the listing of a bucket: of some training's data.
@@ -54,7 +54,7 @@ def stack(aws: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def sagemaker(aws: Servers) -> Iterator[Simulated]:
+def sagemaker(aws: FakeAWS) -> Iterator[Simulated]:
     """The simulator through boto3, with its clock at noon."""
     world = Simulated(aws)
     yield world

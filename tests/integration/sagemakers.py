@@ -19,7 +19,7 @@ from tests.simulation.timeline import Timeline
 
 if TYPE_CHECKING:
     from spot_relay.ports import TrainingJobs
-    from tests.integration.servers import Servers
+    from tests.integration.fake_aws import FakeAWS
 
 NAME = "churn-relay-01"
 RUN = a_run("churn", NOON)
@@ -139,11 +139,11 @@ class Virtual:
 
 
 class Simulated:
-    def __init__(self, servers: Servers) -> None:
+    def __init__(self, aws: FakeAWS) -> None:
         self.clock = Clock()
         self.client: Any = boto3.client("sagemaker", config=ONCE)
         self.port = SageMakerTrainingJobs(self.client)
-        self.simulator = servers.simulator
+        self.simulator = aws.simulator
         self.simulator.begin(self.clock)
 
     def refuse(self, answer: Answer) -> None:

@@ -18,8 +18,8 @@ from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import ENDED_STATUSES
 from spot_relay.domain.shown.report import status_document
+from tests.integration.fake_aws import SERVICES
 from tests.integration.runs import a_run
-from tests.integration.servers import SERVICES
 from tests.integration.stack import SPEC, TABLE
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A stack on the servers: its resources, its functions, loaded as Lambda loads them, and what they leave behind."""
+"""A stack in a fake AWS: its resources, its functions, loaded as Lambda loads them, and what they leave behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from spot_relay.domain.run.run import Run
-    from tests.integration.servers import Servers
+    from tests.integration.fake_aws import FakeAWS
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = "spot-relay-runs"
@@ -81,7 +81,7 @@ def messages(*bodies: str) -> dict[str, Any]:
 class Stack:
     """The resources of a stack and its functions."""
 
-    aws: Servers
+    aws: FakeAWS
     clock: Clock = field(init=False)
     has_queue: bool = field(init=False)
 
@@ -130,7 +130,7 @@ class Stack:
     @property
     def queue_url(self) -> str:
         """The address of the observe queue."""
-        return f"{self.aws.moto.url}/{ACCOUNT}/{QUEUE}"
+        return f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/{QUEUE}"
 
     def load(self, function: str) -> ModuleType:
         """Load a function as a new process of Lambda does, and give it this stack's clock."""

@@ -17,7 +17,7 @@ from tests.fakes import NOON, MemoryCheckpoints
 
 if TYPE_CHECKING:
     from spot_relay.ports import Checkpoints
-    from tests.integration.servers import Servers
+    from tests.integration.fake_aws import FakeAWS
 
 BUCKET = "models"
 PREFIX = f"s3://{BUCKET}/churn/"
@@ -45,9 +45,9 @@ class Memory:
 
 
 class S3:
-    def __init__(self, servers: Servers) -> None:
-        servers.client("s3").create_bucket(Bucket=BUCKET)
-        self.port = S3Checkpoints(servers.client("s3"))
+    def __init__(self, aws: FakeAWS) -> None:
+        aws.client("s3").create_bucket(Bucket=BUCKET)
+        self.port = S3Checkpoints(aws.client("s3"))
         self._backend: Any = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
 
     def leave(self, key: str, at: datetime) -> Checkpoint:
@@ -57,7 +57,7 @@ class S3:
 
 
 @pytest.fixture
-def s3(aws: Servers) -> S3:
+def s3(aws: FakeAWS) -> S3:
     return S3(aws)
 
 

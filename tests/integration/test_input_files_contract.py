@@ -13,7 +13,7 @@ from tests.fakes import MemoryInputFiles
 
 if TYPE_CHECKING:
     from spot_relay.ports import InputFiles
-    from tests.integration.servers import Servers
+    from tests.integration.fake_aws import FakeAWS
 
 BUCKET = "data"
 PREFIX = f"s3://{BUCKET}/train/"
@@ -39,9 +39,9 @@ class Memory:
 
 
 class S3:
-    def __init__(self, servers: Servers) -> None:
-        servers.client("s3").create_bucket(Bucket=BUCKET)
-        self.port = S3InputFiles(servers.client("s3"))
+    def __init__(self, aws: FakeAWS) -> None:
+        aws.client("s3").create_bucket(Bucket=BUCKET)
+        self.port = S3InputFiles(aws.client("s3"))
 
     def leave(self, *keys: str) -> None:
         for key in keys:
@@ -49,7 +49,7 @@ class S3:
 
 
 @pytest.fixture
-def s3(aws: Servers) -> S3:
+def s3(aws: FakeAWS) -> S3:
     return S3(aws)
 
 

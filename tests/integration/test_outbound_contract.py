@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spot_relay.ports import Announcements, StatusDocuments, Wakeups
-    from tests.integration.servers import Servers
+    from tests.integration.fake_aws import FakeAWS
 
 BUCKET = "specs"
 RUN = a_full_run("churn")
@@ -59,7 +59,7 @@ def test_a_status_document_is_read_as_it_was_written_last(
     assert read("churn-2") == {"status": "Failed"}
 
 
-def test_a_status_document_says_that_it_is_json_and_keeps_its_characters(aws: Servers) -> None:
+def test_a_status_document_says_that_it_is_json_and_keeps_its_characters(aws: FakeAWS) -> None:
     aws.client("s3").create_bucket(Bucket=BUCKET)
     S3StatusDocuments(aws.client("s3"), BUCKET).write("churn", status_document(RUN))
     answer = aws.client("s3").get_object(Bucket=BUCKET, Key="status/churn.json")
@@ -95,7 +95,7 @@ def test_an_announcement_is_heard_by_the_rule_of_the_template(
     assert heard() == [plain(announcement(RUN) | {"status": "Failed"})]
 
 
-def test_an_announcement_that_the_bus_refuses_is_not_taken_for_done(aws: Servers) -> None:
+def test_an_announcement_that_the_bus_refuses_is_not_taken_for_done(aws: FakeAWS) -> None:
     with Stubber(aws.client("events")) as stub:
         refused = {"ErrorCode": "InternalFailure", "ErrorMessage": "not now"}
         stub.add_response("put_events", {"FailedEntryCount": 1, "Entries": [refused]})
@@ -104,7 +104,7 @@ def test_an_announcement_that_the_bus_refuses_is_not_taken_for_done(aws: Servers
 
 
 @pytest.mark.parametrize("many", [0, 1, 10, 11, 25])
-def test_every_due_run_is_queued_once_as_observe_reads_it(aws: Servers, many: int) -> None:
+def test_every_due_run_is_queued_once_as_observe_reads_it(aws: FakeAWS, many: int) -> None:
     url = aws.client("sqs").create_queue(QueueName="observe")["QueueUrl"]
     assert DueQueue(aws.client("sqs"), url).put(f"run-{number}" for number in range(many)) == many
     found = []
@@ -113,7 +113,7 @@ def test_every_due_run_is_queued_once_as_observe_reads_it(aws: Servers, many: in
     assert sorted(found, key=str) == sorted([(f"run-{number}", Due()) for number in range(many)], key=str)
 
 
-def test_a_due_run_that_the_queue_refuses_is_named_once_the_others_were_tried(aws: Servers) -> None:
+def test_a_due_run_that_the_queue_refuses_is_named_once_the_others_were_tried(aws: FakeAWS) -> None:
     refused = {"Id": "1", "SenderFault": False, "Code": "InternalError", "Message": "not now"}
     taken = {"Id": "0", "MessageId": "m", "MD5OfMessageBody": "0" * 32}
     with Stubber(aws.client("sqs")) as stub:
@@ -151,12 +151,12 @@ def test_each_run_that_is_woken_is_told_of_room_as_observe_reads_it(
     assert sorted(woken()) == ["churn", "churn", "churn-2"]
 
 
-def test_a_wakeup_that_the_queue_refuses_is_not_taken_for_done(aws: Servers) -> None:
+def test_a_wakeup_that_the_queue_refuses_is_not_taken_for_done(aws: FakeAWS) -> None:
     with pytest.raises(ClientError, match="NonExistentQueue"):
-        SqsWakeups(aws.client("sqs"), f"{aws.moto.url}/123456789012/nowhere").wake("churn")
+        SqsWakeups(aws.client("sqs"), "https://sqs.us-east-1.amazonaws.com/123456789012/nowhere").wake("churn")
 
 
-def test_a_spec_is_read_up_to_one_byte_more_than_the_limit(aws: Servers) -> None:
+def test_a_spec_is_read_up_to_one_byte_more_than_the_limit(aws: FakeAWS) -> None:
     aws.client("s3").create_bucket(Bucket=BUCKET)
     aws.client("s3").put_object(Bucket=BUCKET, Key="runs/a.json", Body=b"x" * 100)
     files = SpecFiles(aws.client("s3"))
@@ -165,13 +165,13 @@ def test_a_spec_is_read_up_to_one_byte_more_than_the_limit(aws: Servers) -> None
     assert files.read(Upload(BUCKET, "runs/b.json", None), 50) is None
 
 
-def test_a_spec_in_a_bucket_that_cannot_be_read_is_not_taken_for_gone(aws: Servers) -> None:
+def test_a_spec_in_a_bucket_that_cannot_be_read_is_not_taken_for_gone(aws: FakeAWS) -> None:
     with pytest.raises(ClientError):
         SpecFiles(aws.client("s3")).read(Upload("nowhere", "runs/a.json", None), 100)
 
 
 @pytest.mark.parametrize("key", ["runs/a.json", "runs/" + "é" * 500 + ".yaml", "runs/" + "x" * 1010 + ".yaml"])
-def test_the_report_of_a_spec_of_any_name_is_written_and_removed(aws: Servers, key: str) -> None:
+def test_the_report_of_a_spec_of_any_name_is_written_and_removed(aws: FakeAWS, key: str) -> None:
     aws.client("s3").create_bucket(Bucket=BUCKET)
     files, upload = SpecFiles(aws.client("s3")), Upload(BUCKET, key, "v1")
     files.report(upload, [{"path": "name", "message": "«bad»"}], NOON)

@@ -17,14 +17,14 @@ from tests.template import create_runs_table
 
 if TYPE_CHECKING:
     from spot_relay.ports import Prices
-    from tests.integration.servers import Servers
+    from tests.integration.fake_aws import FakeAWS
 
 TABLE = "runs"
 LIST = PriceList("s3://prices/list.json", NOON, {"ml.p3.2xlarge": Price(3.825, 1.15), "ml.m5.xlarge": Price(0.23)})
 
 
 @pytest.fixture
-def table(aws: Servers) -> DynamoDBPrices:
+def table(aws: FakeAWS) -> DynamoDBPrices:
     create_runs_table(aws.client("dynamodb"), TABLE)
     return DynamoDBPrices(aws.client("dynamodb"), TABLE, "us-east-1")
 

@@ -29,7 +29,7 @@ from tests.thoroughness import examples
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.servers import Servers
+    from tests.integration.fake_aws import FakeAWS
 
 TABLE = "runs"
 RETENTION = timedelta(days=7)
@@ -37,7 +37,7 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def table(aws: Servers) -> DynamoDBRunStore:
+def table(aws: FakeAWS) -> DynamoDBRunStore:
     create_runs_table(aws.client("dynamodb"), TABLE)
     return DynamoDBRunStore(aws.client("dynamodb"), TABLE, RETENTION)
 

@@ -17,8 +17,8 @@ from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.run import Run, RunStatus
 from spot_relay.domain.sagemaker.job import attempt_name
 from tests.fakes import NOON, MemorySlots
+from tests.integration.fake_aws import calls_to
 from tests.integration.runs import a_run
-from tests.integration.servers import calls_to
 from tests.template import create_runs_table
 from tests.thoroughness import examples
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.values import No
     from spot_relay.ports import Slots
-    from tests.integration.servers import Servers
+    from tests.integration.fake_aws import FakeAWS
 
 TABLE = "runs"
 GPU, OTHER = "ml.p3.2xlarge", "ml.m5.xlarge"
@@ -68,7 +68,7 @@ def runs() -> Runs:
 
 
 @pytest.fixture
-def table(aws: Servers, runs: Runs) -> DynamoDBSlots:
+def table(aws: FakeAWS, runs: Runs) -> DynamoDBSlots:
     create_runs_table(aws.client("dynamodb"), TABLE)
     return DynamoDBSlots(aws.client("dynamodb"), TABLE, LIMITS, runs.find)
 
@@ -323,7 +323,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["take", "give back", "end"]), NAMES)
 @examples(40, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS, limit=st.integers(1, 4))
 def test_whatever_is_taken_given_back_and_ended_both_kinds_of_slots_agree(
-    aws: Servers, steps: list[tuple[str, str]], limit: int
+    aws: FakeAWS, steps: list[tuple[str, str]], limit: int
 ) -> None:
     aws.moto.forget()
     create_runs_table(aws.client("dynamodb"), TABLE)

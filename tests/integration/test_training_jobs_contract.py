@@ -19,15 +19,15 @@ from spot_relay.domain.run.launch import Created, launch_of_attempt
 from spot_relay.domain.sagemaker.job import Absent, Job, Market, Placement
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from tests.fakes import NOON
+from tests.integration.fake_aws import HOST
 from tests.integration.runs import a_run
 from tests.integration.sagemakers import ANSWERS, DENIALS, FULL, NAME, ONCE, OPEN, RUN, Answer, Simulated, World
-from tests.integration.servers import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from spot_relay.domain.run.run import Run
-    from tests.integration.servers import Servers
+    from tests.integration.fake_aws import FakeAWS
 
 # For a server that never answers; one that does may take longer than this on a busy machine.
 IMPATIENT = ONCE.merge(Config(read_timeout=0.3))
@@ -225,7 +225,7 @@ def silent_port() -> Iterator[int]:
 
 @pytest.mark.parametrize("place", ["closed_port", "silent_port"])
 def test_a_sagemaker_that_does_not_answer_is_unavailable_for_a_launch_and_proves_nothing_else(
-    aws: Servers, request: pytest.FixtureRequest, place: str
+    aws: FakeAWS, request: pytest.FixtureRequest, place: str
 ) -> None:
     url = f"http://{HOST}:{request.getfixturevalue(place)}"
     client = boto3.client("sagemaker", endpoint_url=url, config=IMPATIENT)

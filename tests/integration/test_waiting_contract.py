@@ -13,22 +13,22 @@ from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.run import Run, RunStatus, Waiting
 from spot_relay.domain.sagemaker.job import Market, Placement, Pool
 from tests.fakes import NOON, MemoryRunStore
+from tests.integration.fake_aws import calls_to
 from tests.integration.runs import a_run, waiting
-from tests.integration.servers import calls_to
 from tests.template import create_runs_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spot_relay.ports import RunStore
-    from tests.integration.servers import Servers
+    from tests.integration.fake_aws import FakeAWS
 
 TABLE = "runs"
 SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def table(aws: Servers) -> DynamoDBRunStore:
+def table(aws: FakeAWS) -> DynamoDBRunStore:
     create_runs_table(aws.client("dynamodb"), TABLE)
     return DynamoDBRunStore(aws.client("dynamodb"), TABLE)
 

@@ -1,4 +1,4 @@
-"""Fixtures: the servers, once; a stack whose functions have their roles' rights, for each test, or for a whole file."""
+"""Fixtures: a fake AWS, once; a stack whose functions have their roles' rights, for each test, or for a whole file."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spot_relay import bootstrap
-from tests.integration.servers import running
+from tests.integration.fake_aws import running
 from tests.security.watched import WatchedStack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.servers import Servers
+    from tests.integration.fake_aws import FakeAWS
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    """Both servers; they end with the session."""
-    with running() as servers:
-        yield servers
+def fake_aws() -> Iterator[FakeAWS]:
+    """One fake AWS for the session."""
+    with running() as aws:
+        yield aws
 
 
 @pytest.fixture(scope="module")
-def stack(servers: Servers) -> Iterator[WatchedStack]:
+def stack(fake_aws: FakeAWS) -> Iterator[WatchedStack]:
     """The stack, deployed; who uses it begins anew."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in servers.environment().items():
+        for name, value in fake_aws.environment().items():
             patch.setenv(name, value)
-        patch.setattr(bootstrap, "client", servers.client)
-        deployed = WatchedStack(servers)
+        patch.setattr(bootstrap, "client", fake_aws.client)
+        deployed = WatchedStack(fake_aws)
         for name, value in deployed.environment().items():
             patch.setenv(name, value)
         yield deployed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.servers import SERVICES
+from tests.integration.fake_aws import SERVICES
 from tests.integration.stack import Stack
 from tests.security.calls import asked
 from tests.security.policies import roles

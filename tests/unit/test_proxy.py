@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 
 from tests.e2e.faults import DECKS, Decks, Fault, Proxy
 from tests.e2e.relay import spec
-from tests.integration.servers import Simulator
+from tests.integration.fake_aws import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spot_relay import bootstrap
-from tests.integration.servers import SERVICES, Servers
+from tests.integration.fake_aws import SERVICES, FakeAWS
 from tests.integration.stack import CHECKPOINTS, TABLE, Stack, body_of, document, messages, spec
 
 if TYPE_CHECKING:
@@ -248,22 +248,22 @@ WITH_POLICY = (*FIRST, down_the_ladder, on_demand_beside_a_canary)
 
 def main(path: Path) -> None:
     """Make every state that the checkout knows of, and write them to a file."""
-    servers = Servers()
-    os.environ |= servers.environment()
+    aws = FakeAWS()
+    os.environ |= aws.environment()
     for service in SERVICES:
-        servers.client(service)
-    bootstrap.client = servers.client
+        aws.client(service)
+    bootstrap.client = aws.client
     made = {}
     has_policy = (Path.cwd() / "docs" / "policy.md").exists()
     for state in WITH_POLICY if has_policy else FIRST:
-        stack = Stack(servers)
+        stack = Stack(aws)
         os.environ |= stack.environment()
         making = Making(stack)
         with making.listening():
             state(making)
         made[state.__name__] = making.kept()
     path.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    servers.close()
+    aws.close()
 
 
 if __name__ == "__main__":

@@ -1,17 +1,15 @@
-"""The two servers that stand for AWS: moto for everything but SageMaker, and the simulator for SageMaker."""
+"""What stands for AWS: moto in this process for everything but SageMaker, and the simulator for SageMaker."""
 
 from __future__ import annotations
 
-import logging
-import urllib.request
 from contextlib import contextmanager
 from functools import cache
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from moto import backends
-from moto.server import ThreadedMotoServer
+from moto import mock_aws
+from moto.moto_api._internal.models import moto_api_backend
 
 from simulator.api.audit import AuditLog
 from simulator.api.server import Application, bind
@@ -36,7 +34,7 @@ def calls_to(client: DynamoDBClient) -> Iterator[list[str]]:
     def note(event_name: str, **_: Any) -> None:
         calls.append(event_name.rpartition(".")[2])
 
-    client.meta.events.register("before-send.dynamodb", note)
+    client.meta.events.register_first("before-send.dynamodb", note)
     try:
         yield calls
     finally:
@@ -44,24 +42,19 @@ def calls_to(client: DynamoDBClient) -> Iterator[list[str]]:
 
 
 class Moto:
-    """moto on a free port of this machine."""
+    """moto, which answers the clients of this process without a connection, but leaves SageMaker to the simulator."""
 
     def __init__(self) -> None:
-        logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for each request costs more than some requests
-        self._server = ThreadedMotoServer(HOST, 0, verbose=False)
-        self._server.start()
-        _, port = self._server.get_host_and_port()
-        self.url = f"http://{HOST}:{port}"
+        self._mock = mock_aws(config={"core": {"mock_credentials": False, "passthrough": {"services": ["sagemaker"]}}})
+        self._mock.start()
 
     def forget(self) -> None:
         """Let everything that was created be gone."""
-        request = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")  # noqa: S310 (our own server)
-        with urllib.request.urlopen(request, timeout=10):  # noqa: S310
-            pass
+        moto_api_backend.reset()
 
     def close(self) -> None:
-        """Stop listening."""
-        self._server.stop()
+        """Stop answering."""
+        self._mock.stop()
 
 
 class Simulator:
@@ -108,8 +101,8 @@ class Simulator:
         self._server.server_close()
 
 
-class Servers:
-    """Both servers, and the clients that functions have of them."""
+class FakeAWS:
+    """Both, and the clients that functions have of them."""
 
     def __init__(self) -> None:
         self.moto = Moto()
@@ -119,9 +112,8 @@ class Servers:
         self._made: set[str] = set()
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that direct a client to these servers instead of AWS."""
+        """Return the variables that direct clients to the simulator, with made-up credentials."""
         return {
-            "AWS_ENDPOINT_URL": self.moto.url,
             "AWS_ENDPOINT_URL_SAGEMAKER": self.simulator.url,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test",
@@ -141,17 +133,13 @@ SERVICES = ("dynamodb", "s3", "sqs", "events", "sagemaker")
 
 
 @contextmanager
-def running() -> Iterator[Servers]:
+def running() -> Iterator[FakeAWS]:
     """Start both, give them with their clients made, and stop both."""
-    with pytest.MonkeyPatch.context() as patch:
-        # moto looks through its folders at each request, a fifth of the time that one takes.
-        modules = tuple(backends.list_of_moto_modules())
-        patch.setattr(backends, "list_of_moto_modules", lambda: modules)
-        servers = Servers()
-        with pytest.MonkeyPatch.context() as environment:
-            for name, value in servers.environment().items():
-                environment.setenv(name, value)
-            for service in SERVICES:
-                servers.client(service)
-        yield servers
-        servers.close()
+    aws = FakeAWS()
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in aws.environment().items():
+            environment.setenv(name, value)
+        for service in SERVICES:
+            aws.client(service)
+    yield aws
+    aws.close()
