@@ -8,7 +8,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from moto import mock_aws
+from moto import backend_index, mock_aws
 from moto.moto_api._internal.models import moto_api_backend
 
 from simulator.api.audit import AuditLog
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 HOST = "127.0.0.1"
+SERVICES = ("dynamodb", "s3", "sqs", "events", "sagemaker")
 
 
 @contextmanager
@@ -45,6 +46,10 @@ class Moto:
     """moto, which answers the clients of this process without a connection, but leaves SageMaker to the simulator."""
 
     def __init__(self) -> None:
+        self._patch = pytest.MonkeyPatch()
+        # moto compares each address with those of all its services, which takes longer than many answers.
+        patterns = [entry for entry in backend_index.backend_url_patterns if entry[0] in SERVICES]
+        self._patch.setattr(backend_index, "backend_url_patterns", patterns)
         self._mock = mock_aws(config={"core": {"mock_credentials": False, "passthrough": {"services": ["sagemaker"]}}})
         self._mock.start()
 
@@ -55,6 +60,7 @@ class Moto:
     def close(self) -> None:
         """Stop answering."""
         self._mock.stop()
+        self._patch.undo()
 
 
 class Simulator:
@@ -127,9 +133,6 @@ class FakeAWS:
             self.client(name).close()
         self.simulator.close()
         self.moto.close()
-
-
-SERVICES = ("dynamodb", "s3", "sqs", "events", "sagemaker")
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.shown.report import status_document
 from tests.integration.scenes import metrics
 from tests.integration.stack import CHECKPOINTS, TABLE, body_of, document, messages
+from tests.thoroughness import share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,10 +63,14 @@ def form(name: str) -> dict[str, dict[str, Any]]:
     return read
 
 
-def stored(*states: str) -> pytest.MarkDecorator:
-    """Have a test for each form, and each of the states that it has; without states for all of them."""
+def stored(*states: str, turn: int | None = None) -> pytest.MarkDecorator:
+    """Have a test for each form, and each of the states that it has; without states for all of them.
+
+    A usual run tries the share of them that has its ``turn``, if there is one.
+    """
     cases = [(name, state) for name in FORMS for state in form(name) if not states or state in states]
-    return pytest.mark.parametrize("case", [Case(*case) for case in cases], ids=str)
+    tried = cases if turn is None else share(cases, turn)
+    return pytest.mark.parametrize("case", [Case(*case) for case in tried], ids=str)
 
 
 @dataclass(frozen=True)
@@ -214,7 +219,7 @@ def test_a_canary_whose_refusal_was_stored_as_its_phase_is_read_with_both_apart(
     assert (canary.phase, canary.refusal) == known
 
 
-@stored(*ENDS)
+@stored(*ENDS, turn=0)
 def test_a_stored_run_is_carried_on_to_its_end_by_the_tick(
     stack: Stack, capsys: pytest.CaptureFixture[str], case: Case
 ) -> None:
@@ -243,7 +248,7 @@ def test_a_stored_run_is_carried_on_by_the_events_of_its_job(stack: Stack, case:
     check(stack, stack.run(), ENDS[case.state][1])
 
 
-@stored(*(state for state in ENDS if state != "owing_news_of_its_end"))
+@stored(*(state for state in ENDS if state != "owing_news_of_its_end"), turn=1)
 def test_a_stored_run_that_is_open_can_be_stopped(stack: Stack, case: Case) -> None:
     case.put_back(stack)
     assert stack.call("stop-run")[0] == 202
@@ -264,7 +269,7 @@ def test_a_stored_run_that_has_ended_badly_can_be_resumed(stack: Stack, case: Ca
     check(stack, run, 1 if case.state == "never_created" else 2)
 
 
-@stored()
+@stored(turn=2)
 def test_the_same_spec_is_still_the_same_run_and_another_one_is_not(stack: Stack, case: Case) -> None:
     case.put_back(stack)
     status, shown = stack.call("create-run", case.spec)

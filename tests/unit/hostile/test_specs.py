@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from itertools import product
 
 import pytest
 from hypothesis import example, given
@@ -15,7 +16,7 @@ from tests.hostile import seeds
 from tests.hostile.mutation import Choices, encoded, mutated
 from tests.hostile.oracles import check_resumption, check_spec
 from tests.hostile.values import RAW_JSON, RAW_YAML
-from tests.thoroughness import examples
+from tests.thoroughness import examples, share
 from tests.unit.spec.documents import CALM
 
 pytestmark = pytest.mark.slow
@@ -133,8 +134,7 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("name", BOMBS)
-@pytest.mark.parametrize("as_format", list(Format))
+@pytest.mark.parametrize(("as_format", "name"), share(list(product(Format, BOMBS))))
 def test_a_bomb_is_defused_in_seconds_and_megabytes(name: str, as_format: Format) -> None:
     data = BOMBS[name]
     assert len(data) <= MAX_BYTES
