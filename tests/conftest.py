@@ -5,12 +5,15 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from tests import thoroughness
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
+
+    from tests.integration.fake_aws import FakeAWS
 
 thoroughness.load_profile()
 # The collector would look through all that the tests import again and again, for a fifth of the time of a run.
@@ -25,6 +28,17 @@ _STACKS = {
     "tests/e2e/test_redrive.py": "troubled",
     "tests/e2e/test_runs.py": "stack",
 }
+
+
+@pytest.fixture(scope="session")
+def fake_aws() -> Iterator[FakeAWS]:
+    """The one fake AWS of a process: moto answers all clients of a process, so a second would be the same."""
+    from tests.integration.fake_aws import (
+        running,  # not at the top: moto takes long to import, and most tests need none
+    )
+
+    with running() as aws:
+        yield aws
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]

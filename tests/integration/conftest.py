@@ -1,4 +1,4 @@
-"""Fixtures: a fake AWS, once; a clean AWS and a stack in it, for each test."""
+"""Fixtures: a clean AWS and a stack in it, for each test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spot_relay import bootstrap
-from tests.integration.fake_aws import running
 from tests.integration.sagemakers import Memory, Simulated, Virtual
 from tests.security.watched import WatchedStack
 
@@ -21,13 +20,6 @@ if TYPE_CHECKING:
 
 # So that what it asserts is told as a test's own assertions are; it has to be asked for before the import.
 pytest.register_assert_rewrite("tests.integration.scenes")
-
-
-@pytest.fixture(scope="session")
-def fake_aws() -> Iterator[FakeAWS]:
-    """One fake AWS for the session."""
-    with running() as aws:
-        yield aws
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ SERVICES = ("dynamodb", "s3", "sqs", "events", "sagemaker")
 
 @contextmanager
 def calls_to(client: DynamoDBClient) -> Iterator[list[str]]:
-    """Note the calls to the table."""
+    """Record the names of the calls to the table while the block runs."""
     calls: list[str] = []
 
     def note(event_name: str, **_: Any) -> None:
@@ -115,7 +115,6 @@ class FakeAWS:
         self.simulator = Simulator()
         # A new client costs more than a test: as in a warm function, each is made once.
         self.client = cache(bootstrap.client.__wrapped__)
-        self._made: set[str] = set()
 
     def environment(self) -> dict[str, str]:
         """Return the variables that direct clients to the simulator, with made-up credentials."""

@@ -59,7 +59,7 @@ class Witness:
         self.answers: list[str] = []
 
     def announce(self, params: dict[str, Any], **_: Any) -> None:
-        """Note what is put on the event bus."""
+        """Record the events that are put on the event bus."""
         self.announced.append(json.dumps(params["Entries"], ensure_ascii=False))
 
     def call(self, name: str, body: Any = None, **changes: Any) -> int:

@@ -1,4 +1,4 @@
-"""Fixtures: a fake AWS, once; a stack whose functions have their roles' rights, for each test, or for a whole file."""
+"""Fixtures: a stack whose functions have their roles' rights, for each test, or for a whole file."""
 
 from __future__ import annotations
 
@@ -7,20 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spot_relay import bootstrap
-from tests.integration.fake_aws import running
 from tests.security.watched import WatchedStack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.integration.fake_aws import FakeAWS
-
-
-@pytest.fixture(scope="session")
-def fake_aws() -> Iterator[FakeAWS]:
-    """One fake AWS for the session."""
-    with running() as aws:
-        yield aws
 
 
 @pytest.fixture(scope="module")

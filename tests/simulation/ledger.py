@@ -55,7 +55,7 @@ class Ledger:
         self.relaunches[run.id] = Counter()
 
     def planned(self, run: Run) -> None:
-        """Note what a run's newest attempt goes on from; so many it may have at all."""
+        """Record the checkpoint that a run's newest attempt starts from; fail if the run has too many attempts."""
         if len(run.attempts) > MAX_ATTEMPTS:
             raise ViolationError(6, f"{run.id} has {len(run.attempts)} attempts, and may have {MAX_ATTEMPTS}")
         self.begun_with[run.current.job_name] = self._newest(run)

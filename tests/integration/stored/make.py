@@ -99,7 +99,7 @@ class Making:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Note each call that changes a training job, once it was answered well."""
+        """Record each call that changes a training job, once SageMaker has carried it out."""
         events = self.stack.client("sagemaker").meta.events
         asked: list[dict[str, Any]] = []
 
