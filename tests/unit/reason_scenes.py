@@ -1,0 +1,371 @@
+"""Scenes in which runs are given every reason that there is; each returns the reasons in the order they come up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from spot_relay.domain.decide.decision import decide
+from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.rules.after_end import ENDS, describe_last_end, relaunch_after
+from spot_relay.domain.rules.money import check_money
+from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.launch import launch_of_attempt
+from spot_relay.domain.run.observation import (
+    CanaryChanged,
+    CanaryCreated,
+    CanaryRefused,
+    DeadlineChange,
+    Due,
+    JobChanged,
+    Launched,
+    Overtaken,
+    Refused,
+    ResumeRequested,
+    RoomFreed,
+)
+from spot_relay.domain.run.policy import Budgets, Policy, ReturnToSpot, Rung
+from spot_relay.domain.run.run import RunStatus, Waiting
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Absent, Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal, advise
+from spot_relay.service import UnacceptableError
+from tests.fakes import NOON, MemoryInputFiles, MemoryPrices
+from tests.unit.canaries import ahead, finds_capacity, kept, on_demand
+from tests.unit.crowds import G5, M5, SPOT, Crowd
+from tests.unit.paid_runs import P3, PRICES, a_run
+from tests.unit.worlds import World, deadline, submission
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from spot_relay.domain.run.observation import Observation
+    from spot_relay.domain.run.run import Run
+
+HOUR = 3600
+SPOT_M5, SPOT_G5 = Placement(M5, 1, Market.SPOT), Placement(G5, 1, Market.SPOT)
+THROTTLED = (Refusal.THROTTLED, "Rate exceeded.")
+TOO_SMALL = (
+    "The account-level service limit 'ml.m5.xlarge for spot training job usage' is 0 Instances, with current "
+    "utilization of 0 Instances and a request delta of 1 Instances."
+)
+FULL = TOO_SMALL.replace("is 0", "is 1").replace("of 0", "of 1")
+
+
+def submitted(policy: Policy | None = None, *refusals: tuple[Refusal, str], **changes: Any) -> World:
+    world = World(prices=MemoryPrices(PRICES))
+    world.jobs.refusals = list(refusals)
+    world.service.submit(submission(policy, **changes))
+    return world
+
+
+def said(world: World) -> list[str]:
+    """The reasons since the last call."""
+    reasons = [line.partition(": ")[2] for line in world.telemetry.reasons]
+    world.telemetry.reasons.clear()
+    return reasons
+
+
+def reason_of(run: Run, observation: Observation, **known: Any) -> str:
+    return decide(run, Facts(observation, **known), run.updated_at).reason
+
+
+def ended(run: Run, outcome: Outcome, **changes: Any) -> Run:
+    return run.with_attempt(replace(run.current, status=AttemptStatus.ENDED, outcome=outcome, **changes))
+
+
+def because(no: object) -> str:
+    """The reason in an answer."""
+    return str(getattr(no, "because", no))
+
+
+def a_life() -> list[str]:
+    world = submitted()
+    world.trains(1)
+    world.checkpoint("a")
+    world.tell(1, "InProgress", "Interrupted")
+    world.clock.passes(60)
+    world.tell(1, "Failed", "Failed", failure_reason="CapacityError: Unable to provision.")
+    world.passes(60)
+    world.tell(2, "Completed", "Completed")
+    return said(world)
+
+
+def a_move() -> list[str]:
+    world = submitted(Policy(ladder=(Rung(SPOT_M5), Rung(SPOT_G5))))
+    world.tell(1, "Stopped", "MaxWaitTimeExceeded")
+    return said(world)
+
+
+def launches() -> list[str]:
+    run = submitted(None, THROTTLED).run()
+    causes = [reason_of(run.with_attempt(replace(run.current, cause=cause)), Launched(1, "arn")) for cause in Cause]
+    return [*causes, reason_of(replace(run, stop_requested=True), Launched(1, "arn"))]
+
+
+def ends() -> list[str]:
+    run = submitted().run()
+    told = ended(run, Outcome.USER_ERROR, failure_reason="AlgorithmError: exit code 1")
+    attempts = (ended(run, outcome).current for outcome in ENDS)
+    return [*map(describe_last_end, attempts), describe_last_end(told.current)]
+
+
+def ends_without_a_relaunch() -> list[str]:
+    def after(run: Run, outcome: Outcome, **changes: Any) -> str:
+        run = ended(run, outcome, **changes)
+        return because(relaunch_after(run, run.current))
+
+    run = submitted().run()
+    poor = replace(run, policy=Policy(Budgets(expired_waits=0)))
+    bold = replace(run, policy=Policy(relaunch_on_max_runtime=True))
+    bare = replace(run, training_job={})
+    old = replace(run, attempts=tuple(replace(run.current, number=number) for number in range(1, 51)))
+    return [
+        after(poor, Outcome.MAX_WAIT_TIME_EXCEEDED),
+        after(run, Outcome.MAX_RUNTIME_EXCEEDED),
+        after(bold, Outcome.MAX_RUNTIME_EXCEEDED),
+        after(bare, Outcome.MAX_WAIT_TIME_EXCEEDED),
+        after(old, Outcome.MAX_WAIT_TIME_EXCEEDED),
+    ]
+
+
+def no_quota_is_left() -> list[str]:
+    world = submitted()
+    world.store.runs["churn"] = replace(world.run(), closed=(SPOT_M5,))
+    world.tell(1, "Stopped", "MaxWaitTimeExceeded")
+    return said(world)
+
+
+def refusals() -> list[str]:
+    small, ladder = (Refusal.QUOTA_TOO_SMALL, TOO_SMALL), (Rung(SPOT_M5), Rung(Placement(P3, 1, Market.ON_DEMAND)))
+    worlds = [
+        submitted(None, (Refusal.INVALID, "No such role")),
+        submitted(None, (Refusal.NAME_TAKEN, "There is already a training job.")),
+        submitted(None, small),
+        submitted(None, (Refusal.QUOTA_TOO_SMALL, "A text that Spot Relay does not know.")),
+        submitted(Policy(ladder=ladder), small),
+    ]
+    run = submitted(Policy(ladder=ladder), THROTTLED).run()
+    poor = replace(run, policy=replace(run.policy, budgets=Budgets(money_usd=0.5)))
+    return [*chain.from_iterable(map(said, worlds)), reason_of(poor, Refused(1, *small))]
+
+
+def a_rest_before_another_pool() -> list[str]:
+    world = submitted(Policy(ladder=(Rung(SPOT_G5), Rung(SPOT_M5), Rung(Placement(G5, 2, Market.SPOT)))))
+    world.clock.passes(60)
+    world.jobs.refusals = [(Refusal.QUOTA_TOO_SMALL, TOO_SMALL)]
+    world.tell(1, "Failed", "Failed", failure_reason="CapacityError: Unable to provision.")
+    return said(world)
+
+
+def retries() -> list[str]:
+    world = submitted(None, THROTTLED)
+    world.passes(60)
+    world.advance(Refused(1, *THROTTLED))
+    stopping = submitted(None, THROTTLED)
+    stopping.service.stop("churn")
+    stopping.advance(Refused(1, *THROTTLED))
+    return [*said(world), *said(stopping), advise(*THROTTLED)]
+
+
+def waits_for_room() -> list[str]:
+    crowd = Crowd({SPOT: 1}, limits=f"{M5}=2")
+    crowd.submit("first", "second", "third")
+    limited = Crowd(limits=f"{M5}=1")
+    limited.submit("first", "second")
+    odd = submitted(None, (Refusal.QUOTA_FULL, "A text that Spot Relay does not know."))
+    odd.advance(RoomFreed())
+    odd.advance(RoomFreed())
+    return [*said(crowd.world), *said(limited.world), *said(odd)]
+
+
+def a_wait_for_room_that_ends_on_demand() -> list[str]:
+    world = submitted(deadline(5 * HOUR), *[(Refusal.QUOTA_FULL, FULL)] * 150)
+    world.passes(3 * HOUR)
+    return said(world)
+
+
+def events_that_change_nothing() -> list[str]:
+    world = submitted()
+    world.advance(Due())
+    world.clock.passes(1)
+    old = world.event(1, "InProgress", "Starting")
+    world.trains(1)
+    news: tuple[Observation, ...] = (
+        old,
+        world.event(7, "InProgress", "Starting"),
+        Launched(1, "arn"),
+        Refused(1, *THROTTLED),
+        Overtaken(),
+        world.event(1, "Completed", "Completed"),
+    )
+    world.jobs.becomes("churn-relay-01", "Completed", "Completed")
+    for observation in (*news, Due(), world.event(1, "InProgress", "Training")):
+        world.advance(observation)
+    return said(world)
+
+
+def looks_that_find_nothing() -> list[str]:
+    world = submitted()
+    world.jobs.jobs.clear()
+    world.advance(world.event(1, "Completed", "Completed"))
+    world.clock.passes(300)
+    world.tick()
+    run = replace(world.run(), check_at=None)
+    stopping = replace(run, stop_requested=True)
+    later = run.updated_at + timedelta(hours=1)
+    event = JobChanged(1, "Stopped", "Stopped", later)
+    return [
+        *said(world),
+        reason_of(run, Due()),
+        decide(stopping, Facts(event, Absent()), later).reason,
+        decide(stopping, Facts(Due(), Absent()), later).reason,
+    ]
+
+
+def stops() -> list[str]:
+    world = submitted()
+    world.service.stop("churn")
+    world.service.stop("churn")
+    world.jobs.becomes("churn-relay-01", "InProgress", "Training")
+    world.passes(60)
+    world.tell(1, "Stopped", "Stopped")
+    world.service.stop("churn")
+    return said(world)
+
+
+def a_job_that_was_given_up() -> list[str]:
+    world = submitted(None, THROTTLED)
+    world.service.stop("churn")
+    world.passes(300)
+    world.jobs.create(launch_of_attempt(world.run(), world.run().current))
+    world.advance(Launched(1, "arn"))
+    return said(world)
+
+
+def resumptions() -> list[str]:
+    world = submitted(None, (Refusal.INVALID, "No such role."))
+    run = world.run()
+    open_run, done = submitted().run(), ended(submitted().run(), Outcome.STOPPED)
+    stopped = replace(done, status=RunStatus.STOPPED)
+    ask, canary = ResumeRequested(), DeadlineChange(return_to_spot=ReturnToSpot.CANARY)
+    named = {"AlgorithmSpecification": {"AlgorithmName": "mine"}}
+    group = {"ResourceConfig": {"InstanceGroups": [{"InstanceType": M5, "InstanceCount": 1}]}}
+    late = DeadlineChange(within_seconds=60, expected_runtime_seconds=HOUR)
+
+    def with_job(**changes: Any) -> Run:
+        return replace(stopped, training_job=stopped.training_job | changes)
+
+    return [
+        reason_of(open_run, ask),
+        reason_of(replace(open_run, status=RunStatus.COMPLETED), ask),
+        reason_of(run, ask),
+        reason_of(stopped, ask),
+        reason_of(with_job(**named), ResumeRequested(deadline=canary)),
+        reason_of(with_job(**group), ResumeRequested(deadline=canary)),
+        reason_of(replace(stopped, id="c" * 60), ResumeRequested(deadline=canary)),
+        reason_of(with_job(CheckpointConfig={}), ResumeRequested(deadline=late)),
+        reason_of(stopped, ResumeRequested(deadline=DeadlineChange(within_seconds=60))),
+        reason_of(stopped, ResumeRequested(deadline=late)),
+    ]
+
+
+def deadlines() -> list[str]:
+    behind = submitted(deadline(5 * HOUR))
+    behind.passes(9000)
+    behind.jobs.becomes("churn-relay-01", "InProgress", "Starting")
+    behind.passes(60)
+    behind.tell(1, "Stopped", "Stopped")
+    late = submitted(deadline(5 * HOUR, changeover_seconds=600))
+    late.trains(1, HOUR)
+    late.clock.passes(5 * HOUR)
+    late.tell(1, "InProgress", "Interrupted")
+    late.passes(60)
+    return [*said(behind), *said(late)]
+
+
+def canaries() -> list[str]:
+    world = ahead()
+    world.advance(CanaryCreated(2, "arn"))
+    world.advance(CanaryChanged(3, "Stopped"))
+    for secondary in ("Pending", "Downloading"):
+        world.clock.passes(10)
+        world.canary_tells(2, "InProgress", secondary)
+    for _ in range(2):
+        world.advance(CanaryChanged(2, "Stopped"))
+    world.advance(CanaryRefused(2, *THROTTLED))
+    finds_capacity(world)
+    world.tell(2, "Stopped", "Stopped")
+    world.advance(CanaryChanged(2, "Training"))
+    world.canary_tells(2, "Stopped", "Stopped")
+    refused = on_demand()
+    refused.jobs.refusals = [(Refusal.INVALID, "No such role.")]
+    kept(refused, 3 * HOUR)
+    over = ahead()
+    over.canary_tells(2, "Stopped", "MaxWaitTimeExceeded")
+    return [*said(world), *said(refused), *said(over)]
+
+
+def a_canary_that_others_come_before() -> list[str]:
+    world = ahead()
+    run = world.run()
+    assert run.canary is not None
+    return [reason_of(run, world.service._send_canary(run, run.canary, Waiting(NOON, "older")))]
+
+
+def a_blind_return() -> list[str]:
+    return said(ahead(ReturnToSpot.BLIND))
+
+
+def money() -> list[str]:
+    cluster = {"InstanceGroups": [{"InstanceType": M5, "InstanceCount": 2}]}
+    runs = [
+        a_run(0.05),
+        a_run(1, None),
+        a_run(1, PRICES.only([P3])),
+        a_run(1, None, ResourceConfig=cluster),
+    ]
+    run = a_run(0.05)
+    begun = run.with_attempt(replace(run.current, status=AttemptStatus.IN_PROGRESS))
+    return [because(check_money(run, run.current.placement, NOON)) for run in (*runs, begun)]
+
+
+def objections() -> list[str]:
+    world = World(prices=MemoryPrices(PRICES), input_files=MemoryInputFiles({"data": ["train/a"]}))
+    source = {"S3DataType": "S3Prefix", "S3Uri": "s3://data/train/", "S3DataDistributionType": "ShardedByS3Key"}
+    channel = {"ChannelName": "train", "DataSource": {"S3DataSource": source}}
+    resources = {"InstanceType": M5, "InstanceCount": 2, "VolumeSizeInGB": 10}
+    with pytest.raises(UnacceptableError) as raised:
+        world.service.submit(submission(deadline(60), InputDataConfig=[channel], ResourceConfig=resources))
+    return [detail["message"] for detail in raised.value.details]
+
+
+SCENES: tuple[Callable[[], list[str]], ...] = (
+    a_life,
+    a_move,
+    launches,
+    ends,
+    ends_without_a_relaunch,
+    no_quota_is_left,
+    refusals,
+    a_rest_before_another_pool,
+    retries,
+    waits_for_room,
+    a_wait_for_room_that_ends_on_demand,
+    events_that_change_nothing,
+    looks_that_find_nothing,
+    stops,
+    a_job_that_was_given_up,
+    resumptions,
+    deadlines,
+    canaries,
+    a_canary_that_others_come_before,
+    a_blind_return,
+    money,
+    objections,
+)
