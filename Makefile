@@ -9,8 +9,8 @@ STAMP  := $(VENV)/.requirements
 # checkov needs other versions of packages that the other tools use, so it has an environment of its own.
 CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
-# Three workers keep two cores busy: the end-to-end tests mostly wait.
-PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker and not registry"
+# Four workers keep two cores busy: three of them begin with end-to-end tests, which mostly wait.
+PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not docker and not registry"
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The Python that builds the layers is the one they run on.
 RUNTIME = $(shell $(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
