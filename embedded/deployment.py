@@ -86,7 +86,7 @@ def leave(stack: Stack) -> None:
     KEPT_ENVIRONMENT.write_text("".join(f"export {name}={value}\n" for name, value in stack.environment.items()))
 
 
-def kept() -> Stack | None:
+def find_running() -> Stack | None:
     """Return the stack that was left running, or ``None`` if it no longer answers."""
     if not KEPT.exists():
         return None
@@ -99,7 +99,7 @@ def kept() -> Stack | None:
 
 def stop() -> bool:
     """Stop the stack that was left running; return whether there was one."""
-    stack = kept()  # if it no longer answers, its process ids may belong to others by now
+    stack = find_running()  # if it no longer answers, its process ids may belong to others by now
     if stack is not None:
         stop_by_id(stack.simulator_pid, SHUTDOWN_SECONDS)
         stop_by_id(stack.aws_pid)

@@ -112,7 +112,7 @@ def variables(stack: Stack, address: str) -> dict[str, dict[str, str]]:
 
 
 @contextmanager
-def reachable(stack: Stack, address: str) -> Iterator[None]:
+def open_ports(stack: Stack, address: str) -> Iterator[None]:
     """Open the ports of a stack at ``address``, an address of this machine, while the block runs."""
     forward = _Forward(address, [urlsplit(url).port or 80 for url in (stack.aws_url, stack.simulator_url)])
     thread = threading.Thread(target=asyncio.run, args=(forward.serve(),), daemon=True)
@@ -129,7 +129,7 @@ def reachable(stack: Stack, address: str) -> Iterator[None]:
 
 
 @contextmanager
-def paused(stack: Stack) -> Iterator[None]:
+def pause_triggers(stack: Stack) -> Iterator[None]:
     """Stop queues and schedules from invoking the stack's functions while the block runs; direct calls still work."""
     _set_triggers(stack, enabled=False)
     try:
@@ -223,13 +223,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--address", help="where containers reach this machine (default: ask Docker)")
     parser.add_argument("--alone", action="store_true", help="pause the stack's own functions meanwhile")
     options = parser.parse_args(arguments)
-    stack = deployment.kept()
+    stack = deployment.find_running()
     if stack is None:
         raise EmbeddedError("no stack is running; start one with: python -m embedded start")
     address = options.address or bridge_address()
     ends = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
-    with reachable(stack, address), paused(stack) if options.alone else nullcontext():
+    with open_ports(stack, address), pause_triggers(stack) if options.alone else nullcontext():
         _write(variables(stack, address))
         sys.stdout.write(_format_directions(stack))
         sys.stdout.flush()

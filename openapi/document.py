@@ -47,9 +47,9 @@ _ENVIRONMENT = {
 }
 
 
-def document() -> dict[str, Any]:
+def build_document() -> dict[str, Any]:
     """Return the OpenAPI document."""
-    schemas = requests.schemas() | _answers()
+    schemas = requests.build_schemas() | _build_answers()
     return {
         "openapi": "3.1.0",
         "info": {
@@ -69,11 +69,11 @@ def document() -> dict[str, Any]:
             }
         ],
         "security": [{"sigv4": []}],
-        "paths": _paths(schemas),
+        "paths": _build_paths(schemas),
         "components": {
             "schemas": schemas,
             "responses": {str(status): _refusal(text) for status, text in (_SHARED | _TOO_LARGE).items()},
-            "examples": {name: {"value": value} for name, value in examples.answers().items()},
+            "examples": {name: {"value": value} for name, value in examples.build_answers().items()},
             "securitySchemes": {
                 "sigv4": {
                     "type": "apiKey",
@@ -87,30 +87,30 @@ def document() -> dict[str, Any]:
     }
 
 
-def text() -> str:
+def render_document() -> str:
     """Return the document as docs/openapi.yaml contains it."""
     head = (
         "# Made by `make openapi` from the routes of functions/api and the models of openapi/ and spec. Do not edit.\n"
     )
     # Through JSON, so that equal objects are not written as an anchor and aliases.
-    plain = json.loads(json.dumps(document()))
+    plain = json.loads(json.dumps(build_document()))
     return head + yaml.safe_dump(plain, sort_keys=False, width=110, allow_unicode=True)
 
 
-def routes() -> Sequence[Route]:
+def load_routes() -> Sequence[Route]:
     """Return the routes of the API. The function is imported as Lambda imports it; it calls nothing."""
     with patch.dict(os.environ, _ENVIRONMENT):
         from functions.api.app import ROUTES
     return ROUTES
 
 
-def operation_id(route: Route) -> str:
+def name_operation(route: Route) -> str:
     """Return the id of a route's operation, such as submitRun."""
     verb, noun = route.handler.__name__.split("_")
     return verb + noun.capitalize()
 
 
-def _answers() -> dict[str, Schema]:
+def _build_answers() -> dict[str, Schema]:
     models = (answers.Run, answers.Page, answers.Error)
     _, found = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
@@ -129,12 +129,12 @@ def _without_titles(schema: Any) -> Any:
     return {key: _without_titles(one) for key, one in schema.items() if key not in dropped or isinstance(one, dict)}
 
 
-def _paths(schemas: dict[str, Schema]) -> dict[str, Any]:
+def _build_paths(schemas: dict[str, Schema]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
-    for route in routes():
+    for route in load_routes():
         item = paths.setdefault(route.path, _path_parameters(route.path))
         item[route.method.lower()] = {
-            "operationId": operation_id(route),
+            "operationId": name_operation(route),
             "summary": route.summary,
             **_request(route),
             "responses": {str(route.status): _success(route, schemas), **_refusals(route)},
@@ -150,10 +150,10 @@ def _path_parameters(path: str) -> dict[str, Any]:
 
 
 def _request(route: Route) -> dict[str, Any]:
-    query = {"parameters": [requests.query()[name] for name in route.query]} if route.query else {}
+    query = {"parameters": [requests.build_query()[name] for name in route.query]} if route.query else {}
     if route.body is None:
         return query
-    content = {"schema": _reference("schemas", route.body), "examples": examples.requests()[route.body]}
+    content = {"schema": _reference("schemas", route.body), "examples": examples.read_requests()[route.body]}
     # Only a resumption may be left out: the run is then resumed without changes.
     return query | {"requestBody": {"required": route.body != "Resumption", "content": {"application/json": content}}}
 
@@ -168,7 +168,7 @@ def _success(route: Route, schemas: dict[str, Schema]) -> dict[str, Any]:
 
 
 def _links() -> dict[str, Any]:
-    operations = [operation_id(route) for route in routes() if "{id}" in route.path]
+    operations = [name_operation(route) for route in load_routes() if "{id}" in route.path]
     return {name: {"operationId": name, "parameters": {"id": "$response.body#/run_id"}} for name in operations}
 
 

@@ -20,7 +20,7 @@ _SUBMITTED = datetime(2025, 6, 3, 9, 14, tzinfo=UTC)
 _ARN = "arn:aws:sagemaker:us-east-1:000000000000:training-job/churn-relay-01"
 
 
-def requests() -> dict[str, dict[str, Any]]:
+def read_requests() -> dict[str, dict[str, Any]]:
     """Return examples of request bodies by the name of their schema."""
     return {
         "Spec": {
@@ -43,7 +43,7 @@ def requests() -> dict[str, dict[str, Any]]:
     }
 
 
-def answers() -> dict[str, Any]:
+def build_answers() -> dict[str, Any]:
     """Return an example of each answer by the name of its schema."""
     run = _build_launched_run()
     shared = ("run_id", "status", "reason", "created_at", "updated_at")

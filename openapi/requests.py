@@ -40,7 +40,7 @@ _NEEDS = {
 }
 
 
-def schemas() -> dict[str, Schema]:
+def build_schemas() -> dict[str, Schema]:
     """Return the schemas of request bodies by name."""
     return {
         "Spec": {
@@ -69,7 +69,7 @@ def schemas() -> dict[str, Schema]:
     }
 
 
-def query() -> dict[str, Schema]:
+def build_query() -> dict[str, Schema]:
     """Return the query parameters by name."""
     status = {"type": "string", "enum": [str(status) for status in RunStatus]}
     limit = {"type": "integer", "minimum": 1, "maximum": 100, "default": 25}

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 logger = Logger()
 app = APIGatewayRestResolver()
-service = bootstrap.service(RunSettings.from_env())
+service = bootstrap.create_service(RunSettings.from_env())
 allowlist = Allowlist(**asdict(SubmissionSettings.from_env()))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger()
-service = bootstrap.service(RunSettings.from_env())
+service = bootstrap.create_service(RunSettings.from_env())
 
 
 def observe(body: str) -> None:

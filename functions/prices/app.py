@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 logger = Logger()
 settings = PriceSettings.from_env()
-source = bootstrap.price_source(settings)
-price_list = bootstrap.prices(settings.table)
+source = bootstrap.create_price_source(settings)
+price_list = bootstrap.create_price_list(settings.table)
 
 
 @logger.inject_lambda_context

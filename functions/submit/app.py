@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger()
-service = bootstrap.service(RunSettings.from_env())
-files = bootstrap.spec_files()
+service = bootstrap.create_service(RunSettings.from_env())
+files = bootstrap.create_spec_files()
 allowlist = Allowlist(**asdict(SubmissionSettings.from_env()))
 
 

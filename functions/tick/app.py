@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 logger = Logger()
 settings = TickSettings.from_env()
-runs = bootstrap.due_runs(settings)
-queue = bootstrap.due_queue(settings)
+runs = bootstrap.create_due_runs(settings)
+queue = bootstrap.create_due_queue(settings)
 
 
 @logger.inject_lambda_context

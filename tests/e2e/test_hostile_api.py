@@ -20,7 +20,7 @@ from botocore.credentials import Credentials
 from hypothesis import HealthCheck, Phase, settings
 
 from embedded.stack import REGION
-from openapi.document import document
+from openapi.document import build_document
 from spot_relay.adapters.s3 import build_report_key
 from tests.e2e.relay import Relay, eventually, spec
 from tests.thoroughness import examples
@@ -67,7 +67,7 @@ def described(given: dict[str, Any]) -> Any:
     return schema
 
 
-API = described(document())
+API = described(build_document())
 
 
 def faults(stack: Stack) -> list[str]:
@@ -107,7 +107,7 @@ def test_any_request_is_answered_as_the_document_says(relay: Relay, case: Any) -
 
 def acceptable() -> dict[str, Any]:
     """Return the document with specs that this stack accepts, apart from some policies: stories start with a run."""
-    given: dict[str, Any] = copy.deepcopy(document())
+    given: dict[str, Any] = copy.deepcopy(build_document())
     job = {key: value for key, value in spec("any")["training_job"].items() if key != "CheckpointConfig"}
     given["components"]["schemas"]["Spec"] = {
         "type": "object",

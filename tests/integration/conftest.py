@@ -27,7 +27,7 @@ def aws(fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> FakeAWS:
     """An AWS in which nothing exists yet, and an environment that leads to it."""
     for name, value in fake_aws.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(bootstrap, "client", fake_aws.client)
+    monkeypatch.setattr(bootstrap, "create_client", fake_aws.client)
     fake_aws.moto.forget()
     return fake_aws
 

@@ -114,7 +114,7 @@ class FakeAWS:
         self.moto = Moto()
         self.simulator = Simulator()
         # A new client costs more than a test: as in a warm function, each is made once.
-        self.client = cache(bootstrap.client.__wrapped__)
+        self.client = cache(bootstrap.create_client.__wrapped__)
 
     def environment(self) -> dict[str, str]:
         """Return the variables that direct clients to the simulator, with made-up credentials."""

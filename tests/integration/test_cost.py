@@ -118,7 +118,7 @@ def test_each_client_is_created_once_and_not_before_it_is_needed(stack: Stack, m
 
     make: Any = Session.create_client
     monkeypatch.setattr(Session, "create_client", count)
-    monkeypatch.setattr(bootstrap, "client", cache(bootstrap.client.__wrapped__))
+    monkeypatch.setattr(bootstrap, "create_client", cache(bootstrap.create_client.__wrapped__))
     the_wait_expires(stack)
     function = stack.load("observe")
     taken: dict[str, Any] = {"batchItemFailures": []}

@@ -72,7 +72,9 @@ def fetched(listing: tuple[AwsPriceList, Stubber], *offers: str) -> dict[str, Pr
 
 def test_the_prices_of_a_file_become_the_stacks_prices(stack: Stack, file: S3PriceFile) -> None:
     assert stack.invoke("prices", EVENT) == {"source": FILE, "instance_types": 1}
-    assert bootstrap.prices(TABLE).read() == PriceList(FILE, stack.clock(), {"ml.p3.2xlarge": Price(3.825, 1.15)})
+    assert bootstrap.create_price_list(TABLE).read() == PriceList(
+        FILE, stack.clock(), {"ml.p3.2xlarge": Price(3.825, 1.15)}
+    )
 
 
 def test_a_changed_file_changes_the_prices_at_the_next_refresh(stack: Stack, file: S3PriceFile) -> None:
@@ -80,14 +82,14 @@ def test_a_changed_file_changes_the_prices_at_the_next_refresh(stack: Stack, fil
     put(stack, '{"prices": {"ml.m5.xlarge": {"on_demand_usd": 0.23}}}')
     stack.clock.passes(60)
     stack.invoke("prices", EVENT)
-    assert bootstrap.prices(TABLE).read() == PriceList(FILE, stack.clock(), {"ml.m5.xlarge": Price(0.23)})
+    assert bootstrap.create_price_list(TABLE).read() == PriceList(FILE, stack.clock(), {"ml.m5.xlarge": Price(0.23)})
 
 
 def test_a_file_that_can_not_be_used_fails_with_its_fields_and_leaves_the_old_prices(
     stack: Stack, file: S3PriceFile
 ) -> None:
     stack.invoke("prices", EVENT)
-    kept = bootstrap.prices(TABLE).read()
+    kept = bootstrap.create_price_list(TABLE).read()
     put(stack, '{"prices": {"ml.p3.2xlarge": {"on_demand_usd": "3.825"}}}')
     with pytest.raises(UnusablePricesError) as caught:
         stack.invoke("prices", EVENT)
@@ -96,7 +98,7 @@ def test_a_file_that_can_not_be_used_fails_with_its_fields_and_leaves_the_old_pr
         "Use a number above 0, up to 10000 USD per hour."
     )
     assert kept is not None
-    assert bootstrap.prices(TABLE).read() == kept
+    assert bootstrap.create_price_list(TABLE).read() == kept
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def stack(engine: None, market: Market) -> Iterator[Stack]:
         "CheckIntervalSeconds": "1",
         "PriceFile": PRICES,
     }
-    with deployment.running(parameters=parameters) as deployed, embedded_docker.paused(deployed):
+    with deployment.running(parameters=parameters) as deployed, embedded_docker.pause_triggers(deployed):
         s3 = deployed.client("s3")
         for bucket in (SPECS, DATA):
             s3.create_bucket(Bucket=bucket)
@@ -60,7 +60,7 @@ def sam_local(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """`sam local invoke` for this stack."""
     address = embedded_docker.bridge_address()
     variables = tmp_path_factory.mktemp("sam-local") / "variables.json"
-    with embedded_docker.reachable(stack, address):
+    with embedded_docker.open_ports(stack, address):
         variables.write_text(json.dumps(embedded_docker.variables(stack, address)))
         yield SamLocal(stack, variables)
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from embedded.daemons import EmbeddedError
-from embedded.docker import gateway, reachable
+from embedded.docker import gateway, open_ports
 from embedded.stack import Stack
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def sent(url: str, body: bytes) -> bytes:
 def test_both_ports_of_a_stack_are_open_at_the_bridge_as_long_as_the_block_runs(stack: Stack) -> None:
     with pytest.raises(httpx.ConnectError):
         sent(stack.aws_url, b"")
-    with reachable(stack, BRIDGE):
+    with open_ports(stack, BRIDGE):
         assert sent(stack.aws_url, LARGE) == LARGE
         assert sent(stack.simulator_url, b"small") == b"small"
     with pytest.raises(httpx.ConnectError):
@@ -67,12 +67,12 @@ def test_a_stack_that_does_not_answer_has_its_callers_turned_away(stack: Stack) 
     gone = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     gone.server_close()
     url = f"http://127.0.0.1:{gone.server_port}"
-    with reachable(replace(stack, aws_url=url), BRIDGE), pytest.raises(httpx.TransportError):
+    with open_ports(replace(stack, aws_url=url), BRIDGE), pytest.raises(httpx.TransportError):
         sent(url, b"")
 
 
 def test_an_address_that_is_not_this_machines_is_refused_with_its_name(stack: Stack) -> None:
-    with pytest.raises(EmbeddedError, match=r"cannot listen at 203\.0\.113\.1"), reachable(stack, "203.0.113.1"):
+    with pytest.raises(EmbeddedError, match=r"cannot listen at 203\.0\.113\.1"), open_ports(stack, "203.0.113.1"):
         pass
 
 

@@ -21,7 +21,7 @@ def stack(fake_aws: FakeAWS) -> Iterator[WatchedStack]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in fake_aws.environment().items():
             patch.setenv(name, value)
-        patch.setattr(bootstrap, "client", fake_aws.client)
+        patch.setattr(bootstrap, "create_client", fake_aws.client)
         deployed = WatchedStack(fake_aws)
         for name, value in deployed.environment().items():
             patch.setenv(name, value)

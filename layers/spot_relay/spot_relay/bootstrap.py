@@ -34,7 +34,7 @@ _PRICE_LIST_REGION = "us-east-1"
 
 
 @cache
-def client(name: str) -> Any:
+def create_client(name: str) -> Any:
     """Return the client of an AWS service, which is created once."""
     return _session().create_client(name, config=_CONFIG)
 
@@ -52,29 +52,29 @@ class _LazyClient:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
-        return getattr(client(self._name), attribute)
+        return getattr(create_client(self._name), attribute)
 
 
-def _lazy(name: str) -> Any:
+def _defer_client(name: str) -> Any:
     """Return a stand-in for the client of an AWS service."""
     return _LazyClient(name)
 
 
-def service(settings: RunSettings) -> Service:
+def create_service(settings: RunSettings) -> Service:
     """Wire the use cases around runs."""
-    dynamodb, s3 = client("dynamodb"), _lazy("s3")
+    dynamodb, s3 = create_client("dynamodb"), _defer_client("s3")
     store = DynamoDBRunStore(dynamodb, settings.table, settings.retention)
     return Service(
         store=store,
-        jobs=SageMakerTrainingJobs(_lazy("sagemaker")),
+        jobs=SageMakerTrainingJobs(_defer_client("sagemaker")),
         checkpoints=S3Checkpoints(s3),
         documents=S3StatusDocuments(s3, settings.bucket),
-        announcements=EventBridgeAnnouncements(_lazy("events")),
+        announcements=EventBridgeAnnouncements(_defer_client("events")),
         telemetry=PowertoolsTelemetry(Logger()),
-        prices=prices(settings.table),
+        prices=create_price_list(settings.table),
         input_files=S3InputFiles(s3),
         slots=DynamoDBSlots(dynamodb, settings.table, settings.limits, store.load),
-        wakeups=SqsWakeups(_lazy("sqs"), settings.observe_queue_url),
+        wakeups=SqsWakeups(_defer_client("sqs"), settings.observe_queue_url),
         clock=utc_now,
         draw=random.random,
         new_id=lambda: uuid.uuid4().hex,
@@ -83,31 +83,31 @@ def service(settings: RunSettings) -> Service:
     )
 
 
-def spec_files() -> SpecFiles:
+def create_spec_files() -> SpecFiles:
     """Wire the reading of uploaded specs."""
-    return SpecFiles(client("s3"))
+    return SpecFiles(create_client("s3"))
 
 
-def due_runs(settings: TickSettings) -> DynamoDBRunStore:
+def create_due_runs(settings: TickSettings) -> DynamoDBRunStore:
     """Wire the list of due runs."""
-    return DynamoDBRunStore(client("dynamodb"), settings.table)
+    return DynamoDBRunStore(create_client("dynamodb"), settings.table)
 
 
-def due_queue(settings: TickSettings) -> DueQueue:
+def create_due_queue(settings: TickSettings) -> DueQueue:
     """Wire the queue that takes due runs."""
-    return DueQueue(client("sqs"), settings.observe_queue_url)
+    return DueQueue(create_client("sqs"), settings.observe_queue_url)
 
 
-def prices(table: str) -> DynamoDBPrices:
+def create_price_list(table: str) -> DynamoDBPrices:
     """Wire the stack's price list."""
-    dynamodb = client("dynamodb")
+    dynamodb = create_client("dynamodb")
     return DynamoDBPrices(dynamodb, table, dynamodb.meta.region_name)
 
 
-def price_source(settings: PriceSettings) -> S3PriceFile | AwsPriceList:
+def create_price_source(settings: PriceSettings) -> S3PriceFile | AwsPriceList:
     """Wire what the price list is read from: the operator's file, or the AWS Price List."""
     if settings.price_file is not None:
-        return S3PriceFile(client("s3"), settings.price_file)
+        return S3PriceFile(create_client("s3"), settings.price_file)
     # The Price List is served in three regions only, for all of them.
     pricing: Any = _session().create_client("pricing", region_name=_PRICE_LIST_REGION, config=_PATIENT)
-    return AwsPriceList(pricing, client("dynamodb").meta.region_name)
+    return AwsPriceList(pricing, create_client("dynamodb").meta.region_name)

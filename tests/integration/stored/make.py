@@ -252,7 +252,7 @@ def main(path: Path) -> None:
     os.environ |= aws.environment()
     for service in SERVICES:
         aws.client(service)
-    bootstrap.client = aws.client
+    bootstrap.create_client = aws.client
     made = {}
     has_policy = (Path.cwd() / "docs" / "policy.md").exists()
     for state in WITH_POLICY if has_policy else FIRST:
