@@ -127,7 +127,7 @@ format: setup ## format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix
 
 clean: ## stop a stack that was left running, and remove what was built; .venv stays
-	@test ! -f .local/stack.json || $(BIN)/python -m embedded stop
+	@test ! -d .local/stacks || $(BIN)/python -m embedded stop
 	rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 setup: $(STAMP)
