@@ -25,6 +25,17 @@ CAPACITY = (
     "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
 )
 
+# What an account may demand of a stack. MiniStack enforces roles and their paths, but knows no key and no VPC.
+_KEYS = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-"
+DEMANDS = {
+    "PermissionsBoundaryArn": "arn:aws:iam::aws:policy/PowerUserAccess",
+    "RolePath": "/teams/training/",
+    "SubnetIds": "subnet-0a1b2c3d,subnet-1a2b3c4d",
+    "SecurityGroupIds": "sg-0a1b2c3d",
+    "SpecsKmsKeyArn": f"{_KEYS}1234567890ab",
+    "DataKmsKeyArn": f"{_KEYS}1234567890ac",
+}
+
 _SPEC: dict[str, Any] = {
     "training_job": {
         "AlgorithmSpecification": {

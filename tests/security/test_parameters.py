@@ -11,7 +11,7 @@ from ministack.services.cloudformation import engine  # type: ignore[import-unty
 from tests.security.policies import DATA_KEY, FUNCTIONS, NAMES, PARAMETERS, SPECS_KEY, decision, roles
 from tests.security.policies import Request as Asked
 from tests.security.translated import ACCOUNT, resources, translated
-from tests.template import TEMPLATE
+from tests.template import ROOT, TEMPLATE
 
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/teams/boundary"
 PATH = "/teams/training/"
@@ -200,6 +200,13 @@ def test_all_of_it_is_optional_and_stands_together_in_the_console() -> None:
     assert list(OPTIONAL) in [group["Parameters"] for group in groups]
     listed = [name for group in groups for name in group["Parameters"]]
     assert sorted(listed) == sorted(TEMPLATE["Parameters"])
+
+
+def test_the_parameters_of_the_template_are_those_of_the_operators_page() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    table = page.partition("\n## Parameters\n")[2].partition("\n## ")[0]
+    rows = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
+    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted(TEMPLATE["Parameters"])
 
 
 def test_the_names_of_the_tests_stack_are_those_of_the_template() -> None:
