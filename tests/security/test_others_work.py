@@ -30,9 +30,7 @@ OURS: dict[str, str | list[str]] = {
     "events:source": ["spot-relay"],
     "events:detail-type": ["Spot Relay Run State Change"],
 }
-OF_CODE: dict[str, str | list[str]] = {
-    "lambda:SourceFunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:Submit"
-}
+OF_CODE: dict[str, str | list[str]] = {"lambda:SourceFunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:Submit"}
 BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus"
 LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group"
 S3 = "arn:aws:s3:::"

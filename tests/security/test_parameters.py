@@ -183,9 +183,7 @@ def test_subnets_and_security_groups_are_set_together(subnets: str, groups: str,
         ("DataKmsKeyArn", [DATA_KEY], ["alias/aws/sqs", "arn:aws:kms:us-east-1:123456789012:key/*"]),
     ],
 )
-def test_a_value_that_cannot_work_is_refused_at_the_deployment(
-    parameter: str, good: list[str], bad: list[str]
-) -> None:
+def test_a_value_that_cannot_work_is_refused_at_the_deployment(parameter: str, good: list[str], bad: list[str]) -> None:
     declared = TEMPLATE["Parameters"][parameter]
     assert "ConstraintDescription" in declared
     for value in ["", *good]:
