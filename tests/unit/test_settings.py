@@ -46,6 +46,17 @@ def test_the_settings_of_runs_are_read() -> None:
     )
 
 
+@pytest.mark.parametrize(("value", "read"), [("", False), ("false", False), (" true ", True)])
+def test_metrics_are_published_by_placement_only_if_the_environment_says_so(value: str, read: bool) -> None:
+    assert not RunSettings.from_env(RUN).metrics_by_placement
+    assert RunSettings.from_env(RUN | {"METRICS_BY_PLACEMENT": value}).metrics_by_placement is read
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_an_error() -> None:
+    with pytest.raises(SettingsError, match="METRICS_BY_PLACEMENT is 'yes', but it must be true or false"):
+        RunSettings.from_env(RUN | {"METRICS_BY_PLACEMENT": "yes"})
+
+
 @pytest.mark.parametrize("env", [{}, {"ATTEMPT_LIMITS": ""}, {"ATTEMPT_LIMITS": "  "}])
 def test_there_are_no_limits_unless_the_environment_sets_them(env: dict[str, str]) -> None:
     assert RunSettings.from_env(RUN | env).limits == Limits()

@@ -79,13 +79,14 @@ def test_there_are_the_five_functions_and_their_handlers_exist() -> None:
 def test_all_functions_share_one_environment() -> None:
     assert not [name for name, function in of_type(FUNCTION).items() if "Environment" in function]
     given = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
-    env = {name: "1" for name in given if name != "ATTEMPT_LIMITS"} | {"PRICE_FILE": ""}
+    env = {name: "1" for name in given if name != "ATTEMPT_LIMITS"} | {"PRICE_FILE": "", "METRICS_BY_PLACEMENT": "true"}
     for settings in (RunSettings, SubmissionSettings, TickSettings, PriceSettings):
         assert settings.from_env(env)
     assert given["OBSERVE_QUEUE_URL"] == {"Ref": "ObserveQueue"}
     assert given["ATTEMPT_LIMITS"] == {"Ref": "AttemptLimits"}
     assert given["CANARY_IMAGE"] == {"Ref": "CanaryImage"}
     assert given["PRICE_FILE"] == {"Ref": "PriceFile"}
+    assert given["METRICS_BY_PLACEMENT"] == {"Ref": "MetricsByPlacement"}
 
 
 def test_every_queue_that_is_worked_on_has_a_dead_letter_queue_of_its_own() -> None:
@@ -356,6 +357,14 @@ def test_every_route_of_the_api_wants_a_signature() -> None:
         ("POST", "/runs/{id}/resume"),
     }
     assert all("Auth" not in route for route in routes)
+
+
+def test_the_metrics_of_single_methods_which_cost_money_are_off() -> None:
+    (settings,) = RESOURCES["Api"]["Properties"]["MethodSettings"]
+    assert (settings["ResourcePath"], settings["HttpMethod"], settings["MetricsEnabled"]) == ("/*", "*", False)
+    # The alarm watches a metric that API Gateway publishes anyway.
+    watched = {dimension["Name"] for dimension in RESOURCES["ApiAlarm"]["Properties"]["Dimensions"]}
+    assert watched == {"ApiName", "Stage"}
 
 
 def test_the_api_answers_before_api_gateway_gives_up() -> None:

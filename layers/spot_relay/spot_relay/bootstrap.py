@@ -70,7 +70,7 @@ def create_service(settings: RunSettings) -> Service:
         checkpoints=S3Checkpoints(s3),
         documents=S3StatusDocuments(s3, settings.bucket),
         announcements=EventBridgeAnnouncements(_defer_client("events")),
-        telemetry=PowertoolsTelemetry(Logger()),
+        telemetry=PowertoolsTelemetry(Logger(), settings.metrics_by_placement),
         prices=create_price_list(settings.table),
         input_files=S3InputFiles(s3),
         slots=DynamoDBSlots(dynamodb, settings.table, settings.limits, store.load),

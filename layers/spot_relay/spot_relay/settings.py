@@ -32,6 +32,7 @@ class RunSettings:
     observe_queue_url: str
     limits: Limits
     canary_image: str | None = None
+    metrics_by_placement: bool = False
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -44,6 +45,7 @@ class RunSettings:
             observe_queue_url=_read_text(env, "OBSERVE_QUEUE_URL"),
             limits=_read_limits(env, "ATTEMPT_LIMITS"),
             canary_image=env.get("CANARY_IMAGE", "").strip() or None,
+            metrics_by_placement=_read_switch(env, "METRICS_BY_PLACEMENT"),
         )
 
 
@@ -109,6 +111,15 @@ def _read_number(env: Mapping[str, str], name: str) -> int:
         message = f"The environment variable {name} is {value!r}, but it must be a whole number above 0."
         raise SettingsError(message)
     return int(value)
+
+
+def _read_switch(env: Mapping[str, str], name: str) -> bool:
+    """Read whether something is on; an unset variable means that it is off."""
+    value = env.get(name, "").strip() or "false"
+    if value not in {"true", "false"}:
+        message = f"The environment variable {name} is {value!r}, but it must be true or false."
+        raise SettingsError(message)
+    return value == "true"
 
 
 def _read_list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
