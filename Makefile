@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo quick quick-tests lint types template test thorough unit e2e layers pythons sam-local check checkov simulate faults fuzz mutate \
-        bench-load bench-policy bench-start openapi build deploy lock format clean
+        bench-load bench-policy bench-start cost openapi build deploy lock format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ bench-load: setup ## put the deployed stack under load (RUNS=, EVENTS=, JSON=1, 
 
 bench-start: setup ## measure what the functions' starts take, compared with a bare boto3 handler (JSON=1, PAIRS=11)
 	@$(BIN)/python -m bench.start $(if $(JSON),--json) $(if $(PAIRS),--pairs $(PAIRS))
+
+cost: setup ## write the table of costs into docs/operations.md, from counted units and list prices
+	@$(BIN)/python -m bench.cost
 
 simulate: setup ## play hostile schedules on virtual time: SEEDS=100000, or SEED=s to explain one of them
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.simulation \

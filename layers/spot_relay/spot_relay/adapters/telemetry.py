@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class PowertoolsTelemetry:
     """Logs decisions and publishes metrics immediately, so that they are out before the run's outbox is cleared.
 
-    Each metric is a total of the whole stack; ``by_placement`` adds one per market and instance type. CloudWatch charges
-    for every combination of a name and dimensions.
+    Each metric is a total of the whole stack; ``by_placement`` adds one per market and instance type. CloudWatch
+    charges for every combination of a name and dimensions.
     """
 
     logger: Logger
