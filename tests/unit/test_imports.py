@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from embedded.patience import give_time
+
 ROOT = Path(__file__).resolve().parents[2]
 LAYER = ROOT / "layers" / "spot_relay"
 HANDLERS = sorted((ROOT / "functions").glob("*/app.py"))
@@ -106,7 +108,7 @@ def dependencies(tmp_path_factory: pytest.TempPathFactory) -> Path:
             elif top.suffix == ".py":
                 shutil.copy(top, folder)
     trim = ROOT / "layers" / "dependencies" / "trim.py"
-    subprocess.run([sys.executable, trim, folder], check=True, timeout=60)
+    subprocess.run([sys.executable, trim, folder], check=True, timeout=give_time(60))
     return folder
 
 
@@ -119,7 +121,7 @@ def modules(path: Path, dependencies: Path) -> tuple[set[str], set[str]]:
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=give_time(60),
         check=False,
     )
     assert loaded.returncode == 0, loaded.stderr

@@ -10,6 +10,7 @@ import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from embedded.daemons import EmbeddedError, free_port, launch, tail
+from embedded.patience import give_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ def test_stopping_a_server_also_ends_the_processes_it_started(tmp_path: Path) ->
     server = launch("the server", ["-c", script], {}, tmp_path / "server.log")
     server.wait_for(lambda: tail(server.log) or None)
     server.stop()
-    waiting = Retrying(stop=stop_after_delay(10), wait=wait_fixed(0.05), retry=retry_if_result(bool))
+    waiting = Retrying(stop=stop_after_delay(give_time(10)), wait=wait_fixed(0.05), retry=retry_if_result(bool))
     waiting(lives, server.pid)
 
 
