@@ -56,7 +56,8 @@ class SageMakerTrainingJobs:
         try:
             return self._create(launch)
         except ClientError as error:
-            return _refuse_for(error, placement_of(launch.request))
+            # An earlier launch may have created the job, and it cannot be looked at. The next try finds it.
+            return NotCreated(error.response["Error"]["Message"], Refusal.UNAVAILABLE)
         except BotoCoreError as error:
             # The job may have been created all the same. The next try uses the same name, and finds it.
             return NotCreated(f"SageMaker did not answer: {error}", Refusal.UNAVAILABLE)
@@ -143,7 +144,7 @@ def _to_utc(moment: datetime | None) -> datetime | None:
 
 
 def _refuse_for(error: ClientError, placement: Placement) -> NotCreated:
-    """Return the refusal that an error of CreateTrainingJob, or of a call that it takes, stands for."""
+    """Return the refusal that an error of CreateTrainingJob stands for."""
     code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
     refusal = _classify(error, placement)
     return NotCreated(f"{code}: {message}" if refusal is Refusal.UNRECOGNIZED else message, refusal)
