@@ -10,6 +10,8 @@ from bench.cost import counts, prices
 from bench.cost.counts import EIGHT_HOURS, HOUR, Counts, count_idle_month, count_runs
 from bench.cost.table import BEGIN, END, draw_table, price_units, replace_table
 from bench.start.memory import USD_PER_GB_SECOND
+from spot_relay.domain.rules.after_end import ENDS, Then
+from spot_relay.domain.run.cause import Cause
 from tests.template import ROOT, TEMPLATE
 
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -66,10 +68,24 @@ def test_a_longer_run_costs_more_of_everything_but_reading_its_spec() -> None:
     assert all(eight[name] > one[name] for name in one if one[name] and name != "custom metrics")
 
 
-def test_as_many_metrics_are_counted_as_the_page_lists() -> None:
+def listed_metrics() -> list[str]:
+    """Return the names of the metrics in docs/operations.md."""
     section = PAGE.partition("\n## Metrics\n")[2].partition("\n## ")[0]
     rows = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| `")]
-    assert len([name for row in rows for name in re.findall(r"`(\w+)`", row)]) == counts.METRICS
+    return [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+
+
+def test_as_many_metrics_are_counted_as_the_page_lists() -> None:
+    assert len(set(listed_metrics())) == len(listed_metrics()) == counts.METRICS
+    assert f"all {counts.METRICS} names" in PAGE
+
+
+def test_the_page_lists_a_metric_for_each_reason_to_relaunch() -> None:
+    after_ends = {Cause.of_end(outcome) for outcome, end in ENDS.items() if end.then is Then.RELAUNCH}
+    others = {Cause.RESUMED, Cause.SAFETY_NET, Cause.BEHIND_PACE, Cause.AHEAD_OF_PACE}
+    assert {name for name in listed_metrics() if name.startswith("RelaunchesAfter")} == {
+        f"RelaunchesAfter{cause}" for cause in after_ends | others
+    }
 
 
 def test_a_page_without_the_marks_is_an_error() -> None:
