@@ -50,7 +50,7 @@ class Closing:
                 self.known.update(passed)
                 return
             passed.append(key)
-            world.timeline.now = max(world.now, after)
+            world.pass_to(after)
         open_runs = {run.id: run.reason for run in world.store.runs.values() if not run.has_ended}
         raise ViolationError(2, f"this never comes to rest: {open_runs}, {[m.task.name for m in world.queue]}")
 
@@ -66,9 +66,9 @@ def pass_until(world: World, when: float, *, ticks: bool = True, events: bool = 
             continue
         after = next_moment(world, ticks=ticks)
         if after > when:
-            world.timeline.now = max(world.now, when)
+            world.pass_to(when)
             return
-        world.timeline.now = max(world.now, after)
+        world.pass_to(after)
 
 
 def _go_on(world: World, tell: Callable[[str], None] | None) -> bool:

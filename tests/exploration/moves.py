@@ -81,7 +81,7 @@ def list_moves(world: World) -> list[Move]:
 
 def make(world: World, move: Move) -> World:
     """Return the world after a move. ViolationError where an invariant does not hold."""
-    after = world.fork()
+    after = world.fork() if _is_deep(world, move) else world.glance()
     match move.kind:
         case Kind.CALL:
             _call(after, int(move.which))
@@ -103,11 +103,22 @@ def make(world: World, move: Move) -> World:
             after.move(after.sagemaker.jobs[str(move.which)], _job_times(after)[str(move.which)])
         case Kind.LEAP:
             _spend(after, "leaps")
-            after.timeline.now = max(after.now, next_moment(after))
+            after.pass_to(next_moment(after))
         case Kind.PAUSE:
             _spend(after, "pauses")
-            after.timeline.now += PAUSE
+            after.pass_to(after.now + PAUSE)
     return after
+
+
+def _is_deep(world: World, move: Move) -> bool:
+    match move.kind:
+        case Kind.CALL | Kind.LOSE:
+            return world.is_deep(world.workers[int(move.which)].place.call)
+        case Kind.DELIVER | Kind.DUPLICATE:
+            return world.is_deep(world.programs.begin(world.queue[int(move.which)].task).call)
+        case Kind.CRASH:
+            return False
+    return True
 
 
 def deliver(world: World, index: int) -> None:

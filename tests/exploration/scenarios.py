@@ -92,7 +92,7 @@ def _expires(world: World) -> None:
     """Let MaxWait be about to expire."""
     _submitted(world, _spec("run-1"))
     pass_until(world, _MAX_WAIT - 1.0)
-    world.timeline.now = _MAX_WAIT
+    world.pass_to(_MAX_WAIT)
 
 
 def _expires_and_stop(world: World) -> None:
@@ -104,7 +104,7 @@ def _ends_and_stop(world: World) -> None:
     """Let the training be about to end."""
     _submitted(world, _spec("run-1"))
     pass_until(world, _TRAINING)
-    world.timeline.now = _TRAINING + _LATER
+    world.pass_to(_TRAINING + _LATER)
     _queue(world, stop("run-1"))
 
 
@@ -112,7 +112,7 @@ def _room(world: World) -> None:
     """Let the first of three runs be about to end, and the second wait for its room."""
     _submitted(world, _spec("run-1"), _spec("run-2"))
     pass_until(world, _TRAINING)
-    world.timeline.now = _TRAINING + _LATER
+    world.pass_to(_TRAINING + _LATER)
     _queue(world, submit(_spec("run-3")))
 
 
@@ -138,7 +138,7 @@ def _canary(world: World) -> None:
     """Let a run on demand be about to send a canary."""
     _submitted(world, _spec("run-1", _hurried(20_000, *_ON_DEMAND_FIRST, money_usd=_MONEY)))
     pass_until(world, _LOOK - 1.0)
-    world.timeline.now = _LOOK
+    world.pass_to(_LOOK)
 
 
 def _canary_and_stop(world: World) -> None:
@@ -150,7 +150,7 @@ def _return_to_spot(world: World) -> None:
     """Let a canary have found capacity, and the training on demand be about to end."""
     _canary(world)
     pass_until(world, 2 * _LOOK - 1.0)
-    world.timeline.now = 2 * _LOOK
+    world.pass_to(2 * _LOOK)
 
 
 def _ends_on_demand(run_id: str, number: int, is_canary: bool) -> Script:
@@ -164,7 +164,7 @@ def _switch(world: World) -> None:
     """Let a run have waited so long for spot that it is to continue on demand."""
     _submitted(world, _spec("run-1", _hurried(5000)))
     pass_until(world, _SENSED - 1.0)
-    world.timeline.now = _SENSED
+    world.pass_to(_SENSED)
 
 
 def _waits(run_id: str, number: int, is_canary: bool) -> Script:

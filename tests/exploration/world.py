@@ -108,6 +108,8 @@ class World:
     measured: dict[str, float] = field(default_factory=dict)
     ticked: dict[str, float] = field(default_factory=dict)
     hears_all: bool = True
+    deep_key: tuple[Any, ...] | None = None
+    """The part of the key that only deep changes change, once it is needed."""
 
     def __post_init__(self) -> None:
         self.sagemaker = SageMaker(self.timeline, self._follow_script, self._happened, self.checkpoints.work)
@@ -133,8 +135,23 @@ class World:
             timeline,
         )
 
+    def glance(self) -> World:
+        """Return a copy that can go another way as long as nothing about it changes deep down: see `is_deep`."""
+        other = object.__new__(World)
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def is_deep(self, call: Call | None) -> bool:
+        """Whether a call changes more than what is queued or told, so that it needs a fork."""
+        if call is None or call.port in _OWN_PORTS:
+            return False
+        if call.port == "jobs" and any(job.ended and not job.shown_ended for job in self.sagemaker.jobs.values()):
+            # A description shows that a job has ended, which the watch notes.
+            return True
+        return call.is_effect
+
     def fork(self) -> World:
-        """Return a copy that can go another way."""
+        """Return a copy that can go any other way."""
         other = World(
             self.scenario,
             self.programs,
@@ -163,24 +180,32 @@ class World:
 
     def key(self) -> bytes:
         """Return what tells this state from all others."""
-        number, ledger = self.shelf.number, self.watch.ledger
+        if self.deep_key is None:
+            self.deep_key = self._deep_key()
+        number = self.shelf.number
         state = (
-            self.now,
+            self.deep_key,
             tuple(self.allowance),
             tuple(sorted((worker.place.number, worker.started_at) for worker in self.workers)),
-            tuple(sorted((number(message.task), message.visible_at) for message in self.queue)),
-            tuple(sorted((run_id, id(run)) for run_id, run in self.store.runs.items())),
-            tuple(sorted((job.name, id(job.life), job.shown_ended) for job in self.sagemaker.jobs.values())),
-            tuple(sorted((kind, *sorted(held)) for kind, held in self.slots.holders.items())),
+            tuple([(number(message.task), message.visible_at) for message in self.queue]),
             tuple(sorted(self.documents.items())),
             tuple(sorted(self.announced)),
             tuple(sorted(self.measured.items())),
             tuple(sorted(self.ticked.items())),
-            tuple((run_id, tuple(sorted(drawn.items()))) for run_id, drawn in sorted(ledger.relaunches.items())),
-            tuple(sorted((name, None if found is None else found.key) for name, found in ledger.begun_with.items())),
         )
         # Version 2 writes equal values as equal bytes; later ones also write which of them are the same object.
         return blake2b(marshal.dumps(state, 2), digest_size=12).digest()
+
+    def _deep_key(self) -> tuple[Any, ...]:
+        ledger = self.watch.ledger
+        return (
+            self.now,
+            tuple(sorted((run_id, id(run)) for run_id, run in self.store.runs.items())),
+            tuple(sorted((job.name, id(job.life), job.shown_ended) for job in self.sagemaker.jobs.values())),
+            tuple(sorted((kind, *sorted(held)) for kind, held in self.slots.holders.items())),
+            tuple((run_id, tuple(sorted(drawn.items()))) for run_id, drawn in sorted(ledger.relaunches.items())),
+            tuple(sorted((name, None if found is None else found.key) for name, found in ledger.begun_with.items())),
+        )
 
     @property
     def now(self) -> float:
@@ -201,12 +226,15 @@ class World:
     def answer(self, call: Call) -> Answer:
         """Carry out a call, and return its answer."""
         self.watch.resuming = Counter(filter(None, (worker.place.task.resumes for worker in self.workers)))
+        if deep := self.is_deep(call):
+            self.deep_key = None
         port: Any = self if call.port in _OWN_PORTS else getattr(self, _PORTS.get(call.port, call.port))
         try:
             value = getattr(port, call.method)(*call.args)
         except Exception as error:  # noqa: BLE001 - the service is to see it
             return Answer(error=error)
-        self._intern()
+        if deep:
+            self._intern()
         return Answer(self.shelf.intern_run(value) if isinstance(value, Run) else value)
 
     def read(self) -> datetime:
@@ -247,7 +275,13 @@ class World:
         announcements = [{"run_id": run_id, "status": status} for run_id, status in sorted(self.announced)]
         return Published(documents, announcements, [_Measure(*item) for item in self.measured.items()])  # type: ignore[misc]
 
+    def pass_to(self, when: float) -> None:
+        """Let it be ``when``, unless that has passed."""
+        self.timeline.now = max(self.timeline.now, when)
+        self.deep_key = None
+
     def _intern(self) -> None:
+        self.deep_key = None
         runs = self.store.runs
         for run_id, run in runs.items():
             runs[run_id] = self.shelf.intern_run(run)
@@ -258,7 +292,7 @@ class World:
 
     def move(self, job: TrainingJob, at: float) -> None:
         """Let the next thing happen to a job."""
-        self.timeline.now = max(self.timeline.now, at)
+        self.pass_to(at)
         self.sagemaker.happens(job)
         self._intern()
 
