@@ -82,7 +82,7 @@ def deliver_next(world: World, tell: Callable[[str], None] | None = None) -> boo
         if message.visible_at <= world.clock:
             _say(world, tell, message.task.name)
             deliver(world, index)
-            _finish(world)
+            run_on(world)
             return True
     return False
 
@@ -91,14 +91,9 @@ def _tick_next(world: World, tell: Callable[[str], None] | None = None) -> bool:
     for run_id in due_runs(world):
         _say(world, tell, f"{run_id}: Due")
         tick(world, run_id)
-        _finish(world)
+        run_on(world)
         return True
     return False
-
-
-def _finish(world: World) -> None:
-    while world.workers:
-        run_on(world)
 
 
 def _say(world: World, tell: Callable[[str], None] | None, text: str) -> None:

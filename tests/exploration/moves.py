@@ -151,11 +151,10 @@ def next_moment(world: World, *, ticks: bool = True) -> float:
     return min(moments, default=inf)
 
 
-def run_on(world: World, worker: int = -1) -> None:
-    """Let a function go on to its end, with nothing beside it."""
-    before = len(world.workers)
-    while len(world.workers) == before:
-        _call(world, before - 1 if worker < 0 else worker)
+def run_on(world: World) -> None:
+    """Let all functions go on to their ends, one after another."""
+    while world.workers:
+        _call(world, len(world.workers) - 1)
 
 
 def move_next_job(world: World) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simulator.life.job import Failure, Script, Secondary
+from simulator.life.job import Script, Secondary
 from simulator.world.capacity import ScriptedCapacity
 from spot_relay.domain.rules.limits import Limits
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, Rung
 from spot_relay.domain.run.submission import Submission
-from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.job import Market, Placement, Pool
 from tests.exploration.closing import deliver_next, pass_until
 from tests.exploration.scope import Allowance, Scenario
 from tests.exploration.tasks import resume, stop, submit
@@ -27,8 +27,8 @@ _TRAINING = 1000.0
 _NEVER = ScriptedCapacity(None)
 # When a run on demand is first looked at, and how long one that is behind its pace waits for spot capacity.
 _LOOK, _SENSED = 60.0, 1250.0
+# Enough for an attempt on demand, a canary and an attempt on spot: 0.23, 0.01 and 0.07 USD at most.
 _MONEY = 0.5
-_FAILED = Failure("AlgorithmError: ExecuteUserScriptError: exit code 1")
 
 
 def _spec(name: str, policy: Policy | None = None, prefix: str | None = None, *, spot: bool = True) -> Submission:
@@ -223,6 +223,14 @@ SCENARIOS = (
         _trains,
         frozenset({Secondary.COMPLETED}),
         limits=Limits.parse(f"{M5}=1"),
+    ),
+    Scenario(
+        "quota",
+        "the same, where SageMaker's quota is full instead of the stack's limit",
+        _room,
+        _trains,
+        frozenset({Secondary.COMPLETED}),
+        quotas={Pool(M5, Market.SPOT): 1},
     ),
     Scenario(
         "resumption",

@@ -39,7 +39,6 @@ class Search:
     """Explores a scenario depth first. ``schedules`` maps each state to the number of its schedules, once known."""
 
     scenario: Scenario
-    most: int | None = None
     closing: Closing = field(default_factory=Closing)
     schedules: dict[bytes, int] = field(default_factory=dict)
 
@@ -66,8 +65,6 @@ class Search:
                 continue
             way.pop()
             self.schedules[step.key] = step.schedules
-            if self.most is not None and len(self.schedules) > self.most:
-                raise RuntimeError("too many states")
             if not way:
                 return step.schedules
             way[-1].schedules += step.schedules
