@@ -123,7 +123,7 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "SageMaker refused to create churn-relay-01: Instance type ml.m5.xlarge is not supported. Submit the spec under another name, with a placement that SageMaker accepts for this job.",
             ],
             "a_limit_that_is_left_out": [
-                "Accepted. Launching churn-relay-01. MaxPendingTimeInSeconds is left out of jobs on spot, where MaxWaitTimeInSeconds and the policy limit how long a job waits for capacity.",
+                "MaxPendingTimeInSeconds is left out of jobs on spot, where MaxWaitTimeInSeconds and the policy limit how long a job waits for capacity.",
                 "churn-relay-01 was pending for MaxPendingTimeInSeconds and got no capacity. churn-relay-02 starts from the beginning on 1 x ml.g5.2xlarge (spot).",
                 "Created churn-relay-02 because the attempt before it reached MaxPendingTimeInSeconds.",
             ],

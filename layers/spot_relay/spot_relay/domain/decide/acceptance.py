@@ -12,7 +12,7 @@ from spot_relay.domain.rules.pace import check_deadline, earliest_deadline, max_
 from spot_relay.domain.run.attempt import Attempt
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.run.run import OUTBOX_PATIENCE, Run, RunStatus
+from spot_relay.domain.run.run import OUTBOX_PATIENCE, Explanation, Run, RunStatus
 from spot_relay.domain.sagemaker.job import Market, attempt_name
 from spot_relay.domain.sagemaker.request import has_several_types, max_pending_of
 from spot_relay.domain.values import replace
@@ -59,11 +59,12 @@ def accept(submission: Submission, submission_id: str, now: datetime, prices: Pr
         created_at=now,
         updated_at=now,
         status=RunStatus.PENDING,
-        reason=" ".join((f"Accepted. Launching {first.job_name}.", *_warn(policy, job))),
+        reason=f"Accepted. Launching {first.job_name}.",
         attempts=(first,),
         check_at=now + OUTBOX_PATIENCE,
         outbox=Outbox(launch=1),
         deadline_at=policy.deadline.instant(now) if policy.deadline else None,
+        decisions=tuple(Explanation(now, "Submitted", warning) for warning in _warn(policy, job)),
         prices=prices.only(types) if prices and not has_several_types(job) else None,
     )
     standing = standing_of(run, now)
