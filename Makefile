@@ -21,8 +21,8 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick quick-tests lint types template test thorough unit e2e layers pythons sam-local check checkov simulate faults fuzz mutate \
-        bench-load bench-policy bench-start cost openapi build deploy lock format clean
+.PHONY: help setup demo quick quick-tests lint types template test thorough unit e2e layers pythons sam-local check checkov \
+        simulate explore faults fuzz mutate bench-load bench-policy bench-start cost openapi build deploy lock format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ cost: setup ## write the table of costs into docs/operations.md, from counted un
 simulate: setup ## play hostile schedules on virtual time: SEEDS=100000, or SEED=s to explain one of them
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.simulation \
 	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED))
+
+explore: setup ## try every order of the calls of two functions, with a crash, a duplicate and a lost answer (SCENARIO=)
+	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.exploration $(if $(SCENARIO),--scenario "$(SCENARIO)")
 
 bench-policy: setup ## replay the relaunch policy on traces: TRACES=folder (JSON=1, OUT=, STARTS=, SEED=, NODES=, ONES=)
 	@test -n "$(TRACES)" || { echo "TRACES is not set. Name the folder of the traces: make bench-policy TRACES=folder" >&2; exit 2; }
