@@ -215,7 +215,9 @@ class Scenario(_Document):
     @property
     def rate_rules(self) -> Mapping[str, RateRule]:
         """The rates in force, by operation."""
-        return AWS_RATES if self.rates == "aws" else dict(self.rates or {})
+        if self.rates == "aws":
+            return AWS_RATES
+        return {operation: rate for operation, rate in (self.rates or {}).items()}  # noqa: C416 (wider keys)
 
     def rule_for(self, name: str, market: str | None = None, instance_type: str | None = None) -> Rule:
         """Return the first rule that matches, else the default."""

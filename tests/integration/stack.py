@@ -109,6 +109,7 @@ class Stack:
             "TABLE_NAME": TABLE,
             "SPECS_BUCKET": BUCKET,
             "CHECK_INTERVAL_SECONDS": "300",
+            "LAUNCH_RATE": "1000",
             "RETENTION_DAYS": "90",
             "ALLOWED_ROLE_ARNS": ROLE,
             "ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",

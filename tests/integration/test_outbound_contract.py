@@ -106,7 +106,7 @@ def test_an_announcement_that_the_bus_refuses_is_not_taken_for_done(aws: FakeAWS
 @pytest.mark.parametrize("many", [0, 1, 10, 11, 25])
 def test_every_due_run_is_queued_once_as_observe_reads_it(aws: FakeAWS, many: int) -> None:
     url = aws.client("sqs").create_queue(QueueName="observe")["QueueUrl"]
-    assert DueQueue(aws.client("sqs"), url).put(f"run-{number}" for number in range(many)) == many
+    assert DueQueue(aws.client("sqs"), url).put((f"run-{number}", 0) for number in range(many)) == many
     found = []
     while batch := aws.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         found += [read_observation(message["Body"]) for message in batch]
@@ -120,7 +120,7 @@ def test_a_due_run_that_the_queue_refuses_is_named_once_the_others_were_tried(aw
         stub.add_response("send_message_batch", {"Successful": [], "Failed": [refused]})
         stub.add_response("send_message_batch", {"Successful": [taken], "Failed": []})
         with pytest.raises(NotQueuedError, match=r"^run-1: not now$"):
-            DueQueue(aws.client("sqs"), "http://queue").put([f"run-{number}" for number in range(11)])
+            DueQueue(aws.client("sqs"), "http://queue").put([(f"run-{number}", 0) for number in range(11)])
         stub.assert_no_pending_responses()
 
 

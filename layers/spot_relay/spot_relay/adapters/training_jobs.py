@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,10 @@ from spot_relay.domain.sagemaker.job import Absent, Job, Transition
 from spot_relay.domain.sagemaker.redaction import hide_secrets
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal, classify_quota
 from spot_relay.domain.sagemaker.request import placement_of
+from spot_relay.ports import UnansweredError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from mypy_boto3_sagemaker import SageMakerClient
@@ -56,9 +59,13 @@ class SageMakerTrainingJobs:
             return NotCreated(f"SageMaker did not answer: {error}.", Refusal.UNAVAILABLE)
 
     def describe(self, job_name: str) -> Job | Absent:
-        """Describe a job, or return Absent if there is none of that name. Any other error is raised."""
+        """Describe a job, or return Absent if there is none of that name. Any other error is raised.
+
+        An error that may pass is raised as an UnansweredError, as it is wherever else SageMaker is asked.
+        """
         try:
-            answer = self.client.describe_training_job(TrainingJobName=job_name)
+            with _unanswered():
+                answer = self.client.describe_training_job(TrainingJobName=job_name)
         except ClientError as error:
             if _says(error, _NOT_FOUND):
                 return Absent()
@@ -73,7 +80,8 @@ class SageMakerTrainingJobs:
     def stop(self, job_name: str) -> None:
         """Ask SageMaker to stop a job; one that has ended or never existed is left as it is."""
         try:
-            self.client.stop_training_job(TrainingJobName=job_name)
+            with _unanswered():
+                self.client.stop_training_job(TrainingJobName=job_name)
         except ClientError as error:
             if not (_says(error, _ENDED_ALREADY) or _says(error, _NOT_FOUND)):
                 raise
@@ -85,15 +93,17 @@ class SageMakerTrainingJobs:
 
     def _adopt(self, launch: Launch) -> Created | NotCreated:
         """Return the job that has the launch's name as created, provided that it also has the launch's tags."""
-        job = read_job(self.client.describe_training_job(TrainingJobName=launch.job_name))  # type: ignore[arg-type]
+        with _unanswered():
+            job = read_job(self.client.describe_training_job(TrainingJobName=launch.job_name))  # type: ignore[arg-type]
         if self._has_tags(job.arn, launch.tags):
             return Created(job.arn, job.placement)
         message = f"There is already a training job {job.arn}, and it does not belong to this run."
         return NotCreated(message, Refusal.NAME_TAKEN)
 
     def _has_tags(self, arn: str, tags: dict[str, str]) -> bool:
-        pages = self.client.get_paginator("list_tags").paginate(ResourceArn=arn)
-        found = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        with _unanswered():
+            pages = self.client.get_paginator("list_tags").paginate(ResourceArn=arn)
+            found = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
         return tags.items() <= found.items()
 
 
@@ -134,6 +144,20 @@ def _classify(error: ClientError) -> Refusal | None:
     if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
         return Refusal.UNAVAILABLE
     return None
+
+
+@contextmanager
+def _unanswered() -> Iterator[None]:
+    """Raise UnansweredError instead of an error that may be gone a little later."""
+    try:
+        yield
+    except ClientError as error:
+        refusal = _classify(error)
+        if refusal is None or not refusal.leaves_open:
+            raise
+        raise UnansweredError(str(error), refusal) from error
+    except (UnreachableError, HTTPClientError) as error:
+        raise UnansweredError(f"SageMaker did not answer: {error}.", Refusal.UNAVAILABLE) from error
 
 
 def _hide_secrets(error: ClientError, request: dict[str, Any]) -> ClientError:

@@ -52,6 +52,26 @@ def canary_to_look_at(run: Run, observation: Observation, now: datetime) -> Cana
             return None
 
 
+def looks_again(run: Run, observation: Observation) -> bool:
+    """Whether the run is looked at again in any case, so that a look that SageMaker did not answer can be left to that.
+
+    What is known only from an event has to be kept: no look asks for a job or a canary that was given up.
+    """
+    if run.has_ended:
+        return False
+    match observation:
+        case Due():
+            return True
+        case JobChanged():
+            attempt = run.attempt(observation.attempt)
+            return attempt is not None and attempt.status is not AttemptStatus.ENDED
+        case CanaryChanged():
+            canary = run.canary_beside(observation.canary)
+            return canary is not None and canary.status is CanaryStatus.IN_PROGRESS
+        case _:
+            return False
+
+
 def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | None, now: datetime) -> bool:
     """Whether the decision needs the newest checkpoint.
 

@@ -69,6 +69,8 @@ class Attempt:
     """Its training up to here is included in the run's progress."""
     wasted_seconds: int = 0
     """Training after its last checkpoint, which was lost."""
+    turn_at: datetime | None = None
+    """When its launch may call CreateTrainingJob, while that is still to come."""
 
     @property
     def began_at(self) -> datetime:

@@ -10,10 +10,10 @@ from spot_relay.domain.values import No
 
 
 class Refusal(StrEnum):
-    """The kinds of refusal. The first five are temporary, the others are permanent.
+    """The kinds of refusal. The first six are temporary, the others are permanent.
 
-    ``QueuedBehind`` and ``LimitReached`` are Spot Relay's own: older runs wait for the same pool, or the stack's limit
-    on concurrent attempts is reached.
+    ``QueuedBehind``, ``LimitReached`` and ``AwaitsTurn`` are Spot Relay's own: older runs wait for the same pool, the
+    stack's limit on concurrent attempts is reached, or other launches come first.
     """
 
     THROTTLED = "Throttled"
@@ -21,6 +21,7 @@ class Refusal(StrEnum):
     QUOTA_FULL = "QuotaFull"
     QUEUED_BEHIND = "QueuedBehind"
     LIMIT_REACHED = "LimitReached"
+    AWAITS_TURN = "AwaitsTurn"
     QUOTA_TOO_SMALL = "QuotaTooSmall"
     NAME_TAKEN = "NameTaken"
     INVALID = "Invalid"
@@ -28,7 +29,7 @@ class Refusal(StrEnum):
     @property
     def passes(self) -> bool:
         """Whether the same request may be accepted later."""
-        return self.needs_room or self in {Refusal.THROTTLED, Refusal.UNAVAILABLE}
+        return self.needs_room or self in {Refusal.THROTTLED, Refusal.UNAVAILABLE, Refusal.AWAITS_TURN}
 
     @property
     def leaves_open(self) -> bool:
