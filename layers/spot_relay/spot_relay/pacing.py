@@ -44,10 +44,10 @@ class Pacing:
         if turn - now <= LEAD:
             self._pause_until(turn, now)
             return None
-        before = turn - LEAD - now
-        if before < _TICK_MISSES:
-            self.wakeups.look(run.id, before)
-        return Refused(attempt.number, Refusal.AWAITS_TURN, OTHERS_FIRST, turn)
+        is_woken = turn - LEAD - now < _TICK_MISSES
+        if is_woken:
+            self.wakeups.look(run.id, turn - LEAD - now)
+        return Refused(attempt.number, Refusal.AWAITS_TURN, OTHERS_FIRST, turn, is_woken=is_woken)
 
     def await_free_turn(self) -> bool:
         """Whether there is a free turn right now, for a launch that can do without; nothing is reserved otherwise."""

@@ -19,7 +19,11 @@ def looks(*seconds: float) -> list[int]:
 
 
 def test_a_run_that_is_due_already_is_looked_at_now() -> None:
-    assert looks(-300.0) == looks(0.0) == [0]
+    assert looks(-300.0) == looks(-5.0) == [0]
+
+
+def test_a_run_that_has_just_become_due_is_left_to_the_message_of_the_tick_before_which_is_under_way() -> None:
+    assert looks(-4.9, -0.1, 0.0, 0.1) == [5, 5, 5, 1]
 
 
 def test_a_run_that_is_due_before_the_next_tick_is_looked_at_then_and_no_sooner() -> None:
@@ -27,15 +31,15 @@ def test_a_run_that_is_due_before_the_next_tick_is_looked_at_then_and_no_sooner(
 
 
 def test_a_few_late_runs_come_five_a_second_and_many_fill_the_minute_evenly() -> None:
-    assert looks(*[-1.0] * 11) == [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2]
-    many = looks(*[-1.0] * 1000)
+    assert looks(*[-30.0] * 11) == [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2]
+    many = looks(*[-30.0] * 1000)
     assert many == sorted(many)
     assert max(many) < 50
     assert {many.count(second) for second in range(50)} == {20}
 
 
 def test_runs_that_become_due_are_not_held_up_by_those_that_are_late() -> None:
-    assert looks(*[-1.0] * 500, 5.0)[-1] == 5
+    assert looks(*[-30.0] * 500, 5.0)[-1] == 5
 
 
 @given(st.lists(st.floats(min_value=-10_000, max_value=60), max_size=300))

@@ -113,7 +113,7 @@ def follow_refusal(run: Run, answer: Refused, facts: Facts, now: datetime) -> De
     attempt = replace(attempt, turn_at=answer.turn_at)
     message = as_sentence(hide_secrets(answer.message, run.training_job))
     if answer.turn_at is not None:
-        return _await_turn(run, attempt, answer.turn_at, message, now)
+        return _await_turn(run, attempt, answer, answer.turn_at, message, now)
     if answer.refusal.needs_room:
         return _wait_for_room(run, attempt, answer.refusal, message, facts, now)
     if answer.refusal.passes:
@@ -175,13 +175,17 @@ def _describe_wait(attempt: Attempt, refusal: Refusal, message: str) -> str:
     return f"{full} {attempt.job_name} is next in the queue and starts when enough instances are free. {_EACH_MINUTE}"
 
 
-def _await_turn(run: Run, attempt: Attempt, turn_at: datetime, message: str, now: datetime) -> Decision:
+def _await_turn(
+    run: Run, attempt: Attempt, answer: Refused, turn_at: datetime, message: str, now: datetime
+) -> Decision:
     """Launch when its turn comes, and a little before be there. A run that waits for room keeps its place."""
     if run.stop_requested:
         # After a stop nothing is launched any more, but the job may exist from an earlier launch.
         return change(run.with_attempt(attempt), now, f"{message} {STOP_LATER}", check_at=now + ABSENCE_PATIENCE)
     reason = f"{message} {attempt.job_name} is launched at {turn_at:%Y-%m-%d %H:%M:%S} UTC."
-    return change(run.with_attempt(attempt), now, reason, check_at=turn_at - LEAD)
+    # If a message wakes it, the tick only has to find a run whose message was lost, and must not launch it twice.
+    check_at = turn_at + TICK if answer.is_woken else turn_at - LEAD
+    return change(run.with_attempt(attempt), now, reason, check_at=check_at)
 
 
 def _try_again(run: Run, attempt: Attempt, refusal: Refusal, message: str, facts: Facts, now: datetime) -> Decision:

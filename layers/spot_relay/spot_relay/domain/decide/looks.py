@@ -6,6 +6,7 @@ from datetime import datetime
 
 from spot_relay.domain.decide.markets import is_net_due
 from spot_relay.domain.rules.progress import has_uncounted_end
+from spot_relay.domain.rules.turns import LEAD
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, ResumeRequested
 from spot_relay.domain.run.run import Run, RunStatus
@@ -93,8 +94,15 @@ def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | Non
 
 
 def is_due(run: Run, now: datetime) -> bool:
-    """Whether an open run's `check_at` has come."""
-    return not run.has_ended and (run.check_at is None or now >= run.check_at)
+    """Whether an open run's `check_at` has come, or its turn to launch."""
+    return not run.has_ended and (run.check_at is None or now >= run.check_at or _has_turn(run, now))
+
+
+def _has_turn(run: Run, now: datetime) -> bool:
+    attempt = run.current
+    if attempt.status is not AttemptStatus.PLANNED or attempt.turn_at is None or run.stop_requested:
+        return False
+    return now >= attempt.turn_at - LEAD
 
 
 def may_be_orphan(attempt: Attempt, event: JobChanged) -> bool:
