@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.rules.money import check_money
 from spot_relay.domain.rules.next_place import affordable_on_demand, first_place, ladder_of
@@ -13,12 +13,12 @@ from spot_relay.domain.run.attempt import Attempt
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import OUTBOX_PATIENCE, Run, RunStatus
-from spot_relay.domain.sagemaker.job import attempt_name
-from spot_relay.domain.sagemaker.request import has_several_types
+from spot_relay.domain.sagemaker.job import Market, attempt_name
+from spot_relay.domain.sagemaker.request import has_several_types, max_pending_of
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run.policy import Deadline
+    from spot_relay.domain.run.policy import Deadline, Policy
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.submission import Submission
 
@@ -59,7 +59,7 @@ def accept(submission: Submission, submission_id: str, now: datetime, prices: Pr
         created_at=now,
         updated_at=now,
         status=RunStatus.PENDING,
-        reason=f"Accepted. Launching {first.job_name}.",
+        reason=" ".join((f"Accepted. Launching {first.job_name}.", *_warn(policy, job))),
         attempts=(first,),
         check_at=now + OUTBOX_PATIENCE,
         outbox=Outbox(launch=1),
@@ -72,6 +72,17 @@ def accept(submission: Submission, submission_id: str, now: datetime, prices: Pr
         moved = replace(first, placement=on_demand.placement, rung=on_demand.rung, cause=Cause.SAFETY_NET)
         return run.with_attempt(moved)
     return run.with_attempt(replace(first, max_wait_seconds=max_wait_of(run, first.placement, now)))
+
+
+def _warn(policy: Policy, job: dict[str, Any]) -> tuple[str, ...]:
+    """Return what the run does differently from what its training job asks for."""
+    on_spot = any(rung.placement.market is Market.SPOT for rung in ladder_of(policy, job))
+    if max_pending_of(job) is None or not on_spot:
+        return ()
+    return (
+        "MaxPendingTimeInSeconds is left out of jobs on spot, where MaxWaitTimeInSeconds and the policy limit how long "
+        "a job waits for capacity.",
+    )
 
 
 def find_objections(run: Run, files: dict[str, int], now: datetime) -> tuple[Objection, ...]:
