@@ -71,8 +71,9 @@ faults: setup ## take 200 runs to their ends while their functions' calls fail (
 sam-local: setup ## run each function in Docker with sam local
 	@$(BIN)/pytest -n 2 tests/sam_local
 
-bench-load: setup ## put the deployed stack under load (RUNS=, EVENTS=, JSON=1, OUT=, ENDED=, OPEN=)
+bench-load: setup ## put the deployed stack under load (RUNS=, EVENTS=, LAUNCHES=, RATE=, JSON=1, OUT=, ENDED=, OPEN=)
 	@$(BIN)/python -m bench.load $(if $(JSON),--json) $(if $(RUNS),--runs $(RUNS)) $(if $(EVENTS),--events $(EVENTS)) \
+	$(if $(LAUNCHES),--launches $(LAUNCHES)) $(if $(RATE),--rate $(RATE)) \
 	$(if $(OUT),--out "$(OUT)") $(if $(ENDED),--ended $(ENDED)) $(if $(OPEN),--open $(OPEN))
 
 bench-start: setup ## measure what the functions' starts take, compared with a bare boto3 handler (JSON=1, PAIRS=11)

@@ -47,6 +47,7 @@ PARAMETERS: Final = {
     "AllowedRoleArns": f"arn:aws:iam::{ACCOUNT}:role/spot-relay-training",
     "AllowedImages": "local/*,*.dkr.ecr.*.amazonaws.com/*",
     "AllowedCheckpointBuckets": "sagemaker-*,churn-*",  # the latter for the documents of events/
+    "LaunchRate": "1000",  # the simulator throttles nothing, unless its scenario has rates
 }
 
 

@@ -188,14 +188,14 @@ def test_a_message_that_fails_is_logged_with_its_id(stack: Stack, capsys: pytest
 def test_a_message_that_fails_is_logged_with_its_run_and_the_next_one_without(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    unwell = {"operation": "DescribeTrainingJob", "code": "InternalFailure", "http_status": 500, "times": None}
-    stack.aws.simulator.play(rules=[{"name": "churn-relay-*", "errors": [unwell], **LONG}])
+    denied = {"operation": "DescribeTrainingJob", "code": "AccessDeniedException", "times": None}
+    stack.aws.simulator.play(rules=[{"name": "churn-relay-*", "errors": [denied], **LONG}])
     stack.submit()
     printed(capsys)
     stack.invoke("observe", messages(json.dumps(body_of("observe/max-wait-expired")), "not JSON"))
     failed, unreadable = (line for line in printed(capsys)[1] if line["level"] == "ERROR")
     assert failed["run_id"] == "churn"
-    assert "InternalFailure" in failed["exception"]
+    assert "AccessDeniedException" in failed["exception"]
     assert "run_id" not in unreadable
 
 

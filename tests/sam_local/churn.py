@@ -123,7 +123,7 @@ class Churn:
 
     def due(self) -> list[str]:
         """Name the runs whose time has come."""
-        return list(self._store.list_due(datetime.now(UTC)))
+        return [due.run_id for due in self._store.list_due(datetime.now(UTC))]
 
     def prices(self) -> PriceList | None:
         """Read the stack's price list."""

@@ -95,7 +95,9 @@ def test_a_function_is_refused_whatever_another_may_do_and_it_may_not(function: 
 
 
 @pytest.mark.parametrize("action", ["GetItem", "PutItem", "ConditionCheckItem"])
-@pytest.mark.parametrize("key", ["checkpoints#s3://churn-1/a/", "prices#us-east-1", "slots#ml.m5.xlarge"])
+@pytest.mark.parametrize(
+    "key", ["checkpoints#s3://churn-1/a/", "prices#us-east-1", "slots#ml.m5.xlarge", "turns#CreateTrainingJob"]
+)
 def test_observe_may_do_nothing_with_items_of_the_table_that_are_no_runs_but_count_attempts(
     action: str, key: str
 ) -> None:

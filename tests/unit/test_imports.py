@@ -35,6 +35,7 @@ ENVIRONMENT = {
     "TABLE_NAME": "runs",
     "SPECS_BUCKET": "specs",
     "CHECK_INTERVAL_SECONDS": "300",
+    "LAUNCH_RATE": "1000",
     "RETENTION_DAYS": "90",
     "ALLOWED_ROLE_ARNS": "arn:aws:iam::000000000000:role/spot-relay-training",
     "ALLOWED_IMAGES": "*",

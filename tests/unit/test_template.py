@@ -84,6 +84,7 @@ def test_all_functions_share_one_environment() -> None:
         assert settings.from_env(env)
     assert given["OBSERVE_QUEUE_URL"] == {"Ref": "ObserveQueue"}
     assert given["ATTEMPT_LIMITS"] == {"Ref": "AttemptLimits"}
+    assert given["LAUNCH_RATE"] == {"Ref": "LaunchRate"}
     assert given["CANARY_IMAGE"] == {"Ref": "CanaryImage"}
     assert given["PRICE_FILE"] == {"Ref": "PriceFile"}
     assert given["METRICS_BY_PLACEMENT"] == {"Ref": "MetricsByPlacement"}
@@ -217,19 +218,24 @@ def test_prices_are_read_once_a_week_and_first_when_the_stack_is_made() -> None:
     assert "StartDate" not in schedule
 
 
-def test_items_are_updated_only_if_they_count_attempts() -> None:
+def test_items_are_updated_only_if_they_count_attempts_or_turns() -> None:
     updating = [entry for _, entry in statements() if "dynamodb:UpdateItem" in as_list(entry["Action"])]
     assert [entry["Condition"] for entry in updating] == [
-        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "slots#*"}, **NAMES_AN_ITEM}
+        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["slots#*", "turns#*"]}, **NAMES_AN_ITEM}
     ]
 
 
 @pytest.mark.parametrize(
     ("owner", "sid", "actions", "kept_from"),
     [
-        ("OpenRunsPolicy", "ReadRunsPrefixesAndPrices", ["GetItem"], ["slots#*"]),
-        ("OpenRunsPolicy", "KeepRunsAndPrefixes", ["PutItem", "ConditionCheckItem"], ["prices#*", "slots#*"]),
-        ("ObserveRole", "KeepRuns", ["GetItem", "PutItem"], ["checkpoints#*", "prices#*", "slots#*"]),
+        ("OpenRunsPolicy", "ReadRunsPrefixesAndPrices", ["GetItem"], ["slots#*", "turns#*"]),
+        (
+            "OpenRunsPolicy",
+            "KeepRunsAndPrefixes",
+            ["PutItem", "ConditionCheckItem"],
+            ["prices#*", "slots#*", "turns#*"],
+        ),
+        ("ObserveRole", "KeepRuns", ["GetItem", "PutItem"], ["checkpoints#*", "prices#*", "slots#*", "turns#*"]),
     ],
 )
 def test_whoever_keeps_runs_is_kept_from_what_else_lies_in_their_table_and_is_not_needed(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from spot_relay.domain.run.run import ENDED_RUNS, Run, RunStatus, Waiting
+from spot_relay.domain.run.run import ENDED_RUNS, DueRun, Run, RunStatus, Waiting
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError
 
@@ -113,18 +113,18 @@ class DynamoDBRunStore:
             raise ConflictError(run.id) from None
         return replace(run, version=run.version + 1)
 
-    def list_due(self, now: datetime) -> Iterable[str]:
-        """Yield the ids of the runs whose `due_at` has passed, the longest overdue first; no other item is read."""
+    def list_due(self, until: datetime) -> Iterable[DueRun]:
+        """Yield the runs whose `due_at` has passed by then, the earliest first; no other item is read."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName="due",
-            KeyConditionExpression="#open = :open AND check_at <= :now",
+            KeyConditionExpression="#open = :open AND check_at <= :until",
             ExpressionAttributeNames={"#open": "open"},
-            ExpressionAttributeValues={":open": {"S": OPEN}, ":now": {"S": _format_sortable(now)}},
+            ExpressionAttributeValues={":open": {"S": OPEN}, ":until": {"S": _format_sortable(until)}},
         )
         for page in pages:
             for item in page["Items"]:
-                yield item["id"]["S"]
+                yield DueRun(item["id"]["S"], datetime.fromisoformat(item["check_at"]["S"]))
 
     def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
         """Return the oldest run that waits for room in each of these pools, if there is one.
