@@ -27,6 +27,11 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--processes", type=parse_positive, default=2, help="how many scenarios at a time (default: %(default)s)"
     )
+    parser.add_argument(
+        "--without-faults",
+        action="store_true",
+        help="try every order of calls, with no crash, duplicate or lost answer",
+    )
     return parser.parse_args(arguments)
 
 
@@ -37,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [options.scenario] if options.scenario else sorted(SCENARIOS_BY_NAME, key=_turn)
     explored = []
     with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(explore, name) for name in names]):
+        for done in as_completed([pool.submit(explore, name, faults=not options.without_faults) for name in names]):
             explored.append(found := done.result())
             _report(found, console)
     violations = sum(bool(found.violation) for found in explored)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
 from tests.exploration.scenarios import SCENARIOS
@@ -23,9 +24,11 @@ class Explored(NamedTuple):
     told: tuple[str, ...] = ()
 
 
-def explore(name: str) -> Explored:
+def explore(name: str, *, faults: bool = True) -> Explored:
     """Explore a scenario, and find the shortest schedule that violates an invariant if one does."""
     began, scenario = time.monotonic(), SCENARIOS_BY_NAME[name]
+    if not faults:
+        scenario = replace(scenario, allowance=scenario.allowance._replace(crashes=0, duplicates=0, lost=0))
     found = Search(scenario).run()
     told: tuple[str, ...] = ()
     if found.violation is not None and (shortest := find_shortest(scenario)) is not None:
