@@ -335,11 +335,15 @@ class Service:
         return Refused(number, answer.refusal, answer.because)
 
     def _send_canary(self, run: Run, canary: Canary, oldest: Waiting | None) -> CanaryCreated | CanaryRefused:
-        """Create a canary, unless a run waits for the room that it would take."""
-        if oldest is not None:
+        """Create a canary, unless a run waits for the room that it would take.
+
+        A canary that exists already has taken its room.
+        """
+        launch = launch_of_canary(run, canary, self.canary_image)
+        if oldest is not None and not self._exists(launch):
             message = f"Other runs are waiting for {canary.placement.pool}."
             return CanaryRefused(canary.number, Refusal.QUEUED_BEHIND, message)
-        answer = self.jobs.create(launch_of_canary(run, canary, self.canary_image))
+        answer = self.jobs.create(launch)
         if isinstance(answer, NotCreated):
             return CanaryRefused(canary.number, answer.refusal, answer.because)
         return CanaryCreated(canary.number, answer.arn)

@@ -199,7 +199,7 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "policy.budgets.money_usd needs the price of ml.m5.xlarge, but the stack had no price list when the run was submitted. Refresh the price list and submit the run again, or leave the budget out.",
                 "policy.budgets.money_usd needs the price of ml.m5.xlarge, but the price list at that time (s3://prices/list.json, 2026-11-23) did not have it. Refresh the price list and submit the run again, or leave the budget out.",
                 "policy.budgets.money_usd needs the price of ml.m5.xlarge, but a heterogeneous cluster (InstanceGroups) has none. Leave the budget out.",
-                "policy.budgets.money_usd is 0.0500 USD. 0.00 USD is spent, and an attempt on 1 x ml.m5.xlarge (spot) may cost up to 0.0800 USD (MaxRuntimeInSeconds 3600). Resume the run with policy.budgets.money_usd set to 0.0800 or more.",
+                "policy.budgets.money_usd is 0.0500 USD. 0.00 USD is spent, and an attempt on 1 x ml.m5.xlarge (spot) may cost up to 0.0800 USD (MaxRuntimeInSeconds 3600). Canaries whose cost is not known yet may cost up to 0.0800 USD. Resume the run with policy.budgets.money_usd set to 0.1600 or more.",
             ],
             "objections": [
                 "Found 2 instances, but the ShardedByS3Key channel train has fewer objects under its prefix (1). An instance without a file of its own fails. Use fewer instances or more files.",
