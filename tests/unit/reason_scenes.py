@@ -24,6 +24,7 @@ from spot_relay.domain.run.observation import (
     Due,
     JobChanged,
     Launched,
+    Overgrown,
     Overtaken,
     Refused,
     ResumeRequested,
@@ -187,6 +188,13 @@ def waits_for_room() -> list[str]:
 def a_wait_for_room_that_ends_on_demand() -> list[str]:
     world = submitted(deadline(5 * HOUR), *[(Refusal.QUOTA_FULL, FULL)] * 150)
     world.passes(3 * HOUR)
+    return said(world)
+
+
+def a_record_that_is_too_large() -> list[str]:
+    world = submitted()
+    world.trains(1)
+    world.advance(Overgrown())
     return said(world)
 
 
@@ -361,6 +369,7 @@ SCENES: tuple[Callable[[], list[str]], ...] = (
     retries,
     waits_for_room,
     a_wait_for_room_that_ends_on_demand,
+    a_record_that_is_too_large,
     events_that_change_nothing,
     looks_that_find_nothing,
     stops,

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decide.acceptance import Objection, accept, find_objections, largest_instance_count
-from spot_relay.domain.decide.decision import decide, settle
+from spot_relay.domain.decide.decision import decide, keep_what_exists, settle
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, needs_checkpoint
 from spot_relay.domain.decide.steps import last_word
@@ -24,7 +24,7 @@ from spot_relay.domain.run.observation import (
     CanaryRefused,
     Due,
     Launched,
-    Overtaken,
+    Overgrown,
     Refused,
     ResumeRequested,
     StopRequested,
@@ -44,6 +44,7 @@ from spot_relay.ports import (
     Prices,
     RunExistsError,
     RunStore,
+    RunTooLargeError,
     Slots,
     StatusDocuments,
     Telemetry,
@@ -222,6 +223,11 @@ class Service:
             except ConflictError:
                 run = self._load(run.id)
                 continue
+            except RunTooLargeError:
+                if isinstance(observation, Overgrown):
+                    raise
+                observation = Overgrown()
+                continue
             if alone:
                 self.telemetry.measure(alone)
             return _require_published(*self._pay(saved)), decision
@@ -270,7 +276,12 @@ class Service:
             try:
                 saved = self.store.save(settled)
             except ConflictError:
-                run, answers, published = self._load(run.id), _keep_what_exists(answers), False
+                run, answers, published = self._load(run.id), keep_what_exists(answers), False
+                continue
+            except RunTooLargeError:
+                if Overgrown() in answers:
+                    raise
+                answers = (*answers, Overgrown())
                 continue
             # Only whoever settled the outbox publishes its metrics, because a metric cannot be published twice.
             self.telemetry.measure(run.outbox.measures + owed.measures)
@@ -367,16 +378,6 @@ class Service:
         except Exception as error:  # noqa: BLE001 - no error of any kind may keep the run from continuing
             return error
         return None
-
-
-def _keep_what_exists(answers: tuple[Observation, ...]) -> tuple[Observation, ...]:
-    """Return the answers to fold into a newer state that another function has saved meanwhile.
-
-    A job that was created still exists. A refusal may no longer hold: the faster function has asked as well, perhaps
-    for another placement. A published document may be out of date.
-    """
-    created = (answer for answer in answers if not isinstance(answer, Refused | CanaryRefused))
-    return (*created, Overtaken())
 
 
 def _require_published(run: Run, failure: Exception | None) -> Run:

@@ -123,6 +123,9 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "churn-relay-01 has waited so long for spot that the deadline is at risk. Launching it on 1 x ml.m5.xlarge (on-demand) instead.",
                 "churn-relay-01 is Starting.",
             ],
+            "a_record_that_is_too_large": [
+                "The record of this run has reached the most that DynamoDB stores in one item (400 KB). Submit the spec under another name to continue. Stopping churn-relay-01."
+            ],
             "events_that_change_nothing": [
                 "The run is not due yet.",
                 "The event is no newer than what is already known.",

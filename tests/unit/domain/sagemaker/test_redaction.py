@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spot_relay.domain.sagemaker.redaction import MAX_TEXT_BYTES, hide_secrets
+from spot_relay.domain.sagemaker.redaction import hide_secrets
+from spot_relay.domain.text import MAX_TEXT_BYTES
 
 SECRET = "sesame-open-42"
 PEM = "-----BEGIN KEY-----\nMIIEvQIBADAN\nBgkqhkiG9w0B\n-----END KEY-----"

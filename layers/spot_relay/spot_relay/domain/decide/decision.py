@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from spot_relay.domain.decide import canaries, launch_answers, user_requests
-from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.decide.facts import Facts, clean_facts
 from spot_relay.domain.decide.looks import is_due, may_be_orphan, says_net_is_due
 from spot_relay.domain.decide.markets import demand_before_launch, next_look, steer
 from spot_relay.domain.decide.steps import (
     CHECK_SOON,
-    STOPPED_BY_REQUEST,
     STOPPING_IT,
     Decision,
     change,
@@ -19,6 +18,7 @@ from spot_relay.domain.decide.steps import (
     describe_retry,
     explain,
     finish,
+    finish_stopped,
     ignore_unknown_attempt,
     launch_again,
     leave_queue,
@@ -41,6 +41,7 @@ from spot_relay.domain.run.observation import (
     JobChanged,
     Launched,
     Observation,
+    Overgrown,
     Overtaken,
     Refused,
     ResumeRequested,
@@ -60,7 +61,7 @@ _CHECKING_SOON = f"Checking again in {CHECK_SOON.seconds} s."
 
 def decide(run: Run, facts: Facts, now: datetime) -> Decision:
     """Return what happens to ``run`` given what is known at ``now``, and keep the reason on the run."""
-    decision = _decide(run, facts, now)
+    decision = _decide(run, clean_facts(facts), now)
     if decision.run is run:
         return decision
     changed = explain(decision.run, type(facts.observation).__name__, decision.reason, now)
@@ -75,6 +76,16 @@ def settle(run: Run, answers: tuple[Observation, ...], facts: Facts, now: dateti
         decision = decide(settled, replace(facts, observation=answer), now)
         settled, owed = decision.run, owed.then(decision.owes)
     return replace(settled, outbox=owed)
+
+
+def keep_what_exists(answers: tuple[Observation, ...]) -> tuple[Observation, ...]:
+    """Return the answers to fold into a newer state that another function has saved meanwhile.
+
+    A job that was created still exists. A refusal may no longer hold: the faster function has asked as well, perhaps
+    for another placement. A published document may be out of date.
+    """
+    created = (answer for answer in answers if not isinstance(answer, Refused | CanaryRefused))
+    return (*created, Overtaken())
 
 
 def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
@@ -95,10 +106,16 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return user_requests.stop(run, now)
         case ResumeRequested() as request:
             return user_requests.resume(run, request, facts, now)
-        case Overtaken():
-            return unchanged(run, "Another function saved the run first. Publishing that state.", Outbox(status=True))
+        case Overtaken() | Overgrown() as failure:
+            return _follow_failed_save(run, failure, now)
         case _:
             assert_never(facts.observation)
+
+
+def _follow_failed_save(run: Run, failure: Overtaken | Overgrown, now: datetime) -> Decision:
+    if isinstance(failure, Overgrown):
+        return user_requests.give_up(run, now)
+    return unchanged(run, "Another function saved the run first. Publishing that state.", Outbox(status=True))
 
 
 def _follow_event(run: Run, event: JobChanged, facts: Facts, now: datetime) -> Decision:
@@ -232,7 +249,7 @@ def _follow_absence(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> 
     if run.stop_requested:
         owes = Outbox(freed=(Room(attempt.placement.pool, attempt.job_name),))
         never = run.with_attempt(close_uncreated(attempt, now))
-        return finish(never, RunStatus.STOPPED, now, f"{STOPPED_BY_REQUEST} No training job was created.", owes)
+        return finish_stopped(never, now, owes, " No training job was created.")
     return launch_again(run, attempt, now, f"SageMaker has no training job {attempt.job_name}. Launching it.")
 
 
@@ -324,7 +341,7 @@ def _follow_outcome(run: Run, outcome: Outcome, facts: Facts, now: datetime, owe
     if then is Then.COMPLETE:
         return finish(run, RunStatus.COMPLETED, now, describe_end(closed), owes)
     if run.stop_requested:
-        return finish(run, RunStatus.STOPPED, now, STOPPED_BY_REQUEST, owes)
+        return finish_stopped(run, now, owes)
     if closed.switch_to is not None and outcome in {Outcome.STOPPED, Outcome.MAX_WAIT_TIME_EXCEEDED}:
         reason = f"{closed.job_name} was stopped as planned."
         return _continue(run, Cause.of_end(outcome), facts, now, reason, owes)

@@ -122,7 +122,7 @@ def follow_refusal(run: Run, answer: Refused, facts: Facts, now: datetime) -> De
             case No() as no:
                 reason = f"{refused} {no.because}"
     never = run.with_attempt(close_uncreated(attempt, now, message))
-    status = RunStatus.STOPPED if run.stop_requested else RunStatus.FAILED
+    status = RunStatus.STOPPED if run.stop_requested and run.gives_up is None else RunStatus.FAILED
     owes = Outbox(freed=(Room(attempt.placement.pool, attempt.job_name),))
     return finish(never, status, now, reason, owes)
 
