@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decide.acceptance import Objection, accept, find_objections, largest_instance_count
-from spot_relay.domain.decide.decision import decide, keep_what_exists, settle
+from spot_relay.domain.decide.decision import decide, settle
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, needs_checkpoint
 from spot_relay.domain.decide.steps import last_word
@@ -28,6 +28,7 @@ from spot_relay.domain.run.observation import (
     Refused,
     ResumeRequested,
     StopRequested,
+    keep_what_exists,
 )
 from spot_relay.domain.run.outbox import Outbox, Room
 from spot_relay.domain.run.run import Waiting
@@ -53,7 +54,7 @@ from spot_relay.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from spot_relay.domain.decide.steps import Decision
     from spot_relay.domain.run.attempt import Attempt, Canary
@@ -312,17 +313,21 @@ class Service:
             answers += (self._launch(run, attempt, oldest().get(attempt.placement.pool)),)
         if canary is not None:
             answers += (self._send_canary(run, canary, oldest().get(canary.placement.pool)),)
-        if owed.stop is not None:
-            self.jobs.stop(owed.stop)
-        for given_up in (canary for canary in run.canaries if canary.job_name == owed.stop_canary):
-            # Until its creation has been answered, the job of that name may be somebody else's.
-            if given_up.arn or self._exists(launch_of_canary(run, given_up)):
-                self.jobs.stop(given_up.job_name)
+        stops = [] if owed.stop is None else [partial(self.jobs.stop, owed.stop)]
+        given_up = (canary for canary in run.canaries if canary.job_name == owed.stop_canary)
+        stops += [partial(self._stop_canary, run, canary) for canary in given_up]
         # After the launch: if this run is the oldest, it has taken the room itself.
-        for pool in served:
-            if (waiting := oldest().get(pool)) is not None:
-                self.wakeups.wake(waiting.run_id)
+        _try_each([*stops, *(partial(self._wake_oldest, pool, oldest) for pool in served)])
         return answers
+
+    def _stop_canary(self, run: Run, canary: Canary) -> None:
+        # Until its creation has been answered, the job of that name may be somebody else's.
+        if canary.arn or self._exists(launch_of_canary(run, canary)):
+            self.jobs.stop(canary.job_name)
+
+    def _wake_oldest(self, pool: Pool, oldest: Callable[[], dict[Pool, Waiting]]) -> None:
+        if (waiting := oldest().get(pool)) is not None:
+            self.wakeups.wake(waiting.run_id)
 
     def _launch(self, run: Run, attempt: Attempt, oldest: Waiting | None) -> Launched | Refused:
         """Create an attempt's job when it is its turn: after older runs for the same pool, within the stack's limit.
@@ -378,6 +383,18 @@ class Service:
         except Exception as error:  # noqa: BLE001 - no error of any kind may keep the run from continuing
             return error
         return None
+
+
+def _try_each(duties: Iterable[Callable[[], None]]) -> None:
+    """Perform duties that do not depend on each other, and raise the first error once all were tried."""
+    errors = []
+    for perform in duties:
+        try:
+            perform()
+        except Exception as error:  # noqa: BLE001 - whatever it was, it must not keep the others from being done
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _require_published(run: Run, failure: Exception | None) -> Run:

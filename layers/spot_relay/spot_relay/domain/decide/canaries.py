@@ -39,7 +39,7 @@ def follow_refusal(run: Run, canary: Canary, answer: CanaryRefused, now: datetim
     message = as_sentence(hide_secrets(answer.message, run.training_job))
     if answer.refusal.passes:
         reason = f"Could not create {canary.job_name} yet: {message} Trying again at the next check."
-        if answer.refusal.leaves_open or canary.status is CanaryStatus.IN_PROGRESS:
+        if not answer.refusal.needs_room or canary.status is CanaryStatus.IN_PROGRESS:
             return unchanged(run, reason)
         return record(run.with_canary(replace(canary, refusal=answer.refusal)), now, reason)
     given_up = replace(canary, status=CanaryStatus.ENDED, refusal=answer.refusal)

@@ -143,3 +143,13 @@ Observation = (
     | Overtaken
     | Overgrown
 )
+
+
+def keep_what_exists(answers: tuple[Observation, ...]) -> tuple[Observation, ...]:
+    """Return the answers to fold into a newer state that another function has saved meanwhile.
+
+    A job that was created still exists. A refusal may no longer hold: the faster function has asked as well, perhaps
+    for another placement. A published document may be out of date.
+    """
+    created = (answer for answer in answers if not isinstance(answer, Refused | CanaryRefused))
+    return (*created, Overtaken())
