@@ -27,15 +27,15 @@ def submit(body: str) -> None:
     upload = read_upload(body)
     data = files.read(upload, MAX_BYTES) if upload.is_spec else None
     if data is None:
-        logger.warning("there is no spec to read", key=upload.shown_key)
+        logger.warning("there is no spec to read", key=upload.key)
         return
     try:
         run = service.submit(read_submission(data, Format.of(upload.key), allowlist))
     except SpecError as error:
-        logger.warning("the spec is refused", key=upload.shown_key, code=error.code, problems=len(error.details))
+        logger.warning("the spec is refused", key=upload.key, code=error.code, problems=len(error.details))
         files.report(upload, error.details, service.clock())
     else:
-        logger.info("the spec is accepted", key=upload.shown_key, run_id=run.id, job_name=run.current.job_name)
+        logger.info("the spec is accepted", key=upload.key, run_id=run.id, job_name=run.current.job_name)
         files.clear(upload)
 
 

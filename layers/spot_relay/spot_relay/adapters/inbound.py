@@ -14,7 +14,6 @@ from spot_relay.domain.run.launch import RUN_ID_TAG
 from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, RoomFreed
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import parse_attempt_name, parse_canary_name
-from spot_relay.domain.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,11 +54,6 @@ class Upload:
     bucket: str
     key: str
     version_id: str | None
-
-    @property
-    def shown_key(self) -> str:
-        """The key as a log may show it."""
-        return clean_text(self.key)
 
     @property
     def is_spec(self) -> bool:

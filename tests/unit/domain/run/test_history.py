@@ -53,6 +53,11 @@ def test_the_oldest_explanations_go_first_and_then_the_texts_of_old_attempts() -
     assert steps[-1].reason == "r" * 97 + "…"
 
 
+def test_a_run_that_gives_up_needs_none_of_it() -> None:
+    least = list(drop_history(replace(an_old_run(), gives_up="It is too large.")))[-1]
+    assert {(a.failure_reason, a.checkpoint, a.billable_seconds) for a in least.attempts} == {(None, None, 20)}
+
+
 def test_the_newest_attempts_and_all_that_was_paid_stay() -> None:
     run, *_, least = an_old_run(), *drop_history(an_old_run())
     assert least.attempts[2:] == run.attempts[2:]

@@ -25,18 +25,22 @@ def drop_history(run: Run) -> Iterator[Run]:
     """
     for kept in (20, 10, 5):
         yield (run := replace(run, decisions=run.decisions[-kept:]))
-    yield (run := _shorten_attempts(run, _SHORT_BYTES))
-    yield (run := _shorten_attempts(run, 0))
-    yield replace(run, decisions=(), reason=shorten(run.reason, _SHORT_BYTES))
+    old = len(run.attempts) - _KEPT_WHOLE
+    yield (run := _shorten_attempts(run, old, _SHORT_BYTES))
+    yield (run := _shorten_attempts(run, old, 0))
+    yield (run := replace(run, decisions=(), reason=shorten(run.reason, _SHORT_BYTES)))
+    if run.gives_up is not None:
+        # No attempt follows, and its end must fit.
+        yield _shorten_attempts(run, len(run.attempts), 0)
 
 
-def _shorten_attempts(run: Run, most_bytes: int) -> Run:
-    old, new = run.attempts[:-_KEPT_WHOLE], run.attempts[-_KEPT_WHOLE:]
-    return replace(run, attempts=(*(_shorten_attempt(attempt, most_bytes) for attempt in old), *new))
+def _shorten_attempts(run: Run, old: int, most_bytes: int) -> Run:
+    attempts = enumerate(run.attempts)
+    return replace(run, attempts=tuple(_shorten_attempt(a, most_bytes) if i < old else a for i, a in attempts))
 
 
 def _shorten_attempt(attempt: Attempt, most_bytes: int) -> Attempt:
-    """Return an attempt that has ended without its checkpoints' keys and with little or nothing of its texts."""
+    """Return an attempt without its checkpoints' keys and with little or nothing of its texts."""
     why = attempt.failure_reason
     return replace(
         attempt,
