@@ -23,7 +23,8 @@ from spot_relay.domain.run.run import MAX_ATTEMPTS, Explanation, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, attempt_name, canary_name
 from spot_relay.domain.sagemaker.refusal import Refusal
-from spot_relay.domain.text import MAX_REASON_BYTES, MAX_STATUS_BYTES, MAX_TEXT_BYTES, encoded_size
+from spot_relay.domain.text import MAX_MESSAGE_BYTES, MAX_REASON_BYTES, MAX_STATUS_BYTES, MAX_TEXT_BYTES, encoded_size
+from spot_relay.ports import RunTooLargeError
 from spot_relay.spec.run_name import MAX_NAME, MAX_NAME_WITH_CANARY
 from spot_relay.spec.submission import MAX_STORED_BYTES
 from tests.fakes import NOON
@@ -69,6 +70,7 @@ def attempt(number: int) -> Attempt:
         interruptions=MONTH,
         outcome=Outcome.MAX_RUNTIME_EXCEEDED,
         failure_reason=filled(MAX_TEXT_BYTES),
+        status_message=filled(MAX_MESSAGE_BYTES),
         created_at=MOMENT,
         training_started_at=MOMENT,
         ended_at=MOMENT,
@@ -131,7 +133,7 @@ def largest(training_job: dict[str, Any]) -> Run:
         closed=(PLACEMENT,) * 10,
         canaries=tuple(canary(number) for number in range(1, MAX_ATTEMPTS)),
         prices=PriceList(f"s3://{'b' * 63}/{'k' * 1024}", MOMENT, prices),
-        gives_up=TOO_LARGE,
+        failing_because=TOO_LARGE,
         decisions=(Explanation(MOMENT, "ResumeRequested", filled(LONGEST_EXPLANATION), MONTH, MOMENT),)
         * KEPT_DECISIONS,
     )
@@ -143,7 +145,9 @@ def test_the_largest_run_can_be_stored_and_read(stack: Stack, letter: str) -> No
     job = {"Environment": {"A": letter * ((MAX_STORED_BYTES - len('{"Environment":{"A":""}}')) // stored)}}
     store = DynamoDBRunStore(stack.client("dynamodb"), TABLE)
     saved = store.save(store.create(largest(job)))
-    assert store.load(NAME) == saved == replace(largest(job), version=2)
+    assert store.load(NAME) == saved
+    assert replace(saved, decisions=()) == replace(largest(job), version=2, decisions=())
+    assert len(saved.decisions) >= KEPT_DECISIONS // 2, "at most the oldest explanations had to be dropped"
 
 
 # Quotes take the most bytes of what is left once a text is clean.
@@ -225,13 +229,13 @@ def test_a_run_that_can_not_be_saved_even_so_is_stopped_and_fails(stack: Stack) 
             break
         worst.fails()
     run = worst.run
-    assert run.gives_up == TOO_LARGE
+    assert run.failing_because == TOO_LARGE
     for name in worst.world.live_jobs():
         worst.world.jobs.becomes(name, "Stopped", "Stopped")
     for _ in range(3):
         run = worst.passes(600)
     assert (run.status, worst.world.live_jobs(), bool(run.outbox)) == (RunStatus.FAILED, [], False)
-    assert run.gives_up == TOO_LARGE
+    assert run.failing_because == TOO_LARGE
     assert run.version < 1000
 
 
@@ -240,3 +244,12 @@ def test_nothing_is_left_out_of_the_largest_run() -> None:
     for part in (run, run.attempts[0], run.canaries[0], run.decisions[0], run.outbox):
         empty = {field.name for field in fields(part) if getattr(part, field.name) in (None, (), {})}
         assert not empty, type(part)
+
+
+def test_an_item_that_the_table_finds_too_large_is_told_apart_from_other_errors(stack: Stack) -> None:
+    careless = DynamoDBRunStore(stack.client("dynamodb"), TABLE, max_item_bytes=10**9)
+    huge = {"reason": "r" * 300_000}
+    with pytest.raises(RunTooLargeError):
+        careless.create(a_run("created", NOON, **huge))
+    with pytest.raises(RunTooLargeError):
+        careless.save(replace(careless.create(a_run("saved", NOON)), **huge))

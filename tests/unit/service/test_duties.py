@@ -55,7 +55,9 @@ def owing() -> tuple[World, Run]:
     world.service = replace(world.service, jobs=world.jobs, wakeups=world.wakeups)
     run = world.service.submit(submission())
     for number, pool in enumerate(POOLS):
-        waits = replace(run.current, placement=Placement(pool.instance_type, 1, pool.market), waits_for_room=True)
+        waits = replace(
+            run.current, placement=Placement(pool.instance_type, 1, pool.market or Market.SPOT), waits_for_room=True
+        )
         planned = run.with_attempt(replace(waits, status=AttemptStatus.PLANNED))
         world.store.runs[f"waits-for-{number}"] = replace(planned, id=f"waits-for-{number}")
     canary = Canary(1, "churn-canary-01", run.current.placement, NOON, 60, CanaryStatus.ENDED, arn="arn")

@@ -22,7 +22,7 @@ class SmallRunStore(StrictRunStore):
 
     def save(self, run: Run) -> Run:
         known = sum(attempt.arn is not None for attempt in run.attempts)
-        if run.gives_up is None and (len(run.attempts) > self.attempts or known > self.existing):
+        if run.failing_because is None and (len(run.attempts) > self.attempts or known > self.existing):
             raise RunTooLargeError(run.id)
         return super().save(run)
 
@@ -37,7 +37,7 @@ def test_a_run_that_could_not_plan_its_next_attempt_fails_once_its_job_is_known_
     world = begun(attempts=1)
     world.trains(1)
     run = world.tell(1, "Stopped", "MaxWaitTimeExceeded")
-    assert (run.status, run.gives_up) == (RunStatus.STOPPING, TOO_LARGE)
+    assert (run.status, run.failing_because) == (RunStatus.STOPPING, TOO_LARGE)
     run = world.passes(120)
     assert (run.status, run.reason, len(run.attempts)) == (RunStatus.FAILED, TOO_LARGE, 1)
     assert not run.outbox.acts
@@ -47,7 +47,7 @@ def test_a_run_that_could_not_plan_its_next_attempt_fails_once_its_job_is_known_
 
 def test_a_job_whose_creation_could_not_be_saved_is_stopped_and_its_run_fails() -> None:
     world = begun(existing=0)
-    assert world.run().gives_up == TOO_LARGE
+    assert world.run().failing_because == TOO_LARGE
     assert world.jobs.stopped == ["churn-relay-01"]
     assert len(world.jobs.requests) == 1
     run = world.tell(1, "Stopped", "Stopped")
@@ -65,7 +65,7 @@ def test_a_run_that_its_user_has_stopped_and_that_grows_too_large_then_fails() -
     world.service.stop("churn")
     world.store.existing = 0  # type: ignore[attr-defined]
     run = world.tell(1, "Stopped", "Stopped")
-    assert run.gives_up == TOO_LARGE
+    assert run.failing_because == TOO_LARGE
     assert world.passes(120).status is RunStatus.FAILED
 
 

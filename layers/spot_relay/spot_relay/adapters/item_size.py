@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The most that DynamoDB stores in one item, with the names of its attributes.
-MAX_ITEM_BYTES = 400 * 1024
-# PutItem answers with the first code, and a transaction gives the second one as the reason of its cancellation.
+# DynamoDB stores 409,600 bytes in one item, with the names of its attributes; emulators a little less.
+MAX_ITEM_BYTES = 400_000
+# A write answers with the first code, and a transaction may give the second one as the reason of its cancellation.
 _CODES = frozenset({"ValidationException", "ValidationError"})
 _MESSAGE = "Item size"
 

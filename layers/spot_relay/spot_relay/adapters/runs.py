@@ -246,6 +246,10 @@ class DynamoDBRunStore:
             if not failed:
                 raise
             return failed
+        except ClientError as error:
+            if says_too_large(error.response["Error"]):
+                raise RunTooLargeError from error
+            raise
         return set()
 
     def _fit(self, run: Run) -> tuple[Run, dict[str, Any]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 
-# The name of a SecondaryStatus has at most 24 characters today.
-MAX_STATUS_BYTES = 128
+# The name of a SecondaryStatus has at most 24 characters today, and a StatusMessage is a sentence.
+MAX_STATUS_BYTES = 64
+MAX_MESSAGE_BYTES = 256
 # SageMaker's own limit for a FailureReason, and S3's for a key. An item of the table has to hold a hundred and fifty.
 MAX_TEXT_BYTES = 1024
 # A reason names a failure and a checkpoint, and says in our own words what follows.

@@ -53,8 +53,8 @@ def test_the_oldest_explanations_go_first_and_then_the_texts_of_old_attempts() -
     assert steps[-1].reason == "r" * 97 + "…"
 
 
-def test_a_run_that_gives_up_needs_none_of_it() -> None:
-    least = list(drop_history(replace(an_old_run(), gives_up="It is too large.")))[-1]
+def test_a_run_that_failing_because_needs_none_of_it() -> None:
+    least = list(drop_history(replace(an_old_run(), failing_because="It is too large.")))[-1]
     assert {(a.failure_reason, a.checkpoint, a.billable_seconds) for a in least.attempts} == {(None, None, 20)}
 
 

@@ -60,7 +60,7 @@ def give_up(run: Run, now: datetime) -> Decision:
     """Stop a run whose record can grow no further, as if its user had asked for it; it ends as failed."""
     if run.has_ended:
         return unchanged(run, TOO_LARGE, rejected=True)
-    given_up = replace(run, stop_requested=True, gives_up=TOO_LARGE)
+    given_up = replace(run, stop_requested=True, failing_because=TOO_LARGE)
     if run.stop_requested:
         return change(given_up, now, TOO_LARGE)
     return _stop(given_up, now, TOO_LARGE)
@@ -89,7 +89,7 @@ def resume(run: Run, request: ResumeRequested, facts: Facts, now: datetime) -> D
     changed = _change_policy(run, request, now)
     if isinstance(changed, No):
         return unchanged(run, changed.because, rejected=True)
-    open_again = replace(changed, stop_requested=False, gives_up=None, ended_at=None, closed=(), spent=Spent())
+    open_again = replace(changed, stop_requested=False, failing_because=None, ended_at=None, closed=(), spent=Spent())
     place = _choose_place(open_again, now)
     if isinstance(place, No):
         return unchanged(run, place.because, rejected=True)
@@ -120,6 +120,8 @@ def _reset_attempt(run: Run, place: Place, now: datetime) -> Attempt:
         rung=place.rung,
         cause=Cause.RESUMED,
         refusals=0,
+        unrecognized_refusals=0,
+        gives_up=False,
         outcome=None,
         failure_reason=None,
         ended_at=None,

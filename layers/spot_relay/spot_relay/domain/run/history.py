@@ -29,7 +29,7 @@ def drop_history(run: Run) -> Iterator[Run]:
     yield (run := _shorten_attempts(run, old, _SHORT_BYTES))
     yield (run := _shorten_attempts(run, old, 0))
     yield (run := replace(run, decisions=(), reason=shorten(run.reason, _SHORT_BYTES)))
-    if run.gives_up is not None:
+    if run.failing_because is not None:
         # No attempt follows, and its end must fit.
         yield _shorten_attempts(run, len(run.attempts), 0)
 
@@ -47,5 +47,6 @@ def _shorten_attempt(attempt: Attempt, most_bytes: int) -> Attempt:
         failure_reason=shorten(why, most_bytes) if why and most_bytes else None,
         resumes_from=None,
         checkpoint=None,
+        status_message=None,
         arn=None,
     )
