@@ -248,8 +248,8 @@ def test_nothing_is_left_out_of_the_largest_run() -> None:
 
 def test_an_item_that_the_table_finds_too_large_is_told_apart_from_other_errors(stack: Stack) -> None:
     careless = DynamoDBRunStore(stack.client("dynamodb"), TABLE, max_item_bytes=10**9)
-    huge = {"reason": "r" * 300_000}
+    huge = "r" * 300_000
     with pytest.raises(RunTooLargeError):
-        careless.create(a_run("created", NOON, **huge))
+        careless.create(a_run("created", NOON, reason=huge))
     with pytest.raises(RunTooLargeError):
-        careless.save(replace(careless.create(a_run("saved", NOON)), **huge))
+        careless.save(replace(careless.create(a_run("saved", NOON)), reason=huge))
