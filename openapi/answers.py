@@ -77,7 +77,7 @@ class Canary(Answer):
     status: CanaryStatus
     phase: str | None
     refusal: Refusal | None
-    """Why it was not created, if it was refused for good."""
+    """Why it was not created, if its newest launch was refused; null while a launch is under way or not answered."""
     planned_at: datetime
     billable_seconds: Seconds | None
 

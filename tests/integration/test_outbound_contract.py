@@ -135,6 +135,48 @@ def test_a_due_run_that_the_queue_refuses_is_named_once_the_others_were_tried(aw
         stub.assert_no_pending_responses()
 
 
+class FailingOnce:
+    """A client of SQS that raises in its third call, and takes all else."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+        assert QueueUrl
+        self.batches.append([json.loads(entry["MessageBody"])["detail"]["run_id"] for entry in Entries])
+        if len(self.batches) == 3:
+            error: Any = {"Error": {"Code": "InternalError", "Message": "not now"}}
+            raise ClientError(error, "SendMessageBatch")
+        return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
+
+
+def test_the_other_batches_are_sent_if_one_fails_and_the_failure_is_told_at_the_end() -> None:
+    client: Any = FailingOnce()
+    with pytest.raises(NotQueuedError, match=r"^run-20: .*not now.*; run-29: .*not now$"):
+        DueQueue(client, "http://queue").put([DueRun(f"run-{number}", LONG_AGO) for number in range(95)], NOON)
+    assert [run_id for batch in client.batches for run_id in batch] == [f"run-{number}" for number in range(95)]
+
+
+def test_what_is_told_of_many_failures_stays_short() -> None:
+    client: Any = FailingOnce()
+    client.send_message_batch = None
+    with pytest.raises(NotQueuedError, match=r"and 9990 more$") as raised:
+        DueQueue(client, "http://queue").put([DueRun(f"run-{number}", LONG_AGO) for number in range(10_000)], NOON)
+    assert len(str(raised.value)) < 1000
+
+
+def test_the_runs_that_are_known_are_queued_if_the_rest_cannot_be_listed() -> None:
+    def listed() -> Iterator[DueRun]:
+        yield from (DueRun(f"run-{number}", LONG_AGO) for number in range(13))
+        message = "throttled"
+        raise ConnectionError(message)
+
+    client: Any = FailingOnce()
+    with pytest.raises(NotQueuedError, match=r"^the list of due runs is incomplete: throttled$"):
+        DueQueue(client, "http://queue").put(listed(), NOON)
+    assert [len(batch) for batch in client.batches] == [10, 3]
+
+
 @pytest.fixture(params=["memory", "sqs"])
 def wakeups(request: pytest.FixtureRequest) -> tuple[Wakeups, Callable[[], list[str]]]:
     """Wakeups, and which runs `observe` is told of."""

@@ -139,7 +139,9 @@ def _bill(job: TrainingJob) -> float:
 
 
 def _worst(job: TrainingJob) -> float:
-    hourly = PRICES.by_instance_type[job.pool.instance_type].usd_per_hour(placement_of(job.request).market)
+    """Return the most that a job may be billed: what the price list says of spot is of no use for a job that sleeps."""
+    price = PRICES.by_instance_type[job.pool.instance_type]
+    hourly = price.on_demand_usd if job.is_canary else price.usd_per_hour(placement_of(job.request).market)
     return _usd(job.request["StoppingCondition"]["MaxRuntimeInSeconds"], job, hourly)
 
 

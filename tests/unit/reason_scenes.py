@@ -13,7 +13,7 @@ from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.rules.after_end import ENDS, describe_last_end, relaunch_after
 from spot_relay.domain.rules.money import check_money
-from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.attempt import AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.launch import launch_of_attempt
 from spot_relay.domain.run.observation import (
@@ -24,6 +24,7 @@ from spot_relay.domain.run.observation import (
     Due,
     JobChanged,
     Launched,
+    Overgrown,
     Overtaken,
     Refused,
     ResumeRequested,
@@ -223,6 +224,13 @@ def a_wait_for_room_that_ends_on_demand() -> list[str]:
     return said(world)
 
 
+def a_record_that_is_too_large() -> list[str]:
+    world = submitted()
+    world.trains(1)
+    world.advance(Overgrown())
+    return said(world)
+
+
 def events_that_change_nothing() -> list[str]:
     world = submitted()
     world.advance(Due())
@@ -348,7 +356,10 @@ def a_canary_that_others_come_before() -> list[str]:
     world = ahead()
     run = world.run()
     assert run.canary is not None
-    return [reason_of(run, world.service._send_canary(run, run.canary, Waiting(NOON, "older")))]
+    del world.jobs.jobs[run.canary.job_name]
+    canary = replace(run.canary, status=CanaryStatus.PLANNED, arn=None)
+    answer = world.service._send_canary(run, canary, Waiting(NOON, "older"))
+    return [reason_of(run.with_canary(canary), answer)]
 
 
 def a_blind_return() -> list[str]:
@@ -365,6 +376,7 @@ def money() -> list[str]:
     ]
     run = a_run(0.05)
     begun = run.with_attempt(replace(run.current, status=AttemptStatus.IN_PROGRESS))
+    begun = begun.with_canary(Canary(1, "one-canary-01", run.current.placement, NOON, HOUR))
     return [because(check_money(run, run.current.placement, NOON)) for run in (*runs, begun)]
 
 
@@ -393,6 +405,7 @@ SCENES: tuple[Callable[[], list[str]], ...] = (
     a_limit_that_is_left_out,
     waits_for_room,
     a_wait_for_room_that_ends_on_demand,
+    a_record_that_is_too_large,
     events_that_change_nothing,
     looks_that_find_nothing,
     stops,

@@ -28,6 +28,10 @@ class RunExistsError(Exception):
     """There is already a run with that id."""
 
 
+class RunTooLargeError(Exception):
+    """The record of a run is larger than the store allows, even without its history."""
+
+
 class NewerSchemaError(CallerError):
     """A newer release has stored the run, and this one would lose what it does not know of it."""
 
@@ -65,7 +69,11 @@ class PrefixTakenError(SpecError):
 
 
 class RunStore(Protocol):
-    """Stores runs; each write is atomic. No two open runs own the same checkpoint prefix."""
+    """Stores runs; each write is atomic. No two open runs own the same checkpoint prefix.
+
+    A run that would be too large is stored without the oldest part of its history, and returned like that. Where that
+    is not enough, each write raises RunTooLargeError.
+    """
 
     def create(self, run: Run) -> Run:
         """Store a new run, and return it with its version; raise RunExistsError or PrefixTakenError if it can't be."""

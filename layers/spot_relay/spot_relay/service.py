@@ -24,6 +24,7 @@ from spot_relay.domain.run.observation import (
     CanaryRefused,
     Due,
     Launched,
+    Overgrown,
     Refused,
     ResumeRequested,
     StopRequested,
@@ -45,6 +46,7 @@ from spot_relay.ports import (
     Prices,
     RunExistsError,
     RunStore,
+    RunTooLargeError,
     Slots,
     StatusDocuments,
     Telemetry,
@@ -54,7 +56,7 @@ from spot_relay.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from spot_relay.domain.decide.steps import Decision
     from spot_relay.domain.run.attempt import Attempt, Canary
@@ -226,6 +228,11 @@ class Service:
             except ConflictError:
                 run = self._load(run.id)
                 continue
+            except RunTooLargeError:
+                if isinstance(observation, Overgrown):
+                    raise
+                observation = Overgrown()
+                continue
             if alone:
                 self.telemetry.measure(alone)
             return _require_published(*self._pay(saved)), decision
@@ -280,6 +287,11 @@ class Service:
             except ConflictError:
                 run, answers, published = self._load(run.id), keep_what_exists(answers), False
                 continue
+            except RunTooLargeError:
+                if Overgrown() in answers:
+                    raise
+                answers = (*answers, Overgrown())
+                continue
             # Only whoever settled the outbox publishes its metrics, because a metric cannot be published twice.
             self.telemetry.measure(run.outbox.measures + owed.measures)
             run, answers, published = saved, (), True
@@ -311,17 +323,21 @@ class Service:
         if canary is not None:
             sends = partial(self._send_canary, run, canary, oldest().get(canary.placement.pool))
             answers += (refuse_if_unanswered(CanaryRefused, canary.number, sends),)
-        if owed.stop is not None:
-            self._stop_job(run, owed.stop)
-        for given_up in (canary for canary in run.canaries if canary.job_name == owed.stop_canary):
-            # Until its creation has been answered, the job of that name may be somebody else's.
-            if given_up.arn or self._exists(launch_of_canary(run, given_up)):
-                self.jobs.stop(given_up.job_name)
+        stops = [] if owed.stop is None else [partial(self._stop_job, run, owed.stop)]
+        given_up = (canary for canary in run.canaries if canary.job_name == owed.stop_canary)
+        stops += [partial(self._stop_canary, run, canary) for canary in given_up]
         # After the launch: if this run is the oldest, it has taken the room itself.
-        for pool in served:
-            if (waiting := oldest().get(pool)) is not None:
-                self.wakeups.wake(waiting.run_id)
+        _try_each([*stops, *(partial(self._wake_oldest, pool, oldest) for pool in served)])
         return answers
+
+    def _stop_canary(self, run: Run, canary: Canary) -> None:
+        # Until its creation has been answered, the job of that name may be somebody else's.
+        if canary.arn or self._exists(launch_of_canary(run, canary)):
+            self.jobs.stop(canary.job_name)
+
+    def _wake_oldest(self, pool: Pool, oldest: Callable[[], dict[Pool, Waiting]]) -> None:
+        if (waiting := oldest().get(pool)) is not None:
+            self.wakeups.wake(waiting.run_id)
 
     def _launch(self, run: Run, attempt: Attempt, oldest: Waiting | None) -> Launched | Refused:
         """Create an attempt's job when it is its turn: after older runs for the same pool, within the stack's limit.
@@ -348,13 +364,17 @@ class Service:
         return Refused(number, answer.refusal, answer.because)
 
     def _send_canary(self, run: Run, canary: Canary, oldest: Waiting | None) -> CanaryCreated | CanaryRefused:
-        """Create a canary, unless a run waits for the room that it would take."""
-        if oldest is not None:
+        """Create a canary, unless a run waits for the room that it would take.
+
+        A canary that exists already has taken its room.
+        """
+        launch = launch_of_canary(run, canary, self.canary_image)
+        if oldest is not None and not self._exists(launch):
             message = f"Other runs are waiting for {canary.placement.pool}."
             return CanaryRefused(canary.number, Refusal.QUEUED_BEHIND, message)
         if not self.pacing.await_free_turn():
             return CanaryRefused(canary.number, Refusal.AWAITS_TURN, OTHERS_FIRST)
-        answer = self.jobs.create(launch_of_canary(run, canary, self.canary_image))
+        answer = self.jobs.create(launch)
         if isinstance(answer, NotCreated):
             return CanaryRefused(canary.number, answer.refusal, answer.because)
         return CanaryCreated(canary.number, answer.arn)
@@ -390,6 +410,18 @@ class Service:
         except Exception as error:  # noqa: BLE001 - no error of any kind may keep the run from continuing
             return error
         return None
+
+
+def _try_each(duties: Iterable[Callable[[], None]]) -> None:
+    """Perform duties that do not depend on each other, and raise the first error once all were tried."""
+    errors = []
+    for perform in duties:
+        try:
+            perform()
+        except Exception as error:  # noqa: BLE001 - whatever it was, it must not keep the others from being done
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _require_published(run: Run, failure: Exception | None) -> Run:

@@ -12,7 +12,7 @@ from spot_relay.domain.rules.due import spread_looks
 from spot_relay.domain.run.run import TICK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime, timedelta
 
     from mypy_boto3_sqs import SQSClient
@@ -23,10 +23,16 @@ if TYPE_CHECKING:
 _BATCH_SIZE = 10
 _LONGEST_DELAY = 900
 _PUT_OFF = 30
+# There may be tens of thousands, usually for the same reason.
+_MAX_SHOWN = 10
 
 
 class NotQueuedError(Exception):
     """SQS rejected messages; their runs stay due, so the next tick finds them again."""
+
+    def __init__(self, rejected: Sequence[str]) -> None:
+        shown, more = "; ".join(rejected[:_MAX_SHOWN]), len(rejected) - _MAX_SHOWN
+        super().__init__(f"{shown}; and {more} more" if more > 0 else shown)
 
 
 @dataclass(frozen=True)
@@ -44,23 +50,39 @@ class DueQueue:
         Raises
         ------
         NotQueuedError
-            If SQS rejected any; the others have been queued.
+            If SQS rejected any, or if not all could be listed; the others have been queued.
         """
-        rest = spread_looks(due, now)
-        queued, rejected = 0, []
+        rejected: list[str] = []
+        rest = spread_looks(_list_known(due, rejected), now)
+        queued = 0
         while batch := list(islice(rest, _BATCH_SIZE)):
-            answer = self.client.send_message_batch(
-                QueueUrl=self.url,
-                Entries=[
-                    {"Id": str(number), "MessageBody": write_run_due(run_id), "DelaySeconds": seconds}
-                    for number, (run_id, seconds) in enumerate(batch)
-                ],
-            )
+            try:
+                answer = self.client.send_message_batch(
+                    QueueUrl=self.url,
+                    Entries=[
+                        {"Id": str(number), "MessageBody": write_run_due(run_id), "DelaySeconds": seconds}
+                        for number, (run_id, seconds) in enumerate(batch)
+                    ],
+                )
+            except Exception as error:  # noqa: BLE001 - whatever it was, the other batches must still be sent
+                rejected += [f"{run_id}: {error}" for run_id, _ in batch]
+                continue
             queued += len(answer.get("Successful", []))
             rejected += [f"{batch[int(entry['Id'])][0]}: {entry.get('Message')}" for entry in answer.get("Failed", [])]
         if rejected:
-            raise NotQueuedError("; ".join(rejected))
+            raise NotQueuedError(rejected)
         return queued
+
+
+def _list_known(due: Iterable[DueRun], failures: list[str]) -> list[DueRun]:
+    """Return the due runs; if not all can be listed, add the error to ``failures`` and return those that are known."""
+    known: list[DueRun] = []
+    try:
+        for run in due:
+            known.append(run)  # noqa: PERF402 - an error in between must not lose those before it
+    except Exception as error:  # noqa: BLE001 - whatever it was, the runs that are known must still be queued
+        failures.append(f"the list of due runs is incomplete: {error}")
+    return known
 
 
 @dataclass(frozen=True)

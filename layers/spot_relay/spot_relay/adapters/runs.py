@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from botocore.exceptions import ClientError
 
+from spot_relay.adapters.item_size import MAX_ITEM_BYTES, measure_item, says_too_large
+from spot_relay.domain.run.history import drop_history
 from spot_relay.domain.run.run import ENDED_RUNS, DueRun, Run, RunStatus, Waiting
 from spot_relay.domain.sagemaker.refusal import Refusal
-from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError
+from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError, RunTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,6 +59,7 @@ class DynamoDBRunStore:
     client: DynamoDBClient
     table: str
     retention: timedelta = timedelta(days=90)
+    max_item_bytes: int = MAX_ITEM_BYTES
 
     def create(self, run: Run) -> Run:
         """Store a new run, and return it with its version.
@@ -67,8 +71,9 @@ class DynamoDBRunStore:
         PrefixTakenError
             If another open run owns the checkpoint prefix.
         """
+        run, item = self._fit(run)
         try:
-            return self._open(run, self._build_put(run, "attribute_not_exists(id)"))
+            return self._open(run, self._build_put(item, "attribute_not_exists(id)"))
         except ConflictError:
             if self.load(run.id) is None:
                 raise
@@ -82,7 +87,8 @@ class DynamoDBRunStore:
         PrefixTakenError
             If another open run owns its checkpoint prefix by now.
         """
-        return self._open(run, self._build_put(run, *_require_unchanged(run)))
+        run, item = self._fit(run)
+        return self._open(run, self._build_put(item, *_require_unchanged(run)))
 
     def load(self, run_id: str) -> Run | None:
         """Return a run, read consistently, or None if there is none.
@@ -106,11 +112,15 @@ class DynamoDBRunStore:
 
     def save(self, run: Run) -> Run:
         """Store a run if its version is unchanged, and return it with the next version; else raise ConflictError."""
-        put = self._build_put(run, *_require_unchanged(run))
+        run, item = self._fit(run)
         try:
-            self.client.put_item(**put)
+            self.client.put_item(**self._build_put(item, *_require_unchanged(run)))
         except (self._errors.ConditionalCheckFailedException, self._errors.TransactionConflictException):
             raise ConflictError(run.id) from None
+        except ClientError as error:
+            if says_too_large(error.response["Error"]):
+                raise RunTooLargeError(run.id) from error
+            raise
         return replace(run, version=run.version + 1)
 
     def list_due(self, until: datetime) -> Iterable[DueRun]:
@@ -231,13 +241,32 @@ class DynamoDBRunStore:
             if "TransactionConflict" in codes:
                 raise ConflictError from None
             failed = {index for index, code in enumerate(codes) if code == "ConditionalCheckFailed"}
+            if any(map(says_too_large, error.response["CancellationReasons"])):
+                raise RunTooLargeError from error
             if not failed:
                 raise
             return failed
+        except ClientError as error:
+            if says_too_large(error.response["Error"]):
+                raise RunTooLargeError from error
+            raise
         return set()
 
-    def _build_put(self, run: Run, condition: str, values: dict[str, Any] | None = None) -> dict[str, Any]:
-        item = self._build_item(replace(run, version=run.version + 1))
+    def _fit(self, run: Run) -> tuple[Run, dict[str, Any]]:
+        """Return a run and the item of its next version, without the oldest part of its history if it is too large.
+
+        Raises
+        ------
+        RunTooLargeError
+            If it is too large without any history.
+        """
+        for smaller in chain((run,), drop_history(run)):
+            item = self._build_item(replace(smaller, version=smaller.version + 1))
+            if measure_item(item) <= self.max_item_bytes:
+                return smaller, item
+        raise RunTooLargeError(run.id)
+
+    def _build_put(self, item: dict[str, Any], condition: str, values: dict[str, Any] | None = None) -> dict[str, Any]:
         return {"TableName": self.table, "Item": item, **_build_condition(condition, values)}
 
     def _build_ownership(self, run: Run, uri: str, earlier: str | None = None) -> dict[str, Any]:

@@ -147,6 +147,9 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "The quota for ml.m5.xlarge (spot) has no room (1 of 1 in use, 1 needed). churn-relay-01 is next in the queue and starts when enough instances are free. Trying again every minute.",
                 "churn-relay-01 has waited so long for spot that the deadline is at risk. Launching it on 1 x ml.m5.xlarge (on-demand) instead.",
             ],
+            "a_record_that_is_too_large": [
+                "The record of this run has reached the most that DynamoDB stores in one item (400 KB). Submit the spec under another name to continue. Stopping churn-relay-01."
+            ],
             "events_that_change_nothing": [
                 "The run is not due yet.",
                 "The event is no newer than what is already known.",
@@ -222,7 +225,7 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "policy.budgets.money_usd needs the price of ml.m5.xlarge, but the stack had no price list when the run was submitted. Refresh the price list and submit the run again, or leave the budget out.",
                 "policy.budgets.money_usd needs the price of ml.m5.xlarge, but the price list at that time (s3://prices/list.json, 2026-11-23) did not have it. Refresh the price list and submit the run again, or leave the budget out.",
                 "policy.budgets.money_usd needs the price of ml.m5.xlarge, but a heterogeneous cluster (InstanceGroups) has none. Leave the budget out.",
-                "policy.budgets.money_usd is 0.0500 USD. 0.00 USD is spent, and an attempt on 1 x ml.m5.xlarge (spot) may cost up to 0.0800 USD (MaxRuntimeInSeconds 3600). Resume the run with policy.budgets.money_usd set to 0.0800 or more.",
+                "policy.budgets.money_usd is 0.0500 USD. 0.00 USD is spent, and an attempt on 1 x ml.m5.xlarge (spot) may cost up to 0.0800 USD (MaxRuntimeInSeconds 3600). Canaries whose cost is not known yet may cost up to 0.0800 USD. Resume the run with policy.budgets.money_usd set to 0.1600 or more.",
             ],
             "objections": [
                 "Found 2 instances, but the ShardedByS3Key channel train has fewer objects under its prefix (1). An instance without a file of its own fails. Use fewer instances or more files.",

@@ -205,3 +205,8 @@ def test_the_event_of_an_end_tells_its_figures() -> None:
 def test_moments_are_written_in_milliseconds_and_in_utc() -> None:
     assert iso(datetime(2026, 11, 23, 12, 0, 0, 123_999, tzinfo=UTC)) == "2026-11-23T12:00:00.123Z"
     assert iso(None) is None
+
+
+def test_a_mail_has_no_character_that_its_reader_cannot_see() -> None:
+    told = announcement(replace(a_run(), status=RunStatus.FAILED, reason="exit\x1b[31m\0 code\u202e 1\u2028at a\ufeff"))
+    assert told["summary"] == "Run churn is now Failed: exit code 1 at a"

@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from spot_relay.domain.decide import canaries, launch_answers, user_requests
-from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.decide.facts import Facts, clean_facts
 from spot_relay.domain.decide.looks import is_due, may_be_orphan, says_net_is_due
 from spot_relay.domain.decide.markets import demand_before_launch, next_look, steer
 from spot_relay.domain.decide.steps import (
     CHECK_SOON,
-    STOPPED_BY_REQUEST,
     STOPPING_IT,
     Decision,
     change,
@@ -20,6 +19,7 @@ from spot_relay.domain.decide.steps import (
     describe_retry,
     explain,
     finish,
+    finish_stopped,
     forget_refusals,
     ignore_unknown_attempt,
     launch_again,
@@ -43,6 +43,7 @@ from spot_relay.domain.run.observation import (
     JobChanged,
     Launched,
     Observation,
+    Overgrown,
     Overtaken,
     Refused,
     ResumeRequested,
@@ -55,6 +56,7 @@ from spot_relay.domain.sagemaker.ending import Outcome, outcome_of
 from spot_relay.domain.sagemaker.job import Absent, Job, SecondaryStatus, TrainingJobStatus
 from spot_relay.domain.sagemaker.redaction import hide_secrets
 from spot_relay.domain.shown import metrics
+from spot_relay.domain.text import MAX_MESSAGE_BYTES, shorten
 from spot_relay.domain.values import No, replace
 
 # How a job may end that was stopped as planned, because its own limits may come first.
@@ -64,7 +66,7 @@ _CHECKING_SOON = f"Checking again in {CHECK_SOON.seconds} s."
 
 def decide(run: Run, facts: Facts, now: datetime) -> Decision:
     """Return what happens to ``run`` given what is known at ``now``, and keep the reason on the run."""
-    decision = _decide(run, facts, now)
+    decision = _decide(run, clean_facts(facts), now)
     if decision.run is run:
         return decision
     changed = explain(decision.run, type(facts.observation).__name__, decision.reason, now)
@@ -99,10 +101,16 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return user_requests.stop(run, now)
         case ResumeRequested() as request:
             return user_requests.resume(run, request, facts, now)
-        case Overtaken():
-            return unchanged(run, "Another function saved the run first. Publishing that state.", Outbox(status=True))
+        case Overtaken() | Overgrown() as failure:
+            return _follow_failed_save(run, failure, now)
         case _:
             assert_never(facts.observation)
+
+
+def _follow_failed_save(run: Run, failure: Overtaken | Overgrown, now: datetime) -> Decision:
+    if isinstance(failure, Overgrown):
+        return user_requests.give_up(run, now)
+    return unchanged(run, "Another function saved the run first. Publishing that state.", Outbox(status=True))
 
 
 def _follow_event(run: Run, event: JobChanged, facts: Facts, now: datetime) -> Decision:
@@ -238,7 +246,7 @@ def _follow_absence(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> 
         owes = Outbox(freed=(Room(attempt.placement.pool, attempt.job_name),))
         never = run.with_attempt(close_uncreated(attempt, now, attempt.failure_reason))
         if run.stop_requested:
-            return finish(never, RunStatus.STOPPED, now, f"{STOPPED_BY_REQUEST} No training job was created.", owes)
+            return finish_stopped(never, now, owes, " No training job was created.")
         return finish(never, RunStatus.FAILED, now, describe_giving_up(run, attempt), owes)
     return launch_again(run, attempt, now, f"SageMaker has no training job {attempt.job_name}. Launching it.")
 
@@ -289,7 +297,7 @@ def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: dateti
 
 
 def _hide_in_message(run: Run, job: Job) -> str | None:
-    return job.status_message and hide_secrets(job.status_message, run.training_job)
+    return job.status_message and shorten(hide_secrets(job.status_message, run.training_job), MAX_MESSAGE_BYTES)
 
 
 def _newest_news(attempt: Attempt, job: Job, observation: Observation) -> datetime:
@@ -343,7 +351,7 @@ def _follow_outcome(run: Run, outcome: Outcome, facts: Facts, now: datetime, owe
     if then is Then.COMPLETE:
         return finish(run, RunStatus.COMPLETED, now, describe_end(closed), owes)
     if run.stop_requested:
-        return finish(run, RunStatus.STOPPED, now, STOPPED_BY_REQUEST, owes)
+        return finish_stopped(run, now, owes)
     if closed.switch_to is not None and outcome in _PLANNED_STOPS:
         reason = f"{closed.job_name} was stopped as planned."
         return _continue(run, Cause.of_end(outcome), facts, now, reason, owes)

@@ -135,7 +135,7 @@ def follow_refusal(run: Run, answer: Refused, facts: Facts, now: datetime) -> De
             return _relocate(run, attempt, onward, facts, now, refused)
         reason = f"{refused} {onward.because}"
     never = run.with_attempt(close_uncreated(attempt, now, message))
-    status = RunStatus.STOPPED if run.stop_requested else RunStatus.FAILED
+    status = RunStatus.STOPPED if run.stop_requested and run.failing_because is None else RunStatus.FAILED
     owes = Outbox(freed=(Room(attempt.placement.pool, attempt.job_name),))
     return finish(never, status, now, reason, owes)
 

@@ -15,6 +15,7 @@ from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import attempt_name
 from spot_relay.domain.sagemaker.refusal import Refusal, advise, parse_quota
 from spot_relay.domain.shown import metrics
+from spot_relay.domain.text import MAX_REASON_BYTES, clean_text, shorten
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ CHECK_SOON = timedelta(seconds=30)
 UNRECOGNIZED_TRIES = 10
 # How many of the newest decisions are kept on the run.
 KEPT_DECISIONS = 40
-# An item of the table has 400 KB. The run's own reason holds the newest text in full.
-LONGEST_EXPLANATION = 400
+# In bytes, encoded. An item of the table has 400 KB, and the run's own reason holds the newest text in full.
+LONGEST_EXPLANATION = 800
 
 STOPPED_BY_REQUEST = "Stopped by request."
 STOPPING_IT = "Stopping it as requested."
@@ -82,6 +83,7 @@ def record(run: Run, now: datetime, reason: str, owes: Outbox | None = None, **c
 
     This is for frequent events that require no action: it costs one write, and a document would cost two more.
     """
+    reason = clean_text(reason, MAX_REASON_BYTES)
     return Decision(replace(run, updated_at=now, reason=reason, **changes), owes or Outbox(), reason)
 
 
@@ -90,7 +92,7 @@ def explain(run: Run, observation: str, reason: str, now: datetime) -> Run:
 
     Two that alternate also count as repeated, such as a launch that is tried and refused every minute for hours.
     """
-    known, reason = run.decisions, reason[:LONGEST_EXPLANATION]
+    known, reason = run.decisions, shorten(reason, LONGEST_EXPLANATION)
     for index, entry in enumerate(known[-2:], start=max(0, len(known) - 2)):
         if (entry.observation, entry.reason) == (observation, reason):
             again = replace(entry, times=entry.times + 1, until=now)
@@ -110,6 +112,13 @@ def finish(run: Run, status: RunStatus, now: datetime, reason: str, owes: Outbox
     ended = replace(run, status=status)
     duties = (owes or Outbox()).then(stopping).then(Outbox(measures=metrics.measure_run_end(ended), announce=True))
     return change(run, now, reason, duties, status=status, ended_at=now, check_at=None)
+
+
+def finish_stopped(run: Run, now: datetime, owes: Outbox | None = None, more: str = "") -> Decision:
+    """End a run that was asked to stop, by its user or because its record has grown too large."""
+    if run.failing_because is not None:
+        return finish(run, RunStatus.FAILED, now, f"{run.failing_because}{more}", owes)
+    return finish(run, RunStatus.STOPPED, now, f"{STOPPED_BY_REQUEST}{more}", owes)
 
 
 def last_word(run: Run, now: datetime) -> Outbox:

@@ -132,4 +132,9 @@ class Canary:
     arn: str | None = None
     """The ARN of its job, once the job is known to be this run's own."""
     refusal: Refusal | None = None
-    """Why its job was not created, if its launch was refused for good."""
+    """Why its job was not created, if its newest launch was refused; None while one is under way or not answered."""
+
+    @property
+    def may_exist(self) -> bool:
+        """Whether its job may exist or have existed: from its first launch until a refusal proves that it does not."""
+        return self.refusal is None or self.refusal.leaves_open

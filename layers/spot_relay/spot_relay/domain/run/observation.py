@@ -128,6 +128,11 @@ class Overtaken:
     """Another writer saved the run while this one performed its outbox, so what was published may be stale."""
 
 
+@dataclass(frozen=True)
+class Overgrown:
+    """The run could not be saved, because its record is larger than the store allows."""
+
+
 Observation = (
     JobChanged
     | Launched
@@ -140,6 +145,7 @@ Observation = (
     | StopRequested
     | ResumeRequested
     | Overtaken
+    | Overgrown
 )
 
 

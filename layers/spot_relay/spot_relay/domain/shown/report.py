@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.shown.accounting import account_of
+from spot_relay.domain.text import clean_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -138,4 +139,4 @@ def announcement(run: Run) -> dict[str, Any]:
 
 def _flatten(text: str) -> str:
     """Return a text that fits into an e-mail template of EventBridge, which escapes neither quotes nor line breaks."""
-    return " ".join(text.replace('"', "'").replace("\\", "/").split())
+    return " ".join(clean_text(text).replace('"', "'").replace("\\", "/").split())
