@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.api.errors import ServiceError
+from simulator.api.validation import validate
 from spot_relay.spec.request_model import load_request_shape
 from spot_relay.spec.service_pattern import UntranslatablePatternError, count_characters, find_mismatch, put_in_words
 from tests.unit.spec.documents import CALM, find_problems, request
@@ -132,6 +134,23 @@ def test_characters_are_counted_in_utf_16(text: str, count: int) -> None:
     assert count_characters(text) == count == len(text.encode("utf-16-le")) // 2
 
 
+ANY_TEXT = st.text(st.sampled_from("a1 \n\r\x85\u2028&,#é数½\u00a0\u0301_-\N{THUMBS UP SIGN}"), max_size=6)
+
+
+@CALM
+@given(ANY_TEXT, ANY_TEXT, ANY_TEXT)
+def test_what_is_accepted_here_is_accepted_by_the_simulator_and_the_other_way_round(
+    key: str, value: str, parameter: str
+) -> None:
+    job = request(Tags=[{"Key": key, "Value": value}], HyperParameters={"a": parameter}, Environment={"A": parameter})
+    try:
+        validate("CreateTrainingJob", job)
+    except ServiceError:
+        assert find_problems(job)
+    else:
+        assert find_problems(job) == {}
+
+
 def test_the_credentials_of_a_private_registry_are_checked() -> None:
     def spec(arn: str) -> dict[str, Any]:
         access = {
@@ -144,3 +163,6 @@ def test_the_credentials_of_a_private_registry_are_checked() -> None:
     assert find_problems(spec("arn:aws:lambda:us-east-1:111122223333:function:login")) == {}
     (path,) = find_problems(spec("arn:aws:lambda:us-east-1:111122223333:layer:login"))
     assert path.endswith("TrainingRepositoryCredentialsProviderArn")
+    validate("CreateTrainingJob", spec("arn:aws:lambda:us-east-1:111122223333:function:login"))
+    with pytest.raises(ServiceError, match="failed to satisfy constraint"):
+        validate("CreateTrainingJob", spec("arn:aws:lambda:us-east-1:111122223333:layer:login"))
