@@ -169,6 +169,9 @@ def _check_resources(job: Mapping[str, Any], path: str, problems: Problems, *, h
     for key, is_refused in (("KeepAlivePeriodInSeconds", spot or has_spot_rung), ("InstancePreferences", spot)):
         if is_refused and key in resources:
             problems.add(join_path(path, key), "SageMaker does not support this with managed spot. Remove it.")
+    for key in ("SelectedInstanceType", "SelectedInstanceCount"):
+        if key in resources:
+            problems.add(join_path(path, key), "Only answers of DescribeTrainingJob have this key. Remove it.")
     _check_plans(resources, path, problems)
     if resources.get("InstanceGroups") or resources.get("InstancePreferences"):
         return
