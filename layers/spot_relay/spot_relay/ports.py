@@ -56,7 +56,10 @@ class PrefixTakenError(SpecError):
 
 
 class RunStore(Protocol):
-    """Stores runs; each write is atomic. No two open runs own the same checkpoint prefix."""
+    """Stores runs; each write is atomic. No two open runs own the same checkpoint prefix.
+
+    Ids that differ only in case are the same id, except for runs that were stored before this was so.
+    """
 
     def create(self, run: Run) -> Run:
         """Store a new run, and return it with its version; raise RunExistsError or PrefixTakenError if it can't be."""

@@ -19,7 +19,7 @@ DESCRIBED = {
     "CreationTime": "2024-02-01T10:00:00.123000+00:00",
     "ResponseMetadata": {"HTTPStatusCode": 200},
 }
-STATE = {
+STATE: dict[str, Any] = {
     "Type": "Task",
     "Resource": "arn:aws:states:::sagemaker:createTrainingJob.sync",
     "Parameters": JOB,

@@ -1,7 +1,8 @@
 """Store runs in DynamoDB: one item per run, one conditional write per step.
 
 The same table has an item for each checkpoint prefix, which names the run that owns it, and the items of `slots` and
-`prices`.
+`prices`. Names that differ only in case are one name, as in SageMaker's ARNs. A run's key is its name as it was
+submitted. If that has upper-case letters, an item under the name in lower case leads to the run.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -33,6 +34,8 @@ SCHEMA_VERSION = 4
 OPEN = "open"
 _MAX_PREFIX_BYTES = 1024
 _MAX_KEY_BYTES = 2048
+_NAME_PREFIX = "names#"
+_IS_ABSENT = {"ConditionExpression": "attribute_not_exists(id)"}
 # Check at most this many entries in the index of waiting runs for one that is up to date.
 _MAX_CHECKED = 20
 
@@ -63,16 +66,19 @@ class DynamoDBRunStore:
         Raises
         ------
         RunExistsError
-            If the id is taken.
+            If the id is taken, in any spelling.
         PrefixTakenError
             If another open run owns the checkpoint prefix.
         """
+        put = self._build_put(run, "attribute_not_exists(id)")
         try:
-            return self._open(run, self._build_put(run, "attribute_not_exists(id)"))
+            return self._open(run, put, self._build_name_writes(run.id))
         except ConflictError:
-            if self.load(run.id) is None:
+            if (existing := self.load(run.id)) is not None:
+                raise RunExistsError(existing.id) from None
+            if (expired := self._load_spelling(run.id)) is None:
                 raise
-            raise RunExistsError(run.id) from None
+        return self._open(run, put, self._build_name_writes(run.id, expired))
 
     def reopen(self, run: Run) -> Run:
         """Store a run that had ended and continues, as `save` does.
@@ -87,14 +93,30 @@ class DynamoDBRunStore:
     def load(self, run_id: str) -> Run | None:
         """Return a run, read consistently, or None if there is none.
 
+        If there is none of exactly this name, the run whose name differs only in case is returned.
+
         Raises
         ------
         NewerSchemaError
             If a newer release has stored it.
         """
         # DynamoDB refuses a key that is too long, and IAM refuses one of the other items in the table.
-        if len(run_id.encode()) > _MAX_KEY_BYTES or "#" in run_id:
+        if len(run_id.encode()) > _MAX_KEY_BYTES - len(_NAME_PREFIX) or "#" in run_id:
             return None
+        return self._load_exactly(run_id) or self._load_otherwise_spelt(run_id)
+
+    def _load_otherwise_spelt(self, run_id: str) -> Run | None:
+        lower, spelling = run_id.lower(), self._load_spelling(run_id)
+        if lower != run_id and (run := self._load_exactly(lower)) is not None:
+            return run
+        return None if spelling in {None, run_id} else self._load_exactly(str(spelling))
+
+    def _load_spelling(self, run_id: str) -> str | None:
+        """Return the name with upper-case letters under which a run was created, or None if no run had any."""
+        answer = self.client.get_item(TableName=self.table, Key=_build_name_key(run_id), ConsistentRead=True)
+        return answer["Item"]["run_id"]["S"] if "Item" in answer else None
+
+    def _load_exactly(self, run_id: str) -> Run | None:
         answer = self.client.get_item(
             TableName=self.table,
             Key={"id": {"S": run_id}},
@@ -202,21 +224,23 @@ class DynamoDBRunStore:
     def _errors(self) -> Any:
         return self.client.exceptions
 
-    def _open(self, run: Run, put: dict[str, Any]) -> Run:
+    def _open(self, run: Run, put: dict[str, Any], others: Sequence[dict[str, Any]] = ()) -> Run:
         """Write a run that becomes open and, in the same transaction, its ownership of the checkpoint prefix.
+
+        ``others`` are more writes and checks of the transaction.
 
         A run that has ended owns its prefix until another run takes it over.
         """
         uri = run.checkpoint_uri
         ownership = [] if uri is None else [self._build_ownership(run, uri)]
-        failed = self._transact([{"Put": put}, *ownership])
+        failed = self._transact([{"Put": put}, *ownership, *others])
         if failed == {1} and uri is not None:
             owner = self._load_owner(uri)
-            owner_ended = self._build_ended_check(owner)
-            failed = self._transact(
-                [{"Put": put}, self._build_ownership(run, uri, owner), {"ConditionCheck": owner_ended}]
-            )
-            if failed and 0 not in failed:
+            owner_ended = {"ConditionCheck": self._build_ended_check(owner)}
+            writes = [{"Put": put}, self._build_ownership(run, uri, owner), owner_ended, *others]
+            # A transaction has at most one check of an item: the one in ``others`` is the stricter.
+            failed = self._transact(list({_get_key(write): write for write in writes}.values()))
+            if failed and failed <= {1, 2}:
                 raise PrefixTakenError(uri, owner)
         if failed:
             raise ConflictError(run.id)
@@ -247,6 +271,23 @@ class DynamoDBRunStore:
         return {
             "Put": {"TableName": self.table, "Item": {**_build_prefix_key(uri), "run_id": {"S": run.id}}, **is_free}
         }
+
+    def _build_name_writes(self, run_id: str, expired: str | None = None) -> list[dict[str, Any]]:
+        """Return what keeps a new run's name from being used in another spelling.
+
+        ``expired`` is the spelling whose run no longer exists.
+        """
+        lower, owner = run_id.lower(), {":owner": {"S": expired or run_id}}
+        is_free = _build_condition("attribute_not_exists(id) OR run_id = :owner", owner)
+        absent = {other for other in (lower, expired) if other not in {None, run_id}}
+        checks = [
+            {"ConditionCheck": {"TableName": self.table, "Key": {"id": {"S": other}}, **_IS_ABSENT}}
+            for other in sorted(absent)
+        ]
+        if run_id == lower:
+            return [{"ConditionCheck": {"TableName": self.table, "Key": _build_name_key(run_id), **is_free}}, *checks]
+        item = {**_build_name_key(run_id), "run_id": {"S": run_id}}
+        return [{"Put": {"TableName": self.table, "Item": item, **is_free}}, *checks]
 
     def _load_owner(self, uri: str) -> str:
         answer = self.client.get_item(TableName=self.table, Key=_build_prefix_key(uri), ConsistentRead=True)
@@ -333,6 +374,16 @@ def _require_unchanged(run: Run) -> tuple[str, dict[str, Any]]:
 
 def _build_condition(expression: str, values: dict[str, Any] | None) -> dict[str, Any]:
     return {"ConditionExpression": expression} | ({"ExpressionAttributeValues": values} if values else {})
+
+
+def _get_key(write: dict[str, Any]) -> str:
+    (body,) = write.values()
+    key: str = body.get("Key", body.get("Item"))["id"]["S"]
+    return key
+
+
+def _build_name_key(run_id: str) -> dict[str, Any]:
+    return {"id": {"S": f"{_NAME_PREFIX}{run_id.lower()}"}}
 
 
 def _build_prefix_key(uri: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from spot_relay.domain.sagemaker.job import Absent, Job, Transition
 from spot_relay.domain.sagemaker.redaction import hide_secrets
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal, classify_quota
 from spot_relay.domain.sagemaker.request import placement_of
+from spot_relay.domain.values import as_sentence
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,7 +54,7 @@ class SageMakerTrainingJobs:
             return self._refuse(launch, NotCreated(str(error), Refusal.INVALID))
         except (UnreachableError, HTTPClientError) as error:
             # The job may have been created all the same. The next try uses the same name, and finds it.
-            return NotCreated(f"SageMaker did not answer: {error}.", Refusal.UNAVAILABLE)
+            return NotCreated(as_sentence(f"SageMaker did not answer: {error}"), Refusal.UNAVAILABLE)
 
     def describe(self, job_name: str) -> Job | Absent:
         """Describe a job, or return Absent if there is none of that name. Any other error is raised."""
