@@ -226,7 +226,8 @@ def test_items_are_updated_only_if_they_count_attempts() -> None:
     [
         ("OpenRunsPolicy", "ReadRunsPrefixesAndPrices", ["GetItem"], ["slots#*"]),
         ("OpenRunsPolicy", "KeepRunsAndPrefixes", ["PutItem", "ConditionCheckItem"], ["prices#*", "slots#*"]),
-        ("ObserveRole", "KeepRuns", ["GetItem", "PutItem"], ["checkpoints#*", "prices#*", "slots#*"]),
+        ("ObserveRole", "ReadRunsAndNames", ["GetItem"], ["checkpoints#*", "prices#*", "slots#*"]),
+        ("ObserveRole", "KeepRuns", ["PutItem"], ["checkpoints#*", "names#*", "prices#*", "slots#*"]),
     ],
 )
 def test_whoever_keeps_runs_is_kept_from_what_else_lies_in_their_table_and_is_not_needed(

@@ -28,7 +28,7 @@ _POSIX = {
     "Blank": r" \t",
     "Space": r" \t\n\x0b\f\r",
 }
-_CATEGORIES = frozenset({"L", "M", "N", "P", "S", "Z", "C", "Lu", "Ll", "Lt", "Lm", "Lo", "Nd", "Nl", "No", "Zs"})
+_CATEGORY = re.compile("L[ultmo]?|M[cen]?|N[dlo]?|P[cdseifo]?|S[mcko]?|Z[slp]?|C[cfson]?")
 _TOKEN = re.compile(r"\\p\{(?P<name>\w+)\}|\\p(?P<letter>[A-Z])|\\[^pP]|[^\\]", re.DOTALL)
 _ONE_CLASS = re.compile(r"\(?\[(?P<members>(?:[^\]\\^&]|\\.)(?:[^\]\\&]|\\.)*)\](?P<times>[*+]|\{[0-9,]+\})?\)?")
 _CLASS_PART = re.compile(r"\\p\{(?P<name>\w+)\}|(?P<range>\w-\w)|(?P<escape>\\[a-zA-Z])|\\?(?P<one>.)")
@@ -152,6 +152,6 @@ def _list_members(name: str, known: str) -> str:
     """Return what stands for a property within the brackets of a class."""
     if name in _POSIX:
         return _POSIX[name]
-    if name not in _CATEGORIES:
+    if _CATEGORY.fullmatch(name) is None:
         raise UntranslatablePatternError(name)
     return "".join(re.escape(one) for one in known if unicodedata.category(one).startswith(name)) or _ABSENT
