@@ -314,6 +314,10 @@ def test_an_upload_is_read_with_its_bucket_key_and_version() -> None:
 
 def test_an_upload_to_a_bucket_without_versioning_has_no_version() -> None:
     assert read_upload(upload_event(version_id=None)).version_id is None
+    for nothing in (None, ""):
+        event = json.loads(upload_event())
+        event["detail"]["object"]["version-id"] = nothing
+        assert read_upload(json.dumps(event)).version_id is None
 
 
 @pytest.mark.parametrize(

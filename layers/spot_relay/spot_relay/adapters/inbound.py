@@ -113,7 +113,8 @@ def read_upload(body: str) -> Upload:
     detail = _read_envelope(body, source="aws.s3")["detail"]
     try:
         stored = detail["object"]
-        version = _get_text(stored, "version-id") if stored.get("version-id") else None
+        has_version = "version-id" in stored and stored["version-id"] not in (None, "")
+        version = _get_text(stored, "version-id") if has_version else None
         return Upload(_get_text(detail["bucket"], "name"), _get_text(stored, "key"), version)
     except (KeyError, TypeError, ValueError) as error:
         message = f"The Object Created event cannot be read: {_summarise(error)}"
