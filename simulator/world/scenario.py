@@ -157,6 +157,7 @@ class Rule(_Document):
             billable_share=self.billable_share,
             capacity=ScriptedCapacity(self.capacity.after, interruptions),
             held=held,
+            on_demand_waits=self.market == "on-demand",
         )
 
 

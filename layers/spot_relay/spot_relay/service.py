@@ -31,7 +31,7 @@ from spot_relay.domain.run.observation import (
 )
 from spot_relay.domain.run.outbox import Outbox, Room
 from spot_relay.domain.run.run import Waiting
-from spot_relay.domain.sagemaker.job import Absent, Job, Market, Pool
+from spot_relay.domain.sagemaker.job import EVERY_POOL, Absent, Job, Market, Pool
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.domain.sagemaker.request import sharded_prefixes_of
 from spot_relay.domain.shown.report import announcement, status_document
@@ -353,10 +353,14 @@ class Service:
         return isinstance(self.jobs.find(launch), Job)
 
     def _pools_served_by(self, room: Room) -> tuple[Pool, ...]:
-        """Return the pools in which a run may wait for freed room: a slot of the stack serves both markets."""
+        """Return the pools in which a run may wait for freed room: a slot of the stack serves both markets.
+
+        Any room may be room in a quota that spans pools.
+        """
         kind = room.pool.instance_type
         both = room.holder is not None and self.slots.limit(kind) is not None
-        return tuple(Pool(kind, market) for market in Market) if both else (room.pool,)
+        pools = tuple(Pool(kind, market) for market in Market) if both else (room.pool,)
+        return (*pools, EVERY_POOL)
 
     def _publish(self, run: Run, owed: Outbox) -> Exception | None:
         """Publish what is owed about the run, and return what went wrong."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from spot_relay.domain.run.launch import MAX_JOB_NAME
 from spot_relay.domain.run.run import ENDED_RUNS, Run, RunStatus, Waiting
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 # Increase this with every change to what is stored about a run, even for a new field with a default: an earlier release
 # reads only the fields it knows, and its next save would drop the rest. tests/integration/stored/ has documents of each
 # version.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 # The only partition key of the sparse index `due`, which contains only open runs.
 OPEN = "open"
 _MAX_PREFIX_BYTES = 1024
@@ -101,9 +102,11 @@ class DynamoDBRunStore:
             If a newer release has stored it.
         """
         # DynamoDB refuses a key that is too long, and IAM refuses one of the other items in the table.
-        if len(run_id.encode()) > _MAX_KEY_BYTES - len(_NAME_PREFIX) or "#" in run_id:
+        if len(run_id.encode()) > _MAX_KEY_BYTES or "#" in run_id:
             return None
-        return self._load_exactly(run_id) or self._load_otherwise_spelt(run_id)
+        run = self._load_exactly(run_id)
+        # Nothing longer than a job's name can be the name of a run in another case.
+        return self._load_otherwise_spelt(run_id) if run is None and len(run_id) <= MAX_JOB_NAME else run
 
     def _load_otherwise_spelt(self, run_id: str) -> Run | None:
         lower, spelling = run_id.lower(), self._load_spelling(run_id)

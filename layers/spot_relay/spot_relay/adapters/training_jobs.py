@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
-from botocore.exceptions import ConnectionError as UnreachableError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from spot_relay.domain.run.launch import Created
 from spot_relay.domain.sagemaker.job import Absent, Job, Transition
-from spot_relay.domain.sagemaker.redaction import hide_secrets
-from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal, classify_quota
-from spot_relay.domain.sagemaker.request import placement_of
-from spot_relay.domain.values import as_sentence
+from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal, classify_invalid, classify_quota
+from spot_relay.domain.sagemaker.request import max_pending_of, placement_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,9 +19,25 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
     from spot_relay.domain.run.launch import Launch
+    from spot_relay.domain.sagemaker.job import Placement
 
 _THROTTLES = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
-_FINAL = frozenset({"ValidationException", "AccessDeniedException", "AccessDenied", "ResourceNotFound"})
+_FINAL = frozenset({"AccessDeniedException", "AccessDenied", "ResourceNotFound"})
+# These say nothing about the request: the function's credentials or its clock need a moment, or an operator.
+_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
 _NOT_FOUND = "Requested resource not found"
 _ENDED_ALREADY = "The request was rejected because the training job is in status"
 
@@ -38,23 +51,26 @@ class SageMakerTrainingJobs:
     def create(self, launch: Launch) -> Created | NotCreated:
         """Create a training job; one that exists already and has the launch's tags counts as created.
 
-        An error that says nothing about the request, such as expired credentials, is raised.
+        An error of any kind is a refusal, so that the run shows it and can be stopped.
         """
+        try:
+            return self._create(launch)
+        except ClientError as error:
+            # An earlier launch may have created the job, and it cannot be looked at. The next try finds it.
+            return NotCreated(error.response["Error"]["Message"], Refusal.UNAVAILABLE)
+        except BotoCoreError as error:
+            # The job may have been created all the same. The next try uses the same name, and finds it.
+            return NotCreated(f"SageMaker did not answer: {error}", Refusal.UNAVAILABLE)
+
+    def _create(self, launch: Launch) -> Created | NotCreated:
         try:
             return Created(self.client.create_training_job(**launch.request)["TrainingJobArn"])
         except ClientError as error:
-            code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-            if code == "ResourceInUse":
+            if error.response["Error"]["Code"] == "ResourceInUse":
                 return self._adopt(launch)
-            refusal = _classify(error)
-            if refusal is None:
-                raise _hide_secrets(error, launch.request) from None
-            return self._refuse(launch, NotCreated(message, refusal))
+            return self._refuse(launch, _refuse_for(error, placement_of(launch.request)))
         except ParamValidationError as error:
             return self._refuse(launch, NotCreated(str(error), Refusal.INVALID))
-        except (UnreachableError, HTTPClientError) as error:
-            # The job may have been created all the same. The next try uses the same name, and finds it.
-            return NotCreated(as_sentence(f"SageMaker did not answer: {error}"), Refusal.UNAVAILABLE)
 
     def describe(self, job_name: str) -> Job | Absent:
         """Describe a job, or return Absent if there is none of that name. Any other error is raised."""
@@ -100,6 +116,7 @@ class SageMakerTrainingJobs:
 
 def read_job(answer: dict[str, Any]) -> Job:
     """Return the job in an answer of DescribeTrainingJob."""
+    transitions = answer.get("SecondaryStatusTransitions", [])
     return Job(
         name=answer["TrainingJobName"],
         arn=answer["TrainingJobArn"],
@@ -115,8 +132,10 @@ def read_job(answer: dict[str, Any]) -> Job:
         billable_seconds=answer.get("BillableTimeInSeconds"),
         transitions=tuple(
             Transition(entry["Status"], entry["StartTime"].astimezone(UTC), _to_utc(entry.get("EndTime")))
-            for entry in answer.get("SecondaryStatusTransitions", [])
+            for entry in transitions
         ),
+        max_pending_seconds=max_pending_of(answer),
+        status_message=transitions[-1].get("StatusMessage") if transitions else None,
     )
 
 
@@ -124,24 +143,26 @@ def _to_utc(moment: datetime | None) -> datetime | None:
     return moment.astimezone(UTC) if moment else None
 
 
-def _classify(error: ClientError) -> Refusal | None:
+def _refuse_for(error: ClientError, placement: Placement) -> NotCreated:
+    """Return the refusal that an error of CreateTrainingJob stands for."""
+    code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+    refusal = _classify(error, placement)
+    return NotCreated(f"{code}: {message}" if refusal is Refusal.UNRECOGNIZED else message, refusal)
+
+
+def _classify(error: ClientError, placement: Placement) -> Refusal:
     code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
     if code in _THROTTLES:
         return Refusal.THROTTLED
     if code == "ResourceLimitExceeded":
-        return classify_quota(message)
+        return classify_quota(message, placement)
+    if code == "ValidationException":
+        return classify_invalid(message, placement)
     if code in _FINAL:
         return Refusal.INVALID
-    if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+    if code in _CREDENTIALS or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
         return Refusal.UNAVAILABLE
-    return None
-
-
-def _hide_secrets(error: ClientError, request: dict[str, Any]) -> ClientError:
-    """Return an error that may be logged, because its message may quote the request."""
-    details = error.response["Error"]
-    response: Any = {**error.response, "Error": {**details, "Message": hide_secrets(details["Message"], request)}}
-    return ClientError(response, error.operation_name)
+    return Refusal.UNRECOGNIZED
 
 
 def _says(error: ClientError, text: str) -> bool:

@@ -31,7 +31,7 @@ def attempt_to_look_at(run: Run, observation: Observation, now: datetime) -> Att
         case Due() if is_due(run, now):
             attempt = run.current
             may_live = attempt.status is AttemptStatus.IN_PROGRESS or (
-                run.stop_requested and attempt.status is AttemptStatus.PLANNED
+                attempt.status is AttemptStatus.PLANNED and (run.stop_requested or attempt.gives_up)
             )
             return attempt if may_live else None
         case _:
