@@ -28,7 +28,9 @@ def test_a_name_that_sagemaker_would_refuse_is_refused(name: Any) -> None:
     assert set(find_problems({**request(), "TrainingJobName": name})) == {"TrainingJobName"}
 
 
-@pytest.mark.parametrize("name", ["a-relay-01", "a-relay-7", "a-relay-01-relay-02", "a-relay-100"])
+@pytest.mark.parametrize(
+    "name", ["a-relay-01", "a-relay-7", "a-relay-01-relay-02", "a-relay-100", "A-Relay-01", "a-RELAY-1"]
+)
 def test_names_that_look_like_attempts_are_reserved(name: str) -> None:
     assert "reserved for attempts" in find_problems(request(TrainingJobName=name))["TrainingJobName"]
 

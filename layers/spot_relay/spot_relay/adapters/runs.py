@@ -1,8 +1,7 @@
 """Store runs in DynamoDB: one item per run, one conditional write per step.
 
 The same table has an item for each checkpoint prefix, which names the run that owns it, and the items of `slots` and
-`prices`. Names that differ only in case are one name, as in SageMaker's ARNs. A run's key is its name as it was
-submitted. If that has upper-case letters, an item under the name in lower case leads to the run.
+`prices` and `names`.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from spot_relay.adapters.names import Names
 from spot_relay.domain.run.launch import MAX_JOB_NAME
 from spot_relay.domain.run.run import ENDED_RUNS, Run, RunStatus, Waiting
 from spot_relay.domain.sagemaker.refusal import Refusal
@@ -35,8 +35,6 @@ SCHEMA_VERSION = 5
 OPEN = "open"
 _MAX_PREFIX_BYTES = 1024
 _MAX_KEY_BYTES = 2048
-_NAME_PREFIX = "names#"
-_IS_ABSENT = {"ConditionExpression": "attribute_not_exists(id)"}
 # Check at most this many entries in the index of waiting runs for one that is up to date.
 _MAX_CHECKED = 20
 
@@ -73,13 +71,13 @@ class DynamoDBRunStore:
         """
         put = self._build_put(run, "attribute_not_exists(id)")
         try:
-            return self._open(run, put, self._build_name_writes(run.id))
+            return self._open(run, put, self._names.build_writes(run.id))
         except ConflictError:
             if (existing := self.load(run.id)) is not None:
                 raise RunExistsError(existing.id) from None
-            if (expired := self._load_spelling(run.id)) is None:
+            if (expired := self._names.load_spelling(run.id)) is None:
                 raise
-        return self._open(run, put, self._build_name_writes(run.id, expired))
+        return self._open(run, put, self._names.build_writes(run.id, expired))
 
     def reopen(self, run: Run) -> Run:
         """Store a run that had ended and continues, as `save` does.
@@ -109,15 +107,10 @@ class DynamoDBRunStore:
         return self._load_otherwise_spelt(run_id) if run is None and len(run_id) <= MAX_JOB_NAME else run
 
     def _load_otherwise_spelt(self, run_id: str) -> Run | None:
-        lower, spelling = run_id.lower(), self._load_spelling(run_id)
+        lower, spelling = run_id.lower(), self._names.load_spelling(run_id)
         if lower != run_id and (run := self._load_exactly(lower)) is not None:
             return run
         return None if spelling in {None, run_id} else self._load_exactly(str(spelling))
-
-    def _load_spelling(self, run_id: str) -> str | None:
-        """Return the name with upper-case letters under which a run was created, or None if no run had any."""
-        answer = self.client.get_item(TableName=self.table, Key=_build_name_key(run_id), ConsistentRead=True)
-        return answer["Item"]["run_id"]["S"] if "Item" in answer else None
 
     def _load_exactly(self, run_id: str) -> Run | None:
         answer = self.client.get_item(
@@ -224,6 +217,10 @@ class DynamoDBRunStore:
         return list(answer["Items"])
 
     @property
+    def _names(self) -> Names:
+        return Names(self.client, self.table)
+
+    @property
     def _errors(self) -> Any:
         return self.client.exceptions
 
@@ -274,23 +271,6 @@ class DynamoDBRunStore:
         return {
             "Put": {"TableName": self.table, "Item": {**_build_prefix_key(uri), "run_id": {"S": run.id}}, **is_free}
         }
-
-    def _build_name_writes(self, run_id: str, expired: str | None = None) -> list[dict[str, Any]]:
-        """Return what keeps a new run's name from being used in another spelling.
-
-        ``expired`` is the spelling whose run no longer exists.
-        """
-        lower, owner = run_id.lower(), {":owner": {"S": expired or run_id}}
-        is_free = _build_condition("attribute_not_exists(id) OR run_id = :owner", owner)
-        absent = {other for other in (lower, expired) if other not in {None, run_id}}
-        checks = [
-            {"ConditionCheck": {"TableName": self.table, "Key": {"id": {"S": other}}, **_IS_ABSENT}}
-            for other in sorted(absent)
-        ]
-        if run_id == lower:
-            return [{"ConditionCheck": {"TableName": self.table, "Key": _build_name_key(run_id), **is_free}}, *checks]
-        item = {**_build_name_key(run_id), "run_id": {"S": run_id}}
-        return [{"Put": {"TableName": self.table, "Item": item, **is_free}}, *checks]
 
     def _load_owner(self, uri: str) -> str:
         answer = self.client.get_item(TableName=self.table, Key=_build_prefix_key(uri), ConsistentRead=True)
@@ -383,10 +363,6 @@ def _get_key(write: dict[str, Any]) -> str:
     (body,) = write.values()
     key: str = body.get("Key", body.get("Item"))["id"]["S"]
     return key
-
-
-def _build_name_key(run_id: str) -> dict[str, Any]:
-    return {"id": {"S": f"{_NAME_PREFIX}{run_id.lower()}"}}
 
 
 def _build_prefix_key(uri: str) -> dict[str, Any]:
