@@ -1,7 +1,7 @@
 """Store runs in DynamoDB: one item per run, one conditional write per step.
 
-The same table has an item for each checkpoint prefix, which names the run that owns it, and the items of `slots` and
-`prices` and `names`.
+The same table has an item for each checkpoint prefix, which names the run that owns it, and the items of `names`,
+`slots`, `turns` and `prices`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 
 from spot_relay.adapters.names import Names
 from spot_relay.domain.run.launch import MAX_JOB_NAME
-from spot_relay.domain.run.run import ENDED_RUNS, Run, RunStatus, Waiting
+from spot_relay.domain.run.run import ENDED_RUNS, DueRun, Run, RunStatus, Waiting
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError
 
@@ -131,18 +131,18 @@ class DynamoDBRunStore:
             raise ConflictError(run.id) from None
         return replace(run, version=run.version + 1)
 
-    def list_due(self, now: datetime) -> Iterable[str]:
-        """Yield the ids of the runs whose `due_at` has passed, the longest overdue first; no other item is read."""
+    def list_due(self, until: datetime) -> Iterable[DueRun]:
+        """Yield the runs whose `due_at` has passed by then, the earliest first; no other item is read."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName="due",
-            KeyConditionExpression="#open = :open AND check_at <= :now",
+            KeyConditionExpression="#open = :open AND check_at <= :until",
             ExpressionAttributeNames={"#open": "open"},
-            ExpressionAttributeValues={":open": {"S": OPEN}, ":now": {"S": _format_sortable(now)}},
+            ExpressionAttributeValues={":open": {"S": OPEN}, ":until": {"S": _format_sortable(until)}},
         )
         for page in pages:
             for item in page["Items"]:
-                yield item["id"]["S"]
+                yield DueRun(item["id"]["S"], datetime.fromisoformat(item["check_at"]["S"]))
 
     def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
         """Return the oldest run that waits for room in each of these pools, if there is one.
