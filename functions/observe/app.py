@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger
 
 from spot_relay import bootstrap
-from spot_relay.adapters.inbound import handle_messages, read_observation
-from spot_relay.domain.run.observation import Due, RoomFreed
+from spot_relay.adapters.inbound import handle_messages, is_repeated, read_observation
 from spot_relay.ports import UnansweredError
 from spot_relay.settings import RunSettings
 
@@ -32,8 +31,7 @@ def observe(body: str) -> None:
         known = observed is not None and service.advance(*observed) is not None
     except UnansweredError as error:
         logger.warning("SageMaker did not answer; looking again later", because=str(error))
-        # The tick repeats its own messages, and those that wake a run.
-        if observed is not None and not isinstance(observed[1], Due | RoomFreed):
+        if observed is not None and not is_repeated(observed[1]):
             again.put_off(body, service.draw())
         return
     if not known:

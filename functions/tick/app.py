@@ -8,8 +8,6 @@ from aws_lambda_powertools import Logger
 
 from spot_relay import bootstrap
 from spot_relay.bootstrap import utc_now
-from spot_relay.domain.rules.due import spread_looks
-from spot_relay.domain.run.run import TICK
 from spot_relay.settings import TickSettings
 
 if TYPE_CHECKING:
@@ -25,6 +23,6 @@ queue = bootstrap.create_due_queue(settings)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:  # noqa: ARG001 - Lambda's signature
     """Queue a look at every run that is due, or will be before the next tick."""
     now = utc_now()
-    queued = queue.put(spread_looks(runs.list_due(now + TICK), now))
+    queued = queue.put(runs.list_due(now + queue.ahead), now)
     logger.info("due runs are queued", queued=queued)
     return {"queued": queued}

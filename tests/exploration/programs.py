@@ -39,8 +39,25 @@ EFFECTS = frozenset(
     }
 )
 _NO_PORTS = frozenset({"clock", "draw", "new_id", "check_every", "canary_image"})
+
+
+class _Unpaced:
+    """Pacing that lets every launch go at once: turns change when a launch happens, and nothing else."""
+
+    def await_turn(self, *_: Any) -> None:
+        """Let an attempt be launched."""
+
+    def await_free_turn(self) -> bool:
+        """Let a canary be launched."""
+        return True
+
+
 # Answers that are the same whenever they are asked for.
-_CONSTANT: dict[str, Any] = {"prices": MemoryPrices(PRICES), "input_files": MemoryInputFiles()}
+_CONSTANT: dict[str, Any] = {
+    "prices": MemoryPrices(PRICES),
+    "input_files": MemoryInputFiles(),
+    "pacing": _Unpaced(),
+}
 _DRAWN = 0.5
 
 

@@ -219,7 +219,7 @@ class World:
 
     def due(self) -> list[str]:
         """Return the runs that a tick would find now, as far as none of its messages is on its way."""
-        return list(self.store.list_due(moment(self.clock)))
+        return [due.run_id for due in self.store.list_due(moment(self.clock))]
 
     # What the ports do.
 

@@ -16,6 +16,7 @@ from spot_relay.adapters.due_queue import Again, DueQueue, NotQueuedError, SqsWa
 from spot_relay.adapters.inbound import Upload, read_observation
 from spot_relay.adapters.s3 import S3StatusDocuments, SpecFiles, build_report_key
 from spot_relay.domain.run.observation import Due, RoomFreed
+from spot_relay.domain.run.run import DueRun
 from spot_relay.domain.shown.report import announcement, status_document
 from tests.fakes import NOON, MemoryAnnouncements, MemoryDocuments, MemoryWakeups
 from tests.integration.runs import a_full_run
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 BUCKET = "specs"
 RUN = a_full_run("churn")
+LONG_AGO = NOON - timedelta(hours=1)
 
 
 def plain(document: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +110,12 @@ def test_an_announcement_that_the_bus_refuses_is_not_taken_for_done(aws: FakeAWS
 @pytest.mark.parametrize("many", [0, 1, 10, 11, 25])
 def test_every_due_run_is_queued_once_as_observe_reads_it(aws: FakeAWS, many: int) -> None:
     url = aws.client("sqs").create_queue(QueueName="observe")["QueueUrl"]
-    assert DueQueue(aws.client("sqs"), url).put((f"run-{number}", 0) for number in range(many)) == many
+    with delays_of(aws.client("sqs")) as delays:
+        queued = DueQueue(aws.client("sqs"), url).put(
+            (DueRun(f"run-{number}", LONG_AGO) for number in range(many)), NOON
+        )
+    assert queued == many
+    assert delays == [number // 5 for number in range(many)]
     found = []
     while batch := aws.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         found += [read_observation(message["Body"]) for message in batch]
@@ -122,7 +129,9 @@ def test_a_due_run_that_the_queue_refuses_is_named_once_the_others_were_tried(aw
         stub.add_response("send_message_batch", {"Successful": [], "Failed": [refused]})
         stub.add_response("send_message_batch", {"Successful": [taken], "Failed": []})
         with pytest.raises(NotQueuedError, match=r"^run-1: not now$"):
-            DueQueue(aws.client("sqs"), "http://queue").put([(f"run-{number}", 0) for number in range(11)])
+            DueQueue(aws.client("sqs"), "http://queue").put(
+                [DueRun(f"run-{number}", LONG_AGO) for number in range(11)], NOON
+            )
         stub.assert_no_pending_responses()
 
 
@@ -181,13 +190,16 @@ def delays_of(sqs: Any) -> Iterator[list[int]]:
     delays: list[int] = []
 
     def note(params: dict[str, Any], **_: Any) -> None:
-        delays.append(params.pop("DelaySeconds"))
+        delays.extend(message.pop("DelaySeconds") for message in params.get("Entries", [params]))
 
-    sqs.meta.events.register("provide-client-params.sqs.SendMessage", note)
+    operations = ("provide-client-params.sqs.SendMessage", "provide-client-params.sqs.SendMessageBatch")
+    for operation in operations:
+        sqs.meta.events.register(operation, note)
     try:
         yield delays
     finally:
-        sqs.meta.events.unregister("provide-client-params.sqs.SendMessage", note)
+        for operation in operations:
+            sqs.meta.events.unregister(operation, note)
 
 
 def test_a_wakeup_that_the_queue_refuses_is_not_taken_for_done(aws: FakeAWS) -> None:

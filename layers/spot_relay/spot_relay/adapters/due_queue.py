@@ -8,12 +8,16 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from spot_relay.adapters.inbound import write_room_freed, write_run_due
+from spot_relay.domain.rules.due import spread_looks
+from spot_relay.domain.run.run import TICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from mypy_boto3_sqs import SQSClient
+
+    from spot_relay.domain.run.run import DueRun
 
 # SendMessageBatch accepts at most ten messages.
 _BATCH_SIZE = 10
@@ -31,16 +35,18 @@ class DueQueue:
 
     client: SQSClient
     url: str
+    ahead: timedelta = TICK
+    """Runs that become due within this time are queued, too: the next tick would find them too late."""
 
-    def put(self, looks: Iterable[tuple[str, int]]) -> int:
-        """Request a look at each run after so many seconds, and return how many were queued.
+    def put(self, due: Iterable[DueRun], now: datetime) -> int:
+        """Request a look at each run in time, and return how many were queued.
 
         Raises
         ------
         NotQueuedError
             If SQS rejected any; the others have been queued.
         """
-        rest = iter(looks)
+        rest = spread_looks(due, now)
         queued, rejected = 0, []
         while batch := list(islice(rest, _BATCH_SIZE)):
             answer = self.client.send_message_batch(
