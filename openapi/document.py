@@ -112,7 +112,7 @@ def name_operation(route: Route) -> str:
 
 
 def _build_answers() -> dict[str, Schema]:
-    models = (answers.Run, answers.Page, answers.Error)
+    models = (answers.Run, answers.SubmittedRun, answers.Page, answers.Error)
     _, found = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
     )
@@ -165,7 +165,7 @@ def _success(route: Route, schemas: dict[str, Schema]) -> dict[str, Any]:
         "examples": {"churn": _reference("examples", route.answer)},
     }
     success = {"description": schemas[route.answer]["description"], "content": {"application/json": content}}
-    return success if "{id}" in route.path or route.answer != "Run" else success | {"links": _links()}
+    return success if "{id}" in route.path or route.answer != "SubmittedRun" else success | {"links": _links()}
 
 
 def _links() -> dict[str, Any]:

@@ -51,14 +51,15 @@ class MemoryRunStore:
     runs: dict[str, Run] = field(default_factory=dict)
 
     def create(self, run: Run) -> Run:
-        if run.id in self.runs:
-            raise RunExistsError(run.id)
+        if (existing := self.load(run.id)) is not None:
+            raise RunExistsError(existing.id)
         self._check_prefix(run)
         self.runs[run.id] = replace(run, version=run.version + 1)
         return self.runs[run.id]
 
     def load(self, run_id: str) -> Run | None:
-        return self.runs.get(run_id)
+        others = (run for other, run in self.runs.items() if other.lower() == run_id.lower())
+        return self.runs.get(run_id) or next(others, None)
 
     def save(self, run: Run) -> Run:
         stored = self.runs.get(run.id)

@@ -55,8 +55,8 @@ class Account:
     region: str = "us-east-1"
 
     def arn(self, name: str) -> str:
-        """Return the ARN of a training job."""
-        return f"arn:aws:sagemaker:{self.region}:{self.number}:training-job/{name}"
+        """Return the ARN of a training job. It has the name in lower case, so that names in another case are taken."""
+        return f"arn:aws:sagemaker:{self.region}:{self.number}:training-job/{name.lower()}"
 
 
 class TrainingJobs:
@@ -81,6 +81,7 @@ class TrainingJobs:
         self._faults = FaultBook()
         self._limits = RateLimits(scenario.rate_rules, now())
         self._records: dict[str, Record] = {}
+        self._names: dict[str, str] = {}  # by ARN
         self._observers: Sequence[Observer] = ()
         self.changed = Condition()  # its lock, a reentrant one, guards everything above
         self.operations: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
@@ -125,7 +126,7 @@ class TrainingJobs:
         """
         if operation not in self.operations:
             raise errors.unknown_operation(operation, self.operations)
-        name = _job_name(request)
+        name = _job_name(request, self._names)
         try:
             with self.changed:
                 return self._perform_logged(operation, request, name)
@@ -192,7 +193,7 @@ class TrainingJobs:
         name = request["TrainingJobName"]
         arn = self.account.arn(name)
         check_rules(request)
-        if name in self._records:
+        if arn in self._names:
             raise errors.name_taken(arn)
         market, instance_type = _placement(request)
         self._check_quotas(request, market)
@@ -201,7 +202,7 @@ class TrainingJobs:
         life, started = begin(name, terms_of(request), rule.script(held), self.now())
         tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", [])}
         record = Record(arn=arn, request=request, life=life, rule=rule, tags=tags)
-        self._records[name] = record
+        self._records[name], self._names[arn] = record, name
         self._announce(record, started)
         self.changed.notify_all()
         return {"TrainingJobArn": arn}
@@ -220,7 +221,7 @@ class TrainingJobs:
         return {}
 
     def _add_tags(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        record = self._existing(request["ResourceArn"].rpartition("/")[2], request["ResourceArn"])
+        record = self._existing(self._names.get(request["ResourceArn"], ""))
         check_tags(request["Tags"])
         tags = {**record.tags, **{tag["Key"]: tag["Value"] for tag in request["Tags"]}}
         if len(tags) > _MOST_TAGS:
@@ -230,12 +231,12 @@ class TrainingJobs:
 
     def _list_tags(self, request: Mapping[str, Any]) -> dict[str, Any]:
         # A resource has at most 50 tags and a page holds at least 50: there is never a second page.
-        record = self._existing(request["ResourceArn"].rpartition("/")[2], request["ResourceArn"])
+        record = self._existing(self._names.get(request["ResourceArn"], ""))
         return {"Tags": _tag_list(record.tags)}
 
-    def _existing(self, name: str, arn: str | None = None) -> Record:
+    def _existing(self, name: str) -> Record:
         record = self._records.get(name)
-        if record is None or (arn is not None and record.arn != arn):
+        if record is None:
             raise errors.not_found()
         return record
 
@@ -283,12 +284,12 @@ class TrainingJobs:
         logger.debug("%s %s: %s", operation, name, message or outcome)
 
 
-def _job_name(request: Mapping[str, Any]) -> str | None:
+def _job_name(request: Mapping[str, Any], names: Mapping[str, str]) -> str | None:
     name = request.get("TrainingJobName")
     arn = request.get("ResourceArn")
     if isinstance(name, str):
         return name
-    return arn.rpartition("/")[2] if isinstance(arn, str) else None
+    return names.get(arn, arn.rpartition("/")[2]) if isinstance(arn, str) else None
 
 
 def _placement(request: Mapping[str, Any]) -> tuple[str, str | None]:

@@ -74,6 +74,25 @@ def test_an_id_can_be_created_once(store: RunStore) -> None:
     assert store.load("churn") == created
 
 
+@pytest.mark.parametrize(("first", "second"), [("churn", "Churn"), ("Churn", "churn"), ("Churn", "CHURN")])
+def test_ids_that_differ_only_in_case_are_one_id(store: RunStore, first: str, second: str) -> None:
+    created = store.create(a_run(first, NOON))
+    with pytest.raises(RunExistsError, match=f"^{first}$"):
+        store.create(a_run(second, NOON))
+    with pytest.raises(RunExistsError, match=f"^{first}$"):
+        store.create(sharing(second, created))
+    assert [store.load(name) for name in ("churn", "Churn", "CHURN")] == [created] * 3
+    summaries, _ = store.page(None, 10, None)
+    assert [summary["run_id"] for summary in summaries] == [first]
+
+
+def test_an_id_in_another_case_is_told_after_the_run_has_ended_too(store: RunStore) -> None:
+    done = store.save(replace(ended("Churn"), version=store.create(a_run("Churn", NOON)).version))
+    with pytest.raises(RunExistsError, match=r"^Churn$"):
+        store.create(a_run("churn", NOON))
+    assert store.reopen(replace(done, status=RunStatus.PENDING, ended_at=None)).id == "Churn"
+
+
 def sharing(run_id: str, like: Run) -> Run:
     """A run that wants the checkpoint prefix of another."""
     return a_run(run_id, NOON, training_job=like.training_job)
@@ -304,6 +323,35 @@ def test_a_summary_tells_what_a_listing_shows(store: RunStore) -> None:
         ],
         None,
     )
+
+
+@pytest.mark.parametrize("second", ["churn", "Churn", "CHURN"])
+def test_an_id_is_free_in_every_spelling_once_its_run_has_expired(table: DynamoDBRunStore, second: str) -> None:
+    first = table.create(a_run("Churn", NOON))
+    table.client.delete_item(TableName=TABLE, Key={"id": {"S": "Churn"}})
+    assert table.load("churn") is None
+    created = table.create(sharing(second, first))
+    assert table.load("chURN") == created
+    with pytest.raises(RunExistsError, match=f"^{second}$"):
+        table.create(a_run("CHurn", NOON))
+
+
+def test_an_id_in_lower_case_is_free_once_its_run_has_expired_although_it_owned_the_prefix(
+    table: DynamoDBRunStore,
+) -> None:
+    first = table.create(a_run("churn", NOON))
+    table.client.delete_item(TableName=TABLE, Key={"id": {"S": "churn"}})
+    created = table.create(sharing("Churn", first))
+    assert table.load("churn") == created
+
+
+def test_a_run_from_before_names_were_one_in_every_case_keeps_its_key(table: DynamoDBRunStore) -> None:
+    legacy = table.create(a_run("Churn", NOON))
+    table.client.delete_item(TableName=TABLE, Key={"id": {"S": "names#churn"}})
+    assert table.load("Churn") == legacy
+    assert table.save(legacy).version == 2
+    with pytest.raises(RunExistsError):
+        table.create(a_run("Churn", NOON))
 
 
 def test_only_an_ended_run_that_owes_nothing_expires(table: DynamoDBRunStore) -> None:

@@ -106,6 +106,12 @@ def test_observe_may_do_nothing_with_items_of_the_table_that_are_no_runs_but_cou
         assert not roles()["observe"].allows(request), str(request)
 
 
+def test_observe_may_follow_a_name_to_its_run_but_not_redirect_it() -> None:
+    name = {"dynamodb:LeadingKeys": ["names#churn"]}
+    assert roles()["observe"].allows(Request("dynamodb:GetItem", table(TABLE), name))
+    assert not roles()["observe"].allows(Request("dynamodb:PutItem", table(TABLE), name))
+
+
 OUTSIDE = [
     # The table, in ways that nobody needs; and other tables.
     *(Request(f"dynamodb:{action}", table(TABLE), RUN) for action in ("DeleteItem", "Scan", "BatchWriteItem", "Query")),

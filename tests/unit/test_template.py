@@ -235,7 +235,8 @@ def test_items_are_updated_only_if_they_count_attempts_or_turns() -> None:
             ["PutItem", "ConditionCheckItem"],
             ["prices#*", "slots#*", "turns#*"],
         ),
-        ("ObserveRole", "KeepRuns", ["GetItem", "PutItem"], ["checkpoints#*", "prices#*", "slots#*", "turns#*"]),
+        ("ObserveRole", "ReadRunsAndNames", ["GetItem"], ["checkpoints#*", "prices#*", "slots#*", "turns#*"]),
+        ("ObserveRole", "KeepRuns", ["PutItem"], ["checkpoints#*", "names#*", "prices#*", "slots#*", "turns#*"]),
     ],
 )
 def test_whoever_keeps_runs_is_kept_from_what_else_lies_in_their_table_and_is_not_needed(

@@ -73,6 +73,8 @@ class RunStore(Protocol):
 
     A run that would be too large is stored without the oldest part of its history, and returned like that. Where that
     is not enough, each write raises RunTooLargeError.
+
+    Ids that differ only in case are the same id, except for runs that were stored before this was so.
     """
 
     def create(self, run: Run) -> Run:

@@ -71,13 +71,18 @@ MAX_CONFLICTS = 20
 
 
 class NameConflictError(SpecError):
-    """The name belongs to a run with another spec."""
+    """The name, in this spelling or another, belongs to a run with another spec."""
 
     code = "NameConflict"
     status = 409
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, name: str) -> None:
         message = f"There is a run {run_id} already, with another spec, and a spec can't change. Use a different name."
+        if name != run_id:
+            message = (
+                f"There is a run {run_id} already. {name} differs from it only in case, and in SageMaker's ARNs the "
+                f"two are one name. Use a different name, or {run_id} if you mean that run."
+            )
         super().__init__(message, [("name", message)])
 
 
@@ -188,7 +193,7 @@ class Service:
     def _load_same(self, submission: Submission) -> Run:
         existing = self._load(submission.name)
         if existing.fingerprint != submission.fingerprint:
-            raise NameConflictError(submission.name)
+            raise NameConflictError(existing.id, submission.name)
         return existing
 
     def _count_files(self, run: Run) -> dict[str, int]:
