@@ -61,12 +61,17 @@ class Usage:
             return
         assert http_response.status_code == 200, "what a refused write costs is not counted here"
         in_transaction = "TransactItems" in self._asked
-        puts = [entry["Put"] for entry in self._asked["TransactItems"]] if in_transaction else [self._asked]
-        self.write_units += sum(map(self._put, puts)) * (2 if in_transaction else 1)
+        writes = [part for entry in self._asked["TransactItems"] for part in entry.values()] if in_transaction else []
+        self.write_units += sum(map(self._write, writes or [self._asked])) * (2 if in_transaction else 1)
         self._reads.measure_request(operation, self._asked, 200, {})
 
-    def _put(self, entry: dict[str, Any]) -> float:
-        """Count the units of an item and of its entries in the indexes, and remember the item."""
+    def _write(self, entry: dict[str, Any]) -> float:
+        """Count the units of an item and of its entries in the indexes, and remember the item.
+
+        What is updated or checked in place has less than a KB: only runs are larger, and they are always put.
+        """
+        if "Item" not in entry:
+            return 1
         item = entry["Item"]
         before = self._items.get(item["id"]["S"], {})
         self._items[item["id"]["S"]] = item
