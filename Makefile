@@ -12,8 +12,9 @@ CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
 # Four workers keep two cores busy: three of them begin with end-to-end tests, which mostly wait.
 PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not docker and not registry"
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
-# The Python that builds the layers is the one they run on.
-RUNTIME = $(shell $(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+# The runtime and the architecture of an environment, which samconfig.toml has. The layers are built for them on any host.
+TARGET = $$($(BIN)/python layers/overrides.py $(ENV))
+BUILT  := .aws-sam/build/DependenciesLayer/python/built-for.txt
 LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
           --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
@@ -109,12 +110,16 @@ checkov: setup $(CHECKOV_STAMP) ## check the template against checkov's rules, a
 	@$(BIN)/python -m tests.security.translated > .local/translated.json
 	$(CHECKOV) --file template.yaml .local/translated.json
 
-build: setup ## build the functions and layers for AWS
-	$(SAM) build --parameter-overrides PythonRuntime=$(RUNTIME)
+build: setup ## build the functions and layers for AWS, as samconfig.toml says for ENV=dev or ENV=prod
+	$(SAM) build --config-env $(ENV) --parameter-overrides $(TARGET)
 
 deploy: build ## deploy to AWS, asking for the parameters (ENV=dev, ENV=prod)
-	@echo "The layers are built for $(RUNTIME): enter that for PythonRuntime."
 	$(SAM) deploy --guided --config-env $(ENV)
+	@read -r runtime architecture < $(BUILT); \
+	if [ "$(TARGET)" != "PythonRuntime=$$runtime Architecture=$$architecture" ]; then \
+	  echo "The stack has $(TARGET), but its layers are built for $$runtime on $$architecture." >&2; \
+	  echo "Run make deploy again: it builds them for what you answered." >&2; exit 1; \
+	fi
 
 lock: setup ## pin the requirements again (UPGRADE=1 takes newer versions)
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
