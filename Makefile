@@ -10,6 +10,9 @@ STAMP  := $(VENV)/.requirements
 CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
 # Four workers keep two cores busy: three of them begin with end-to-end tests, which mostly wait.
+# The newest cfn-lint, and parliament.
+CHECKS_STAMP := .venv-template/.requirements
+CHECKS  := .venv-template/bin
 PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not docker and not registry"
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The runtime and the architecture of an environment, which samconfig.toml has. The layers are built for them on any host.
@@ -100,8 +103,14 @@ fuzz: setup ## fuzz the readers of input, guided by coverage: TARGET=spec, event
 openapi: setup ## regenerate docs/openapi.yaml from the models
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m openapi
 
-template: setup ## check the template as sam does
+template: setup $(CHECKS_STAMP) ## check the template as sam does, for every region with cfn-lint, and its policies with parliament
 	@$(SAM) validate --lint
+	@rm -rf .local/policies
+	@mkdir -p .local
+	@$(BIN)/python -m tests.security.translated > .local/translated.json
+	@$(CHECKS)/cfn-lint template.yaml .local/translated.json --regions $$($(BIN)/python -m tests.regions)
+	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.security.written .local/policies
+	@PYTHONWARNINGS=ignore $(CHECKS)/parliament --directory .local/policies
 
 check: lint types template test ## run the linters, check types and template, then run all tests: before each commit
 
@@ -126,6 +135,7 @@ lock: setup ## pin the requirements again (UPGRADE=1 takes newer versions)
 	$(LOCK) requirements/uv.in -c requirements/dev.txt -o requirements/uv.txt
 	$(LOCK) requirements/layer.in -c requirements/dev.txt -o layers/dependencies/requirements.txt
 	$(LOCK) requirements/checkov.in -o requirements/checkov.txt
+	$(LOCK) requirements/template.in -o requirements/template.txt
 
 format: setup ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format
@@ -146,8 +156,9 @@ $(STAMP): requirements/uv.txt requirements/dev.txt
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt >&2
 	@touch $@
 
-$(CHECKOV_STAMP): requirements/checkov.txt | $(STAMP)
-	@echo "Setting up .venv-checkov" >&2
-	@test -x .venv-checkov/bin/python || $(BIN)/python -m venv --without-pip .venv-checkov >&2
-	@$(BIN)/uv pip sync --quiet --require-hashes --python .venv-checkov/bin/python requirements/checkov.txt >&2
+# Each environment .venv-<name> has the packages of requirements/<name>.txt.
+$(CHECKOV_STAMP) $(CHECKS_STAMP): .venv-%/.requirements: requirements/%.txt | $(STAMP)
+	@echo "Setting up $(@D)" >&2
+	@test -x $(@D)/bin/python || $(BIN)/python -m venv --without-pip $(@D) >&2
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $< >&2
 	@touch $@
