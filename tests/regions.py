@@ -22,4 +22,4 @@ def _regions_of(service: str) -> set[str]:
 
 
 if __name__ == "__main__":
-    print(*list_regions())
+    print(*list_regions())  # noqa: T201
