@@ -25,7 +25,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick quick-tests lint types template test thorough unit e2e layers pythons sam-local check checkov simulate faults fuzz mutate \
+.PHONY: help setup demo quick quick-tests lint types template released test thorough unit e2e layers pythons sam-local check checkov simulate faults fuzz mutate \
         bench-load bench-policy bench-start openapi build deploy lock format clean
 
 help: ## list the commands
@@ -102,6 +102,9 @@ fuzz: setup ## fuzz the readers of input, guided by coverage: TARGET=spec, event
 
 openapi: setup ## regenerate docs/openapi.yaml from the models
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m openapi
+
+released: setup ## keep what this release's template keeps, for the test that compares the next one with it: at each release
+	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.released
 
 template: setup $(CHECKS_STAMP) ## check the template as sam does, for every region with cfn-lint, and its policies with parliament
 	@$(SAM) validate --lint
