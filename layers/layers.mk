@@ -45,5 +45,6 @@ build-DependenciesLayer:
 build-SpotRelayLayer:
 	mkdir -p "$(PACKAGES)"
 	cp -R spot_relay "$(PACKAGES)"
+	cp -R "$(ROOT)/functions" "$(PACKAGES)/spot_relay_functions"
 	find "$(PACKAGES)" -name __pycache__ -prune -exec rm -r {} +
 	$(COMPILE)

@@ -55,9 +55,10 @@ def translated() -> dict[str, Any]:
     """Resolve SAM to CloudFormation, as CloudFormation's own transform does."""
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)  # SAM's translator asks boto3 for one
     template = yaml_parse(TEMPLATE.read_text("utf-8"))
-    for resource in template["Resources"].values():
-        for key in set(_SOURCES) & set(resource["Properties"]):
-            resource["Properties"][key] = f"s3://artifacts/{resource['Properties'][key]}"
+    everyone = template["Globals"]["Function"]
+    for properties in [everyone, *(resource["Properties"] for resource in template["Resources"].values())]:
+        for key in set(_SOURCES) & set(properties):
+            properties[key] = f"s3://artifacts/{properties[key]}"
     defaults = {name: given["Default"] for name, given in template["Parameters"].items() if "Default" in given}
     found: dict[str, Any] = transform(template, defaults, _NoManagedPolicies(), passthrough_metadata=True)
     return found
