@@ -56,6 +56,7 @@ class Attempt(Answer):
     """The latest SecondaryStatus of the training job."""
     outcome: Outcome | None
     failure_reason: str | None
+    status_message: str | None
     """SageMaker's message, without values of the spec that may be secret."""
     resumes_from: Checkpoint | None
     placement: Placement
@@ -111,17 +112,18 @@ class Deadline(Answer):
 
 
 class Spent(Answer):
-    """How much of each budget has been used, in relaunches."""
+    """How much of each budget has been used, in relaunches or, for `refusals`, in launches."""
 
     expired_waits: Count
     capacity_failures: Count
     service_errors: Count
     user_errors: Count
     attempts_without_progress: Count
+    refusals: Count
 
 
 class Budgets(Spent):
-    """How many relaunches are allowed for each way an attempt can end."""
+    """How many relaunches are allowed for each way an attempt can end, and how many refused launches in a row."""
 
     money_usd: float | None
     """What all attempts together may cost, in USD."""

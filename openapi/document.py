@@ -38,6 +38,7 @@ _ENVIRONMENT = {
     "TABLE_NAME": "runs",
     "SPECS_BUCKET": "specs",
     "CHECK_INTERVAL_SECONDS": "300",
+    "LAUNCH_RATE": "1000",
     "RETENTION_DAYS": "90",
     "OBSERVE_QUEUE_URL": "http://127.0.0.1/queue",
     "ALLOWED_ROLE_ARNS": "*",

@@ -18,6 +18,7 @@ from simulator.life import advance, begin
 from simulator.life.job import Happening, Input, PhaseDone, Secondary, Status, StopRequested, Transitioned
 from simulator.life.lifecycle import next_due as next_due_of
 from simulator.world.faults import FaultBook
+from simulator.world.rates import RateLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,6 +79,7 @@ class TrainingJobs:
         self._settle = settle
         self._scenario = scenario
         self._faults = FaultBook()
+        self._limits = RateLimits(scenario.rate_rules, now())
         self._records: dict[str, Record] = {}
         self._observers: Sequence[Observer] = ()
         self.changed = Condition()  # its lock, a reentrant one, guards everything above
@@ -104,11 +106,14 @@ class TrainingJobs:
         with self.changed:
             self._scenario = scenario
             self._faults = FaultBook()
+            self._limits = RateLimits(scenario.rate_rules, self.now())
 
     def play_before(self, more: Scenario) -> None:
         """Put the rules of ``more`` before those in force, and set its quotas."""
         with self.changed:
             self._scenario = self._scenario.with_first(more)
+            if more.rates is not None:
+                self._limits = RateLimits(self._scenario.rate_rules, self.now())
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Perform an operation of the API, and log it.
@@ -165,6 +170,8 @@ class TrainingJobs:
         return answer
 
     def _perform(self, operation: str, request: Mapping[str, Any], name: str | None) -> dict[str, Any]:
+        if not self._limits.allow(operation, self.now()):
+            raise errors.throttled()
         market, instance_type = _placement(request) if operation == "CreateTrainingJob" else (None, None)
         if name in self._records:
             existing = self._records[name]

@@ -11,6 +11,7 @@ from bench.descriptions import moment
 from simulator import life
 from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.request import placement_of
 from tests.simulation.violation import ViolationError
 from tests.simulation.worlds import PRICES
 
@@ -138,7 +139,7 @@ def _bill(job: TrainingJob) -> float:
 
 
 def _worst(job: TrainingJob) -> float:
-    hourly = PRICES.by_instance_type[job.pool.instance_type].usd_per_hour(job.pool.market)
+    hourly = PRICES.by_instance_type[job.pool.instance_type].usd_per_hour(placement_of(job.request).market)
     return _usd(job.request["StoppingCondition"]["MaxRuntimeInSeconds"], job, hourly)
 
 

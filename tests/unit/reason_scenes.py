@@ -163,14 +163,47 @@ def a_rest_before_another_pool() -> list[str]:
     return said(world)
 
 
+def turns() -> list[str]:
+    world = submitted(None, THROTTLED)
+    world.advance(Refused(1, Refusal.AWAITS_TURN, "Other launches come first.", world.clock() + timedelta(seconds=70)))
+    world.service.stop("churn")
+    world.advance(Refused(1, Refusal.AWAITS_TURN, "Other launches come first.", world.clock() + timedelta(seconds=90)))
+    return said(world)
+
+
 def retries() -> list[str]:
     world = submitted(None, THROTTLED)
-    world.passes(60)
+    world.passes(120)
     world.advance(Refused(1, *THROTTLED))
     stopping = submitted(None, THROTTLED)
     stopping.service.stop("churn")
     stopping.advance(Refused(1, *THROTTLED))
     return [*said(world), *said(stopping), advise(*THROTTLED)]
+
+
+def refusals_with_an_end() -> list[str]:
+    odd = (Refusal.UNRECOGNIZED, "ConflictException: Something is in conflict")
+    last, moves = submitted(None, *[odd] * 10), submitted(Policy(ladder=(Rung(SPOT_M5), Rung(SPOT_G5))), *[odd] * 10)
+    spent = submitted(Policy(budgets=Budgets(refusals=0)), THROTTLED)
+    across = TOO_SMALL.replace("ml.m5.xlarge for spot training job usage", "Instances across all training jobs")
+    shared = submitted(Policy(budgets=Budgets(refusals=1)), *[(Refusal.SHARED_QUOTA_FULL, across)] * 2)
+    rejected = submitted(None, (Refusal.PLACEMENT_REJECTED, "Instance type ml.m5.xlarge is not supported"))
+    for world in (last, moves, spent, shared):
+        for _ in range(10):
+            world.passes(1000)
+    return [*chain.from_iterable(map(said, (last, moves, spent, shared, rejected)))]
+
+
+def a_limit_that_is_left_out() -> list[str]:
+    stopping = {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 7200, "MaxPendingTimeInSeconds": 7200}
+    world = World()
+    world.service.submit(submission(StoppingCondition=stopping))
+    pending = World()
+    placement = Placement(M5, 1, Market.ON_DEMAND)
+    pending.service.submit(submission(Policy(ladder=(Rung(placement), Rung(SPOT_G5))), StoppingCondition=stopping))
+    pending.clock.passes(7200)
+    pending.tell(1, "Stopped", "Stopped", max_pending_seconds=7200)
+    return [*(entry.reason for entry in world.run().decisions), *said(pending)]
 
 
 def waits_for_room() -> list[str]:
@@ -355,6 +388,9 @@ SCENES: tuple[Callable[[], list[str]], ...] = (
     refusals,
     a_rest_before_another_pool,
     retries,
+    turns,
+    refusals_with_an_end,
+    a_limit_that_is_left_out,
     waits_for_room,
     a_wait_for_room_that_ends_on_demand,
     events_that_change_nothing,

@@ -7,14 +7,14 @@ saved decision owes is in the run's outbox, and whoever loads the run next perfo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decide.acceptance import Objection, accept, find_objections, largest_instance_count
 from spot_relay.domain.decide.decision import decide, settle
 from spot_relay.domain.decide.facts import Facts
-from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, needs_checkpoint
+from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, looks_again, needs_checkpoint
 from spot_relay.domain.decide.steps import last_word
 from spot_relay.domain.errors import CallerError, SpecError
 from spot_relay.domain.run.attempt import AttemptStatus
@@ -24,18 +24,19 @@ from spot_relay.domain.run.observation import (
     CanaryRefused,
     Due,
     Launched,
-    Overtaken,
     Refused,
     ResumeRequested,
     StopRequested,
+    keep_what_exists,
 )
 from spot_relay.domain.run.outbox import Outbox, Room
 from spot_relay.domain.run.run import Waiting
-from spot_relay.domain.sagemaker.job import Absent, Job, Market, Pool
+from spot_relay.domain.sagemaker.job import EVERY_POOL, Absent, Job, Market, Pool
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.domain.sagemaker.request import sharded_prefixes_of
 from spot_relay.domain.shown.report import announcement, status_document
 from spot_relay.domain.values import replace
+from spot_relay.pacing import OTHERS_FIRST, refuse_if_unanswered
 from spot_relay.ports import (
     Announcements,
     Checkpoints,
@@ -48,6 +49,7 @@ from spot_relay.ports import (
     StatusDocuments,
     Telemetry,
     TrainingJobs,
+    UnansweredError,
     Wakeups,
 )
 
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.observation import Observation
     from spot_relay.domain.run.run import Run, RunStatus
     from spot_relay.domain.run.submission import Submission
+    from spot_relay.pacing import Pacing
 
 # A run has few writers. One that loses this often in a row leaves the message to its queue's retry.
 MAX_CONFLICTS = 20
@@ -124,6 +127,7 @@ class Service:
     input_files: InputFiles
     slots: Slots
     wakeups: Wakeups
+    pacing: Pacing
     clock: Callable[[], datetime]
     draw: Callable[[], float]
     new_id: Callable[[], str]
@@ -230,10 +234,14 @@ class Service:
     def _gather(self, run: Run, observation: Observation) -> Facts:
         """Gather the facts that the decision needs, and no others."""
         now = self.clock()
-        attempt = attempt_to_look_at(run, observation, now)
-        job = None if attempt is None else self._look_at_attempt(run, attempt)
-        canary = canary_to_look_at(run, observation, now)
-        beside = None if canary is None else self._look_at_canary(run, canary)
+        attempt, canary = attempt_to_look_at(run, observation, now), canary_to_look_at(run, observation, now)
+        try:
+            job = None if attempt is None else self._look_at_attempt(run, attempt)
+            beside = None if canary is None else self._look_at_canary(run, canary)
+        except UnansweredError:
+            if not looks_again(run, observation):
+                raise
+            job = beside = None
         uri = run.checkpoint_uri
         newest = self.checkpoints.find_newest(uri) if uri and needs_checkpoint(run, observation, job, now) else None
         return Facts(observation, job, newest, beside, self.draw(), self.check_every)
@@ -270,7 +278,7 @@ class Service:
             try:
                 saved = self.store.save(settled)
             except ConflictError:
-                run, answers, published = self._load(run.id), _keep_what_exists(answers), False
+                run, answers, published = self._load(run.id), keep_what_exists(answers), False
                 continue
             # Only whoever settled the outbox publishes its metrics, because a metric cannot be published twice.
             self.telemetry.measure(run.outbox.measures + owed.measures)
@@ -298,11 +306,13 @@ class Service:
         # Queried at most once and, if nothing is launched, only after the stops.
         oldest = cache(lambda: self.store.oldest_waiting(*pools))
         if attempt is not None:
-            answers += (self._launch(run, attempt, oldest().get(attempt.placement.pool)),)
+            launches = partial(self._launch, run, attempt, oldest().get(attempt.placement.pool))
+            answers += (refuse_if_unanswered(Refused, attempt.number, launches),)
         if canary is not None:
-            answers += (self._send_canary(run, canary, oldest().get(canary.placement.pool)),)
+            sends = partial(self._send_canary, run, canary, oldest().get(canary.placement.pool))
+            answers += (refuse_if_unanswered(CanaryRefused, canary.number, sends),)
         if owed.stop is not None:
-            self.jobs.stop(owed.stop)
+            self._stop_job(run, owed.stop)
         for given_up in (canary for canary in run.canaries if canary.job_name == owed.stop_canary):
             # Until its creation has been answered, the job of that name may be somebody else's.
             if given_up.arn or self._exists(launch_of_canary(run, given_up)):
@@ -327,6 +337,9 @@ class Service:
         no_slot = self.slots.take(pool.instance_type, attempt.job_name)
         if no_slot is not None and not self._exists(launch):
             return Refused(number, Refusal.LIMIT_REACHED, no_slot.because)
+        # Last, because no turn should be wasted. Until then the attempt keeps its slot.
+        if (not_yet := self.pacing.await_turn(run, attempt)) is not None:
+            return not_yet
         answer = self.jobs.create(launch)
         if not isinstance(answer, NotCreated):
             return Launched(number, answer.arn, answer.placement)
@@ -339,19 +352,33 @@ class Service:
         if oldest is not None:
             message = f"Other runs are waiting for {canary.placement.pool}."
             return CanaryRefused(canary.number, Refusal.QUEUED_BEHIND, message)
+        if not self.pacing.await_free_turn():
+            return CanaryRefused(canary.number, Refusal.AWAITS_TURN, OTHERS_FIRST)
         answer = self.jobs.create(launch_of_canary(run, canary, self.canary_image))
         if isinstance(answer, NotCreated):
             return CanaryRefused(canary.number, answer.refusal, answer.because)
         return CanaryCreated(canary.number, answer.arn)
 
+    def _stop_job(self, run: Run, job_name: str) -> None:
+        """Stop a job; if SageMaker does not answer, the next look at a live attempt stops it again."""
+        try:
+            self.jobs.stop(job_name)
+        except UnansweredError:
+            if job_name != run.current.job_name or run.current.status is not AttemptStatus.IN_PROGRESS:
+                raise
+
     def _exists(self, launch: Launch) -> bool:
         return isinstance(self.jobs.find(launch), Job)
 
     def _pools_served_by(self, room: Room) -> tuple[Pool, ...]:
-        """Return the pools in which a run may wait for freed room: a slot of the stack serves both markets."""
+        """Return the pools in which a run may wait for freed room: a slot of the stack serves both markets.
+
+        Any room may be room in a quota that spans pools.
+        """
         kind = room.pool.instance_type
         both = room.holder is not None and self.slots.limit(kind) is not None
-        return tuple(Pool(kind, market) for market in Market) if both else (room.pool,)
+        pools = tuple(Pool(kind, market) for market in Market) if both else (room.pool,)
+        return (*pools, EVERY_POOL)
 
     def _publish(self, run: Run, owed: Outbox) -> Exception | None:
         """Publish what is owed about the run, and return what went wrong."""
@@ -365,23 +392,8 @@ class Service:
         return None
 
 
-def _keep_what_exists(answers: tuple[Observation, ...]) -> tuple[Observation, ...]:
-    """Return the answers to fold into a newer state that another function has saved meanwhile.
-
-    A job that was created still exists. A refusal may no longer hold: the faster function has asked as well, perhaps
-    for another placement. A published document may be out of date.
-    """
-    created = (answer for answer in answers if not isinstance(answer, Refused | CanaryRefused))
-    return (*created, Overtaken())
-
-
 def _require_published(run: Run, failure: Exception | None) -> Run:
     """Return the run, or raise NotPublishedError now that everything else is done."""
     if failure is not None:
         raise NotPublishedError(run.id) from failure
     return run
-
-
-def utc_now() -> datetime:
-    """Return the current time."""
-    return datetime.now(UTC)

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
+from math import ceil
 from typing import TYPE_CHECKING
 
 from spot_relay.adapters.inbound import write_room_freed, write_run_due
+from spot_relay.domain.rules.due import spread_looks
+from spot_relay.domain.run.run import TICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime, timedelta
 
     from mypy_boto3_sqs import SQSClient
 
+    from spot_relay.domain.run.run import DueRun
+
 # SendMessageBatch accepts at most ten messages.
 _BATCH_SIZE = 10
+_LONGEST_DELAY = 900
+_PUT_OFF = 30
 
 
 class NotQueuedError(Exception):
@@ -27,26 +35,29 @@ class DueQueue:
 
     client: SQSClient
     url: str
+    ahead: timedelta = TICK
+    """Runs that become due within this time are queued, too: the next tick would find them too late."""
 
-    def put(self, run_ids: Iterable[str]) -> int:
-        """Request a look at each run and return how many were queued.
+    def put(self, due: Iterable[DueRun], now: datetime) -> int:
+        """Request a look at each run in time, and return how many were queued.
 
         Raises
         ------
         NotQueuedError
             If SQS rejected any; the others have been queued.
         """
-        ids = iter(run_ids)
+        rest = spread_looks(due, now)
         queued, rejected = 0, []
-        while batch := list(islice(ids, _BATCH_SIZE)):
+        while batch := list(islice(rest, _BATCH_SIZE)):
             answer = self.client.send_message_batch(
                 QueueUrl=self.url,
                 Entries=[
-                    {"Id": str(number), "MessageBody": write_run_due(run_id)} for number, run_id in enumerate(batch)
+                    {"Id": str(number), "MessageBody": write_run_due(run_id), "DelaySeconds": seconds}
+                    for number, (run_id, seconds) in enumerate(batch)
                 ],
             )
             queued += len(answer.get("Successful", []))
-            rejected += [f"{batch[int(entry['Id'])]}: {entry.get('Message')}" for entry in answer.get("Failed", [])]
+            rejected += [f"{batch[int(entry['Id'])][0]}: {entry.get('Message')}" for entry in answer.get("Failed", [])]
         if rejected:
             raise NotQueuedError("; ".join(rejected))
         return queued
@@ -54,7 +65,7 @@ class DueQueue:
 
 @dataclass(frozen=True)
 class SqsWakeups:
-    """Wakes runs for which there may be room."""
+    """Wakes runs for which there may be room, or whose turn comes."""
 
     client: SQSClient
     url: str
@@ -62,3 +73,21 @@ class SqsWakeups:
     def wake(self, run_id: str) -> None:
         """Ask the run to try its launch again soon."""
         self.client.send_message(QueueUrl=self.url, MessageBody=write_room_freed(run_id))
+
+    def look(self, run_id: str, after: timedelta) -> None:
+        """Have the run looked at after that time, in whole seconds, as the tick does."""
+        seconds = min(_LONGEST_DELAY, ceil(after.total_seconds()))
+        self.client.send_message(QueueUrl=self.url, MessageBody=write_run_due(run_id), DelaySeconds=seconds)
+
+
+@dataclass(frozen=True)
+class Again:
+    """Puts a message off: a copy of it comes later, so that it is neither lost nor counted as failed."""
+
+    client: SQSClient
+    url: str
+
+    def put_off(self, body: str, draw: float) -> None:
+        """Have a message delivered again in half a minute to a minute, by a draw from [0, 1)."""
+        seconds = round(_PUT_OFF * (1 + draw))
+        self.client.send_message(QueueUrl=self.url, MessageBody=body, DelaySeconds=seconds)

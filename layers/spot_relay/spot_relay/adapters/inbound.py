@@ -147,6 +147,11 @@ def read_observation(body: str) -> tuple[str, Observation] | None:
         raise UnreadableEventError(message) from None
 
 
+def is_repeated(observation: Observation) -> bool:
+    """Whether the tick repeats what a message says, as far as it still matters, so that it need not come again."""
+    return isinstance(observation, Due | RoomFreed)
+
+
 def _read_state_change(envelope: dict[str, Any]) -> tuple[str, Observation] | None:
     detail = envelope["detail"]
     name = _get_text(detail, "TrainingJobName")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from spot_relay.domain.run.run import ENDED_RUNS, Run, RunStatus, Waiting
+from spot_relay.domain.run.run import ENDED_RUNS, DueRun, Run, RunStatus, Waiting
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Increase this with every change to what is stored about a run, even for a new field with a default: an earlier release
 # reads only the fields it knows, and its next save would drop the rest. tests/integration/stored/ has documents of each
 # version.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 # The only partition key of the sparse index `due`, which contains only open runs.
 OPEN = "open"
 _MAX_PREFIX_BYTES = 1024
@@ -113,18 +113,18 @@ class DynamoDBRunStore:
             raise ConflictError(run.id) from None
         return replace(run, version=run.version + 1)
 
-    def list_due(self, now: datetime) -> Iterable[str]:
-        """Yield the ids of the runs whose `due_at` has passed, the longest overdue first; no other item is read."""
+    def list_due(self, until: datetime) -> Iterable[DueRun]:
+        """Yield the runs whose `due_at` has passed by then, the earliest first; no other item is read."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName="due",
-            KeyConditionExpression="#open = :open AND check_at <= :now",
+            KeyConditionExpression="#open = :open AND check_at <= :until",
             ExpressionAttributeNames={"#open": "open"},
-            ExpressionAttributeValues={":open": {"S": OPEN}, ":now": {"S": _format_sortable(now)}},
+            ExpressionAttributeValues={":open": {"S": OPEN}, ":until": {"S": _format_sortable(until)}},
         )
         for page in pages:
             for item in page["Items"]:
-                yield item["id"]["S"]
+                yield DueRun(item["id"]["S"], datetime.fromisoformat(item["check_at"]["S"]))
 
     def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
         """Return the oldest run that waits for room in each of these pools, if there is one.

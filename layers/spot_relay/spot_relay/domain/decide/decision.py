@@ -16,9 +16,11 @@ from spot_relay.domain.decide.steps import (
     Decision,
     change,
     close_uncreated,
+    describe_giving_up,
     describe_retry,
     explain,
     finish,
+    forget_refusals,
     ignore_unknown_attempt,
     launch_again,
     leave_queue,
@@ -55,6 +57,8 @@ from spot_relay.domain.sagemaker.redaction import hide_secrets
 from spot_relay.domain.shown import metrics
 from spot_relay.domain.values import No, replace
 
+# How a job may end that was stopped as planned, because its own limits may come first.
+_PLANNED_STOPS = frozenset({Outcome.STOPPED, Outcome.MAX_WAIT_TIME_EXCEEDED, Outcome.MAX_PENDING_TIME_EXCEEDED})
 _CHECKING_SOON = f"Checking again in {CHECK_SOON.seconds} s."
 
 
@@ -157,7 +161,7 @@ def _follow_due(run: Run, facts: Facts, now: datetime) -> Decision:
     attempt = run.current
     if attempt.status is AttemptStatus.ENDED:
         return _continue(run, Cause.of_end(attempt.outcome), facts, now, "The backoff is over.")
-    if attempt.status is AttemptStatus.PLANNED and not run.stop_requested:
+    if attempt.status is AttemptStatus.PLANNED and not (run.stop_requested or attempt.gives_up):
         if demand := demand_before_launch(run, now):
             return launch_answers.go_on_demand(run, attempt, demand, now)
         return launch_again(run, attempt, now)
@@ -210,8 +214,9 @@ def _look(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:
     """Decide on what the description of the job shows."""
     match facts.job:
         case None:
-            reason = f"{attempt.job_name} has not been described yet. {_CHECKING_SOON}"
-            return change(run, now, reason, check_at=now + CHECK_SOON)
+            # Jitter, because whatever kept SageMaker from answering is likely to concern other runs, too.
+            reason = f"SageMaker could not describe {attempt.job_name} just now. Checking again within a minute."
+            return record(run, now, reason, check_at=now + CHECK_SOON * (1 + facts.draw))
         case Absent():
             return _follow_absence(run, attempt, facts, now)
         case Job() as job if job.has_ended:
@@ -229,10 +234,12 @@ def _follow_absence(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> 
         return change(run, now, reason, check_at=now + CHECK_SOON)
     if run.stop_requested and not isinstance(facts.observation, Due):
         return _ignore_foreign_job(run, attempt)
-    if run.stop_requested:
+    if run.stop_requested or attempt.gives_up:
         owes = Outbox(freed=(Room(attempt.placement.pool, attempt.job_name),))
-        never = run.with_attempt(close_uncreated(attempt, now))
-        return finish(never, RunStatus.STOPPED, now, f"{STOPPED_BY_REQUEST} No training job was created.", owes)
+        never = run.with_attempt(close_uncreated(attempt, now, attempt.failure_reason))
+        if run.stop_requested:
+            return finish(never, RunStatus.STOPPED, now, f"{STOPPED_BY_REQUEST} No training job was created.", owes)
+        return finish(never, RunStatus.FAILED, now, describe_giving_up(run, attempt), owes)
     return launch_again(run, attempt, now, f"SageMaker has no training job {attempt.job_name}. Launching it.")
 
 
@@ -250,9 +257,14 @@ def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: dateti
         created_at=job.created_at,
         training_started_at=job.training_started_at,
         interruptions=attempt.interruptions + missed,
+        status_message=_hide_in_message(run, job),
+        gives_up=False,
         waits_for_room=False,
+        waits_for_any_room=False,
         waiting_since=job.waiting_since,
     )
+    if attempt.status is AttemptStatus.PLANNED:
+        run = forget_refusals(run)
     run = count_progress(run, described, job, facts.checkpoint, now)
     adopted = launch_answers.measure_adoption(run, attempt, now)
     owes = Outbox(measures=adopted + metrics.measure_interruptions(attempt, missed))
@@ -274,6 +286,10 @@ def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: dateti
         status=RunStatus.STOPPING if run.stop_requested else RunStatus.IN_PROGRESS,
         check_at=now + CHECK_SOON if soon else next_look(steering.run, now, facts.check_every),
     )
+
+
+def _hide_in_message(run: Run, job: Job) -> str | None:
+    return job.status_message and hide_secrets(job.status_message, run.training_job)
 
 
 def _newest_news(attempt: Attempt, job: Job, observation: Observation) -> datetime:
@@ -301,6 +317,7 @@ def _follow_end(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetim
         interruptions=job.interruptions if job.transitions else attempt.interruptions,
         outcome=outcome,
         failure_reason=job.failure_reason and hide_secrets(job.failure_reason, run.training_job),
+        status_message=_hide_in_message(run, job),
         created_at=job.created_at,
         training_started_at=job.training_started_at,
         ended_at=job.ended_at or job.modified_at,
@@ -308,7 +325,9 @@ def _follow_end(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetim
         billable_seconds=job.billable_seconds,
         waited_seconds=job.seconds_waited(now),
         checkpoint=facts.checkpoint,
+        gives_up=False,
         waits_for_room=False,
+        waits_for_any_room=False,
         waiting_since=None,
     )
     run = count_progress(run, closed, job, facts.checkpoint, now)
@@ -325,7 +344,7 @@ def _follow_outcome(run: Run, outcome: Outcome, facts: Facts, now: datetime, owe
         return finish(run, RunStatus.COMPLETED, now, describe_end(closed), owes)
     if run.stop_requested:
         return finish(run, RunStatus.STOPPED, now, STOPPED_BY_REQUEST, owes)
-    if closed.switch_to is not None and outcome in {Outcome.STOPPED, Outcome.MAX_WAIT_TIME_EXCEEDED}:
+    if closed.switch_to is not None and outcome in _PLANNED_STOPS:
         reason = f"{closed.job_name} was stopped as planned."
         return _continue(run, Cause.of_end(outcome), facts, now, reason, owes)
     if then is Then.STOP:

@@ -13,6 +13,7 @@ from spot_relay.domain.run.outbox import Outbox, Room
 from spot_relay.domain.run.run import ABSENCE_PATIENCE, OUTBOX_PATIENCE, Explanation, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import attempt_name
+from spot_relay.domain.sagemaker.refusal import Refusal, advise, parse_quota
 from spot_relay.domain.shown import metrics
 from spot_relay.domain.values import replace
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # A description can lag behind an event, and a stop takes a moment: look again after this long.
 CHECK_SOON = timedelta(seconds=30)
+# An error that nobody knows may mean that the placement is refused for good. By default these take about an hour.
+UNRECOGNIZED_TRIES = 10
 # How many of the newest decisions are kept on the run.
 KEPT_DECISIONS = 40
 # An item of the table has 400 KB. The run's own reason holds the newest text in full.
@@ -167,6 +170,21 @@ def describe_retry(attempt: Attempt) -> str:
     return f"Trying to launch {attempt.job_name} again."
 
 
+def forget_refusals(run: Run) -> Run:
+    """Return the run after a launch that succeeded: the next one may be refused as often again."""
+    return replace(run, spent=replace(run.spent, refusals=0))
+
+
+def describe_giving_up(run: Run, attempt: Attempt) -> str:
+    """Return why an attempt is launched no more."""
+    message, limit = attempt.failure_reason or "", run.policy.budgets.refusals
+    because = f"policy.budgets.refusals allows no further try (limit: {limit})."
+    if attempt.unrecognized_refusals >= UNRECOGNIZED_TRIES:
+        because = f"SageMaker has refused it {UNRECOGNIZED_TRIES} times with an error that Spot Relay does not know."
+    refusal = Refusal.OTHER_QUOTA_FULL if parse_quota(message) else Refusal.UNRECOGNIZED
+    return f"Could not create {attempt.job_name}: {message} {because} {advise(refusal, message)}"
+
+
 def close_uncreated(attempt: Attempt, now: datetime, why: str | None = None) -> Attempt:
     """Return the attempt as ended: its job is known not to exist."""
     return replace(
@@ -176,6 +194,7 @@ def close_uncreated(attempt: Attempt, now: datetime, why: str | None = None) -> 
         failure_reason=why,
         ended_at=now,
         waits_for_room=False,
+        waits_for_any_room=False,
     )
 
 

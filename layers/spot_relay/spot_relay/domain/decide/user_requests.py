@@ -100,6 +100,8 @@ def _reset_attempt(run: Run, place: Place, now: datetime) -> Attempt:
         rung=place.rung,
         cause=Cause.RESUMED,
         refusals=0,
+        unrecognized_refusals=0,
+        gives_up=False,
         outcome=None,
         failure_reason=None,
         ended_at=None,

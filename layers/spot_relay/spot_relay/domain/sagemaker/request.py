@@ -47,6 +47,12 @@ def max_runtime_of(request: Mapping[str, Any]) -> int:
     return seconds
 
 
+def max_pending_of(request: Mapping[str, Any]) -> int | None:
+    """Return MaxPendingTimeInSeconds of a request or a description, or None."""
+    seconds: int | None = request.get("StoppingCondition", {}).get("MaxPendingTimeInSeconds")
+    return seconds
+
+
 def training_image_of(request: Mapping[str, Any]) -> str | None:
     """Return the training image, or None if the job names an algorithm instead."""
     image: str | None = request.get("AlgorithmSpecification", {}).get("TrainingImage")
@@ -137,6 +143,9 @@ def sleep_in_place(
 def _market(request: Mapping[str, Any], market: Market, max_wait_seconds: int | None) -> dict[str, Any]:
     stopping = dict(request.get("StoppingCondition", {}))
     own_wait = stopping.pop("MaxWaitTimeInSeconds", None)
+    if market is Market.SPOT:
+        # On spot, MaxWaitTimeInSeconds bounds the wait. A shorter limit would end a job that only has to wait.
+        stopping.pop("MaxPendingTimeInSeconds", None)
     if market is Market.ON_DEMAND:
         return {"StoppingCondition": stopping}
     wait = max(max_wait_seconds or own_wait or 0, max_runtime_of(request))

@@ -34,6 +34,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "phase": attempt.phase,
         "outcome": attempt.outcome,
         "failure_reason": attempt.failure_reason,
+        "status_message": attempt.status_message,
         "resumes_from": _checkpoint(attempt),
         "placement": asdict(attempt.placement),
         "created_at": iso(attempt.created_at or attempt.launched_at),
