@@ -125,7 +125,7 @@ def roles(**parameters: str) -> Mapping[str, Role]:
     made = resources(NAMES, **{**PARAMETERS, **parameters})
     by_arn = {f"arn:aws:iam::{ACCOUNT}:role/{name}": name for name in made}
     functions = {
-        entry["Properties"]["Code"]["S3Key"].split("/")[1]: by_arn[entry["Properties"]["Role"]]
+        entry["Properties"]["Handler"].split("/")[1]: by_arn[entry["Properties"]["Role"]]
         for entry in made.values()
         if entry["Type"] == "AWS::Lambda::Function"
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import timedelta
 from typing import Any
@@ -71,9 +72,26 @@ def dead_letter_queues() -> dict[str, str]:
 
 def test_there_are_the_five_functions_and_their_handlers_exist() -> None:
     assert set(of_type(FUNCTION)) == set(FUNCTIONS)
-    assert TEMPLATE["Globals"]["Function"]["Handler"] == "app.handler"
+    folders = []
     for function in of_type(FUNCTION).values():
-        assert (ROOT / function["CodeUri"] / "app.py").exists()
+        layer, folder, handler = function["Handler"].split("/")
+        assert (layer, handler) == ("spot_relay_functions", "app.handler")
+        assert (ROOT / "functions" / folder / "app.py").exists()
+        folders.append(folder)
+    assert sorted(folders) == sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
+
+
+def test_a_function_gets_all_its_code_from_the_layers_so_that_an_update_switches_it_in_one_call() -> None:
+    """CloudFormation would update a changed package in a call of its own, before or after the layers."""
+    everyone = TEMPLATE["Globals"]["Function"]
+    assert everyone["Layers"] == [{"Ref": "DependenciesLayer"}, {"Ref": "SpotRelayLayer"}]
+    assert not [name for name, function in of_type(FUNCTION).items() if {"CodeUri", "Layers"} & function.keys()]
+    (package,) = (ROOT / everyone["CodeUri"]).iterdir()
+    content = hashlib.sha256(package.read_bytes()).hexdigest()
+    assert (package.name, content) == (
+        "README.txt",
+        "07222a96a3b9e5f6e4d461735ec1db1df7e2192a37ed09cb9be34739713dbc57",
+    ), "This package must stay the same for ever."
 
 
 def test_all_functions_share_one_environment() -> None:
