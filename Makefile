@@ -10,10 +10,14 @@ STAMP  := $(VENV)/.requirements
 CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
 # Four workers keep two cores busy: three of them begin with end-to-end tests, which mostly wait.
+# The newest cfn-lint, and parliament.
+CHECKS_STAMP := .venv-template/.requirements
+CHECKS  := .venv-template/bin
 PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not docker and not registry"
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
-# The Python that builds the layers is the one they run on.
-RUNTIME = $(shell $(BIN)/python -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+# The runtime and the architecture of an environment, which samconfig.toml has. The layers are built for them on any host.
+TARGET = $$($(BIN)/python layers/overrides.py $(ENV))
+BUILT  := .aws-sam/build/DependenciesLayer/python/built-for.txt
 LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
           --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
@@ -21,8 +25,8 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick quick-tests lint types template test thorough unit e2e layers pythons sam-local check checkov simulate faults fuzz mutate \
-        bench-load bench-policy bench-start openapi build deploy lock format clean
+.PHONY: help setup demo quick quick-tests lint types template released test thorough unit e2e layers pythons sam-local check \
+        checkov simulate explore faults fuzz mutate bench-load bench-policy bench-start cost openapi build deploy lock format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,16 +75,23 @@ faults: setup ## take 200 runs to their ends while their functions' calls fail (
 sam-local: setup ## run each function in Docker with sam local
 	@$(BIN)/pytest -n 2 tests/sam_local
 
-bench-load: setup ## put the deployed stack under load (RUNS=, EVENTS=, JSON=1, OUT=, ENDED=, OPEN=)
+bench-load: setup ## put the deployed stack under load (RUNS=, EVENTS=, LAUNCHES=, RATE=, JSON=1, OUT=, ENDED=, OPEN=)
 	@$(BIN)/python -m bench.load $(if $(JSON),--json) $(if $(RUNS),--runs $(RUNS)) $(if $(EVENTS),--events $(EVENTS)) \
+	$(if $(LAUNCHES),--launches $(LAUNCHES)) $(if $(RATE),--rate $(RATE)) \
 	$(if $(OUT),--out "$(OUT)") $(if $(ENDED),--ended $(ENDED)) $(if $(OPEN),--open $(OPEN))
 
 bench-start: setup ## measure what the functions' starts take, compared with a bare boto3 handler (JSON=1, PAIRS=11)
 	@$(BIN)/python -m bench.start $(if $(JSON),--json) $(if $(PAIRS),--pairs $(PAIRS))
 
+cost: setup ## write the table of costs into docs/operations.md, from counted units and list prices
+	@$(BIN)/python -m bench.cost
+
 simulate: setup ## play hostile schedules on virtual time: SEEDS=100000, or SEED=s to explain one of them
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.simulation \
 	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED))
+
+explore: setup ## try every order of the calls of two functions, with a crash, a duplicate and a lost answer (SCENARIO=)
+	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.exploration $(if $(SCENARIO),--scenario "$(SCENARIO)")
 
 bench-policy: setup ## replay the relaunch policy on traces: TRACES=folder (JSON=1, OUT=, STARTS=, SEED=, NODES=, ONES=)
 	@test -n "$(TRACES)" || { echo "TRACES is not set. Name the folder of the traces: make bench-policy TRACES=folder" >&2; exit 2; }
@@ -99,8 +110,18 @@ fuzz: setup ## fuzz the readers of input, guided by coverage: TARGET=spec, event
 openapi: setup ## regenerate docs/openapi.yaml from the models
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m openapi
 
-template: setup ## check the template as sam does
+released: setup ## keep what this release's template keeps, for the test that compares the next one with it: at each release
+	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.released
+
+template: setup $(CHECKS_STAMP) ## check the template as sam does, for every region with cfn-lint, and its policies with parliament
 	@$(SAM) validate --lint
+	@rm -rf .local/policies
+	@mkdir -p .local
+	@$(BIN)/python -m tests.security.translated > .local/translated.json
+	@$(CHECKS)/cfn-lint template.yaml .local/translated.json --regions $$($(BIN)/python -m tests.regions)
+	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.security.written .local/policies
+	@found=$$(PYTHONWARNINGS=ignore $(CHECKS)/parliament --json --directory .local/policies) || test -n "$$found" || exit 1; \
+	! echo "$$found" | grep --invert-match --extended-regexp --file .parliament-exceptions | grep .
 
 check: lint types template test ## run the linters, check types and template, then run all tests: before each commit
 
@@ -109,25 +130,30 @@ checkov: setup $(CHECKOV_STAMP) ## check the template against checkov's rules, a
 	@$(BIN)/python -m tests.security.translated > .local/translated.json
 	$(CHECKOV) --file template.yaml .local/translated.json
 
-build: setup ## build the functions and layers for AWS
-	$(SAM) build --parameter-overrides PythonRuntime=$(RUNTIME)
+build: setup ## build the functions and layers for AWS, as samconfig.toml says for ENV=dev or ENV=prod
+	$(SAM) build --config-env $(ENV) --parameter-overrides $(TARGET)
 
 deploy: build ## deploy to AWS, asking for the parameters (ENV=dev, ENV=prod)
-	@echo "The layers are built for $(RUNTIME): enter that for PythonRuntime."
 	$(SAM) deploy --guided --config-env $(ENV)
+	@read -r runtime architecture < $(BUILT); \
+	if [ "$(TARGET)" != "PythonRuntime=$$runtime Architecture=$$architecture" ]; then \
+	  echo "The stack has $(TARGET), but its layers are built for $$runtime on $$architecture." >&2; \
+	  echo "Run make deploy again: it builds them for what you answered." >&2; exit 1; \
+	fi
 
 lock: setup ## pin the requirements again (UPGRADE=1 takes newer versions)
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
 	$(LOCK) requirements/uv.in -c requirements/dev.txt -o requirements/uv.txt
 	$(LOCK) requirements/layer.in -c requirements/dev.txt -o layers/dependencies/requirements.txt
 	$(LOCK) requirements/checkov.in -o requirements/checkov.txt
+	$(LOCK) requirements/template.in -o requirements/template.txt
 
 format: setup ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
 clean: ## stop a stack that was left running, and remove what was built; .venv stays
-	@test ! -f .local/stack.json || $(BIN)/python -m embedded stop
+	@test ! -d .local/stacks || $(BIN)/python -m embedded stop
 	rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 setup: $(STAMP)
@@ -141,8 +167,9 @@ $(STAMP): requirements/uv.txt requirements/dev.txt
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt >&2
 	@touch $@
 
-$(CHECKOV_STAMP): requirements/checkov.txt | $(STAMP)
-	@echo "Setting up .venv-checkov" >&2
-	@test -x .venv-checkov/bin/python || $(BIN)/python -m venv --without-pip .venv-checkov >&2
-	@$(BIN)/uv pip sync --quiet --require-hashes --python .venv-checkov/bin/python requirements/checkov.txt >&2
+# Each environment .venv-<name> has the packages of requirements/<name>.txt.
+$(CHECKOV_STAMP) $(CHECKS_STAMP): .venv-%/.requirements: requirements/%.txt | $(STAMP)
+	@echo "Setting up $(@D)" >&2
+	@test -x $(@D)/bin/python || $(BIN)/python -m venv --without-pip $(@D) >&2
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $< >&2
 	@touch $@

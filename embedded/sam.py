@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import platform
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -22,6 +23,10 @@ LOCAL: Final = ROOT / ".local"
 STACK_NAME: Final = "spot-relay"
 ARTIFACTS: Final = "spot-relay-artifacts"
 SOURCES: Final = ("template.yaml", "samconfig.toml", "functions", "layers")
+# The runtimes that the template allows, as sam writes them.
+_ALLOWED_RUNTIMES: Final = re.compile(
+    r"((?<=\n)  PythonRuntime:\n(?:    (?!AllowedValues:).*\n)+    AllowedValues:\n(?:    - .*\n)+)"
+)
 # Those of this machine, so that the compiled packages of the layer run in MiniStack's workers.
 RUNTIME: Final = {
     "PythonRuntime": f"python{sys.version_info.major}.{sys.version_info.minor}",
@@ -34,20 +39,29 @@ def build(parameters: Mapping[str, str], environment: Mapping[str, str], root: P
     folder = root / ".local"
     folder.mkdir(exist_ok=True)
     template, stamp = folder / "build" / "template.yaml", folder / "build.sources"
-    with _hold_lock(folder / "build.lock"):
+    with hold_lock(folder / "build.lock"):
         sources = fingerprint(root)
         if template.exists() and stamp.exists() and stamp.read_text() == sources:
             return template
         stamp.unlink(missing_ok=True)
         _sam(
             "build",
-            *("--template", "template.yaml", "--build-dir", str(template.parent), "--cached"),
-            *("--cache-dir", str(folder / "build-cache"), "--parameter-overrides", *_overrides(parameters)),
+            *("--template", "template.yaml", "--build-dir", str(template.parent)),
+            *("--parameter-overrides", *_overrides(parameters)),
             environment=environment,
             root=root,
         )
+        template.write_text(allow_runtime(template.read_text(), parameters["PythonRuntime"]))
         stamp.write_text(sources)
     return template
+
+
+def allow_runtime(template: str, runtime: str) -> str:
+    """Return a built template that also allows a runtime on which AWS creates no functions, but this machine runs."""
+    before, allowed, after = re.split(_ALLOWED_RUNTIMES, template, maxsplit=1)
+    if f"    - {runtime}\n" in allowed:
+        return template
+    return f"{before}{allowed}    - {runtime}\n{after}"
 
 
 def deploy(template: Path, parameters: Mapping[str, str], environment: Mapping[str, str], root: Path = ROOT) -> None:
@@ -108,8 +122,8 @@ def sam_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def _hold_lock(path: Path) -> Iterator[None]:
-    # Two stacks may start at the same time; they share one build.
+def hold_lock(path: Path) -> Iterator[None]:
+    """Hold a lock that the system releases when this process ends: stacks may start at the same time."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -167,6 +167,13 @@ class Run(Answer):
     """The latest 40."""
 
 
+class SubmittedRun(Run):
+    """The run of the submitted spec."""
+
+    notice: str = ""
+    """Only if the spec had been submitted before and its run has ended: says so, and what to do to train again."""
+
+
 class RunSummary(Answer):
     """A run in a list of runs."""
 

@@ -84,7 +84,7 @@ class Bench:
         given: dict[str, Any] = {"paths": [str(folder), *map(str, packages)], "event": str(event)}
         given["recorded"] = None if calls is None else str(calls)
         outcome = subprocess.run(  # noqa: S603
-            # As on Lambda, where no folder of a function can be written to, app.py itself is compiled at each start.
+            # Unlike on Lambda, where it is in the compiled layer, app.py is compiled at each start, as the floor's is.
             [sys.executable, "-I", "-S", "-B", str(_RUNNER), json.dumps(given)],
             env=environment(scene.function, self.endpoint.url) | variables,
             capture_output=True,

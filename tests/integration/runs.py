@@ -76,6 +76,7 @@ def _a_full_attempt(run_id: str, number: int, moments: Iterator[datetime]) -> At
         waiting_since=next(moments),
         counted_until=next(moments),
         wasted_seconds=59,
+        turn_at=next(moments),
     )
 
 

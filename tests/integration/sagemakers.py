@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 
 from bench.descriptions import BEGINNING
+from embedded.patience import give_time
 from simulator.life.job import Script
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
@@ -36,7 +37,9 @@ ACROSS = (
     "utilization of 2 Instances and a request delta of 1 Instances."
 )
 # One try a call: how often botocore tries again is its own affair, and takes its time.
-ONCE = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 1})
+ONCE = Config(
+    connect_timeout=give_time(10), read_timeout=give_time(30), retries={"mode": "standard", "total_max_attempts": 1}
+)
 
 
 @dataclass(frozen=True)

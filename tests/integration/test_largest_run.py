@@ -85,6 +85,7 @@ def attempt(number: int) -> Attempt:
         waiting_since=MOMENT,
         counted_until=MOMENT,
         wasted_seconds=MONTH,
+        turn_at=MOMENT if number == 1 else None,  # only the newest attempt can await its turn
     )
 
 
@@ -182,8 +183,8 @@ class Worst:
     def passes(self, seconds: int) -> Run:
         """Let time pass, and look at the run if it is due."""
         self.world.clock.passes(seconds)
-        for run_id in list(self.store.list_due(self.world.clock())):
-            self.world.service.advance(run_id, Due())
+        for due in list(self.store.list_due(self.world.clock())):
+            self.world.service.advance(due.run_id, Due())
         return self.run
 
     def fails(self) -> Run:

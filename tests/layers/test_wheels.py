@@ -1,19 +1,23 @@
 """The pinned packages of the layers exist for every runtime and architecture, each compiled module being the right one.
 
-The layers are built as for AWS, and nothing of them is run. `make test` leaves this out, because it needs a
-package registry; `make layers` and CI run it.
+The layers are built as for AWS, whatever Python and processor this machine has, and nothing of them is run. `make test`
+leaves this out, because it needs a package registry; `make layers` and CI run it.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+import subprocess
+import sys
 from importlib.metadata import PathDistribution
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
 from bench.start.packages import ROOT, build_layers
+from embedded.sam import sam_environment
+from spot_relay.layer_fit import BUILT_FOR
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,6 +78,11 @@ def check_module(module: Path, target: Target) -> None:
     assert machine_of(module) == MACHINES[target.machine], f"{module.name} is not compiled for {target.machine}"
 
 
+def check_bytecode(folder: Path, target: Target) -> None:
+    """Check that whatever is compiled to bytecode is compiled for this interpreter: another one would ignore it."""
+    assert {path.suffixes[-2] for path in folder.rglob("*.pyc")} <= {f".cpython-{target.tag}"}
+
+
 def can_load(target: Target, tag: str) -> bool:
     """Whether Lambda can load a wheel that has this tag."""
     python, abi, platform = tag.split("-")
@@ -107,6 +116,47 @@ def test_every_package_has_a_wheel_that_lambda_can_load(target: Target, tmp_path
     assert {"msgspec", "pydantic_core", "yaml"} <= {module.relative_to(dependencies).parts[0] for module in modules}
     for module in modules:
         check_module(module, target)
+    check_bytecode(dependencies, target)
+    assert (dependencies / BUILT_FOR).read_text("utf-8") == f"python{target.python} {architecture}\n"
+
+
+@pytest.mark.registry
+def test_sam_builds_the_layers_for_the_runtime_and_architecture_of_the_deployment(tmp_path: Path) -> None:
+    """Once as samconfig.toml has it, once for another choice; this machine has at most one of them."""
+    chosen = [None, Target("3.14", "x86_64")]
+    for target in chosen:
+        overrides = (
+            ["--parameter-overrides", f"PythonRuntime=python{target.python}", "Architecture=x86_64"] if target else []
+        )
+        place = tmp_path / str(target)
+        command = [
+            sys.executable,
+            "-m",
+            "samcli",
+            "build",
+            "--config-env",
+            "dev",
+            "--build-dir",
+            str(place),
+            *overrides,
+        ]
+        environment = sam_environment({"AWS_DEFAULT_REGION": "us-east-1"})
+        outcome = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert outcome.returncode == 0, outcome.stderr[-2000:]
+        dependencies = place / "DependenciesLayer" / "python"
+        for module in dependencies.rglob("*.so"):
+            check_module(module, target or Target("3.13", "aarch64"))
+        for layer in ("DependenciesLayer", "SpotRelayLayer"):
+            check_bytecode(place / layer, target or Target("3.13", "aarch64"))
+        expected = "python3.14 x86_64\n" if target else "python3.13 arm64\n"
+        assert (dependencies / BUILT_FOR).read_text("utf-8") == expected
+
+
+def test_bytecode_of_another_python_would_be_noticed(tmp_path: Path) -> None:
+    (tmp_path / "a.cpython-312.pyc").touch()
+    check_bytecode(tmp_path, Target("3.12", "x86_64"))
+    with pytest.raises(AssertionError):
+        check_bytecode(tmp_path, Target("3.13", "x86_64"))
 
 
 @pytest.mark.parametrize(

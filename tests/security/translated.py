@@ -31,12 +31,16 @@ _SOURCES = ("CodeUri", "ContentUri")
 # Such as arn:aws:sqs:us-east-1:000000000000:<name>; a resource that stands here has an ARN that policies name.
 _ARNS = {
     "AWS::DynamoDB::Table": "arn:aws:dynamodb:{region}:{account}:table/{name}",
+    "AWS::Events::Rule": "arn:aws:events:{region}:{account}:rule/{name}",
     "AWS::IAM::Role": "arn:aws:iam::{account}:role/{name}",
     "AWS::Lambda::Function": "arn:aws:lambda:{region}:{account}:function:{name}",
     "AWS::Logs::LogGroup": "arn:aws:logs:{region}:{account}:log-group:{name}:*",
     "AWS::S3::Bucket": "arn:aws:s3:::{name}",
+    "AWS::SNS::Topic": "arn:aws:sns:{region}:{account}:{name}",
     "AWS::SQS::Queue": "arn:aws:sqs:{region}:{account}:{name}",
 }
+# What a reference to them returns is their ARN, too.
+_KNOWN_BY_ARN = {"AWS::SNS::Topic"}
 
 
 class _NoManagedPolicies:
@@ -51,9 +55,10 @@ def translated() -> dict[str, Any]:
     """Resolve SAM to CloudFormation, as CloudFormation's own transform does."""
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)  # SAM's translator asks boto3 for one
     template = yaml_parse(TEMPLATE.read_text("utf-8"))
-    for resource in template["Resources"].values():
-        for key in set(_SOURCES) & set(resource["Properties"]):
-            resource["Properties"][key] = f"s3://artifacts/{resource['Properties'][key]}"
+    everyone = template["Globals"]["Function"]
+    for properties in [everyone, *(resource["Properties"] for resource in template["Resources"].values())]:
+        for key in set(_SOURCES) & set(properties):
+            properties[key] = f"s3://artifacts/{properties[key]}"
     defaults = {name: given["Default"] for name, given in template["Parameters"].items() if "Default" in given}
     found: dict[str, Any] = transform(template, defaults, _NoManagedPolicies(), passthrough_metadata=True)
     return found
@@ -69,9 +74,13 @@ def resources(names: Mapping[str, str], **parameters: str) -> dict[str, dict[str
     given = engine._resolve_parameters(template, [{"Key": name, "Value": value} for name, value in parameters.items()])
     conditions = engine._evaluate_conditions(template, given)
     known = {
-        logical: {"PhysicalResourceId": name, "Attributes": {"Arn": _arn(resource["Type"], name), "QueueName": name}}
+        logical: {
+            "PhysicalResourceId": arn if resource["Type"] in _KNOWN_BY_ARN else name,
+            "Attributes": {"Arn": arn, "QueueName": name},
+        }
         for logical, resource in template["Resources"].items()
         for name in (names.get(logical, logical),)
+        for arn in (_arn(resource["Type"], name),)
     }
     return {
         logical: resource

@@ -12,7 +12,7 @@ from greenlet import getcurrent, greenlet
 
 from spot_relay.domain.run.launch import CANARY_TAG
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
-from spot_relay.ports import ConflictError
+from spot_relay.ports import ConflictError, UnansweredError
 from tests.simulation.faults import Fault
 from tests.simulation.sagemaker import CallError
 
@@ -135,9 +135,11 @@ class Lambda:
 
     def _error(self, trouble: Fault, port: str, method: str, args: tuple[Any, ...]) -> Any:
         """Answer as the adapters do: they make refusals of a launch's errors, and the SDK tries a write again."""
-        throttled = trouble is Fault.THROTTLED
+        refusal = Refusal.THROTTLED if trouble is Fault.THROTTLED else Refusal.UNAVAILABLE
         if port == "jobs" and method == "create":
-            return NotCreated(str(trouble), Refusal.THROTTLED if throttled else Refusal.UNAVAILABLE)
+            return NotCreated(str(trouble), refusal)
+        if port == "jobs":
+            raise UnansweredError(f"{method}: {trouble}", refusal)
         if trouble is Fault.ANSWER_LOST and method in {"save", "reopen"}:
             # The second try meets the version that the first one has written.
             raise ConflictError(args[0].id)

@@ -164,9 +164,17 @@ def a_rest_before_another_pool() -> list[str]:
     return said(world)
 
 
+def turns() -> list[str]:
+    world = submitted(None, THROTTLED)
+    world.advance(Refused(1, Refusal.AWAITS_TURN, "Other launches come first.", world.clock() + timedelta(seconds=70)))
+    world.service.stop("churn")
+    world.advance(Refused(1, Refusal.AWAITS_TURN, "Other launches come first.", world.clock() + timedelta(seconds=90)))
+    return said(world)
+
+
 def retries() -> list[str]:
     world = submitted(None, THROTTLED)
-    world.passes(60)
+    world.passes(120)
     world.advance(Refused(1, *THROTTLED))
     stopping = submitted(None, THROTTLED)
     stopping.service.stop("churn")
@@ -392,6 +400,7 @@ SCENES: tuple[Callable[[], list[str]], ...] = (
     refusals,
     a_rest_before_another_pool,
     retries,
+    turns,
     refusals_with_an_end,
     a_limit_that_is_left_out,
     waits_for_room,

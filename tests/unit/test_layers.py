@@ -71,9 +71,10 @@ def tree(shape: Shape | None, inside: tuple[str, ...] = ()) -> Any:
     return shape.name, shape.type_name, shape.serialization, shape.metadata, members, parts
 
 
-def test_there_is_a_makefile_for_each_runtime_and_processor_that_the_template_allows() -> None:
+def test_there_is_a_makefile_for_each_runtime_and_processor_that_the_template_or_the_embedded_stack_allows() -> None:
     parameters = TEMPLATE["Parameters"]
-    allowed = product(parameters["PythonRuntime"]["AllowedValues"], parameters["Architecture"]["AllowedValues"])
+    runtimes = ["python3.11", *parameters["PythonRuntime"]["AllowedValues"]]
+    allowed = product(runtimes, parameters["Architecture"]["AllowedValues"])
     assert sorted(path.name for path in (LAYERS / "targets").iterdir()) == sorted("-".join(pair) for pair in allowed)
     makefiles = {path.read_text() for path in (LAYERS / "targets").glob("*/Makefile")}
     assert makefiles == {"include $(dir $(lastword $(MAKEFILE_LIST)))../../layers.mk\n"}

@@ -8,14 +8,15 @@ from spot_relay.domain.errors import CallerError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
+    from spot_relay.domain.rules.turns import Lane
     from spot_relay.domain.run.launch import Created, Launch
     from spot_relay.domain.run.outbox import Measure
     from spot_relay.domain.run.prices import PriceList
-    from spot_relay.domain.run.run import Run, RunStatus, Waiting
+    from spot_relay.domain.run.run import DueRun, Run, RunStatus, Waiting
     from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, Pool
-    from spot_relay.domain.sagemaker.refusal import NotCreated
+    from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
     from spot_relay.domain.values import No
 
 
@@ -45,6 +46,14 @@ class NewerSchemaError(CallerError):
         )
 
 
+class UnansweredError(Exception):
+    """SageMaker did not answer for now: it throttled the call, failed, or could not be reached. That proves nothing."""
+
+    def __init__(self, because: str, refusal: Refusal) -> None:
+        super().__init__(because)
+        self.refusal = refusal
+
+
 class PrefixTakenError(SpecError):
     """Another open run uses the checkpoint prefix."""
 
@@ -64,6 +73,8 @@ class RunStore(Protocol):
 
     A run that would be too large is stored without the oldest part of its history, and returned like that. Where that
     is not enough, each write raises RunTooLargeError.
+
+    Ids that differ only in case are the same id, except for runs that were stored before this was so.
     """
 
     def create(self, run: Run) -> Run:
@@ -82,8 +93,8 @@ class RunStore(Protocol):
         """Store a run if its version is unchanged, and return it with the next version; else raise ConflictError."""
         ...
 
-    def list_due(self, now: datetime) -> Iterable[str]:
-        """Return the ids of the runs whose `due_at` has passed, the longest overdue first. It may lag behind."""
+    def list_due(self, until: datetime) -> Iterable[DueRun]:
+        """Return the runs whose `due_at` has passed by then, the earliest first. It may lag behind."""
         ...
 
     def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
@@ -119,11 +130,27 @@ class Slots(Protocol):
         ...
 
 
+class Turns(Protocol):
+    """The stack's turns to call CreateTrainingJob, spaced so that SageMaker throttles few calls. Each is taken once."""
+
+    def take(self, lane: Lane, now: datetime) -> datetime:
+        """Take the first free turn of a lane, and return when it is: now, or later."""
+        ...
+
+    def take_by(self, latest: datetime, lane: Lane, now: datetime) -> datetime | None:
+        """Take the first free turn of a lane, as `take` does; take none and return None if it is after ``latest``."""
+        ...
+
+
 class Wakeups(Protocol):
-    """The queue that wakes runs that wait for room."""
+    """The queue that wakes runs, for room that was freed or for their turns."""
 
     def wake(self, run_id: str) -> None:
         """Ask the run to try its launch again soon."""
+        ...
+
+    def look(self, run_id: str, after: timedelta) -> None:
+        """Have the run looked at after that time, as the tick does. The message may arrive up to a second later."""
         ...
 
 
@@ -144,7 +171,10 @@ class InputFiles(Protocol):
 
 
 class TrainingJobs(Protocol):
-    """SageMaker's training jobs. A failed call raises, because it proves nothing about the job."""
+    """SageMaker's training jobs. A failed call raises, because it proves nothing about the job.
+
+    That is an UnansweredError if the same call may succeed a little later.
+    """
 
     def create(self, launch: Launch) -> Created | NotCreated:
         """Create a training job; one that exists already and has the launch's tags counts as created."""

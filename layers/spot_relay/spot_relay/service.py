@@ -7,14 +7,14 @@ saved decision owes is in the run's outbox, and whoever loads the run next perfo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decide.acceptance import Objection, accept, find_objections, largest_instance_count
 from spot_relay.domain.decide.decision import decide, settle
 from spot_relay.domain.decide.facts import Facts
-from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, needs_checkpoint
+from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, looks_again, needs_checkpoint
 from spot_relay.domain.decide.steps import last_word
 from spot_relay.domain.errors import CallerError, SpecError
 from spot_relay.domain.run.attempt import AttemptStatus
@@ -37,6 +37,7 @@ from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.domain.sagemaker.request import sharded_prefixes_of
 from spot_relay.domain.shown.report import announcement, status_document
 from spot_relay.domain.values import replace
+from spot_relay.pacing import OTHERS_FIRST, refuse_if_unanswered
 from spot_relay.ports import (
     Announcements,
     Checkpoints,
@@ -50,6 +51,7 @@ from spot_relay.ports import (
     StatusDocuments,
     Telemetry,
     TrainingJobs,
+    UnansweredError,
     Wakeups,
 )
 
@@ -62,19 +64,25 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.observation import Observation
     from spot_relay.domain.run.run import Run, RunStatus
     from spot_relay.domain.run.submission import Submission
+    from spot_relay.pacing import Pacing
 
 # A run has few writers. One that loses this often in a row leaves the message to its queue's retry.
 MAX_CONFLICTS = 20
 
 
 class NameConflictError(SpecError):
-    """The name belongs to a run with another spec."""
+    """The name, in this spelling or another, belongs to a run with another spec."""
 
     code = "NameConflict"
     status = 409
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, name: str) -> None:
         message = f"There is a run {run_id} already, with another spec, and a spec can't change. Use a different name."
+        if name != run_id:
+            message = (
+                f"There is a run {run_id} already. {name} differs from it only in case, and in SageMaker's ARNs the "
+                f"two are one name. Use a different name, or {run_id} if you mean that run."
+            )
         super().__init__(message, [("name", message)])
 
 
@@ -126,6 +134,7 @@ class Service:
     input_files: InputFiles
     slots: Slots
     wakeups: Wakeups
+    pacing: Pacing
     clock: Callable[[], datetime]
     draw: Callable[[], float]
     new_id: Callable[[], str]
@@ -184,7 +193,7 @@ class Service:
     def _load_same(self, submission: Submission) -> Run:
         existing = self._load(submission.name)
         if existing.fingerprint != submission.fingerprint:
-            raise NameConflictError(submission.name)
+            raise NameConflictError(existing.id, submission.name)
         return existing
 
     def _count_files(self, run: Run) -> dict[str, int]:
@@ -237,10 +246,14 @@ class Service:
     def _gather(self, run: Run, observation: Observation) -> Facts:
         """Gather the facts that the decision needs, and no others."""
         now = self.clock()
-        attempt = attempt_to_look_at(run, observation, now)
-        job = None if attempt is None else self._look_at_attempt(run, attempt)
-        canary = canary_to_look_at(run, observation, now)
-        beside = None if canary is None else self._look_at_canary(run, canary)
+        attempt, canary = attempt_to_look_at(run, observation, now), canary_to_look_at(run, observation, now)
+        try:
+            job = None if attempt is None else self._look_at_attempt(run, attempt)
+            beside = None if canary is None else self._look_at_canary(run, canary)
+        except UnansweredError:
+            if not looks_again(run, observation):
+                raise
+            job = beside = None
         uri = run.checkpoint_uri
         newest = self.checkpoints.find_newest(uri) if uri and needs_checkpoint(run, observation, job, now) else None
         return Facts(observation, job, newest, beside, self.draw(), self.check_every)
@@ -310,10 +323,12 @@ class Service:
         # Queried at most once and, if nothing is launched, only after the stops.
         oldest = cache(lambda: self.store.oldest_waiting(*pools))
         if attempt is not None:
-            answers += (self._launch(run, attempt, oldest().get(attempt.placement.pool)),)
+            launches = partial(self._launch, run, attempt, oldest().get(attempt.placement.pool))
+            answers += (refuse_if_unanswered(Refused, attempt.number, launches),)
         if canary is not None:
-            answers += (self._send_canary(run, canary, oldest().get(canary.placement.pool)),)
-        stops = [] if owed.stop is None else [partial(self.jobs.stop, owed.stop)]
+            sends = partial(self._send_canary, run, canary, oldest().get(canary.placement.pool))
+            answers += (refuse_if_unanswered(CanaryRefused, canary.number, sends),)
+        stops = [] if owed.stop is None else [partial(self._stop_job, run, owed.stop)]
         given_up = (canary for canary in run.canaries if canary.job_name == owed.stop_canary)
         stops += [partial(self._stop_canary, run, canary) for canary in given_up]
         # After the launch: if this run is the oldest, it has taken the room itself.
@@ -343,6 +358,9 @@ class Service:
         no_slot = self.slots.take(pool.instance_type, attempt.job_name)
         if no_slot is not None and not self._exists(launch):
             return Refused(number, Refusal.LIMIT_REACHED, no_slot.because)
+        # Last, because no turn should be wasted. Until then the attempt keeps its slot.
+        if (not_yet := self.pacing.await_turn(run, attempt)) is not None:
+            return not_yet
         answer = self.jobs.create(launch)
         if not isinstance(answer, NotCreated):
             return Launched(number, answer.arn, answer.placement)
@@ -359,10 +377,20 @@ class Service:
         if oldest is not None and not self._exists(launch):
             message = f"Other runs are waiting for {canary.placement.pool}."
             return CanaryRefused(canary.number, Refusal.QUEUED_BEHIND, message)
+        if not self.pacing.await_free_turn():
+            return CanaryRefused(canary.number, Refusal.AWAITS_TURN, OTHERS_FIRST)
         answer = self.jobs.create(launch)
         if isinstance(answer, NotCreated):
             return CanaryRefused(canary.number, answer.refusal, answer.because)
         return CanaryCreated(canary.number, answer.arn)
+
+    def _stop_job(self, run: Run, job_name: str) -> None:
+        """Stop a job; if SageMaker does not answer, the next look at a live attempt stops it again."""
+        try:
+            self.jobs.stop(job_name)
+        except UnansweredError:
+            if job_name != run.current.job_name or run.current.status is not AttemptStatus.IN_PROGRESS:
+                raise
 
     def _exists(self, launch: Launch) -> bool:
         return isinstance(self.jobs.find(launch), Job)
@@ -406,8 +434,3 @@ def _require_published(run: Run, failure: Exception | None) -> Run:
     if failure is not None:
         raise NotPublishedError(run.id) from failure
     return run
-
-
-def utc_now() -> datetime:
-    """Return the current time."""
-    return datetime.now(UTC)

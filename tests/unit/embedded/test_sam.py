@@ -1,12 +1,13 @@
-"""The template is built again only when its sources have changed."""
+"""The template is built again only when its sources have changed, and allows the Python of this machine."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
-from embedded.sam import fingerprint
+from embedded.sam import allow_runtime, fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,3 +44,31 @@ def test_a_removed_source_is_built_again(tmp_path: Path) -> None:
     before = fingerprint(root)
     (root / "layers/spot_relay/a.py").unlink()
     assert fingerprint(root) != before
+
+
+BUILT = """Parameters:
+  LogLevel:
+    Type: String
+    AllowedValues:
+    - INFO
+  PythonRuntime:
+    Type: String
+    Description: The Lambda runtime, of which there are
+      several.
+    AllowedValues:
+    - python3.12
+    - python3.13
+  Architecture:
+    Type: String
+"""
+
+
+def test_a_built_template_allows_the_runtime_of_this_machine_though_aws_no_longer_creates_it() -> None:
+    allowed = yaml.safe_load(allow_runtime(BUILT, "python3.11"))["Parameters"]
+    expected = yaml.safe_load(BUILT)["Parameters"]
+    expected["PythonRuntime"]["AllowedValues"] += ["python3.11"]
+    assert allowed == expected
+
+
+def test_a_built_template_that_allows_the_runtime_stays_as_it_is() -> None:
+    assert allow_runtime(BUILT, "python3.12") == BUILT

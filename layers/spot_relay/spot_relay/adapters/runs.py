@@ -1,7 +1,7 @@
 """Store runs in DynamoDB: one item per run, one conditional write per step.
 
-The same table has an item for each checkpoint prefix, which names the run that owns it, and the items of `slots` and
-`prices`.
+The same table has an item for each checkpoint prefix, which names the run that owns it, and the items of `names`,
+`slots`, `turns` and `prices`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from spot_relay.adapters.item_size import MAX_ITEM_BYTES, measure_item, says_too_large
+from spot_relay.adapters.names import Names
 from spot_relay.domain.run.history import drop_history
-from spot_relay.domain.run.run import ENDED_RUNS, Run, RunStatus, Waiting
+from spot_relay.domain.run.launch import MAX_JOB_NAME
+from spot_relay.domain.run.run import ENDED_RUNS, DueRun, Run, RunStatus, Waiting
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError, RunTooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -67,17 +69,20 @@ class DynamoDBRunStore:
         Raises
         ------
         RunExistsError
-            If the id is taken.
+            If the id is taken, in any spelling.
         PrefixTakenError
             If another open run owns the checkpoint prefix.
         """
         run, item = self._fit(run)
+        put = self._build_put(item, "attribute_not_exists(id)")
         try:
-            return self._open(run, self._build_put(item, "attribute_not_exists(id)"))
+            return self._open(run, put, self._names.build_writes(run.id))
         except ConflictError:
-            if self.load(run.id) is None:
+            if (existing := self.load(run.id)) is not None:
+                raise RunExistsError(existing.id) from None
+            if (expired := self._names.load_spelling(run.id)) is None:
                 raise
-            raise RunExistsError(run.id) from None
+        return self._open(run, put, self._names.build_writes(run.id, expired))
 
     def reopen(self, run: Run) -> Run:
         """Store a run that had ended and continues, as `save` does.
@@ -93,6 +98,8 @@ class DynamoDBRunStore:
     def load(self, run_id: str) -> Run | None:
         """Return a run, read consistently, or None if there is none.
 
+        If there is none of exactly this name, the run whose name differs only in case is returned.
+
         Raises
         ------
         NewerSchemaError
@@ -101,6 +108,17 @@ class DynamoDBRunStore:
         # DynamoDB refuses a key that is too long, and IAM refuses one of the other items in the table.
         if len(run_id.encode()) > _MAX_KEY_BYTES or "#" in run_id:
             return None
+        run = self._load_exactly(run_id)
+        # Nothing longer than a job's name can be the name of a run in another case.
+        return self._load_otherwise_spelt(run_id) if run is None and len(run_id) <= MAX_JOB_NAME else run
+
+    def _load_otherwise_spelt(self, run_id: str) -> Run | None:
+        lower, spelling = run_id.lower(), self._names.load_spelling(run_id)
+        if lower != run_id and (run := self._load_exactly(lower)) is not None:
+            return run
+        return None if spelling in {None, run_id} else self._load_exactly(str(spelling))
+
+    def _load_exactly(self, run_id: str) -> Run | None:
         answer = self.client.get_item(
             TableName=self.table,
             Key={"id": {"S": run_id}},
@@ -123,18 +141,18 @@ class DynamoDBRunStore:
             raise
         return replace(run, version=run.version + 1)
 
-    def list_due(self, now: datetime) -> Iterable[str]:
-        """Yield the ids of the runs whose `due_at` has passed, the longest overdue first; no other item is read."""
+    def list_due(self, until: datetime) -> Iterable[DueRun]:
+        """Yield the runs whose `due_at` has passed by then, the earliest first; no other item is read."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName="due",
-            KeyConditionExpression="#open = :open AND check_at <= :now",
+            KeyConditionExpression="#open = :open AND check_at <= :until",
             ExpressionAttributeNames={"#open": "open"},
-            ExpressionAttributeValues={":open": {"S": OPEN}, ":now": {"S": _format_sortable(now)}},
+            ExpressionAttributeValues={":open": {"S": OPEN}, ":until": {"S": _format_sortable(until)}},
         )
         for page in pages:
             for item in page["Items"]:
-                yield item["id"]["S"]
+                yield DueRun(item["id"]["S"], datetime.fromisoformat(item["check_at"]["S"]))
 
     def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
         """Return the oldest run that waits for room in each of these pools, if there is one.
@@ -209,24 +227,30 @@ class DynamoDBRunStore:
         return list(answer["Items"])
 
     @property
+    def _names(self) -> Names:
+        return Names(self.client, self.table)
+
+    @property
     def _errors(self) -> Any:
         return self.client.exceptions
 
-    def _open(self, run: Run, put: dict[str, Any]) -> Run:
+    def _open(self, run: Run, put: dict[str, Any], others: Sequence[dict[str, Any]] = ()) -> Run:
         """Write a run that becomes open and, in the same transaction, its ownership of the checkpoint prefix.
+
+        ``others`` are more writes and checks of the transaction.
 
         A run that has ended owns its prefix until another run takes it over.
         """
         uri = run.checkpoint_uri
         ownership = [] if uri is None else [self._build_ownership(run, uri)]
-        failed = self._transact([{"Put": put}, *ownership])
+        failed = self._transact([{"Put": put}, *ownership, *others])
         if failed == {1} and uri is not None:
             owner = self._load_owner(uri)
-            owner_ended = self._build_ended_check(owner)
-            failed = self._transact(
-                [{"Put": put}, self._build_ownership(run, uri, owner), {"ConditionCheck": owner_ended}]
-            )
-            if failed and 0 not in failed:
+            owner_ended = {"ConditionCheck": self._build_ended_check(owner)}
+            writes = [{"Put": put}, self._build_ownership(run, uri, owner), owner_ended, *others]
+            # A transaction has at most one check of an item: the one in ``others`` is the stricter.
+            failed = self._transact(list({_get_key(write): write for write in writes}.values()))
+            if failed and failed <= {1, 2}:
                 raise PrefixTakenError(uri, owner)
         if failed:
             raise ConflictError(run.id)
@@ -362,6 +386,12 @@ def _require_unchanged(run: Run) -> tuple[str, dict[str, Any]]:
 
 def _build_condition(expression: str, values: dict[str, Any] | None) -> dict[str, Any]:
     return {"ConditionExpression": expression} | ({"ExpressionAttributeValues": values} if values else {})
+
+
+def _get_key(write: dict[str, Any]) -> str:
+    (body,) = write.values()
+    key: str = body.get("Key", body.get("Item"))["id"]["S"]
+    return key
 
 
 def _build_prefix_key(uri: str) -> dict[str, Any]:

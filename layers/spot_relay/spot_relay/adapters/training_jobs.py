@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import ConnectionError as UnreachableError
 
 from spot_relay.domain.run.launch import Created
 from spot_relay.domain.sagemaker.job import Absent, Job, Transition
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal, classify_invalid, classify_quota
 from spot_relay.domain.sagemaker.request import max_pending_of, placement_of
+from spot_relay.ports import UnansweredError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from mypy_boto3_sagemaker import SageMakerClient
@@ -73,9 +77,13 @@ class SageMakerTrainingJobs:
             return self._refuse(launch, NotCreated(str(error), Refusal.INVALID))
 
     def describe(self, job_name: str) -> Job | Absent:
-        """Describe a job, or return Absent if there is none of that name. Any other error is raised."""
+        """Describe a job, or return Absent if there is none of that name. Any other error is raised.
+
+        An error that may pass is raised as an UnansweredError, as it is wherever else SageMaker is asked.
+        """
         try:
-            answer = self.client.describe_training_job(TrainingJobName=job_name)
+            with _unanswered():
+                answer = self.client.describe_training_job(TrainingJobName=job_name)
         except ClientError as error:
             if _says(error, _NOT_FOUND):
                 return Absent()
@@ -90,7 +98,8 @@ class SageMakerTrainingJobs:
     def stop(self, job_name: str) -> None:
         """Ask SageMaker to stop a job; one that has ended or never existed is left as it is."""
         try:
-            self.client.stop_training_job(TrainingJobName=job_name)
+            with _unanswered():
+                self.client.stop_training_job(TrainingJobName=job_name)
         except ClientError as error:
             if not (_says(error, _ENDED_ALREADY) or _says(error, _NOT_FOUND)):
                 raise
@@ -102,15 +111,17 @@ class SageMakerTrainingJobs:
 
     def _adopt(self, launch: Launch) -> Created | NotCreated:
         """Return the job that has the launch's name as created, provided that it also has the launch's tags."""
-        job = read_job(self.client.describe_training_job(TrainingJobName=launch.job_name))  # type: ignore[arg-type]
+        with _unanswered():
+            job = read_job(self.client.describe_training_job(TrainingJobName=launch.job_name))  # type: ignore[arg-type]
         if self._has_tags(job.arn, launch.tags):
             return Created(job.arn, job.placement)
         message = f"There is already a training job {job.arn}, and it does not belong to this run."
         return NotCreated(message, Refusal.NAME_TAKEN)
 
     def _has_tags(self, arn: str, tags: dict[str, str]) -> bool:
-        pages = self.client.get_paginator("list_tags").paginate(ResourceArn=arn)
-        found = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        with _unanswered():
+            pages = self.client.get_paginator("list_tags").paginate(ResourceArn=arn)
+            found = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
         return tags.items() <= found.items()
 
 
@@ -163,6 +174,21 @@ def _classify(error: ClientError, placement: Placement) -> Refusal:
     if code in _CREDENTIALS or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
         return Refusal.UNAVAILABLE
     return Refusal.UNRECOGNIZED
+
+
+@contextmanager
+def _unanswered() -> Iterator[None]:
+    """Raise UnansweredError instead of an error that may be gone a little later."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _THROTTLES:
+            raise UnansweredError(str(error), Refusal.THROTTLED) from error
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+            raise UnansweredError(str(error), Refusal.UNAVAILABLE) from error
+        raise
+    except (UnreachableError, HTTPClientError) as error:
+        raise UnansweredError(f"SageMaker did not answer: {error}.", Refusal.UNAVAILABLE) from error
 
 
 def _says(error: ClientError, text: str) -> bool:

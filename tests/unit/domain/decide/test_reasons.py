@@ -101,7 +101,7 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "SageMaker refused to create churn-relay-02: The account-level service limit 'ml.m5.xlarge for spot training job usage' is 0 Instances, with current utilization of 0 Instances and a request delta of 1 Instances. Launching it on 2 x ml.g5.2xlarge (spot) instead, in 30 s.",
             ],
             "retries": [
-                "Could not create churn-relay-01 yet: Rate exceeded. Trying again within 900 s.",
+                "Could not create churn-relay-01 yet: Rate exceeded. Trying again within 110 s.",
                 "Trying to launch churn-relay-01 again.",
                 "The refusal is out of date and changes nothing.",
                 "A stop was requested before churn-relay-01 was known to exist. Checking in 5 minutes whether it exists, to stop it.",
@@ -126,6 +126,10 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "MaxPendingTimeInSeconds is left out of jobs on spot, where MaxWaitTimeInSeconds and the policy limit how long a job waits for capacity.",
                 "churn-relay-01 was pending for MaxPendingTimeInSeconds and got no capacity. churn-relay-02 starts from the beginning on 1 x ml.g5.2xlarge (spot).",
                 "Created churn-relay-02 because the attempt before it reached MaxPendingTimeInSeconds.",
+            ],
+            "turns": [
+                "Other launches come first. churn-relay-01 is launched at 2026-11-23 12:01:10 UTC.",
+                "Other launches come first. Checking in 5 minutes whether it exists, to stop it.",
             ],
             "waits_for_room": [
                 "Accepted. Launching first-relay-01.",
@@ -157,7 +161,7 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
             "looks_that_find_nothing": [
                 "SageMaker created churn-relay-01 but cannot find it yet. Checking again in 30 s.",
                 "SageMaker has no training job churn-relay-01. Launching it.",
-                "churn-relay-01 has not been described yet. Checking again in 30 s.",
+                "SageMaker could not describe churn-relay-01 just now. Checking again within a minute.",
                 "The event is about a training job named churn-relay-01 that does not belong to this run.",
                 "Stopped by request. No training job was created.",
             ],

@@ -72,6 +72,7 @@ def test_a_job_that_exists_although_its_launch_was_given_up_is_followed() -> Non
 )
 def test_refusals_without_end_use_up_their_budget(refusal: Refusal) -> None:
     world = World()
+    world.draw = 0.0
     world.jobs.refusals = [(refusal, "No.")] * 100
     world.service.submit(submission(Policy(backoff=WAIT, budgets=Budgets(refusals=20))))
     run = try_on(world, 19)
@@ -85,6 +86,7 @@ def test_refusals_without_end_use_up_their_budget(refusal: Refusal) -> None:
 
 def test_a_launch_that_succeeds_gives_the_next_attempt_the_whole_budget() -> None:
     world = World()
+    world.draw = 0.0
     world.jobs.refusals = [(Refusal.THROTTLED, "No.")] * 20
     world.service.submit(submission(Policy(backoff=WAIT, budgets=Budgets(refusals=20))))
     run = try_on(world, 20)

@@ -13,7 +13,7 @@ from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import Explanation, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement
-from spot_relay.domain.shown.report import announcement, iso, status_document
+from spot_relay.domain.shown.report import announcement, iso, notice_of_end, status_document
 from tests.fakes import NOON
 from tests.unit.worlds import submission
 
@@ -200,6 +200,24 @@ def test_the_event_of_an_end_tells_its_figures() -> None:
         "on_demand_cost_usd": 0.48,
         "interruptions": 3,
     }
+
+
+def test_a_spec_submitted_after_the_end_of_its_run_is_noticed_with_the_status_and_its_time() -> None:
+    stopped = replace(a_run(), status=RunStatus.STOPPED, ended_at=at(5))
+    assert notice_of_end(stopped, at(6)) == (
+        f"This spec was submitted before, and its run {stopped.id} has been Stopped since {iso(at(5))}. Nothing was "
+        "launched. To train again, submit it under another name, or resume the run."
+    )
+    completed = notice_of_end(replace(stopped, status=RunStatus.COMPLETED), at(6))
+    assert completed is not None
+    assert completed.endswith("submit it under another name.")
+
+
+def test_a_run_that_is_open_or_ended_only_after_its_submission_is_not_noticed() -> None:
+    assert notice_of_end(replace(a_run(), status=RunStatus.IN_PROGRESS, ended_at=None), at(6)) is None
+    failed = replace(a_run(), status=RunStatus.FAILED, ended_at=at(6))
+    assert notice_of_end(failed, at(6)) is None
+    assert notice_of_end(failed, at(5)) is None
 
 
 def test_moments_are_written_in_milliseconds_and_in_utc() -> None:

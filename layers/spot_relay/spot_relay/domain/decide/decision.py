@@ -222,8 +222,9 @@ def _look(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:
     """Decide on what the description of the job shows."""
     match facts.job:
         case None:
-            reason = f"{attempt.job_name} has not been described yet. {_CHECKING_SOON}"
-            return change(run, now, reason, check_at=now + CHECK_SOON)
+            # Jitter, because whatever kept SageMaker from answering is likely to concern other runs, too.
+            reason = f"SageMaker could not describe {attempt.job_name} just now. Checking again within a minute."
+            return record(run, now, reason, check_at=now + CHECK_SOON * (1 + facts.draw))
         case Absent():
             return _follow_absence(run, attempt, facts, now)
         case Job() as job if job.has_ended:

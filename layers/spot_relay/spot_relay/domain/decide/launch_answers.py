@@ -32,6 +32,7 @@ from spot_relay.domain.rules.next_place import (
     rest_of_pool,
 )
 from spot_relay.domain.rules.pace import max_wait_of, seconds_until_demand
+from spot_relay.domain.rules.turns import LEAD
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.outbox import Measure, Outbox, Room
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 # The oldest run that waits for room tries again with each tick; those behind it are woken, and rarely try unasked.
 ROOM_LOOK = TICK
 QUEUE_LOOK = timedelta(minutes=15)
+# After a throttled launch the next one follows within these seconds. Its turn may be later, if others are in line.
+LEAST_AFTER_THROTTLING, MOST_AFTER_THROTTLING = 20, 110
 _EACH_MINUTE = "Trying again every minute."
 
 # Why an attempt was launched, in words that follow the name of its job.
@@ -91,6 +94,7 @@ def follow_launch(run: Run, answer: Launched, facts: Facts, now: datetime) -> De
         waits_for_room=False,
         waits_for_any_room=False,
         waiting_since=now,
+        turn_at=None,
     )
     owes = Outbox(measures=measure_adoption(run, attempt, now))
     # An earlier launch that seemed to fail may have created the job, and its events may have come too early.
@@ -114,7 +118,10 @@ def follow_refusal(run: Run, answer: Refused, facts: Facts, now: datetime) -> De
     attempt = run.attempt(answer.attempt)
     if attempt is None or run.has_ended or attempt.status is not AttemptStatus.PLANNED:
         return unchanged(run, "The refusal is out of date and changes nothing.")
+    attempt = replace(attempt, turn_at=answer.turn_at)
     message = as_sentence(hide_secrets(answer.message, run.training_job))
+    if answer.turn_at is not None:
+        return _await_turn(run, attempt, answer, answer.turn_at, message, now)
     if answer.refusal.needs_room:
         return _wait_for_room(run, attempt, answer.refusal, message, facts, now)
     if answer.refusal.backs_off:
@@ -182,6 +189,19 @@ def _describe_wait(attempt: Attempt, refusal: Refusal, message: str) -> str:
     return f"{full} {attempt.job_name} is next in the queue and starts when enough instances are free. {_EACH_MINUTE}"
 
 
+def _await_turn(
+    run: Run, attempt: Attempt, answer: Refused, turn_at: datetime, message: str, now: datetime
+) -> Decision:
+    """Launch when its turn comes, and a little before be there. A run that waits for room keeps its place."""
+    if run.stop_requested:
+        # After a stop nothing is launched any more, but the job may exist from an earlier launch.
+        return change(run.with_attempt(attempt), now, f"{message} {STOP_LATER}", check_at=now + ABSENCE_PATIENCE)
+    reason = f"{message} {attempt.job_name} is launched at {turn_at:%Y-%m-%d %H:%M:%S} UTC."
+    # If a message wakes it, the tick only has to find a run whose message was lost, and must not launch it twice.
+    check_at = turn_at + TICK if answer.is_woken else turn_at - LEAD
+    return change(run.with_attempt(attempt), now, reason, check_at=check_at)
+
+
 def _try_again(run: Run, attempt: Attempt, refusal: Refusal, message: str, facts: Facts, now: datetime) -> Decision:
     """Retry a launch later that was refused for a temporary reason, a bounded number of times."""
     again = _count_refusal(attempt, refusal)
@@ -192,12 +212,17 @@ def _try_again(run: Run, attempt: Attempt, refusal: Refusal, message: str, facts
             return _give_up(run, again, message, now)
         run = replace(run, spent=run.spent.draw(Budget.REFUSALS))
     run = run.with_attempt(again)
+    most = run.policy.backoff.max_seconds
     seconds = run.policy.backoff.seconds(again.refusals, facts.draw)
+    if refusal is Refusal.THROTTLED:
+        # The rate is the account's, and says nothing about this run: others would only overtake one that backs off.
+        most = MOST_AFTER_THROTTLING
+        seconds = LEAST_AFTER_THROTTLING + facts.draw * (most - LEAST_AFTER_THROTTLING)
     wait = timedelta(seconds=min(seconds, seconds_until_demand(run, now, waited=0.0)))
     wait = min(wait, ROOM_LOOK) if again.waits_for_room else wait
     # Name the bound, not the drawn wait: decisions with equal reasons share one explanation.
     sooner = ", or sooner if instances become free" if again.waits_for_any_room else ""
-    then = f"Trying again within {run.policy.backoff.max_seconds} s{sooner}."
+    then = f"Trying again within {most} s{sooner}."
     if run.stop_requested:
         # After a stop nothing is launched any more, but the job may exist without being found yet.
         wait, then = ABSENCE_PATIENCE, STOP_LATER

@@ -77,6 +77,8 @@ class Attempt:
     """Whether its launch waits for a quota that spans pools, so that room in any of them may do."""
     status_message: str | None = None
     """The newest StatusMessage of its job."""
+    turn_at: datetime | None = None
+    """When its launch may call CreateTrainingJob, while that is still to come."""
 
     @property
     def began_at(self) -> datetime:

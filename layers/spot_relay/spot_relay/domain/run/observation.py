@@ -47,6 +47,10 @@ class Refused:
     attempt: int
     refusal: Refusal
     message: str
+    turn_at: datetime | None = None
+    """When its turn comes, if it awaits one."""
+    is_woken: bool = False
+    """Whether a message wakes the run for its turn; otherwise the tick has to."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
 from spot_relay.domain.run.outbox import Outbox
@@ -44,6 +44,13 @@ class Waiting:
 
     created_at: datetime
     run_id: str
+
+
+class DueRun(NamedTuple):
+    """A run that is due, and since when, or soon."""
+
+    run_id: str
+    at: datetime
 
 
 @dataclass(frozen=True)

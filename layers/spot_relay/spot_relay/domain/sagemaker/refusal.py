@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Refusal(StrEnum):
-    """The kinds of refusal. The first eight are temporary, the others are permanent.
+    """The kinds of refusal. The first nine are temporary, the others are permanent.
 
-    ``QueuedBehind`` and ``LimitReached`` are Spot Relay's own: older runs wait for the same pool, or the stack's limit
-    on concurrent attempts is reached.
+    ``QueuedBehind``, ``LimitReached`` and ``AwaitsTurn`` are Spot Relay's own: older runs wait for the same pool, the
+    stack's limit on concurrent attempts is reached, or other launches come first.
     """
 
     THROTTLED = "Throttled"
@@ -38,6 +38,7 @@ class Refusal(StrEnum):
     """Another quota has no room, such as one for processing jobs, or the message does not tell which."""
     QUEUED_BEHIND = "QueuedBehind"
     LIMIT_REACHED = "LimitReached"
+    AWAITS_TURN = "AwaitsTurn"
     QUOTA_TOO_SMALL = "QuotaTooSmall"
     """A quota's limit is below what the placement needs."""
     PLACEMENT_REJECTED = "PlacementRejected"
@@ -48,7 +49,7 @@ class Refusal(StrEnum):
     @property
     def passes(self) -> bool:
         """Whether the same request may be accepted later."""
-        return self.needs_room or self.backs_off
+        return self.needs_room or self.backs_off or self is Refusal.AWAITS_TURN
 
     @property
     def backs_off(self) -> bool:

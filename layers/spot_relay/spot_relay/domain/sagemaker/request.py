@@ -20,8 +20,18 @@ DEFAULT_MAX_RUNTIME_SECONDS = 86_400
 CANARY_SLEEP_SECONDS = 600
 CANARY_MAX_RUNTIME_SECONDS = 2 * CANARY_SLEEP_SECONDS
 _SLEEP = f"trap 'exit 0' TERM; sleep {CANARY_SLEEP_SECONDS} & wait"
-# What a canary shares with the training job: its role, and the network that its instances are placed in.
-_SHARED = ("RoleArn", "OutputDataConfig", "VpcConfig", "EnableNetworkIsolation")
+# What decides whether the account may run a job: policies have conditions on it, and keys and networks must allow it. A
+# canary shares it with the training job, and leaves out everything that makes the job train.
+_SHARED = (
+    "RoleArn",
+    "OutputDataConfig",
+    "VpcConfig",
+    "EnableNetworkIsolation",
+    "EnableInterContainerTrafficEncryption",
+    "RemoteDebugConfig",
+    "SessionChainingConfig",
+)
+_SHARED_RESOURCES = ("VolumeSizeInGB", "VolumeKmsKeyId")
 
 
 def placement_of(request: Mapping[str, Any]) -> Placement:
@@ -120,16 +130,15 @@ def sleep_in_place(
 
     It has no input, no checkpoints and no hyperparameters, so it cannot affect the training job.
     """
-    sleeper = {
-        "TrainingImage": image or training_image_of(request),
-        "TrainingInputMode": "File",
-        "ContainerEntrypoint": ["/bin/sh", "-c"],
-        "ContainerArguments": [_SLEEP],
-    }
+    placed = _resources(request, placement)
     return {
         **{key: request[key] for key in _SHARED if key in request},
-        "AlgorithmSpecification": sleeper,
-        "ResourceConfig": _resources(request, placement),
+        "AlgorithmSpecification": _sleeper(request, image),
+        "ResourceConfig": {
+            "InstanceType": placement.instance_type,
+            "InstanceCount": placement.instance_count,
+            **{key: placed[key] for key in _SHARED_RESOURCES if key in placed},
+        },
         "StoppingCondition": {
             "MaxRuntimeInSeconds": CANARY_MAX_RUNTIME_SECONDS,
             "MaxWaitTimeInSeconds": max(CANARY_MAX_RUNTIME_SECONDS, max_wait_seconds),
@@ -137,6 +146,23 @@ def sleep_in_place(
         "EnableManagedSpotTraining": True,
         "TrainingJobName": job_name,
         "Tags": _tags(request, tags),
+    }
+
+
+def _sleeper(request: Mapping[str, Any], image: str | None) -> dict[str, Any]:
+    """Return the AlgorithmSpecification of a canary.
+
+    TrainingImageConfig is how the training image's registry is reached, so it only suits an image of that registry.
+    """
+    own, own_image = request.get("AlgorithmSpecification", {}), training_image_of(request) or ""
+    access = {key: own[key] for key in ("TrainingImageConfig",) if key in own}
+    has_same_registry = image is None or image.partition("/")[0] == own_image.partition("/")[0]
+    return {
+        "TrainingImage": image or own_image,
+        **(access if has_same_registry else {}),
+        "TrainingInputMode": "File",
+        "ContainerEntrypoint": ["/bin/sh", "-c"],
+        "ContainerArguments": [_SLEEP],
     }
 
 

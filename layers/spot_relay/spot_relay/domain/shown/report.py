@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.shown.accounting import account_of
 from spot_relay.domain.text import clean_text
 
@@ -117,6 +118,17 @@ def status_document(run: Run) -> dict[str, Any]:
         "canaries": [_canary(canary) for canary in run.canaries],
         "decisions": [_decision(entry) for entry in run.decisions],
     }
+
+
+def notice_of_end(run: Run, submitted_at: datetime) -> str | None:
+    """Return what to tell whoever submits a spec again after its run has ended, or None if it had not ended by then."""
+    if run.ended_at is None or run.ended_at >= submitted_at:
+        return None
+    onward = "" if run.status is RunStatus.COMPLETED else ", or resume the run"
+    return (
+        f"This spec was submitted before, and its run {run.id} has been {run.status} since {iso(run.ended_at)}. "
+        f"Nothing was launched. To train again, submit it under another name{onward}."
+    )
 
 
 def announcement(run: Run) -> dict[str, Any]:
