@@ -338,6 +338,8 @@ def _follow_end(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetim
         waits_for_any_room=False,
         waiting_since=None,
     )
+    if attempt.status is AttemptStatus.PLANNED:
+        run = forget_refusals(run)
     run = count_progress(run, closed, job, facts.checkpoint, now)
     adopted = launch_answers.measure_adoption(run, attempt, now)
     measures = adopted + metrics.measure_interruptions(attempt, missed) + metrics.measure_attempt_end(closed)
