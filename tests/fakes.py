@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.domain.rules.checkpoints import CheckpointSearch, StoredObject, find_newest
 from spot_relay.domain.rules.limits import Limits, needs_no_slot, refuse_slot
 from spot_relay.domain.run.launch import Created
 from spot_relay.domain.run.run import Waiting
@@ -13,7 +14,7 @@ from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, SecondarySt
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.domain.sagemaker.request import placement_of
 from spot_relay.domain.shown.report import iso
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import No, replace
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.run import Run, RunStatus
     from spot_relay.domain.sagemaker.job import Pool
-    from spot_relay.domain.values import No
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -241,11 +241,17 @@ class MemoryCheckpoints:
     """The checkpoints of each prefix, newest last."""
 
     found: dict[str, list[Checkpoint]] = field(default_factory=dict)
+    """The objects under each prefix, of one byte each: checkpoints and others."""
     asked: list[str] = field(default_factory=list)
+    unlisted: No | None = None
 
-    def find_newest(self, uri: str) -> Checkpoint | None:
+    def find_newest(self, uri: str, pattern: str | None = None) -> CheckpointSearch | No:
         self.asked.append(uri)
-        return max(self.found.get(uri, []), key=lambda c: (c.last_modified, len(c.key), c.key), default=None)
+        if self.unlisted:
+            return self.unlisted
+        prefix = uri.removeprefix("s3://").partition("/")[2]
+        below = [StoredObject(c.key.removeprefix(prefix), c.last_modified, 1) for c in self.found.get(uri, [])]
+        return find_newest(prefix, below, pattern)
 
 
 @dataclass

@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from spot_relay.domain.rules.checkpoints import CheckpointSearch
     from spot_relay.domain.run.launch import Created, Launch
     from spot_relay.domain.run.outbox import Measure
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.run import Run, RunStatus, Waiting
-    from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, Pool
+    from spot_relay.domain.sagemaker.job import Absent, Job, Pool
     from spot_relay.domain.sagemaker.refusal import NotCreated
     from spot_relay.domain.values import No
 
@@ -158,8 +159,11 @@ class TrainingJobs(Protocol):
 class Checkpoints(Protocol):
     """The checkpoints in S3."""
 
-    def find_newest(self, uri: str) -> Checkpoint | None:
-        """Return the newest checkpoint under a prefix, or None."""
+    def find_newest(self, uri: str, pattern: str | None) -> CheckpointSearch | No:
+        """Return the newest checkpoint under a prefix, or No if there are too many objects to list them all.
+
+        A pattern, relative to the prefix, says which objects are checkpoints; without one, their names do.
+        """
         ...
 
 

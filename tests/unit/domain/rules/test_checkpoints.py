@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from spot_relay.domain.rules.checkpoints import NewestObject, StoredObject, find_newest
+from spot_relay.domain.rules.checkpoints import CheckpointSearch, StoredObject, find_newest
+from spot_relay.domain.sagemaker.job import Checkpoint
 from tests.fakes import NOON
 
 HOUR = 3600.0
@@ -25,8 +26,8 @@ def listing(*keys: str | tuple[str, float]) -> list[StoredObject]:
 
 def taken(*keys: str | tuple[str, float], pattern: str | None = None) -> str | None:
     """The key of the object that is taken."""
-    found = find_newest(listing(*keys), pattern).found
-    return found.key if found else None
+    newest = find_newest("churn/", listing(*keys), pattern).newest
+    return newest.key.removeprefix("churn/") if newest else None
 
 
 NOISE = [
@@ -169,26 +170,26 @@ CHECKPOINTS = [
 
 @pytest.mark.parametrize("key", NOISE)
 def test_logs_markers_data_and_code_are_not_checkpoints(key: str) -> None:
-    assert find_newest(listing(key)) == NewestObject(None, 1)
+    assert find_newest("churn/", listing(key)) == CheckpointSearch(None, 1)
 
 
 @pytest.mark.parametrize("key", CHECKPOINTS)
 def test_checkpoints_count_and_so_does_what_has_no_known_name(key: str) -> None:
-    assert find_newest(listing(key)) == NewestObject(listing(key)[0], 0)
+    assert find_newest("churn/", listing(key)) == CheckpointSearch(Checkpoint(f"churn/{key}", NOON), 0)
 
 
 def test_an_event_file_that_is_rewritten_each_minute_does_not_hide_the_checkpoint() -> None:
-    assert find_newest(listing(("model-1", 3 * HOUR), ("events.out.tfevents.1.algo-1", 5 * HOUR))) == NewestObject(
-        StoredObject("model-1", at(3 * HOUR), 1), 1
-    )
+    assert find_newest(
+        "churn/", listing(("model-1", 3 * HOUR), ("events.out.tfevents.1.algo-1", 5 * HOUR))
+    ) == CheckpointSearch(Checkpoint("churn/model-1", at(3 * HOUR)), 1)
 
 
 def test_an_empty_object_is_not_a_checkpoint() -> None:
-    assert find_newest([StoredObject("model.pt", NOON, 0)]) == NewestObject(None, 1)
+    assert find_newest("churn/", [StoredObject("model.pt", NOON, 0)]) == CheckpointSearch(None, 1)
 
 
 def test_a_large_file_by_the_name_of_a_pointer_is_a_checkpoint() -> None:
-    assert find_newest([StoredObject("checkpoint", NOON, 500_000)]).found is not None
+    assert find_newest("churn/", [StoredObject("checkpoint", NOON, 500_000)]).newest is not None
 
 
 def test_of_checkpoints_of_one_second_the_one_of_the_later_round_is_taken() -> None:
@@ -223,9 +224,9 @@ def test_a_folder_of_the_trainer_counts_from_its_last_file() -> None:
 @pytest.mark.parametrize("missing", ["model.safetensors", "trainer_state.json", "optimizer.pt", "scheduler.pt"])
 def test_a_folder_of_the_trainer_without_one_of_its_parts_is_incomplete(missing: str) -> None:
     newer = [key.replace("500", "1000") for key in WHOLE if not key.endswith(missing)]
-    found = find_newest(listing(*WHOLE, *newer))
-    assert found.found is not None
-    assert found.found.key == "checkpoint-500/trainer_state.json"
+    found = find_newest("churn/", listing(*WHOLE, *newer))
+    assert found.newest is not None
+    assert found.newest.key == "churn/checkpoint-500/trainer_state.json"
     assert found.ignored == 1 + len(newer)
 
 
@@ -332,12 +333,12 @@ def test_a_pattern_is_the_users_word_on_what_a_checkpoint_is() -> None:
     assert taken(*keys) == "other/model.pt"
     assert taken(*keys, pattern="checkpoint-*/**") == "checkpoint-2/runs/log.json"
     assert taken(*keys, pattern="checkpoint-*/*") == "checkpoint-1/metrics.csv"
-    assert find_newest(listing(*keys), "none/*") == NewestObject(None, 3)
+    assert find_newest("churn/", listing(*keys), "none/*") == CheckpointSearch(None, 3)
 
 
 def test_markers_count_under_no_pattern() -> None:
     markers = ("a/", "a/x.sagemaker-uploaded", "a/y", "a/y.sagemaker-uploading", "a/z.tmp")
-    assert find_newest(listing(*markers), "**") == NewestObject(None, 5)
+    assert find_newest("churn/", listing(*markers), "**") == CheckpointSearch(None, 5)
 
 
 def test_a_checkpoint_with_missing_parts_does_not_count_under_a_pattern_either() -> None:
@@ -357,6 +358,6 @@ def test_names_that_are_hard_to_match_are_judged_in_bounded_time() -> None:
         "~" * 999 + "a",
     ]
     start = time.process_time()
-    found = find_newest(listing(*deep, *hard), "**/*a*/**/*a*/**/*?*[!b]*/*")
+    found = find_newest("churn/", listing(*deep, *hard), "**/*a*/**/*a*/**/*?*[!b]*/*")
     assert found.ignored
     assert time.process_time() - start < 2

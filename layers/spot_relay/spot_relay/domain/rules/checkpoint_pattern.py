@@ -28,10 +28,11 @@ def check_pattern(pattern: str) -> No | None:
     if pattern.endswith("/"):
         return No(f"It matches no object, because it ends in /. For all objects in the folder, write {pattern}**.")
     if not all(segments) or {".", ".."} & set(segments):
-        return No("It contains an empty folder name, . or .., which match nothing. Remove them.")
+        return No("It contains a folder name that is empty or only dots, which matches nothing. Remove it.")
     if any(_ANY_FOLDERS in segment and segment != _ANY_FOLDERS for segment in segments):
         return No("It contains ** next to other characters. Write ** between slashes, for any number of folders, or *.")
-    if re.search(r"\[(?![!]?[^\]][^\]]*\])", pattern) or any(s.count("[") > s.count("]") for s in segments):
+    # A class is closed by the first ] that is not its first character. What is left has an open [ or none.
+    if any("[" in re.sub(r"\[!?\]?[^\]]*\]", "", segment) for segment in segments):
         return No("It contains a [ that is not closed. Write [[] for the character itself.")
     return None
 

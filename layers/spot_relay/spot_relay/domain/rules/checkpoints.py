@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from spot_relay.domain.rules.checkpoint_files import is_checkpoint_file, is_unfinished
 from spot_relay.domain.rules.checkpoint_parts import judge_parts
 from spot_relay.domain.rules.checkpoint_pattern import matches_pattern
+from spot_relay.domain.sagemaker.job import Checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,7 +23,7 @@ _UNFINISHED = "-unfinished"
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object in S3, by its key below the prefix."""
+    """An object in S3, with its key below the prefix and its size in bytes."""
 
     key: str
     last_modified: datetime
@@ -30,14 +31,16 @@ class StoredObject:
 
 
 @dataclass(frozen=True)
-class NewestObject:
-    """The last object of the newest complete checkpoint, or None, and how many objects were ignored."""
+class CheckpointSearch:
+    """What all the objects under a prefix showed."""
 
-    found: StoredObject | None
-    ignored: int
+    newest: Checkpoint | None
+    """The last object of the newest complete checkpoint."""
+    ignored: int = 0
+    """How many objects are not checkpoints, or belong to one that is incomplete."""
 
 
-def find_newest(objects: Iterable[StoredObject], pattern: str | None = None) -> NewestObject:
+def find_newest(prefix: str, objects: Iterable[StoredObject], pattern: str | None = None) -> CheckpointSearch:
     """Return the last object of the newest complete checkpoint among all objects under a prefix.
 
     With a pattern, the objects that match it are the checkpoints, whatever their names. Markers, empty objects, files
@@ -51,8 +54,9 @@ def find_newest(objects: Iterable[StoredObject], pattern: str | None = None) -> 
     else:
         counted = [file for file in files if matches_pattern(pattern, file.key) and parts.get(file.key, True)]
     # S3 has a resolution of one second. Within one, prefer the longer key (a later round), then the greater.
-    found = max(counted, key=lambda file: (file.last_modified, len(file.key), file.key), default=None)
-    return NewestObject(found, len(listed) - len(counted))
+    last = max(counted, key=lambda file: (file.last_modified, len(file.key), file.key), default=None)
+    newest = None if last is None else Checkpoint(prefix + last.key, last.last_modified)
+    return CheckpointSearch(newest, len(listed) - len(counted))
 
 
 def _drop_unwritten(listed: Sequence[StoredObject]) -> list[StoredObject]:
