@@ -52,8 +52,7 @@ class MemoryRunStore:
         if run.id in self.runs:
             raise RunExistsError(run.id)
         self._check_prefix(run)
-        self.runs[run.id] = replace(run, version=run.version + 1)
-        return self.runs[run.id]
+        return self._keep(run)
 
     def load(self, run_id: str) -> Run | None:
         return self.runs.get(run_id)
@@ -62,7 +61,11 @@ class MemoryRunStore:
         stored = self.runs.get(run.id)
         if stored is None or stored.version != run.version:
             raise ConflictError(run.id)
-        self.runs[run.id] = replace(run, version=run.version + 1)
+        return self._keep(run)
+
+    def _keep(self, run: Run) -> Run:
+        holds = run.checkpoint_uri is not None and not run.has_ended
+        self.runs[run.id] = replace(run, version=run.version + 1, holds_prefix=holds)
         return self.runs[run.id]
 
     def reopen(self, run: Run) -> Run:
@@ -70,9 +73,17 @@ class MemoryRunStore:
         return self.save(run)
 
     def _check_prefix(self, run: Run) -> None:
+        uri = run.checkpoint_uri
         for other in self.runs.values():
-            if other.id != run.id and not other.has_ended and run.checkpoint_uri in {other.checkpoint_uri} - {None}:
-                raise PrefixTakenError(str(run.checkpoint_uri), other.id)
+            theirs = other.checkpoint_uri
+            if uri is None or theirs is None or other.id == run.id or other.has_ended or run.has_ended:
+                continue
+            if uri == theirs:
+                raise PrefixTakenError(uri, other.id)
+            if uri.startswith(theirs):
+                raise PrefixTakenError(uri, other.id, f"lies inside {theirs}, which")
+            if theirs.startswith(uri):
+                raise PrefixTakenError(uri, other.id, "contains a prefix that")
 
     def list_due(self, now: datetime) -> Iterable[str]:
         due = [(run.due_at, run.id) for run in self.runs.values() if run.due_at is not None and run.due_at <= now]

@@ -43,21 +43,23 @@ class NewerSchemaError(CallerError):
 
 
 class PrefixTakenError(SpecError):
-    """Another open run uses the checkpoint prefix."""
+    """Another open run uses the checkpoint prefix, one above it, or one inside it."""
 
     code = "CheckpointPrefixTaken"
     status = 409
 
-    def __init__(self, uri: str, owner: str) -> None:
+    def __init__(self, uri: str, owner: str | None, overlap: str | None = None) -> None:
+        whose = f"the run {owner} until that run ends" if owner else "another run until that run ends"
+        place = f"{uri} {overlap}" if overlap else uri
+        harm = "restore each other's files" if overlap else "overwrite each other's checkpoints"
         message = (
-            f"The checkpoint prefix {uri} belongs to the run {owner} until that run ends, and two runs would overwrite "
-            "each other's checkpoints. Use a different prefix."
+            f"The checkpoint prefix {place} belongs to {whose}, and two runs would {harm}. Use a different prefix."
         )
         super().__init__(message, [("CheckpointConfig.S3Uri", message)])
 
 
 class RunStore(Protocol):
-    """Stores runs; each write is atomic. No two open runs own the same checkpoint prefix."""
+    """Stores runs; each write is atomic. No open run's checkpoint prefix lies inside another's."""
 
     def create(self, run: Run) -> Run:
         """Store a new run, and return it with its version; raise RunExistsError or PrefixTakenError if it can't be."""

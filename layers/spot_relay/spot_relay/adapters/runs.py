@@ -1,12 +1,11 @@
 """Store runs in DynamoDB: one item per run, one conditional write per step.
 
-The same table has an item for each checkpoint prefix, which names the run that owns it, and the items of `slots` and
+The same table has the items of `prefixes`, by which runs hold their checkpoint prefixes, and those of `slots` and
 `prices`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -14,6 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from spot_relay.adapters.prefixes import (
+    build_folder_claims,
+    build_folder_releases,
+    build_late_claims,
+    build_overlap_error,
+    build_prefix_key,
+    check_earlier_owners,
+)
 from spot_relay.domain.run.run import ENDED_RUNS, Run, RunStatus, Waiting
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError
@@ -31,8 +38,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 5
 # The only partition key of the sparse index `due`, which contains only open runs.
 OPEN = "open"
-_MAX_PREFIX_BYTES = 1024
 _MAX_KEY_BYTES = 2048
+# Runs whose prefixes are in one folder change the same item when they open and end. A collision passes at once.
+_MAX_COLLISIONS = 10
 # Check at most this many entries in the index of waiting runs for one that is up to date.
 _MAX_CHECKED = 20
 
@@ -65,7 +73,7 @@ class DynamoDBRunStore:
         RunExistsError
             If the id is taken.
         PrefixTakenError
-            If another open run owns the checkpoint prefix.
+            If another open run owns the checkpoint prefix, a folder above it, or a prefix inside it.
         """
         try:
             return self._open(run, self._build_put(run, "attribute_not_exists(id)"))
@@ -80,7 +88,7 @@ class DynamoDBRunStore:
         Raises
         ------
         PrefixTakenError
-            If another open run owns its checkpoint prefix by now.
+            If another open run owns its checkpoint prefix by now, a folder above it, or a prefix inside it.
         """
         return self._open(run, self._build_put(run, *_require_unchanged(run)))
 
@@ -107,11 +115,17 @@ class DynamoDBRunStore:
     def save(self, run: Run) -> Run:
         """Store a run if its version is unchanged, and return it with the next version; else raise ConflictError."""
         put = self._build_put(run, *_require_unchanged(run))
+        uri, holds = run.checkpoint_uri, _holds_prefix(run)
+        if uri is not None and holds != run.holds_prefix:
+            late = build_late_claims(self.table, uri, run.id) if holds else build_folder_releases(self.table, uri)
+            if self._transact([{"Put": put}, *late]):
+                raise ConflictError(run.id)
+            return _stored(run)
         try:
             self.client.put_item(**put)
         except (self._errors.ConditionalCheckFailedException, self._errors.TransactionConflictException):
             raise ConflictError(run.id) from None
-        return replace(run, version=run.version + 1)
+        return _stored(run)
 
     def list_due(self, now: datetime) -> Iterable[str]:
         """Yield the ids of the runs whose `due_at` has passed, the longest overdue first; no other item is read."""
@@ -205,51 +219,56 @@ class DynamoDBRunStore:
     def _open(self, run: Run, put: dict[str, Any]) -> Run:
         """Write a run that becomes open and, in the same transaction, its ownership of the checkpoint prefix.
 
-        A run that has ended owns its prefix until another run takes it over.
+        A run that has ended is named as the owner of its prefix until another run takes it over.
         """
         uri = run.checkpoint_uri
-        ownership = [] if uri is None else [self._build_ownership(run, uri)]
-        failed = self._transact([{"Put": put}, *ownership])
-        if failed == {1} and uri is not None:
+        writes = [{"Put": put}]
+        if uri is not None:
+            check_earlier_owners(self.client, self.table, uri, run.id)
+            claims = build_folder_claims(self.table, uri, run.id) if _holds_prefix(run) else []
+            writes += [self._build_ownership(run, uri), *claims]
+        failed = self._transact(writes)
+        if uri is not None and 1 in failed and 0 not in failed:
             owner = self._load_owner(uri)
-            owner_ended = self._build_ended_check(owner)
-            failed = self._transact(
-                [{"Put": put}, self._build_ownership(run, uri, owner), {"ConditionCheck": owner_ended}]
-            )
-            if failed and 0 not in failed:
+            writes[1] = self._build_ownership(run, uri, owner)
+            ended = len(writes)
+            failed = self._transact([*writes, {"ConditionCheck": self._build_ended_check(owner)}])
+            if failed & {1, ended} and 0 not in failed:
                 raise PrefixTakenError(uri, owner)
+        if uri is not None and failed and 0 not in failed:
+            raise build_overlap_error(self.client, self.table, uri, min(failed) - 2)
         if failed:
             raise ConflictError(run.id)
-        return replace(run, version=run.version + 1)
+        return _stored(run)
 
     def _transact(self, writes: list[dict[str, Any]]) -> set[int]:
         """Write all or nothing; return the indexes of the writes whose conditions failed, or raise ConflictError."""
-        try:
-            self.client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
-        except self._errors.TransactionCanceledException as error:
-            codes = [reason["Code"] for reason in error.response["CancellationReasons"]]
-            if "TransactionConflict" in codes:
-                raise ConflictError from None
-            failed = {index for index, code in enumerate(codes) if code == "ConditionalCheckFailed"}
-            if not failed:
-                raise
-            return failed
-        return set()
+        for _ in range(_MAX_COLLISIONS):
+            try:
+                self.client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
+            except self._errors.TransactionCanceledException as error:
+                codes = [reason["Code"] for reason in error.response["CancellationReasons"]]
+                if "TransactionConflict" in codes:
+                    continue
+                failed = {index for index, code in enumerate(codes) if code == "ConditionalCheckFailed"}
+                if not failed:
+                    raise
+                return failed
+            return set()
+        raise ConflictError
 
     def _build_put(self, run: Run, condition: str, values: dict[str, Any] | None = None) -> dict[str, Any]:
-        item = self._build_item(replace(run, version=run.version + 1))
+        item = self._build_item(_stored(run))
         return {"TableName": self.table, "Item": item, **_build_condition(condition, values)}
 
     def _build_ownership(self, run: Run, uri: str, earlier: str | None = None) -> dict[str, Any]:
         """Return the write that makes a run the owner of a prefix, which is free so far or owned by ``earlier``."""
         owner = {":owner": {"S": earlier or run.id}}
         is_free = _build_condition("attribute_not_exists(id) OR run_id = :owner", owner)
-        return {
-            "Put": {"TableName": self.table, "Item": {**_build_prefix_key(uri), "run_id": {"S": run.id}}, **is_free}
-        }
+        return {"Put": {"TableName": self.table, "Item": {**build_prefix_key(uri), "run_id": {"S": run.id}}, **is_free}}
 
     def _load_owner(self, uri: str) -> str:
-        answer = self.client.get_item(TableName=self.table, Key=_build_prefix_key(uri), ConsistentRead=True)
+        answer = self.client.get_item(TableName=self.table, Key=build_prefix_key(uri), ConsistentRead=True)
         return answer["Item"]["run_id"]["S"]
 
     def _build_ended_check(self, run_id: str) -> dict[str, Any]:
@@ -327,18 +346,21 @@ def _read_waiting(item: dict[str, Any]) -> Waiting:
     return Waiting(datetime.fromisoformat(stamp), run_id)
 
 
+def _holds_prefix(run: Run) -> bool:
+    return run.checkpoint_uri is not None and not run.has_ended
+
+
+def _stored(run: Run) -> Run:
+    """Return a run as it is once it has been written."""
+    return replace(run, version=run.version + 1, holds_prefix=_holds_prefix(run))
+
+
 def _require_unchanged(run: Run) -> tuple[str, dict[str, Any]]:
     return "version = :loaded", {":loaded": {"N": str(run.version)}}
 
 
 def _build_condition(expression: str, values: dict[str, Any] | None) -> dict[str, Any]:
     return {"ConditionExpression": expression} | ({"ExpressionAttributeValues": values} if values else {})
-
-
-def _build_prefix_key(uri: str) -> dict[str, Any]:
-    """Return the key of a checkpoint prefix's item; no run's name contains a #, and a key has at most 2048 bytes."""
-    name = uri if len(uri.encode()) <= _MAX_PREFIX_BYTES else hashlib.sha256(uri.encode()).hexdigest()
-    return {"id": {"S": f"checkpoints#{name}"}}
 
 
 def _summarise(item: dict[str, Any]) -> dict[str, Any]:

@@ -51,7 +51,8 @@ def test_a_key_does_not_match(pattern: str, key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["/a", "s3://bucket/a/**", "a/", "a//b", "./a", "a/../b", "a**", "**b", "***", "a\\b", "a\nb", "[a", "a]["]
+    "pattern",
+    ["/a", "s3://bucket/a/**", "a/", "a//b", "./a", "a/../b", "a**", "**b", "***", "a\\b", "a\nb", "[a", "a]["],
 )
 def test_a_pattern_that_cannot_be_meant_is_refused(pattern: str) -> None:
     assert check_pattern(pattern) is not None

@@ -295,7 +295,7 @@ def _is_unconfirmed(observation: Observation, missed: int) -> bool:
 def _follow_end(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) -> Decision:
     """Close an attempt that is described as ended, and continue by the table of ends.
 
-    If its checkpoints cannot be listed, it is not known where to continue and what was lost. Only a stop can do without.
+    If its checkpoints cannot be listed, it is not known where to continue. Only a stop can do without that.
     """
     if facts.unlisted and not run.stop_requested:
         return _wait_for_listing(run, f"{attempt.job_name} is {job.secondary_status}. {facts.unlisted}", facts, now)

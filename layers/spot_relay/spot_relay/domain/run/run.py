@@ -99,6 +99,8 @@ class Run:
     prices: PriceList | None = None
     """The prices of its own instance types when it was submitted."""
     decisions: tuple[Explanation, ...] = ()
+    holds_prefix: bool = False
+    """Whether the folders above its checkpoint prefix count it; kept by the store, like the version."""
 
     @property
     def has_ended(self) -> bool:
