@@ -214,8 +214,8 @@ def test_prices_are_read_once_a_week_and_first_when_the_stack_is_made() -> None:
     assert "StartDate" not in schedule
 
 
-def test_items_are_updated_only_if_they_count_attempts() -> None:
-    updating = [entry for _, entry in statements() if "dynamodb:UpdateItem" in as_list(entry["Action"])]
+def test_items_are_updated_only_if_they_count_attempts_or_by_whoever_keeps_runs() -> None:
+    updating = [entry for _, entry in statements() if as_list(entry["Action"]) == ["dynamodb:UpdateItem"]]
     assert [entry["Condition"] for entry in updating] == [
         {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "slots#*"}, **NAMES_AN_ITEM}
     ]
@@ -225,8 +225,13 @@ def test_items_are_updated_only_if_they_count_attempts() -> None:
     ("owner", "sid", "actions", "kept_from"),
     [
         ("OpenRunsPolicy", "ReadRunsPrefixesAndPrices", ["GetItem"], ["slots#*"]),
-        ("OpenRunsPolicy", "KeepRunsAndPrefixes", ["PutItem", "ConditionCheckItem"], ["prices#*", "slots#*"]),
-        ("ObserveRole", "KeepRuns", ["GetItem", "PutItem"], ["checkpoints#*", "prices#*", "slots#*"]),
+        (
+            "OpenRunsPolicy",
+            "KeepRunsAndPrefixes",
+            ["PutItem", "UpdateItem", "ConditionCheckItem"],
+            ["prices#*", "slots#*"],
+        ),
+        ("ObserveRole", "KeepRuns", ["GetItem", "PutItem", "UpdateItem"], ["checkpoints#*", "prices#*", "slots#*"]),
     ],
 )
 def test_whoever_keeps_runs_is_kept_from_what_else_lies_in_their_table_and_is_not_needed(

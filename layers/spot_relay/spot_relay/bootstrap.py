@@ -79,14 +79,14 @@ def _defer_client(name: str) -> Any:
     return _LazyClient(name)
 
 
-def create_service(settings: RunSettings) -> Service:
-    """Wire the use cases around runs."""
+def create_service(settings: RunSettings, listing_seconds: int = 40) -> Service:
+    """Wire the use cases around runs, which list checkpoints for so many seconds of a call, and no longer."""
     dynamodb, s3 = create_client("dynamodb"), _defer_client("s3")
     store = DynamoDBRunStore(dynamodb, settings.table, settings.retention)
     return Service(
         store=store,
         jobs=SageMakerTrainingJobs(_defer_client("sagemaker")),
-        checkpoints=S3Checkpoints(s3, settings.listing_seconds),
+        checkpoints=S3Checkpoints(s3, listing_seconds),
         documents=S3StatusDocuments(s3, settings.bucket),
         announcements=EventBridgeAnnouncements(_defer_client("events")),
         telemetry=PowertoolsTelemetry(Logger()),

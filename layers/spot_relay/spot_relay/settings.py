@@ -32,8 +32,6 @@ class RunSettings:
     observe_queue_url: str
     limits: Limits
     canary_image: str | None = None
-    listing_seconds: int = 40
-    """How long a call may list checkpoints, which has to leave time for everything else."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -46,7 +44,6 @@ class RunSettings:
             observe_queue_url=_read_text(env, "OBSERVE_QUEUE_URL"),
             limits=_read_limits(env, "ATTEMPT_LIMITS"),
             canary_image=env.get("CANARY_IMAGE", "").strip() or None,
-            listing_seconds=_read_number(env, "LISTING_SECONDS") if env.get("LISTING_SECONDS") else cls.listing_seconds,
         )
 
 
