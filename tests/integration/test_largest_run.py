@@ -72,6 +72,7 @@ def attempt(number: int) -> Attempt:
         waiting_since=MOMENT,
         counted_until=MOMENT,
         wasted_seconds=MONTH,
+        ignored_objects=250_000,
     )
 
 

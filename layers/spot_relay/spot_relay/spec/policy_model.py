@@ -56,7 +56,8 @@ class BackoffModel(Strict):
 class CheckpointsModel(Strict):
     """Which objects under the checkpoint prefix are checkpoints."""
 
-    pattern: str = Field(min_length=1, max_length=MAX_PATTERN)
+    # The schema states what it can of `check_pattern`: no control characters.
+    pattern: str = Field(min_length=1, max_length=MAX_PATTERN, json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f]+$"})
 
     @field_validator("pattern")
     @classmethod
