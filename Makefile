@@ -21,8 +21,8 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick quick-tests lint types template test thorough unit e2e layers pythons sam-local check checkov simulate faults fuzz mutate \
-        bench-load bench-policy bench-start openapi build deploy lock format clean
+.PHONY: help setup demo quick quick-tests lint types template test thorough unit e2e layers pythons sam-local check checkov \
+        simulate explore faults fuzz mutate bench-load bench-policy bench-start cost openapi build deploy lock format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,16 +71,23 @@ faults: setup ## take 200 runs to their ends while their functions' calls fail (
 sam-local: setup ## run each function in Docker with sam local
 	@$(BIN)/pytest -n 2 tests/sam_local
 
-bench-load: setup ## put the deployed stack under load (RUNS=, EVENTS=, JSON=1, OUT=, ENDED=, OPEN=)
+bench-load: setup ## put the deployed stack under load (RUNS=, EVENTS=, LAUNCHES=, RATE=, JSON=1, OUT=, ENDED=, OPEN=)
 	@$(BIN)/python -m bench.load $(if $(JSON),--json) $(if $(RUNS),--runs $(RUNS)) $(if $(EVENTS),--events $(EVENTS)) \
+	$(if $(LAUNCHES),--launches $(LAUNCHES)) $(if $(RATE),--rate $(RATE)) \
 	$(if $(OUT),--out "$(OUT)") $(if $(ENDED),--ended $(ENDED)) $(if $(OPEN),--open $(OPEN))
 
 bench-start: setup ## measure what the functions' starts take, compared with a bare boto3 handler (JSON=1, PAIRS=11)
 	@$(BIN)/python -m bench.start $(if $(JSON),--json) $(if $(PAIRS),--pairs $(PAIRS))
 
+cost: setup ## write the table of costs into docs/operations.md, from counted units and list prices
+	@$(BIN)/python -m bench.cost
+
 simulate: setup ## play hostile schedules on virtual time: SEEDS=100000, or SEED=s to explain one of them
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.simulation \
 	$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED))
+
+explore: setup ## try every order of the calls of two functions, with a crash, a duplicate and a lost answer (SCENARIO=)
+	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.exploration $(if $(SCENARIO),--scenario "$(SCENARIO)")
 
 bench-policy: setup ## replay the relaunch policy on traces: TRACES=folder (JSON=1, OUT=, STARTS=, SEED=, NODES=, ONES=)
 	@test -n "$(TRACES)" || { echo "TRACES is not set. Name the folder of the traces: make bench-policy TRACES=folder" >&2; exit 2; }
@@ -127,7 +134,7 @@ format: setup ## format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix
 
 clean: ## stop a stack that was left running, and remove what was built; .venv stays
-	@test ! -f .local/stack.json || $(BIN)/python -m embedded stop
+	@test ! -d .local/stacks || $(BIN)/python -m embedded stop
 	rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 setup: $(STAMP)

@@ -20,6 +20,7 @@ from demo.picture import save_picture
 from demo.watcher import Clients
 from embedded import deployment
 from embedded.daemons import EmbeddedError
+from embedded.patience import give_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--limit",
         type=float,
-        default=LIMIT_SECONDS,
+        default=give_time(LIMIT_SECONDS),
         help="the maximum duration of the run in seconds (default: %(default)g)",
     )
     return parser.parse_args(arguments)

@@ -15,6 +15,7 @@ from demo.data import build_training_set
 from demo.function_metrics import Metric, read_metrics
 from demo.outcome import Outcome, Places
 from demo.watcher import LOG_GROUP, Clients, View, Watcher
+from embedded.patience import give_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -143,7 +144,7 @@ def wait_for_last_round(look: Callable[[], View], view: View, rounds: int) -> Vi
         return view
     looking = retry(
         retry=retry_if_result(lambda latest: latest.reached < rounds),
-        stop=stop_after_delay(SETTLING_SECONDS),
+        stop=stop_after_delay(give_time(SETTLING_SECONDS)),
         wait=wait_fixed(0.2),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else view,
     )
@@ -170,7 +171,7 @@ def wait_for_metrics(stack: DeployedStack, groups: Iterable[str], view: View) ->
     """Return the metrics, after waiting for those of the run's end, which a function logs just before it returns."""
     reading = retry(
         retry=retry_if_result(lambda metrics: f"Runs{view.status}" not in metrics),
-        stop=stop_after_delay(SETTLING_SECONDS),
+        stop=stop_after_delay(give_time(SETTLING_SECONDS)),
         wait=wait_fixed(0.2),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else {},
     )

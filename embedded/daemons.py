@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 import httpx
 import psutil
 
+from embedded.patience import give_time
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
@@ -44,7 +46,11 @@ class Daemon:
         return self.process.pid
 
     def wait_for(self, look: Callable[[], Found | None], limit: float = START_SECONDS) -> Found:
-        """Poll until ``look`` returns something, and return that; EmbeddedError if the server ends first."""
+        """Poll until ``look`` returns something, and return that; EmbeddedError if the server ends first.
+
+        A busy machine gets more than ``limit`` seconds.
+        """
+        limit = give_time(limit)
         deadline = time.monotonic() + limit
         while True:
             ended = self.process.poll()
@@ -58,6 +64,8 @@ class Daemon:
 
     def stop(self) -> None:
         """Stop the server and every process that it started."""
+        if self.process.returncode is not None and psutil.pid_exists(self.pid):
+            return  # it ended long ago, and the system gave its id to another process
         if self.grace:
             self.process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -87,19 +95,10 @@ def launch(
     return Daemon(name, process, log, grace)
 
 
-def stop_by_id(pid: int, grace: float = 0.0) -> None:
-    """Stop a server that another process left running, and every process that it started."""
-    with suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
-        server = psutil.Process(pid)
-        server.terminate()
-        server.wait(grace)
-    _kill_group(pid)
-
-
 def answers(url: str) -> bool | None:
     """Return True if ``url`` answers, else None."""
     try:
-        return httpx.get(url, timeout=5, trust_env=False).is_success or None
+        return httpx.get(url, timeout=give_time(5), trust_env=False).is_success or None
     except httpx.TransportError:
         return None
 

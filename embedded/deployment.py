@@ -3,7 +3,10 @@
     with deployment.running(scenario=Path("interrupted.yaml")) as stack:
         stack.client("s3").put_object(Bucket=stack.outputs["SpecsBucket"], Key="runs/a.yaml", Body=spec)
 
-A stack can also be left running (`leave`), found again by another process (`kept`) and stopped (`stop`).
+A stack can also be left running (`leave`), found again by another process (`find_running`) and stopped (`stop`).
+
+Whoever starts or stops a stack also ends what is left of others whose MiniStack, or the process that started them, was
+killed (`end_abandoned`).
 """
 
 from __future__ import annotations
@@ -15,13 +18,17 @@ import signal
 import sys
 import tempfile
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from embedded.daemons import Daemon, answers, free_port, launch, stop_by_id
-from embedded.sam import ARTIFACTS, LOCAL, ROOT, RUNTIME, STACK_NAME, build, deploy
+import psutil
+
+from embedded.daemons import Daemon, answers, free_port, launch
+from embedded.patience import give_time
+from embedded.processes import Identity, find_process, kill_processes
+from embedded.sam import ARTIFACTS, LOCAL, ROOT, RUNTIME, STACK_NAME, build, deploy, hold_lock
 from embedded.stack import ACCOUNT, REGION, Stack, aws_environment, make_client
 
 if TYPE_CHECKING:
@@ -30,14 +37,17 @@ if TYPE_CHECKING:
 AWS: Final = "embedded.aws"
 KEPT: Final = LOCAL / "stack.json"
 KEPT_ENVIRONMENT: Final = LOCAL / "stack.env"
+STACKS: Final = LOCAL / "stacks"
 LOGS_KEPT: Final = 5
 # How long the simulator may take to end its jobs. MiniStack holds nothing worth waiting for.
 SHUTDOWN_SECONDS: Final = 10.0
 TEMPORARY: Final = "tmp"
+OWNER: Final = "owner.json"
 PARAMETERS: Final = {
     "AllowedRoleArns": f"arn:aws:iam::{ACCOUNT}:role/spot-relay-training",
     "AllowedImages": "local/*,*.dkr.ecr.*.amazonaws.com/*",
     "AllowedCheckpointBuckets": "sagemaker-*,churn-*",  # the latter for the documents of events/
+    "LaunchRate": "1000",  # the simulator throttles nothing, unless its scenario has rates
 }
 
 
@@ -88,25 +98,61 @@ def leave(stack: Stack) -> None:
 
 def find_running() -> Stack | None:
     """Return the stack that was left running, or ``None`` if it no longer answers."""
-    if not KEPT.exists():
-        return None
-    try:
-        stack = Stack(**json.loads(KEPT.read_text()))
-    except TypeError:  # written by another version of this module
-        return None
-    return stack if answers(f"{stack.aws_url}/_ministack/ready") else None
+    stack = _read_kept()
+    return stack if stack and answers(f"{stack.aws_url}/_ministack/ready") else None
 
 
 def stop() -> bool:
-    """Stop the stack that was left running; return whether there was one."""
-    stack = find_running()  # if it no longer answers, its process ids may belong to others by now
-    if stack is not None:
-        stop_by_id(stack.simulator_pid, SHUTDOWN_SECONDS)
-        stop_by_id(stack.aws_pid)
-        _delete_temporary(Path(stack.folder))
+    """Stop the stack that was left running, and what is left of abandoned ones; return whether there was anything."""
+    stack = _read_kept()
+    stopped = _stop_kept(stack) if stack else False
     KEPT.unlink(missing_ok=True)
     KEPT_ENVIRONMENT.unlink(missing_ok=True)
-    return stack is not None
+    return end_abandoned() or stopped
+
+
+def end_abandoned() -> bool:
+    """End all processes of stacks that nobody owns any more; return whether there were any."""
+    found = False
+    STACKS.mkdir(parents=True, exist_ok=True)
+    with hold_lock(STACKS.with_suffix(".lock")):
+        for folder in STACKS.iterdir():
+            if (folder / TEMPORARY).exists() and _is_abandoned(folder):
+                found |= kill_processes(folder / TEMPORARY)
+                _delete_temporary(folder)
+    return found
+
+
+def _read_kept() -> Stack | None:
+    if not KEPT.exists():
+        return None
+    try:
+        return Stack(**json.loads(KEPT.read_text()))
+    except TypeError:  # written by another version of this module
+        return None
+
+
+def _stop_kept(stack: Stack) -> bool:
+    folder = Path(stack.folder)
+    simulator = find_process(stack.simulator_pid, folder / TEMPORARY)
+    if simulator is not None:
+        with suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+            simulator.terminate()
+            simulator.wait(give_time(SHUTDOWN_SECONDS))
+    stopped = kill_processes(folder / TEMPORARY)
+    _delete_temporary(folder)
+    return stopped or simulator is not None
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether the process that started a stack has ended, and did not leave a working stack behind on purpose."""
+    owner = folder / OWNER
+    if owner.exists() and Identity(**json.loads(owner.read_text())).lives():
+        return False
+    kept = _read_kept()
+    if kept is None or Path(kept.folder) != folder:
+        return True
+    return find_process(kept.aws_pid, folder / TEMPORARY) is None
 
 
 def _start(
@@ -117,15 +163,18 @@ def _start(
     grace: float,
     module: str,
 ) -> Stack:
+    end_abandoned()
     folder = _new_folder()
     ending.callback(_delete_temporary, folder)
+    # What its own parent can no longer end, because that was killed.
+    ending.callback(kill_processes, folder / TEMPORARY)
     port = free_port()
     aws_url = f"http://127.0.0.1:{port}"
     aws = _launch_ministack(folder, port, module)
     ending.callback(aws.stop)
     simulator, port_file = _launch_simulator(folder, aws_url, scenario, images, grace)
     ending.callback(simulator.stop)
-    environment = aws_environment(aws_url)
+    environment = aws_environment(aws_url) | {"TMPDIR": str(folder / TEMPORARY)}
     chosen = {**PARAMETERS, **RUNTIME, **parameters}
     template = build(chosen, environment)
     aws.wait_for(lambda: answers(f"{aws_url}/_ministack/ready"))
@@ -184,15 +233,15 @@ def _launch_simulator(
 
 
 def _new_folder() -> Path:
-    """Make a folder for one stack, and delete all but the newest logs of earlier ones."""
-    stacks = LOCAL / "stacks"
-    stacks.mkdir(parents=True, exist_ok=True)
-    ended = [folder for folder in stacks.iterdir() if not (folder / TEMPORARY).exists()]
-    for folder in sorted(ended, key=lambda ended: ended.stat().st_mtime)[:-LOGS_KEPT]:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(dir=stacks))
-    (folder / TEMPORARY / "jobs").mkdir(parents=True)
-    return folder
+    """Make a folder for a stack that this process owns, and delete all but the newest logs of earlier ones."""
+    with hold_lock(STACKS.with_suffix(".lock")):
+        ended = [folder for folder in STACKS.iterdir() if not (folder / TEMPORARY).exists()]
+        for folder in sorted(ended, key=lambda ended: ended.stat().st_mtime)[:-LOGS_KEPT]:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(dir=STACKS))
+        (folder / OWNER).write_text(json.dumps(asdict(Identity.of_this_process())))
+        (folder / TEMPORARY / "jobs").mkdir(parents=True)
+        return folder
 
 
 def _delete_temporary(folder: Path) -> None:

@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 from embedded import deployment
 from embedded.daemons import EmbeddedError
+from embedded.patience import give_time
 from embedded.sam import LOCAL, ROOT, RUNTIME
 from embedded.stack import REGION
 
@@ -74,7 +75,12 @@ def docker(*arguments: str) -> str:
     """Run a Docker command and return its output; EmbeddedError if it fails."""
     try:
         outcome = subprocess.run(
-            ["docker", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+            ["docker", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=give_time(60),
+            check=False,
         )
     except FileNotFoundError:
         raise EmbeddedError("Docker is not installed") from None

@@ -34,7 +34,7 @@ def build(parameters: Mapping[str, str], environment: Mapping[str, str], root: P
     folder = root / ".local"
     folder.mkdir(exist_ok=True)
     template, stamp = folder / "build" / "template.yaml", folder / "build.sources"
-    with _hold_lock(folder / "build.lock"):
+    with hold_lock(folder / "build.lock"):
         sources = fingerprint(root)
         if template.exists() and stamp.exists() and stamp.read_text() == sources:
             return template
@@ -108,8 +108,8 @@ def sam_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def _hold_lock(path: Path) -> Iterator[None]:
-    # Two stacks may start at the same time; they share one build.
+def hold_lock(path: Path) -> Iterator[None]:
+    """Hold a lock that the system releases when this process ends: stacks may start at the same time."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from embedded.patience import give_time
 from embedded.sam import STACK_NAME
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Stack:
             keys = Credentials(variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"])
             SigV4Auth(keys, "execute-api", REGION).add_auth(request)
         headers = dict(request.headers.items())
-        return httpx.request(method, url, headers=headers, content=content, timeout=40, trust_env=False)
+        return httpx.request(method, url, headers=headers, content=content, timeout=give_time(40), trust_env=False)
 
     def variables(self, function: str) -> dict[str, str]:
         """Return the environment variables that a function, such as ``Submit``, was deployed with."""

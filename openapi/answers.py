@@ -56,6 +56,7 @@ class Attempt(Answer):
     """The latest SecondaryStatus of the training job."""
     outcome: Outcome | None
     failure_reason: str | None
+    status_message: str | None
     """SageMaker's message, without values of the spec that may be secret."""
     resumes_from: Checkpoint | None
     """The newest checkpoint when it was planned."""
@@ -81,7 +82,7 @@ class Canary(Answer):
     status: CanaryStatus
     phase: str | None
     refusal: Refusal | None
-    """Why it was not created, if it was refused for good."""
+    """Why it was not created, if its newest launch was refused; null while a launch is under way or not answered."""
     planned_at: datetime
     billable_seconds: Seconds | None
 
@@ -116,17 +117,18 @@ class Deadline(Answer):
 
 
 class Spent(Answer):
-    """How much of each budget has been used, in relaunches."""
+    """How much of each budget has been used, in relaunches or, for `refusals`, in launches."""
 
     expired_waits: Count
     capacity_failures: Count
     service_errors: Count
     user_errors: Count
     attempts_without_progress: Count
+    refusals: Count
 
 
 class Budgets(Spent):
-    """How many relaunches are allowed for each way an attempt can end."""
+    """How many relaunches are allowed for each way an attempt can end, and how many refused launches in a row."""
 
     money_usd: float | None
     """What all attempts together may cost, in USD."""
@@ -168,6 +170,13 @@ class Run(Answer):
     canaries: list[Canary]
     decisions: list[Decision]
     """The latest 40."""
+
+
+class SubmittedRun(Run):
+    """The run of the submitted spec."""
+
+    notice: str = ""
+    """Only if the spec had been submitted before and its run has ended: says so, and what to do to train again."""
 
 
 class RunSummary(Answer):

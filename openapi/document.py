@@ -38,6 +38,7 @@ _ENVIRONMENT = {
     "TABLE_NAME": "runs",
     "SPECS_BUCKET": "specs",
     "CHECK_INTERVAL_SECONDS": "300",
+    "LAUNCH_RATE": "1000",
     "RETENTION_DAYS": "90",
     "OBSERVE_QUEUE_URL": "http://127.0.0.1/queue",
     "ALLOWED_ROLE_ARNS": "*",
@@ -111,7 +112,7 @@ def name_operation(route: Route) -> str:
 
 
 def _build_answers() -> dict[str, Schema]:
-    models = (answers.Run, answers.Page, answers.Error)
+    models = (answers.Run, answers.SubmittedRun, answers.Page, answers.Error)
     _, found = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
     )
@@ -164,7 +165,7 @@ def _success(route: Route, schemas: dict[str, Schema]) -> dict[str, Any]:
         "examples": {"churn": _reference("examples", route.answer)},
     }
     success = {"description": schemas[route.answer]["description"], "content": {"application/json": content}}
-    return success if "{id}" in route.path or route.answer != "Run" else success | {"links": _links()}
+    return success if "{id}" in route.path or route.answer != "SubmittedRun" else success | {"links": _links()}
 
 
 def _links() -> dict[str, Any]:

@@ -51,6 +51,7 @@ def build_answers() -> dict[str, Any]:
     problem = {"path": "HyperParameters.num_round", "message": "Expected a string, but found an integer. …"}
     return {
         "Run": run,
+        "SubmittedRun": run,
         "Page": {"runs": [summary], "next_token": "2025-06-03T09:14:00.000000Z#churn"},
         "Error": {"code": "InvalidSpec", "message": "The document has 1 problem.", "details": [problem]},
     }

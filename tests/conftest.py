@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from embedded.patience import give_time
 from tests import thoroughness
 
 if TYPE_CHECKING:
@@ -67,8 +68,19 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put those first that take longest."""
+    """Put those first that take longest, and give each the time that it needs on a busy machine."""
     items.sort(key=_turn)
+    for item in items:
+        _give_time(item)
+
+
+def _give_time(item: pytest.Item) -> None:
+    """Stretch the time limit of a test, which interrupts what hangs; a limit from the command line stays as it is."""
+    if item.config.getoption("timeout") is not None:
+        return
+    marker = item.get_closest_marker("timeout")
+    seconds = marker.args[0] if marker else item.config.getini("timeout")
+    item.add_marker(pytest.mark.timeout(give_time(float(seconds))), append=False)
 
 
 def _turn(item: pytest.Item) -> int:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.rules.checkpoints import CheckpointSearch, StoredObject, find_newest
 from spot_relay.domain.rules.limits import Limits, needs_no_slot, refuse_slot
+from spot_relay.domain.rules.turns import FASTEST, LaunchRate, TakenTurns
 from spot_relay.domain.run.launch import Created
-from spot_relay.domain.run.run import Waiting
+from spot_relay.domain.run.run import DueRun, Waiting
 from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, SecondaryStatus, TrainingJobStatus, Transition
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.domain.sagemaker.request import placement_of
@@ -20,6 +21,7 @@ from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from spot_relay.domain.rules.turns import Lane
     from spot_relay.domain.run.launch import Launch
     from spot_relay.domain.run.outbox import Measure
     from spot_relay.domain.run.prices import PriceList
@@ -49,13 +51,14 @@ class MemoryRunStore:
     runs: dict[str, Run] = field(default_factory=dict)
 
     def create(self, run: Run) -> Run:
-        if run.id in self.runs:
-            raise RunExistsError(run.id)
+        if (existing := self.load(run.id)) is not None:
+            raise RunExistsError(existing.id)
         self._check_prefix(run)
         return self._keep(run)
 
     def load(self, run_id: str) -> Run | None:
-        return self.runs.get(run_id)
+        others = (run for other, run in self.runs.items() if other.lower() == run_id.lower())
+        return self.runs.get(run_id) or next(others, None)
 
     def save(self, run: Run) -> Run:
         stored = self.runs.get(run.id)
@@ -85,9 +88,9 @@ class MemoryRunStore:
             if theirs.startswith(uri):
                 raise PrefixTakenError(uri, other.id, "contains a prefix that")
 
-    def list_due(self, now: datetime) -> Iterable[str]:
-        due = [(run.due_at, run.id) for run in self.runs.values() if run.due_at is not None and run.due_at <= now]
-        return [run_id for _, run_id in sorted(due)]
+    def list_due(self, until: datetime) -> Iterable[DueRun]:
+        due = [DueRun(run.id, run.due_at) for run in self.runs.values() if run.due_at and run.due_at <= until]
+        return sorted(due, key=lambda found: (found.at, found.run_id))
 
     def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
         return oldest_of(self.runs.values(), pools)
@@ -164,12 +167,35 @@ class MemorySlots:
 
 @dataclass
 class MemoryWakeups:
-    """The runs that were woken, in turn."""
+    """The runs that were woken, in turn, and those that are to be looked at, with the time until then."""
 
     woken: list[str] = field(default_factory=list)
+    looks: list[tuple[str, timedelta]] = field(default_factory=list)
 
     def wake(self, run_id: str) -> None:
         self.woken.append(run_id)
+
+    def look(self, run_id: str, after: timedelta) -> None:
+        self.looks.append((run_id, after))
+
+
+@dataclass
+class MemoryTurns:
+    """The turns of a stack that may launch that often."""
+
+    rate: LaunchRate = field(default_factory=lambda: LaunchRate(FASTEST))
+    taken: TakenTurns = field(default_factory=TakenTurns)
+
+    def take(self, lane: Lane, now: datetime) -> datetime:
+        turn, self.taken = self.rate.take(self.taken, lane, now)
+        return turn
+
+    def take_by(self, latest: datetime, lane: Lane, now: datetime) -> datetime | None:
+        turn, taken = self.rate.take(self.taken, lane, now)
+        if turn > latest:
+            return None
+        self.taken = taken
+        return turn
 
 
 @dataclass

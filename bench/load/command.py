@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.load import figures, floor, plan, report, tick
+from bench.load import figures, floor, pacing, plan, report, tick
 from bench.load.driver import BadEndError, Driver
 from bench.load.units import measure_item
 from bench.load.waiting import TooSlowError
@@ -53,6 +53,12 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--open", type=parse_positive, default=1000, help="open runs for the tick (default: %(default)s)"
     )
+    parser.add_argument(
+        "--launches", type=parse_positive, default=1000, help="runs to launch at a limited rate (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rate", type=float, default=1.0, help="what SageMaker allows of them per second (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print only a JSON object with all figures")
     parser.add_argument("--out", type=Path, default=OUT, help="the folder for the figures (default: %(default)s)")
     return parser.parse_args(arguments)
@@ -79,10 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure(stack: Stack, load: Load, options: argparse.Namespace, console: Console) -> report.Report:
-    """Measure the floor, a few runs, the load, and the tick."""
+    """Measure the floor, a few runs, the load, launches at a limited rate, and the tick."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("Warming up", total=WARM + CALM + load.runs)
+        bar = progress.add_task("Warming up", total=WARM + CALM + load.runs + options.launches)
         driver = Driver(stack, load.attempts, lambda ended: progress.update(bar, completed=ended))
         driver.prepare()
         driver.submit_runs("warm", WARM)
@@ -92,6 +98,8 @@ def measure(stack: Stack, load: Load, options: argparse.Namespace, console: Cons
         calm = figures.compute_calm_quantiles(driver.submit_runs("calm", CALM), stack.outputs[FUNCTIONS["observe"]])
         progress.update(bar, description=f"{load.runs} runs at once")
         loaded = _measure_load(driver, load)
+        progress.update(bar, description=f"{options.launches} launches, {options.rate:g} a second")
+        paced = pacing.measure(driver, options.launches, options.rate)
         progress.update(bar, description="The tick")
         ended = driver.load_item(plan.name_runs("load", 1)[0])
         ticks = tick.compare_ticks(
@@ -102,7 +110,7 @@ def measure(stack: Stack, load: Load, options: argparse.Namespace, console: Cons
             opened=options.open,
             due=options.open // DUE,
         )
-    return report.Report(loaded, calm, floors, ticks, measure_item(ended), os.cpu_count() or 1)
+    return report.Report(loaded, calm, floors, paced, ticks, measure_item(ended), os.cpu_count() or 1)
 
 
 def _measure_load(driver: Driver, load: Load) -> LoadFigures:
@@ -134,6 +142,6 @@ def _run_stack(load: Load) -> Iterator[Stack]:
     with tempfile.TemporaryDirectory() as folder:
         scenario = Path(folder) / "scenario.json"
         scenario.write_text(json.dumps(plan.build_scenario(load.attempts)))
-        parameters = {"PriceFile": f"s3://{plan.BUCKET}/{plan.PRICES}"}
+        parameters = {"PriceFile": f"s3://{plan.BUCKET}/{plan.PRICES}", "LaunchRate": str(pacing.UNPACED)}
         with deployment.running(scenario, parameters=parameters, aws="bench.load.counting") as stack:
             yield stack

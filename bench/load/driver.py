@@ -16,6 +16,7 @@ from bench.load import notes, plan
 from bench.load.figures import Window
 from bench.load.processes import Processes
 from bench.load.waiting import wait_for
+from embedded.patience import give_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,7 +169,10 @@ class Driver:
 
     def _simulator_calls(self) -> list[dict[str, Any]]:
         answer = httpx.get(
-            f"{self.stack.simulator_url}/_simulator/log", params={"kind": "call"}, trust_env=False, timeout=60
+            f"{self.stack.simulator_url}/_simulator/log",
+            params={"kind": "call"},
+            trust_env=False,
+            timeout=give_time(60),
         )
         entries: list[dict[str, Any]] = answer.raise_for_status().json()["entries"]
         return entries

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.load.figures import FloorFigures, LoadFigures, Quantiles
+    from bench.load.pacing import PacingFigures
     from bench.load.tick import Tick
 
 FILE: Final = "load.json"
@@ -33,6 +34,7 @@ class Report:
     load: LoadFigures
     calm: Quantiles
     floors: dict[str, FloorFigures]
+    paced: PacingFigures
     ticks: tuple[Tick, Tick]
     item_bytes: int
     cores: int
@@ -68,6 +70,7 @@ def build_tables(report: Report) -> tuple[Table, ...]:
     return (
         _build_table("The load", _load(report)),
         _build_table("Relative to the floor of the same run", _numbers(report.compute_ratios())),
+        _build_table("Launches at a limited rate", _paced(report.paced)),
         _build_table("AWS calls per message", _calls(report.load)),
         _build_table("One run, from upload to end", _numbers(compute_usage_per_run(report.load))),
         _build_table("Share of the CPU time of the load", _numbers(report.load.cpu_share, 2)),
@@ -104,6 +107,21 @@ def _load(report: Report) -> list[tuple[str, str]]:
         *((f"floor, {name}: events per second", f"{one.events_per_second:.1f}") for name, one in report.floors.items()),
         *((f"floor, {name}: calm", _seconds(one.calm_seconds)) for name, one in report.floors.items()),
         *((f"floor, {name}: CPU ms per event", f"{one.cpu_ms:.1f}") for name, one in report.floors.items()),
+    ]
+
+
+def _paced(paced: PacingFigures) -> list[tuple[str, str]]:
+    calls = (
+        (f"{name}: calls, throttled", f"{count}, {paced.throttled.get(name, 0)}")
+        for name, count in sorted(paced.calls.items())
+    )
+    return [
+        ("launches, allowed per second", f"{paced.launches}, {paced.rate:g}"),
+        ("last launch after", f"{paced.seconds:.1f} s"),
+        ("… over what the rate allows", f"{paced.over_the_rate:.2f}"),
+        ("calls of CreateTrainingJob that were throttled", f"{100 * paced.throttled_share:.1f} %"),
+        *calls,
+        ("invocations that failed, dead letters", f"{paced.failed}, {paced.dead_letters}"),
     ]
 
 

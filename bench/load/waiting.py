@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from embedded.patience import give_time
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,7 +23,9 @@ class TooSlowError(Exception):
 def wait_for(what: str, look: Callable[[], Found | None], limit: float = LIMIT_S, every: float = 0.1) -> Found:
     """Call ``look`` until it returns a value, and return it; raise TooSlowError after ``limit`` seconds."""
     waiting = Retrying(
-        stop=stop_after_delay(limit), wait=wait_fixed(every), retry=retry_if_result(lambda found: found is None)
+        stop=stop_after_delay(give_time(limit)),
+        wait=wait_fixed(every),
+        retry=retry_if_result(lambda found: found is None),
     )
     try:
         found: Found | None = waiting(look)

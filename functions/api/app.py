@@ -18,7 +18,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from spot_relay import bootstrap
 from spot_relay.adapters.inbound import InvalidQueryError, read_page_query
 from spot_relay.domain.errors import CallerError
-from spot_relay.domain.shown.report import status_document
+from spot_relay.domain.shown.report import notice_of_end, status_document
 from spot_relay.ports import NewerSchemaError, PrefixTakenError
 from spot_relay.service import NameConflictError, NoSuchRunError, RejectedError, UnacceptableError
 from spot_relay.settings import RunSettings, SubmissionSettings
@@ -49,7 +49,10 @@ class NoSuchRouteError(CallerError):
 
 def submit_run() -> dict[str, Any]:
     """Turn a spec into a run."""
-    return status_document(service.submit(read_submission(_read_body(), Format.JSON, allowlist)))
+    submitted_at = service.clock()
+    run = service.submit(read_submission(_read_body(), Format.JSON, allowlist))
+    notice = notice_of_end(run, submitted_at)
+    return status_document(run) | ({"notice": notice} if notice else {})
 
 
 def list_runs() -> dict[str, Any]:
@@ -96,8 +99,9 @@ ROUTES = (
         "POST",
         "/runs",
         submit_run,
-        "Submit a spec. Submitting the same spec again returns the same run.",
+        "Submit a spec. Submitting the same spec again returns the same run, also after it has ended.",
         (InvalidSpecError, UnacceptableError, NameConflictError, PrefixTakenError, NewerSchemaError),
+        answer="SubmittedRun",
         status=HTTPStatus.ACCEPTED,
         body="Spec",
     ),

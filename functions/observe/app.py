@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger
 
 from spot_relay import bootstrap
-from spot_relay.adapters.inbound import handle_messages, read_observation
+from spot_relay.adapters.inbound import handle_messages, is_repeated, read_observation
+from spot_relay.ports import UnansweredError
 from spot_relay.settings import RunSettings
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger()
-service = bootstrap.create_service(RunSettings.from_env())
+settings = RunSettings.from_env()
+service = bootstrap.create_service(settings)
+again = bootstrap.create_again(settings)
 
 
 def observe(body: str) -> None:
@@ -24,7 +27,14 @@ def observe(body: str) -> None:
     observed = read_observation(body)
     if observed is not None:
         logger.append_keys(run_id=observed[0])
-    if observed is None or service.advance(*observed) is None:
+    try:
+        known = observed is not None and service.advance(*observed) is not None
+    except UnansweredError as error:
+        logger.warning("SageMaker did not answer; looking again later", because=str(error))
+        if observed is not None and not is_repeated(observed[1]):
+            again.put_off(body, service.draw())
+        return
+    if not known:
         logger.info("the event is about no run of this stack")
 
 

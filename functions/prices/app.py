@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger
 
 from spot_relay import bootstrap
-from spot_relay.service import utc_now
+from spot_relay.bootstrap import utc_now
 from spot_relay.settings import PriceSettings
 
 if TYPE_CHECKING:

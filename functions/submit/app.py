@@ -10,6 +10,7 @@ from aws_lambda_powertools import Logger
 from spot_relay import bootstrap
 from spot_relay.adapters.inbound import handle_messages, read_upload
 from spot_relay.domain.errors import SpecError
+from spot_relay.domain.shown.report import notice_of_end
 from spot_relay.settings import RunSettings, SubmissionSettings
 from spot_relay.spec import MAX_BYTES, Allowlist, Format, read_submission
 
@@ -29,13 +30,17 @@ def submit(body: str) -> None:
     if data is None:
         logger.warning("there is no spec to read", key=upload.key)
         return
+    submitted_at = service.clock()
     try:
         run = service.submit(read_submission(data, Format.of(upload.key), allowlist))
     except SpecError as error:
         logger.warning("the spec is refused", key=upload.key, code=error.code, problems=len(error.details))
         files.report(upload, error.details, service.clock())
     else:
-        logger.info("the spec is accepted", key=upload.key, run_id=run.id, job_name=run.current.job_name)
+        if notice := notice_of_end(run, submitted_at):
+            logger.warning(notice, key=upload.key, run_id=run.id, status=run.status)
+        else:
+            logger.info("the spec is accepted", key=upload.key, run_id=run.id, job_name=run.current.job_name)
         files.clear(upload)
 
 

@@ -53,6 +53,11 @@ def quota_exceeded(quota: str, limit: int, used: int, delta: int) -> ServiceErro
     )
 
 
+def throttled() -> ServiceError:
+    """Return the error for a call that comes too soon after others of its kind."""
+    return ServiceError("ThrottlingException", "Rate exceeded")
+
+
 def unknown_operation(operation: str, known: Iterable[str]) -> ServiceError:
     """Return the error for an operation that the simulator does not have."""
     return ServiceError(

@@ -28,6 +28,7 @@ def terms_of(request: Mapping[str, Any]) -> Terms:
         max_runtime=condition.get("MaxRuntimeInSeconds", _DEFAULT_MAX_RUNTIME),
         max_wait=condition.get("MaxWaitTimeInSeconds") if spot else None,
         spot=spot,
+        max_pending=condition.get("MaxPendingTimeInSeconds"),
     )
 
 

@@ -18,6 +18,7 @@ from simulator.life import advance, begin
 from simulator.life.job import Happening, Input, PhaseDone, Secondary, Status, StopRequested, Transitioned
 from simulator.life.lifecycle import next_due as next_due_of
 from simulator.world.faults import FaultBook
+from simulator.world.rates import RateLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,8 +55,8 @@ class Account:
     region: str = "us-east-1"
 
     def arn(self, name: str) -> str:
-        """Return the ARN of a training job."""
-        return f"arn:aws:sagemaker:{self.region}:{self.number}:training-job/{name}"
+        """Return the ARN of a training job. It has the name in lower case, so that names in another case are taken."""
+        return f"arn:aws:sagemaker:{self.region}:{self.number}:training-job/{name.lower()}"
 
 
 class TrainingJobs:
@@ -78,7 +79,9 @@ class TrainingJobs:
         self._settle = settle
         self._scenario = scenario
         self._faults = FaultBook()
+        self._limits = RateLimits(scenario.rate_rules, now())
         self._records: dict[str, Record] = {}
+        self._names: dict[str, str] = {}  # by ARN
         self._observers: Sequence[Observer] = ()
         self.changed = Condition()  # its lock, a reentrant one, guards everything above
         self.operations: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
@@ -104,11 +107,14 @@ class TrainingJobs:
         with self.changed:
             self._scenario = scenario
             self._faults = FaultBook()
+            self._limits = RateLimits(scenario.rate_rules, self.now())
 
     def play_before(self, more: Scenario) -> None:
         """Put the rules of ``more`` before those in force, and set its quotas."""
         with self.changed:
             self._scenario = self._scenario.with_first(more)
+            if more.rates is not None:
+                self._limits = RateLimits(self._scenario.rate_rules, self.now())
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Perform an operation of the API, and log it.
@@ -120,7 +126,7 @@ class TrainingJobs:
         """
         if operation not in self.operations:
             raise errors.unknown_operation(operation, self.operations)
-        name = _job_name(request)
+        name = _job_name(request, self._names)
         try:
             with self.changed:
                 return self._perform_logged(operation, request, name)
@@ -165,6 +171,8 @@ class TrainingJobs:
         return answer
 
     def _perform(self, operation: str, request: Mapping[str, Any], name: str | None) -> dict[str, Any]:
+        if not self._limits.allow(operation, self.now()):
+            raise errors.throttled()
         market, instance_type = _placement(request) if operation == "CreateTrainingJob" else (None, None)
         if name in self._records:
             existing = self._records[name]
@@ -185,7 +193,7 @@ class TrainingJobs:
         name = request["TrainingJobName"]
         arn = self.account.arn(name)
         check_rules(request)
-        if name in self._records:
+        if arn in self._names:
             raise errors.name_taken(arn)
         market, instance_type = _placement(request)
         self._check_quotas(request, market)
@@ -194,7 +202,7 @@ class TrainingJobs:
         life, started = begin(name, terms_of(request), rule.script(held), self.now())
         tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", [])}
         record = Record(arn=arn, request=request, life=life, rule=rule, tags=tags)
-        self._records[name] = record
+        self._records[name], self._names[arn] = record, name
         self._announce(record, started)
         self.changed.notify_all()
         return {"TrainingJobArn": arn}
@@ -213,7 +221,7 @@ class TrainingJobs:
         return {}
 
     def _add_tags(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        record = self._existing(request["ResourceArn"].rpartition("/")[2], request["ResourceArn"])
+        record = self._existing(self._names.get(request["ResourceArn"], ""))
         check_tags(request["Tags"])
         tags = {**record.tags, **{tag["Key"]: tag["Value"] for tag in request["Tags"]}}
         if len(tags) > _MOST_TAGS:
@@ -223,12 +231,12 @@ class TrainingJobs:
 
     def _list_tags(self, request: Mapping[str, Any]) -> dict[str, Any]:
         # A resource has at most 50 tags and a page holds at least 50: there is never a second page.
-        record = self._existing(request["ResourceArn"].rpartition("/")[2], request["ResourceArn"])
+        record = self._existing(self._names.get(request["ResourceArn"], ""))
         return {"Tags": _tag_list(record.tags)}
 
-    def _existing(self, name: str, arn: str | None = None) -> Record:
+    def _existing(self, name: str) -> Record:
         record = self._records.get(name)
-        if record is None or (arn is not None and record.arn != arn):
+        if record is None:
             raise errors.not_found()
         return record
 
@@ -276,12 +284,12 @@ class TrainingJobs:
         logger.debug("%s %s: %s", operation, name, message or outcome)
 
 
-def _job_name(request: Mapping[str, Any]) -> str | None:
+def _job_name(request: Mapping[str, Any], names: Mapping[str, str]) -> str | None:
     name = request.get("TrainingJobName")
     arn = request.get("ResourceArn")
     if isinstance(name, str):
         return name
-    return arn.rpartition("/")[2] if isinstance(arn, str) else None
+    return names.get(arn, arn.rpartition("/")[2]) if isinstance(arn, str) else None
 
 
 def _placement(request: Mapping[str, Any]) -> tuple[str, str | None]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
 
     from botocore.model import Shape
 
-# The model's patterns are written for Java; these are its Unicode classes and their nearest Python equivalents.
-_UNICODE_CLASSES: Final = {r"\p{L}": r"\w", r"\p{Z}": r"\s", r"\p{N}": r"\d"}
+# The model's patterns are written for Java, whose classes are limited to ASCII, and whose . matches no line terminator.
+_POSIX_CLASSES: Final = {"Alnum": "a-zA-Z0-9", "Alpha": "a-zA-Z", "Digit": "0-9"}
+_NO_TERMINATOR: Final = "[^\\n\\r\\x85\\u2028\\u2029]"
+_ELSE_OR_DOT: Final = re.compile(r"(\[(?:\\.|[^\]\\])*\]|\\.)|\.")
 
 
 @cache
@@ -59,9 +63,10 @@ def _own_faults(value: Any, shape: Shape, path: str) -> Iterator[str]:
     said = f"Value '{value}' at '{path}' failed to satisfy constraint: Member must"
     limits = shape.metadata
     if shape.type_name in ("string", "list", "map"):
-        if len(value) < limits.get("min", 0):
+        length = len(value.encode("utf-16-le", "surrogatepass")) // 2 if isinstance(value, str) else len(value)
+        if length < limits.get("min", 0):
             yield f"{said} have length greater than or equal to {limits['min']}"
-        if len(value) > limits.get("max", len(value)):
+        if length > limits.get("max", length):
             yield f"{said} have length less than or equal to {limits['max']}"
     elif shape.type_name in ("integer", "long") and value > limits.get("max", value):
         yield f"{said} have value less than or equal to {limits['max']}"
@@ -76,9 +81,19 @@ def _own_faults(value: Any, shape: Shape, path: str) -> Iterator[str]:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    for java, python in _UNICODE_CLASSES.items():
-        pattern = pattern.replace(java, python)
-    return re.compile(pattern, re.DOTALL)
+    classes = re.sub(r"\\p\{(\w+)\}", lambda found: _members(found[1]), pattern)
+    return re.compile(_ELSE_OR_DOT.sub(lambda found: found[1] or _NO_TERMINATOR, classes), re.ASCII)
+
+
+@cache
+def _members(name: str) -> str:
+    """Return the characters of a class, as ranges within brackets."""
+    if name in _POSIX_CLASSES:
+        return _POSIX_CLASSES[name]
+    found = [code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)).startswith(name)]
+    first = [code for code, before in zip(found, [-2, *found], strict=False) if code != before + 1]
+    last = [code for code, after in zip(found, [*found[1:], -1], strict=False) if code != after - 1]
+    return "".join(f"\\U{start:08x}-\\U{end:08x}" for start, end in zip(first, last, strict=True))
 
 
 def _join(path: str, name: str) -> str:

@@ -46,6 +46,7 @@ class Terms:
     max_runtime: float = 86_400.0
     max_wait: float | None = None
     spot: bool = True
+    max_pending: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Script:
     ``train_seconds`` is the training that the job needs. ``checkpoint_every`` is the training time between two
     simulated checkpoints: without it an interruption loses all work, with 0 it loses none. A phase in ``held`` lasts
     until an input says that it is over, and at least for its duration; this is how a job follows a real process.
+    On-demand jobs get capacity at once, unless they wait for ``capacity``, too, because ``on_demand_waits``.
     """
 
     starting: float = 0.2
@@ -76,6 +78,7 @@ class Script:
     billable_share: float = 0.3
     capacity: Capacity = field(default_factory=AlwaysAvailable)
     held: frozenset[Secondary] = frozenset()
+    on_demand_waits: bool = False
 
     def duration_of(self, phase: Secondary) -> float:
         """Return the duration of a phase that ends by itself."""

@@ -66,6 +66,7 @@ class _Change(StrEnum):
     PHASE_OVER = "phase over"
     MAX_RUNTIME = "max runtime"
     MAX_WAIT = "max wait"
+    MAX_PENDING = "max pending"
     CAPACITY_LOST = "capacity lost"
 
 
@@ -173,6 +174,8 @@ def _upcoming(job: Job) -> Iterator[tuple[float, _Change]]:
 def _limits(job: Job) -> Iterator[tuple[float, _Change]]:
     if job.terms.max_wait is not None:
         yield job.created_at + job.terms.max_wait, _Change.MAX_WAIT
+    if job.terms.max_pending is not None and job.training_started_at is None:
+        yield job.created_at + job.terms.max_pending, _Change.MAX_PENDING
     if job.on_instances_since is not None:
         left = job.terms.max_runtime - job.on_instances_before
         yield job.on_instances_since + left, _Change.MAX_RUNTIME
@@ -210,6 +213,9 @@ def _change(job: Job, change: _Change, at: float) -> tuple[Job, list[Happening]]
             return _stop(job, Secondary.MAX_RUNTIME_EXCEEDED, at)
         case _Change.MAX_WAIT:
             return _stop(job, Secondary.MAX_WAIT_TIME_EXCEEDED, at)
+        case _Change.MAX_PENDING:
+            # The service has no secondary status for it.
+            return _stop(job, Secondary.STOPPED, at)
         case _Change.CAPACITY_LOST:
             return _interrupt(job, at)
         case _Change.PHASE_OVER:
@@ -220,7 +226,8 @@ def _next_phase(job: Job, at: float) -> tuple[Job, list[Happening]]:
     match job.secondary:
         case Secondary.STARTING:
             granted = job.asked_at if job.interruptions else job.script.capacity.available_at(job.asked_at, 0)
-            if job.terms.spot and (granted is None or granted > at):
+            waits = job.terms.spot or job.script.on_demand_waits
+            if waits and (granted is None or granted > at):
                 return _enter(job, Secondary.PENDING, at)
             return _granted(job, at)
         case Secondary.PENDING:

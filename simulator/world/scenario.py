@@ -12,12 +12,16 @@ from simulator.life.job import Failure, Script, Secondary
 from simulator.world.capacity import Interruption, ScriptedCapacity
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Market = Literal["spot", "on-demand"]
 Operation = Literal["CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob"]
+RatedOperation = Literal[
+    "CreateTrainingJob", "DescribeTrainingJob", "ListTrainingJobs", "StopTrainingJob", "AddTags", "ListTags"
+]
 
 
 class ScenarioError(ValueError):
@@ -157,6 +161,7 @@ class Rule(_Document):
             billable_share=self.billable_share,
             capacity=ScriptedCapacity(self.capacity.after, interruptions),
             held=held,
+            on_demand_waits=self.market == "on-demand",
         )
 
 
@@ -174,12 +179,46 @@ class Quota(_Document):
         return f"{self.instance_type} for {usage}"
 
 
+class RateRule(_Document):
+    """How often an operation may be called: a token bucket; ``burst`` is one second's calls if it is not given."""
+
+    per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    burst: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+
+    @property
+    def most_at_once(self) -> float:
+        """How many calls are answered at the same moment after a pause."""
+        return self.burst if self.burst is not None else max(1.0, self.per_second)
+
+
+# Service Quotas shows the first two. The others are assumed: AWS does not publish them. Nor does it publish bursts.
+AWS_RATES: Mapping[str, RateRule] = {
+    "CreateTrainingJob": RateRule(per_second=1),
+    "ListTrainingJobs": RateRule(per_second=2),
+    "DescribeTrainingJob": RateRule(per_second=5),
+    "StopTrainingJob": RateRule(per_second=5),
+    "ListTags": RateRule(per_second=5),
+    "AddTags": RateRule(per_second=5),
+}
+
+
 class Scenario(_Document):
-    """Rules in order, a default for jobs that no rule matches, and the quotas of the account."""
+    """Rules in order, a default for jobs that no rule matches, and the quotas and rates of the account.
+
+    Without ``rates`` no call is throttled; ``aws`` are AWS's default rates.
+    """
 
     rules: tuple[Rule, ...] = ()
     default: Rule = Rule()
     quotas: tuple[Quota, ...] = ()
+    rates: Literal["aws"] | dict[RatedOperation, RateRule] | None = None
+
+    @property
+    def rate_rules(self) -> Mapping[str, RateRule]:
+        """The rates in force, by operation."""
+        if self.rates == "aws":
+            return AWS_RATES
+        return {operation: rate for operation, rate in (self.rates or {}).items()}  # noqa: C416 (wider keys)
 
     def rule_for(self, name: str, market: str | None = None, instance_type: str | None = None) -> Rule:
         """Return the first rule that matches, else the default."""
@@ -187,10 +226,18 @@ class Scenario(_Document):
         return next(matching, self.default)
 
     def with_first(self, more: Scenario) -> Scenario:
-        """Return a scenario with the rules of ``more`` before these; its quotas replace those for the same pool."""
+        """Return a scenario with the rules of ``more`` before these; its quotas replace those for the same pool.
+
+        Its rates, if it has any, replace all of these.
+        """
         given = {(quota.instance_type, quota.market) for quota in more.quotas}
         kept = (quota for quota in self.quotas if (quota.instance_type, quota.market) not in given)
-        return Scenario(rules=more.rules + self.rules, default=self.default, quotas=(*more.quotas, *kept))
+        return Scenario(
+            rules=more.rules + self.rules,
+            default=self.default,
+            quotas=(*more.quotas, *kept),
+            rates=self.rates if more.rates is None else more.rates,
+        )
 
 
 def parse_scenario(document: Any) -> Scenario:

@@ -7,13 +7,13 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
 
 import bench
-from bench.load import command
+from bench.load import command, pacing
 from bench.load.figures import (
     FloorFigures,
     LoadFigures,
@@ -30,7 +30,11 @@ from bench.load.plan import Load
 from bench.load.processes import BENCH, MINISTACK, SIMULATOR
 from bench.load.report import ITEM, NOTHING, Report, build_tables, to_json, write
 from bench.load.tick import Table, Tick, build_ended_item, build_open_item, read_queued, split_into_batches
+from simulator.world.scenario import AWS_RATES, parse_scenario
 from tests.bench.noted import call, decided, invocation
+
+if TYPE_CHECKING:
+    from bench.load.pacing import PacingFigures
 
 FUNCTIONS = {"submit": "stack-Submit", "observe": "stack-Observe"}
 SUBMIT, OBSERVE = FUNCTIONS.values()
@@ -60,6 +64,32 @@ def figures(*later: str) -> LoadFigures:
     return compute_load_figures(Load(2, 1), window, FUNCTIONS, most_waiting=9, dead_letters=0)
 
 
+def paced() -> PacingFigures:
+    calls = [
+        {"operation": "CreateTrainingJob", "outcome": "ok", "time": 100.5},
+        {"operation": "CreateTrainingJob", "outcome": "ThrottlingException", "time": 101.0},
+        {"operation": "DescribeTrainingJob", "outcome": "ok", "time": 102.0},
+        {"operation": "CreateTrainingJob", "outcome": "ok", "time": 103.0},
+        {"operation": "CreateTrainingJob", "outcome": "ResourceInUse", "time": 109.0},
+    ]
+    return pacing.compute_figures(Window(100.0, read_notes([]), calls, {}), 2, 1.0, failed=0, dead_letters=0)
+
+
+def test_launches_at_a_limited_rate_are_measured_until_the_last_job_is_created() -> None:
+    found = paced()
+    assert (found.seconds, found.over_the_rate) == (3.0, 1.5)
+    assert (found.calls, found.throttled) == (
+        {"CreateTrainingJob": 4, "DescribeTrainingJob": 1},
+        {"CreateTrainingJob": 1},
+    )
+    assert found.throttled_share == 0.25
+
+
+def test_the_rates_of_the_scenario_are_aws_defaults_times_the_rate() -> None:
+    assert parse_scenario(pacing.build_scenario(1.0)).rate_rules.items() <= AWS_RATES.items()
+    assert parse_scenario(pacing.build_scenario(4.0)).rate_rules["DescribeTrainingJob"].per_second == 20
+
+
 def report() -> Report:
     floor = FloorFigures(events_per_second=6.0, calm_seconds=Quantiles(0.5, 1, 1, 50), cpu_ms=50.0)
     few, many = (
@@ -70,6 +100,7 @@ def report() -> Report:
         figures(),
         Quantiles(1, 2, 3, 100),
         {NOTHING: floor, ITEM: floor},
+        paced(),
         (few, many),
         5000,
         2,

@@ -14,6 +14,7 @@ from bench.start.figures import Figures, Start, compare, document
 from bench.start.memory import SIZES, seconds, usd_per_million
 from bench.start.packages import ROOT, target
 from bench.start.scenes import environment, scenes
+from embedded.patience import give_time
 from tests.template import TEMPLATE
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def endpoint() -> Iterator[Endpoint]:
 
 def ask(endpoint: Endpoint, request: Request) -> tuple[int, bytes]:
     """Send a request as an SDK does."""
-    connection = http.client.HTTPConnection(endpoint.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(endpoint.url.removeprefix("http://"), timeout=give_time(10))
     connection.request(request.method, request.path, request.body, {"X-Amz-Target": request.target})
     answer = connection.getresponse()
     body = answer.read()

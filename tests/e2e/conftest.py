@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from embedded import deployment
-from tests.e2e.relay import CAPACITY, CHECKPOINTS, NEVER, PRICES, Relay, spec, with_deadline
+from tests.e2e.relay import CAPACITY, CHECKPOINTS, DEMANDS, NEVER, PRICES, Relay, spec, with_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,8 +64,8 @@ def early(made: dict[str, Any], policy: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def troubled() -> Iterator[Relay]:
-    """A stack for tests that put a proxy before its functions; a message that failed comes back within seconds."""
-    with deployment.running(parameters={"CheckIntervalSeconds": "3600"}) as stack:
+    """A stack for tests that put a proxy before its functions; it has all that an account may demand."""
+    with deployment.running(parameters={"CheckIntervalSeconds": "3600", **DEMANDS}) as stack:
         relay = Relay(stack)
         relay.s3.create_bucket(Bucket=CHECKPOINTS)
         yield relay

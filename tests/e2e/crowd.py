@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random
 
+from embedded.patience import give_time
 from tests.e2e.relay import CAPACITY, spec
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class Users:
             return answer
 
         asking = Retrying(
-            stop=stop_after_delay(PATIENCE_SECONDS),
+            stop=stop_after_delay(give_time(PATIENCE_SECONDS)),
             wait=wait_random(0.2, 1),
             retry=retry_if_result(lambda answer: answer.status_code == 429 or answer.status_code >= 500),
         )

@@ -26,6 +26,8 @@ import httpx
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
+from embedded.patience import give_time
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
@@ -130,7 +132,7 @@ class Proxy:
         self._draw: Draw = spared
         self._lock = Lock()
         self._closing = Event()
-        self._client = httpx.Client(trust_env=False, timeout=60, limits=httpx.Limits(max_connections=None))
+        self._client = httpx.Client(trust_env=False, timeout=give_time(60), limits=httpx.Limits(max_connections=None))
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True, request_handler=_Handler)
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self.url = f"http://127.0.0.1:{self._server.port}"

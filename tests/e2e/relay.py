@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from embedded.patience import give_time
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,6 +26,17 @@ NEVER: dict[str, Any] = {"capacity": {"after": None}}
 CAPACITY = (
     "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
 )
+
+# What an account may demand of a stack. MiniStack enforces roles and their paths, but knows no key and no VPC.
+_KEYS = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-"
+DEMANDS = {
+    "PermissionsBoundaryArn": "arn:aws:iam::aws:policy/PowerUserAccess",
+    "RolePath": "/teams/training/",
+    "SubnetIds": "subnet-0a1b2c3d,subnet-1a2b3c4d",
+    "SecurityGroupIds": "sg-0a1b2c3d",
+    "SpecsKmsKeyArn": f"{_KEYS}1234567890ab",
+    "DataKmsKeyArn": f"{_KEYS}1234567890ac",
+}
 
 _SPEC: dict[str, Any] = {
     "training_job": {
@@ -58,7 +71,11 @@ def with_deadline(deadline: str, expected_runtime: str) -> dict[str, Any]:
 
 
 def eventually(what: str, look: Callable[[], Found | None], seconds: float = 100) -> Found:
-    """Look until there is something, and give it; fail, saying what was waited for, when the time is up."""
+    """Look until there is something, and give it; fail, saying what was waited for, when the time is up.
+
+    A busy machine gets more than ``seconds``.
+    """
+    seconds = give_time(seconds)
     waiting = Retrying(
         stop=stop_after_delay(seconds),
         wait=wait_fixed(0.25),
@@ -133,7 +150,9 @@ class Relay:
 
     def log(self, **query: str) -> list[dict[str, Any]]:
         """Return the simulator's own record of what happened, in order."""
-        answer = httpx.get(f"{self.stack.simulator_url}/_simulator/log", params=query, timeout=30, trust_env=False)
+        answer = httpx.get(
+            f"{self.stack.simulator_url}/_simulator/log", params=query, timeout=give_time(30), trust_env=False
+        )
         entries: list[dict[str, Any]] = answer.json()["entries"]
         return entries
 

@@ -9,13 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from embedded.patience import give_time
+
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.timeout(240)
 def test_the_demo_completes_from_a_checkpoint_with_the_same_model_as_an_uninterrupted_training() -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "demo", "--json"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=230
+        [sys.executable, "-m", "demo", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=give_time(230),
     )
     assert ended.returncode == 0, ended.stderr
     result = json.loads(ended.stdout)

@@ -19,6 +19,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis import HealthCheck, Phase, settings
 
+from embedded.patience import give_time
 from embedded.stack import REGION
 from openapi.document import build_document
 from spot_relay.adapters.s3 import build_report_key
@@ -102,7 +103,7 @@ def calm(stack: Stack, relay: Relay) -> Iterator[None]:
 @API.parametrize()  # type: ignore[untyped-decorator]
 @examples(60, STEADY)
 def test_any_request_is_answered_as_the_document_says(relay: Relay, case: Any) -> None:
-    case.call_and_validate(base_url=relay.stack.api_url, auth=Signature(relay.stack), timeout=40)
+    case.call_and_validate(base_url=relay.stack.api_url, auth=Signature(relay.stack), timeout=give_time(40))
 
 
 def acceptable() -> dict[str, Any]:

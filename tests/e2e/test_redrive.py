@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.crowd import FOREVER, QUICK
 from tests.e2e.faults import Proxy
-from tests.e2e.relay import Relay, eventually, spec
+from tests.e2e.relay import DEMANDS, Relay, eventually, spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +84,21 @@ def undelivered(relay: Relay, job_name: str) -> None:
         MessageBody=recorded.replace("churn-relay-01", job_name),
         MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()},
     )
+
+
+def test_the_stack_has_what_the_account_demands(troubled: Relay) -> None:
+    """The other tests of this stack show that it works."""
+    stack = troubled.stack
+    names = [name for name in stack.outputs if name.endswith("Function")]
+    described = [
+        stack.client("lambda").get_function_configuration(FunctionName=stack.outputs[name])["Role"] for name in names
+    ]
+    assert len(described) == 5
+    assert all(role.partition(":role")[2].startswith(DEMANDS["RolePath"]) for role in described)
+    for queue in ("SubmitQueueUrl", "SubmitDeadLetterQueueUrl", "ObserveQueueUrl", "ObserveDeadLetterQueueUrl"):
+        attributes = ["KmsMasterKeyId", "SqsManagedSseEnabled"]
+        found = stack.client("sqs").get_queue_attributes(QueueUrl=stack.outputs[queue], AttributeNames=attributes)
+        assert found["Attributes"] == {"KmsMasterKeyId": DEMANDS["DataKmsKeyArn"], "SqsManagedSseEnabled": "false"}
 
 
 def test_dead_letters_that_are_sent_back_bring_their_runs_to_their_ends(relay: Relay, proxy: Proxy) -> None:

@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "TABLE_NAME": "runs",
     "SPECS_BUCKET": "specs",
     "CHECK_INTERVAL_SECONDS": "300",
+    "LAUNCH_RATE": "1000",
     "RETENTION_DAYS": "90",
     "ALLOWED_ROLE_ARNS": ROLE,
     "ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",

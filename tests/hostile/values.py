@@ -49,7 +49,16 @@ TEXTS: Final = (
         "arn:aws:iam::1:role/x",
     ),
     *("churn-relay-01", "-relay-99", "a-canary-01-relay-02", "-", "a--b", "a" * 54, "a" * 64, "x" * 300, "é" * 3000),
-    *("<script>", "' OR 1=1", '"', "&amp;", "checkpoints#s3://b/p/", "slots#ml.m5.xlarge", "prices#us-east-1", SECRET),
+    *(
+        "<script>",
+        "' OR 1=1",
+        '"',
+        "&amp;",
+        "checkpoints#s3://b/p/",
+        "slots#ml.m5.xlarge",
+        "turns#CreateTrainingJob",
+        SECRET,
+    ),
 )
 NUMBERS: Final = (
     *(

@@ -11,6 +11,7 @@ import pytest
 from moto import backend_index, mock_aws
 from moto.moto_api._internal.models import moto_api_backend
 
+from embedded.patience import give_time
 from simulator.api.audit import AuditLog
 from simulator.api.server import Application, bind
 from simulator.api.training_jobs import Account, TrainingJobs
@@ -103,7 +104,7 @@ class Simulator:
     def close(self) -> None:
         """Stop listening."""
         self._server.shutdown()
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=give_time(5))
         self._server.server_close()
 
 

@@ -77,6 +77,7 @@ def _a_full_attempt(run_id: str, number: int, moments: Iterator[datetime]) -> At
         counted_until=next(moments),
         wasted_seconds=59,
         ignored_objects=61,
+        turn_at=next(moments),
     )
 
 

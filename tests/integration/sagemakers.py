@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 
 from bench.descriptions import BEGINNING
+from embedded.patience import give_time
 from simulator.life.job import Script
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
@@ -27,8 +28,18 @@ FULL = (
     "The account-level service limit 'ml.m5.xlarge for spot training job usage' is {limit} Instances, with current "
     "utilization of {used} Instances and a request delta of {delta} Instances."
 )
+LONGEST = (
+    "The account-level service limit 'Longest run time for a training job' is 432000 Seconds, with current utilization "
+    "of 0 Seconds and a request delta of 864000 Seconds."
+)
+ACROSS = (
+    "The account-level service limit 'Number of instances across all training jobs' is 2 Instances, with current "
+    "utilization of 2 Instances and a request delta of 1 Instances."
+)
 # One try a call: how often botocore tries again is its own affair, and takes its time.
-ONCE = Config(connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 1})
+ONCE = Config(
+    connect_timeout=give_time(10), read_timeout=give_time(30), retries={"mode": "standard", "total_max_attempts": 1}
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,12 @@ class Answer:
 ANSWERS = [
     Answer(Refusal.THROTTLED, "ThrottlingException", "Rate exceeded"),
     Answer(Refusal.QUOTA_FULL, "ResourceLimitExceeded", FULL.format(limit=1, used=1, delta=1)),
-    Answer(Refusal.QUOTA_FULL, "ResourceLimitExceeded", "a text of tomorrow"),
+    Answer(Refusal.OTHER_QUOTA_FULL, "ResourceLimitExceeded", "a text of tomorrow"),
+    Answer(Refusal.SHARED_QUOTA_FULL, "ResourceLimitExceeded", ACROSS),
+    Answer(Refusal.QUOTA_TOO_SMALL, "ResourceLimitExceeded", LONGEST),
+    Answer(Refusal.PLACEMENT_REJECTED, "ResourceLimitExceeded", "training-job/ml.m5.xlarge is not available here"),
+    Answer(Refusal.PLACEMENT_REJECTED, "ValidationException", "Instance type ml.m5.xlarge is not supported"),
+    Answer(Refusal.UNAVAILABLE, "ExpiredTokenException", "The security token included in the request is expired"),
     Answer(Refusal.QUOTA_TOO_SMALL, "ResourceLimitExceeded", FULL.format(limit=0, used=0, delta=1)),
     Answer(Refusal.UNAVAILABLE, "InternalFailure", "The request processing has failed", 500),
     Answer(Refusal.UNAVAILABLE, "ServiceUnavailable", "Try again", 503),

@@ -84,13 +84,15 @@ class Stack:
     aws: FakeAWS
     clock: Clock = field(init=False)
     has_queue: bool = field(init=False)
+    delays: list[int] = field(init=False)
+    """By how many seconds each message to the queue was to be delayed, in order; here none is."""
 
     def __post_init__(self) -> None:
         self.begin()
 
     def begin(self) -> None:
         """Begin the story, in an AWS in which nothing exists but the stack's resources."""
-        self.clock, self.has_queue = StoryClock(), False
+        self.clock, self.has_queue, self.delays = StoryClock(), False, []
         self.aws.simulator.begin(self.clock)
         self.aws.moto.forget()
         create_runs_table(self.client("dynamodb"), TABLE)
@@ -109,6 +111,7 @@ class Stack:
             "TABLE_NAME": TABLE,
             "SPECS_BUCKET": BUCKET,
             "CHECK_INTERVAL_SECONDS": "300",
+            "LAUNCH_RATE": "1000",
             "RETENTION_DAYS": "90",
             "ALLOWED_ROLE_ARNS": ROLE,
             "ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
@@ -200,8 +203,18 @@ class Stack:
     def make_queue(self) -> None:
         """Create the observe queue, unless it is there."""
         if not self.has_queue:
+            events, asked = self.client("sqs").meta.events, "provide-client-params.sqs"
+            # Other stacks have used the same client.
+            events.unregister(asked, unique_id=QUEUE)
+            events.register(asked, self._note_delays, unique_id=QUEUE)
             self.client("sqs").create_queue(QueueName=QUEUE)
             self.has_queue = True
+
+    def _note_delays(self, params: dict[str, Any], **_: Any) -> None:
+        """Note and remove the delays of messages: the queue would let them pass in real time."""
+        for message in params.get("Entries", [params] if "MessageBody" in params else []):
+            if "MessageBody" in message:
+                self.delays.append(message.pop("DelaySeconds", 0))
 
     def queued(self) -> list[str]:
         """Take every message off the observe queue."""

@@ -40,6 +40,29 @@ def test_a_posted_spec_becomes_a_run_with_one_job_and_posted_again_it_is_the_sam
     assert stack.aws.simulator.calls("CreateTrainingJob") == [("churn-relay-01", "ok")]
 
 
+def test_a_spec_posted_again_after_its_run_has_ended_is_answered_with_when_that_was(stack: Stack) -> None:
+    stack.call("create-run")
+    stack.clock.passes(60)
+    stack.observe("completed")
+    stack.clock.passes(60)
+    code, run = stack.call("create-run")
+    assert (code, run["status"]) == (202, "Completed")
+    assert run.pop("notice") == (
+        f"This spec was submitted before, and its run churn has been Completed since {run['ended_at']}. Nothing was "
+        "launched. To train again, submit it under another name."
+    )
+    assert run == stack.status()
+    assert stack.aws.simulator.created() == ["churn-relay-01"]
+
+
+def test_a_run_is_found_by_its_name_in_any_case(stack: Stack) -> None:
+    stack.call("create-run", {**SPEC, "name": "Churn"})
+    assert stack.call("get-run") == (200, stack.status("Churn"))
+    code, error = stack.call("create-run", SPEC)
+    assert (code, error["code"]) == (409, "NameConflict")
+    assert stack.call("stop-run")[1]["run_id"] == "Churn"
+
+
 def test_a_body_in_base64_is_read_too(stack: Stack) -> None:
     code, run = stack.call("create-run", base64.b64encode(json.dumps(SPEC).encode()).decode(), isBase64Encoded=True)
     assert (code, run["run_id"]) == (202, "churn")

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+import json
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from spot_relay.adapters.item_size import measure_item
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.decide.steps import KEPT_DECISIONS, LONGEST_EXPLANATION
+from spot_relay.domain.decide.user_requests import TOO_LARGE
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.observation import Due, JobChanged
 from spot_relay.domain.run.outbox import Measure, Outbox, Room
-from spot_relay.domain.run.policy import Deadline, Policy, Rung
+from spot_relay.domain.run.policy import Budgets, Deadline, Policy, Rung
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import MAX_ATTEMPTS, Explanation, Run
+from spot_relay.domain.run.run import MAX_ATTEMPTS, Explanation, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, attempt_name, canary_name
-from spot_relay.domain.sagemaker.redaction import MAX_TEXT_BYTES
 from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.text import MAX_MESSAGE_BYTES, MAX_REASON_BYTES, MAX_STATUS_BYTES, MAX_TEXT_BYTES, encoded_size
+from spot_relay.ports import RunTooLargeError
 from spot_relay.spec.run_name import MAX_NAME, MAX_NAME_WITH_CANARY
 from spot_relay.spec.submission import MAX_STORED_BYTES
 from tests.fakes import NOON
 from tests.integration.runs import a_run
 from tests.integration.stack import TABLE
+from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
     from tests.integration.stack import Stack
@@ -33,11 +39,17 @@ NAME = "x" * MAX_NAME
 TYPE = "ml.trn1n.32xlarge"
 MONTH = 30 * 86_400
 PLACEMENT = Placement(TYPE, 2**31 - 1, Market.ON_DEMAND, 2**31 - 1)
-# A key of S3's has 1024 bytes at most, and a moment is longest with microseconds.
+# A moment is longest with microseconds.
 MOMENT = NOON + timedelta(microseconds=123_456)
-CHECKPOINT = Checkpoint("k" * 1024, MOMENT)
-# Four bytes a character, the most that UTF-8 has.
-EXPLANATION = "\N{GRINNING FACE}" * LONGEST_EXPLANATION
+
+
+def filled(most_bytes: int) -> str:
+    """A text of so many bytes once it is encoded, in which each character takes two."""
+    return '"' * (most_bytes // 2)
+
+
+CHECKPOINT = Checkpoint(filled(MAX_TEXT_BYTES), MOMENT)
+EXPLANATION = Explanation(MOMENT, "ResumeRequested", filled(LONGEST_EXPLANATION), MONTH, MOMENT)
 
 
 def attempt(number: int) -> Attempt:
@@ -53,11 +65,12 @@ def attempt(number: int) -> Attempt:
         refusals=MONTH,
         launched_at=MOMENT,
         arn=arn(attempt_name(NAME, number)),
-        phase="PreparingTrainingStack",
+        phase=filled(MAX_STATUS_BYTES),
         heard_at=MOMENT,
         interruptions=MONTH,
         outcome=Outcome.MAX_RUNTIME_EXCEEDED,
-        failure_reason="r" * MAX_TEXT_BYTES,
+        failure_reason=filled(MAX_TEXT_BYTES),
+        status_message=filled(MAX_MESSAGE_BYTES),
         created_at=MOMENT,
         training_started_at=MOMENT,
         ended_at=MOMENT,
@@ -73,6 +86,7 @@ def attempt(number: int) -> Attempt:
         counted_until=MOMENT,
         wasted_seconds=MONTH,
         ignored_objects=250_000,
+        turn_at=MOMENT if number == 1 else None,  # only the newest attempt can await its turn
     )
 
 
@@ -87,7 +101,7 @@ def canary(number: int) -> Canary:
         MOMENT,
         MONTH,
         lives,
-        "PreparingTrainingStack",
+        filled(MAX_STATUS_BYTES),
         MONTH,
         arn(name),
         Refusal.QUOTA_TOO_SMALL,
@@ -111,7 +125,7 @@ def largest(training_job: dict[str, Any]) -> Run:
         fingerprint="f" * 64,
         training_job=training_job,
         policy=Policy(ladder=rungs, deadline=Deadline(MONTH, at=MOMENT)),
-        reason="r" * (MAX_TEXT_BYTES + 1024),
+        reason=filled(MAX_REASON_BYTES),
         attempts=tuple(attempt(number) for number in range(1, MAX_ATTEMPTS + 1)),
         outbox=Outbox(freed, 1, 1, NAME, NAME, status=True, announce=True, measures=measures),
         ended_at=MOMENT,
@@ -121,7 +135,9 @@ def largest(training_job: dict[str, Any]) -> Run:
         closed=(PLACEMENT,) * 10,
         canaries=tuple(canary(number) for number in range(1, MAX_ATTEMPTS)),
         prices=PriceList(f"s3://{'b' * 63}/{'k' * 1024}", MOMENT, prices),
-        decisions=(Explanation(MOMENT, "ResumeRequested", EXPLANATION, MONTH, MOMENT),) * KEPT_DECISIONS,
+        failing_because=TOO_LARGE,
+        decisions=(Explanation(MOMENT, "ResumeRequested", filled(LONGEST_EXPLANATION), MONTH, MOMENT),)
+        * KEPT_DECISIONS,
     )
 
 
@@ -131,7 +147,98 @@ def test_the_largest_run_can_be_stored_and_read(stack: Stack, letter: str) -> No
     job = {"Environment": {"A": letter * ((MAX_STORED_BYTES - len('{"Environment":{"A":""}}')) // stored)}}
     store = DynamoDBRunStore(stack.client("dynamodb"), TABLE)
     saved = store.save(store.create(largest(job)))
-    assert store.load(NAME) == saved == replace(largest(job), version=2)
+    assert store.load(NAME) == saved
+    assert replace(saved, decisions=()) == replace(largest(job), version=2, decisions=())
+    assert len(saved.decisions) >= KEPT_DECISIONS // 2, "at most the oldest explanations had to be dropped"
+
+
+# Quotes take the most bytes of what is left once a text is clean.
+WORST = {
+    "quotes": '"',
+    "everything": '\x01\0"\\\x1b[31m\N{GRINNING FACE}\ud800\u2028\u202e',
+}
+
+
+@dataclass
+class Worst:
+    """A run on the table whose every text from outside is as bad as it can be; 77 KB of its item are its spec."""
+
+    store: DynamoDBRunStore
+    letters: str
+    world: World = field(default_factory=World)
+
+    def __post_init__(self) -> None:
+        self.world.service = replace(self.world.service, store=self.store)
+        # What follows each of them keeps the texts from being taken for a part of the spec, and hidden.
+        spec = self.letters.encode("utf-8", "replace").decode() + "-"
+        many = 77_000 // encoded_size(spec)
+        policy = Policy(Budgets(user_errors=50, attempts_without_progress=50))
+        self.world.service.submit(submission(policy, Environment={"A": spec * many}))
+
+    @property
+    def run(self) -> Run:
+        run = self.store.load("churn")
+        assert run is not None
+        return run
+
+    def passes(self, seconds: int) -> Run:
+        """Let time pass, and look at the run if it is due."""
+        self.world.clock.passes(seconds)
+        for due in list(self.store.list_due(self.world.clock())):
+            self.world.service.advance(due.run_id, Due())
+        return self.run
+
+    def fails(self) -> Run:
+        """Let the newest attempt's job train, write a checkpoint, and fail."""
+        number, text = self.run.current.number, self.letters * (1024 // len(self.letters))
+        self.world.trains(number)
+        self.world.checkpoint(f"{text[:900]}{number}")
+        reason = "AlgorithmError: " + text[:1008]
+        secondary = self.letters * 100
+        self.world.advance(JobChanged(number, "InProgress", secondary, self.world.clock()))
+        told = self.world.tell(number, "Failed", secondary, failure_reason=reason, training_seconds=600)
+        return told if told.has_ended else self.passes(900)
+
+
+@pytest.mark.parametrize("letters", WORST.values(), ids=WORST)
+def test_a_run_reaches_its_last_attempt_whatever_it_is_told(stack: Stack, letters: str) -> None:
+    worst = Worst(DynamoDBRunStore(stack.client("dynamodb"), TABLE), letters)
+    for _ in range(MAX_ATTEMPTS):
+        worst.fails()
+    assert (worst.run.status, len(worst.run.attempts)) == (RunStatus.FAILED, MAX_ATTEMPTS)
+    assert "the most a run can have" in worst.run.reason
+    assert len(worst.run.decisions) == KEPT_DECISIONS, "nothing had to be dropped"
+    told = json.dumps([worst.world.documents.written, worst.world.announcements.details], ensure_ascii=False)
+    assert all(character.isprintable() for character in told)
+    assert all(len(json.dumps(detail)) < 16_384 for detail in worst.world.announcements.details)
+
+
+def test_a_run_that_outgrows_its_item_drops_its_oldest_history_and_goes_on(stack: Stack) -> None:
+    worst = Worst(DynamoDBRunStore(stack.client("dynamodb"), TABLE, max_item_bytes=170_000), '"')
+    for _ in range(MAX_ATTEMPTS):
+        worst.fails()
+    run = worst.run
+    assert (run.status, len(run.attempts)) == (RunStatus.FAILED, MAX_ATTEMPTS)
+    assert len(run.decisions) < KEPT_DECISIONS
+    assert encoded_size(run.attempts[0].failure_reason or "") <= 100 < encoded_size(run.current.failure_reason or "")
+    assert measure_item(worst.store._build_item(run)) <= 170_000
+
+
+def test_a_run_that_can_not_be_saved_even_so_is_stopped_and_fails(stack: Stack) -> None:
+    worst = Worst(DynamoDBRunStore(stack.client("dynamodb"), TABLE, max_item_bytes=82_000), '"')
+    for _ in range(MAX_ATTEMPTS):
+        if worst.run.stop_requested or worst.run.has_ended:
+            break
+        worst.fails()
+    run = worst.run
+    assert run.failing_because == TOO_LARGE
+    for name in worst.world.live_jobs():
+        worst.world.jobs.becomes(name, "Stopped", "Stopped")
+    for _ in range(3):
+        run = worst.passes(600)
+    assert (run.status, worst.world.live_jobs(), bool(run.outbox)) == (RunStatus.FAILED, [], False)
+    assert run.failing_because == TOO_LARGE
+    assert run.version < 1000
 
 
 def test_nothing_is_left_out_of_the_largest_run() -> None:
@@ -139,3 +246,12 @@ def test_nothing_is_left_out_of_the_largest_run() -> None:
     for part in (run, run.attempts[0], run.canaries[0], run.decisions[0], run.outbox):
         empty = {field.name for field in fields(part) if getattr(part, field.name) in (None, (), {})}
         assert not empty, type(part)
+
+
+def test_an_item_that_the_table_finds_too_large_is_told_apart_from_other_errors(stack: Stack) -> None:
+    careless = DynamoDBRunStore(stack.client("dynamodb"), TABLE, max_item_bytes=10**9)
+    huge = "r" * 300_000
+    with pytest.raises(RunTooLargeError):
+        careless.create(a_run("created", NOON, reason=huge))
+    with pytest.raises(RunTooLargeError):
+        careless.save(replace(careless.create(a_run("saved", NOON)), reason=huge))

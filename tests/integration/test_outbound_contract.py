@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,23 +12,25 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from spot_relay.adapters.announcements import EventBridgeAnnouncements, NotAnnouncedError
-from spot_relay.adapters.due_queue import DueQueue, NotQueuedError, SqsWakeups
+from spot_relay.adapters.due_queue import Again, DueQueue, NotQueuedError, SqsWakeups
 from spot_relay.adapters.inbound import Upload, read_observation
 from spot_relay.adapters.s3 import S3StatusDocuments, SpecFiles, build_report_key
 from spot_relay.domain.run.observation import Due, RoomFreed
+from spot_relay.domain.run.run import DueRun
 from spot_relay.domain.shown.report import announcement, status_document
 from tests.fakes import NOON, MemoryAnnouncements, MemoryDocuments, MemoryWakeups
 from tests.integration.runs import a_full_run
 from tests.template import properties_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from spot_relay.ports import Announcements, StatusDocuments, Wakeups
     from tests.integration.fake_aws import FakeAWS
 
 BUCKET = "specs"
 RUN = a_full_run("churn")
+LONG_AGO = NOON - timedelta(hours=1)
 
 
 def plain(document: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +110,12 @@ def test_an_announcement_that_the_bus_refuses_is_not_taken_for_done(aws: FakeAWS
 @pytest.mark.parametrize("many", [0, 1, 10, 11, 25])
 def test_every_due_run_is_queued_once_as_observe_reads_it(aws: FakeAWS, many: int) -> None:
     url = aws.client("sqs").create_queue(QueueName="observe")["QueueUrl"]
-    assert DueQueue(aws.client("sqs"), url).put(f"run-{number}" for number in range(many)) == many
+    with delays_of(aws.client("sqs")) as delays:
+        queued = DueQueue(aws.client("sqs"), url).put(
+            (DueRun(f"run-{number}", LONG_AGO) for number in range(many)), NOON
+        )
+    assert queued == many
+    assert delays == [number // 5 for number in range(many)]
     found = []
     while batch := aws.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         found += [read_observation(message["Body"]) for message in batch]
@@ -120,8 +129,52 @@ def test_a_due_run_that_the_queue_refuses_is_named_once_the_others_were_tried(aw
         stub.add_response("send_message_batch", {"Successful": [], "Failed": [refused]})
         stub.add_response("send_message_batch", {"Successful": [taken], "Failed": []})
         with pytest.raises(NotQueuedError, match=r"^run-1: not now$"):
-            DueQueue(aws.client("sqs"), "http://queue").put([f"run-{number}" for number in range(11)])
+            DueQueue(aws.client("sqs"), "http://queue").put(
+                [DueRun(f"run-{number}", LONG_AGO) for number in range(11)], NOON
+            )
         stub.assert_no_pending_responses()
+
+
+class FailingOnce:
+    """A client of SQS that raises in its third call, and takes all else."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+        assert QueueUrl
+        self.batches.append([json.loads(entry["MessageBody"])["detail"]["run_id"] for entry in Entries])
+        if len(self.batches) == 3:
+            error: Any = {"Error": {"Code": "InternalError", "Message": "not now"}}
+            raise ClientError(error, "SendMessageBatch")
+        return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
+
+
+def test_the_other_batches_are_sent_if_one_fails_and_the_failure_is_told_at_the_end() -> None:
+    client: Any = FailingOnce()
+    with pytest.raises(NotQueuedError, match=r"^run-20: .*not now.*; run-29: .*not now$"):
+        DueQueue(client, "http://queue").put([DueRun(f"run-{number}", LONG_AGO) for number in range(95)], NOON)
+    assert [run_id for batch in client.batches for run_id in batch] == [f"run-{number}" for number in range(95)]
+
+
+def test_what_is_told_of_many_failures_stays_short() -> None:
+    client: Any = FailingOnce()
+    client.send_message_batch = None
+    with pytest.raises(NotQueuedError, match=r"and 9990 more$") as raised:
+        DueQueue(client, "http://queue").put([DueRun(f"run-{number}", LONG_AGO) for number in range(10_000)], NOON)
+    assert len(str(raised.value)) < 1000
+
+
+def test_the_runs_that_are_known_are_queued_if_the_rest_cannot_be_listed() -> None:
+    def listed() -> Iterator[DueRun]:
+        yield from (DueRun(f"run-{number}", LONG_AGO) for number in range(13))
+        message = "throttled"
+        raise ConnectionError(message)
+
+    client: Any = FailingOnce()
+    with pytest.raises(NotQueuedError, match=r"^the list of due runs is incomplete: throttled$"):
+        DueQueue(client, "http://queue").put(listed(), NOON)
+    assert [len(batch) for batch in client.batches] == [10, 3]
 
 
 @pytest.fixture(params=["memory", "sqs"])
@@ -136,7 +189,7 @@ def wakeups(request: pytest.FixtureRequest) -> tuple[Wakeups, Callable[[], list[
     def woken() -> list[str]:
         found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         told = [read_observation(message["Body"]) for message in found]
-        assert {observation for _, observation in filter(None, told)} == {RoomFreed()}
+        assert {observation for _, observation in filter(None, told)} <= {RoomFreed(), Due()}
         return [run_id for run_id, _ in filter(None, told)]
 
     return SqsWakeups(sqs, url), woken
@@ -149,6 +202,46 @@ def test_each_run_that_is_woken_is_told_of_room_as_observe_reads_it(
     for run_id in ("churn", "churn-2", "churn"):
         port.wake(run_id)
     assert sorted(woken()) == ["churn", "churn", "churn-2"]
+
+
+def test_a_run_that_is_to_be_looked_at_hears_of_it_as_the_tick_says_it(aws: FakeAWS) -> None:
+    sqs = aws.client("sqs")
+    port = SqsWakeups(sqs, sqs.create_queue(QueueName="observe")["QueueUrl"])
+    with delays_of(sqs) as delays:
+        for seconds in (0.0, 0.2, 1.0, 74.01, 3600.0):
+            port.look("churn", timedelta(seconds=seconds))
+    assert delays == [0, 1, 1, 75, 900], "whole seconds, and never more than SQS can delay"
+    found = sqs.receive_message(QueueUrl=port.url, MaxNumberOfMessages=10)["Messages"]
+    assert [read_observation(message["Body"]) for message in found] == [("churn", Due())] * 5
+
+
+@pytest.mark.parametrize(("draw", "seconds"), [(0.0, 30), (0.5, 45), (0.999, 60)])
+def test_a_message_that_is_put_off_comes_again_as_it_was(aws: FakeAWS, draw: float, seconds: int) -> None:
+    sqs = aws.client("sqs")
+    again = Again(sqs, sqs.create_queue(QueueName="observe")["QueueUrl"])
+    with delays_of(sqs) as delays:
+        again.put_off('{"any": "event"}', draw)
+    assert delays == [seconds]
+    (found,) = sqs.receive_message(QueueUrl=again.url)["Messages"]
+    assert found["Body"] == '{"any": "event"}'
+
+
+@contextmanager
+def delays_of(sqs: Any) -> Iterator[list[int]]:
+    """Record the delays of messages, which then come at once."""
+    delays: list[int] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        delays.extend(message.pop("DelaySeconds") for message in params.get("Entries", [params]))
+
+    operations = ("provide-client-params.sqs.SendMessage", "provide-client-params.sqs.SendMessageBatch")
+    for operation in operations:
+        sqs.meta.events.register(operation, note)
+    try:
+        yield delays
+    finally:
+        for operation in operations:
+            sqs.meta.events.unregister(operation, note)
 
 
 def test_a_wakeup_that_the_queue_refuses_is_not_taken_for_done(aws: FakeAWS) -> None:

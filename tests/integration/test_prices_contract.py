@@ -77,7 +77,7 @@ def test_a_list_lies_among_the_runs_and_is_none_of_them(table: DynamoDBPrices) -
     store = DynamoDBRunStore(table.client, TABLE)
     store.create(a_run("churn", NOON, check_at=NOON))
     table.write(LIST)
-    assert list(store.list_due(NOON)) == ["churn"]
+    assert [due.run_id for due in store.list_due(NOON)] == ["churn"]
     assert [run["run_id"] for run in store.page(None, 25, None)[0]] == ["churn"]
 
 

@@ -75,6 +75,25 @@ def test_an_id_can_be_created_once(store: RunStore) -> None:
     assert store.load("churn") == created
 
 
+@pytest.mark.parametrize(("first", "second"), [("churn", "Churn"), ("Churn", "churn"), ("Churn", "CHURN")])
+def test_ids_that_differ_only_in_case_are_one_id(store: RunStore, first: str, second: str) -> None:
+    created = store.create(a_run(first, NOON))
+    with pytest.raises(RunExistsError, match=f"^{first}$"):
+        store.create(a_run(second, NOON))
+    with pytest.raises(RunExistsError, match=f"^{first}$"):
+        store.create(sharing(second, created))
+    assert [store.load(name) for name in ("churn", "Churn", "CHURN")] == [created] * 3
+    summaries, _ = store.page(None, 10, None)
+    assert [summary["run_id"] for summary in summaries] == [first]
+
+
+def test_an_id_in_another_case_is_told_after_the_run_has_ended_too(store: RunStore) -> None:
+    done = store.save(replace(ended("Churn"), version=store.create(a_run("Churn", NOON)).version))
+    with pytest.raises(RunExistsError, match=r"^Churn$"):
+        store.create(a_run("churn", NOON))
+    assert store.reopen(replace(done, status=RunStatus.PENDING, ended_at=None)).id == "Churn"
+
+
 def sharing(run_id: str, like: Run) -> Run:
     """A run that wants the checkpoint prefix of another."""
     return a_run(run_id, NOON, training_job=like.training_job)
@@ -358,37 +377,47 @@ def test_in_the_full_run_every_field_really_is_set() -> None:
 def test_the_runs_whose_time_has_come_are_due_the_longest_due_first(store: RunStore) -> None:
     for name, seconds in {"b": -1, "a": -60, "later": 1, "c": 0, "much-later": 9000}.items():
         store.create(a_run(name, NOON, check_at=NOON + seconds * SECOND))
-    assert list(store.list_due(NOON)) == ["a", "b", "c"]
+    assert listed(store, NOON) == ["a", "b", "c"]
 
 
 def test_a_part_of_a_second_counts(store: RunStore) -> None:
     store.create(a_run("early", NOON, check_at=NOON + timedelta(microseconds=1)))
     store.create(a_run("late", NOON, check_at=NOON + timedelta(microseconds=999_999)))
-    assert list(store.list_due(NOON)) == []
-    assert list(store.list_due(NOON + timedelta(microseconds=2))) == ["early"]
-    assert list(store.list_due(NOON + SECOND)) == ["early", "late"]
+    assert listed(store, NOON) == []
+    assert listed(store, NOON + timedelta(microseconds=2)) == ["early"]
+    assert listed(store, NOON + SECOND) == ["early", "late"]
 
 
 def test_a_run_that_owes_something_is_due_when_who_saved_it_must_be_dead(store: RunStore) -> None:
     store.create(a_run("open", NOON, check_at=NOON + timedelta(hours=1), outbox=Outbox(launch=1)))
     store.create(ended("over", outbox=Outbox(announce=True)))
-    assert list(store.list_due(NOON + OUTBOX_PATIENCE - SECOND)) == []
-    assert sorted(store.list_due(NOON + OUTBOX_PATIENCE)) == ["open", "over"]
+    assert listed(store, NOON + OUTBOX_PATIENCE - SECOND) == []
+    assert sorted(listed(store, NOON + OUTBOX_PATIENCE)) == ["open", "over"]
 
 
 def test_a_run_that_has_ended_and_owes_nothing_is_never_due_again_unless_it_is_resumed(store: RunStore) -> None:
     run = store.create(a_run("churn", NOON, check_at=NOON))
     run = store.save(replace(run, status=RunStatus.STOPPED, ended_at=NOON, check_at=None))
-    assert list(store.list_due(NOON + timedelta(days=3650))) == []
+    assert listed(store, NOON + timedelta(days=3650)) == []
     store.save(replace(run, status=RunStatus.PENDING, ended_at=None, check_at=NOON + SECOND))
-    assert list(store.list_due(NOON + SECOND)) == ["churn"]
+    assert listed(store, NOON + SECOND) == ["churn"]
 
 
 def test_more_runs_are_due_than_one_page_holds(store: RunStore) -> None:
     for number in range(15):
         store.create(a_run(f"run-{number:02d}", NOON, check_at=NOON + number * SECOND))
     with pages_of(4, store):
-        assert list(store.list_due(NOON + timedelta(hours=1))) == [f"run-{number:02d}" for number in range(15)]
+        assert listed(store, NOON + timedelta(hours=1)) == [f"run-{number:02d}" for number in range(15)]
+
+
+def listed(store: RunStore, until: datetime) -> list[str]:
+    """Name the runs that are due by then, each of which is listed with its own time."""
+    found = list(store.list_due(until))
+    for due in found:
+        run = store.load(due.run_id)
+        assert run is not None
+        assert due.at == run.due_at
+    return [due.run_id for due in found]
 
 
 @contextmanager
@@ -470,6 +499,35 @@ def test_a_summary_tells_what_a_listing_shows(store: RunStore) -> None:
         ],
         None,
     )
+
+
+@pytest.mark.parametrize("second", ["churn", "Churn", "CHURN"])
+def test_an_id_is_free_in_every_spelling_once_its_run_has_expired(table: DynamoDBRunStore, second: str) -> None:
+    first = table.create(a_run("Churn", NOON))
+    table.client.delete_item(TableName=TABLE, Key={"id": {"S": "Churn"}})
+    assert table.load("churn") is None
+    created = table.create(sharing(second, first))
+    assert table.load("chURN") == created
+    with pytest.raises(RunExistsError, match=f"^{second}$"):
+        table.create(a_run("CHurn", NOON))
+
+
+def test_an_id_in_lower_case_is_free_once_its_run_has_expired_although_it_owned_the_prefix(
+    table: DynamoDBRunStore,
+) -> None:
+    first = table.create(a_run("churn", NOON))
+    table.client.delete_item(TableName=TABLE, Key={"id": {"S": "churn"}})
+    created = table.create(sharing("Churn", first))
+    assert table.load("churn") == created
+
+
+def test_a_run_from_before_names_were_one_in_every_case_keeps_its_key(table: DynamoDBRunStore) -> None:
+    legacy = table.create(a_run("Churn", NOON))
+    table.client.delete_item(TableName=TABLE, Key={"id": {"S": "names#churn"}})
+    assert table.load("Churn") == legacy
+    assert table.save(legacy).version == 2
+    with pytest.raises(RunExistsError):
+        table.create(a_run("Churn", NOON))
 
 
 def test_only_an_ended_run_that_owes_nothing_expires(table: DynamoDBRunStore) -> None:

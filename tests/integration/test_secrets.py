@@ -175,8 +175,8 @@ def test_a_table_that_is_gone(stack: Stack, witness: Witness) -> None:
 
 
 def test_a_job_that_cannot_be_described(stack: Stack, witness: Witness) -> None:
-    unwell = {"operation": "DescribeTrainingJob", "code": "InternalFailure", "http_status": 500, "times": None}
-    stack.aws.simulator.play(default={"errors": [unwell]})
+    denied = {"operation": "DescribeTrainingJob", "code": "AccessDeniedException", "times": None}
+    stack.aws.simulator.play(default={"errors": [denied]})
     stack.invoke("submit", stack.upload(json.dumps(secret())))
     assert stack.invoke("observe", document("observe/max-wait-expired"))["batchItemFailures"]
     check(witness, "Traceback")

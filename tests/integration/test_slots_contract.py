@@ -348,4 +348,4 @@ def test_slots_are_no_run(table: DynamoDBSlots) -> None:
     store = DynamoDBRunStore(table.client, TABLE)
     assert store.load(f"slots#{GPU}") is None
     assert store.page(None, 10, None) == ([], None)
-    assert list(store.list_due(NOON)) == []
+    assert [due.run_id for due in store.list_due(NOON)] == []

@@ -69,6 +69,93 @@ def test_another_spec_of_a_taken_name_is_reported_and_the_run_left_alone(stack: 
     assert stack.run() == run
 
 
+def test_a_name_that_differs_only_in_case_is_taken(stack: Stack) -> None:
+    run = stack.submit()
+    event = stack.upload(json.dumps({**SPEC, "name": "Churn"}), "runs/upper.json")
+    assert stack.invoke("submit", event) == TAKEN
+    (problem,) = stack.object("errors/runs/upper.json.json")["errors"]
+    assert problem == {
+        "path": "name",
+        "message": "There is a run churn already. Churn differs from it only in case, and in SageMaker's ARNs the two "
+        "are one name. Use a different name, or churn if you mean that run.",
+    }
+    assert stack.run() == run
+    assert stack.aws.simulator.created() == ["churn-relay-01"]
+
+
+def test_a_run_with_upper_case_letters_is_advanced_by_an_event_that_has_its_name_in_lower_case(stack: Stack) -> None:
+    assert stack.invoke("submit", stack.upload(json.dumps({**SPEC, "name": "Churn"}))) == TAKEN
+    assert stack.aws.simulator.created() == ["Churn-relay-01"]
+    stack.clock.passes(60)
+    stack.observe("completed")
+    assert stack.run("Churn").status is RunStatus.COMPLETED
+    assert stack.status("Churn")["run_id"] == "Churn"
+    assert stack.call("get-run") == (200, stack.status("Churn"))
+
+
+def test_a_spec_that_is_uploaded_again_after_its_run_has_ended_is_logged_as_such(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.submit()
+    stack.clock.passes(60)
+    stack.observe("completed")
+    ended = stack.run()
+    stack.clock.passes(60)
+    capsys.readouterr()
+    assert stack.invoke("submit", stack.upload(json.dumps(SPEC), "runs/again.json")) == TAKEN
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "submitted before" in line]
+    assert (line["level"], line["run_id"], line["key"]) == ("WARNING", "churn", "runs/again.json")
+    assert "its run churn has been Completed since 2025-06-03T09:15:00" in line["message"]
+    assert stack.run() == ended
+    assert stack.aws.simulator.created() == ["churn-relay-01"]
+
+
+FIELD: list[tuple[str, dict[str, Any], str, str]] = [
+    (
+        "a tag",
+        spec(Tags=[{"Key": "team", "Value": "R&D"}]),
+        "training_job.Tags[0].Value",
+        "contains &. SageMaker allows",
+    ),
+    (
+        "a hyperparameter of several lines",
+        spec(HyperParameters={"config": "a: 1\nb: 2\n"}),
+        "training_job.HyperParameters.config",
+        "with a line break, but SageMaker allows none here.",
+    ),
+    (
+        "a described job",
+        {**bare(), "TrainingJobStatus": "Stopped", "SecondaryStatus": "MaxWaitTimeExceeded"},
+        "",
+        "This is an answer of DescribeTrainingJob, not a request. Keep TrainingJobName,",
+    ),
+    (
+        "a state of Step Functions",
+        {"Type": "Task", "Resource": "arn:aws:states:::sagemaker:createTrainingJob.sync", "Parameters": bare()},
+        "",
+        "This is a Step Functions state. The request is at Parameters: submit only that.",
+    ),
+    (
+        "a Terraform resource",
+        {"training_job_name": "churn", "role_arn": "arn", "algorithm_specification": {}},
+        "",
+        "The keys of this request are in snake_case",
+    ),
+]
+
+
+@pytest.mark.parametrize(("document", "path", "said"), [case[1:] for case in FIELD], ids=[case[0] for case in FIELD])
+def test_what_sagemaker_would_refuse_is_reported_with_one_problem_and_uses_up_no_name(
+    stack: Stack, document: dict[str, Any], path: str, said: str
+) -> None:
+    assert stack.invoke("submit", stack.upload(json.dumps(document))) == TAKEN
+    (problem,) = stack.object("errors/runs/churn.json.json")["errors"]
+    assert problem["path"] == path
+    assert said in problem["message"]
+    assert stack.find("churn") is None
+    assert stack.aws.simulator.calls("CreateTrainingJob") == []
+
+
 def test_a_bad_spec_is_reported_with_every_problem_and_not_tried_again(stack: Stack) -> None:
     bad = spec(RoleArn="arn:aws:iam::000000000000:role/admin", EnableManagedSpotTrainig=True)
     bad["training_job"]["StoppingCondition"] = {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 60}

@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.run import ENDED_RUNS
 from spot_relay.domain.sagemaker.ending import Outcome
@@ -16,8 +18,6 @@ from spot_relay.domain.shown import metrics as measures
 from tests.integration.stack import body_of, document, messages, spec
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.integration.stack import Stack
 
 SECRETS = {"HyperParameters": {"api_key": "sesame-hyper"}, "Environment": {"DB_PASSWORD": "sesame-environment"}}
@@ -71,15 +71,27 @@ def a_life(stack: Stack) -> None:
     assert stack.tick() == 1
 
 
-def test_a_life_is_measured_in_the_namespace_with_its_dimensions_and_no_others(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+TOTAL, BY_PLACEMENT = {"service"}, {"service", "market", "instance_type"}
+
+
+@pytest.mark.parametrize(
+    ("by_placement", "published"), [("", [TOTAL]), ("false", [TOTAL]), ("true", [TOTAL, BY_PLACEMENT])]
+)
+def test_a_life_is_measured_in_the_namespace_for_the_stack_and_by_placement_only_if_that_is_asked_for(
+    stack: Stack,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    by_placement: str,
+    published: list[set[str]],
 ) -> None:
+    monkeypatch.setenv("METRICS_BY_PLACEMENT", by_placement)
     a_life(stack)
     metrics, _ = printed(capsys)
+    assert metrics
     for line in metrics:
         (directive,) = line["_aws"]["CloudWatchMetrics"]
         assert directive["Namespace"] == "SpotRelay"
-        assert [set(dimensions) for dimensions in directive["Dimensions"]] == [{"service", "market", "instance_type"}]
+        assert [set(dimensions) for dimensions in directive["Dimensions"]] == published
         assert (line["service"], line["market"], line["instance_type"]) == ("spot-relay", "spot", "ml.m5.xlarge")
         assert {metric["Name"] for metric in directive["Metrics"]} <= known_metrics()
         for metric in directive["Metrics"]:
@@ -176,14 +188,14 @@ def test_a_message_that_fails_is_logged_with_its_id(stack: Stack, capsys: pytest
 def test_a_message_that_fails_is_logged_with_its_run_and_the_next_one_without(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    unwell = {"operation": "DescribeTrainingJob", "code": "InternalFailure", "http_status": 500, "times": None}
-    stack.aws.simulator.play(rules=[{"name": "churn-relay-*", "errors": [unwell], **LONG}])
+    denied = {"operation": "DescribeTrainingJob", "code": "AccessDeniedException", "times": None}
+    stack.aws.simulator.play(rules=[{"name": "churn-relay-*", "errors": [denied], **LONG}])
     stack.submit()
     printed(capsys)
     stack.invoke("observe", messages(json.dumps(body_of("observe/max-wait-expired")), "not JSON"))
     failed, unreadable = (line for line in printed(capsys)[1] if line["level"] == "ERROR")
     assert failed["run_id"] == "churn"
-    assert "InternalFailure" in failed["exception"]
+    assert "AccessDeniedException" in failed["exception"]
     assert "run_id" not in unreadable
 
 

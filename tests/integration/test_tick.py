@@ -28,24 +28,27 @@ def queue(stack: Stack) -> None:
 
 def test_the_tick_queues_exactly_the_due_runs_the_longest_due_first(stack: Stack) -> None:
     store, now = DynamoDBRunStore(stack.client("dynamodb"), TABLE), stack.clock()
-    for seconds in (-300, -1, 0, 1, 300):
+    for seconds in (-300, -1, 0, 1, 60, 61, 300):
         store.create(a_run(f"checked-{seconds}", now, check_at=now + timedelta(seconds=seconds)))
     store.create(a_run("ended", now, status=RunStatus.STOPPED, ended_at=now, check_at=None))
     earlier = now - timedelta(minutes=5)
     owing: dict[str, Any] = {"status": RunStatus.FAILED, "ended_at": earlier, "outbox": Outbox(announce=True)}
     store.create(replace(a_run("owing", earlier, check_at=None, **owing), updated_at=earlier))
-    assert stack.invoke("tick", EVENT) == {"queued": 4}
+    assert stack.invoke("tick", EVENT) == {"queued": 6}
     bodies = [json.loads(body) for body in stack.queued()]
     assert {(body["source"], body["detail-type"]) for body in bodies} == {("spot-relay", "Run Due")}
-    assert sorted(body["detail"]["run_id"] for body in bodies) == ["checked--1", "checked--300", "checked-0", "owing"]
+    named = ["checked--1", "checked--300", "checked-0", "checked-1", "checked-60", "owing"]
+    assert sorted(body["detail"]["run_id"] for body in bodies) == named
+    assert stack.delays == [0, 0, 5, 5, 1, 60], "a run that becomes due before the next tick is looked at when it does"
 
 
 def test_the_tick_queues_more_runs_than_one_message_batch_or_one_page_holds(stack: Stack) -> None:
     store, now = DynamoDBRunStore(stack.client("dynamodb"), TABLE), stack.clock()
     for number in range(33):
-        store.create(a_run(f"run-{number}", now, check_at=now))
+        store.create(a_run(f"run-{number}", now, check_at=now - timedelta(seconds=30)))
     assert stack.invoke("tick", EVENT) == {"queued": 33}
     assert len({json.loads(body)["detail"]["run_id"] for body in stack.queued()}) == 33
+    assert (stack.delays[0], stack.delays[-1]) == (0, 6), "they come one after the other"
 
 
 def test_the_tick_repairs_a_run_whose_event_was_lost(stack: Stack) -> None:

@@ -61,10 +61,12 @@ def test_where_no_run_waits_for_room_there_is_no_oldest(store: RunStore) -> None
     assert store.oldest_waiting(POOL) == {}
 
 
-@pytest.mark.parametrize("other", [Pool("ml.m5.xlarge", Market.ON_DEMAND), Pool("ml.m5.4xlarge", Market.SPOT)])
-def test_a_run_waits_for_room_in_its_own_pool_alone(store: RunStore, other: Pool) -> None:
+@pytest.mark.parametrize(
+    "elsewhere", [Placement("ml.m5.xlarge", 1, Market.ON_DEMAND), Placement("ml.m5.4xlarge", 1, Market.SPOT)]
+)
+def test_a_run_waits_for_room_in_its_own_pool_alone(store: RunStore, elsewhere: Placement) -> None:
     store.create(waiting(a_run("churn", NOON)))
-    elsewhere = Placement(other.instance_type, 1, other.market)
+    other = elsewhere.pool
     store.create(waiting(a_run("elsewhere", NOON - SECOND), placement=elsewhere))
     assert store.oldest_waiting(POOL) == {POOL: Waiting(NOON, "churn")}
     assert store.oldest_waiting(other) == {other: Waiting(NOON - SECOND, "elsewhere")}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from embedded.patience import give_time
 from embedded.sam import ROOT
 from simulator.api.audit import AuditLog
 from simulator.api.server import Application, bind
@@ -73,7 +74,7 @@ class Market:
     def close(self) -> None:
         """Stop listening."""
         self._server.shutdown()
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=give_time(5))
         self._server.server_close()
 
     def _new(self, scenario: Scenario) -> TrainingJobs:
@@ -122,7 +123,7 @@ class Churn:
 
     def due(self) -> list[str]:
         """Name the runs whose time has come."""
-        return list(self._store.list_due(datetime.now(UTC)))
+        return [due.run_id for due in self._store.list_due(datetime.now(UTC))]
 
     def prices(self) -> PriceList | None:
         """Read the stack's price list."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedded.daemons import EmbeddedError
 from embedded.docker import base_image, docker, invocation
+from embedded.patience import give_time
 from embedded.sam import ROOT, sam_environment
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class SamLocal:
             text=True,
         ) as process:
             try:
-                printed, told = process.communicate(timeout=LONGEST_SECONDS)
+                printed, told = process.communicate(timeout=give_time(LONGEST_SECONDS))
             except BaseException:
                 _end(process)
                 raise
@@ -80,7 +81,7 @@ def _end(process: subprocess.Popen[str]) -> None:
     """End sam and its container: it removes that when it is interrupted, and leaves it behind when it is killed."""
     process.send_signal(signal.SIGINT)
     try:
-        _, told = process.communicate(timeout=ENDING_SECONDS)
+        _, told = process.communicate(timeout=give_time(ENDING_SECONDS))
     except subprocess.TimeoutExpired:
         process.kill()
         _, told = process.communicate()

@@ -12,6 +12,7 @@ import pytest
 
 from embedded.daemons import EmbeddedError
 from embedded.docker import gateway, open_ports
+from embedded.patience import give_time
 from embedded.stack import Stack
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def stack() -> Iterator[Stack]:
 
 
 def sent(url: str, body: bytes) -> bytes:
-    return httpx.post(url.replace("127.0.0.1", BRIDGE), content=body, trust_env=False, timeout=10).content
+    return httpx.post(url.replace("127.0.0.1", BRIDGE), content=body, trust_env=False, timeout=give_time(10)).content
 
 
 def test_both_ports_of_a_stack_are_open_at_the_bridge_as_long_as_the_block_runs(stack: Stack) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.security.policies import Request
+from tests.integration.stack import BUCKET
+from tests.security.policies import DATA_KEY, SPECS_KEY, Request
 from tests.security.translated import ACCOUNT, REGION
 
 if TYPE_CHECKING:
@@ -27,7 +28,25 @@ def asked(call: str, parameters: Parameters) -> tuple[Request, ...]:
     if call not in _ASKED:
         message = f"tests/security/calls.py does not say which rights {call} needs"
         raise UnknownCallError(message)
-    return _ASKED[call](parameters)
+    return (*_ASKED[call](parameters), *_asked_of_kms(call, parameters))
+
+
+def _asked_of_kms(call: str, given: Parameters) -> tuple[Request, ...]:
+    """Return what a service asks of KMS in its caller's name, where the stack has keys."""
+    service, _, operation = call.partition(".")
+    match service, operation:
+        case "dynamodb", _:
+            key, actions = DATA_KEY, ["Decrypt"]
+        case "sqs", _:
+            key, actions = DATA_KEY, ["GenerateDataKey", "Decrypt"]
+        case "s3", "GetObject" if given["Bucket"] == BUCKET:
+            key, actions = SPECS_KEY, ["Decrypt"]
+        case "s3", "PutObject" if given["Bucket"] == BUCKET:
+            key, actions = SPECS_KEY, ["GenerateDataKey"]
+        case _:
+            return ()
+    via = {"kms:ViaService": f"{service}.{REGION}.amazonaws.com"}
+    return tuple(Request(f"kms:{action}", key, via) for action in actions)
 
 
 def table(name: str, index: str | None = None) -> str:

@@ -25,11 +25,16 @@ FUNCTIONS = ("submit", "api", "observe", "tick", "prices")
 # The names that the tests' stack has; the parameters that use every statement there is.
 NAMES = {"RunsTable": TABLE, "SpecsBucket": BUCKET, "ObserveQueue": QUEUE}
 PRICE_FILE = f"s3://{BUCKET}/prices.json"
+SPECS_KEY, DATA_KEY = (f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}" for name in ("specs", "data"))
 PARAMETERS = {
     "AllowedRoleArns": ROLE,
     "AllowedCheckpointBuckets": "churn-*",
     "PriceFile": PRICE_FILE,
     "Tracing": "Active",
+    "SubnetIds": "subnet-0a1b2c3d,subnet-1a2b3c4d",
+    "SecurityGroupIds": "sg-0a1b2c3d",
+    "SpecsKmsKeyArn": SPECS_KEY,
+    "DataKmsKeyArn": DATA_KEY,
 }
 
 
@@ -106,6 +111,7 @@ def decision(statements: list[dict[str, Any]] | tuple[dict[str, Any], ...], requ
         action=request.action,
         resource_arn=request.resource,
         region=REGION,
+        secure_transport=True,
         # As MiniStack's own enforcement does: a request without tags has no such key, not an empty one.
         service_context={"aws:tagkeys": None} | {key.lower(): value for key, value in request.keys.items()},
     )

@@ -22,6 +22,8 @@ GRANTS = list(dict.fromkeys(grant for function in FUNCTIONS for grant in roles()
 EACH = pytest.mark.parametrize("grant", GRANTS, ids=str)
 # Values of a list type are compared one by one, for which there are the operators for sets.
 FOR_SETS = ("ForAllValues:", "ForAnyValue:")
+# Lambda adds it to each request that a function's code makes, whatever the action.
+EVERYWHERE = {"lambda:SourceFunctionArn"}
 
 
 def split(name: str) -> tuple[str, str]:
@@ -75,7 +77,7 @@ def test_the_action_is_for_such_resources(grant: Grant) -> None:
 
 @EACH
 def test_every_key_of_a_condition_comes_with_the_action(grant: Grant) -> None:
-    known = {*details(grant.action)["conditionKeys"]}
+    known = {*details(grant.action)["conditionKeys"], *EVERYWHERE}
     known |= {key for kind in resource_types(grant) for key in kind["conditionKeys"]}
     for keys in grant.condition.values():
         for key in keys:

@@ -8,7 +8,18 @@ import pytest
 
 from tests.integration.stack import BUCKET, CHECKPOINTS, QUEUE, ROLE, TABLE
 from tests.security.calls import queue, table, training_job
-from tests.security.policies import FUNCTIONS, NAMES, PARAMETERS, Grant, Request, as_list, example, roles
+from tests.security.policies import (
+    DATA_KEY,
+    FUNCTIONS,
+    NAMES,
+    PARAMETERS,
+    SPECS_KEY,
+    Grant,
+    Request,
+    as_list,
+    example,
+    roles,
+)
 from tests.security.translated import ACCOUNT, REGION, resources
 
 RUN: dict[str, str | list[str]] = {"dynamodb:LeadingKeys": ["churn"]}
@@ -19,6 +30,7 @@ OURS: dict[str, str | list[str]] = {
     "events:source": ["spot-relay"],
     "events:detail-type": ["Spot Relay Run State Change"],
 }
+OF_CODE: dict[str, str | list[str]] = {"lambda:SourceFunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:Submit"}
 BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus"
 LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group"
 S3 = "arn:aws:s3:::"
@@ -30,6 +42,8 @@ def sample(grant: Grant, beyond: frozenset[str] = frozenset()) -> Request:
     # Null last: it wants a key to be there, and any value that another operator wants will do.
     for operator, condition in sorted(grant.condition.items(), key=lambda item: item[0] == "Null"):
         for key, value in condition.items():
+            if (operator, value) == ("Null", "true"):
+                continue  # it wants the key to be absent
             keys[key] = keys.get(key) or SAMPLES[operator](as_list(value), beyond)
     return Request(grant.action, example(grant.resource), keys)
 
@@ -40,6 +54,7 @@ SAMPLES: dict[str, Any] = {
     "ForAllValues:StringNotLike": lambda _, beyond: [pattern.replace("*", "x") for pattern in sorted(beyond)] or ["x"],
     "Null": lambda *_: "x",
     "StringEquals": lambda wanted, _: wanted[0],
+    "StringLike": lambda wanted, _: wanted[0].replace("*", "x"),
 }
 
 
@@ -80,13 +95,21 @@ def test_a_function_is_refused_whatever_another_may_do_and_it_may_not(function: 
 
 
 @pytest.mark.parametrize("action", ["GetItem", "PutItem", "ConditionCheckItem"])
-@pytest.mark.parametrize("key", ["checkpoints#s3://churn-1/a/", "prices#us-east-1", "slots#ml.m5.xlarge"])
+@pytest.mark.parametrize(
+    "key", ["checkpoints#s3://churn-1/a/", "prices#us-east-1", "slots#ml.m5.xlarge", "turns#CreateTrainingJob"]
+)
 def test_observe_may_do_nothing_with_items_of_the_table_that_are_no_runs_but_count_attempts(
     action: str, key: str
 ) -> None:
     for keys in ([key], ["churn", key]):
         request = Request(f"dynamodb:{action}", table(TABLE), {"dynamodb:LeadingKeys": keys})
         assert not roles()["observe"].allows(request), str(request)
+
+
+def test_observe_may_follow_a_name_to_its_run_but_not_redirect_it() -> None:
+    name = {"dynamodb:LeadingKeys": ["names#churn"]}
+    assert roles()["observe"].allows(Request("dynamodb:GetItem", table(TABLE), name))
+    assert not roles()["observe"].allows(Request("dynamodb:PutItem", table(TABLE), name))
 
 
 OUTSIDE = [
@@ -180,7 +203,21 @@ OUTSIDE = [
     Request("logs:CreateLogGroup", f"{LOGS}:SubmitLogs:*"),
     Request("logs:DeleteLogGroup", f"{LOGS}:SubmitLogs:*"),
     Request("lambda:InvokeFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:Tick"),
-    Request("kms:Decrypt", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/x"),
+    # Keys: others than the stack's; and the stack's, but not by way of the services that encrypt with them.
+    Request("kms:Decrypt", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/x", {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}),
+    *(Request(f"kms:{action}", key) for action in ("Decrypt", "GenerateDataKey") for key in (SPECS_KEY, DATA_KEY)),
+    *(
+        Request("kms:Decrypt", key, {"kms:ViaService": f"{service}.{REGION}.amazonaws.com"})
+        for key, service in ((SPECS_KEY, "sqs"), (SPECS_KEY, "dynamodb"), (DATA_KEY, "s3"), (DATA_KEY, "ebs"))
+    ),
+    Request("kms:GenerateDataKey", DATA_KEY, {"kms:ViaService": f"dynamodb.{REGION}.amazonaws.com"}),
+    *(Request(f"kms:{action}", key) for action in ("CreateGrant", "Encrypt") for key in (SPECS_KEY, DATA_KEY)),
+    # The network, as the code of a function would ask for it.
+    *(
+        Request(f"ec2:{action}", f"arn:aws:ec2:{REGION}:{ACCOUNT}:network-interface/eni-1", OF_CODE)
+        for action in ("CreateNetworkInterface", "DeleteNetworkInterface", "AssignPrivateIpAddresses")
+    ),
+    Request("ec2:DescribeSubnets", "*", OF_CODE),
     Request("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:x"),
     Request("ec2:RunInstances", "*"),
     Request("pricing:DescribeServices", "*"),
@@ -229,6 +266,22 @@ def test_without_a_price_file_and_without_tracing_their_rights_are_gone() -> Non
     actions = {function: {grant.action for grant in role.grants} for function, role in bare.items()}
     assert "s3:GetObject" not in actions["prices"]
     assert not any(action.startswith("xray:") for granted in actions.values() for action in granted)
+
+
+def test_without_keys_and_without_a_vpc_their_rights_are_gone() -> None:
+    bare = roles(SpecsKmsKeyArn="", DataKmsKeyArn="", SubnetIds="", SecurityGroupIds="")
+    actions = {grant.action for role in bare.values() for grant in role.grants}
+    assert not any(action.startswith(("kms:", "ec2:")) for action in actions)
+
+
+@pytest.mark.parametrize(
+    ("absent", "left"),
+    [({"SpecsKmsKeyArn": ""}, {DATA_KEY}), ({"DataKmsKeyArn": ""}, {SPECS_KEY})],
+    ids=["data", "specs"],
+)
+def test_a_key_comes_with_the_rights_to_use_it_and_no_other(absent: dict[str, str], left: set[str]) -> None:
+    grants = {grant for role in roles(**absent).values() for grant in role.grants if grant.action.startswith("kms:")}
+    assert {grant.resource for grant in grants} == left
 
 
 def test_a_schedule_may_call_its_own_function_and_do_nothing_else() -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 UNSEEN = {
     "Log": "Lambda writes a function's log with the function's role",
     "Trace": "Lambda sends what X-Ray samples with the function's role",
+    "ManageNetworkInterfaces": "Lambda attaches a function to a VPC with the function's role",
+    "AttachToVpc": "Lambda attaches a function to a VPC with the function's role",
+    "DescribeVpc": "Lambda attaches a function to a VPC with the function's role",
     "ReceiveUploads": "Lambda takes messages off a function's queue with the function's role",
     "ReceiveObservations": "Lambda takes messages off a function's queue with the function's role",
     "DistinguishDeletedFromForbidden": "S3 looks for it when an object is not there, which moto does not",

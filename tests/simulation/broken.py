@@ -18,7 +18,7 @@ from spot_relay.domain.decide.steps import Decision, change, give_up_canary, pla
 from spot_relay.domain.rules import after_end
 from spot_relay.domain.rules.after_end import relaunch_after
 from spot_relay.domain.rules.next_place import Onward, Place
-from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.attempt import AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.launch import CANARY_TAG, Launch
 from spot_relay.domain.run.observation import JobChanged, Launched, Refused
@@ -169,6 +169,11 @@ def _forgives_lack_of_progress(run: Run, attempt: Attempt) -> Relaunch | No:
     return relaunch_after(replace(run, policy=replace(run.policy, budgets=endless)), attempt)
 
 
+def _is_known_to_exist(self: Canary) -> bool:
+    """Take a canary whose creation was not answered for one that does not exist."""
+    return self.status is not CanaryStatus.PLANNED and self.refusal is None
+
+
 def _finds_nothing_wrong(*_: object) -> None:
     """Find no reason against an attempt."""
 
@@ -201,6 +206,7 @@ BROKEN = (
     Broken("forgives any lack of progress", 6, ((decisions, "relaunch_after", _forgives_lack_of_progress),)),
     Broken("takes no MaxRuntime for final", 6, ((after_end, "_check_max_runtime", _finds_nothing_wrong),)),
     Broken("pays whatever an attempt may cost", 6, ((steps, "check_money", _finds_nothing_wrong),)),
+    Broken("keeps no money for a canary without an answer", 6, ((Canary, "may_exist", property(_is_known_to_exist)),)),
     Broken("lets runs share a prefix", 7, ((RunStore, "_check_prefix", _checks_nothing),)),
     Broken("lets a late event draw on a budget", 8, _deciding(_draws_twice_on_a_budget)),
     Broken("leaves a stopped run its job", 4, _deciding(_leaves_a_stopped_run_its_job)),

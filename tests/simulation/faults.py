@@ -37,6 +37,7 @@ class Fault(StrEnum):
     SUBMITTED_AGAIN = "submitted again"
     TICK_LATE = "tick late, up to an hour"
     SKEW = "clock skewed"
+    CANARY_ANSWER_LOST = "canary created, the answer got lost"
 
 
 # How often a kind that is on strikes where it can, at the middle one of its intensities.
@@ -63,6 +64,7 @@ _USUALLY = {
     Fault.SUBMITTED_AGAIN: 0.5,
     Fault.TICK_LATE: 0.5,
     Fault.SKEW: 0.7,
+    Fault.CANARY_ANSWER_LOST: 0.4,
 }
 _INTENSITIES = (0.3, 1.0, 2.5)
 # Of two plays, one has a kind at all: where everything goes wrong at once, much can't happen any more.

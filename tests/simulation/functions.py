@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent, greenlet
 
+from spot_relay.domain.run.launch import CANARY_TAG
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
-from spot_relay.ports import ConflictError
+from spot_relay.ports import ConflictError, UnansweredError
 from tests.simulation.faults import Fault
 from tests.simulation.sagemaker import CallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from spot_relay.domain.run.launch import Launch
     from tests.simulation.faults import Dice
     from tests.simulation.timeline import Timeline
 
@@ -100,9 +102,15 @@ class Lambda:
             trouble = invocation.troubles.pop(method, None)
         if self.tell is not None and port != "telemetry":
             self.tell(f"    {invocation.name}: {port}.{method}" + (f"  !! {trouble}" if trouble else ""))
+        if trouble is None and port == "jobs" and method == _LAUNCH and self._loses_canary(args[0]):
+            trouble = Fault.ANSWER_LOST
         if trouble is None:
             return real(*args)
         return self._troubled(trouble, port, method, real, args)
+
+    def _loses_canary(self, launch: Launch) -> bool:
+        """Whether a canary's creation goes unanswered: too rare, if only the troubles of all calls can do it."""
+        return CANARY_TAG in launch.tags and self.dice.strikes(Fault.CANARY_ANSWER_LOST)
 
     def _troubled(self, trouble: Fault, port: str, method: str, real: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         silent = port in self.silent or method == "limit"
@@ -127,9 +135,11 @@ class Lambda:
 
     def _error(self, trouble: Fault, port: str, method: str, args: tuple[Any, ...]) -> Any:
         """Answer as the adapters do: they make refusals of a launch's errors, and the SDK tries a write again."""
-        throttled = trouble is Fault.THROTTLED
+        refusal = Refusal.THROTTLED if trouble is Fault.THROTTLED else Refusal.UNAVAILABLE
         if port == "jobs" and method == "create":
-            return NotCreated(str(trouble), Refusal.THROTTLED if throttled else Refusal.UNAVAILABLE)
+            return NotCreated(str(trouble), refusal)
+        if port == "jobs":
+            raise UnansweredError(f"{method}: {trouble}", refusal)
         if trouble is Fault.ANSWER_LOST and method in {"save", "reopen"}:
             # The second try meets the version that the first one has written.
             raise ConflictError(args[0].id)

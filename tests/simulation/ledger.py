@@ -12,6 +12,7 @@ from simulator import life
 from spot_relay.domain.rules.checkpoints import CheckpointSearch
 from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.request import placement_of
 from tests.simulation.violation import ViolationError
 from tests.simulation.worlds import PRICES
 
@@ -140,7 +141,9 @@ def _bill(job: TrainingJob) -> float:
 
 
 def _worst(job: TrainingJob) -> float:
-    hourly = PRICES.by_instance_type[job.pool.instance_type].usd_per_hour(job.pool.market)
+    """Return the most that a job may be billed: what the price list says of spot is of no use for a job that sleeps."""
+    price = PRICES.by_instance_type[job.pool.instance_type]
+    hourly = price.on_demand_usd if job.is_canary else price.usd_per_hour(placement_of(job.request).market)
     return _usd(job.request["StoppingCondition"]["MaxRuntimeInSeconds"], job, hourly)
 
 

@@ -6,19 +6,22 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from itertools import count
-from math import ceil, inf
+from math import ceil, floor, inf
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from bench.descriptions import BEGINNING, moment
 from simulator.life.job import CheckpointWritten, StopRequested, Transitioned
-from spot_relay.adapters.inbound import read_observation, write_room_freed, write_run_due
-from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
+from spot_relay.adapters.inbound import read_observation
+from spot_relay.domain.rules.due import spread_looks
+from spot_relay.domain.rules.turns import FASTEST, LaunchRate
+from spot_relay.domain.run.observation import DeadlineChange, Due, ResumeRequested, RoomFreed
 from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.run.run import TICK
 from spot_relay.domain.sagemaker.job import Market, Pool
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
-from spot_relay.ports import ConflictError, PrefixTakenError
+from spot_relay.pacing import Pacing
+from spot_relay.ports import ConflictError, PrefixTakenError, UnansweredError
 from spot_relay.service import (
     NameConflictError,
     NoSuchRunError,
@@ -33,12 +36,13 @@ from tests.fakes import (
     MemoryInputFiles,
     MemoryPrices,
     MemorySlots,
-    MemoryTelemetry,
+    MemoryTurns,
 )
 from tests.simulation.faults import Dice, Fault
 from tests.simulation.functions import Lambda
 from tests.simulation.invariants import Published, Watch, check_end
 from tests.simulation.ledger import Ledger
+from tests.simulation.outlets import Queue, Telemetry
 from tests.simulation.sagemaker import CallError, SageMaker
 from tests.simulation.stops import Stops
 from tests.simulation.storage import Checkpoints, RunStore
@@ -48,6 +52,7 @@ from tests.simulation.worlds import G5, M5, PRICES, canary_script, draw_script, 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from datetime import datetime
 
     from simulator.life.job import Happening, Script
     from spot_relay.domain.run.run import Run
@@ -59,11 +64,13 @@ QUIET_AT, TOO_LATE = 8 * 3600.0, 30 * 86_400.0
 TICK_SECONDS = TICK.total_seconds()
 # The queues' visibility timeout, and how often a message is received before it is dead.
 VISIBILITY, RECEIVES = 360.0, 5
+# When an event comes again that SageMaker left without an answer.
+PUT_OFF = 45.0
 FUNCTION_SECONDS, API_SECONDS = 60.0, 29.0
 # What a user's client tries again.
 _TRIES = 5
 _REFUSALS = (NameConflictError, NoSuchRunError, RejectedError, UnacceptableError, PrefixTakenError)
-_PASSING = (CallError, ConflictError, NotPublishedError)
+_PASSING = (CallError, UnansweredError, ConflictError, NotPublishedError)
 
 
 @dataclass
@@ -124,9 +131,16 @@ class Play:
 
     def _service(self) -> Service:
         ids, draws, functions = count(1), Random(self.seed * 3), self.functions
+
+        # In some plays turns are so far apart that launches await them.
+        rate = LaunchRate(Random(self.seed * 11).choice((FASTEST, 1, 0.02)))
+
+        def clock() -> datetime:
+            return moment(self.timeline.now + functions.current.skew)
+
         slots = MemorySlots(self.world.limits, self.store.load)
         self.documents, self.announcements = MemoryDocuments(), MemoryAnnouncements()
-        self.queue, self.telemetry = _Queue(self), _Telemetry(play=self)
+        self.queue, self.telemetry = Queue(self), Telemetry(play=self)
         return Service(
             store=functions.port("store", self.store),
             jobs=functions.port("jobs", self.sagemaker),
@@ -137,8 +151,9 @@ class Play:
             prices=functions.port("prices", MemoryPrices(PRICES)),
             input_files=functions.port("input_files", MemoryInputFiles()),
             slots=functions.port("slots", slots),
-            wakeups=functions.port("wakeups", self.queue),
-            clock=lambda: moment(self.timeline.now + functions.current.skew),
+            wakeups=(wakeups := functions.port("wakeups", self.queue)),
+            pacing=Pacing(functions.port("turns", MemoryTurns(rate)), wakeups, clock, lambda _: None),
+            clock=clock,
             draw=draws.random,
             new_id=lambda: f"submission-{next(ids)}",
             check_every=timedelta(seconds=self.world.check_every),
@@ -295,8 +310,12 @@ class Play:
 
         def work() -> None:
             observed = read_observation(body)
-            if observed is not None:
-                self.service.advance(*observed)
+            try:
+                if observed is not None:
+                    self.service.advance(*observed)
+            except UnansweredError:
+                if observed is not None and not isinstance(observed[1], Due | RoomFreed):
+                    self.timeline.after(PUT_OFF, lambda: self.deliver(body))
 
         def then(ended: bool, answer: Any) -> None:
             self._judge("observe", answer)
@@ -334,7 +353,7 @@ class Play:
         due = self.store.next_due()
         if due is None:
             return inf
-        at = max(ceil((due - BEGINNING).total_seconds() / TICK_SECONDS) * TICK_SECONDS, self.ticked_at + TICK_SECONDS)
+        at = max(floor((due - BEGINNING).total_seconds() / TICK_SECONDS) * TICK_SECONDS, self.ticked_at + TICK_SECONDS)
         at = max(at, ceil(self.timeline.now / TICK_SECONDS) * TICK_SECONDS)
         for begins, ends in self.outages:
             if begins <= at < ends:
@@ -349,8 +368,9 @@ class Play:
             self.delayed.clear()
 
         def work() -> None:
-            for run_id in self.service.store.list_due(self.service.clock()):
-                self.service.wakeups.due(run_id)  # type: ignore[attr-defined]
+            now = self.service.clock()
+            for run_id, seconds in spread_looks(self.service.store.list_due(now + TICK), now):
+                self.service.wakeups.look(run_id, timedelta(seconds=seconds))
 
         self.functions.invoke("tick", FUNCTION_SECONDS, work, lambda _, answer: self._judge("tick", answer))
 
@@ -360,33 +380,3 @@ class Play:
     def _told(self, text: str) -> None:
         assert self.tell is not None
         self.tell(f"{self.timeline.now:10.1f}  {text}")
-
-
-@dataclass
-class _Queue:
-    """The queue of the observe function."""
-
-    play: Play
-
-    def wake(self, run_id: str) -> None:
-        """Queue the news of room."""
-        self._send(write_room_freed(run_id))
-
-    def due(self, run_id: str) -> None:
-        """Queue a look at a run."""
-        self._send(write_run_due(run_id))
-
-    def _send(self, body: str) -> None:
-        self.play.timeline.after(0.2, lambda: self.play.deliver(body))
-
-
-@dataclass
-class _Telemetry(MemoryTelemetry):
-    """Logs nothing but to whoever wants to hear it."""
-
-    play: Play = field(kw_only=True)
-
-    def log_decision(self, run: Run, observation: str, reason: str) -> None:
-        """Trace a decision, if somebody listens."""
-        if self.play.tell:
-            self.play._told(f"      {run.id} {observation}: {run.status}: {reason}")

@@ -117,7 +117,7 @@ class SageMaker:
             return NotCreated(message, Refusal.NAME_TAKEN)
         if (full := self._full(launch.request)) is not None:
             self.was_full()
-            return NotCreated(full, classify_quota(full))
+            return NotCreated(full, classify_quota(full, placement_of(launch.request)))
         number = launch.tags.get(ATTEMPT_TAG) or launch.tags[CANARY_TAG]
         is_canary = CANARY_TAG in launch.tags
         self._begin(launch.tags[RUN_ID_TAG], int(number), launch.request, launch.tags, is_canary=is_canary)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.descriptions import moment
 from spot_relay.domain.rules.checkpoints import CheckpointSearch
+from spot_relay.domain.run.run import DueRun
 from spot_relay.domain.sagemaker.job import Checkpoint
 from spot_relay.ports import ConflictError
 from tests.fakes import MemoryCheckpoints, MemoryRunStore, oldest_of
@@ -89,11 +90,11 @@ class RunStore(MemoryRunStore):
         self._written(before, saved, reopened=reopened)
         return saved
 
-    def list_due(self, now: datetime) -> Iterable[str]:
-        """Return the ids of the runs that are due, by an index that may lag."""
+    def list_due(self, until: datetime) -> Iterable[DueRun]:
+        """Return the runs that are due by then, by an index that may lag."""
         listed = self._indexed() if self.dice.strikes(Fault.STALE_INDEX) else self.runs.values()
-        due = [(run.due_at, run.id) for run in listed if run.due_at is not None and run.due_at <= now]
-        return [run_id for _, run_id in sorted(due)]
+        due = [DueRun(run.id, run.due_at) for run in listed if run.due_at is not None and run.due_at <= until]
+        return sorted(due, key=lambda found: (found.at, found.run_id))
 
     def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
         """Return the oldest runs that wait for room; one that has begun to wait just now may be missed."""

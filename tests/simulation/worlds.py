@@ -15,19 +15,26 @@ from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.job import Market, Placement, attempt_name, canary_name
-from spot_relay.domain.sagemaker.request import placement_of
+from spot_relay.domain.sagemaker.request import CANARY_MAX_RUNTIME_SECONDS, max_runtime_of, placement_of
+from spot_relay.domain.values import replace
 from tests.fakes import NOON
 
 BUCKET = "s3://models"
 M5, G5 = "ml.m5.xlarge", "ml.g5.2xlarge"
-PRICES = PriceList("a list", NOON, {M5: Price(0.23, 0.07), G5: Price(1.5, 0.5)})
+# Without a price on spot, it counts as dear as on demand.
+P3 = "ml.p3.2xlarge"
+PRICES = PriceList("a list", NOON, {M5: Price(0.23, 0.07), G5: Price(1.5, 0.5), P3: Price(3.8)})
+_ON_DEMAND_FIRST = {
+    kind: (Rung(Placement(kind, 1, Market.ON_DEMAND)), Rung(Placement(kind, 1, Market.SPOT))) for kind in (M5, G5, P3)
+}
 # From this attempt on a job has capacity and ends well, so that every run comes to an end.
 _LUCKY = 7
 # A run that forgives so many expired waits gets no spot capacity at all, until it has had all its attempts.
 _BARREN = MAX_ATTEMPTS + 10
+_SERVICE_ERROR = "InternalServerError: We encountered an internal error.  Please try again."
 _FAILURES = {
     "CapacityError: Unable to provision requested ML compute capacity.": 6,
-    "InternalServerError: We encountered an internal error.  Please try again.": 3,
+    _SERVICE_ERROR: 3,
     "AlgorithmError: ExecuteUserScriptError: exit code 1": 2,
     "a text of tomorrow": 1,
 }
@@ -54,7 +61,8 @@ def draw_world(seed: int) -> World:
     rng = Random(seed * 2)
     count = rng.choice((1, 1, 1, 2, 2, 3))
     shared = rng.random() < 0.1
-    submissions = tuple(_submission(rng, number, shares=shared) for number in range(1, count + 1))
+    drawn = (_submission(rng, number, shares=shared) for number in range(1, count + 1))
+    submissions = tuple(_with_canary(seed, submission) for submission in drawn)
     names = [attempt_name(submission.name, number) for submission in submissions for number in (1, 2, 3)]
     canaries = [canary_name(s.name, number) for s in submissions if s.policy.deadline for number in (1, 2, 3)]
     return World(
@@ -95,6 +103,9 @@ def draw_script(seed: int, run_id: str, number: int, policy: Policy, *, spot: bo
         reason = rng.choices(list(_FAILURES), list(_FAILURES.values()))[0]
         early = reason.startswith("CapacityError")
         failure = Failure(reason, Secondary.STARTING if early else Secondary.TRAINING, rng.choice((0.0, 5.0, 250.0)))
+    if policy.ladder in _ON_DEMAND_FIRST.values() and not spot and not lucky and rng.random() < 0.3:
+        # Late enough for a canary to be on its way.
+        failure = Failure(_SERVICE_ERROR, Secondary.TRAINING, rng.choice((250.0, 450.0, 900.0)))
     return Script(
         starting=rng.choice((1.0, 30.0)),
         downloading=rng.choice((1.0, 60.0)),
@@ -177,10 +188,28 @@ def _money(rng: Random, placements: list[Placement], runtime: int) -> float:
     return rng.choice((1.02, 1.3, 3.0)) * runtime * dearest / 3600
 
 
+def _with_canary(seed: int, submission: Submission) -> Submission:
+    """Let some runs with a deadline begin on demand, with time to return to spot and hardly the money to do so.
+
+    It is enough for one attempt, a canary, and a little that an attempt may cost before it fails.
+    """
+    policy, rng = submission.policy, Random(f"{seed}/{submission.name}/canary")
+    if policy.deadline is None or rng.random() < 0.4:
+        return submission
+    job = submission.training_job
+    job = job | {"ResourceConfig": job["ResourceConfig"] | {"InstanceType": P3}}
+    deadline = replace(policy.deadline, within_seconds=30_000, return_to_spot=ReturnToSpot.CANARY)
+    seconds = max_runtime_of(job) + rng.choice((1.02, 1.5)) * CANARY_MAX_RUNTIME_SECONDS
+    money = seconds * PRICES.by_instance_type[P3].on_demand_usd / 3600
+    budgets = replace(policy.budgets, money_usd=money, service_errors=5)
+    changed = replace(policy, budgets=budgets, deadline=deadline, ladder=_ON_DEMAND_FIRST[P3])
+    return replace(submission, training_job=job, policy=changed)
+
+
 def _ladder(rng: Random, kind: str, *, hurried: bool) -> tuple[Rung, ...]:
     """Draw a ladder; a run with a deadline may begin on demand, from where a canary brings it to spot."""
     if hurried and rng.random() < 0.3:
-        return (Rung(Placement(kind, 1, Market.ON_DEMAND)), Rung(Placement(kind, 1, Market.SPOT)))
+        return _ON_DEMAND_FIRST[kind]
     if rng.random() < 0.65:
         return ()
     other = G5 if kind == M5 else M5

@@ -16,6 +16,8 @@ import httpx
 from botocore.config import Config
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
+from embedded.patience import give_time
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
@@ -38,7 +40,8 @@ def client(service: Any, address: str) -> Any:
 
 
 def wait_for(look: Callable[[], Seen], seconds: float = 60.0) -> Seen:
-    """Poll until ``look`` returns something, and return that."""
+    """Poll until ``look`` returns something, and return that; a busy machine gets more than ``seconds``."""
+    seconds = give_time(seconds)
     retrying = Retrying(
         retry=retry_if_result(lambda seen: not seen) | retry_if_exception_type(httpx.TransportError),
         stop=stop_after_delay(seconds),
@@ -130,7 +133,7 @@ def simulator(folder: Path, *arguments: str, aws: str | None = None) -> Iterator
             yield Running(f"http://127.0.0.1:{port.read_text()}", process, folder / "jobs")
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=give_time(20))
 
 
 @contextmanager
@@ -156,4 +159,4 @@ def ministack(folder: Path) -> Iterator[str]:
             yield address
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=give_time(20))

@@ -6,13 +6,15 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from embedded.patience import give_time
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "simulator", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=give_time(60), check=False)
 
 
 def test_the_error_of_an_invalid_scenario_names_the_file_and_the_field(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from zipfile import ZipFile
 import pytest
 
 import simulator
+from embedded.patience import give_time
 from simulator.world.scenario import parse_scenario, parse_text
 
 SOURCE = Path(simulator.__file__).parent
@@ -29,7 +30,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(SOURCE, folder / "sources", ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "uv", "build", "--quiet", "--offline", "--no-build-isolation"]
     command += ["--python", sys.executable, "--out-dir", str(folder), str(folder / "sources")]
-    subprocess.run(command, check=True, timeout=120)
+    subprocess.run(command, check=True, timeout=give_time(120))
     return next(folder.glob("*.whl"))
 
 
@@ -42,7 +43,7 @@ def run_code_of_readme(folder: Path, *arguments: str, path: Path) -> str:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     environment = {**kept, **credentials, "PYTHONPATH": str(path), "PYTHONSAFEPATH": "1"}
     ended = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=give_time(120), check=False
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
@@ -57,7 +58,7 @@ def test_the_code_runs_from_the_source_tree(tmp_path: Path) -> None:
 def test_the_code_runs_from_the_wheel_whose_plugin_pytest_finds_by_itself(tmp_path: Path, wheel: Path) -> None:
     installed = tmp_path / "installed"
     command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-deps"]
-    subprocess.run([*command, "--target", str(installed), str(wheel)], check=True, timeout=60)
+    subprocess.run([*command, "--target", str(installed), str(wheel)], check=True, timeout=give_time(60))
     (tmp_path / "tests").mkdir()
 
     printed = run_code_of_readme(tmp_path / "tests", path=installed)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from embedded.patience import give_time
 from simulator import SageMaker, ScenarioError, VirtualClock
 from tests.simulator.processes import QUICK, client, request, wait_for
 
@@ -176,4 +177,4 @@ def test_the_server_listens_on_the_loopback_interface_until_its_block_ends() -> 
         assert httpx.get(f"{sagemaker.url}/_simulator/health").is_success
 
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", sagemaker.port), timeout=5)
+        socket.create_connection(("127.0.0.1", sagemaker.port), timeout=give_time(5))

@@ -19,6 +19,7 @@ from spot_relay.domain.run.observation import (
     Due,
     JobChanged,
     Launched,
+    Overgrown,
     Overtaken,
     Refused,
     ResumeRequested,
@@ -78,6 +79,7 @@ observations = st.one_of(
         st.none() | st.builds(DeadlineChange, maybe_moments, expected_runtime_seconds=st.none() | st.just(90)),
     ),
     st.just(Overtaken()),
+    st.just(Overgrown()),
 )
 
 

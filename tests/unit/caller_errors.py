@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EXAMPLES: list[CallerError] = [
     InvalidSpecError((Problem("", "Empty."), Problem("policy.ladder", "Too long."))),
     UnacceptableError((Objection("policy.deadline", "Too early."),)),
-    NameConflictError("churn"),
+    NameConflictError("churn", "churn"),
     PrefixTakenError("s3://checkpoints/churn/", "churn"),
     InvalidQueryError("limit is 0"),
     NoSuchRunError("churn"),

@@ -50,7 +50,7 @@ class QuotaJobs(MemoryTrainingJobs):
             return NotCreated("SageMaker did not answer.", Refusal.UNAVAILABLE)
         known = name in self.jobs
         if not known and not self.refusals and (full := self._full(placement)):
-            return NotCreated(full, classify_quota(full))
+            return NotCreated(full, classify_quota(full, placement))
         answer = super().create(launch)
         if not known and name in self.jobs:
             self.placed[name] = placement
@@ -66,9 +66,10 @@ class QuotaJobs(MemoryTrainingJobs):
         used = sum(self.placed[name].instance_count for name in self.live() if self.placed[name].pool == pool)
         if limit is None or used + placement.instance_count <= limit:
             return None
+        usage = "spot training job usage" if pool.market is Market.SPOT else "training job usage"
         return (
-            f"The account-level service limit '{pool}' is {limit} Instances, with current utilization of {used} "
-            f"Instances and a request delta of {placement.instance_count} Instances."
+            f"The account-level service limit '{pool.instance_type} for {usage}' is {limit} Instances, with current "
+            f"utilization of {used} Instances and a request delta of {placement.instance_count} Instances."
         )
 
     def _check(self, kind: str) -> None:

@@ -14,7 +14,7 @@ from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.rules.after_end import ENDS, describe_last_end, relaunch_after
 from spot_relay.domain.rules.checkpoint_pattern import check_pattern
 from spot_relay.domain.rules.money import check_money
-from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.attempt import AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.launch import launch_of_attempt
 from spot_relay.domain.run.observation import (
@@ -25,6 +25,7 @@ from spot_relay.domain.run.observation import (
     Due,
     JobChanged,
     Launched,
+    Overgrown,
     Overtaken,
     Refused,
     ResumeRequested,
@@ -165,14 +166,47 @@ def a_rest_before_another_pool() -> list[str]:
     return said(world)
 
 
+def turns() -> list[str]:
+    world = submitted(None, THROTTLED)
+    world.advance(Refused(1, Refusal.AWAITS_TURN, "Other launches come first.", world.clock() + timedelta(seconds=70)))
+    world.service.stop("churn")
+    world.advance(Refused(1, Refusal.AWAITS_TURN, "Other launches come first.", world.clock() + timedelta(seconds=90)))
+    return said(world)
+
+
 def retries() -> list[str]:
     world = submitted(None, THROTTLED)
-    world.passes(60)
+    world.passes(120)
     world.advance(Refused(1, *THROTTLED))
     stopping = submitted(None, THROTTLED)
     stopping.service.stop("churn")
     stopping.advance(Refused(1, *THROTTLED))
     return [*said(world), *said(stopping), advise(*THROTTLED)]
+
+
+def refusals_with_an_end() -> list[str]:
+    odd = (Refusal.UNRECOGNIZED, "ConflictException: Something is in conflict")
+    last, moves = submitted(None, *[odd] * 10), submitted(Policy(ladder=(Rung(SPOT_M5), Rung(SPOT_G5))), *[odd] * 10)
+    spent = submitted(Policy(budgets=Budgets(refusals=0)), THROTTLED)
+    across = TOO_SMALL.replace("ml.m5.xlarge for spot training job usage", "Instances across all training jobs")
+    shared = submitted(Policy(budgets=Budgets(refusals=1)), *[(Refusal.SHARED_QUOTA_FULL, across)] * 2)
+    rejected = submitted(None, (Refusal.PLACEMENT_REJECTED, "Instance type ml.m5.xlarge is not supported"))
+    for world in (last, moves, spent, shared):
+        for _ in range(10):
+            world.passes(1000)
+    return [*chain.from_iterable(map(said, (last, moves, spent, shared, rejected)))]
+
+
+def a_limit_that_is_left_out() -> list[str]:
+    stopping = {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 7200, "MaxPendingTimeInSeconds": 7200}
+    world = World()
+    world.service.submit(submission(StoppingCondition=stopping))
+    pending = World()
+    placement = Placement(M5, 1, Market.ON_DEMAND)
+    pending.service.submit(submission(Policy(ladder=(Rung(placement), Rung(SPOT_G5))), StoppingCondition=stopping))
+    pending.clock.passes(7200)
+    pending.tell(1, "Stopped", "Stopped", max_pending_seconds=7200)
+    return [*(entry.reason for entry in world.run().decisions), *said(pending)]
 
 
 def waits_for_room() -> list[str]:
@@ -189,6 +223,13 @@ def waits_for_room() -> list[str]:
 def a_wait_for_room_that_ends_on_demand() -> list[str]:
     world = submitted(deadline(5 * HOUR), *[(Refusal.QUOTA_FULL, FULL)] * 150)
     world.passes(3 * HOUR)
+    return said(world)
+
+
+def a_record_that_is_too_large() -> list[str]:
+    world = submitted()
+    world.trains(1)
+    world.advance(Overgrown())
     return said(world)
 
 
@@ -334,7 +375,10 @@ def a_canary_that_others_come_before() -> list[str]:
     world = ahead()
     run = world.run()
     assert run.canary is not None
-    return [reason_of(run, world.service._send_canary(run, run.canary, Waiting(NOON, "older")))]
+    del world.jobs.jobs[run.canary.job_name]
+    canary = replace(run.canary, status=CanaryStatus.PLANNED, arn=None)
+    answer = world.service._send_canary(run, canary, Waiting(NOON, "older"))
+    return [reason_of(run.with_canary(canary), answer)]
 
 
 def a_blind_return() -> list[str]:
@@ -351,6 +395,7 @@ def money() -> list[str]:
     ]
     run = a_run(0.05)
     begun = run.with_attempt(replace(run.current, status=AttemptStatus.IN_PROGRESS))
+    begun = begun.with_canary(Canary(1, "one-canary-01", run.current.placement, NOON, HOUR))
     return [because(check_money(run, run.current.placement, NOON)) for run in (*runs, begun)]
 
 
@@ -374,8 +419,12 @@ SCENES: tuple[Callable[[], list[str]], ...] = (
     refusals,
     a_rest_before_another_pool,
     retries,
+    turns,
+    refusals_with_an_end,
+    a_limit_that_is_left_out,
     waits_for_room,
     a_wait_for_room_that_ends_on_demand,
+    a_record_that_is_too_large,
     events_that_change_nothing,
     looks_that_find_nothing,
     stops,

@@ -18,6 +18,7 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from demo import data
 from demo.images.xgboost import train as training
 from demo.images.xgboost.train import Checkpoints, Folders, Round, run, train
+from embedded.patience import give_time
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(training.__file__)
@@ -178,7 +179,7 @@ def _start(base: Path) -> subprocess.Popen[str]:
     )
 
 
-@retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(60), wait=wait_fixed(0.05))
+@retry(retry=retry_if_result(lambda found: not found), stop=stop_after_delay(give_time(60)), wait=wait_fixed(0.05))
 def _has_checkpoint(folders: Folders) -> bool:
     return "xgboost-checkpoint.3" in _names(folders.checkpoints)
 
@@ -188,7 +189,7 @@ def test_after_a_sigterm_the_last_checkpoint_lets_the_next_start_lose_no_round(t
     process = _start(tmp_path)
     _has_checkpoint(folders)
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=give_time(60))
     assert process.returncode == training.TERMINATED
     assert _names(folders.model) == set()
     rounds = [int(line[1:].split("]")[0]) for line in output.splitlines() if line.startswith("[")]
@@ -202,7 +203,7 @@ def test_after_a_sigterm_the_last_checkpoint_lets_the_next_start_lose_no_round(t
 def test_a_failure_writes_its_reason_where_sagemaker_reads_it(tmp_path: Path) -> None:
     _folders(tmp_path, objective="no:such")
     process = _start(tmp_path)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=give_time(60))
     assert process.returncode == 1
     assert "Unknown objective function" in (tmp_path / "output" / "failure").read_text()
     assert "Traceback" in output

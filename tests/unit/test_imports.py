@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from embedded.patience import give_time
+
 ROOT = Path(__file__).resolve().parents[2]
 LAYER = ROOT / "layers" / "spot_relay"
 HANDLERS = sorted((ROOT / "functions").glob("*/app.py"))
@@ -33,6 +35,7 @@ ENVIRONMENT = {
     "TABLE_NAME": "runs",
     "SPECS_BUCKET": "specs",
     "CHECK_INTERVAL_SECONDS": "300",
+    "LAUNCH_RATE": "1000",
     "RETENTION_DAYS": "90",
     "ALLOWED_ROLE_ARNS": "arn:aws:iam::000000000000:role/spot-relay-training",
     "ALLOWED_IMAGES": "*",
@@ -106,7 +109,7 @@ def dependencies(tmp_path_factory: pytest.TempPathFactory) -> Path:
             elif top.suffix == ".py":
                 shutil.copy(top, folder)
     trim = ROOT / "layers" / "dependencies" / "trim.py"
-    subprocess.run([sys.executable, trim, folder], check=True, timeout=60)
+    subprocess.run([sys.executable, trim, folder], check=True, timeout=give_time(60))
     return folder
 
 
@@ -119,7 +122,7 @@ def modules(path: Path, dependencies: Path) -> tuple[set[str], set[str]]:
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=give_time(60),
         check=False,
     )
     assert loaded.returncode == 0, loaded.stderr

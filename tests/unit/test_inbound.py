@@ -64,7 +64,28 @@ def test_a_job_with_only_foreign_tags_is_ignored_even_if_it_is_named_like_ours(n
     assert read_observation(state_change(FOREIGN, TrainingJobName=name)) is None
 
 
-@pytest.mark.parametrize("tags", [{}, None, [], "all of them"])
+FOREIGN_TAGS = [{"Key": "team", "Value": "growth"}]
+OUR_TAGS = [*FOREIGN_TAGS, {"Key": "spot-relay:run-id", "Value": "Sensors"}]
+
+
+@pytest.mark.parametrize("name", ["sensors-relay-07", "sensors-canary-07"])
+def test_tags_are_read_as_an_object_and_as_a_list(name: str) -> None:
+    for foreign in (FOREIGN_TAGS, [{"key": "team", "value": "growth"}], {"team": "growth"}):
+        assert read_observation(state_change(FOREIGN, TrainingJobName=name, Tags=foreign)) is None
+    for ours in (OUR_TAGS, [{"key": "spot-relay:run-id", "value": "Sensors"}], {"spot-relay:run-id": "Sensors"}):
+        observed = read_observation(state_change(FOREIGN, TrainingJobName=name, Tags=ours))
+        assert observed is not None
+        assert observed[0] == "Sensors", "as the tag spells it"
+
+
+@pytest.mark.parametrize("run_id", ["other", "", None, 7, ["sensors"]])
+def test_the_tag_of_another_run_does_not_change_which_run_a_job_belongs_to(run_id: object) -> None:
+    tags = {"spot-relay:run-id": run_id}
+    run, _ = read_observation(state_change(FOREIGN, TrainingJobName="sensors-relay-07", Tags=tags)) or ("", None)
+    assert run == "sensors"
+
+
+@pytest.mark.parametrize("tags", [{}, None, [], "all of them", [7, {"Key": 7}, {}]])
 def test_a_job_without_tags_is_judged_by_its_name_alone(tags: object) -> None:
     run_id, observation = read_observation(state_change(FOREIGN, Tags=tags)) or ("", None)
     assert run_id == "sensors"
@@ -126,15 +147,22 @@ def test_the_last_number_in_a_job_name_is_the_number_of_the_attempt() -> None:
     assert observation.attempt == 13
 
 
-@pytest.mark.parametrize("moment", ["1748949251137", 1748949251137])
-def test_a_time_is_read_from_text_and_from_a_number(moment: object) -> None:
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *("1748949251137", 1748949251137, 1748949251137.0, "1748949251137.0"),
+        *(1748949251.137, "1748949251.137", "2025-06-03T11:14:11.137Z", "2025-06-03T13:14:11.137+02:00"),
+    ],
+)
+def test_a_time_is_read_from_text_and_from_a_number_in_milliseconds_seconds_and_iso_8601(moment: object) -> None:
     _, observation = read_observation(state_change(LastModifiedTime=moment)) or ("", None)
     assert isinstance(observation, JobChanged)
     assert observation.at == datetime(2025, 6, 3, 11, 14, 11, 137_000, UTC)
 
 
-def test_a_change_without_a_time_gets_the_time_of_its_event() -> None:
-    event = json.loads(state_change(LastModifiedTime=None)) | {"time": "2025-06-03T13:14:12+02:00"}
+@pytest.mark.parametrize("moment", [None, ""])
+def test_a_change_without_a_time_gets_the_time_of_its_event(moment: object) -> None:
+    event = json.loads(state_change(LastModifiedTime=moment)) | {"time": "2025-06-03T13:14:12+02:00"}
     _, observation = read_observation(json.dumps(event)) or ("", None)
     assert isinstance(observation, JobChanged)
     assert observation.at == datetime(2025, 6, 3, 11, 14, 12, tzinfo=UTC)
@@ -286,6 +314,10 @@ def test_an_upload_is_read_with_its_bucket_key_and_version() -> None:
 
 def test_an_upload_to_a_bucket_without_versioning_has_no_version() -> None:
     assert read_upload(upload_event(version_id=None)).version_id is None
+    for nothing in (None, ""):
+        event = json.loads(upload_event())
+        event["detail"]["object"]["version-id"] = nothing
+        assert read_upload(json.dumps(event)).version_id is None
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from spot_relay.domain.rules.limits import Limits
+from spot_relay.domain.rules.turns import LaunchRate
 from spot_relay.settings import PriceSettings, RunSettings, SettingsError, SubmissionSettings, TickSettings
 
 RUN = {
     "TABLE_NAME": "runs",
     "SPECS_BUCKET": "specs",
     "CHECK_INTERVAL_SECONDS": "300",
+    "LAUNCH_RATE": "1000",
     "RETENTION_DAYS": "90",
     "OBSERVE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/observe",
 }
@@ -43,7 +45,30 @@ def test_the_settings_of_runs_are_read() -> None:
         retention=timedelta(days=90),
         observe_queue_url=RUN["OBSERVE_QUEUE_URL"],
         limits=Limits({"ml.p3.2xlarge": 4, "*": 20}),
+        launch_rate=LaunchRate(1000),
     )
+
+
+@pytest.mark.parametrize(("value", "read"), [("", False), ("false", False), (" true ", True)])
+def test_metrics_are_published_by_placement_only_if_the_environment_says_so(value: str, read: bool) -> None:
+    assert not RunSettings.from_env(RUN).metrics_by_placement
+    assert RunSettings.from_env(RUN | {"METRICS_BY_PLACEMENT": value}).metrics_by_placement is read
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_an_error() -> None:
+    with pytest.raises(SettingsError, match="METRICS_BY_PLACEMENT is 'yes', but it must be true or false"):
+        RunSettings.from_env(RUN | {"METRICS_BY_PLACEMENT": "yes"})
+
+
+@pytest.mark.parametrize("text", ["1", "0.5", "0.01", "1000", "12.125"])
+def test_a_launch_rate_may_be_a_fraction(text: str) -> None:
+    assert RunSettings.from_env(RUN | {"LAUNCH_RATE": text}).launch_rate == LaunchRate(float(text))
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "0.009", "1001", "nan", "inf", "1e2", "fast", "1,5", "٣"])
+def test_an_invalid_launch_rate_is_named_with_its_bounds(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"LAUNCH_RATE is .*, but it must be a number from 0\.01 to 1000"):
+        RunSettings.from_env(RUN | {"LAUNCH_RATE": text})
 
 
 @pytest.mark.parametrize("env", [{}, {"ATTEMPT_LIMITS": ""}, {"ATTEMPT_LIMITS": "  "}])

@@ -79,13 +79,15 @@ def test_there_are_the_five_functions_and_their_handlers_exist() -> None:
 def test_all_functions_share_one_environment() -> None:
     assert not [name for name, function in of_type(FUNCTION).items() if "Environment" in function]
     given = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
-    env = {name: "1" for name in given if name != "ATTEMPT_LIMITS"} | {"PRICE_FILE": ""}
+    env = {name: "1" for name in given if name != "ATTEMPT_LIMITS"} | {"PRICE_FILE": "", "METRICS_BY_PLACEMENT": "true"}
     for settings in (RunSettings, SubmissionSettings, TickSettings, PriceSettings):
         assert settings.from_env(env)
     assert given["OBSERVE_QUEUE_URL"] == {"Ref": "ObserveQueue"}
     assert given["ATTEMPT_LIMITS"] == {"Ref": "AttemptLimits"}
+    assert given["LAUNCH_RATE"] == {"Ref": "LaunchRate"}
     assert given["CANARY_IMAGE"] == {"Ref": "CanaryImage"}
     assert given["PRICE_FILE"] == {"Ref": "PriceFile"}
+    assert given["METRICS_BY_PLACEMENT"] == {"Ref": "MetricsByPlacement"}
 
 
 def test_every_queue_that_is_worked_on_has_a_dead_letter_queue_of_its_own() -> None:
@@ -150,8 +152,9 @@ def test_an_allowed_role_is_named_in_full() -> None:
 def test_no_role_may_do_everything_to_something_or_something_to_everything() -> None:
     for policy, statement in statements():
         assert all("*" not in action for action in as_list(statement["Action"])), policy
-        # The Price List and X-Ray have no resources that a policy could name.
-        nameless = all(action.startswith(("pricing:", "xray:")) for action in as_list(statement["Action"]))
+        # The Price List, X-Ray and what describes a VPC have no resources that a policy could name.
+        without_resources = ("pricing:", "xray:", "ec2:Describe")
+        nameless = all(action.startswith(without_resources) for action in as_list(statement["Action"]))
         assert "*" not in as_list(statement["Resource"]) or nameless, policy
         assert statement["Effect"] == "Allow", policy
 
@@ -176,6 +179,7 @@ def test_the_prices_are_all_that_their_function_can_write_and_it_reads_no_run() 
         "KeepPrices": "dynamodb:PutItem",
         "ReadPriceList": "pricing:GetProducts",
         "ReadPriceFile": "s3:GetObject",
+        "DecryptPriceFile": "kms:Decrypt",
     }
     assert granted["KeepPrices"]["Condition"] == {
         "ForAllValues:StringLike": {"dynamodb:LeadingKeys": "prices#*"},
@@ -214,24 +218,30 @@ def test_prices_are_read_once_a_week_and_first_when_the_stack_is_made() -> None:
     assert "StartDate" not in schedule
 
 
-def test_items_are_updated_only_if_they_count_attempts_or_by_whoever_keeps_runs() -> None:
+def test_items_are_updated_only_if_they_count_attempts_or_turns_or_by_whoever_keeps_runs() -> None:
     updating = [entry for _, entry in statements() if as_list(entry["Action"]) == ["dynamodb:UpdateItem"]]
     assert [entry["Condition"] for entry in updating] == [
-        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "slots#*"}, **NAMES_AN_ITEM}
+        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["slots#*", "turns#*"]}, **NAMES_AN_ITEM}
     ]
 
 
 @pytest.mark.parametrize(
     ("owner", "sid", "actions", "kept_from"),
     [
-        ("OpenRunsPolicy", "ReadRunsPrefixesAndPrices", ["GetItem"], ["slots#*"]),
+        ("OpenRunsPolicy", "ReadRunsPrefixesAndPrices", ["GetItem"], ["slots#*", "turns#*"]),
         (
             "OpenRunsPolicy",
             "KeepRunsAndPrefixes",
             ["PutItem", "UpdateItem", "ConditionCheckItem"],
-            ["prices#*", "slots#*"],
+            ["prices#*", "slots#*", "turns#*"],
         ),
-        ("ObserveRole", "KeepRuns", ["GetItem", "PutItem", "UpdateItem"], ["checkpoints#*", "prices#*", "slots#*"]),
+        ("ObserveRole", "ReadRunsAndNames", ["GetItem"], ["checkpoints#*", "prices#*", "slots#*", "turns#*"]),
+        (
+            "ObserveRole",
+            "KeepRuns",
+            ["PutItem", "UpdateItem"],
+            ["checkpoints#*", "names#*", "prices#*", "slots#*", "turns#*"],
+        ),
     ],
 )
 def test_whoever_keeps_runs_is_kept_from_what_else_lies_in_their_table_and_is_not_needed(
@@ -297,7 +307,8 @@ def allowed_limits() -> re.Pattern[str]:
 
 def test_bucket_queues_and_topic_refuse_plain_http() -> None:
     for policy in resource_policies():
-        refusals = [entry for entry in policy["Statement"] if entry["Effect"] == "Deny"]
+        # What is there under a condition has tests of its own (tests/security/test_parameters.py).
+        refusals = [entry for entry in policy["Statement"] if entry.get("Effect") == "Deny"]
         assert [entry["Condition"] for entry in refusals] == [{"Bool": {"aws:SecureTransport": "false"}}]
     refusing = {queue["Ref"] for policy in of_type("AWS::SQS::QueuePolicy").values() for queue in policy["Queues"]}
     assert refusing == set(of_type(QUEUE))
@@ -311,10 +322,7 @@ def test_only_one_rule_may_send_to_a_queue() -> None:
                 assert entry["Principal"] == {"Service": "events.amazonaws.com"}
 
 
-def test_what_is_kept_is_encrypted_and_survives_its_stack() -> None:
-    assert RESOURCES["RunsTable"]["Properties"]["SSESpecification"] == {"SSEEnabled": True}
-    assert "BucketEncryption" in RESOURCES["SpecsBucket"]["Properties"]
-    assert all(queue["SqsManagedSseEnabled"] for queue in of_type(QUEUE).values())
+def test_what_is_kept_survives_its_stack() -> None:
     for entry in RESOURCES.values():
         if entry["Type"] in STATEFUL:
             assert (entry["DeletionPolicy"], entry["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
@@ -361,6 +369,14 @@ def test_every_route_of_the_api_wants_a_signature() -> None:
         ("POST", "/runs/{id}/resume"),
     }
     assert all("Auth" not in route for route in routes)
+
+
+def test_the_metrics_of_single_methods_which_cost_money_are_off() -> None:
+    (settings,) = RESOURCES["Api"]["Properties"]["MethodSettings"]
+    assert (settings["ResourcePath"], settings["HttpMethod"], settings["MetricsEnabled"]) == ("/*", "*", False)
+    # The alarm watches a metric that API Gateway publishes anyway.
+    watched = {dimension["Name"] for dimension in RESOURCES["ApiAlarm"]["Properties"]["Dimensions"]}
+    assert watched == {"ApiName", "Stage"}
 
 
 def test_the_api_answers_before_api_gateway_gives_up() -> None:

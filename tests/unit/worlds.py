@@ -15,6 +15,7 @@ from spot_relay.domain.run.policy import Deadline, Policy
 from spot_relay.domain.run.run import Run
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.job import Checkpoint
+from spot_relay.pacing import Pacing
 from spot_relay.service import Service
 from tests.fakes import (
     Clock,
@@ -27,6 +28,7 @@ from tests.fakes import (
     MemorySlots,
     MemoryTelemetry,
     MemoryTrainingJobs,
+    MemoryTurns,
     MemoryWakeups,
 )
 
@@ -94,6 +96,8 @@ class World:
     input_files: MemoryInputFiles = field(default_factory=MemoryInputFiles)
     slots: MemorySlots = field(default_factory=MemorySlots)
     wakeups: MemoryWakeups = field(default_factory=MemoryWakeups)
+    turns: MemoryTurns = field(default_factory=MemoryTurns)
+    pauses: list[float] = field(default_factory=list)
     draw: float = 0.5
     jobs: MemoryTrainingJobs = field(init=False)
     service: Service = field(init=False)
@@ -112,6 +116,7 @@ class World:
             input_files=self.input_files,
             slots=self.slots,
             wakeups=self.wakeups,
+            pacing=Pacing(self.turns, self.wakeups, self.clock, self.pauses.append),
             clock=self.clock,
             draw=lambda: self.draw,
             new_id=lambda: f"submission-{next(ids)}",
@@ -152,8 +157,8 @@ class World:
 
     def tick(self) -> None:
         """Deliver what the tick would."""
-        for run_id in list(self.store.list_due(self.clock())):
-            self.service.advance(run_id, Due())
+        for due in list(self.store.list_due(self.clock())):
+            self.service.advance(due.run_id, Due())
 
     def passes(self, seconds: float) -> Run:
         """Let time pass as it does in a stack, with a tick each minute."""

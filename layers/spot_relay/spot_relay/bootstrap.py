@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import random
+import time
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 from botocore.config import Config
+from botocore.exceptions import ConnectionError as UnreachableError
 from botocore.session import get_session
 from botocore.utils import parse_timestamp
 
 from spot_relay.adapters.announcements import EventBridgeAnnouncements
-from spot_relay.adapters.due_queue import DueQueue, SqsWakeups
+from spot_relay.adapters.due_queue import Again, DueQueue, SqsWakeups
 from spot_relay.adapters.prices import AwsPriceList, DynamoDBPrices
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.adapters.s3 import S3Checkpoints, S3InputFiles, S3PriceFile, S3StatusDocuments, SpecFiles
 from spot_relay.adapters.slots import DynamoDBSlots
 from spot_relay.adapters.telemetry import PowertoolsTelemetry
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
-from spot_relay.service import Service, utc_now
+from spot_relay.adapters.turns import DynamoDBTurns
+from spot_relay.pacing import Pacing
+from spot_relay.service import Service
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 
 # The API's function has 29 s, the others 60: a call that hangs and is retried must leave time to report that.
 _CONFIG = Config(connect_timeout=3, read_timeout=6, retries={"mode": "standard", "total_max_attempts": 2})
+# SageMaker's own retries are those of runs: a client that repeats a throttled call at once is throttled again.
+_ONCE = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
 # Nobody waits for prices, and a page of them is large.
 _PATIENT = Config(connect_timeout=3, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
 _PRICE_LIST_REGION = "us-east-1"
@@ -38,7 +44,16 @@ _PRICE_LIST_REGION = "us-east-1"
 @cache
 def create_client(name: str) -> Any:
     """Return the client of an AWS service, which is created once."""
-    return _session().create_client(name, config=_CONFIG)
+    if name != "sagemaker":
+        return _session().create_client(name, config=_CONFIG)
+    client: Any = _session().create_client(name, config=_ONCE)
+    client.meta.events.register("needs-retry.sagemaker", _retry_unreachable)
+    return client
+
+
+def _retry_unreachable(attempts: int, caught_exception: Exception | None, **_: Any) -> int | None:
+    """Return 0, which repeats a call at once, if its connection failed: the function may have been frozen meanwhile."""
+    return 0 if attempts == 1 and isinstance(caught_exception, UnreachableError) else None
 
 
 @cache
@@ -79,21 +94,29 @@ def _defer_client(name: str) -> Any:
     return _LazyClient(name)
 
 
+def utc_now() -> datetime:
+    """Return the current time."""
+    return datetime.now(UTC)
+
+
 def create_service(settings: RunSettings, listing_seconds: int = 40) -> Service:
     """Wire the use cases around runs, which list checkpoints for so many seconds of a call, and no longer."""
     dynamodb, s3 = create_client("dynamodb"), _defer_client("s3")
     store = DynamoDBRunStore(dynamodb, settings.table, settings.retention)
+    turns = DynamoDBTurns(dynamodb, settings.table, settings.launch_rate)
+    wakeups = SqsWakeups(_defer_client("sqs"), settings.observe_queue_url)
     return Service(
         store=store,
         jobs=SageMakerTrainingJobs(_defer_client("sagemaker")),
         checkpoints=S3Checkpoints(s3, listing_seconds),
         documents=S3StatusDocuments(s3, settings.bucket),
         announcements=EventBridgeAnnouncements(_defer_client("events")),
-        telemetry=PowertoolsTelemetry(Logger()),
+        telemetry=PowertoolsTelemetry(Logger(), settings.metrics_by_placement),
         prices=create_price_list(settings.table),
         input_files=S3InputFiles(s3),
         slots=DynamoDBSlots(dynamodb, settings.table, settings.limits, store.load),
-        wakeups=SqsWakeups(_defer_client("sqs"), settings.observe_queue_url),
+        wakeups=wakeups,
+        pacing=Pacing(turns, wakeups, utc_now, time.sleep),
         clock=utc_now,
         draw=random.random,
         new_id=lambda: uuid.uuid4().hex,
@@ -115,6 +138,11 @@ def create_due_runs(settings: TickSettings) -> DynamoDBRunStore:
 def create_due_queue(settings: TickSettings) -> DueQueue:
     """Wire the queue that takes due runs."""
     return DueQueue(create_client("sqs"), settings.observe_queue_url)
+
+
+def create_again(settings: RunSettings) -> Again:
+    """Wire the way back of messages that have to come again later."""
+    return Again(_defer_client("sqs"), settings.observe_queue_url)
 
 
 def create_price_list(table: str) -> DynamoDBPrices:

@@ -8,15 +8,16 @@ from spot_relay.domain.errors import CallerError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from spot_relay.domain.rules.checkpoints import CheckpointSearch
+    from spot_relay.domain.rules.turns import Lane
     from spot_relay.domain.run.launch import Created, Launch
     from spot_relay.domain.run.outbox import Measure
     from spot_relay.domain.run.prices import PriceList
-    from spot_relay.domain.run.run import Run, RunStatus, Waiting
+    from spot_relay.domain.run.run import DueRun, Run, RunStatus, Waiting
     from spot_relay.domain.sagemaker.job import Absent, Job, Pool
-    from spot_relay.domain.sagemaker.refusal import NotCreated
+    from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
     from spot_relay.domain.values import No
 
 
@@ -26,6 +27,10 @@ class ConflictError(Exception):
 
 class RunExistsError(Exception):
     """There is already a run with that id."""
+
+
+class RunTooLargeError(Exception):
+    """The record of a run is larger than the store allows, even without its history."""
 
 
 class NewerSchemaError(CallerError):
@@ -40,6 +45,14 @@ class NewerSchemaError(CallerError):
             f"{known} at most. The run is left unchanged. If a deployment is in progress, try again when it has "
             "finished; otherwise deploy the newer release again."
         )
+
+
+class UnansweredError(Exception):
+    """SageMaker did not answer for now: it throttled the call, failed, or could not be reached. That proves nothing."""
+
+    def __init__(self, because: str, refusal: Refusal) -> None:
+        super().__init__(because)
+        self.refusal = refusal
 
 
 class PrefixTakenError(SpecError):
@@ -59,7 +72,13 @@ class PrefixTakenError(SpecError):
 
 
 class RunStore(Protocol):
-    """Stores runs; each write is atomic. No open run's checkpoint prefix lies inside another's."""
+    """Stores runs; each write is atomic. No open run's checkpoint prefix lies inside another's.
+
+    A run that would be too large is stored without the oldest part of its history, and returned like that. Where that
+    is not enough, each write raises RunTooLargeError.
+
+    Ids that differ only in case are the same id, except for runs that were stored before this was so.
+    """
 
     def create(self, run: Run) -> Run:
         """Store a new run, and return it with its version; raise RunExistsError or PrefixTakenError if it can't be."""
@@ -77,8 +96,8 @@ class RunStore(Protocol):
         """Store a run if its version is unchanged, and return it with the next version; else raise ConflictError."""
         ...
 
-    def list_due(self, now: datetime) -> Iterable[str]:
-        """Return the ids of the runs whose `due_at` has passed, the longest overdue first. It may lag behind."""
+    def list_due(self, until: datetime) -> Iterable[DueRun]:
+        """Return the runs whose `due_at` has passed by then, the earliest first. It may lag behind."""
         ...
 
     def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
@@ -114,11 +133,27 @@ class Slots(Protocol):
         ...
 
 
+class Turns(Protocol):
+    """The stack's turns to call CreateTrainingJob, spaced so that SageMaker throttles few calls. Each is taken once."""
+
+    def take(self, lane: Lane, now: datetime) -> datetime:
+        """Take the first free turn of a lane, and return when it is: now, or later."""
+        ...
+
+    def take_by(self, latest: datetime, lane: Lane, now: datetime) -> datetime | None:
+        """Take the first free turn of a lane, as `take` does; take none and return None if it is after ``latest``."""
+        ...
+
+
 class Wakeups(Protocol):
-    """The queue that wakes runs that wait for room."""
+    """The queue that wakes runs, for room that was freed or for their turns."""
 
     def wake(self, run_id: str) -> None:
         """Ask the run to try its launch again soon."""
+        ...
+
+    def look(self, run_id: str, after: timedelta) -> None:
+        """Have the run looked at after that time, as the tick does. The message may arrive up to a second later."""
         ...
 
 
@@ -139,7 +174,10 @@ class InputFiles(Protocol):
 
 
 class TrainingJobs(Protocol):
-    """SageMaker's training jobs. A failed call raises, because it proves nothing about the job."""
+    """SageMaker's training jobs. A failed call raises, because it proves nothing about the job.
+
+    That is an UnansweredError if the same call may succeed a little later.
+    """
 
     def create(self, launch: Launch) -> Created | NotCreated:
         """Create a training job; one that exists already and has the launch's tags counts as created."""

@@ -7,14 +7,14 @@ saved decision owes is in the run's outbox, and whoever loads the run next perfo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decide.acceptance import Objection, accept, find_objections, largest_instance_count
 from spot_relay.domain.decide.decision import decide, settle
 from spot_relay.domain.decide.facts import Facts
-from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, needs_checkpoint
+from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, looks_again, needs_checkpoint
 from spot_relay.domain.decide.steps import last_word
 from spot_relay.domain.errors import CallerError, SpecError
 from spot_relay.domain.run.attempt import AttemptStatus
@@ -24,18 +24,20 @@ from spot_relay.domain.run.observation import (
     CanaryRefused,
     Due,
     Launched,
-    Overtaken,
+    Overgrown,
     Refused,
     ResumeRequested,
     StopRequested,
+    keep_what_exists,
 )
 from spot_relay.domain.run.outbox import Outbox, Room
 from spot_relay.domain.run.run import Waiting
-from spot_relay.domain.sagemaker.job import Absent, Job, Market, Pool
+from spot_relay.domain.sagemaker.job import EVERY_POOL, Absent, Job, Market, Pool
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.domain.sagemaker.request import sharded_prefixes_of
 from spot_relay.domain.shown.report import announcement, status_document
 from spot_relay.domain.values import No, replace
+from spot_relay.pacing import OTHERS_FIRST, refuse_if_unanswered
 from spot_relay.ports import (
     Announcements,
     Checkpoints,
@@ -44,15 +46,17 @@ from spot_relay.ports import (
     Prices,
     RunExistsError,
     RunStore,
+    RunTooLargeError,
     Slots,
     StatusDocuments,
     Telemetry,
     TrainingJobs,
+    UnansweredError,
     Wakeups,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from spot_relay.domain.decide.steps import Decision
     from spot_relay.domain.run.attempt import Attempt, Canary
@@ -60,19 +64,25 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.observation import Observation
     from spot_relay.domain.run.run import Run, RunStatus
     from spot_relay.domain.run.submission import Submission
+    from spot_relay.pacing import Pacing
 
 # A run has few writers. One that loses this often in a row leaves the message to its queue's retry.
 MAX_CONFLICTS = 20
 
 
 class NameConflictError(SpecError):
-    """The name belongs to a run with another spec."""
+    """The name, in this spelling or another, belongs to a run with another spec."""
 
     code = "NameConflict"
     status = 409
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, name: str) -> None:
         message = f"There is a run {run_id} already, with another spec, and a spec can't change. Use a different name."
+        if name != run_id:
+            message = (
+                f"There is a run {run_id} already. {name} differs from it only in case, and in SageMaker's ARNs the "
+                f"two are one name. Use a different name, or {run_id} if you mean that run."
+            )
         super().__init__(message, [("name", message)])
 
 
@@ -124,6 +134,7 @@ class Service:
     input_files: InputFiles
     slots: Slots
     wakeups: Wakeups
+    pacing: Pacing
     clock: Callable[[], datetime]
     draw: Callable[[], float]
     new_id: Callable[[], str]
@@ -182,7 +193,7 @@ class Service:
     def _load_same(self, submission: Submission) -> Run:
         existing = self._load(submission.name)
         if existing.fingerprint != submission.fingerprint:
-            raise NameConflictError(submission.name)
+            raise NameConflictError(existing.id, submission.name)
         return existing
 
     def _count_files(self, run: Run) -> dict[str, int]:
@@ -222,6 +233,11 @@ class Service:
             except ConflictError:
                 run = self._load(run.id)
                 continue
+            except RunTooLargeError:
+                if isinstance(observation, Overgrown):
+                    raise
+                observation = Overgrown()
+                continue
             if alone:
                 self.telemetry.measure(alone)
             return _require_published(*self._pay(saved)), decision
@@ -230,10 +246,14 @@ class Service:
     def _gather(self, run: Run, observation: Observation) -> Facts:
         """Gather the facts that the decision needs, and no others."""
         now = self.clock()
-        attempt = attempt_to_look_at(run, observation, now)
-        job = None if attempt is None else self._look_at_attempt(run, attempt)
-        canary = canary_to_look_at(run, observation, now)
-        beside = None if canary is None else self._look_at_canary(run, canary)
+        attempt, canary = attempt_to_look_at(run, observation, now), canary_to_look_at(run, observation, now)
+        try:
+            job = None if attempt is None else self._look_at_attempt(run, attempt)
+            beside = None if canary is None else self._look_at_canary(run, canary)
+        except UnansweredError:
+            if not looks_again(run, observation):
+                raise
+            job = beside = None
         facts = Facts(observation, job, canary=beside, draw=self.draw(), check_every=self.check_every)
         return self._add_checkpoint(run, facts) if needs_checkpoint(run, observation, job, now) else facts
 
@@ -278,7 +298,12 @@ class Service:
             try:
                 saved = self.store.save(settled)
             except ConflictError:
-                run, answers, published = self._load(run.id), _keep_what_exists(answers), False
+                run, answers, published = self._load(run.id), keep_what_exists(answers), False
+                continue
+            except RunTooLargeError:
+                if Overgrown() in answers:
+                    raise
+                answers = (*answers, Overgrown())
                 continue
             # Only whoever settled the outbox publishes its metrics, because a metric cannot be published twice.
             self.telemetry.measure(run.outbox.measures + owed.measures)
@@ -306,20 +331,26 @@ class Service:
         # Queried at most once and, if nothing is launched, only after the stops.
         oldest = cache(lambda: self.store.oldest_waiting(*pools))
         if attempt is not None:
-            answers += (self._launch(run, attempt, oldest().get(attempt.placement.pool)),)
+            launches = partial(self._launch, run, attempt, oldest().get(attempt.placement.pool))
+            answers += (refuse_if_unanswered(Refused, attempt.number, launches),)
         if canary is not None:
-            answers += (self._send_canary(run, canary, oldest().get(canary.placement.pool)),)
-        if owed.stop is not None:
-            self.jobs.stop(owed.stop)
-        for given_up in (canary for canary in run.canaries if canary.job_name == owed.stop_canary):
-            # Until its creation has been answered, the job of that name may be somebody else's.
-            if given_up.arn or self._exists(launch_of_canary(run, given_up)):
-                self.jobs.stop(given_up.job_name)
+            sends = partial(self._send_canary, run, canary, oldest().get(canary.placement.pool))
+            answers += (refuse_if_unanswered(CanaryRefused, canary.number, sends),)
+        stops = [] if owed.stop is None else [partial(self._stop_job, run, owed.stop)]
+        given_up = (canary for canary in run.canaries if canary.job_name == owed.stop_canary)
+        stops += [partial(self._stop_canary, run, canary) for canary in given_up]
         # After the launch: if this run is the oldest, it has taken the room itself.
-        for pool in served:
-            if (waiting := oldest().get(pool)) is not None:
-                self.wakeups.wake(waiting.run_id)
+        _try_each([*stops, *(partial(self._wake_oldest, pool, oldest) for pool in served)])
         return answers
+
+    def _stop_canary(self, run: Run, canary: Canary) -> None:
+        # Until its creation has been answered, the job of that name may be somebody else's.
+        if canary.arn or self._exists(launch_of_canary(run, canary)):
+            self.jobs.stop(canary.job_name)
+
+    def _wake_oldest(self, pool: Pool, oldest: Callable[[], dict[Pool, Waiting]]) -> None:
+        if (waiting := oldest().get(pool)) is not None:
+            self.wakeups.wake(waiting.run_id)
 
     def _launch(self, run: Run, attempt: Attempt, oldest: Waiting | None) -> Launched | Refused:
         """Create an attempt's job when it is its turn: after older runs for the same pool, within the stack's limit.
@@ -335,6 +366,9 @@ class Service:
         no_slot = self.slots.take(pool.instance_type, attempt.job_name)
         if no_slot is not None and not self._exists(launch):
             return Refused(number, Refusal.LIMIT_REACHED, no_slot.because)
+        # Last, because no turn should be wasted. Until then the attempt keeps its slot.
+        if (not_yet := self.pacing.await_turn(run, attempt)) is not None:
+            return not_yet
         answer = self.jobs.create(launch)
         if not isinstance(answer, NotCreated):
             return Launched(number, answer.arn, answer.placement)
@@ -343,23 +377,41 @@ class Service:
         return Refused(number, answer.refusal, answer.because)
 
     def _send_canary(self, run: Run, canary: Canary, oldest: Waiting | None) -> CanaryCreated | CanaryRefused:
-        """Create a canary, unless a run waits for the room that it would take."""
-        if oldest is not None:
+        """Create a canary, unless a run waits for the room that it would take.
+
+        A canary that exists already has taken its room.
+        """
+        launch = launch_of_canary(run, canary, self.canary_image)
+        if oldest is not None and not self._exists(launch):
             message = f"Other runs are waiting for {canary.placement.pool}."
             return CanaryRefused(canary.number, Refusal.QUEUED_BEHIND, message)
-        answer = self.jobs.create(launch_of_canary(run, canary, self.canary_image))
+        if not self.pacing.await_free_turn():
+            return CanaryRefused(canary.number, Refusal.AWAITS_TURN, OTHERS_FIRST)
+        answer = self.jobs.create(launch)
         if isinstance(answer, NotCreated):
             return CanaryRefused(canary.number, answer.refusal, answer.because)
         return CanaryCreated(canary.number, answer.arn)
+
+    def _stop_job(self, run: Run, job_name: str) -> None:
+        """Stop a job; if SageMaker does not answer, the next look at a live attempt stops it again."""
+        try:
+            self.jobs.stop(job_name)
+        except UnansweredError:
+            if job_name != run.current.job_name or run.current.status is not AttemptStatus.IN_PROGRESS:
+                raise
 
     def _exists(self, launch: Launch) -> bool:
         return isinstance(self.jobs.find(launch), Job)
 
     def _pools_served_by(self, room: Room) -> tuple[Pool, ...]:
-        """Return the pools in which a run may wait for freed room: a slot of the stack serves both markets."""
+        """Return the pools in which a run may wait for freed room: a slot of the stack serves both markets.
+
+        Any room may be room in a quota that spans pools.
+        """
         kind = room.pool.instance_type
         both = room.holder is not None and self.slots.limit(kind) is not None
-        return tuple(Pool(kind, market) for market in Market) if both else (room.pool,)
+        pools = tuple(Pool(kind, market) for market in Market) if both else (room.pool,)
+        return (*pools, EVERY_POOL)
 
     def _publish(self, run: Run, owed: Outbox) -> Exception | None:
         """Publish what is owed about the run, and return what went wrong."""
@@ -373,14 +425,16 @@ class Service:
         return None
 
 
-def _keep_what_exists(answers: tuple[Observation, ...]) -> tuple[Observation, ...]:
-    """Return the answers to fold into a newer state that another function has saved meanwhile.
-
-    A job that was created still exists. A refusal may no longer hold: the faster function has asked as well, perhaps
-    for another placement. A published document may be out of date.
-    """
-    created = (answer for answer in answers if not isinstance(answer, Refused | CanaryRefused))
-    return (*created, Overtaken())
+def _try_each(duties: Iterable[Callable[[], None]]) -> None:
+    """Perform duties that do not depend on each other, and raise the first error once all were tried."""
+    errors = []
+    for perform in duties:
+        try:
+            perform()
+        except Exception as error:  # noqa: BLE001 - whatever it was, it must not keep the others from being done
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _require_published(run: Run, failure: Exception | None) -> Run:
@@ -388,8 +442,3 @@ def _require_published(run: Run, failure: Exception | None) -> Run:
     if failure is not None:
         raise NotPublishedError(run.id) from failure
     return run
-
-
-def utc_now() -> datetime:
-    """Return the current time."""
-    return datetime.now(UTC)

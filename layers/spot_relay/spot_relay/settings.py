@@ -9,11 +9,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from spot_relay.domain.rules.limits import InvalidLimitsError, Limits
+from spot_relay.domain.rules.turns import FASTEST, SLOWEST, LaunchRate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_RATE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?")
 _S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]+/.+")
 
 
@@ -31,7 +33,9 @@ class RunSettings:
     retention: timedelta
     observe_queue_url: str
     limits: Limits
+    launch_rate: LaunchRate
     canary_image: str | None = None
+    metrics_by_placement: bool = False
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -43,7 +47,9 @@ class RunSettings:
             retention=timedelta(days=_read_number(env, "RETENTION_DAYS")),
             observe_queue_url=_read_text(env, "OBSERVE_QUEUE_URL"),
             limits=_read_limits(env, "ATTEMPT_LIMITS"),
+            launch_rate=_read_rate(env, "LAUNCH_RATE"),
             canary_image=env.get("CANARY_IMAGE", "").strip() or None,
+            metrics_by_placement=_read_switch(env, "METRICS_BY_PLACEMENT"),
         )
 
 
@@ -109,6 +115,23 @@ def _read_number(env: Mapping[str, str], name: str) -> int:
         message = f"The environment variable {name} is {value!r}, but it must be a whole number above 0."
         raise SettingsError(message)
     return int(value)
+
+
+def _read_switch(env: Mapping[str, str], name: str) -> bool:
+    """Read whether something is on; an unset variable means that it is off."""
+    value = env.get(name, "").strip() or "false"
+    if value not in {"true", "false"}:
+        message = f"The environment variable {name} is {value!r}, but it must be true or false."
+        raise SettingsError(message)
+    return value == "true"
+
+
+def _read_rate(env: Mapping[str, str], name: str) -> LaunchRate:
+    value = _read_text(env, name)
+    if not _RATE.fullmatch(value) or not SLOWEST <= float(value) <= FASTEST:
+        message = f"The environment variable {name} is {value!r}, but it must be a number from {SLOWEST} to {FASTEST}."
+        raise SettingsError(message)
+    return LaunchRate(float(value))
 
 
 def _read_list(env: Mapping[str, str], name: str) -> tuple[str, ...]:

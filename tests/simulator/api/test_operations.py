@@ -169,6 +169,17 @@ def test_a_job_name_can_be_used_only_once(sagemaker: SageMakerClient) -> None:
     sagemaker.stop_training_job(TrainingJobName="api-twice")
 
 
+def test_a_job_name_in_another_case_is_taken_and_its_arn_is_in_lower_case(sagemaker: SageMakerClient) -> None:
+    tags = [{"Key": "team", "Value": "growth"}]
+    arn = sagemaker.create_training_job(**request("Api-Case", Tags=tags))["TrainingJobArn"]
+
+    assert arn.endswith("/api-case")
+    assert sagemaker.describe_training_job(TrainingJobName="Api-Case")["TrainingJobArn"] == arn
+    assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == tags
+    assert refused(lambda: sagemaker.create_training_job(**request("api-case")))[0] == "ResourceInUse"
+    sagemaker.stop_training_job(TrainingJobName="Api-Case")
+
+
 def test_unknown_jobs_are_not_found(sagemaker: SageMakerClient) -> None:
     not_found = ("ValidationException", "Requested resource not found.")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from embedded.patience import give_time
 from simulator.real.container import failure_reason, tree_for
 from simulator.real.s3 import Location
 from tests.simulator.processes import QUICK, Running, client, keys, request, simulator, wait_for
@@ -346,7 +347,7 @@ def test_the_processes_end_when_the_simulator_ends(tmp_path: Path, images: Path,
         pids = wait_for(lambda: lines(other, "real-orphan"))[0].split()[1:]
         other.process.send_signal(signal.SIGTERM)
 
-        assert other.process.wait(timeout=20) == 0
+        assert other.process.wait(timeout=give_time(20)) == 0
     wait_for(lambda: all(gone(int(pid)) for pid in pids))  # the last are reaped by the system
 
 

@@ -41,6 +41,16 @@ def test_what_is_no_field_can_not_be_changed() -> None:
         ("No!", "No!"),
         ("cut…", "cut…"),
         ("exit code 1\n", "exit code 1."),
+        ("The following failed:", "The following failed."),
+        ("a, b, ", "a, b."),
+        ('It said "no."', 'It said "no."'),
+        ('It said "no"', 'It said "no".'),
+        ("(see the log.)", "(see the log.)"),
+        ("(exit code 1)", "(exit code 1)."),
+        ("失败。", "失败。"),
+        ("...", "..."),
+        ("", ""),
+        (" : ", ""),
     ],
 )
 def test_a_text_ends_as_a_sentence_does(text: str, sentence: str) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from embedded.daemons import EmbeddedError, free_port, launch, stop_by_id, tail
+from embedded.daemons import EmbeddedError, free_port, launch, tail
+from embedded.patience import give_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,25 +46,9 @@ def test_stopping_a_server_also_ends_the_processes_it_started(tmp_path: Path) ->
     server = launch("the server", ["-c", script], {}, tmp_path / "server.log")
     server.wait_for(lambda: tail(server.log) or None)
     server.stop()
-    waiting = Retrying(stop=stop_after_delay(10), wait=wait_fixed(0.05), retry=retry_if_result(bool))
+    waiting = Retrying(stop=stop_after_delay(give_time(10)), wait=wait_fixed(0.05), retry=retry_if_result(bool))
     waiting(lives, server.pid)
 
 
 def test_a_free_port_can_be_bound_without_privileges() -> None:
     assert 1024 <= free_port() <= 65535
-
-
-@pytest.mark.parametrize("grace", [0.0, 10.0])
-def test_a_server_that_was_left_running_is_stopped_by_its_id(tmp_path: Path, grace: float) -> None:
-    server = launch("the server", ["-c", "import time; time.sleep(60)"], {}, tmp_path / "server.log")
-
-    stop_by_id(server.pid, grace)
-
-    assert server.process.wait(timeout=10) is not None
-
-
-def test_stopping_a_server_that_is_gone_does_nothing(tmp_path: Path) -> None:
-    server = launch("the server", ["-c", "pass"], {}, tmp_path / "server.log")
-    server.process.wait(timeout=30)
-
-    stop_by_id(server.pid)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from embedded.patience import give_time
 from tests.fuzz import __main__ as command
 from tests.fuzz import fuzz_api, fuzz_events, fuzz_spec
 from tests.hostile.functions import ROOT
@@ -71,7 +72,13 @@ def test_what_breaks_a_target_is_kept_in_a_file_that_breaks_it_again(tmp_path: P
     environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/spot_relay'}"}
     for more in (["-runs=1000"], [str(tmp_path / "broken" / "corpus" / "seed-001")]):
         ended = subprocess.run(
-            [*script, *more], env=environment, capture_output=True, text=True, check=False, timeout=100, cwd=tmp_path
+            [*script, *more],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=give_time(100),
+            cwd=tmp_path,
         )
         assert ended.returncode != 0
         assert "this one breaks" in ended.stdout + ended.stderr

@@ -156,12 +156,12 @@ def test_stops_and_a_resumption() -> None:
 
 def test_a_launch_that_is_refused_for_now_and_then_for_good_and_is_resumed() -> None:
     world = submitted((Refusal.THROTTLED, "Rate exceeded."), (Refusal.INVALID, "No such role."))
-    world.passes(60)
+    world.passes(120)
     world.service.resume("churn")
     assert log(world) == snapshot(
         [
             "Submitted: Accepted. Launching churn-relay-01.",
-            "Refused: Could not create churn-relay-01 yet: Rate exceeded. Trying again within 900 s.",
+            "Refused: Could not create churn-relay-01 yet: Rate exceeded. Trying again within 110 s.",
             "Due: Trying to launch churn-relay-01 again.",
             "Refused: SageMaker refused to create churn-relay-01: No such role. Correct what the message names and resume the run, or submit a corrected spec under another name.",
             "ResumeRequested: Resumed by request. Trying to launch churn-relay-01 again.",
@@ -181,7 +181,7 @@ def test_a_stop_before_there_is_a_job_and_a_job_that_turns_up_all_the_same() -> 
     assert log(world) == snapshot(
         [
             "Submitted: Accepted. Launching churn-relay-01.",
-            "Refused: Could not create churn-relay-01 yet: Rate exceeded. Trying again within 900 s.",
+            "Refused: Could not create churn-relay-01 yet: Rate exceeded. Trying again within 110 s.",
             "StopRequested: A stop was requested before churn-relay-01 was known to exist. Checking in 5 minutes whether it exists, to stop it.",
             "JobChanged: The event is about a training job named churn-relay-01 that does not belong to this run.",
             "Due: Stopped by request. No training job was created.",

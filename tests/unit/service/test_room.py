@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from spot_relay.domain.run.observation import RoomFreed
+from spot_relay.domain.run.attempt import CanaryStatus
+from spot_relay.domain.run.observation import CanaryCreated, RoomFreed
 from spot_relay.domain.run.policy import Deadline, Policy, ReturnToSpot, Rung
-from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.run.run import RunStatus, Waiting
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
+from tests.fakes import NOON
+from tests.unit.canaries import ahead
 from tests.unit.crowds import G5, M5, ON_DEMAND, SPOT, Crowd
 
 if TYPE_CHECKING:
@@ -365,3 +369,12 @@ def test_no_canary_is_sent_while_a_run_waits_for_its_pool() -> None:
     crowd.ends("second")
     crowd.minutes(15)
     assert canary.job_name in crowd.jobs.asked
+
+
+def test_a_canary_that_exists_already_needs_no_room_although_others_wait() -> None:
+    world = ahead()
+    run = world.run()
+    assert run.canary is not None
+    unanswered = replace(run.canary, status=CanaryStatus.PLANNED, arn=None)
+    answer = world.service._send_canary(run.with_canary(unanswered), unanswered, Waiting(NOON, "older"))
+    assert isinstance(answer, CanaryCreated)

@@ -250,3 +250,13 @@ def test_aliases_that_expand_to_too_many_levels_are_refused() -> None:
 def test_unprintable_characters_in_a_key_are_escaped_in_the_report() -> None:
     [path] = read_problems('{"\\u001b[31m": 1, "\\u001b[31m": 2}', Format.JSON)
     assert path == "\\x1b[31m"
+
+
+@pytest.mark.parametrize("value", ["!Ref Role", '!Join ["", [a, b]]', "!Sub {a: b}"])
+def test_a_function_of_cloudformation_is_named(value: str) -> None:
+    with pytest.raises(InvalidSpecError) as caught:
+        read_document(f"RoleArn: {value}\n".encode(), Format.YAML)
+    (problem,) = caught.value.problems
+    tag = value.split()[0]
+    assert problem.path == "RoleArn"
+    assert problem.message == f"{tag} has a meaning in CloudFormation only. Write the value that it stands for."

@@ -28,7 +28,9 @@ def test_a_name_that_sagemaker_would_refuse_is_refused(name: Any) -> None:
     assert set(find_problems({**request(), "TrainingJobName": name})) == {"TrainingJobName"}
 
 
-@pytest.mark.parametrize("name", ["a-relay-01", "a-relay-7", "a-relay-01-relay-02", "a-relay-100"])
+@pytest.mark.parametrize(
+    "name", ["a-relay-01", "a-relay-7", "a-relay-01-relay-02", "a-relay-100", "A-Relay-01", "a-RELAY-1"]
+)
 def test_names_that_look_like_attempts_are_reserved(name: str) -> None:
     assert "reserved for attempts" in find_problems(request(TrainingJobName=name))["TrainingJobName"]
 
@@ -294,9 +296,36 @@ def test_a_repeated_tag_is_refused() -> None:
     )
 
 
+def test_tags_that_differ_only_in_case_are_refused_because_policies_cannot_distinguish_them() -> None:
+    tags = [{"Key": "Team", "Value": "a"}, {"Key": "other", "Value": ""}, {"Key": "team", "Value": "b"}]
+    assert find_problems(request(Tags=tags)) == snapshot(
+        {"Tags[2].Key": 'Found "team" and "Team". IAM\'s conditions ignore the case. Remove one.'}
+    )
+
+
+def test_a_repeated_channel_is_refused() -> None:
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://data/train/"}}
+    channels = [{"ChannelName": name, "DataSource": source} for name in ("train", "Train", "train")]
+    assert find_problems(request(InputDataConfig=channels)) == snapshot(
+        {"InputDataConfig[2].ChannelName": 'Found "train" a second time. Give each channel a name of its own.'}
+    )
+    assert find_problems(request(InputDataConfig=channels[:2])) == {}
+
+
 @pytest.mark.parametrize(
     ("image", "refused"),
     [
+        *(
+            (f"{registry}/forecasting-deepar:1", True)
+            for registry in (
+                "444455556666.dkr.ecr-fips.us-gov-west-1.amazonaws.com",
+                "444455556666.dkr-ecr.us-east-1.on.aws",
+                "444455556666.dkr-ecr-fips.us-east-1.on.aws",
+                "444455556666.dkr.ecr.cn-north-1.amazonaws.com.cn",
+                "444455556666.dkr.ecr.us-iso-east-1.c2s.ic.gov",
+                "444455556666.dkr.ecr.eusc-de-east-1.amazonaws.eu",
+            )
+        ),
         ("444455556666.dkr.ecr.us-east-1.amazonaws.com/forecasting-deepar:1", True),
         ("444455556666.dkr.ecr.us-east-1.amazonaws.com/forecasting-deepar", True),
         ("444455556666.dkr.ecr.us-east-1.amazonaws.com/team/forecasting-deepar:1", False),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from string import ascii_lowercase, digits
+from typing import Any
 
+import botocore
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_relay.spec.patterns import image_matches_any, is_image_name, matches_any
+from tests.template import TEMPLATE
 from tests.unit.spec.documents import CALM
 
 ANY_ECR = "*.dkr.ecr.*.amazonaws.com/*"
@@ -131,3 +137,52 @@ def test_only_star_and_question_mark_are_special(pattern: str) -> None:
 def test_a_pattern_without_a_star_matches_only_itself(bucket: str) -> None:
     assert matches_any("team-data", ("team-data",))
     assert not matches_any(bucket, ("team-data",))
+
+
+ACCOUNT = "111122223333"
+PARTITIONS = json.loads((Path(botocore.__file__).parent / "data" / "partitions.json").read_text("utf-8"))["partitions"]
+# The domains of ECR's dual-stack endpoints.
+DUAL_STACK = {
+    "aws": "on.aws",
+    "aws-us-gov": "on.aws",
+    "aws-cn": "on.amazonwebservices.com.cn",
+    "aws-eusc": "on.amazonwebservices.eu",
+}
+DEFAULT_IMAGES: tuple[str, ...] = tuple(TEMPLATE["Parameters"]["AllowedImages"]["Default"].split(","))
+
+
+def registries(partition: dict[str, Any]) -> list[str]:
+    """Return the names of a registry in ECR, in every form that a partition has."""
+    region, suffix = partition["outputs"]["implicitGlobalRegion"], partition["outputs"]["dnsSuffix"]
+    names = [f"{ACCOUNT}.dkr.{service}.{region}.{suffix}" for service in ("ecr", "ecr-fips")]
+    if dual := DUAL_STACK.get(partition["id"]):
+        names += [f"{ACCOUNT}.dkr-{service}.{region}.{dual}" for service in ("ecr", "ecr-fips")]
+    return names
+
+
+@pytest.mark.parametrize("partition", PARTITIONS, ids=lambda partition: partition["id"])
+def test_the_default_allows_ecr_in_every_partition_and_form(partition: dict[str, Any]) -> None:
+    for registry in registries(partition):
+        for reference in ("train", "team/train:1.7-1", "train@sha256:" + "a" * 64, "train:1@sha256:" + "a" * 64):
+            image = f"{registry}/{reference}"
+            assert is_image_name(image), image
+            assert image_matches_any(image, DEFAULT_IMAGES), image
+
+
+@pytest.mark.parametrize(
+    "registry",
+    [
+        *("docker.io", "public.ecr.aws", "evil.example", f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com.evil.example"),
+        *(f"{ACCOUNT}.dkr-ecr.us-east-1.on.aws.evil.example", "x.lambda-url.us-east-1.on.aws"),
+        *(f"{ACCOUNT}.dkr.ecr.us-east-1.on.aws", f"{ACCOUNT}.dkr.ecr.us-east-1.evil.gov", "evil.amazonaws.com"),
+        *(f"{ACCOUNT}.dkr.ecr-evil.us-east-1.amazonaws.com", f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com:5000"),
+    ],
+)
+def test_the_default_allows_no_other_registry(registry: str) -> None:
+    assert not image_matches_any(f"{registry}/train:1", DEFAULT_IMAGES)
+
+
+def test_the_default_is_a_value_that_the_parameter_accepts() -> None:
+    parameter = TEMPLATE["Parameters"]["AllowedImages"]
+    assert re.fullmatch(parameter["AllowedPattern"], parameter["Default"])
+    assert len(DEFAULT_IMAGES) == len(set(DEFAULT_IMAGES))

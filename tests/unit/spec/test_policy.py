@@ -21,13 +21,14 @@ def test_every_field_of_the_policy_reaches_the_domain() -> None:
             "service_errors": 3,
             "user_errors": 4,
             "attempts_without_progress": 5,
+            "refusals": 7,
             "money_usd": 6.5,
         },
         "backoff": {"base_seconds": 7, "max_seconds": 8},
         "restart_from_scratch": True,
         "relaunch_on_max_runtime": True,
     }
-    budgets, backoff = Budgets(1, 2, 3, 4, 5, 6.5), Backoff(7, 8)
+    budgets, backoff = Budgets(1, 2, 3, 4, 5, 7, 6.5), Backoff(7, 8)
     expected = Policy(budgets, backoff, restart_from_scratch=True, relaunch_on_max_runtime=True)
     assert parse_submission(wrapped(given), ALLOWLIST).policy == expected
 
@@ -80,7 +81,7 @@ def test_keys_missing_from_a_policy_get_the_defaults_of_the_domain(policy: dict[
             {"budgets": {"zzz": 3}},
             snapshot(
                 {
-                    "policy.budgets.zzz": "Unknown key. Known keys are expired_waits, capacity_failures, service_errors, user_errors, attempts_without_progress, money_usd."
+                    "policy.budgets.zzz": "Unknown key. Known keys are expired_waits, capacity_failures, service_errors, user_errors, attempts_without_progress, refusals, money_usd."
                 }
             ),
         ),

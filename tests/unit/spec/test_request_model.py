@@ -12,7 +12,7 @@ from inline_snapshot import snapshot
 
 from spot_relay.spec.problem import InvalidSpecError, Problems
 from spot_relay.spec.request_model import check_request, load_request_shape
-from tests.unit.spec.documents import CALM, find_problems, request
+from tests.unit.spec.documents import CALM, find_problems, request, wrapped
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,57 @@ def test_a_long_value_is_shortened_in_a_message() -> None:
     assert len(found["OutputDataConfig.S3OutputPath"]) < 250
 
 
-def test_a_pattern_in_java_only_syntax_is_left_to_the_service() -> None:
-    assert find_problems(request(Tags=[{"Key": "a!", "Value": ""}])) == {}
+@pytest.mark.parametrize(
+    ("value", "contained"),
+    [
+        ("R&D", "&"),
+        ("Doe, Jane", ","),
+        ("vision (prod)", "( )"),
+        ("team#1", "#"),
+        ("a\tb", "U+0009"),
+        ("cafe\N{COMBINING ACUTE ACCENT}", "U+0301"),
+        ("on\nfire", None),
+    ],
+)
+@pytest.mark.parametrize("part", ["Key", "Value"])
+def test_a_tag_that_sagemaker_would_refuse_is_refused_in_words(part: str, value: str, contained: str | None) -> None:
+    tag = {"Key": "team", "Value": "a", part: value}
+    for document, path in ((request(Tags=[tag]), ""), (wrapped(Tags=[tag]), "training_job.")):
+        found = find_problems(document)
+        assert set(found) == {f"{path}Tags[0].{part}"}
+        (message,) = found.values()
+        if contained is None:
+            assert "with a line break, but SageMaker allows none here." in message
+        else:
+            assert f", which contains {contained}. SageMaker allows only " in message
+            assert message.endswith(" only letters, digits, spaces and _ . : / = + - @ here.")
+
+
+@pytest.mark.parametrize("value", ["", "Zoë", "数据 x", "a/b:c=d+e-f@g.h_i", "½", "a\N{NO-BREAK SPACE}b", "٣"])
+def test_a_tag_in_any_script_is_accepted(value: str) -> None:
+    assert find_problems(request(Tags=[{"Key": "team", "Value": value}])) == {}
+
+
+@pytest.mark.parametrize("character", ["\n", "\r", "\x85", "\u2028", "\u2029"])
+def test_a_hyperparameter_of_several_lines_is_refused_for_its_line_breaks(character: str) -> None:
+    found = find_problems(request(HyperParameters={"config": f"hunter2{character}b: 2"}))
+    assert found == {
+        "HyperParameters.config": "Found a string with a line break, but SageMaker allows none here. Write it on one "
+        "line, for example as JSON, or encoded as base64. If it is long, put it in S3 and write its URI. In YAML, |- "
+        "instead of | leaves out the last line break."
+    }
+
+
+def test_an_environment_variable_may_have_several_lines() -> None:
+    assert find_problems(request(Environment={"CONFIG": "a: 1\nb: 2\n"})) == {}
+
+
+@pytest.mark.parametrize(("count", "is_accepted"), [(1250, True), (1251, False)])
+def test_a_character_beyond_the_first_plane_counts_twice_as_it_does_in_the_service(
+    count: int, *, is_accepted: bool
+) -> None:
+    found = find_problems(request(HyperParameters={"a": "\N{THUMBS UP SIGN}" * count}))
+    assert (found == {}) is is_accepted
 
 
 JSON = st.recursive(

@@ -41,8 +41,8 @@ def write_spec(parameters: str) -> bytes:
 @pytest.mark.parametrize(
     "parameters",
     [
-        # With aliases and four bytes per character, a few kilobytes of text become a megabyte.
-        "{a: &a '" + "\N{GRINNING FACE}" * 2500 + "'" + "".join(f", k{n}: *a" for n in range(90)) + "}",
+        # With aliases and four bytes per character, a few kilobytes of text become half a megabyte.
+        "{a: &a '" + "\N{GRINNING FACE}" * 1250 + "'" + "".join(f", k{n}: *a" for n in range(90)) + "}",
         # Each quote takes one byte in the text and two when stored.
         "{" + ", ".join(f"k{n}: '" + '"' * 2400 + "'" for n in range(90)) + "}",
         # Each escape takes two bytes in the text and six when stored.

@@ -20,7 +20,7 @@ from spot_relay.domain.run.observation import JobChanged, RoomFreed
 from spot_relay.domain.run.policy import Spent
 from spot_relay.domain.run.prices import PriceList, read_prices
 from spot_relay.domain.sagemaker.job import Checkpoint, Market
-from spot_relay.domain.sagemaker.refusal import classify_quota
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.shown.report import announcement, status_document
 from spot_relay.service import UnacceptableError
 from spot_relay.spec import Allowlist, InvalidSpecError, parse_submission, read_resumption
@@ -221,7 +221,7 @@ def check_queue(stage: Stage, table: list[dict[str, str]]) -> None:
 
 
 def _queue_act(stage: Stage, run_id: str, happens: str) -> None:
-    full = [(classify_quota(QUOTA_FULL), QUOTA_FULL)]
+    full = [(Refusal.QUOTA_FULL, QUOTA_FULL)]
     stage.jobs.refusals = full if "quota is full" in happens or "asks" in happens else []
     if happens.startswith("submitted"):
         text = json.dumps(document("Quotas and the queue")).replace("churn-b", run_id)

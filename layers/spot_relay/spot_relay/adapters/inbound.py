@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _MAX_TEXT = 1024
 _MAX_QUOTE = 40
 _MAX_REASON = 200
+# As milliseconds this is in 1973, as seconds in 5138.
+_LEAST_MILLISECONDS = 100_000_000_000
 # The form of `next_token`: the creation time and the id of the last run on the page.
 _TOKEN = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z#[a-zA-Z0-9-]{1,63}", re.ASCII)
 SUFFIXES = (".json", ".yaml", ".yml")
@@ -111,7 +113,8 @@ def read_upload(body: str) -> Upload:
     detail = _read_envelope(body, source="aws.s3")["detail"]
     try:
         stored = detail["object"]
-        version = _get_text(stored, "version-id") if "version-id" in stored else None
+        has_version = "version-id" in stored and stored["version-id"] not in (None, "")
+        version = _get_text(stored, "version-id") if has_version else None
         return Upload(_get_text(detail["bucket"], "name"), _get_text(stored, "key"), version)
     except (KeyError, TypeError, ValueError) as error:
         message = f"The Object Created event cannot be read: {_summarise(error)}"
@@ -147,29 +150,45 @@ def read_observation(body: str) -> tuple[str, Observation] | None:
         raise UnreadableEventError(message) from None
 
 
+def is_repeated(observation: Observation) -> bool:
+    """Whether the tick repeats what a message says, as far as it still matters, so that it need not come again."""
+    return isinstance(observation, Due | RoomFreed)
+
+
 def _read_state_change(envelope: dict[str, Any]) -> tuple[str, Observation] | None:
     detail = envelope["detail"]
-    name = _get_text(detail, "TrainingJobName")
-    if _has_only_foreign_tags(detail.get("Tags")):
+    name, tags = _get_text(detail, "TrainingJobName"), _read_tags(detail.get("Tags"))
+    # The tags show that a job belongs to no run, despite its name. The absence of tags proves nothing.
+    if tags and RUN_ID_TAG not in tags:
         return None
     if attempt := parse_attempt_name(name):
-        run_id, number = attempt
+        (run_id, number), moment = attempt, detail.get("LastModifiedTime")
         changed = JobChanged(
             attempt=number,
             status=_get_text(detail, "TrainingJobStatus"),
             secondary_status=_get_text(detail, "SecondaryStatus"),
-            at=_read_moment(detail.get("LastModifiedTime"), envelope["time"]),
+            at=_read_moment(envelope["time"] if moment is None or moment == "" else moment),
         )
-        return run_id, changed
+        return _spell(run_id, tags), changed
     if canary := parse_canary_name(name):
         run_id, number = canary
-        return run_id, CanaryChanged(number, _get_text(detail, "SecondaryStatus"))
+        return _spell(run_id, tags), CanaryChanged(number, _get_text(detail, "SecondaryStatus"))
     return None
 
 
-def _has_only_foreign_tags(tags: object) -> bool:
-    """Whether a job's tags show that it belongs to no run, despite its name. The absence of tags proves nothing."""
-    return isinstance(tags, dict) and bool(tags) and RUN_ID_TAG not in tags
+def _spell(run_id: str, tags: Mapping[str, Any]) -> str:
+    """Return a run's id as its tag spells it, because the name of a job may be in lower case, as it is in the ARN."""
+    tagged = tags.get(RUN_ID_TAG)
+    return tagged if isinstance(tagged, str) and tagged.lower() == run_id.lower() else run_id
+
+
+def _read_tags(tags: object) -> dict[str, Any]:
+    """Return tags by their keys, from an object of keys and values as in events, or a list of pairs as in the API."""
+    if isinstance(tags, dict):
+        return tags
+    listed = [tag for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
+    pairs = [{key.lower(): item for key, item in tag.items()} for tag in listed]
+    return {pair["key"]: pair.get("value") for pair in pairs if isinstance(pair.get("key"), str)}
 
 
 def _write_message(kind: _OwnMessage, run_id: str) -> str:
@@ -192,11 +211,15 @@ def _get_text(members: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _read_moment(milliseconds: str | int | None, fallback: str) -> datetime:
-    """Return the time in epoch milliseconds, which SageMaker sends as text or number, or else the envelope's time."""
-    if milliseconds is None:
-        return datetime.fromisoformat(fallback).astimezone(UTC)
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+def _read_moment(moment: str | float) -> datetime:
+    """Return a time: SageMaker sends epoch milliseconds, as text or as a number.
+
+    Epoch seconds, as in the API, and ISO 8601, as in the envelope, are read as well.
+    """
+    if isinstance(moment, str) and "-" in moment[1:]:
+        return datetime.fromisoformat(moment).astimezone(UTC)
+    number = float(moment)
+    return datetime.fromtimestamp(number if abs(number) < _LEAST_MILLISECONDS else number / 1000, UTC)
 
 
 def _read_envelope(body: str, source: str | None = None) -> dict[str, Any]:

@@ -1,18 +1,21 @@
 """Store runs in DynamoDB: one item per run, one conditional write per step.
 
-The same table has the items of `prefixes`, by which runs hold their checkpoint prefixes, and those of `slots` and
-`prices`.
+The same table has the items of `prefixes`, by which runs hold their checkpoint prefixes, and those of `names`, `slots`,
+`turns` and `prices`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from botocore.exceptions import ClientError
 
+from spot_relay.adapters.item_size import MAX_ITEM_BYTES, measure_item, says_too_large
+from spot_relay.adapters.names import Names
 from spot_relay.adapters.prefixes import (
     build_folder_claims,
     build_folder_releases,
@@ -21,12 +24,14 @@ from spot_relay.adapters.prefixes import (
     build_prefix_key,
     check_earlier_owners,
 )
-from spot_relay.domain.run.run import ENDED_RUNS, Run, RunStatus, Waiting
+from spot_relay.domain.run.history import drop_history
+from spot_relay.domain.run.launch import MAX_JOB_NAME
+from spot_relay.domain.run.run import ENDED_RUNS, DueRun, Run, RunStatus, Waiting
 from spot_relay.domain.sagemaker.refusal import Refusal
-from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError
+from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError, RunTooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -64,6 +69,7 @@ class DynamoDBRunStore:
     client: DynamoDBClient
     table: str
     retention: timedelta = timedelta(days=90)
+    max_item_bytes: int = MAX_ITEM_BYTES
 
     def create(self, run: Run) -> Run:
         """Store a new run, and return it with its version.
@@ -71,16 +77,20 @@ class DynamoDBRunStore:
         Raises
         ------
         RunExistsError
-            If the id is taken.
+            If the id is taken, in any spelling.
         PrefixTakenError
             If another open run owns the checkpoint prefix, a folder above it, or a prefix inside it.
         """
+        run, item = self._fit(run)
+        put = self._build_put(item, "attribute_not_exists(id)")
         try:
-            return self._open(run, self._build_put(run, "attribute_not_exists(id)"))
+            return self._open(run, put, self._names.build_writes(run.id))
         except ConflictError:
-            if self.load(run.id) is None:
+            if (existing := self.load(run.id)) is not None:
+                raise RunExistsError(existing.id) from None
+            if (expired := self._names.load_spelling(run.id)) is None:
                 raise
-            raise RunExistsError(run.id) from None
+        return self._open(run, put, self._names.build_writes(run.id, expired))
 
     def reopen(self, run: Run) -> Run:
         """Store a run that had ended and continues, as `save` does.
@@ -90,10 +100,13 @@ class DynamoDBRunStore:
         PrefixTakenError
             If another open run owns its checkpoint prefix by now, a folder above it, or a prefix inside it.
         """
-        return self._open(run, self._build_put(run, *_require_unchanged(run)))
+        run, item = self._fit(run)
+        return self._open(run, self._build_put(item, *_require_unchanged(run)))
 
     def load(self, run_id: str) -> Run | None:
         """Return a run, read consistently, or None if there is none.
+
+        If there is none of exactly this name, the run whose name differs only in case is returned.
 
         Raises
         ------
@@ -103,6 +116,17 @@ class DynamoDBRunStore:
         # DynamoDB refuses a key that is too long, and IAM refuses one of the other items in the table.
         if len(run_id.encode()) > _MAX_KEY_BYTES or "#" in run_id:
             return None
+        run = self._load_exactly(run_id)
+        # Nothing longer than a job's name can be the name of a run in another case.
+        return self._load_otherwise_spelt(run_id) if run is None and len(run_id) <= MAX_JOB_NAME else run
+
+    def _load_otherwise_spelt(self, run_id: str) -> Run | None:
+        lower, spelling = run_id.lower(), self._names.load_spelling(run_id)
+        if lower != run_id and (run := self._load_exactly(lower)) is not None:
+            return run
+        return None if spelling in {None, run_id} else self._load_exactly(str(spelling))
+
+    def _load_exactly(self, run_id: str) -> Run | None:
         answer = self.client.get_item(
             TableName=self.table,
             Key={"id": {"S": run_id}},
@@ -114,7 +138,8 @@ class DynamoDBRunStore:
 
     def save(self, run: Run) -> Run:
         """Store a run if its version is unchanged, and return it with the next version; else raise ConflictError."""
-        put = self._build_put(run, *_require_unchanged(run))
+        run, item = self._fit(run)
+        put = self._build_put(item, *_require_unchanged(run))
         uri, holds = run.checkpoint_uri, _holds_prefix(run)
         if uri is not None and holds != run.holds_prefix:
             late = build_late_claims(self.table, uri, run.id) if holds else build_folder_releases(self.table, uri)
@@ -125,20 +150,24 @@ class DynamoDBRunStore:
             self.client.put_item(**put)
         except (self._errors.ConditionalCheckFailedException, self._errors.TransactionConflictException):
             raise ConflictError(run.id) from None
+        except ClientError as error:
+            if says_too_large(error.response["Error"]):
+                raise RunTooLargeError(run.id) from error
+            raise
         return _stored(run)
 
-    def list_due(self, now: datetime) -> Iterable[str]:
-        """Yield the ids of the runs whose `due_at` has passed, the longest overdue first; no other item is read."""
+    def list_due(self, until: datetime) -> Iterable[DueRun]:
+        """Yield the runs whose `due_at` has passed by then, the earliest first; no other item is read."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName="due",
-            KeyConditionExpression="#open = :open AND check_at <= :now",
+            KeyConditionExpression="#open = :open AND check_at <= :until",
             ExpressionAttributeNames={"#open": "open"},
-            ExpressionAttributeValues={":open": {"S": OPEN}, ":now": {"S": _format_sortable(now)}},
+            ExpressionAttributeValues={":open": {"S": OPEN}, ":until": {"S": _format_sortable(until)}},
         )
         for page in pages:
             for item in page["Items"]:
-                yield item["id"]["S"]
+                yield DueRun(item["id"]["S"], datetime.fromisoformat(item["check_at"]["S"]))
 
     def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
         """Return the oldest run that waits for room in each of these pools, if there is one.
@@ -213,29 +242,37 @@ class DynamoDBRunStore:
         return list(answer["Items"])
 
     @property
+    def _names(self) -> Names:
+        return Names(self.client, self.table)
+
+    @property
     def _errors(self) -> Any:
         return self.client.exceptions
 
-    def _open(self, run: Run, put: dict[str, Any]) -> Run:
+    def _open(self, run: Run, put: dict[str, Any], others: Sequence[dict[str, Any]] = ()) -> Run:
         """Write a run that becomes open and, in the same transaction, its ownership of the checkpoint prefix.
+
+        ``others`` are more writes and checks of the transaction.
 
         A run that has ended is named as the owner of its prefix until another run takes it over.
         """
         uri = run.checkpoint_uri
-        writes = [{"Put": put}]
-        if uri is not None:
+        if uri is None:
+            writes = [{"Put": put}]
+        else:
             check_earlier_owners(self.client, self.table, uri, run.id)
             claims = build_folder_claims(self.table, uri, run.id) if _holds_prefix(run) else []
-            writes += [self._build_ownership(run, uri), *claims]
-        failed = self._transact(writes)
-        if uri is not None and 1 in failed and 0 not in failed:
-            owner = self._load_owner(uri)
+            writes = [{"Put": put}, self._build_ownership(run, uri), *claims]
+        failed, of_prefix = self._transact([*writes, *others]), set(range(1, len(writes)))
+        if uri is not None and 1 in failed and failed <= of_prefix:
+            owner, ended = self._load_owner(uri), len(writes)
             writes[1] = self._build_ownership(run, uri, owner)
-            ended = len(writes)
-            failed = self._transact([*writes, {"ConditionCheck": self._build_ended_check(owner)}])
-            if failed & {1, ended} and 0 not in failed:
+            writes += [{"ConditionCheck": self._build_ended_check(owner)}, *others]
+            # A transaction has at most one check of an item: the one in ``others`` is the stricter.
+            failed = self._transact(list({_get_key(write): write for write in writes}.values()))
+            if failed & {1, ended} and failed <= {*of_prefix, ended}:
                 raise PrefixTakenError(uri, owner)
-        if uri is not None and failed and 0 not in failed:
+        if uri is not None and failed and failed <= of_prefix:
             raise build_overlap_error(self.client, self.table, uri, min(failed) - 2)
         if failed:
             raise ConflictError(run.id)
@@ -247,18 +284,38 @@ class DynamoDBRunStore:
             try:
                 self.client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
             except self._errors.TransactionCanceledException as error:
-                codes = [reason["Code"] for reason in error.response["CancellationReasons"]]
+                reasons = error.response["CancellationReasons"]
+                codes = [reason["Code"] for reason in reasons]
                 if "TransactionConflict" in codes:
                     continue
+                if any(map(says_too_large, reasons)):
+                    raise RunTooLargeError from error
                 failed = {index for index, code in enumerate(codes) if code == "ConditionalCheckFailed"}
                 if not failed:
                     raise
                 return failed
+            except ClientError as error:
+                if says_too_large(error.response["Error"]):
+                    raise RunTooLargeError from error
+                raise
             return set()
         raise ConflictError
 
-    def _build_put(self, run: Run, condition: str, values: dict[str, Any] | None = None) -> dict[str, Any]:
-        item = self._build_item(_stored(run))
+    def _fit(self, run: Run) -> tuple[Run, dict[str, Any]]:
+        """Return a run and the item of its next version, without the oldest part of its history if it is too large.
+
+        Raises
+        ------
+        RunTooLargeError
+            If it is too large without any history.
+        """
+        for smaller in chain((run,), drop_history(run)):
+            item = self._build_item(_stored(smaller))
+            if measure_item(item) <= self.max_item_bytes:
+                return smaller, item
+        raise RunTooLargeError(run.id)
+
+    def _build_put(self, item: dict[str, Any], condition: str, values: dict[str, Any] | None = None) -> dict[str, Any]:
         return {"TableName": self.table, "Item": item, **_build_condition(condition, values)}
 
     def _build_ownership(self, run: Run, uri: str, earlier: str | None = None) -> dict[str, Any]:
@@ -361,6 +418,12 @@ def _require_unchanged(run: Run) -> tuple[str, dict[str, Any]]:
 
 def _build_condition(expression: str, values: dict[str, Any] | None) -> dict[str, Any]:
     return {"ConditionExpression": expression} | ({"ExpressionAttributeValues": values} if values else {})
+
+
+def _get_key(write: dict[str, Any]) -> str:
+    (body,) = write.values()
+    key: str = body.get("Key", body.get("Item"))["id"]["S"]
+    return key
 
 
 def _summarise(item: dict[str, Any]) -> dict[str, Any]:

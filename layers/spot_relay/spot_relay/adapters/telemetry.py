@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PowertoolsTelemetry:
-    """Logs decisions and publishes metrics immediately, so that they are out before the run's outbox is cleared."""
+    """Logs decisions and publishes metrics immediately, so that they are out before the run's outbox is cleared.
+
+    Each metric is a total of the whole stack; ``by_placement`` adds one per market and instance type. CloudWatch
+    charges for every combination of a name and dimensions.
+    """
 
     logger: Logger
+    by_placement: bool = False
 
     def log_decision(self, run: Run, observation: str, reason: str) -> None:
         """Log a decision with the id of the run and the job name of its attempt."""
@@ -33,12 +38,16 @@ class PowertoolsTelemetry:
         )
 
     def measure(self, measures: tuple[Measure, ...]) -> None:
-        """Publish metrics as one EMF line per set of dimensions."""
+        """Publish metrics as one EMF line per placement, which names it even where it is no dimension."""
         ordered = sorted(measures, key=lambda m: (m.market, m.instance_type))
         for (market, instance_type), group in groupby(ordered, key=lambda m: (m.market, m.instance_type)):
             metrics = EphemeralMetrics()
-            metrics.add_dimension("market", market)
-            metrics.add_dimension("instance_type", instance_type)
+            placement = {"market": str(market), "instance_type": instance_type}
+            if self.by_placement:
+                metrics.add_dimensions(service=str(metrics.service), **placement)
+            else:
+                for name, value in placement.items():
+                    metrics.add_metadata(name, value)
             for measure in group:
                 metrics.add_metric(measure.name, _derive_unit(measure.name), measure.value)
             metrics.flush_metrics()

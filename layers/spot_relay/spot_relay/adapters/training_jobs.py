@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
 from botocore.exceptions import ConnectionError as UnreachableError
 
 from spot_relay.domain.run.launch import Created
 from spot_relay.domain.sagemaker.job import Absent, Job, Transition
-from spot_relay.domain.sagemaker.redaction import hide_secrets
-from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal, classify_quota
-from spot_relay.domain.sagemaker.request import placement_of
+from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal, classify_invalid, classify_quota
+from spot_relay.domain.sagemaker.request import max_pending_of, placement_of
+from spot_relay.ports import UnansweredError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from mypy_boto3_sagemaker import SageMakerClient
 
     from spot_relay.domain.run.launch import Launch
+    from spot_relay.domain.sagemaker.job import Placement
 
 _THROTTLES = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
-_FINAL = frozenset({"ValidationException", "AccessDeniedException", "AccessDenied", "ResourceNotFound"})
+_FINAL = frozenset({"AccessDeniedException", "AccessDenied", "ResourceNotFound"})
+# These say nothing about the request: the function's credentials or its clock need a moment, or an operator.
+_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
 _NOT_FOUND = "Requested resource not found"
 _ENDED_ALREADY = "The request was rejected because the training job is in status"
 
@@ -37,28 +55,35 @@ class SageMakerTrainingJobs:
     def create(self, launch: Launch) -> Created | NotCreated:
         """Create a training job; one that exists already and has the launch's tags counts as created.
 
-        An error that says nothing about the request, such as expired credentials, is raised.
+        An error of any kind is a refusal, so that the run shows it and can be stopped.
         """
+        try:
+            return self._create(launch)
+        except ClientError as error:
+            # An earlier launch may have created the job, and it cannot be looked at. The next try finds it.
+            return NotCreated(error.response["Error"]["Message"], Refusal.UNAVAILABLE)
+        except BotoCoreError as error:
+            # The job may have been created all the same. The next try uses the same name, and finds it.
+            return NotCreated(f"SageMaker did not answer: {error}", Refusal.UNAVAILABLE)
+
+    def _create(self, launch: Launch) -> Created | NotCreated:
         try:
             return Created(self.client.create_training_job(**launch.request)["TrainingJobArn"])
         except ClientError as error:
-            code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-            if code == "ResourceInUse":
+            if error.response["Error"]["Code"] == "ResourceInUse":
                 return self._adopt(launch)
-            refusal = _classify(error)
-            if refusal is None:
-                raise _hide_secrets(error, launch.request) from None
-            return self._refuse(launch, NotCreated(message, refusal))
+            return self._refuse(launch, _refuse_for(error, placement_of(launch.request)))
         except ParamValidationError as error:
             return self._refuse(launch, NotCreated(str(error), Refusal.INVALID))
-        except (UnreachableError, HTTPClientError) as error:
-            # The job may have been created all the same. The next try uses the same name, and finds it.
-            return NotCreated(f"SageMaker did not answer: {error}.", Refusal.UNAVAILABLE)
 
     def describe(self, job_name: str) -> Job | Absent:
-        """Describe a job, or return Absent if there is none of that name. Any other error is raised."""
+        """Describe a job, or return Absent if there is none of that name. Any other error is raised.
+
+        An error that may pass is raised as an UnansweredError, as it is wherever else SageMaker is asked.
+        """
         try:
-            answer = self.client.describe_training_job(TrainingJobName=job_name)
+            with _unanswered():
+                answer = self.client.describe_training_job(TrainingJobName=job_name)
         except ClientError as error:
             if _says(error, _NOT_FOUND):
                 return Absent()
@@ -73,7 +98,8 @@ class SageMakerTrainingJobs:
     def stop(self, job_name: str) -> None:
         """Ask SageMaker to stop a job; one that has ended or never existed is left as it is."""
         try:
-            self.client.stop_training_job(TrainingJobName=job_name)
+            with _unanswered():
+                self.client.stop_training_job(TrainingJobName=job_name)
         except ClientError as error:
             if not (_says(error, _ENDED_ALREADY) or _says(error, _NOT_FOUND)):
                 raise
@@ -85,20 +111,23 @@ class SageMakerTrainingJobs:
 
     def _adopt(self, launch: Launch) -> Created | NotCreated:
         """Return the job that has the launch's name as created, provided that it also has the launch's tags."""
-        job = read_job(self.client.describe_training_job(TrainingJobName=launch.job_name))  # type: ignore[arg-type]
+        with _unanswered():
+            job = read_job(self.client.describe_training_job(TrainingJobName=launch.job_name))  # type: ignore[arg-type]
         if self._has_tags(job.arn, launch.tags):
             return Created(job.arn, job.placement)
         message = f"There is already a training job {job.arn}, and it does not belong to this run."
         return NotCreated(message, Refusal.NAME_TAKEN)
 
     def _has_tags(self, arn: str, tags: dict[str, str]) -> bool:
-        pages = self.client.get_paginator("list_tags").paginate(ResourceArn=arn)
-        found = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        with _unanswered():
+            pages = self.client.get_paginator("list_tags").paginate(ResourceArn=arn)
+            found = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
         return tags.items() <= found.items()
 
 
 def read_job(answer: dict[str, Any]) -> Job:
     """Return the job in an answer of DescribeTrainingJob."""
+    transitions = answer.get("SecondaryStatusTransitions", [])
     return Job(
         name=answer["TrainingJobName"],
         arn=answer["TrainingJobArn"],
@@ -114,8 +143,10 @@ def read_job(answer: dict[str, Any]) -> Job:
         billable_seconds=answer.get("BillableTimeInSeconds"),
         transitions=tuple(
             Transition(entry["Status"], entry["StartTime"].astimezone(UTC), _to_utc(entry.get("EndTime")))
-            for entry in answer.get("SecondaryStatusTransitions", [])
+            for entry in transitions
         ),
+        max_pending_seconds=max_pending_of(answer),
+        status_message=transitions[-1].get("StatusMessage") if transitions else None,
     )
 
 
@@ -123,24 +154,41 @@ def _to_utc(moment: datetime | None) -> datetime | None:
     return moment.astimezone(UTC) if moment else None
 
 
-def _classify(error: ClientError) -> Refusal | None:
+def _refuse_for(error: ClientError, placement: Placement) -> NotCreated:
+    """Return the refusal that an error of CreateTrainingJob stands for."""
+    code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+    refusal = _classify(error, placement)
+    return NotCreated(f"{code}: {message}" if refusal is Refusal.UNRECOGNIZED else message, refusal)
+
+
+def _classify(error: ClientError, placement: Placement) -> Refusal:
     code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
     if code in _THROTTLES:
         return Refusal.THROTTLED
     if code == "ResourceLimitExceeded":
-        return classify_quota(message)
+        return classify_quota(message, placement)
+    if code == "ValidationException":
+        return classify_invalid(message, placement)
     if code in _FINAL:
         return Refusal.INVALID
-    if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+    if code in _CREDENTIALS or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
         return Refusal.UNAVAILABLE
-    return None
+    return Refusal.UNRECOGNIZED
 
 
-def _hide_secrets(error: ClientError, request: dict[str, Any]) -> ClientError:
-    """Return an error that may be logged, because its message may quote the request."""
-    details = error.response["Error"]
-    response: Any = {**error.response, "Error": {**details, "Message": hide_secrets(details["Message"], request)}}
-    return ClientError(response, error.operation_name)
+@contextmanager
+def _unanswered() -> Iterator[None]:
+    """Raise UnansweredError instead of an error that may be gone a little later."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _THROTTLES:
+            raise UnansweredError(str(error), Refusal.THROTTLED) from error
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+            raise UnansweredError(str(error), Refusal.UNAVAILABLE) from error
+        raise
+    except (UnreachableError, HTTPClientError) as error:
+        raise UnansweredError(f"SageMaker did not answer: {error}.", Refusal.UNAVAILABLE) from error
 
 
 def _says(error: ClientError, text: str) -> bool:

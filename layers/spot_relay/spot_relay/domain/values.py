@@ -38,10 +38,17 @@ class No:
     because: str
 
 
+_ENDS_OF_SENTENCES = (".", "!", "?", "…", "。")
+
+
 def as_sentence(text: str) -> str:
-    """Return a text with a full stop at its end, unless it ends a sentence already."""
-    text = text.rstrip()
-    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+    """Return a text with a full stop at its end, unless it ends a sentence already; nothing remains of an empty one.
+
+    Every text from outside that is followed by a sentence of ours goes through this.
+    """
+    text = text.rstrip().rstrip(":;,").rstrip()
+    said = text.rstrip("\"')]}”»")
+    return text if not text or said.endswith(_ENDS_OF_SENTENCES) else f"{text}."
 
 
 __all__ = ["No", "as_sentence", "replace"]

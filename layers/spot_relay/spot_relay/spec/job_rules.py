@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from spot_relay.domain.sagemaker.request import DEFAULT_MAX_RUNTIME_SECONDS
 from spot_relay.spec.patterns import image_matches_any, is_image_name, matches_any
 from spot_relay.spec.problem import Problems, describe, join_path
+from spot_relay.spec.service_pattern import count_characters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +25,14 @@ _RESERVED_TAG_PREFIXES = ("spot-relay:", "aws:")
 _ALIAS_SUFFIXES = ("-s3alias", "--ol-s3", "--x-s3", "--xa-s3", ".mrap")
 _INVALID_BUCKET = re.compile(r"\.\.|\.-|-\.")
 _CHECKPOINT_URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.*)", re.ASCII | re.DOTALL)
-_ECR_IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/([a-z0-9-]+)(?:[:@].*)?", re.ASCII)
+# In every partition: registries have one name in IPv4 and one for both IP versions, each also with FIPS endpoints.
+_ECR_IMAGE = re.compile(
+    r"(\d{12})\.dkr[.-]ecr(?:-fips)?\.[a-z0-9-]+\."
+    r"(?:amazonaws\.(?:com|com\.cn|eu)|on\.aws|on\.amazonwebservices\.(?:com\.cn|eu)"
+    r"|c2s\.ic\.gov|sc2s\.sgov\.gov|csp\.hci\.ic\.gov|cloud\.adc-e\.uk)"
+    r"/([a-z0-9-]+)(?:[:@].*)?",
+    re.ASCII,
+)
 _ROLE_ACCOUNT = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):", re.ASCII)
 # Built-in algorithms that write no checkpoints, except those whose names users may well give to images of their own.
 _WITHOUT_CHECKPOINTS = frozenset(
@@ -67,6 +75,7 @@ def check_job(
     _check_times(job, path, problems, has_spot_rung=has_spot_rung)
     _check_checkpoint(job, path, allowlist, problems)
     _check_tags(job, path, problems)
+    _check_channels(job, path, problems)
 
 
 def normalise_job(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,6 +169,9 @@ def _check_resources(job: Mapping[str, Any], path: str, problems: Problems, *, h
     for key, is_refused in (("KeepAlivePeriodInSeconds", spot or has_spot_rung), ("InstancePreferences", spot)):
         if is_refused and key in resources:
             problems.add(join_path(path, key), "SageMaker does not support this with managed spot. Remove it.")
+    for key in ("SelectedInstanceType", "SelectedInstanceCount"):
+        if key in resources:
+            problems.add(join_path(path, key), "Only answers of DescribeTrainingJob have this key. Remove it.")
     _check_plans(resources, path, problems)
     if resources.get("InstanceGroups") or resources.get("InstancePreferences"):
         return
@@ -238,7 +250,7 @@ def _check_checkpoint(job: Mapping[str, Any], path: str, allowlist: Allowlist, p
     if bucket.endswith(_ALIAS_SUFFIXES) or _INVALID_BUCKET.search(bucket):
         message = f"Found {describe(bucket)}, which is not the name of a general purpose bucket. Use the bucket's name."
         problems.add(path, message)
-    if len(uri) <= _MAX_S3_URI < len(_add_slash(uri)):
+    if count_characters(uri) <= _MAX_S3_URI < count_characters(_add_slash(uri)):
         problems.add(path, f"With its trailing / it has more than {_MAX_S3_URI} characters. Shorten it.")
     if not matches_any(bucket, allowlist.allowed_checkpoint_buckets):
         advice = _advise(allowlist.allowed_checkpoint_buckets)
@@ -253,20 +265,35 @@ def _check_tags(job: Mapping[str, Any], path: str, problems: Problems) -> None:
     if MAX_TAGS < len(tags) <= MAX_TAGS + 3:
         message = f"Found {len(tags)} tags, but at most {MAX_TAGS} are allowed, because Spot Relay adds 3 of its own."
         problems.add(path, message)
-    earlier_keys: set[str] = set()
-    for index, key in _iterate_tag_keys(tags):
-        key_path = f"{path}[{index}].Key"
+    earlier_keys: dict[str, str] = {}
+    for index, key in _iterate_texts(tags, "Key"):
+        key_path, earlier = f"{path}[{index}].Key", earlier_keys.get(key.casefold())
         if key.casefold().startswith(_RESERVED_TAG_PREFIXES):
             problems.add(key_path, f"Found {describe(key)}, but the prefixes spot-relay: and aws: are reserved.")
-        if key in earlier_keys:
+        if earlier == key:
             problems.add(key_path, f"Found {describe(key)} a second time. Each key may be used only once.")
-        earlier_keys.add(key)
+        elif earlier is not None:
+            message = f"Found {describe(key)} and {describe(earlier)}. IAM's conditions ignore the case. Remove one."
+            problems.add(key_path, message)
+        earlier_keys[key.casefold()] = key
 
 
-def _iterate_tag_keys(tags: list[Any]) -> Iterator[tuple[int, str]]:
-    for index, tag in enumerate(tags):
-        if isinstance(tag, dict) and isinstance(tag.get("Key"), str):
-            yield index, tag["Key"]
+def _iterate_texts(entries: list[Any], member: str) -> Iterator[tuple[int, str]]:
+    """Yield the index and the text of a member of each entry that has it."""
+    for index, entry in enumerate(entries):
+        if isinstance(entry, dict) and isinstance(entry.get(member), str):
+            yield index, entry[member]
+
+
+def _check_channels(job: Mapping[str, Any], path: str, problems: Problems) -> None:
+    """Refuse a second channel of the same name: SageMaker does, because the name is the channel's folder."""
+    channels = job.get("InputDataConfig")
+    earlier_names: set[str] = set()
+    for index, name in _iterate_texts(channels if isinstance(channels, list) else [], "ChannelName"):
+        if name in earlier_names:
+            name_path = f"{join_path(path, 'InputDataConfig')}[{index}].ChannelName"
+            problems.add(name_path, f"Found {describe(name)} a second time. Give each channel a name of its own.")
+        earlier_names.add(name)
 
 
 def _is_integer(value: Any) -> TypeGuard[int]:

@@ -23,17 +23,20 @@ MAX_MONEY_USD = 1_000_000_000
 
 # A run has at most 50 attempts, so a larger budget could never be spent.
 _Count = Annotated[int, Field(ge=0, le=MAX_ATTEMPTS)]
+# With a backoff of a second on average, these take a day.
+_Refusals = Annotated[int, Field(ge=0, le=100_000)]
 _Seconds = Annotated[int, Field(ge=1, le=MAX_BACKOFF_SECONDS)]
 
 
 class BudgetsModel(Strict):
-    """How often a run is relaunched after each kind of bad end, and what it may cost."""
+    """How often a run is relaunched after each kind of bad end or its launch is refused, and what it may cost."""
 
     expired_waits: _Count = Budgets.expired_waits
     capacity_failures: _Count = Budgets.capacity_failures
     service_errors: _Count = Budgets.service_errors
     user_errors: _Count = Budgets.user_errors
     attempts_without_progress: _Count = Budgets.attempts_without_progress
+    refusals: _Refusals = Budgets.refusals
     money_usd: Annotated[float, Field(gt=0, le=MAX_MONEY_USD, allow_inf_nan=False)] | None = Budgets.money_usd
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +105,12 @@ def describe(value: Any, *, secret: bool = False) -> str:
             return f"a list of length {len(value)}"
         case _:
             return "a mapping"
+
+
+def describe_character(character: str) -> str:
+    """Return a character as a message shows it: a visible one as it is, any other by its code point."""
+    is_visible = character.isprintable() and not character.isspace() and not unicodedata.combining(character)
+    return character if is_visible else f"U+{ord(character):04X}"
 
 
 def _shorten(text: str, limit: int) -> str:

@@ -6,12 +6,12 @@ integer. Here everything is reported at once, before anything is launched. Whate
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from spot_relay.domain.sagemaker.redaction import SECRET_MEMBERS
-from spot_relay.spec.problem import InvalidSpecError, Problems, describe, format_key, join_path
+from spot_relay.spec.problem import InvalidSpecError, Problems, describe, describe_character, format_key, join_path
+from spot_relay.spec.service_pattern import UntranslatablePatternError, count_characters, find_mismatch
 from spot_relay.spec.suggestion import find_nearest, find_sdk_option, squeeze
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from botocore.model import StructureShape
 
 _FEW = 8
+_LINE_ADVICE = (
+    "Write it on one line, for example as JSON, or encoded as base64. If it is long, put it in S3 and write its URI. "
+    "In YAML, |- instead of | leaves out the last line break."
+)
 _INTEGER_LIMITS = {"integer": 2**31 - 1, "long": 2**63 - 1}
 
 
@@ -157,7 +161,7 @@ class _Walk:
                 for index, item in enumerate(value):
                     self.check(item, shape.member, f"{path}[{index}]", secret=secret)
             case "string", str():
-                self._check_text(value, shape, path, found)
+                self._check_text(value, shape, path, found, secret=secret)
             case "boolean", bool():
                 pass
             case (("integer" | "long"), int()) if not isinstance(value, bool):
@@ -174,16 +178,32 @@ class _Walk:
             self._check_text(key, shape.key, join_path(path, key), f'the key "{format_key(key)}"')
             self.check(item, shape.value, join_path(path, key), secret=secret)
 
-    def _check_text(self, value: str, shape: Any, path: str, found: str) -> None:
+    def _check_text(self, value: str, shape: Any, path: str, found: str, *, secret: bool = False) -> None:
         # The length comes first because it bounds the work of matching a pattern.
-        if not self._check_length(len(value), shape, path, "characters"):
+        if not self._check_length(count_characters(value), shape, path, "characters"):
             return
         names = shape.metadata.get("enum")
         if names and value not in names:
             self._problems.add(path, f"SageMaker does not accept {found} here. {_suggest_choice(value, names)}")
-        pattern = _compile(shape.metadata.get("pattern"))
-        if pattern is not None and not pattern.fullmatch(value):
-            self._problems.add(path, f"Found {found}, but it must match SageMaker's pattern {pattern.pattern}")
+        if pattern := shape.metadata.get("pattern"):
+            self._check_pattern(value, pattern, path, found, secret=secret)
+
+    def _check_pattern(self, value: str, pattern: str, path: str, found: str, *, secret: bool) -> None:
+        try:
+            mismatch = find_mismatch(pattern, value)
+        except UntranslatablePatternError:
+            # The pinned model has no such pattern; with another release of botocore, the service checks this one.
+            return
+        if mismatch is None:
+            return
+        if mismatch.only_line_breaks:
+            self._problems.add(path, f"Found {found} with a line break, but SageMaker allows none here. {_LINE_ADVICE}")
+        elif mismatch.allowed is None:
+            self._problems.add(path, f"Found {found}, but it must match SageMaker's pattern {pattern}")
+        else:
+            listed = " ".join(describe_character(character) for character in mismatch.offending[:_FEW])
+            wrong = "" if secret else f", which contains {listed}"
+            self._problems.add(path, f"Found {found}{wrong}. SageMaker allows only {mismatch.allowed} here.")
 
     def _check_integer(self, value: int, shape: Any, path: str, found: str) -> None:
         minimum = shape.metadata.get("min", -_INTEGER_LIMITS[shape.type_name] - 1)
@@ -228,17 +248,3 @@ def _suggest_choice(value: str, names: list[str]) -> str:
         return f"Use one of {', '.join(names)}."
     nearest = find_nearest(value, names)
     return f'Did you mean "{nearest}"?' if nearest else f"Use one of its {len(names)} values, such as {names[0]}."
-
-
-@lru_cache(maxsize=256)
-def _compile(pattern: str | None) -> re.Pattern[str] | None:
-    """Compile a pattern of the model, or return None if it uses Java syntax that Python does not have.
-
-    The service matches the whole text, and Java's character classes are ASCII-only by default.
-    """
-    if pattern is None:
-        return None
-    try:
-        return re.compile(pattern, re.ASCII)
-    except re.error:
-        return None

@@ -12,7 +12,7 @@ from spot_relay.spec.problem import Problems, describe
 MAX_NAME = 54
 MAX_NAME_WITH_CANARY = 53
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*", re.ASCII)
-_RESERVED_END = re.compile(r"-relay-[0-9]+\Z")
+_RESERVED_END = re.compile(r"-relay-[0-9]+\Z", re.IGNORECASE)
 _DIGEST = 6
 
 
@@ -54,7 +54,7 @@ def check_canary_name(name: Any, path: str, problems: Problems) -> None:
 def suggest_name(name: str, limit: int = MAX_NAME) -> str:
     """Return a valid name like ``name``; a digest distinguishes long names with the same beginning."""
     valid = re.sub(r"[^a-zA-Z0-9]+", "-", name[:256]).strip("-")
-    valid = re.sub(r"(-relay-[0-9]+)+$", "", valid)
+    valid = re.sub(r"(-relay-[0-9]+)+$", "", valid, flags=re.IGNORECASE)
     if len(valid) <= limit:
         return valid
     digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]

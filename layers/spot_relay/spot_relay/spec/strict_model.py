@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
+from spot_relay.domain.values import as_sentence
 from spot_relay.spec.problem import describe, join_path
 from spot_relay.spec.suggestion import find_nearest
 
@@ -82,7 +83,7 @@ def _explain(error: Any) -> str:
         case "custom":
             return str(context["message"])
         case "value_error":
-            return f"{context['error']}."
+            return as_sentence(str(context["error"]))
         case "greater_than_equal":
             return f"Found {value}, but it must be at least {context['ge']}."
         case "less_than_equal":
@@ -99,7 +100,7 @@ def _explain(error: Any) -> str:
             expected, advice = _EXPECTED[kind]
             return f"Expected {expected}, but found {value}. {advice}"
         case _:
-            return f"Found {value}. {error['msg']}."
+            return f"Found {value}. {as_sentence(error['msg'])}"
 
 
 _MAPPING = ("a mapping", "Write its keys, or remove it to use the defaults.")

@@ -13,6 +13,7 @@ from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.spec.document import Format, read_document
+from spot_relay.spec.foreign_document import recognise_foreign
 from spot_relay.spec.job_rules import Allowlist, check_job, normalise_job
 from spot_relay.spec.problem import Problems, describe, format_key, join_path
 from spot_relay.spec.request_model import check_request, find_place, list_request_keys
@@ -45,6 +46,9 @@ def parse_submission(document: Mapping[str, Any], allowlist: Allowlist) -> Submi
         With all problems, or the first 100.
     """
     problems = Problems()
+    if foreign := recognise_foreign(document):
+        problems.add(*foreign)
+        problems.raise_if_any()
     if _is_wrapped(document):
         name, job, model = _check_wrapped(document, allowlist, problems)
     else:

@@ -37,6 +37,10 @@ _FOREIGN_TYPE: Final = InvalidValue(
     "JSON does not have this YAML type. Use strings, numbers, booleans, lists and mappings."
 )
 
+_CLOUDFORMATION_TAGS: Final = frozenset(
+    {"!Ref", "!Sub", "!GetAtt", "!Join", "!If", "!FindInMap", "!ImportValue", "!Select", "!Split", "!Base64"}
+)
+
 
 def read_yaml(text: str) -> Any:
     """Parse one YAML document; raise ``InvalidSpecError`` if it is not YAML or would explode."""
@@ -65,6 +69,12 @@ def _extract_problem(error: yaml.MarkedYAMLError) -> str:
     """
     problem, handle, _ = (error.problem or "it cannot be parsed").partition("tag handle")
     return problem + handle
+
+
+def _refuse_type(tag: str) -> InvalidValue:
+    if tag in _CLOUDFORMATION_TAGS:
+        return InvalidValue(f"{tag} has a meaning in CloudFormation only. Write the value that it stands for.")
+    return _FOREIGN_TYPE
 
 
 @dataclass(frozen=True)
@@ -135,7 +145,7 @@ class _Reader:
         if event.anchor is not None:
             self._anchors.pop(event.anchor, None)
         is_core = event.tag in {None, "!", _CORE + tag}
-        self._open.append(_OpenCollection(value, event.anchor, None if is_core else _FOREIGN_TYPE))
+        self._open.append(_OpenCollection(value, event.anchor, None if is_core else _refuse_type(event.tag)))
 
     def _count(self, size: _Size) -> None:
         if len(self._open) + size.levels > MAX_LEVELS:
@@ -204,7 +214,7 @@ class _Reader:
             case "timestamp":
                 return InvalidValue("YAML reads this as a date, which JSON does not have. Put it in quotes.")
             case _:
-                return _FOREIGN_TYPE
+                return _refuse_type(tag)
 
     def _convert(self, name: str, tag: str, text: str) -> Any:
         convert = getattr(self._constructor, f"construct_yaml_{name}")

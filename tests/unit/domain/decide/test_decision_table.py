@@ -193,23 +193,23 @@ def test_an_unknown_failure_is_final_and_says_so(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("refusal", "message"),
+    ("refusal", "message", "seconds"),
     [
-        (Refusal.THROTTLED, "Rate exceeded"),
-        (Refusal.UNAVAILABLE, "SageMaker did not answer"),
+        (Refusal.THROTTLED, "Rate exceeded", (65, 65)),
+        (Refusal.UNAVAILABLE, "SageMaker did not answer", (15, 30)),
     ],
 )
 def test_a_refusal_that_passes_is_waited_out_with_the_same_attempt(
-    world: World, refusal: Refusal, message: str
+    world: World, refusal: Refusal, message: str, seconds: tuple[float, float]
 ) -> None:
     world.jobs.refusals = [(refusal, message), (refusal, message)]
     run = world.service.submit(submission())
     assert run.status is RunStatus.PENDING
     assert run.current.status is AttemptStatus.PLANNED
-    world.clock.passes(15)
+    world.clock.passes(seconds[0])
     world.tick()
     assert world.run().current.refusals == 2
-    world.clock.passes(30)
+    world.clock.passes(seconds[1])
     world.tick()
     assert world.run().status is RunStatus.IN_PROGRESS
     assert [request["TrainingJobName"] for request in world.jobs.requests] == ["churn-relay-01"]

@@ -198,15 +198,18 @@ def test_an_event_that_claims_an_end_is_heard_and_so_is_what_was_described_for_i
     assert older.current.heard_at == after.current.heard_at, "what was heard stays heard"
 
 
+@pytest.mark.parametrize(("draw", "seconds"), [(0.0, 30), (0.5, 45)])
 @pytest.mark.parametrize("seen", [Due(), JobChanged(1, "Stopped", "Stopped", NOON + timedelta(seconds=60))])
-def test_a_job_that_was_not_described_is_looked_at_again_soon(seen: Due | JobChanged) -> None:
+def test_a_job_that_was_not_described_is_looked_at_again_soon(
+    seen: Due | JobChanged, draw: float, seconds: float
+) -> None:
     world = World()
     run = world.service.submit(submission())
     now = NOON + timedelta(seconds=400)
-    decision = decide(run, Facts(seen, job=None), now)
-    assert (decision.run.check_at, decision.run.updated_at) == (now + timedelta(seconds=30), now)
+    decision = decide(run, Facts(seen, job=None, draw=draw), now)
+    assert (decision.run.check_at, decision.run.updated_at) == (now + timedelta(seconds=seconds), now)
     assert decision.run.attempts == run.attempts
-    assert decision.owes == Outbox(status=True)
+    assert decision.owes == Outbox(), "its status document would show nothing new"
 
 
 def test_a_state_that_another_writer_has_published_is_published_once_more() -> None:

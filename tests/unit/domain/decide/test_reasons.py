@@ -56,6 +56,7 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "Created churn-relay-01 because waiting longer for spot would put the deadline at risk.",
                 "Created churn-relay-01 to return to spot, because the run is ahead of schedule.",
                 "Created churn-relay-01 because the attempt before it reached MaxWaitTimeInSeconds.",
+                "Created churn-relay-01 because the attempt before it reached MaxPendingTimeInSeconds.",
                 "Created churn-relay-01 because the attempt before it reached MaxRuntimeInSeconds.",
                 "Created churn-relay-01 because the attempt before it was stopped as planned.",
                 "Created churn-relay-01 because the attempt before it got no capacity.",
@@ -67,6 +68,7 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
             "ends": [
                 "churn-relay-01 completed the training.",
                 "churn-relay-01 reached MaxWaitTimeInSeconds before it finished.",
+                "churn-relay-01 was pending for MaxPendingTimeInSeconds and got no capacity.",
                 "churn-relay-01 reached MaxRuntimeInSeconds before it finished.",
                 "churn-relay-01 was stopped outside Spot Relay. Resume the run to continue.",
                 "churn-relay-01 failed because SageMaker had no capacity.",
@@ -84,13 +86,13 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "churn-relay-01 reached MaxWaitTimeInSeconds before it finished. The run has had 50 attempts, the most a run can have. Submit the spec under another name to continue.",
             ],
             "no_quota_is_left": [
-                "churn-relay-01 reached MaxWaitTimeInSeconds before it finished. No service quota is large enough for another attempt (tried: 1 x ml.m5.xlarge (spot)). Ask AWS to raise one and resume the run."
+                "churn-relay-01 reached MaxWaitTimeInSeconds before it finished. SageMaker refuses every placement for good (tried: 1 x ml.m5.xlarge (spot)). Resume the run when a quota has been raised, or submit the spec under another name with other placements."
             ],
             "refusals": [
                 "SageMaker refused to create churn-relay-01: No such role. Correct what the message names and resume the run, or submit a corrected spec under another name.",
                 "SageMaker refused to create churn-relay-01: There is already a training job. Submit the spec under another name: SageMaker takes a job's name only once in an account and region.",
-                "SageMaker refused to create churn-relay-01: The account-level service limit 'ml.m5.xlarge for spot training job usage' is 0 Instances, with current utilization of 0 Instances and a request delta of 1 Instances. Ask AWS to raise the service quota 'ml.m5.xlarge for spot training job usage' and resume the run, or use another placement.",
-                "SageMaker refused to create churn-relay-01: A text that Spot Relay does not know. Ask AWS to raise the service quota named above and resume the run, or use another placement.",
+                "SageMaker refused to create churn-relay-01: The account-level service limit 'ml.m5.xlarge for spot training job usage' is 0 Instances, with current utilization of 0 Instances and a request delta of 1 Instances. Ask AWS to raise the service quota 'ml.m5.xlarge for spot training job usage' and resume the run, or ask for less.",
+                "SageMaker refused to create churn-relay-01: A text that Spot Relay does not know. Ask AWS to raise the service quota that the message describes and resume the run, or ask for less.",
                 "SageMaker refused to create churn-relay-01: The account-level service limit 'ml.m5.xlarge for spot training job usage' is 0 Instances, with current utilization of 0 Instances and a request delta of 1 Instances. Launching it on 1 x ml.p3.2xlarge (on-demand) instead.",
                 "SageMaker refused to create churn-relay-01: The account-level service limit 'ml.m5.xlarge for spot training job usage' is 0 Instances, with current utilization of 0 Instances and a request delta of 1 Instances. Its next placement costs too much. policy.budgets.money_usd is 0.5000 USD. 0.00 USD is spent, and an attempt on 1 x ml.p3.2xlarge (on-demand) may cost up to 3.60 USD (MaxRuntimeInSeconds 3600). Set policy.budgets.money_usd to 3.60 or more, or lower MaxRuntimeInSeconds.",
             ],
@@ -99,12 +101,35 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "SageMaker refused to create churn-relay-02: The account-level service limit 'ml.m5.xlarge for spot training job usage' is 0 Instances, with current utilization of 0 Instances and a request delta of 1 Instances. Launching it on 2 x ml.g5.2xlarge (spot) instead, in 30 s.",
             ],
             "retries": [
-                "Could not create churn-relay-01 yet: Rate exceeded. Trying again within 900 s.",
+                "Could not create churn-relay-01 yet: Rate exceeded. Trying again within 110 s.",
                 "Trying to launch churn-relay-01 again.",
                 "The refusal is out of date and changes nothing.",
                 "A stop was requested before churn-relay-01 was known to exist. Checking in 5 minutes whether it exists, to stop it.",
                 "Could not create churn-relay-01 yet: Rate exceeded. Checking in 5 minutes whether it exists, to stop it.",
-                "Nothing has to be changed: Spot Relay tries again.",
+                "Resume the run when SageMaker answers again.",
+            ],
+            "refusals_with_an_end": [
+                "Could not create churn-relay-01 yet: ConflictException: Something is in conflict. Trying again within 900 s.",
+                "Could not create churn-relay-01: ConflictException: Something is in conflict. SageMaker has refused it 10 times with an error that Spot Relay does not know. Resume the run when the cause is gone, or submit a corrected spec under another name. Checking in 5 minutes that it does not exist.",
+                "Could not create churn-relay-01: ConflictException: Something is in conflict. SageMaker has refused it 10 times with an error that Spot Relay does not know. Resume the run when the cause is gone, or submit a corrected spec under another name.",
+                "The run has ended, so nothing is due.",
+                "SageMaker has refused to create churn-relay-01 10 times: ConflictException: Something is in conflict. Launching it on 1 x ml.g5.2xlarge (spot) instead.",
+                "churn-relay-01 is Starting.",
+                "Could not create churn-relay-01: Rate exceeded. policy.budgets.refusals allows no further try (limit: 0). Resume the run when the cause is gone, or submit a corrected spec under another name. Checking in 5 minutes that it does not exist.",
+                "Could not create churn-relay-01: Rate exceeded. policy.budgets.refusals allows no further try (limit: 0). Resume the run when the cause is gone, or submit a corrected spec under another name.",
+                "Could not create churn-relay-01 yet: The account-level service limit 'Instances across all training jobs' is 0 Instances, with current utilization of 0 Instances and a request delta of 1 Instances. Trying again within 900 s, or sooner if instances become free.",
+                "Could not create churn-relay-01: The account-level service limit 'Instances across all training jobs' is 0 Instances, with current utilization of 0 Instances and a request delta of 1 Instances. policy.budgets.refusals allows no further try (limit: 1). Ask AWS to raise the service quota 'Instances across all training jobs', or wait until less of it is in use, and resume the run. Checking in 5 minutes that it does not exist.",
+                "Could not create churn-relay-01: The account-level service limit 'Instances across all training jobs' is 0 Instances, with current utilization of 0 Instances and a request delta of 1 Instances. policy.budgets.refusals allows no further try (limit: 1). Ask AWS to raise the service quota 'Instances across all training jobs', or wait until less of it is in use, and resume the run.",
+                "SageMaker refused to create churn-relay-01: Instance type ml.m5.xlarge is not supported. Submit the spec under another name, with a placement that SageMaker accepts for this job.",
+            ],
+            "a_limit_that_is_left_out": [
+                "MaxPendingTimeInSeconds is left out of jobs on spot, where MaxWaitTimeInSeconds and the policy limit how long a job waits for capacity.",
+                "churn-relay-01 was pending for MaxPendingTimeInSeconds and got no capacity. churn-relay-02 starts from the beginning on 1 x ml.g5.2xlarge (spot).",
+                "Created churn-relay-02 because the attempt before it reached MaxPendingTimeInSeconds.",
+            ],
+            "turns": [
+                "Other launches come first. churn-relay-01 is launched at 2026-11-23 12:01:10 UTC.",
+                "Other launches come first. Checking in 5 minutes whether it exists, to stop it.",
             ],
             "waits_for_room": [
                 "Accepted. Launching first-relay-01.",
@@ -121,7 +146,9 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
             "a_wait_for_room_that_ends_on_demand": [
                 "The quota for ml.m5.xlarge (spot) has no room (1 of 1 in use, 1 needed). churn-relay-01 is next in the queue and starts when enough instances are free. Trying again every minute.",
                 "churn-relay-01 has waited so long for spot that the deadline is at risk. Launching it on 1 x ml.m5.xlarge (on-demand) instead.",
-                "churn-relay-01 is Starting.",
+            ],
+            "a_record_that_is_too_large": [
+                "The record of this run has reached the most that DynamoDB stores in one item (400 KB). Submit the spec under another name to continue. Stopping churn-relay-01."
             ],
             "events_that_change_nothing": [
                 "The run is not due yet.",
@@ -129,13 +156,12 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "The run has no attempt 7.",
                 "churn-relay-01 is already known to exist.",
                 "Another function saved the run first. Publishing that state.",
-                "The run has ended, so nothing is due.",
                 "The event comes after the end of churn-relay-01.",
             ],
             "looks_that_find_nothing": [
                 "SageMaker created churn-relay-01 but cannot find it yet. Checking again in 30 s.",
                 "SageMaker has no training job churn-relay-01. Launching it.",
-                "churn-relay-01 has not been described yet. Checking again in 30 s.",
+                "SageMaker could not describe churn-relay-01 just now. Checking again within a minute.",
                 "The event is about a training job named churn-relay-01 that does not belong to this run.",
                 "Stopped by request. No training job was created.",
             ],
@@ -212,7 +238,7 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "policy.budgets.money_usd needs the price of ml.m5.xlarge, but the stack had no price list when the run was submitted. Refresh the price list and submit the run again, or leave the budget out.",
                 "policy.budgets.money_usd needs the price of ml.m5.xlarge, but the price list at that time (s3://prices/list.json, 2026-11-23) did not have it. Refresh the price list and submit the run again, or leave the budget out.",
                 "policy.budgets.money_usd needs the price of ml.m5.xlarge, but a heterogeneous cluster (InstanceGroups) has none. Leave the budget out.",
-                "policy.budgets.money_usd is 0.0500 USD. 0.00 USD is spent, and an attempt on 1 x ml.m5.xlarge (spot) may cost up to 0.0800 USD (MaxRuntimeInSeconds 3600). Resume the run with policy.budgets.money_usd set to 0.0800 or more.",
+                "policy.budgets.money_usd is 0.0500 USD. 0.00 USD is spent, and an attempt on 1 x ml.m5.xlarge (spot) may cost up to 0.0800 USD (MaxRuntimeInSeconds 3600). Canaries whose cost is not known yet may cost up to 0.0800 USD. Resume the run with policy.budgets.money_usd set to 0.1600 or more.",
             ],
             "objections": [
                 "Found 2 instances, but the ShardedByS3Key channel train has fewer objects under its prefix (1). An instance without a file of its own fails. Use fewer instances or more files.",

@@ -40,29 +40,45 @@ def test_a_refusal_that_comes_after_the_end_of_its_run_or_of_its_attempt_changes
     assert world.advance(Refused(2, Refusal.THROTTLED, "late")) == ended
 
 
-def test_a_throttled_launch_is_due_after_its_backoff() -> None:
+def test_a_launch_without_an_answer_is_due_after_its_backoff() -> None:
     world = World()
-    world.jobs.refusals = [(Refusal.THROTTLED, "Rate exceeded.")]
+    world.jobs.refusals = [(Refusal.UNAVAILABLE, "Down.")]
     run = world.service.submit(submission())
     assert run.check_at == world.clock() + timedelta(seconds=15)
     assert (run.current.refusals, run.updated_at) == (1, world.clock())
 
 
-def test_a_throttled_launch_is_tried_again_when_the_pace_asks_for_on_demand_and_no_later() -> None:
+def test_a_launch_without_an_answer_is_tried_again_when_the_pace_asks_for_on_demand_and_no_later() -> None:
     world = World()
-    world.jobs.refusals = [(Refusal.THROTTLED, "Rate exceeded.")]
+    world.jobs.refusals = [(Refusal.UNAVAILABLE, "Down.")]
     slow = replace(deadline(5 * HOUR), backoff=Backoff(20 * HOUR, 20 * HOUR))
     run = world.service.submit(submission(slow))
     assert run.check_at == world.clock() + timedelta(seconds=9000)
 
 
-def test_a_throttled_launch_of_a_run_behind_its_pace_has_five_minutes_all_the_same() -> None:
+def test_a_launch_without_an_answer_of_a_run_behind_its_pace_has_five_minutes_all_the_same() -> None:
     world = World()
-    world.jobs.refusals = [(Refusal.THROTTLED, "Rate exceeded.")]
+    world.jobs.refusals = [(Refusal.UNAVAILABLE, "Down.")]
     slow = replace(deadline(9000, changeover_seconds=60), backoff=Backoff(20 * HOUR, 20 * HOUR))
     run = world.service.submit(submission(slow))
     assert run.current.placement.market is Market.SPOT
     assert run.check_at == world.clock() + timedelta(seconds=300)
+
+
+@pytest.mark.parametrize(("draw", "seconds"), [(0.0, 20), (0.5, 65), (0.999_999, 110)])
+def test_a_throttled_launch_is_tried_again_within_two_minutes_however_often_it_was_throttled(
+    draw: float, seconds: float
+) -> None:
+    world = World()
+    world.draw = draw
+    world.jobs.refusals = [(Refusal.THROTTLED, "Rate exceeded.")] * 9
+    run = world.service.submit(submission())
+    for times in range(1, 9):
+        assert run.check_at is not None
+        assert (run.check_at - world.clock()).total_seconds() == pytest.approx(seconds, abs=0.001)
+        assert run.current.refusals == times
+        world.clock.now = run.check_at
+        run = world.advance(Due())
 
 
 def test_the_backoff_doubles_with_each_error_of_sagemaker_in_a_row() -> None:
@@ -173,7 +189,7 @@ def test_a_wait_for_room_forgets_the_launches_that_got_no_answer_before() -> Non
     world = World()
     world.jobs.refusals = [(Refusal.THROTTLED, "Rate exceeded."), (Refusal.QUOTA_FULL, FULL)]
     world.service.submit(submission())
-    world.passes(60)
+    world.passes(120)
     assert (world.run().current.waits_for_room, world.run().current.refusals) == (True, 0)
 
 
@@ -202,6 +218,6 @@ def test_what_was_known_of_a_launch_in_one_pool_is_not_held_against_it_in_the_ne
     world = World()
     world.jobs.refusals = [before, (Refusal.QUOTA_TOO_SMALL, TOO_SMALL), (Refusal.THROTTLED, "Rate exceeded.")]
     world.service.submit(submission(Policy(ladder=(Rung(SPOT_M5), Rung(SPOT_G5)))))
-    attempt = world.passes(60).current
+    attempt = world.passes(120).current
     assert (attempt.placement, attempt.refusals) == (SPOT_G5, 1)
     assert (attempt.waits_for_room, attempt.waiting_since) == (False, None)

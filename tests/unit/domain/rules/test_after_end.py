@@ -55,9 +55,9 @@ def test_only_an_end_that_a_relaunch_follows_draws_on_a_budget_or_moves_down() -
         assert end.then is Then.RELAUNCH or not (end.budget or end.at_once or end.moves_down)
 
 
-def test_each_budget_but_that_of_idle_training_belongs_to_one_end() -> None:
-    drawn = [end.budget for end in ENDS.values() if end.budget]
-    assert sorted(drawn) == sorted(set(Budget) - {Budget.ATTEMPTS_WITHOUT_PROGRESS})
+def test_each_budget_but_those_of_idle_training_and_of_refused_launches_belongs_to_an_end() -> None:
+    drawn = {end.budget for end in ENDS.values() if end.budget}
+    assert drawn == set(Budget) - {Budget.ATTEMPTS_WITHOUT_PROGRESS, Budget.REFUSALS}
 
 
 def test_a_final_end_that_is_not_good_comes_with_advice() -> None:

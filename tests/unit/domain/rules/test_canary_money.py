@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +12,22 @@ from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.rules.money import canary_cost, check_money, cost_so_far, pays_for_canary
 from spot_relay.domain.run.attempt import AttemptStatus, Canary, CanaryStatus
+from spot_relay.domain.run.launch import CANARY_TAG, Created, Launch
 from spot_relay.domain.run.observation import CanaryCreated
 from spot_relay.domain.run.policy import Budgets, ReturnToSpot, Rung
 from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
-from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.domain.sagemaker.request import CANARY_MAX_RUNTIME_SECONDS
 from spot_relay.domain.shown.accounting import account_of
-from tests.fakes import NOON, MemoryPrices
+from tests.fakes import NOON, Clock, MemoryPrices, MemoryTrainingJobs
 from tests.unit.paid_runs import PRICES, a_run, placed
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from spot_relay.domain.run.run import Run
 
 HOUR = 3600
@@ -92,17 +96,99 @@ def test_once_they_are_known_it_keeps_no_more_than_they_cost() -> None:
 @pytest.mark.parametrize(
     "canary",
     [
-        a_canary(status=CanaryStatus.PLANNED),
-        *(a_canary(status=CanaryStatus.ENDED, refusal=refusal) for refusal in Refusal),
+        a_canary(status=status, refusal=refusal)
+        for status in (CanaryStatus.PLANNED, CanaryStatus.ENDED)
+        for refusal in Refusal
+        if not refusal.leaves_open
     ],
-    ids=lambda canary: str(canary.refusal),
+    ids=lambda canary: f"{canary.status}, {canary.refusal}",
 )
 def test_it_keeps_nothing_for_a_canary_that_was_never_created(canary: Canary) -> None:
     assert holds(WORST, canary)
 
 
-def test_it_keeps_nothing_for_a_canary_without_a_price() -> None:
-    assert holds(WORST, a_canary(instance_type="ml.c5.xlarge"))
+@pytest.mark.parametrize("refusal", [None, Refusal.THROTTLED, Refusal.UNAVAILABLE])
+@pytest.mark.parametrize("status", [CanaryStatus.PLANNED, CanaryStatus.ENDED])
+def test_it_keeps_the_most_that_a_canary_may_cost_while_nobody_knows_whether_it_exists(
+    status: CanaryStatus, refusal: Refusal | None
+) -> None:
+    assert holds(WORST + BOUND, a_canary(status=status, refusal=refusal))
+    assert not holds(WORST + BOUND - 0.0001, a_canary(status=status, refusal=refusal))
+
+
+def test_a_canary_that_may_exist_and_has_no_price_is_more_than_a_money_budget_can_count() -> None:
+    no = check_money(with_canaries(9, a_canary(instance_type="ml.c5.xlarge")), placed(M5), NOON)
+    assert no is not None
+    assert no.because.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, but ")
+
+
+def test_a_run_that_its_budget_ends_says_what_it_keeps_for_canaries() -> None:
+    no = check_money(with_canaries(WORST, a_canary()), placed(M5), NOON)
+    assert no is not None
+    assert (
+        "Canaries whose cost is not known yet may cost up to 0.0800 USD. Set policy.budgets.money_usd to" in no.because
+    )
+
+
+@dataclass
+class AnswersLost(MemoryTrainingJobs):
+    """A SageMaker that creates canaries and loses its answers."""
+
+    def create(self, launch: Launch) -> Created | NotCreated:
+        answer = super().create(launch)
+        if CANARY_TAG not in launch.tags:
+            return answer
+        return NotCreated("SageMaker did not answer: Read timeout.", Refusal.UNAVAILABLE)
+
+
+def with_a_canary_and_little_money(jobs: Callable[[Clock], MemoryTrainingJobs]) -> World:
+    """A run that trains on demand at 9 USD an hour, for 9 USD at most, and has sent a canary for 3 USD at most."""
+    world = World(prices=MemoryPrices(PriceList("a list", NOON, {M5: Price(9.0)})))
+    world.jobs = jobs(world.clock)
+    world.service = replace(world.service, jobs=world.jobs)
+    first = (Rung(placed(M5, market=Market.ON_DEMAND)), Rung(placed(M5)))
+    known = deadline(48 * HOUR, expected_runtime_seconds=HOUR, ladder=first, return_to_spot=ReturnToSpot.CANARY)
+    world.service.submit(submission(replace(known, budgets=Budgets(user_errors=5, money_usd=12.6))))
+    world.trains(1, 0)
+    for key in "ab":
+        world.passes(300)
+        world.checkpoint(key)
+    world.passes(60)
+    return world
+
+
+@pytest.mark.parametrize("jobs", [MemoryTrainingJobs, AnswersLost])
+def test_a_canary_whose_answer_was_lost_counts_as_one_that_was_answered(
+    jobs: Callable[[Clock], MemoryTrainingJobs],
+) -> None:
+    world = with_a_canary_and_little_money(jobs)
+    assert "churn-canary-01" in world.jobs.jobs
+    reason = "AlgorithmError: exit code 1"
+    run = world.tell(1, "Failed", "Failed", failure_reason=reason, training_seconds=800, billable_seconds=800)
+    run = world.passes(60)
+    assert (run.status, len(run.attempts)) == (RunStatus.FAILED, 1)
+    assert "policy.budgets.money_usd is 12.60 USD. 2.00 USD is spent" in run.reason
+
+
+def test_a_canary_that_was_refused_for_want_of_room_takes_no_money_from_the_next_attempt() -> None:
+    def full(clock: Clock) -> MemoryTrainingJobs:
+        return CanariesRefused(clock)
+
+    world = with_a_canary_and_little_money(full)
+    assert world.run().canary is not None
+    assert "churn-canary-01" not in world.jobs.jobs
+    world.tell(
+        1, "Failed", "Failed", failure_reason="AlgorithmError: exit 1", training_seconds=800, billable_seconds=800
+    )
+    assert len(world.passes(60).attempts) == 2
+
+
+@dataclass
+class CanariesRefused(MemoryTrainingJobs):
+    """A SageMaker whose spot quota is full."""
+
+    def create(self, launch: Launch) -> Created | NotCreated:
+        return NotCreated("Full.", Refusal.QUOTA_FULL) if CANARY_TAG in launch.tags else super().create(launch)
 
 
 def test_what_it_keeps_is_at_the_price_that_a_canary_is_billed_at() -> None:

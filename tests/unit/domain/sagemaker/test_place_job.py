@@ -145,6 +145,8 @@ def test_any_request_has_the_switch_and_a_wait_that_is_long_enough_or_neither(
     else:
         assert "EnableManagedSpotTraining" not in request
         assert "MaxWaitTimeInSeconds" not in condition
-    kept = {key: value for key, value in (stopping or {}).items() if key != "MaxWaitTimeInSeconds"}
+    changed = {"MaxWaitTimeInSeconds", *(["MaxPendingTimeInSeconds"] if placement.market is Market.SPOT else [])}
+    assert condition.keys().isdisjoint(changed - {"MaxWaitTimeInSeconds"})
+    kept = {key: value for key, value in (stopping or {}).items() if key not in changed}
     assert kept.items() <= condition.items()
     assert before == TRAINING_JOB, "the user's job is left as it is"

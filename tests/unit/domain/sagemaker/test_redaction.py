@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spot_relay.domain.sagemaker.redaction import MAX_TEXT_BYTES, hide_secrets
+from spot_relay.domain.sagemaker.redaction import hide_secrets
+from spot_relay.domain.text import MAX_TEXT_BYTES, encoded_size
 
 SECRET = "sesame-open-42"
 PEM = "-----BEGIN KEY-----\nMIIEvQIBADAN\nBgkqhkiG9w0B\n-----END KEY-----"
@@ -239,3 +240,24 @@ def test_three_quarters_of_a_value_are_hidden_and_less_is_told() -> None:
 
 def test_a_value_with_half_a_character_is_hidden() -> None:
     assert hide_secrets(f"found {SECRET}\ud800 there", job(f"{SECRET}\ud800")) == "found [hidden] there"
+
+
+@pytest.mark.parametrize("between", ["\u200b", "\x00", "\x1b[31m", "\u202e"], ids=ascii)
+def test_a_secret_is_found_although_a_text_has_invisible_characters_within_it(between: str) -> None:
+    assert hide_secrets(f"no {between.join(SECRET)}, sorry", job(SECRET)) == "no [hidden], sorry"
+
+
+def test_a_secret_that_has_such_characters_itself_is_found_before_they_are_gone() -> None:
+    secret = "sesame\u200b-open\n-or else"
+    assert hide_secrets(f"no {secret}, sorry\x07", job(secret)) == "no [hidden], sorry"
+
+
+def test_what_is_kept_takes_no_more_bytes_once_it_is_stored() -> None:
+    for letter in ('"', "\\", "\x01", "\N{GRINNING FACE}", "\ud800", "\u2028"):
+        assert encoded_size(hide_secrets("x" + letter * 1024, {})) <= MAX_TEXT_BYTES
+
+
+def test_a_mark_that_is_cut_reveals_nothing() -> None:
+    for kept in range(MAX_TEXT_BYTES - 20, MAX_TEXT_BYTES):
+        text = hide_secrets("x" * kept + SECRET, job(SECRET))
+        assert not set(text) - set("x[hidden]…")

@@ -13,7 +13,7 @@ from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import Explanation, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement
-from spot_relay.domain.shown.report import announcement, iso, status_document
+from spot_relay.domain.shown.report import announcement, iso, notice_of_end, status_document
 from tests.fakes import NOON
 from tests.unit.worlds import submission
 
@@ -37,6 +37,7 @@ FIRST = Attempt(
     interruptions=3,
     outcome=Outcome.MAX_WAIT_TIME_EXCEEDED,
     failure_reason="a reason",
+    status_message="a message",
     created_at=at(2),
     training_started_at=at(3),
     ended_at=at(63),
@@ -77,7 +78,7 @@ def a_run() -> Run:
         check_at=at(81),
         ended_at=at(82),
         stop_requested=True,
-        spent=Spent(1, 2, 3, 4, 5),
+        spent=Spent(1, 2, 3, 4, 5, 6),
         progress_seconds=3240.4,
         canaries=(CANARY,),
         decisions=(EXPLAINED,),
@@ -118,6 +119,7 @@ def test_the_status_document_tells_all_of_a_run() -> None:
             "service_errors": 3,
             "user_errors": 4,
             "attempts_without_progress": 5,
+            "refusals": 6,
         },
         "budgets": {
             "expired_waits": 10,
@@ -125,6 +127,7 @@ def test_the_status_document_tells_all_of_a_run() -> None:
             "service_errors": 5,
             "user_errors": 0,
             "attempts_without_progress": 2,
+            "refusals": 500,
             "money_usd": 9.5,
         },
     }
@@ -160,6 +163,7 @@ def test_the_status_document_tells_all_of_each_attempt() -> None:
         "phase": "MaxWaitTimeExceeded",
         "outcome": "MaxWaitTimeExceeded",
         "failure_reason": "a reason",
+        "status_message": "a message",
         "resumes_from": None,
         "checkpoint": {"key": "churn/checkpoints/a", "last_modified": "2026-11-23T13:00:00.000Z"},
         "ignored_objects": 7,
@@ -202,6 +206,29 @@ def test_the_event_of_an_end_tells_its_figures() -> None:
     }
 
 
+def test_a_spec_submitted_after_the_end_of_its_run_is_noticed_with_the_status_and_its_time() -> None:
+    stopped = replace(a_run(), status=RunStatus.STOPPED, ended_at=at(5))
+    assert notice_of_end(stopped, at(6)) == (
+        f"This spec was submitted before, and its run {stopped.id} has been Stopped since {iso(at(5))}. Nothing was "
+        "launched. To train again, submit it under another name, or resume the run."
+    )
+    completed = notice_of_end(replace(stopped, status=RunStatus.COMPLETED), at(6))
+    assert completed is not None
+    assert completed.endswith("submit it under another name.")
+
+
+def test_a_run_that_is_open_or_ended_only_after_its_submission_is_not_noticed() -> None:
+    assert notice_of_end(replace(a_run(), status=RunStatus.IN_PROGRESS, ended_at=None), at(6)) is None
+    failed = replace(a_run(), status=RunStatus.FAILED, ended_at=at(6))
+    assert notice_of_end(failed, at(6)) is None
+    assert notice_of_end(failed, at(5)) is None
+
+
 def test_moments_are_written_in_milliseconds_and_in_utc() -> None:
     assert iso(datetime(2026, 11, 23, 12, 0, 0, 123_999, tzinfo=UTC)) == "2026-11-23T12:00:00.123Z"
     assert iso(None) is None
+
+
+def test_a_mail_has_no_character_that_its_reader_cannot_see() -> None:
+    told = announcement(replace(a_run(), status=RunStatus.FAILED, reason="exit\x1b[31m\0 code\u202e 1\u2028at a\ufeff"))
+    assert told["summary"] == "Run churn is now Failed: exit code 1 at a"

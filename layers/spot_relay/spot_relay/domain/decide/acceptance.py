@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.rules.money import check_money
 from spot_relay.domain.rules.next_place import affordable_on_demand, first_place, ladder_of
@@ -12,13 +12,13 @@ from spot_relay.domain.rules.pace import check_deadline, earliest_deadline, max_
 from spot_relay.domain.run.attempt import Attempt
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.run.run import OUTBOX_PATIENCE, Run, RunStatus
-from spot_relay.domain.sagemaker.job import attempt_name
-from spot_relay.domain.sagemaker.request import has_several_types
+from spot_relay.domain.run.run import OUTBOX_PATIENCE, Explanation, Run, RunStatus
+from spot_relay.domain.sagemaker.job import Market, attempt_name
+from spot_relay.domain.sagemaker.request import has_several_types, max_pending_of
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run.policy import Deadline
+    from spot_relay.domain.run.policy import Deadline, Policy
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.submission import Submission
 
@@ -64,6 +64,7 @@ def accept(submission: Submission, submission_id: str, now: datetime, prices: Pr
         check_at=now + OUTBOX_PATIENCE,
         outbox=Outbox(launch=1),
         deadline_at=policy.deadline.instant(now) if policy.deadline else None,
+        decisions=tuple(Explanation(now, "Submitted", warning) for warning in _warn(policy, job)),
         prices=prices.only(types) if prices and not has_several_types(job) else None,
     )
     standing = standing_of(run, now)
@@ -72,6 +73,17 @@ def accept(submission: Submission, submission_id: str, now: datetime, prices: Pr
         moved = replace(first, placement=on_demand.placement, rung=on_demand.rung, cause=Cause.SAFETY_NET)
         return run.with_attempt(moved)
     return run.with_attempt(replace(first, max_wait_seconds=max_wait_of(run, first.placement, now)))
+
+
+def _warn(policy: Policy, job: dict[str, Any]) -> tuple[str, ...]:
+    """Return what the run does differently from what its training job asks for."""
+    on_spot = any(rung.placement.market is Market.SPOT for rung in ladder_of(policy, job))
+    if max_pending_of(job) is None or not on_spot:
+        return ()
+    return (
+        "MaxPendingTimeInSeconds is left out of jobs on spot, where MaxWaitTimeInSeconds and the policy limit how long "
+        "a job waits for capacity.",
+    )
 
 
 def find_objections(run: Run, files: dict[str, int], now: datetime) -> tuple[Objection, ...]:

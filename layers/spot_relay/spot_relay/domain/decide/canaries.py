@@ -30,7 +30,7 @@ def follow_creation(run: Run, canary: Canary, answer: CanaryCreated, now: dateti
     """Record that the canary exists."""
     if canary.status is CanaryStatus.IN_PROGRESS:
         return ignore_repeated_launch(run, canary.job_name)
-    lives = replace(canary, status=CanaryStatus.IN_PROGRESS, arn=answer.arn)
+    lives = replace(canary, status=CanaryStatus.IN_PROGRESS, arn=answer.arn, refusal=None)
     return change(run.with_canary(lives), now, f"Created {canary.job_name}. It waits for spot capacity.")
 
 
@@ -38,7 +38,10 @@ def follow_refusal(run: Run, canary: Canary, answer: CanaryRefused, now: datetim
     """Do without a canary, until the next look or for good."""
     message = as_sentence(hide_secrets(answer.message, run.training_job))
     if answer.refusal.passes:
-        return unchanged(run, f"Could not create {canary.job_name} yet: {message} Trying again at the next check.")
+        reason = f"Could not create {canary.job_name} yet: {message} Trying again at the next check."
+        if not answer.refusal.needs_room or canary.status is CanaryStatus.IN_PROGRESS:
+            return unchanged(run, reason)
+        return record(run.with_canary(replace(canary, refusal=answer.refusal)), now, reason)
     given_up = replace(canary, status=CanaryStatus.ENDED, refusal=answer.refusal)
     reason = f"Could not create {canary.job_name}, so the run stays on-demand: {message}"
     return change(run.with_canary(given_up), now, reason)
@@ -75,6 +78,7 @@ def note_description(run: Run, canary: Canary, job: Job | Absent | None) -> Run:
         phase=job.secondary_status,
         billable_seconds=job.billable_seconds,
         arn=job.arn,
+        refusal=None,
     )
     return run if found == canary else run.with_canary(found)
 

@@ -6,19 +6,21 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from spot_relay.domain.decide import canaries, launch_answers, user_requests
-from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.decide.facts import Facts, clean_facts
 from spot_relay.domain.decide.looks import is_due, may_be_orphan, says_net_is_due
 from spot_relay.domain.decide.markets import demand_before_launch, next_look, steer
 from spot_relay.domain.decide.steps import (
     CHECK_SOON,
-    STOPPED_BY_REQUEST,
     STOPPING_IT,
     Decision,
     change,
     close_uncreated,
+    describe_giving_up,
     describe_retry,
     explain,
     finish,
+    finish_stopped,
+    forget_refusals,
     ignore_unknown_attempt,
     launch_again,
     leave_queue,
@@ -41,6 +43,7 @@ from spot_relay.domain.run.observation import (
     JobChanged,
     Launched,
     Observation,
+    Overgrown,
     Overtaken,
     Refused,
     ResumeRequested,
@@ -53,14 +56,17 @@ from spot_relay.domain.sagemaker.ending import Outcome, outcome_of
 from spot_relay.domain.sagemaker.job import Absent, Job, SecondaryStatus, TrainingJobStatus
 from spot_relay.domain.sagemaker.redaction import hide_secrets
 from spot_relay.domain.shown import metrics
+from spot_relay.domain.text import MAX_MESSAGE_BYTES, shorten
 from spot_relay.domain.values import No, replace
 
+# How a job may end that was stopped as planned, because its own limits may come first.
+_PLANNED_STOPS = frozenset({Outcome.STOPPED, Outcome.MAX_WAIT_TIME_EXCEEDED, Outcome.MAX_PENDING_TIME_EXCEEDED})
 _CHECKING_SOON = f"Checking again in {CHECK_SOON.seconds} s."
 
 
 def decide(run: Run, facts: Facts, now: datetime) -> Decision:
     """Return what happens to ``run`` given what is known at ``now``, and keep the reason on the run."""
-    decision = _decide(run, facts, now)
+    decision = _decide(run, clean_facts(facts), now)
     if decision.run is run:
         return decision
     changed = explain(decision.run, type(facts.observation).__name__, decision.reason, now)
@@ -95,10 +101,16 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return user_requests.stop(run, now)
         case ResumeRequested() as request:
             return user_requests.resume(run, request, facts, now)
-        case Overtaken():
-            return unchanged(run, "Another function saved the run first. Publishing that state.", Outbox(status=True))
+        case Overtaken() | Overgrown() as failure:
+            return _follow_failed_save(run, failure, now)
         case _:
             assert_never(facts.observation)
+
+
+def _follow_failed_save(run: Run, failure: Overtaken | Overgrown, now: datetime) -> Decision:
+    if isinstance(failure, Overgrown):
+        return user_requests.give_up(run, now)
+    return unchanged(run, "Another function saved the run first. Publishing that state.", Outbox(status=True))
 
 
 def _follow_event(run: Run, event: JobChanged, facts: Facts, now: datetime) -> Decision:
@@ -159,7 +171,7 @@ def _follow_due(run: Run, facts: Facts, now: datetime) -> Decision:
         if facts.unlisted:
             return _wait_for_listing(run, facts.unlisted, facts, now)
         return _continue(run, Cause.of_end(attempt.outcome), facts, now, "The backoff is over.")
-    if attempt.status is AttemptStatus.PLANNED and not run.stop_requested:
+    if attempt.status is AttemptStatus.PLANNED and not (run.stop_requested or attempt.gives_up):
         if demand := demand_before_launch(run, now):
             return launch_answers.go_on_demand(run, attempt, demand, now)
         return launch_again(run, attempt, now)
@@ -212,8 +224,9 @@ def _look(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:
     """Decide on what the description of the job shows."""
     match facts.job:
         case None:
-            reason = f"{attempt.job_name} has not been described yet. {_CHECKING_SOON}"
-            return change(run, now, reason, check_at=now + CHECK_SOON)
+            # Jitter, because whatever kept SageMaker from answering is likely to concern other runs, too.
+            reason = f"SageMaker could not describe {attempt.job_name} just now. Checking again within a minute."
+            return record(run, now, reason, check_at=now + CHECK_SOON * (1 + facts.draw))
         case Absent():
             return _follow_absence(run, attempt, facts, now)
         case Job() as job if job.has_ended:
@@ -231,10 +244,12 @@ def _follow_absence(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> 
         return change(run, now, reason, check_at=now + CHECK_SOON)
     if run.stop_requested and not isinstance(facts.observation, Due):
         return _ignore_foreign_job(run, attempt)
-    if run.stop_requested:
+    if run.stop_requested or attempt.gives_up:
         owes = Outbox(freed=(Room(attempt.placement.pool, attempt.job_name),))
-        never = run.with_attempt(close_uncreated(attempt, now))
-        return finish(never, RunStatus.STOPPED, now, f"{STOPPED_BY_REQUEST} No training job was created.", owes)
+        never = run.with_attempt(close_uncreated(attempt, now, attempt.failure_reason))
+        if run.stop_requested:
+            return finish_stopped(never, now, owes, " No training job was created.")
+        return finish(never, RunStatus.FAILED, now, describe_giving_up(run, attempt), owes)
     return launch_again(run, attempt, now, f"SageMaker has no training job {attempt.job_name}. Launching it.")
 
 
@@ -252,9 +267,14 @@ def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: dateti
         created_at=job.created_at,
         training_started_at=job.training_started_at,
         interruptions=attempt.interruptions + missed,
+        status_message=_hide_in_message(run, job),
+        gives_up=False,
         waits_for_room=False,
+        waits_for_any_room=False,
         waiting_since=job.waiting_since,
     )
+    if attempt.status is AttemptStatus.PLANNED:
+        run = forget_refusals(run)
     run = _count(run, described, job, facts, now)
     adopted = launch_answers.measure_adoption(run, attempt, now)
     owes = Outbox(measures=adopted + metrics.measure_interruptions(attempt, missed))
@@ -278,6 +298,10 @@ def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: dateti
         status=RunStatus.STOPPING if run.stop_requested else RunStatus.IN_PROGRESS,
         check_at=now + CHECK_SOON if soon else next_look(steering.run, now, facts.check_every),
     )
+
+
+def _hide_in_message(run: Run, job: Job) -> str | None:
+    return job.status_message and shorten(hide_secrets(job.status_message, run.training_job), MAX_MESSAGE_BYTES)
 
 
 def _newest_news(attempt: Attempt, job: Job, observation: Observation) -> datetime:
@@ -310,13 +334,16 @@ def _follow_end(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetim
         interruptions=job.interruptions if job.transitions else attempt.interruptions,
         outcome=outcome,
         failure_reason=job.failure_reason and hide_secrets(job.failure_reason, run.training_job),
+        status_message=_hide_in_message(run, job),
         created_at=job.created_at,
         training_started_at=job.training_started_at,
         ended_at=job.ended_at or job.modified_at,
         training_seconds=job.training_seconds,
         billable_seconds=job.billable_seconds,
         waited_seconds=job.seconds_waited(now),
+        gives_up=False,
         waits_for_room=False,
+        waits_for_any_room=False,
         waiting_since=None,
     )
     run = _count(run, closed, job, facts, now)
@@ -332,8 +359,8 @@ def _follow_outcome(run: Run, outcome: Outcome, facts: Facts, now: datetime, owe
     if then is Then.COMPLETE:
         return finish(run, RunStatus.COMPLETED, now, describe_end(closed), owes)
     if run.stop_requested:
-        return finish(run, RunStatus.STOPPED, now, STOPPED_BY_REQUEST, owes)
-    if closed.switch_to is not None and outcome in {Outcome.STOPPED, Outcome.MAX_WAIT_TIME_EXCEEDED}:
+        return finish_stopped(run, now, owes)
+    if closed.switch_to is not None and outcome in _PLANNED_STOPS:
         reason = f"{closed.job_name} was stopped as planned."
         return _continue(run, Cause.of_end(outcome), facts, now, reason, owes)
     if then is Then.STOP:

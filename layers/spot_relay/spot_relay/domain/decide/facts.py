@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from spot_relay.domain.run.observation import Observation
 from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job
+from spot_relay.domain.text import MAX_STATUS_BYTES, MAX_TEXT_BYTES, clean_text
+from spot_relay.domain.values import replace
+
+# What is stored of an observation or a description, and how much of it. Messages and the FailureReason come on top:
+# they may hold secrets, which can be found only as long as the text is as it was (`redaction.hide_secrets`).
+_BOUNDS = {
+    "status": MAX_STATUS_BYTES,
+    "secondary_status": MAX_STATUS_BYTES,
+    "arn": MAX_TEXT_BYTES,
+    "key": MAX_TEXT_BYTES,
+}
 
 
 @dataclass(frozen=True)
@@ -31,3 +43,20 @@ class Facts:
     """How many other objects are under the prefix; None if it was not looked up."""
     unlisted: str | None = None
     """Why the objects under the prefix could not be listed. Then nothing is known of its checkpoints."""
+
+
+def clean_facts(facts: Facts) -> Facts:
+    """Return the facts with clean texts of a bounded size, since a decision stores them and tells users of them."""
+    return replace(
+        facts,
+        observation=_clean(facts.observation),
+        job=_clean(facts.job),
+        checkpoint=_clean(facts.checkpoint),
+        canary=_clean(facts.canary),
+    )
+
+
+def _clean(value: Any) -> Any:
+    known = {name: getattr(value, name) for name in _BOUNDS if hasattr(value, name)}
+    clean = {name: clean_text(text, _BOUNDS[name]) for name, text in known.items()}
+    return value if clean == known else replace(value, **clean)

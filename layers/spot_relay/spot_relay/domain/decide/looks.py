@@ -6,6 +6,7 @@ from datetime import datetime
 
 from spot_relay.domain.decide.markets import is_net_due
 from spot_relay.domain.rules.progress import has_uncounted_end
+from spot_relay.domain.rules.turns import LEAD
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, ResumeRequested
 from spot_relay.domain.run.run import Run, RunStatus
@@ -31,7 +32,7 @@ def attempt_to_look_at(run: Run, observation: Observation, now: datetime) -> Att
         case Due() if is_due(run, now):
             attempt = run.current
             may_live = attempt.status is AttemptStatus.IN_PROGRESS or (
-                run.stop_requested and attempt.status is AttemptStatus.PLANNED
+                attempt.status is AttemptStatus.PLANNED and (run.stop_requested or attempt.gives_up)
             )
             return attempt if may_live else None
         case _:
@@ -50,6 +51,26 @@ def canary_to_look_at(run: Run, observation: Observation, now: datetime) -> Cana
             return canary
         case _:
             return None
+
+
+def looks_again(run: Run, observation: Observation) -> bool:
+    """Whether the run is looked at again in any case, so that a look that SageMaker did not answer can be left to that.
+
+    What is known only from an event has to be kept: no look asks for a job or a canary that was given up.
+    """
+    if run.has_ended:
+        return False
+    match observation:
+        case Due():
+            return True
+        case JobChanged():
+            attempt = run.attempt(observation.attempt)
+            return attempt is not None and attempt.status is not AttemptStatus.ENDED
+        case CanaryChanged():
+            canary = run.canary_beside(observation.canary)
+            return canary is not None and canary.status is CanaryStatus.IN_PROGRESS
+        case _:
+            return False
 
 
 def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | None, now: datetime) -> bool:
@@ -73,8 +94,15 @@ def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | Non
 
 
 def is_due(run: Run, now: datetime) -> bool:
-    """Whether an open run's `check_at` has come."""
-    return not run.has_ended and (run.check_at is None or now >= run.check_at)
+    """Whether an open run's `check_at` has come, or its turn to launch."""
+    return not run.has_ended and (run.check_at is None or now >= run.check_at or _has_turn(run, now))
+
+
+def _has_turn(run: Run, now: datetime) -> bool:
+    attempt = run.current
+    if attempt.status is not AttemptStatus.PLANNED or attempt.turn_at is None or run.stop_requested:
+        return False
+    return now >= attempt.turn_at - LEAD
 
 
 def may_be_orphan(attempt: Attempt, event: JobChanged) -> bool:

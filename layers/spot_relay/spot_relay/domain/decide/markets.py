@@ -146,7 +146,9 @@ def _send_canary(run: Run, attempt: Attempt, now: datetime) -> Steering:
     place = spot_place(run)
     if place is None:
         return Steering(run)
-    canary = known or Canary(
+    # From here on it may exist again, so its earlier refusal proves nothing any more.
+    again = known and replace(known, refusal=None)
+    canary = again or Canary(
         number=attempt.number,
         job_name=canary_name(run.id, attempt.number),
         placement=place.placement,

@@ -13,7 +13,9 @@ from spot_relay.domain.run.outbox import Outbox, Room
 from spot_relay.domain.run.run import ABSENCE_PATIENCE, OUTBOX_PATIENCE, Explanation, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import attempt_name
+from spot_relay.domain.sagemaker.refusal import Refusal, advise, parse_quota
 from spot_relay.domain.shown import metrics
+from spot_relay.domain.text import MAX_REASON_BYTES, clean_text, shorten
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
 
 # A description can lag behind an event, and a stop takes a moment: look again after this long.
 CHECK_SOON = timedelta(seconds=30)
+# An error that nobody knows may mean that the placement is refused for good. By default these take about an hour.
+UNRECOGNIZED_TRIES = 10
 # How many of the newest decisions are kept on the run.
 KEPT_DECISIONS = 40
-# An item of the table has 400 KB. The run's own reason holds the newest text in full.
-LONGEST_EXPLANATION = 400
+# In bytes, encoded. An item of the table has 400 KB, and the run's own reason holds the newest text in full.
+LONGEST_EXPLANATION = 800
 
 STOPPED_BY_REQUEST = "Stopped by request."
 STOPPING_IT = "Stopping it as requested."
@@ -79,6 +83,7 @@ def record(run: Run, now: datetime, reason: str, owes: Outbox | None = None, **c
 
     This is for frequent events that require no action: it costs one write, and a document would cost two more.
     """
+    reason = clean_text(reason, MAX_REASON_BYTES)
     return Decision(replace(run, updated_at=now, reason=reason, **changes), owes or Outbox(), reason)
 
 
@@ -87,7 +92,7 @@ def explain(run: Run, observation: str, reason: str, now: datetime) -> Run:
 
     Two that alternate also count as repeated, such as a launch that is tried and refused every minute for hours.
     """
-    known, reason = run.decisions, reason[:LONGEST_EXPLANATION]
+    known, reason = run.decisions, shorten(reason, LONGEST_EXPLANATION)
     for index, entry in enumerate(known[-2:], start=max(0, len(known) - 2)):
         if (entry.observation, entry.reason) == (observation, reason):
             again = replace(entry, times=entry.times + 1, until=now)
@@ -107,6 +112,13 @@ def finish(run: Run, status: RunStatus, now: datetime, reason: str, owes: Outbox
     ended = replace(run, status=status)
     duties = (owes or Outbox()).then(stopping).then(Outbox(measures=metrics.measure_run_end(ended), announce=True))
     return change(run, now, reason, duties, status=status, ended_at=now, check_at=None)
+
+
+def finish_stopped(run: Run, now: datetime, owes: Outbox | None = None, more: str = "") -> Decision:
+    """End a run that was asked to stop, by its user or because its record has grown too large."""
+    if run.failing_because is not None:
+        return finish(run, RunStatus.FAILED, now, f"{run.failing_because}{more}", owes)
+    return finish(run, RunStatus.STOPPED, now, f"{STOPPED_BY_REQUEST}{more}", owes)
 
 
 def last_word(run: Run, now: datetime) -> Outbox:
@@ -167,6 +179,21 @@ def describe_retry(attempt: Attempt) -> str:
     return f"Trying to launch {attempt.job_name} again."
 
 
+def forget_refusals(run: Run) -> Run:
+    """Return the run after a launch that succeeded: the next one may be refused as often again."""
+    return replace(run, spent=replace(run.spent, refusals=0))
+
+
+def describe_giving_up(run: Run, attempt: Attempt) -> str:
+    """Return why an attempt is launched no more."""
+    message, limit = attempt.failure_reason or "", run.policy.budgets.refusals
+    because = f"policy.budgets.refusals allows no further try (limit: {limit})."
+    if attempt.unrecognized_refusals >= UNRECOGNIZED_TRIES:
+        because = f"SageMaker has refused it {UNRECOGNIZED_TRIES} times with an error that Spot Relay does not know."
+    refusal = Refusal.OTHER_QUOTA_FULL if parse_quota(message) else Refusal.UNRECOGNIZED
+    return f"Could not create {attempt.job_name}: {message} {because} {advise(refusal, message)}"
+
+
 def close_uncreated(attempt: Attempt, now: datetime, why: str | None = None) -> Attempt:
     """Return the attempt as ended: its job is known not to exist."""
     return replace(
@@ -176,6 +203,7 @@ def close_uncreated(attempt: Attempt, now: datetime, why: str | None = None) -> 
         failure_reason=why,
         ended_at=now,
         waits_for_room=False,
+        waits_for_any_room=False,
     )
 
 

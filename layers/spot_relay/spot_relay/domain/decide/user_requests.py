@@ -1,4 +1,4 @@
-"""What users ask of a run: to stop it for good, and to resume one that has ended."""
+"""What is asked of a run: to stop for good, by its user or by its store, and to continue once it has ended."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from spot_relay.domain.decide.steps import (
     CHECK_SOON,
     STOP_LATER,
-    STOPPED_BY_REQUEST,
     Decision,
     change,
     describe_retry,
-    finish,
+    finish_stopped,
     launch_again,
     plan,
     unchanged,
@@ -38,6 +37,10 @@ if TYPE_CHECKING:
 
 
 _RESUMED = "Resumed by request."
+TOO_LARGE = (
+    "The record of this run has reached the most that DynamoDB stores in one item (400 KB). Submit the spec under "
+    "another name to continue."
+)
 
 
 def stop(run: Run, now: datetime) -> Decision:
@@ -47,16 +50,33 @@ def stop(run: Run, now: datetime) -> Decision:
         return unchanged(run, reason, rejected=run.status is not RunStatus.STOPPED)
     if run.stop_requested:
         return unchanged(run, "The run is already being stopped.")
+    attempt, why = run.current, "A stop was requested."
+    if attempt.status is AttemptStatus.PLANNED:
+        why = f"A stop was requested before {attempt.job_name} was known to exist."
+    return _stop(replace(run, stop_requested=True), now, why)
+
+
+def give_up(run: Run, now: datetime) -> Decision:
+    """Stop a run whose record can grow no further, as if its user had asked for it; it ends as failed."""
+    if run.has_ended:
+        return unchanged(run, TOO_LARGE, rejected=True)
+    given_up = replace(run, stop_requested=True, failing_because=TOO_LARGE)
+    if run.stop_requested:
+        return change(given_up, now, TOO_LARGE)
+    return _stop(given_up, now, TOO_LARGE)
+
+
+def _stop(run: Run, now: datetime, why: str) -> Decision:
     attempt = run.current
     if attempt.status is AttemptStatus.ENDED:
-        return finish(replace(run, stop_requested=True), RunStatus.STOPPED, now, STOPPED_BY_REQUEST)
+        return finish_stopped(run, now)
     if attempt.status is AttemptStatus.IN_PROGRESS:
         owes, wait = Outbox(stop=attempt.job_name), CHECK_SOON
-        reason = f"A stop was requested. Stopping {attempt.job_name}."
+        reason = f"{why} Stopping {attempt.job_name}."
     else:
         owes, wait = Outbox(), ABSENCE_PATIENCE
-        reason = f"A stop was requested before {attempt.job_name} was known to exist. {STOP_LATER}"
-    return change(run, now, reason, owes, status=RunStatus.STOPPING, stop_requested=True, check_at=now + wait)
+        reason = f"{why} {STOP_LATER}"
+    return change(run, now, reason, owes, status=RunStatus.STOPPING, check_at=now + wait)
 
 
 def resume(run: Run, request: ResumeRequested, facts: Facts, now: datetime) -> Decision:
@@ -71,7 +91,7 @@ def resume(run: Run, request: ResumeRequested, facts: Facts, now: datetime) -> D
     changed = _change_policy(run, request, now)
     if isinstance(changed, No):
         return unchanged(run, changed.because, rejected=True)
-    open_again = replace(changed, stop_requested=False, ended_at=None, closed=(), spent=Spent())
+    open_again = replace(changed, stop_requested=False, failing_because=None, ended_at=None, closed=(), spent=Spent())
     place = _choose_place(open_again, now)
     if isinstance(place, No):
         return unchanged(run, place.because, rejected=True)
@@ -102,6 +122,8 @@ def _reset_attempt(run: Run, place: Place, now: datetime) -> Attempt:
         rung=place.rung,
         cause=Cause.RESUMED,
         refusals=0,
+        unrecognized_refusals=0,
+        gives_up=False,
         outcome=None,
         failure_reason=None,
         ended_at=None,

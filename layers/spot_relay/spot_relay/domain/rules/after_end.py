@@ -52,6 +52,14 @@ ENDS: Final[Mapping[Outcome, End]] = {
         at_once=True,
         moves_down=True,
     ),
+    # Like an expired wait, it has shown for long enough that there is no capacity.
+    Outcome.MAX_PENDING_TIME_EXCEEDED: End(
+        "was pending for MaxPendingTimeInSeconds and got no capacity",
+        Then.RELAUNCH,
+        budget=Budget.CAPACITY_FAILURES,
+        at_once=True,
+        moves_down=True,
+    ),
     Outcome.MAX_RUNTIME_EXCEEDED: End(
         "reached MaxRuntimeInSeconds before it finished",
         Then.RELAUNCH,

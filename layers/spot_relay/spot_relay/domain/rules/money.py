@@ -11,7 +11,7 @@ from itertools import chain
 from math import ceil
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
 from spot_relay.domain.sagemaker.request import CANARY_MAX_RUNTIME_SECONDS, has_instance_groups, max_runtime_of
 from spot_relay.domain.values import No, replace
 
@@ -102,14 +102,18 @@ def check_money(run: Run, placement: Placement, now: datetime) -> No | None:
         return _explain_missing_price(run, placement.instance_type)
     if gone is None:
         return _explain_missing_price(run, _find_unpriced(run, now).instance_type)
-    gone += sum(_canary_bound(canary, run.prices) for canary in run.canaries)
-    if gone + worst <= budget + _FLOAT_NOISE:
+    kept = _kept_for_canaries(run)
+    if kept is None:
+        return _explain_missing_price(run, _find_unpriced(run, now).instance_type)
+    if gone + kept + worst <= budget + _FLOAT_NOISE:
         return None
-    needed = f"to {_show_usd(gone + worst, ceil)} or more"
+    needed = f"to {_show_usd(gone + kept + worst, ceil)} or more"
     begun = any(attempt.status is not AttemptStatus.PLANNED for attempt in run.attempts)
+    canaries = f" Canaries whose cost is not known yet may cost up to {_show_usd(kept)} USD." if kept else ""
     return No(
         f"policy.budgets.money_usd is {_show_usd(budget)} USD. {_show_usd(gone)} USD is spent, and an attempt on "
-        f"{placement} may cost up to {_show_usd(worst)} USD (MaxRuntimeInSeconds {max_runtime_of(run.training_job)}). "
+        f"{placement} may cost up to {_show_usd(worst)} USD (MaxRuntimeInSeconds {max_runtime_of(run.training_job)})."
+        f"{canaries} "
         + (
             f"Resume the run with policy.budgets.money_usd set {needed}."
             if begun
@@ -127,7 +131,7 @@ def pays_for_canary(run: Run, placement: Placement, now: datetime) -> bool:
         (
             cost_so_far(replace(run, attempts=run.attempts[:-1]), now),
             worst_cost(run, run.current.placement),
-            *(_canary_bound(canary, run.prices) for canary in run.canaries),
+            _kept_for_canaries(run),
             _worst_canary(placement, run.prices),
         )
     )
@@ -149,16 +153,22 @@ def _explain_missing_price(run: Run, instance_type: str) -> No:
 def _find_unpriced(run: Run, now: datetime) -> Placement:
     """Return the placement of the first attempt or canary whose cost is unknown."""
     attempts = (attempt for attempt in run.attempts if attempt_cost(attempt, run.prices, now) is None)
-    canaries = (canary for canary in run.canaries if canary_cost(canary, run.prices) is None)
+    bounds = (
+        (canary, add_costs((canary_cost(canary, run.prices), _bound(canary, run.prices)))) for canary in run.canaries
+    )
+    canaries = (canary for canary, bound in bounds if bound is None)
     return next(job.placement for job in chain[Attempt | Canary](attempts, canaries))
 
 
-def _canary_bound(canary: Canary, prices: PriceList | None) -> float:
+def _kept_for_canaries(run: Run) -> float | None:
+    """Return the most that the run's canaries may still add to its cost; None if one of them has no price."""
+    return add_costs(_bound(canary, run.prices) for canary in run.canaries)
+
+
+def _bound(canary: Canary, prices: PriceList | None) -> float | None:
     """Return the most that a canary may cost while its billable seconds are unknown; 0 once they are known."""
-    never = canary.status is CanaryStatus.PLANNED or canary.refusal is not None
-    if canary.billable_seconds is not None or never:
-        return 0.0
-    return _worst_canary(canary.placement, prices) or 0.0
+    known = canary.billable_seconds is not None or not canary.may_exist
+    return 0.0 if known else _worst_canary(canary.placement, prices)
 
 
 def _worst_canary(placement: Placement, prices: PriceList | None) -> float | None:

@@ -38,7 +38,7 @@ class Onward:
 
 
 def choose_place(run: Run, cause: Cause, now: datetime) -> Onward | No:
-    """Return where the run continues after its newest attempt has ended; No if no quota lets it continue at all.
+    """Return where the run continues after its newest attempt has ended; No if it cannot continue in any.
 
     The deadline decides first, then a return to spot that is under way, then the ladder. The time that such a return
     takes is no reason to abandon it; only the safety net is.
@@ -58,8 +58,8 @@ def choose_place(run: Run, cause: Cause, now: datetime) -> Onward | No:
         return Onward(place, cause)
     closed = ", ".join(map(str, run.closed))
     return No(
-        f"No service quota is large enough for another attempt (tried: {closed}). Ask AWS to raise one and resume the "
-        "run."
+        f"SageMaker refuses every placement for good (tried: {closed}). Resume the run when a quota has been raised, "
+        "or submit the spec under another name with other placements."
     )
 
 
@@ -102,7 +102,7 @@ def first_place(policy: Policy, training_job: dict[str, Any]) -> Place:
 
 
 def place_by_ladder(run: Run) -> Place | None:
-    """Return the place of the next attempt by the ladder alone; None if no quota can hold any of it.
+    """Return the place of the next attempt by the ladder alone; None if all its placements are refused for good.
 
     The run stays on a rung until as many attempts as the rung allows have failed to get capacity there. After the
     last rung comes the first again: budgets, not the ladder, end a run.
@@ -133,7 +133,7 @@ def move_to_job(run: Run, attempt: Attempt, placement: Placement) -> Attempt:
 
 
 def affordable_on_demand(run: Run, now: datetime) -> Place | None:
-    """Return the place to go to on-demand, or None if the quotas or the money budget allow none.
+    """Return the place to go to on-demand, or None if SageMaker or the money budget allows none.
 
     A pool that had no capacity lately is skipped if there is another.
     """
@@ -143,7 +143,7 @@ def affordable_on_demand(run: Run, now: datetime) -> Place | None:
 
 
 def on_demand_places(run: Run) -> tuple[Place, ...]:
-    """Return the on-demand places that a quota may hold, in order of preference.
+    """Return the on-demand places that are not refused for good, in order of preference.
 
     First come the ladder's on-demand rungs, then the current rung's instances on-demand, then those of other rungs.
     """
@@ -162,7 +162,10 @@ def spot_place(run: Run) -> Place | None:
 
 
 def is_open(run: Run, placement: Placement) -> bool:
-    """Whether the quota of a placement's pool may hold it, as far as is known: fewer instances may still fit."""
+    """Whether SageMaker may accept a placement, as far as is known.
+
+    If it has refused one for good, fewer instances of the same pool may still fit.
+    """
     return not any(
         other.pool == placement.pool and other.instance_count <= placement.instance_count for other in run.closed
     )

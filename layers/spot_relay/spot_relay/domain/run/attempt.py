@@ -35,7 +35,7 @@ class Attempt:
     resumes_from: Checkpoint | None = None
     """The newest checkpoint when it was planned."""
     refusals: int = 0
-    """How many launches in a row were refused for a reason that passes, other than a full quota."""
+    """How many launches in a row were refused for a reason that passes, other than its turn in the pool's queue."""
     launched_at: datetime | None = None
     arn: str | None = None
     """The ARN of its job, once the job is known to be this run's own."""
@@ -71,6 +71,16 @@ class Attempt:
     """Training after its last checkpoint, which was lost."""
     ignored_objects: int | None = None
     """How many objects under the checkpoint prefix did not count when they were last looked up."""
+    unrecognized_refusals: int = 0
+    """How many of them were refused with an error that Spot Relay does not know."""
+    gives_up: bool = False
+    """Whether it is launched no more. It ends once its job is known not to exist."""
+    waits_for_any_room: bool = False
+    """Whether its launch waits for a quota that spans pools, so that room in any of them may do."""
+    status_message: str | None = None
+    """The newest StatusMessage of its job."""
+    turn_at: datetime | None = None
+    """When its launch may call CreateTrainingJob, while that is still to come."""
 
     @property
     def began_at(self) -> datetime:
@@ -124,4 +134,9 @@ class Canary:
     arn: str | None = None
     """The ARN of its job, once the job is known to be this run's own."""
     refusal: Refusal | None = None
-    """Why its job was not created, if its launch was refused for good."""
+    """Why its job was not created, if its newest launch was refused; None while one is under way or not answered."""
+
+    @property
+    def may_exist(self) -> bool:
+        """Whether its job may exist or have existed: from its first launch until a refusal proves that it does not."""
+        return self.refusal is None or self.refusal.leaves_open

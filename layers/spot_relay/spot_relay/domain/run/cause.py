@@ -20,6 +20,7 @@ class Cause(StrEnum):
     BEHIND_PACE = "BehindPace"
     AHEAD_OF_PACE = "AheadOfPace"
     MAX_WAIT_TIME_EXCEEDED = "MaxWaitTimeExceeded"
+    MAX_PENDING_TIME_EXCEEDED = "MaxPendingTimeExceeded"
     MAX_RUNTIME_EXCEEDED = "MaxRuntimeExceeded"
     STOPPED = "Stopped"
     CAPACITY_ERROR = "CapacityError"
@@ -39,6 +40,7 @@ Demand = Literal[Cause.SAFETY_NET, Cause.BEHIND_PACE]
 # No attempt follows a completed one, and one that was never created is launched again under the same number.
 _AFTER: dict[Outcome | None, Cause] = {
     Outcome.MAX_WAIT_TIME_EXCEEDED: Cause.MAX_WAIT_TIME_EXCEEDED,
+    Outcome.MAX_PENDING_TIME_EXCEEDED: Cause.MAX_PENDING_TIME_EXCEEDED,
     Outcome.MAX_RUNTIME_EXCEEDED: Cause.MAX_RUNTIME_EXCEEDED,
     Outcome.STOPPED: Cause.STOPPED,
     Outcome.CAPACITY_ERROR: Cause.CAPACITY_ERROR,

@@ -47,6 +47,10 @@ class Refused:
     attempt: int
     refusal: Refusal
     message: str
+    turn_at: datetime | None = None
+    """When its turn comes, if it awaits one."""
+    is_woken: bool = False
+    """Whether a message wakes the run for its turn; otherwise the tick has to."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,11 @@ class Overtaken:
     """Another writer saved the run while this one performed its outbox, so what was published may be stale."""
 
 
+@dataclass(frozen=True)
+class Overgrown:
+    """The run could not be saved, because its record is larger than the store allows."""
+
+
 Observation = (
     JobChanged
     | Launched
@@ -136,4 +145,15 @@ Observation = (
     | StopRequested
     | ResumeRequested
     | Overtaken
+    | Overgrown
 )
+
+
+def keep_what_exists(answers: tuple[Observation, ...]) -> tuple[Observation, ...]:
+    """Return the answers to fold into a newer state that another function has saved meanwhile.
+
+    A job that was created still exists. A refusal may no longer hold: the faster function has asked as well, perhaps
+    for another placement. A published document may be out of date.
+    """
+    created = (answer for answer in answers if not isinstance(answer, Refused | CanaryRefused))
+    return (*created, Overtaken())

@@ -11,27 +11,29 @@ from spot_relay.domain.values import replace
 
 
 class Budget(StrEnum):
-    """The budgets that count relaunches, by the names that they have in a spec and in the status document."""
+    """The budgets that count relaunches and refused launches, by their names in a spec and in the status document."""
 
     EXPIRED_WAITS = "expired_waits"
     CAPACITY_FAILURES = "capacity_failures"
     SERVICE_ERRORS = "service_errors"
     USER_ERRORS = "user_errors"
     ATTEMPTS_WITHOUT_PROGRESS = "attempts_without_progress"
+    REFUSALS = "refusals"
 
 
 @dataclass(frozen=True)
-class RelaunchCounts:
-    """A number of relaunches for each budget."""
+class BudgetCounts:
+    """A number of relaunches, or of refused launches, for each budget."""
 
     expired_waits: int = 0
     capacity_failures: int = 0
     service_errors: int = 0
     user_errors: int = 0
     attempts_without_progress: int = 0
+    refusals: int = 0
 
     def count(self, budget: Budget) -> int:
-        """Return the number of relaunches for a budget."""
+        """Return the number for a budget."""
         match budget:
             case Budget.EXPIRED_WAITS:
                 return self.expired_waits
@@ -43,26 +45,33 @@ class RelaunchCounts:
                 return self.user_errors
             case Budget.ATTEMPTS_WITHOUT_PROGRESS:
                 return self.attempts_without_progress
+            case Budget.REFUSALS:
+                return self.refusals
 
 
 @dataclass(frozen=True)
-class Budgets(RelaunchCounts):
-    """How many relaunches may follow each kind of bad end; 0 means that the first one is final."""
+class Budgets(BudgetCounts):
+    """How many relaunches may follow each kind of bad end; 0 means that the first one is final.
+
+    ``refusals`` counts something else: launches in a row that SageMaker refused for a reason that passes, or did not
+    answer.
+    """
 
     expired_waits: int = 10
     capacity_failures: int = 20
     service_errors: int = 5
     attempts_without_progress: int = 2
+    refusals: int = 500
     money_usd: float | None = None
     """The most that all attempts together may cost, in USD; None sets no limit."""
 
 
 @dataclass(frozen=True)
-class Spent(RelaunchCounts):
-    """How many relaunches have drawn on each budget of `Budgets`."""
+class Spent(BudgetCounts):
+    """How much of each budget of `Budgets` is spent; ``refusals`` is zero again after a launch that succeeds."""
 
     def draw(self, budget: Budget) -> Spent:
-        """Return the counts after one more relaunch that draws on a budget."""
+        """Return the counts after one more draw on a budget."""
         return replace(self, **{budget.value: self.count(budget) + 1})
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Policy, Spent
 from spot_relay.domain.run.prices import PriceList
-from spot_relay.domain.sagemaker.job import Placement, Pool
+from spot_relay.domain.sagemaker.job import EVERY_POOL, Placement, Pool
 from spot_relay.domain.sagemaker.request import checkpoint_uri_of
 from spot_relay.domain.values import replace
 
@@ -44,6 +44,13 @@ class Waiting:
 
     created_at: datetime
     run_id: str
+
+
+class DueRun(NamedTuple):
+    """A run that is due, and since when, or soon."""
+
+    run_id: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -94,13 +101,15 @@ class Run:
     changeovers: tuple[int, ...] = ()
     """What its most recent starts cost, in seconds."""
     closed: tuple[Placement, ...] = ()
-    """The placements that a quota can never hold."""
+    """The placements that a quota can never hold, or in which SageMaker does not run the job."""
     canaries: tuple[Canary, ...] = ()
     prices: PriceList | None = None
     """The prices of its own instance types when it was submitted."""
     decisions: tuple[Explanation, ...] = ()
     holds_prefix: bool = False
     """Whether the folders above its checkpoint prefix count it; kept by the store, like the version."""
+    failing_because: str | None = None
+    """Why the run is being stopped and then fails, if it was not its user who asked for that."""
 
     @property
     def has_ended(self) -> bool:
@@ -119,10 +128,16 @@ class Run:
 
     @property
     def waits_for(self) -> Pool | None:
-        """The pool that has no room for the newest attempt, or None if the run does not wait for room."""
+        """The pool that has no room for the newest attempt, or None if the run does not wait for room.
+
+        It is EVERY_POOL if a quota that spans pools is full. No run waits behind another one there.
+        """
         attempt = self.current
-        waits = attempt.waits_for_room and attempt.status is AttemptStatus.PLANNED
-        return attempt.placement.pool if waits and not self.has_ended and not self.stop_requested else None
+        if attempt.status is not AttemptStatus.PLANNED or self.has_ended or self.stop_requested:
+            return None
+        if attempt.waits_for_any_room:
+            return EVERY_POOL
+        return attempt.placement.pool if attempt.waits_for_room else None
 
     @property
     def checkpoint_uri(self) -> str | None:

@@ -16,6 +16,7 @@ class Outcome(StrEnum):
 
     COMPLETED = "Completed"
     MAX_WAIT_TIME_EXCEEDED = "MaxWaitTimeExceeded"
+    MAX_PENDING_TIME_EXCEEDED = "MaxPendingTimeExceeded"
     MAX_RUNTIME_EXCEEDED = "MaxRuntimeExceeded"
     STOPPED = "Stopped"
     CAPACITY_ERROR = "CapacityError"
@@ -45,13 +46,22 @@ def classify_failure(reason: str | None) -> Outcome:
     return next((outcome for prefix, outcome in _FAILURES if text.startswith(prefix)), Outcome.UNKNOWN_FAILURE)
 
 
+def _classify_stop(job: Job) -> Outcome:
+    """Return why a job was stopped that its secondary status does not explain.
+
+    SageMaker has no secondary status for a job that was pending for longer than its MaxPendingTimeInSeconds.
+    """
+    gave_up = job.never_had_instances and job.has_outlived_max_pending
+    return Outcome.MAX_PENDING_TIME_EXCEEDED if gave_up else Outcome.STOPPED
+
+
 def outcome_of(job: Job) -> Outcome | None:
     """Return how a described job ended, or None while it has not."""
     match job.status:
         case TrainingJobStatus.COMPLETED:
             return Outcome.COMPLETED
         case TrainingJobStatus.STOPPED:
-            return _STOPS.get(job.secondary_status, Outcome.STOPPED)
+            return _STOPS.get(job.secondary_status, _classify_stop(job))
         case TrainingJobStatus.FAILED:
             return classify_failure(job.failure_reason)
         case _:

@@ -34,6 +34,7 @@ class SecondaryStatus(StrEnum):
     LAUNCHING_ML_INSTANCES = "LaunchingMLInstances"
     TRAINING = "Training"
     INTERRUPTED = "Interrupted"
+    STOPPING = "Stopping"
     COMPLETED = "Completed"
     FAILED = "Failed"
     STOPPED = "Stopped"
@@ -73,16 +74,21 @@ class Pool:
     """The capacity that jobs of one instance type and market share. Each pool has a quota of its own."""
 
     instance_type: str
-    market: Market
+    market: Market | None
+    """None for capacity that jobs of all markets share."""
 
     def __str__(self) -> str:
         """Return the pool as users read it."""
-        return f"{self.instance_type} ({self.market})"
+        return f"{self.instance_type} ({self.market})" if self.market else self.instance_type
 
     @property
     def key(self) -> str:
         """The name under which runs wait for room in the pool."""
-        return f"{self.instance_type}/{self.market}"
+        return f"{self.instance_type}/{self.market}" if self.market else "*"
+
+
+# What a run waits for when a quota is full that spans pools: room may come from any of them.
+EVERY_POOL = Pool("any instance type", None)
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,10 @@ class Job:
     training_seconds: int | None = None
     billable_seconds: int | None = None
     transitions: tuple[Transition, ...] = ()
+    max_pending_seconds: int | None = None
+    """The request's MaxPendingTimeInSeconds."""
+    status_message: str | None = None
+    """The newest transition's StatusMessage. It is shown, and decides nothing."""
 
     @property
     def has_ended(self) -> bool:
@@ -149,6 +159,19 @@ class Job:
     def interruptions(self) -> int:
         """How often spot capacity was reclaimed."""
         return sum(t.status == SecondaryStatus.INTERRUPTED for t in self.transitions)
+
+    @property
+    def never_had_instances(self) -> bool:
+        """Whether the job never got capacity."""
+        waited = WAITING_FOR_CAPACITY | {SecondaryStatus.STOPPING, SecondaryStatus.STOPPED}
+        ran = any(transition.status not in waited for transition in self.transitions)
+        return self.training_started_at is None and not self.training_seconds and not self.billable_seconds and not ran
+
+    @property
+    def has_outlived_max_pending(self) -> bool:
+        """Whether the job existed for at least its MaxPendingTimeInSeconds."""
+        lived = (self.ended_at or self.modified_at) - self.created_at
+        return self.max_pending_seconds is not None and lived.total_seconds() >= self.max_pending_seconds
 
     @property
     def waiting_since(self) -> datetime | None:

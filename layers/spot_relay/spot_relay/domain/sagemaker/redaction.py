@@ -8,8 +8,10 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from spot_relay.domain.text import MAX_TEXT_BYTES, clean_text, shorten
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # The values of these members may be secrets, wherever in a training job they appear.
 SECRET_MEMBERS = frozenset(
@@ -31,22 +33,27 @@ _SHORTEST = 8
 _DEEPEST = 3
 # How truncated text ends: the training toolkit puts it between quotes.
 _CUTS = ("...", "…", '"')
-# SageMaker's own limit for a FailureReason. An item of the table has to hold fifty of them, in any language.
-MAX_TEXT_BYTES = 1024
 
 
 def hide_secrets(text: str, training_job: dict[str, Any]) -> str:
-    """Return a text from SageMaker with the values of the job's SECRET_MEMBERS hidden, and shortened if it is long.
+    """Return a text from SageMaker with the values of the job's SECRET_MEMBERS hidden, cleaned and shortened.
 
     A value is found as it was given, decoded or escaped, as a single line or part of it, and where it was truncated.
     """
     secrets = {form for value in _secret_values(training_job) for form in _forms(value) if len(form) >= _SHORTEST}
-    clean, end = "", 0
+    hidden = _hide(secrets, text)
+    clean = clean_text(hidden)
+    # What was between the characters of a secret is gone by now.
+    return shorten(_hide(secrets, clean) if clean != hidden else hidden, MAX_TEXT_BYTES)
+
+
+def _hide(secrets: Iterable[str], text: str) -> str:
+    shown, end = "", 0
     # Sorted, so that overlapping spans are merged.
     for first, last in sorted(span for secret in secrets for span in _spans(secret, text)):
-        clean += text[end:first] + HIDDEN if first >= end else ""
+        shown += text[end:first] + HIDDEN if first >= end else ""
         end = max(end, last)
-    return _shorten(clean + text[end:])
+    return shown + text[end:]
 
 
 def _secret_values(training_job: dict[str, Any]) -> Iterator[str]:
@@ -127,11 +134,3 @@ def _beginnings(secret: str, text: str) -> Iterator[tuple[int, int]]:
         if 4 * alike >= 3 * len(secret) or end == len(text) or text.startswith(_CUTS, end):
             yield at, end
         at = text.find(head, end - _SHORTEST + 1)
-
-
-def _shorten(text: str) -> str:
-    """Return a text truncated to the maximum length, without half characters."""
-    data = text.encode("utf-8", "replace")
-    if len(data) <= MAX_TEXT_BYTES:
-        return data.decode()
-    return data[: MAX_TEXT_BYTES - len("…".encode())].decode("utf-8", "ignore") + "…"

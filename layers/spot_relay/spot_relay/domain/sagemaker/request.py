@@ -20,8 +20,18 @@ DEFAULT_MAX_RUNTIME_SECONDS = 86_400
 CANARY_SLEEP_SECONDS = 600
 CANARY_MAX_RUNTIME_SECONDS = 2 * CANARY_SLEEP_SECONDS
 _SLEEP = f"trap 'exit 0' TERM; sleep {CANARY_SLEEP_SECONDS} & wait"
-# What a canary shares with the training job: its role, and the network that its instances are placed in.
-_SHARED = ("RoleArn", "OutputDataConfig", "VpcConfig", "EnableNetworkIsolation")
+# What decides whether the account may run a job: policies have conditions on it, and keys and networks must allow it. A
+# canary shares it with the training job, and leaves out everything that makes the job train.
+_SHARED = (
+    "RoleArn",
+    "OutputDataConfig",
+    "VpcConfig",
+    "EnableNetworkIsolation",
+    "EnableInterContainerTrafficEncryption",
+    "RemoteDebugConfig",
+    "SessionChainingConfig",
+)
+_SHARED_RESOURCES = ("VolumeSizeInGB", "VolumeKmsKeyId")
 
 
 def placement_of(request: Mapping[str, Any]) -> Placement:
@@ -44,6 +54,12 @@ def checkpoint_uri_of(request: Mapping[str, Any]) -> str | None:
 def max_runtime_of(request: Mapping[str, Any]) -> int:
     """Return MaxRuntimeInSeconds, or SageMaker's default."""
     seconds: int = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_SECONDS)
+    return seconds
+
+
+def max_pending_of(request: Mapping[str, Any]) -> int | None:
+    """Return MaxPendingTimeInSeconds of a request or a description, or None."""
+    seconds: int | None = request.get("StoppingCondition", {}).get("MaxPendingTimeInSeconds")
     return seconds
 
 
@@ -114,16 +130,15 @@ def sleep_in_place(
 
     It has no input, no checkpoints and no hyperparameters, so it cannot affect the training job.
     """
-    sleeper = {
-        "TrainingImage": image or training_image_of(request),
-        "TrainingInputMode": "File",
-        "ContainerEntrypoint": ["/bin/sh", "-c"],
-        "ContainerArguments": [_SLEEP],
-    }
+    placed = _resources(request, placement)
     return {
         **{key: request[key] for key in _SHARED if key in request},
-        "AlgorithmSpecification": sleeper,
-        "ResourceConfig": _resources(request, placement),
+        "AlgorithmSpecification": _sleeper(request, image),
+        "ResourceConfig": {
+            "InstanceType": placement.instance_type,
+            "InstanceCount": placement.instance_count,
+            **{key: placed[key] for key in _SHARED_RESOURCES if key in placed},
+        },
         "StoppingCondition": {
             "MaxRuntimeInSeconds": CANARY_MAX_RUNTIME_SECONDS,
             "MaxWaitTimeInSeconds": max(CANARY_MAX_RUNTIME_SECONDS, max_wait_seconds),
@@ -134,9 +149,29 @@ def sleep_in_place(
     }
 
 
+def _sleeper(request: Mapping[str, Any], image: str | None) -> dict[str, Any]:
+    """Return the AlgorithmSpecification of a canary.
+
+    TrainingImageConfig is how the training image's registry is reached, so it only suits an image of that registry.
+    """
+    own, own_image = request.get("AlgorithmSpecification", {}), training_image_of(request) or ""
+    access = {key: own[key] for key in ("TrainingImageConfig",) if key in own}
+    has_same_registry = image is None or image.partition("/")[0] == own_image.partition("/")[0]
+    return {
+        "TrainingImage": image or own_image,
+        **(access if has_same_registry else {}),
+        "TrainingInputMode": "File",
+        "ContainerEntrypoint": ["/bin/sh", "-c"],
+        "ContainerArguments": [_SLEEP],
+    }
+
+
 def _market(request: Mapping[str, Any], market: Market, max_wait_seconds: int | None) -> dict[str, Any]:
     stopping = dict(request.get("StoppingCondition", {}))
     own_wait = stopping.pop("MaxWaitTimeInSeconds", None)
+    if market is Market.SPOT:
+        # On spot, MaxWaitTimeInSeconds bounds the wait. A shorter limit would end a job that only has to wait.
+        stopping.pop("MaxPendingTimeInSeconds", None)
     if market is Market.ON_DEMAND:
         return {"StoppingCondition": stopping}
     wait = max(max_wait_seconds or own_wait or 0, max_runtime_of(request))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.shown.accounting import account_of
+from spot_relay.domain.text import clean_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,6 +36,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "phase": attempt.phase,
         "outcome": attempt.outcome,
         "failure_reason": attempt.failure_reason,
+        "status_message": attempt.status_message,
         "resumes_from": _checkpoint(attempt.resumes_from),
         "checkpoint": _checkpoint(attempt.checkpoint),
         "ignored_objects": attempt.ignored_objects,
@@ -119,6 +122,17 @@ def status_document(run: Run) -> dict[str, Any]:
     }
 
 
+def notice_of_end(run: Run, submitted_at: datetime) -> str | None:
+    """Return what to tell whoever submits a spec again after its run has ended, or None if it had not ended by then."""
+    if run.ended_at is None or run.ended_at >= submitted_at:
+        return None
+    onward = "" if run.status is RunStatus.COMPLETED else ", or resume the run"
+    return (
+        f"This spec was submitted before, and its run {run.id} has been {run.status} since {iso(run.ended_at)}. "
+        f"Nothing was launched. To train again, submit it under another name{onward}."
+    )
+
+
 def announcement(run: Run) -> dict[str, Any]:
     """Return the detail of the Spot Relay Run State Change event: the run has ended or continues."""
     account = account_of(run, run.updated_at)
@@ -139,4 +153,4 @@ def announcement(run: Run) -> dict[str, Any]:
 
 def _flatten(text: str) -> str:
     """Return a text that fits into an e-mail template of EventBridge, which escapes neither quotes nor line breaks."""
-    return " ".join(text.replace('"', "'").replace("\\", "/").split())
+    return " ".join(clean_text(text).replace('"', "'").replace("\\", "/").split())

@@ -1,0 +1,52 @@
+"""What a run can do without when its record grows too large: what happened long ago, told in texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spot_relay.domain.text import shorten
+from spot_relay.domain.values import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from spot_relay.domain.run.attempt import Attempt
+    from spot_relay.domain.run.run import Run
+
+# The newest attempts stay as they are: the next decision may depend on all that is known of them.
+_KEPT_WHOLE = 2
+_SHORT_BYTES = 100
+
+
+def drop_history(run: Run) -> Iterator[Run]:
+    """Yield the run with less and less of its history: the oldest explanations go first, then old attempts' texts.
+
+    What decisions depend on, and what was paid, stays.
+    """
+    for kept in (20, 10, 5):
+        yield (run := replace(run, decisions=run.decisions[-kept:]))
+    old = len(run.attempts) - _KEPT_WHOLE
+    yield (run := _shorten_attempts(run, old, _SHORT_BYTES))
+    yield (run := _shorten_attempts(run, old, 0))
+    yield (run := replace(run, decisions=(), reason=shorten(run.reason, _SHORT_BYTES)))
+    if run.failing_because is not None:
+        # No attempt follows, and its end must fit.
+        yield _shorten_attempts(run, len(run.attempts), 0)
+
+
+def _shorten_attempts(run: Run, old: int, most_bytes: int) -> Run:
+    attempts = enumerate(run.attempts)
+    return replace(run, attempts=tuple(_shorten_attempt(a, most_bytes) if i < old else a for i, a in attempts))
+
+
+def _shorten_attempt(attempt: Attempt, most_bytes: int) -> Attempt:
+    """Return an attempt without its checkpoints' keys and with little or nothing of its texts."""
+    why = attempt.failure_reason
+    return replace(
+        attempt,
+        failure_reason=shorten(why, most_bytes) if why and most_bytes else None,
+        resumes_from=None,
+        checkpoint=None,
+        status_message=None,
+        arn=None,
+    )

@@ -1,0 +1,114 @@
+"""Whatever is killed, the next start or stop of a stack leaves no process behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from embedded import deployment
+from embedded.processes import find_processes
+from embedded.stack import Stack
+from tests.e2e.relay import CHECKPOINTS, Relay, eventually, spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+STARTER = """
+import json, sys, time
+from dataclasses import asdict
+from pathlib import Path
+from embedded import deployment
+here = Path(sys.argv[1])
+deployment.STACKS = here / "stacks"
+deployment.KEPT, deployment.KEPT_ENVIRONMENT = here / "stack.json", here / "stack.env"
+with deployment.running(images=here / "images") as stack:
+    (here / "running.part").write_text(json.dumps(asdict(stack)))
+    (here / "running.part").rename(here / "running.json")
+    time.sleep(3600)
+"""
+TRAINING = """
+import os, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"], env={"PATH": os.environ["PATH"]})
+print("training", flush=True)
+time.sleep(3600)
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for the one stack of this test, so that the developer's own stack stays out of it."""
+    monkeypatch.setattr(deployment, "STACKS", tmp_path / "stacks")
+    monkeypatch.setattr(deployment, "KEPT", tmp_path / "stack.json")
+    monkeypatch.setattr(deployment, "KEPT_ENVIRONMENT", tmp_path / "stack.env")
+    (tmp_path / "images" / "sleeper").mkdir(parents=True)
+    (tmp_path / "images" / "sleeper" / "train.py").write_text(TRAINING)
+    return tmp_path
+
+
+@pytest.fixture
+def starter(here: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that starts a stack, and holds it until it is told to end."""
+    with (
+        (here / "starter.log").open("wb") as log,
+        subprocess.Popen([sys.executable, "-c", STARTER, str(here)], cwd=ROOT, stdout=log, stderr=log) as process,
+    ):
+        yield process
+        process.terminate()
+
+
+def test_after_everything_was_killed_the_next_stop_ends_workers_and_training(
+    here: Path, starter: subprocess.Popen[bytes]
+) -> None:
+    def deployed() -> Path | None:
+        assert starter.poll() is None, (here / "starter.log").read_text()
+        return here / "running.json" if (here / "running.json").exists() else None
+
+    stack = Stack(**json.loads(eventually("the deployment", deployed).read_text()))
+    train(Relay(stack))
+    temporary = Path(stack.folder) / "tmp"
+    processes = find_processes(temporary)
+    for pid in (stack.aws_pid, stack.simulator_pid, starter.pid):
+        os.kill(pid, signal.SIGKILL)
+    starter.wait()
+    left = {process for process in processes if process.pid not in {stack.aws_pid, stack.simulator_pid}}
+    assert len(left) >= 3  # a function's worker, the training process, and what that has started
+
+    assert deployment.stop()
+
+    eventually("the end of all processes", lambda: not any(map(runs, processes)) or None)
+    assert find_processes(temporary) == set()
+    assert not temporary.exists()
+    assert not deployment.stop()
+
+
+def train(relay: Relay) -> None:
+    """Have a function launch a job that trains in a process, and wait until it does."""
+    relay.s3.create_bucket(Bucket=CHECKPOINTS)
+    made = spec("endless", max_wait=3600, max_runtime=3600)
+    made["training_job"]["AlgorithmSpecification"]["TrainingImage"] = "local/sleeper"
+    assert relay.stack.call("POST", "/runs", made).status_code == 202
+    folder = Path(relay.stack.folder) / "tmp" / "jobs"
+
+    def trains() -> bool | None:
+        # The training process, and the process that this has started.
+        jobs = [one for one in find_processes(folder) if runs(one)]
+        return len(jobs) >= 2 or None
+
+    eventually("the training", trains)
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether a process still does anything."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
