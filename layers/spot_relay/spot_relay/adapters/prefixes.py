@@ -130,16 +130,41 @@ def check_earlier_owners(client: DynamoDBClient, table: str, uri: str, run_id: s
                 raise PrefixTakenError(uri, owner, f"lies inside {folder}, which")
 
 
-def build_overlap_error(client: DynamoDBClient, table: str, uri: str, failed: int) -> Exception:
+def find_stale_owner(client: DynamoDBClient, table: str, uri: str, claim: int) -> tuple[str, str] | None:
+    """Return the folder of a claim that has failed, and its owner, if that run is gone: someone deleted its item."""
+    folder, item = _load_folder(client, table, uri, claim)
+    owner = item["owner"]["S"] if "owner" in item else None
+    return None if owner is None or _find_open(client, table, owner) else (folder, owner)
+
+
+def build_owner_removal(table: str, folder: str, owner: str) -> dict[str, Any]:
+    """Return the write that takes a folder from a run."""
+    removal = {
+        "TableName": table,
+        "Key": build_folder_key(folder),
+        "UpdateExpression": "REMOVE #owner",
+        "ConditionExpression": "#owner = :owner",
+        "ExpressionAttributeNames": {"#owner": "owner"},
+        "ExpressionAttributeValues": {":owner": {"S": owner}},
+    }
+    return {"Update": removal}
+
+
+def build_overlap_error(client: DynamoDBClient, table: str, uri: str, claim: int) -> Exception:
     """Return the error for a prefix whose claim has failed at its own folder (0) or at one above it."""
-    *above, own = list_folders(uri)
-    folder = own if failed == 0 else above[failed - 1]
-    item = client.get_item(TableName=table, Key=build_folder_key(folder), ConsistentRead=True).get("Item")
-    if item is None:
-        return ConflictError(uri)
+    folder, item = _load_folder(client, table, uri, claim)
     if "owner" in item:
         return PrefixTakenError(uri, item["owner"]["S"], f"lies inside {folder}, which")
-    return PrefixTakenError(uri, _find_open(client, table, item["newest"]["S"]), "contains a prefix that")
+    if "newest" in item:
+        return PrefixTakenError(uri, _find_open(client, table, item["newest"]["S"]), "contains a prefix that")
+    return ConflictError(uri)
+
+
+def _load_folder(client: DynamoDBClient, table: str, uri: str, claim: int) -> tuple[str, dict[str, Any]]:
+    *above, own = list_folders(uri)
+    folder = own if claim == 0 else above[claim - 1]
+    answer = client.get_item(TableName=table, Key=build_folder_key(folder), ConsistentRead=True)
+    return folder, dict(answer.get("Item", {}))
 
 
 def _find_open(client: DynamoDBClient, table: str, run_id: str) -> str | None:

@@ -21,8 +21,10 @@ from spot_relay.adapters.prefixes import (
     build_folder_releases,
     build_late_claims,
     build_overlap_error,
+    build_owner_removal,
     build_prefix_key,
     check_earlier_owners,
+    find_stale_owner,
 )
 from spot_relay.domain.run.history import drop_history
 from spot_relay.domain.run.launch import MAX_JOB_NAME
@@ -273,7 +275,14 @@ class DynamoDBRunStore:
             if failed & {1, ended} and failed <= {*of_prefix, ended}:
                 raise PrefixTakenError(uri, owner)
         if uri is not None and failed and failed <= of_prefix:
-            raise build_overlap_error(self.client, self.table, uri, min(failed) - 2)
+            claim = min(failed) - 2
+            stale = find_stale_owner(self.client, self.table, uri, claim)
+            if stale is None:
+                raise build_overlap_error(self.client, self.table, uri, claim)
+            folder, owner = stale
+            is_gone = {"ConditionCheck": self._build_ended_check(owner)}
+            self._transact([is_gone, build_owner_removal(self.table, folder, owner)])
+            return self._open(run, put, others)
         if failed:
             raise ConflictError(run.id)
         return _stored(run)
