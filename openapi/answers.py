@@ -59,6 +59,11 @@ class Attempt(Answer):
     status_message: str | None
     """SageMaker's message, without values of the spec that may be secret."""
     resumes_from: Checkpoint | None
+    """The newest checkpoint when it was planned."""
+    checkpoint: Checkpoint | None
+    """The newest complete checkpoint when it was last looked up: after a bad end, and while a deadline needs it."""
+    ignored_objects: Count | None
+    """How many other objects were under the prefix: logs, markers, data, code and incomplete checkpoints."""
     placement: Placement
     created_at: datetime | None
     training_started_at: datetime | None

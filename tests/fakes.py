@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.domain.rules.checkpoints import CheckpointSearch, StoredObject, find_newest
 from spot_relay.domain.rules.limits import Limits, needs_no_slot, refuse_slot
 from spot_relay.domain.rules.turns import FASTEST, LaunchRate, TakenTurns
 from spot_relay.domain.run.launch import Created
@@ -14,7 +15,7 @@ from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, SecondarySt
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.domain.sagemaker.request import placement_of
 from spot_relay.domain.shown.report import iso
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import No, replace
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.run import Run, RunStatus
     from spot_relay.domain.sagemaker.job import Pool
-    from spot_relay.domain.values import No
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -54,8 +54,7 @@ class MemoryRunStore:
         if (existing := self.load(run.id)) is not None:
             raise RunExistsError(existing.id)
         self._check_prefix(run)
-        self.runs[run.id] = replace(run, version=run.version + 1)
-        return self.runs[run.id]
+        return self._keep(run)
 
     def load(self, run_id: str) -> Run | None:
         others = (run for other, run in self.runs.items() if other.lower() == run_id.lower())
@@ -65,7 +64,11 @@ class MemoryRunStore:
         stored = self.runs.get(run.id)
         if stored is None or stored.version != run.version:
             raise ConflictError(run.id)
-        self.runs[run.id] = replace(run, version=run.version + 1)
+        return self._keep(run)
+
+    def _keep(self, run: Run) -> Run:
+        holds = run.checkpoint_uri is not None and not run.has_ended
+        self.runs[run.id] = replace(run, version=run.version + 1, holds_prefix=holds)
         return self.runs[run.id]
 
     def reopen(self, run: Run) -> Run:
@@ -73,9 +76,17 @@ class MemoryRunStore:
         return self.save(run)
 
     def _check_prefix(self, run: Run) -> None:
+        uri = run.checkpoint_uri
         for other in self.runs.values():
-            if other.id != run.id and not other.has_ended and run.checkpoint_uri in {other.checkpoint_uri} - {None}:
-                raise PrefixTakenError(str(run.checkpoint_uri), other.id)
+            theirs = other.checkpoint_uri
+            if uri is None or theirs is None or other.id == run.id or other.has_ended or run.has_ended:
+                continue
+            if uri == theirs:
+                raise PrefixTakenError(uri, other.id)
+            if uri.startswith(theirs):
+                raise PrefixTakenError(uri, other.id, f"lies inside {theirs}, which")
+            if theirs.startswith(uri):
+                raise PrefixTakenError(uri, other.id, "contains a prefix that")
 
     def list_due(self, until: datetime) -> Iterable[DueRun]:
         due = [DueRun(run.id, run.due_at) for run in self.runs.values() if run.due_at and run.due_at <= until]
@@ -267,11 +278,17 @@ class MemoryCheckpoints:
     """The checkpoints of each prefix, newest last."""
 
     found: dict[str, list[Checkpoint]] = field(default_factory=dict)
+    """The objects under each prefix, of one byte each: checkpoints and others."""
     asked: list[str] = field(default_factory=list)
+    unlisted: No | None = None
 
-    def find_newest(self, uri: str) -> Checkpoint | None:
+    def find_newest(self, uri: str, pattern: str | None = None) -> CheckpointSearch | No:
         self.asked.append(uri)
-        return max(self.found.get(uri, []), key=lambda c: (c.last_modified, len(c.key), c.key), default=None)
+        if self.unlisted:
+            return self.unlisted
+        prefix = uri.removeprefix("s3://").partition("/")[2]
+        below = [StoredObject(c.key.removeprefix(prefix), c.last_modified, 1) for c in self.found.get(uri, [])]
+        return find_newest(prefix, below, pattern)
 
 
 @dataclass

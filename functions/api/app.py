@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 logger = Logger()
 app = APIGatewayRestResolver()
-service = bootstrap.create_service(RunSettings.from_env())
+# API Gateway waits 29 seconds at most.
+service = bootstrap.create_service(RunSettings.from_env(), listing_seconds=20)
 allowlist = Allowlist(**asdict(SubmissionSettings.from_env()))
 
 

@@ -76,6 +76,7 @@ def _a_full_attempt(run_id: str, number: int, moments: Iterator[datetime]) -> At
         waiting_since=next(moments),
         counted_until=next(moments),
         wasted_seconds=59,
+        ignored_objects=61,
         turn_at=next(moments),
     )
 
@@ -88,6 +89,7 @@ def _a_full_policy(moments: Iterator[datetime]) -> Policy:
         relaunch_on_max_runtime=True,
         ladder=(Rung(Placement("ml.g5.xlarge", 2, Market.SPOT, 50), attempts=3),),
         deadline=Deadline(36_000, next(moments), 86_400, 500, ReturnToSpot.BLIND, pace_floor=0.9, hysteresis=2.5),
+        checkpoint_pattern="checkpoint-*/**",
     )
 
 
@@ -140,4 +142,5 @@ def a_full_run(run_id: str) -> Run:
         ),
         prices=PriceList("price list of 1 June", next(moments), {"ml.p3.2xlarge": Price(3.825, 1.1475)}),
         decisions=(Explanation(next(moments), "Due", "because — «so»", 7, next(moments)),),
+        holds_prefix=True,
     )

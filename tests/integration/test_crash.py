@@ -130,7 +130,8 @@ SCENES = {
         (
             "dynamodb.GetItem",
             "sagemaker.DescribeTrainingJob",
-            "dynamodb.PutItem",
+            # The run, and the folders in which its prefix no longer counts.
+            "dynamodb.TransactWriteItems",
             "dynamodb.Query",
             "s3.PutObject",
             "eventbridge.PutEvents",
@@ -145,7 +146,7 @@ SCENES = {
         (
             "dynamodb.GetItem",
             "sagemaker.DescribeTrainingJob",
-            "dynamodb.PutItem",
+            "dynamodb.TransactWriteItems",
             "dynamodb.Query",
             # Whom the index names is asked for, because the index may lag behind.
             "dynamodb.GetItem",
@@ -167,6 +168,7 @@ SCENES = {
         (
             "s3.GetObject",
             "dynamodb.GetItem",
+            "dynamodb.TransactGetItems",
             "dynamodb.TransactWriteItems",
             "dynamodb.Query",
             "dynamodb.UpdateItem",
@@ -177,7 +179,7 @@ SCENES = {
         jobs=("churn-relay-01",),
         live=("churn-relay-01",),
         metrics=frozenset({"AttemptsLaunched"}),
-        saved_by=3,
+        saved_by=4,
     ),
     "stop": Scene(
         "api",

@@ -85,6 +85,7 @@ def attempt(number: int) -> Attempt:
         waiting_since=MOMENT,
         counted_until=MOMENT,
         wasted_seconds=MONTH,
+        ignored_objects=250_000,
         turn_at=MOMENT if number == 1 else None,  # only the newest attempt can await its turn
     )
 

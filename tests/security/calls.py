@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Parameters = Mapping[str, Any]
 
-_TRANSACTION = {"Put": "PutItem", "ConditionCheck": "ConditionCheckItem"}
+_TRANSACTION = {"Put": "PutItem", "Update": "UpdateItem", "ConditionCheck": "ConditionCheckItem", "Get": "GetItem"}
 
 
 class UnknownCallError(Exception):
@@ -128,6 +128,7 @@ _ASKED: Mapping[str, Callable[[Parameters], tuple[Request, ...]]] = {
     "dynamodb.UpdateItem": lambda given: (_item("UpdateItem", given),),
     "dynamodb.Query": _index("Query"),
     "dynamodb.Scan": _index("Scan"),
+    "dynamodb.TransactGetItems": _transaction,
     "dynamodb.TransactWriteItems": _transaction,
     "s3.GetObject": _object("GetObject"),
     "s3.PutObject": _object("PutObject"),

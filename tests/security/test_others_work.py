@@ -123,7 +123,6 @@ OUTSIDE = [
     *(Request(f"dynamodb:{action}", table(f"{TABLE}-2"), RUN) for action in ("GetItem", "PutItem")),
     Request("dynamodb:GetItem", table(TABLE).replace(REGION, "eu-west-1"), RUN),
     Request("dynamodb:GetItem", table(TABLE).replace(ACCOUNT, "999999999999"), RUN),
-    Request("dynamodb:UpdateItem", table(TABLE), RUN),
     Request("dynamodb:UpdateItem", table(TABLE), {"dynamodb:LeadingKeys": ["slots#ml.m5.xlarge", "churn"]}),
     Request("dynamodb:PutItem", table(TABLE), {"dynamodb:LeadingKeys": ["slots#ml.m5.xlarge"]}),
     Request("dynamodb:PutItem", table(TABLE), {"dynamodb:LeadingKeys": ["churn", "prices#us-east-1"]}),

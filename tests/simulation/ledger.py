@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.descriptions import moment
 from simulator import life
+from spot_relay.domain.rules.checkpoints import CheckpointSearch
 from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.request import placement_of
@@ -125,7 +126,8 @@ class Ledger:
         return newest == first or newest.last_modified < first.last_modified
 
     def _newest(self, run: Run) -> Checkpoint | None:
-        return None if run.checkpoint_uri is None else self.checkpoints.find_newest(run.checkpoint_uri)
+        search = None if run.checkpoint_uri is None else self.checkpoints.find_newest(run.checkpoint_uri)
+        return search.newest if isinstance(search, CheckpointSearch) else None
 
     def _paid(self, run: Run) -> float:
         """Return the true bill of a run's attempts and canaries, and of those that live the most that it may be."""

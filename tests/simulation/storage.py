@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench.descriptions import moment
+from spot_relay.domain.rules.checkpoints import CheckpointSearch
 from spot_relay.domain.run.run import DueRun
 from spot_relay.domain.sagemaker.job import Checkpoint
 from spot_relay.ports import ConflictError
@@ -35,8 +36,8 @@ class Checkpoints(MemoryCheckpoints):
 
     def work(self, uri: str | None) -> float:
         """Return the training that the newest checkpoint under a prefix holds, in seconds."""
-        newest = None if uri is None else self.find_newest(uri)
-        return 0.0 if newest is None else self.works[newest.key]
+        search = None if uri is None else self.find_newest(uri)
+        return self.works[search.newest.key] if isinstance(search, CheckpointSearch) and search.newest else 0.0
 
     def write(self, uri: str, number: int, work: float) -> None:
         """Write a checkpoint; now and then it is missing, holds too little, or an older one is the newest again."""

@@ -12,6 +12,7 @@ import pytest
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.rules.after_end import ENDS, describe_last_end, relaunch_after
+from spot_relay.domain.rules.checkpoint_pattern import check_pattern
 from spot_relay.domain.rules.money import check_money
 from spot_relay.domain.run.attempt import AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
@@ -35,6 +36,7 @@ from spot_relay.domain.run.run import RunStatus, Waiting
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Absent, Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal, advise
+from spot_relay.domain.values import No
 from spot_relay.service import UnacceptableError
 from tests.fakes import NOON, MemoryInputFiles, MemoryPrices
 from tests.unit.canaries import ahead, finds_capacity, kept, on_demand
@@ -316,6 +318,23 @@ def resumptions() -> list[str]:
     ]
 
 
+def checkpoints_that_cannot_be_listed() -> list[str]:
+    world = submitted()
+    world.checkpoints.unlisted = No("The checkpoints cannot be found.")
+    world.trains(1)
+    world.tell(1, "Stopped", "MaxWaitTimeExceeded")
+    stopped = replace(ended(world.run(), Outcome.STOPPED), status=RunStatus.STOPPED)
+    return [
+        *said(world),
+        decide(stopped, Facts(ResumeRequested(), unlisted="The checkpoints cannot be found."), NOON).reason,
+    ]
+
+
+def patterns_of_checkpoints() -> list[str]:
+    wrong = ("a\tb", "s3://b/a/**", "a\\b", "a/", "a//b", "a**", "[a")
+    return [because(check_pattern(pattern)) for pattern in wrong]
+
+
 def deadlines() -> list[str]:
     behind = submitted(deadline(5 * HOUR))
     behind.passes(9000)
@@ -411,6 +430,8 @@ SCENES: tuple[Callable[[], list[str]], ...] = (
     stops,
     a_job_that_was_given_up,
     resumptions,
+    checkpoints_that_cannot_be_listed,
+    patterns_of_checkpoints,
     deadlines,
     canaries,
     a_canary_that_others_come_before,

@@ -13,6 +13,7 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 from botocore.exceptions import ConnectionError as UnreachableError
 from botocore.session import get_session
+from botocore.utils import parse_timestamp
 
 from spot_relay.adapters.announcements import EventBridgeAnnouncements
 from spot_relay.adapters.due_queue import Again, DueQueue, SqsWakeups
@@ -58,7 +59,24 @@ def _retry_unreachable(attempts: int, caught_exception: Exception | None, **_: A
 @cache
 def _session() -> Session:
     """Return botocore's session. boto3 on top of it would make a cold start a tenth slower and add nothing we use."""
-    return get_session()
+    session = get_session()
+    parsers: Any = session.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=_parse_moment)
+    return session
+
+
+def _parse_moment(value: Any) -> datetime:
+    """Return a moment in an answer of AWS as botocore would, but ISO 8601 forty times as fast.
+
+    botocore guesses the format of each text, which takes three quarters of the time to list a large prefix.
+    """
+    if isinstance(value, str) and value.endswith("Z"):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    moment: datetime = parse_timestamp(value)
+    return moment
 
 
 class _LazyClient:
@@ -81,8 +99,8 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_service(settings: RunSettings) -> Service:
-    """Wire the use cases around runs."""
+def create_service(settings: RunSettings, listing_seconds: int = 40) -> Service:
+    """Wire the use cases around runs, which list checkpoints for so many seconds of a call, and no longer."""
     dynamodb, s3 = create_client("dynamodb"), _defer_client("s3")
     store = DynamoDBRunStore(dynamodb, settings.table, settings.retention)
     turns = DynamoDBTurns(dynamodb, settings.table, settings.launch_rate)
@@ -90,7 +108,7 @@ def create_service(settings: RunSettings) -> Service:
     return Service(
         store=store,
         jobs=SageMakerTrainingJobs(_defer_client("sagemaker")),
-        checkpoints=S3Checkpoints(s3),
+        checkpoints=S3Checkpoints(s3, listing_seconds),
         documents=S3StatusDocuments(s3, settings.bucket),
         announcements=EventBridgeAnnouncements(_defer_client("events")),
         telemetry=PowertoolsTelemetry(Logger(), settings.metrics_by_placement),

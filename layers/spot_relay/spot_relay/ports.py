@@ -10,12 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
+    from spot_relay.domain.rules.checkpoints import CheckpointSearch
     from spot_relay.domain.rules.turns import Lane
     from spot_relay.domain.run.launch import Created, Launch
     from spot_relay.domain.run.outbox import Measure
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.run import DueRun, Run, RunStatus, Waiting
-    from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, Pool
+    from spot_relay.domain.sagemaker.job import Absent, Job, Pool
     from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
     from spot_relay.domain.values import No
 
@@ -55,21 +56,23 @@ class UnansweredError(Exception):
 
 
 class PrefixTakenError(SpecError):
-    """Another open run uses the checkpoint prefix."""
+    """Another open run uses the checkpoint prefix, one above it, or one inside it."""
 
     code = "CheckpointPrefixTaken"
     status = 409
 
-    def __init__(self, uri: str, owner: str) -> None:
+    def __init__(self, uri: str, owner: str | None, overlap: str | None = None) -> None:
+        whose = f"the run {owner} until that run ends" if owner else "another run until that run ends"
+        place = f"{uri} {overlap}" if overlap else uri
+        harm = "restore each other's files" if overlap else "overwrite each other's checkpoints"
         message = (
-            f"The checkpoint prefix {uri} belongs to the run {owner} until that run ends, and two runs would overwrite "
-            "each other's checkpoints. Use a different prefix."
+            f"The checkpoint prefix {place} belongs to {whose}, and two runs would {harm}. Use a different prefix."
         )
         super().__init__(message, [("CheckpointConfig.S3Uri", message)])
 
 
 class RunStore(Protocol):
-    """Stores runs; each write is atomic. No two open runs own the same checkpoint prefix.
+    """Stores runs; each write is atomic. No open run's checkpoint prefix lies inside another's.
 
     A run that would be too large is stored without the oldest part of its history, and returned like that. Where that
     is not enough, each write raises RunTooLargeError.
@@ -196,8 +199,11 @@ class TrainingJobs(Protocol):
 class Checkpoints(Protocol):
     """The checkpoints in S3."""
 
-    def find_newest(self, uri: str) -> Checkpoint | None:
-        """Return the newest checkpoint under a prefix, or None."""
+    def find_newest(self, uri: str, pattern: str | None) -> CheckpointSearch | No:
+        """Return the newest checkpoint under a prefix, or No if there are too many objects to list them all.
+
+        A pattern, relative to the prefix, says which objects are checkpoints; without one, their names do.
+        """
         ...
 
 

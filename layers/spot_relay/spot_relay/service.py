@@ -36,7 +36,7 @@ from spot_relay.domain.sagemaker.job import EVERY_POOL, Absent, Job, Market, Poo
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.domain.sagemaker.request import sharded_prefixes_of
 from spot_relay.domain.shown.report import announcement, status_document
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import No, replace
 from spot_relay.pacing import OTHERS_FIRST, refuse_if_unanswered
 from spot_relay.ports import (
     Announcements,
@@ -254,9 +254,17 @@ class Service:
             if not looks_again(run, observation):
                 raise
             job = beside = None
-        uri = run.checkpoint_uri
-        newest = self.checkpoints.find_newest(uri) if uri and needs_checkpoint(run, observation, job, now) else None
-        return Facts(observation, job, newest, beside, self.draw(), self.check_every)
+        facts = Facts(observation, job, canary=beside, draw=self.draw(), check_every=self.check_every)
+        return self._add_checkpoint(run, facts) if needs_checkpoint(run, observation, job, now) else facts
+
+    def _add_checkpoint(self, run: Run, facts: Facts) -> Facts:
+        """Return the facts with the run's newest checkpoint, or with the reason why it is not known."""
+        if run.checkpoint_uri is None:
+            return facts
+        search = self.checkpoints.find_newest(run.checkpoint_uri, run.policy.checkpoint_pattern)
+        if isinstance(search, No):
+            return replace(facts, unlisted=search.because)
+        return replace(facts, checkpoint=search.newest, ignored_objects=search.ignored)
 
     def _look_at_attempt(self, run: Run, attempt: Attempt) -> Job | Absent:
         """Describe an attempt's job. Its tags have to prove that it is ours, unless an answer has done so."""

@@ -126,6 +126,50 @@ def test_keys_missing_from_a_policy_get_the_defaults_of_the_domain(policy: dict[
                 {"policy.budgets.money_usd": "Expected a finite number, but found nan. Write one, or remove the key."}
             ),
         ),
+        (
+            {"checkpoints": {}},
+            snapshot({"policy.checkpoints.pattern": "This key is required. Add it."}),
+        ),
+        (
+            {"checkpoints": "checkpoint-*"},
+            snapshot(
+                {
+                    "policy.checkpoints": 'Expected a mapping, but found "checkpoint-*". Write its keys, or remove it to use the defaults.'
+                }
+            ),
+        ),
+        (
+            {"checkpoints": {"pattern": ""}},
+            snapshot({"policy.checkpoints.pattern": 'Found "". String should have at least 1 character.'}),
+        ),
+        (
+            {"checkpoints": {"pattern": "a" * 257}},
+            snapshot(
+                {
+                    "policy.checkpoints.pattern": 'Found "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…". String should have at most 256 characters.'
+                }
+            ),
+        ),
+        (
+            {"checkpoints": {"pattern": "checkpoint-*/"}},
+            snapshot(
+                {
+                    "policy.checkpoints.pattern": "It matches no object, because it ends in /. For all objects in the folder, write checkpoint-*/**."
+                }
+            ),
+        ),
+        (
+            {"checkpoints": {"pattern": "**.pt"}},
+            snapshot(
+                {
+                    "policy.checkpoints.pattern": "It contains ** next to other characters. Write ** between slashes, for any number of folders, or *."
+                }
+            ),
+        ),
+        (
+            {"checkpoints": {"pattern": "a", "glob": "b"}},
+            snapshot({"policy.checkpoints.glob": "Unknown key. Known keys are pattern."}),
+        ),
         ({"backoff": None}, snapshot({"policy.backoff": "Found null (no value). Write a value, or remove the key."})),
         (
             {"backoff": {"base_seconds": 0}},

@@ -275,12 +275,12 @@ def test_an_error_has_its_problems_in_the_form_of_the_report() -> None:
         [
             {
                 "path": "policy.extra",
-                "message": "Unknown key. Known keys are deadline, expected_runtime, changeover, return_to_spot, budgets, backoff, restart_from_scratch, relaunch_on_max_runtime, ladder.",
+                "message": "Unknown key. Known keys are deadline, expected_runtime, changeover, return_to_spot, budgets, backoff, restart_from_scratch, relaunch_on_max_runtime, ladder, checkpoints.",
             }
         ]
     )
     assert str(caught.value) == snapshot(
-        "policy.extra: Unknown key. Known keys are deadline, expected_runtime, changeover, return_to_spot, budgets, backoff, restart_from_scratch, relaunch_on_max_runtime, ladder."
+        "policy.extra: Unknown key. Known keys are deadline, expected_runtime, changeover, return_to_spot, budgets, backoff, restart_from_scratch, relaunch_on_max_runtime, ladder, checkpoints."
     )
 
 

@@ -1,12 +1,11 @@
 """Store runs in DynamoDB: one item per run, one conditional write per step.
 
-The same table has an item for each checkpoint prefix, which names the run that owns it, and the items of `names`,
-`slots`, `turns` and `prices`.
+The same table has the items of `prefixes`, by which runs hold their checkpoint prefixes, and those of `names`, `slots`,
+`turns` and `prices`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, islice
@@ -17,6 +16,16 @@ from botocore.exceptions import ClientError
 
 from spot_relay.adapters.item_size import MAX_ITEM_BYTES, measure_item, says_too_large
 from spot_relay.adapters.names import Names
+from spot_relay.adapters.prefixes import (
+    build_folder_claims,
+    build_folder_releases,
+    build_late_claims,
+    build_overlap_error,
+    build_owner_removal,
+    build_prefix_key,
+    check_earlier_owners,
+    find_stale_owner,
+)
 from spot_relay.domain.run.history import drop_history
 from spot_relay.domain.run.launch import MAX_JOB_NAME
 from spot_relay.domain.run.run import ENDED_RUNS, DueRun, Run, RunStatus, Waiting
@@ -36,8 +45,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 5
 # The only partition key of the sparse index `due`, which contains only open runs.
 OPEN = "open"
-_MAX_PREFIX_BYTES = 1024
 _MAX_KEY_BYTES = 2048
+# Runs whose prefixes are in one folder change the same item when they open and end. A collision passes at once.
+_MAX_COLLISIONS = 10
 # Check at most this many entries in the index of waiting runs for one that is up to date.
 _MAX_CHECKED = 20
 
@@ -71,7 +81,7 @@ class DynamoDBRunStore:
         RunExistsError
             If the id is taken, in any spelling.
         PrefixTakenError
-            If another open run owns the checkpoint prefix.
+            If another open run owns the checkpoint prefix, a folder above it, or a prefix inside it.
         """
         run, item = self._fit(run)
         put = self._build_put(item, "attribute_not_exists(id)")
@@ -90,7 +100,7 @@ class DynamoDBRunStore:
         Raises
         ------
         PrefixTakenError
-            If another open run owns its checkpoint prefix by now.
+            If another open run owns its checkpoint prefix by now, a folder above it, or a prefix inside it.
         """
         run, item = self._fit(run)
         return self._open(run, self._build_put(item, *_require_unchanged(run)))
@@ -131,15 +141,22 @@ class DynamoDBRunStore:
     def save(self, run: Run) -> Run:
         """Store a run if its version is unchanged, and return it with the next version; else raise ConflictError."""
         run, item = self._fit(run)
+        put = self._build_put(item, *_require_unchanged(run))
+        uri, holds = run.checkpoint_uri, _holds_prefix(run)
+        if uri is not None and holds != run.holds_prefix:
+            late = build_late_claims(self.table, uri, run.id) if holds else build_folder_releases(self.table, uri)
+            if self._transact([{"Put": put}, *late]):
+                raise ConflictError(run.id)
+            return _stored(run)
         try:
-            self.client.put_item(**self._build_put(item, *_require_unchanged(run)))
+            self.client.put_item(**put)
         except (self._errors.ConditionalCheckFailedException, self._errors.TransactionConflictException):
             raise ConflictError(run.id) from None
         except ClientError as error:
             if says_too_large(error.response["Error"]):
                 raise RunTooLargeError(run.id) from error
             raise
-        return replace(run, version=run.version + 1)
+        return _stored(run)
 
     def list_due(self, until: datetime) -> Iterable[DueRun]:
         """Yield the runs whose `due_at` has passed by then, the earliest first; no other item is read."""
@@ -239,42 +256,59 @@ class DynamoDBRunStore:
 
         ``others`` are more writes and checks of the transaction.
 
-        A run that has ended owns its prefix until another run takes it over.
+        A run that has ended is named as the owner of its prefix until another run takes it over.
         """
         uri = run.checkpoint_uri
-        ownership = [] if uri is None else [self._build_ownership(run, uri)]
-        failed = self._transact([{"Put": put}, *ownership, *others])
-        if failed == {1} and uri is not None:
-            owner = self._load_owner(uri)
-            owner_ended = {"ConditionCheck": self._build_ended_check(owner)}
-            writes = [{"Put": put}, self._build_ownership(run, uri, owner), owner_ended, *others]
+        if uri is None:
+            writes = [{"Put": put}]
+        else:
+            check_earlier_owners(self.client, self.table, uri, run.id)
+            claims = build_folder_claims(self.table, uri, run.id) if _holds_prefix(run) else []
+            writes = [{"Put": put}, self._build_ownership(run, uri), *claims]
+        failed, of_prefix = self._transact([*writes, *others]), set(range(1, len(writes)))
+        if uri is not None and 1 in failed and failed <= of_prefix:
+            owner, ended = self._load_owner(uri), len(writes)
+            writes[1] = self._build_ownership(run, uri, owner)
+            writes += [{"ConditionCheck": self._build_ended_check(owner)}, *others]
             # A transaction has at most one check of an item: the one in ``others`` is the stricter.
             failed = self._transact(list({_get_key(write): write for write in writes}.values()))
-            if failed and failed <= {1, 2}:
+            if failed & {1, ended} and failed <= {*of_prefix, ended}:
                 raise PrefixTakenError(uri, owner)
+        if uri is not None and failed and failed <= of_prefix:
+            claim = min(failed) - 2
+            stale = find_stale_owner(self.client, self.table, uri, claim)
+            if stale is None:
+                raise build_overlap_error(self.client, self.table, uri, claim)
+            folder, owner = stale
+            is_gone = {"ConditionCheck": self._build_ended_check(owner)}
+            self._transact([is_gone, build_owner_removal(self.table, folder, owner)])
+            return self._open(run, put, others)
         if failed:
             raise ConflictError(run.id)
-        return replace(run, version=run.version + 1)
+        return _stored(run)
 
     def _transact(self, writes: list[dict[str, Any]]) -> set[int]:
         """Write all or nothing; return the indexes of the writes whose conditions failed, or raise ConflictError."""
-        try:
-            self.client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
-        except self._errors.TransactionCanceledException as error:
-            codes = [reason["Code"] for reason in error.response["CancellationReasons"]]
-            if "TransactionConflict" in codes:
-                raise ConflictError from None
-            failed = {index for index, code in enumerate(codes) if code == "ConditionalCheckFailed"}
-            if any(map(says_too_large, error.response["CancellationReasons"])):
-                raise RunTooLargeError from error
-            if not failed:
+        for _ in range(_MAX_COLLISIONS):
+            try:
+                self.client.transact_write_items(TransactItems=writes)  # type: ignore[arg-type]
+            except self._errors.TransactionCanceledException as error:
+                reasons = error.response["CancellationReasons"]
+                codes = [reason["Code"] for reason in reasons]
+                if "TransactionConflict" in codes:
+                    continue
+                if any(map(says_too_large, reasons)):
+                    raise RunTooLargeError from error
+                failed = {index for index, code in enumerate(codes) if code == "ConditionalCheckFailed"}
+                if not failed:
+                    raise
+                return failed
+            except ClientError as error:
+                if says_too_large(error.response["Error"]):
+                    raise RunTooLargeError from error
                 raise
-            return failed
-        except ClientError as error:
-            if says_too_large(error.response["Error"]):
-                raise RunTooLargeError from error
-            raise
-        return set()
+            return set()
+        raise ConflictError
 
     def _fit(self, run: Run) -> tuple[Run, dict[str, Any]]:
         """Return a run and the item of its next version, without the oldest part of its history if it is too large.
@@ -285,7 +319,7 @@ class DynamoDBRunStore:
             If it is too large without any history.
         """
         for smaller in chain((run,), drop_history(run)):
-            item = self._build_item(replace(smaller, version=smaller.version + 1))
+            item = self._build_item(_stored(smaller))
             if measure_item(item) <= self.max_item_bytes:
                 return smaller, item
         raise RunTooLargeError(run.id)
@@ -297,12 +331,10 @@ class DynamoDBRunStore:
         """Return the write that makes a run the owner of a prefix, which is free so far or owned by ``earlier``."""
         owner = {":owner": {"S": earlier or run.id}}
         is_free = _build_condition("attribute_not_exists(id) OR run_id = :owner", owner)
-        return {
-            "Put": {"TableName": self.table, "Item": {**_build_prefix_key(uri), "run_id": {"S": run.id}}, **is_free}
-        }
+        return {"Put": {"TableName": self.table, "Item": {**build_prefix_key(uri), "run_id": {"S": run.id}}, **is_free}}
 
     def _load_owner(self, uri: str) -> str:
-        answer = self.client.get_item(TableName=self.table, Key=_build_prefix_key(uri), ConsistentRead=True)
+        answer = self.client.get_item(TableName=self.table, Key=build_prefix_key(uri), ConsistentRead=True)
         return answer["Item"]["run_id"]["S"]
 
     def _build_ended_check(self, run_id: str) -> dict[str, Any]:
@@ -380,6 +412,15 @@ def _read_waiting(item: dict[str, Any]) -> Waiting:
     return Waiting(datetime.fromisoformat(stamp), run_id)
 
 
+def _holds_prefix(run: Run) -> bool:
+    return run.checkpoint_uri is not None and not run.has_ended
+
+
+def _stored(run: Run) -> Run:
+    """Return a run as it is once it has been written."""
+    return replace(run, version=run.version + 1, holds_prefix=_holds_prefix(run))
+
+
 def _require_unchanged(run: Run) -> tuple[str, dict[str, Any]]:
     return "version = :loaded", {":loaded": {"N": str(run.version)}}
 
@@ -392,12 +433,6 @@ def _get_key(write: dict[str, Any]) -> str:
     (body,) = write.values()
     key: str = body.get("Key", body.get("Item"))["id"]["S"]
     return key
-
-
-def _build_prefix_key(uri: str) -> dict[str, Any]:
-    """Return the key of a checkpoint prefix's item; no run's name contains a #, and a key has at most 2048 bytes."""
-    name = uri if len(uri.encode()) <= _MAX_PREFIX_BYTES else hashlib.sha256(uri.encode()).hexdigest()
-    return {"id": {"S": f"checkpoints#{name}"}}
 
 
 def _summarise(item: dict[str, Any]) -> dict[str, Any]:

@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+import time
+from collections import deque
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
+from spot_relay.domain.rules.checkpoints import CheckpointSearch, StoredObject, find_newest
 from spot_relay.domain.run.prices import PriceList, UnusablePricesError, read_prices
-from spot_relay.domain.sagemaker.job import Checkpoint
 from spot_relay.domain.shown.report import iso
+from spot_relay.domain.values import No
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from mypy_boto3_s3 import S3Client
 
     from spot_relay.adapters.inbound import Upload
 
-# Marker files that SageMaker's containers leave beside checkpoints, such as xgboost-checkpoint.3.sagemaker-uploaded.
-_MARKER = ".sagemaker-"
+# One call of a function, which may look at several runs, takes no longer than this.
+_LONGEST_CALL_SECONDS = 60
 _MAX_KEY_BYTES = 1024
 # If data cannot be listed for one of these reasons, the job may still be able to read it.
 _NOT_LISTABLE = frozenset({"AccessDenied", "AuthorizationHeaderMalformed", "NoSuchBucket", "PermanentRedirect"})
@@ -38,28 +41,61 @@ _MAX_PRICE_FILE_BYTES = 256 * 1024
 
 @dataclass(frozen=True)
 class S3Checkpoints:
-    """Finds checkpoints under any prefix that the function may list."""
+    """Finds checkpoints under any prefix that the function may list, within a number of seconds for each of its calls.
+
+    S3 lists by key, never by time, so that the newest checkpoint is only known when all objects have been listed.
+    """
 
     client: S3Client
+    seconds: float = 40
+    max_objects: int = 250_000
+    """About what the memory of a function can hold."""
+    monotonic: Callable[[], float] = time.monotonic
+    recent: deque[tuple[float, float]] = field(default_factory=deque)
+    """When the most recent listings began, and how long they took."""
 
-    def find_newest(self, uri: str) -> Checkpoint | None:
-        """Return the newest checkpoint under ``s3://bucket/prefix/``, or None; markers and folders do not count.
+    def find_newest(self, uri: str, pattern: str | None = None) -> CheckpointSearch | No:
+        """Return the newest checkpoint under ``s3://bucket/prefix/``, or No if not all objects could be listed.
 
-        A bucket that does not exist contains none. A bucket that cannot be listed raises: nothing is known about it.
+        A bucket that does not exist contains none. An error that may pass raises: nothing is known.
         """
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        checkpoints = (
-            Checkpoint(item["Key"], item["LastModified"])
-            for page in pages
-            for item in page.get("Contents", [])
-            if not item["Key"].endswith("/") and _MARKER not in item["Key"].rpartition("/")[2]
-        )
+        began = self.monotonic()
         try:
-            # S3 has a resolution of one second. Within one, prefer the longer key (a later round), then the greater.
-            return max(checkpoints, key=lambda c: (c.last_modified, len(c.key), c.key), default=None)
+            listed = self._list(bucket, prefix, began + self._find_seconds_left(began))
         except self.client.exceptions.NoSuchBucket:
-            return None
+            return CheckpointSearch(None)
+        except ClientError as error:
+            if (code := error.response["Error"]["Code"]) not in _NOT_LISTABLE:
+                raise
+            return No(
+                f"The checkpoints cannot be listed: S3 answers {code} for the bucket {bucket}. Let the stack list it, "
+                "with its parameter AllowedCheckpointBuckets and the bucket's policy."
+            )
+        finally:
+            self.recent.append((began, self.monotonic() - began))
+        return listed if isinstance(listed, No) else find_newest(prefix, listed, pattern)
+
+    def _list(self, bucket: str, prefix: str, end: float) -> list[StoredObject] | No:
+        """Return all objects under a prefix, or No when the time is over or there are too many."""
+        objects: list[StoredObject] = []
+        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            objects.extend(
+                StoredObject(item["Key"][len(prefix) :], item["LastModified"], item["Size"])
+                for item in page.get("Contents", [])
+            )
+            if page.get("IsTruncated") and (self.monotonic() >= end or len(objects) >= self.max_objects):
+                return No(
+                    f"The checkpoints cannot be found: {len(objects)} objects under the prefix were listed, and then "
+                    "time or memory was used up. Delete old checkpoints, or move logs and data out of the prefix."
+                )
+        return objects
+
+    def _find_seconds_left(self, now: float) -> float:
+        """Return the seconds that a listing may take, after those that may have been part of the same call."""
+        while self.recent and self.recent[0][0] < now - _LONGEST_CALL_SECONDS:
+            self.recent.popleft()
+        return self.seconds - sum(took for _, took in self.recent)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from spot_relay.domain.rules.checkpoint_pattern import MAX_PATTERN, check_pattern
 from spot_relay.domain.run.policy import Backoff, Budgets, Policy
 from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.spec.deadline_model import DeadlineChecker, DeadlineKeys, build_deadline, choose_return_to_spot
@@ -55,6 +56,20 @@ class BackoffModel(Strict):
         return self
 
 
+class CheckpointsModel(Strict):
+    """Which objects under the checkpoint prefix are checkpoints."""
+
+    # The schema states what it can of `check_pattern`: no control characters.
+    pattern: str = Field(min_length=1, max_length=MAX_PATTERN, json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f]+$"})
+
+    @field_validator("pattern")
+    @classmethod
+    def _check_pattern(cls, pattern: str) -> str:
+        if no := check_pattern(pattern):
+            raise ValueError(no.because.removesuffix("."))
+        return pattern
+
+
 class PolicyModel(DeadlineKeys):
     """The whole policy."""
 
@@ -63,6 +78,7 @@ class PolicyModel(DeadlineKeys):
     restart_from_scratch: bool = Policy.restart_from_scratch
     relaunch_on_max_runtime: bool = Policy.relaunch_on_max_runtime
     ladder: Ladder | None = None
+    checkpoints: CheckpointsModel | None = None
 
     def build(self, training_job: dict[str, Any]) -> Policy:
         """Return the domain's policy for a valid job."""
@@ -73,6 +89,7 @@ class PolicyModel(DeadlineKeys):
             relaunch_on_max_runtime=self.relaunch_on_max_runtime,
             ladder=build_ladder(self.ladder, training_job),
             deadline=build_deadline(self, choose_return_to_spot(self, self.ladder, training_job)),
+            checkpoint_pattern=self.checkpoints.pattern if self.checkpoints else None,
         )
 
 
@@ -82,6 +99,7 @@ _KNOWN = {
     ("budgets",): BUDGETS,
     ("backoff",): tuple(BackoffModel.model_fields),
     ("ladder",): tuple(RungModel.model_fields),
+    ("checkpoints",): tuple(CheckpointsModel.model_fields),
 }
 
 
@@ -95,4 +113,7 @@ def check_policy(value: Any, name: Any, job: Mapping[str, Any], problems: Proble
         check_ladder(model.ladder, job, "policy.ladder", problems)
         checker = DeadlineChecker(model, "policy", problems)
         checker.check(name, model.ladder, job, relaunches_on_max_runtime=model.relaunch_on_max_runtime)
+        if model.checkpoints is not None and job and "CheckpointConfig" not in job:
+            message = "The training job has no CheckpointConfig, so it has no checkpoints. Add one, or remove this key."
+            problems.add("policy.checkpoints", message)
     return model

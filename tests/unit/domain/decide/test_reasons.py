@@ -173,6 +173,19 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "The run has already ended: it is Stopped.",
             ],
             "a_job_that_was_given_up": ["The run no longer needs churn-relay-01. Stopping it."],
+            "checkpoints_that_cannot_be_listed": [
+                "churn-relay-01 is MaxWaitTimeExceeded. The checkpoints cannot be found. Nothing is launched until they can be listed. Checking again in 300 s.",
+                "The checkpoints cannot be found. Then resume the run again.",
+            ],
+            "patterns_of_checkpoints": [
+                "It contains unprintable characters. Remove them.",
+                "It is relative to the prefix in CheckpointConfig.S3Uri. Leave out the bucket and the prefix.",
+                "It contains a backslash. Separate folders with /.",
+                "It matches no object, because it ends in /. For all objects in the folder, write a/**.",
+                "It contains a folder name that is empty or only dots, which matches nothing. Remove it.",
+                "It contains ** next to other characters. Write ** between slashes, for any number of folders, or *.",
+                "It contains a [ that is not closed. Write [[] for the character itself.",
+            ],
             "resumptions": [
                 "Only a run that has ended can be resumed, and this one is InProgress.",
                 "The run has completed, so there is nothing to resume.",

@@ -45,6 +45,8 @@ FIRST = Attempt(
     billable_seconds=1800,
     waited_seconds=60,
     wasted_seconds=360,
+    checkpoint=Checkpoint("churn/checkpoints/a", at(60)),
+    ignored_objects=7,
 )
 SECOND = Attempt(
     number=2,
@@ -163,6 +165,8 @@ def test_the_status_document_tells_all_of_each_attempt() -> None:
         "failure_reason": "a reason",
         "status_message": "a message",
         "resumes_from": None,
+        "checkpoint": {"key": "churn/checkpoints/a", "last_modified": "2026-11-23T13:00:00.000Z"},
+        "ignored_objects": 7,
         "placement": {"instance_type": M5, "instance_count": 2, "market": "spot", "volume_size_gb": None},
         "created_at": "2026-11-23T12:02:00.000Z",
         "training_started_at": "2026-11-23T12:03:00.000Z",

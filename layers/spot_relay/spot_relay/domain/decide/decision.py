@@ -168,6 +168,8 @@ def _follow_due(run: Run, facts: Facts, now: datetime) -> Decision:
         run = canaries.note_description(run, canary, facts.canary)
     attempt = run.current
     if attempt.status is AttemptStatus.ENDED:
+        if facts.unlisted:
+            return _wait_for_listing(run, facts.unlisted, facts, now)
         return _continue(run, Cause.of_end(attempt.outcome), facts, now, "The backoff is over.")
     if attempt.status is AttemptStatus.PLANNED and not (run.stop_requested or attempt.gives_up):
         if demand := demand_before_launch(run, now):
@@ -273,7 +275,7 @@ def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: dateti
     )
     if attempt.status is AttemptStatus.PLANNED:
         run = forget_refusals(run)
-    run = count_progress(run, described, job, facts.checkpoint, now)
+    run = _count(run, described, job, facts, now)
     adopted = launch_answers.measure_adoption(run, attempt, now)
     owes = Outbox(measures=adopted + metrics.measure_interruptions(attempt, missed))
     if run.stop_requested and job.status == TrainingJobStatus.IN_PROGRESS:
@@ -284,6 +286,8 @@ def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: dateti
     reason = f"{attempt.job_name} is {job.secondary_status}."
     if missed and job.waiting_since:
         reason = _describe_interruption(attempt)
+    if facts.unlisted:
+        reason = f"{reason} {facts.unlisted}"
     if owes.stop:
         reason = f"{reason} {STOPPING_IT}"
     return change(
@@ -313,7 +317,12 @@ def _is_unconfirmed(observation: Observation, missed: int) -> bool:
 
 
 def _follow_end(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) -> Decision:
-    """Close an attempt that is described as ended, and continue by the table of ends."""
+    """Close an attempt that is described as ended, and continue by the table of ends.
+
+    If its checkpoints cannot be listed, it is not known where to continue. Only a stop can do without that.
+    """
+    if facts.unlisted and not run.stop_requested:
+        return _wait_for_listing(run, f"{attempt.job_name} is {job.secondary_status}. {facts.unlisted}", facts, now)
     outcome = outcome_of(job) or Outcome.UNKNOWN_FAILURE
     missed = max(0, job.interruptions - attempt.interruptions)
     closed = replace(
@@ -332,7 +341,6 @@ def _follow_end(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetim
         training_seconds=job.training_seconds,
         billable_seconds=job.billable_seconds,
         waited_seconds=job.seconds_waited(now),
-        checkpoint=facts.checkpoint,
         gives_up=False,
         waits_for_room=False,
         waits_for_any_room=False,
@@ -340,7 +348,7 @@ def _follow_end(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetim
     )
     if attempt.status is AttemptStatus.PLANNED:
         run = forget_refusals(run)
-    run = count_progress(run, closed, job, facts.checkpoint, now)
+    run = _count(run, closed, job, facts, now)
     adopted = launch_answers.measure_adoption(run, attempt, now)
     measures = adopted + metrics.measure_interruptions(attempt, missed) + metrics.measure_attempt_end(closed)
     owes = Outbox(freed=(Room(closed.placement.pool, attempt.job_name),), measures=measures)
@@ -369,6 +377,23 @@ def _follow_outcome(run: Run, outcome: Outcome, facts: Facts, now: datetime, owe
     wait = min(wait, seconds_until_demand(run, now))
     reason = f"{relaunch.because} Launching the next attempt in {wait:.0f} s."
     return change(run, now, reason, owes, status=RunStatus.PENDING, check_at=now + timedelta(seconds=wait))
+
+
+def _count(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) -> Run:
+    """Return the run with this attempt, what was found of its checkpoints, and the training that they hold."""
+    if facts.unlisted:
+        return run.with_attempt(attempt)
+    if facts.checkpoint is not None or facts.ignored_objects is not None:
+        attempt = replace(attempt, checkpoint=facts.checkpoint, ignored_objects=facts.ignored_objects)
+    return count_progress(run, attempt, job, facts.checkpoint, now)
+
+
+def _wait_for_listing(run: Run, reason: str, facts: Facts, now: datetime) -> Decision:
+    """Look again later: nothing may be relaunched while the newest checkpoint is unknown."""
+    again = (
+        f"Nothing is launched until they can be listed. Checking again in {facts.check_every.total_seconds():.0f} s."
+    )
+    return change(run, now, f"{reason} {again}", check_at=now + facts.check_every)
 
 
 def _continue(run: Run, cause: Cause, facts: Facts, now: datetime, reason: str, owes: Outbox | None = None) -> Decision:

@@ -39,6 +39,10 @@ class Facts:
     """A random number from [0, 1), for jitter."""
     check_every: timedelta = timedelta(minutes=5)
     """How long an open run may go without a look."""
+    ignored_objects: int | None = None
+    """How many other objects are under the prefix; None if it was not looked up."""
+    unlisted: str | None = None
+    """Why the objects under the prefix could not be listed. Then nothing is known of its checkpoints."""
 
 
 def clean_facts(facts: Facts) -> Facts:

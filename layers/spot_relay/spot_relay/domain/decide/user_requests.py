@@ -86,6 +86,8 @@ def resume(run: Run, request: ResumeRequested, facts: Facts, now: datetime) -> D
         return unchanged(run, reason, rejected=True)
     if run.status is RunStatus.COMPLETED:
         return unchanged(run, "The run has completed, so there is nothing to resume.", rejected=True)
+    if facts.unlisted:
+        return unchanged(run, f"{facts.unlisted} Then resume the run again.", rejected=True)
     changed = _change_policy(run, request, now)
     if isinstance(changed, No):
         return unchanged(run, changed.because, rejected=True)

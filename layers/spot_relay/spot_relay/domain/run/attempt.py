@@ -54,7 +54,7 @@ class Attempt:
     waited_seconds: int | None = None
     """How long its job waited for capacity."""
     checkpoint: Checkpoint | None = None
-    """The newest checkpoint when it ended."""
+    """The newest checkpoint when it was last looked up."""
     rung: int = 0
     """The index of its rung in the ladder."""
     max_wait_seconds: int | None = None
@@ -69,6 +69,8 @@ class Attempt:
     """Its training up to here is included in the run's progress."""
     wasted_seconds: int = 0
     """Training after its last checkpoint, which was lost."""
+    ignored_objects: int | None = None
+    """How many objects under the checkpoint prefix did not count when they were last looked up."""
     unrecognized_refusals: int = 0
     """How many of them were refused with an error that Spot Relay does not know."""
     gives_up: bool = False

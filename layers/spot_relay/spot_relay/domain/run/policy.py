@@ -142,3 +142,5 @@ class Policy:
     ladder: tuple[Rung, ...] = ()
     """Empty for the job's own placement and as many attempts as the budgets allow."""
     deadline: Deadline | None = None
+    checkpoint_pattern: str | None = None
+    """A glob, relative to the checkpoint prefix, of the objects that are checkpoints; None to go by their names."""

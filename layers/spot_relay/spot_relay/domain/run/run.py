@@ -106,6 +106,8 @@ class Run:
     prices: PriceList | None = None
     """The prices of its own instance types when it was submitted."""
     decisions: tuple[Explanation, ...] = ()
+    holds_prefix: bool = False
+    """Whether the folders above its checkpoint prefix count it; kept by the store, like the version."""
     failing_because: str | None = None
     """Why the run is being stopped and then fails, if it was not its user who asked for that."""
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.run.attempt import Attempt, Canary
     from spot_relay.domain.run.run import Explanation, Run
+    from spot_relay.domain.sagemaker.job import Checkpoint
     from spot_relay.domain.shown.accounting import Account
 
 
@@ -22,8 +23,7 @@ def iso(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
 
 
-def _checkpoint(attempt: Attempt) -> dict[str, Any] | None:
-    found = attempt.resumes_from
+def _checkpoint(found: Checkpoint | None) -> dict[str, Any] | None:
     return {"key": found.key, "last_modified": iso(found.last_modified)} if found else None
 
 
@@ -37,7 +37,9 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "outcome": attempt.outcome,
         "failure_reason": attempt.failure_reason,
         "status_message": attempt.status_message,
-        "resumes_from": _checkpoint(attempt),
+        "resumes_from": _checkpoint(attempt.resumes_from),
+        "checkpoint": _checkpoint(attempt.checkpoint),
+        "ignored_objects": attempt.ignored_objects,
         "placement": asdict(attempt.placement),
         "created_at": iso(attempt.created_at or attempt.launched_at),
         "training_started_at": iso(attempt.training_started_at),
