@@ -77,13 +77,17 @@ def _a_full_attempt(run_id: str, number: int, moments: Iterator[datetime]) -> At
         counted_until=next(moments),
         wasted_seconds=59,
         ignored_objects=61,
+        unrecognized_refusals=1,
+        gives_up=True,
+        waits_for_any_room=True,
+        status_message="Starting the “job”",
         turn_at=next(moments),
     )
 
 
 def _a_full_policy(moments: Iterator[datetime]) -> Policy:
     return Policy(
-        Budgets(1, 2, 3, 4, 5, money_usd=0.1),
+        Budgets(1, 2, 3, 4, 5, 6, money_usd=0.1),
         Backoff(7, 8),
         restart_from_scratch=True,
         relaunch_on_max_runtime=True,
@@ -109,7 +113,7 @@ def a_full_run(run_id: str) -> Run:
         attempts=tuple(_a_full_attempt(run_id, number, moments) for number in (1, 2)),
         check_at=next(moments),
         stop_requested=True,
-        spent=Spent(1, 2, 3, 4, 5),
+        spent=Spent(1, 2, 3, 4, 5, 6),
         outbox=Outbox(
             freed=(Room(Pool("ml.p3.2xlarge", Market.SPOT), f"{run_id}-relay-01"),),
             launch=2,

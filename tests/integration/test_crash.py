@@ -85,7 +85,7 @@ SCENES = {
             "sagemaker.DescribeTrainingJob",
             "s3.ListObjectsV2",
             "dynamodb.PutItem",
-            "dynamodb.Query",
+            "dynamodb.Scan",
             "dynamodb.UpdateItem",
             "sagemaker.CreateTrainingJob",
             *SETTLED,
@@ -132,7 +132,7 @@ SCENES = {
             "sagemaker.DescribeTrainingJob",
             # The run, and the folders in which its prefix no longer counts.
             "dynamodb.TransactWriteItems",
-            "dynamodb.Query",
+            "dynamodb.Scan",
             "s3.PutObject",
             "eventbridge.PutEvents",
             "dynamodb.PutItem",
@@ -147,7 +147,7 @@ SCENES = {
             "dynamodb.GetItem",
             "sagemaker.DescribeTrainingJob",
             "dynamodb.TransactWriteItems",
-            "dynamodb.Query",
+            "dynamodb.Scan",
             # Whom the index names is asked for, because the index may lag behind.
             "dynamodb.GetItem",
             "sqs.SendMessage",
