@@ -147,4 +147,5 @@ def a_full_run(run_id: str) -> Run:
         prices=PriceList("price list of 1 June", next(moments), {"ml.p3.2xlarge": Price(3.825, 1.1475)}),
         decisions=(Explanation(next(moments), "Due", "because — «so»", 7, next(moments)),),
         holds_prefix=True,
+        failing_because="It grew too large.",
     )
