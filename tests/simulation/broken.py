@@ -114,7 +114,7 @@ def _acts_before_it_saves(self: Service, run: Run, observation: Observation) -> 
     for _ in range(use_cases.MAX_CONFLICTS):
         run, failure = self._pay(run)
         decision = decide(run, self._gather(run, observation), self.clock())
-        answers = self._act(decision.run, decision.owes)
+        answers = self._duties.perform(decision.run, decision.owes)
         if decision.run is run:
             return use_cases._require_published(run, failure), decision
         reopens = run.has_ended and not decision.run.has_ended

@@ -377,7 +377,7 @@ def a_canary_that_others_come_before() -> list[str]:
     assert run.canary is not None
     del world.jobs.jobs[run.canary.job_name]
     canary = replace(run.canary, status=CanaryStatus.PLANNED, arn=None)
-    answer = world.service._send_canary(run, canary, Waiting(NOON, "older"))
+    answer = world.service._duties._send_canary(run, canary, Waiting(NOON, "older"))
     return [reason_of(run.with_canary(canary), answer)]
 
 

@@ -265,6 +265,7 @@ SOURCES = [
     PACKAGE / "domain" / "run" / "launch.py",
     PACKAGE / "domain" / "sagemaker" / "refusal.py",
     PACKAGE / "service.py",
+    PACKAGE / "duties.py",
 ]
 
 
