@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from spot_relay.adapters.inbound import read_page_query
-from spot_relay.adapters.runs import SCHEMA_VERSION, DynamoDBRunStore
+from spot_relay.adapters.run_items import SCHEMA_VERSION
+from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.run.attempt import Attempt
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import OUTBOX_PATIENCE, Run, RunStatus
