@@ -15,16 +15,7 @@ from botocore.exceptions import ClientError
 
 from spot_relay.adapters.item_size import MAX_ITEM_BYTES, measure_item, says_too_large
 from spot_relay.adapters.names import Names
-from spot_relay.adapters.prefixes import (
-    build_folder_claims,
-    build_folder_releases,
-    build_late_claims,
-    build_overlap_error,
-    build_owner_removal,
-    build_prefix_key,
-    check_earlier_owners,
-    find_stale_owner,
-)
+from spot_relay.adapters.prefixes import Prefixes
 from spot_relay.adapters.run_items import (
     OPEN,
     SCHEMA_VERSION,
@@ -133,7 +124,7 @@ class DynamoDBRunStore:
         put = self._build_put(item, *_require_unchanged(run))
         uri, holds = run.checkpoint_uri, _holds_prefix(run)
         if uri is not None and holds != run.holds_prefix:
-            late = build_late_claims(self.table, uri, run.id) if holds else build_folder_releases(self.table, uri)
+            late = self._prefixes.build_late_claims(uri, run.id) if holds else self._prefixes.build_releases(uri)
             if self._transact([{"Put": put}, *late]):
                 raise ConflictError(run.id)
             return _stored(run)
@@ -237,6 +228,10 @@ class DynamoDBRunStore:
         return Names(self.client, self.table)
 
     @property
+    def _prefixes(self) -> Prefixes:
+        return Prefixes(self.client, self.table)
+
+    @property
     def _errors(self) -> Any:
         return self.client.exceptions
 
@@ -251,13 +246,13 @@ class DynamoDBRunStore:
         if uri is None:
             writes = [{"Put": put}]
         else:
-            check_earlier_owners(self.client, self.table, uri, run.id)
-            claims = build_folder_claims(self.table, uri, run.id) if _holds_prefix(run) else []
-            writes = [{"Put": put}, self._build_ownership(run, uri), *claims]
+            self._prefixes.check_earlier_owners(uri, run.id)
+            claims = self._prefixes.build_claims(uri, run.id) if _holds_prefix(run) else []
+            writes = [{"Put": put}, self._prefixes.build_ownership(uri, run.id), *claims]
         failed, of_prefix = self._transact([*writes, *others]), set(range(1, len(writes)))
         if uri is not None and 1 in failed and failed <= of_prefix:
-            owner, ended = self._load_owner(uri), len(writes)
-            writes[1] = self._build_ownership(run, uri, owner)
+            owner, ended = self._prefixes.load_owner(uri), len(writes)
+            writes[1] = self._prefixes.build_ownership(uri, run.id, owner)
             writes += [{"ConditionCheck": self._build_ended_check(owner)}, *others]
             # A transaction has at most one check of an item: the one in ``others`` is the stricter.
             failed = self._transact(list({_get_key(write): write for write in writes}.values()))
@@ -265,12 +260,12 @@ class DynamoDBRunStore:
                 raise PrefixTakenError(uri, owner)
         if uri is not None and failed and failed <= of_prefix:
             claim = min(failed) - 2
-            stale = find_stale_owner(self.client, self.table, uri, claim)
+            stale = self._prefixes.find_stale_owner(uri, claim)
             if stale is None:
-                raise build_overlap_error(self.client, self.table, uri, claim)
+                raise self._prefixes.build_overlap_error(uri, claim)
             folder, owner = stale
             is_gone = {"ConditionCheck": self._build_ended_check(owner)}
-            self._transact([is_gone, build_owner_removal(self.table, folder, owner)])
+            self._transact([is_gone, self._prefixes.build_owner_removal(folder, owner)])
             return self._open(run, put, others)
         if failed:
             raise ConflictError(run.id)
@@ -315,16 +310,6 @@ class DynamoDBRunStore:
 
     def _build_put(self, item: dict[str, Any], condition: str, values: dict[str, Any] | None = None) -> dict[str, Any]:
         return {"TableName": self.table, "Item": item, **_build_condition(condition, values)}
-
-    def _build_ownership(self, run: Run, uri: str, earlier: str | None = None) -> dict[str, Any]:
-        """Return the write that makes a run the owner of a prefix, which is free so far or owned by ``earlier``."""
-        owner = {":owner": {"S": earlier or run.id}}
-        is_free = _build_condition("attribute_not_exists(id) OR run_id = :owner", owner)
-        return {"Put": {"TableName": self.table, "Item": {**build_prefix_key(uri), "run_id": {"S": run.id}}, **is_free}}
-
-    def _load_owner(self, uri: str) -> str:
-        answer = self.client.get_item(TableName=self.table, Key=build_prefix_key(uri), ConsistentRead=True)
-        return answer["Item"]["run_id"]["S"]
 
     def _build_ended_check(self, run_id: str) -> dict[str, Any]:
         """Return the check that a run has ended or expired."""
