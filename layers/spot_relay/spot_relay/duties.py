@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
@@ -17,7 +17,7 @@ from spot_relay.domain.run.run import Waiting
 from spot_relay.domain.sagemaker.job import EVERY_POOL, Job, Market, Pool
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.domain.shown.report import announcement, status_document
-from spot_relay.pacing import OTHERS_FIRST, refuse_if_unanswered
+from spot_relay.pacing import OTHERS_FIRST
 from spot_relay.ports import UnansweredError
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run
     from spot_relay.pacing import Pacing
     from spot_relay.ports import Announcements, RunStore, Slots, StatusDocuments, TrainingJobs, Wakeups
+
+_Answer = TypeVar("_Answer")
+_Refused = TypeVar("_Refused", Refused, CanaryRefused)
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,10 @@ class Duties:
         oldest = cache(lambda: self.store.oldest_waiting(*pools))
         if attempt is not None:
             launches = partial(self._launch, run, attempt, oldest().get(attempt.placement.pool))
-            answers += (refuse_if_unanswered(Refused, attempt.number, launches),)
+            answers += (_refuse_if_unanswered(Refused, attempt.number, launches),)
         if canary is not None:
             sends = partial(self._send_canary, run, canary, oldest().get(canary.placement.pool))
-            answers += (refuse_if_unanswered(CanaryRefused, canary.number, sends),)
+            answers += (_refuse_if_unanswered(CanaryRefused, canary.number, sends),)
         stops = [] if owed.stop is None else [partial(self._stop_job, run, owed.stop)]
         given_up = (canary for canary in run.canaries if canary.job_name == owed.stop_canary)
         stops += [partial(self._stop_canary, run, canary) for canary in given_up]
@@ -151,6 +154,14 @@ class Duties:
         both = room.holder is not None and self.slots.limit(kind) is not None
         pools = tuple(Pool(kind, market) for market in Market) if both else (room.pool,)
         return (*pools, EVERY_POOL)
+
+
+def _refuse_if_unanswered(refused: type[_Refused], number: int, launch: Callable[[], _Answer]) -> _Answer | _Refused:
+    """Return the answer of a launch, or a refusal for now if SageMaker did not answer what the launch had to know."""
+    try:
+        return launch()
+    except UnansweredError as error:
+        return refused(number, error.refusal, str(error))
 
 
 def _try_each(duties: Iterable[Callable[[], None]]) -> None:

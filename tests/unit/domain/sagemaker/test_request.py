@@ -121,6 +121,7 @@ SOURCES = {
         *sorted((PACKAGE / "domain").rglob("*.py")),
         PACKAGE / "service.py",
         PACKAGE / "duties.py",
+        PACKAGE / "pacing.py",
         *sorted((PACKAGE / "adapters").glob("*.py")),
     )
 }
