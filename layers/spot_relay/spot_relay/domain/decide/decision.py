@@ -33,6 +33,7 @@ from spot_relay.domain.rules.after_end import ENDS, Then, describe_end, describe
 from spot_relay.domain.rules.next_place import choose_place, move_to_job, wait_after
 from spot_relay.domain.rules.pace import seconds_until_demand
 from spot_relay.domain.rules.progress import count_progress
+from spot_relay.domain.rules.turns import drop_missed_turn
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.observation import (
@@ -172,6 +173,7 @@ def _follow_due(run: Run, facts: Facts, now: datetime) -> Decision:
             return _wait_for_listing(run, facts.unlisted, facts, now)
         return _continue(run, Cause.of_end(attempt.outcome), facts, now, "The backoff is over.")
     if attempt.status is AttemptStatus.PLANNED and not (run.stop_requested or attempt.gives_up):
+        attempt = drop_missed_turn(run, attempt, now)
         if demand := demand_before_launch(run, now):
             return launch_answers.go_on_demand(run, attempt, demand, now)
         return launch_again(run, attempt, now)
