@@ -13,19 +13,28 @@ from typing import TYPE_CHECKING, Any
 from spot_relay.domain.decide.acceptance import Objection, accept, find_objections, largest_instance_count
 from spot_relay.domain.decide.decision import decide, settle
 from spot_relay.domain.decide.facts import Facts
-from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, looks_again, needs_checkpoint
+from spot_relay.domain.decide.looks import (
+    attempt_to_look_at,
+    canary_to_look_at,
+    launch_shown_by,
+    looks_again,
+    needs_checkpoint,
+)
 from spot_relay.domain.decide.steps import last_word
 from spot_relay.domain.errors import CallerError, SpecError
-from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
 from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
 from spot_relay.domain.run.observation import (
+    CanaryCreated,
     Due,
+    Launched,
     Overgrown,
     ResumeRequested,
     StopRequested,
     keep_what_exists,
 )
 from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.sagemaker.job import Job
 from spot_relay.domain.sagemaker.request import sharded_prefixes_of
 from spot_relay.domain.values import No, replace
 from spot_relay.duties import Duties
@@ -50,11 +59,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spot_relay.domain.decide.steps import Decision
-    from spot_relay.domain.run.attempt import Attempt, Canary
     from spot_relay.domain.run.observation import Observation
     from spot_relay.domain.run.run import Run, RunStatus
     from spot_relay.domain.run.submission import Submission
-    from spot_relay.domain.sagemaker.job import Absent, Job
+    from spot_relay.domain.sagemaker.job import Absent
     from spot_relay.pacing import Pacing
 
 # A run has few writers. One that loses this often in a row leaves the message to its queue's retry.
@@ -209,7 +217,7 @@ class Service:
     def _advance(self, run: Run, observation: Observation) -> tuple[Run, Decision]:
         """Decide on the newest state of the run, again after each conflict, and perform what a saved decision owes."""
         for _ in range(MAX_CONFLICTS):
-            run, failure = self._pay(run)
+            run, failure = self._pay(run, self._find_launched(run, observation))
             decision = decide(run, self._gather(run, observation), self.clock())
             self.telemetry.log_decision(decision.run, type(observation).__name__, decision.reason)
             if decision.run is run:
@@ -233,6 +241,21 @@ class Service:
                 self.telemetry.measure(alone)
             return _require_published(*self._pay(saved)), decision
         raise ConflictError(run.id)
+
+    def _find_launched(self, run: Run, observation: Observation) -> tuple[Observation, ...]:
+        """Return the answer to a launch that the run still owes, if an event shows that there has been one.
+
+        The event came before the launch's answer was saved. Another launch would take a turn, and be throttled.
+        """
+        try:
+            match launch_shown_by(observation, run):
+                case Attempt() as attempt if isinstance(job := self.jobs.find(launch_of_attempt(run, attempt)), Job):
+                    return (Launched(attempt.number, job.arn, job.placement),)
+                case Canary() as canary if isinstance(job := self._look_at_canary(run, canary), Job):
+                    return (CanaryCreated(canary.number, job.arn),)
+        except UnansweredError:
+            return ()
+        return ()
 
     def _gather(self, run: Run, observation: Observation) -> Facts:
         """Gather the facts that the decision needs, and no others."""
@@ -265,12 +288,12 @@ class Service:
     def _look_at_canary(self, run: Run, canary: Canary) -> Job | Absent:
         return self.jobs.describe(canary.job_name) if canary.arn else self.jobs.find(launch_of_canary(run, canary))
 
-    def _pay(self, run: Run) -> tuple[Run, Exception | None]:
+    def _pay(self, run: Run, answers: tuple[Observation, ...] = ()) -> tuple[Run, Exception | None]:
         """Perform what a run owes and save that it is done; then do the same with what the answers of launches add.
 
-        What cannot be published stays owed, and the failure is returned: the run itself continues without it.
+        A launch whose answer is known already is not repeated. What cannot be published stays owed, and the failure is
+        returned: the run itself continues without it.
         """
-        answers: tuple[Observation, ...] = ()
         failure: Exception | None = None
         published = False
         for _ in range(MAX_CONFLICTS):
@@ -278,7 +301,7 @@ class Service:
             nothing_to_publish = not run.outbox or published or failure is not None
             if nothing_to_do and nothing_to_publish:
                 return run, failure
-            answers += self._duties.perform(run, run.outbox)
+            answers += self._duties.perform(run, run.outbox.without(answers))
             settled = self._settle(run, answers)
             owed = run.outbox.publications.then(settled.outbox)
             failure = failure or self._duties.publish(settled, owed)

@@ -26,6 +26,7 @@ from spot_relay.domain.decide.steps import (
     stop_needless_job,
     unchanged,
 )
+from spot_relay.domain.rules.turns import drop_missed_turn
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.observation import (
@@ -158,6 +159,7 @@ def _follow_due(run: Run, facts: Facts, now: datetime) -> Decision:
             return wait_for_listing(run, facts.unlisted, facts, now)
         return continue_run(run, Cause.of_end(attempt.outcome), facts, now, "The backoff is over.")
     if attempt.status is AttemptStatus.PLANNED and not (run.stop_requested or attempt.gives_up):
+        attempt = drop_missed_turn(run, attempt, now)
         if demand := demand_before_launch(run, now):
             return launch_answers.go_on_demand(run, attempt, demand, now)
         return launch_again(run, attempt, now)
