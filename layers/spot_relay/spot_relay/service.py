@@ -27,6 +27,7 @@ from spot_relay.domain.run.observation import (
     Overgrown,
     Refused,
     ResumeRequested,
+    StopRefused,
     StopRequested,
     keep_what_exists,
 )
@@ -166,7 +167,14 @@ class Service:
 
     def stop(self, run_id: str) -> Run:
         """Stop a run for good; raise NoSuchRunError, or RejectedError if it has ended in another way."""
-        return self._request(run_id, StopRequested())
+        try:
+            return self._request(run_id, StopRequested())
+        except UnansweredError:
+            # Once the request is saved, whoever looks at the run next performs what it owes.
+            run = self._load(run_id)
+            if not run.stop_requested:
+                raise
+            return run
 
     def resume(self, run_id: str, request: ResumeRequested | None = None) -> Run:
         """Continue an ended run; raise NoSuchRunError, PrefixTakenError, or RejectedError if it can't continue."""
@@ -245,16 +253,18 @@ class Service:
 
     def _gather(self, run: Run, observation: Observation) -> Facts:
         """Gather the facts that the decision needs, and no others."""
-        now = self.clock()
+        now, undescribed = self.clock(), None
         attempt, canary = attempt_to_look_at(run, observation, now), canary_to_look_at(run, observation, now)
         try:
             job = None if attempt is None else self._look_at_attempt(run, attempt)
             beside = None if canary is None else self._look_at_canary(run, canary)
-        except UnansweredError:
+        except UnansweredError as error:
             if not looks_again(run, observation):
                 raise
             job = beside = None
+            undescribed = str(error) if error.refusal is Refusal.UNRECOGNIZED else None
         facts = Facts(observation, job, canary=beside, draw=self.draw(), check_every=self.check_every)
+        facts = replace(facts, undescribed=undescribed)
         return self._add_checkpoint(run, facts) if needs_checkpoint(run, observation, job, now) else facts
 
     def _add_checkpoint(self, run: Run, facts: Facts) -> Facts:
@@ -340,13 +350,19 @@ class Service:
         given_up = (canary for canary in run.canaries if canary.job_name == owed.stop_canary)
         stops += [partial(self._stop_canary, run, canary) for canary in given_up]
         # After the launch: if this run is the oldest, it has taken the room itself.
-        _try_each([*stops, *(partial(self._wake_oldest, pool, oldest) for pool in served)])
-        return answers
+        return answers + _try_each([*stops, *(partial(self._wake_oldest, pool, oldest) for pool in served)])
 
-    def _stop_canary(self, run: Run, canary: Canary) -> None:
-        # Until its creation has been answered, the job of that name may be somebody else's.
-        if canary.arn or self._exists(launch_of_canary(run, canary)):
-            self.jobs.stop(canary.job_name)
+    def _stop_canary(self, run: Run, canary: Canary) -> StopRefused | None:
+        try:
+            # Until its creation has been answered, the job of that name may be somebody else's.
+            if canary.arn or self._exists(launch_of_canary(run, canary)):
+                self.jobs.stop(canary.job_name)
+        except UnansweredError as error:
+            # A canary ends by itself. An error that stays must not keep its run from everything else.
+            if error.refusal is not Refusal.UNRECOGNIZED:
+                raise
+            return StopRefused(canary.job_name, str(error))
+        return None
 
     def _wake_oldest(self, pool: Pool, oldest: Callable[[], dict[Pool, Waiting]]) -> None:
         if (waiting := oldest().get(pool)) is not None:
@@ -392,13 +408,15 @@ class Service:
             return CanaryRefused(canary.number, answer.refusal, answer.because)
         return CanaryCreated(canary.number, answer.arn)
 
-    def _stop_job(self, run: Run, job_name: str) -> None:
+    def _stop_job(self, run: Run, job_name: str) -> StopRefused | None:
         """Stop a job; if SageMaker does not answer, the next look at a live attempt stops it again."""
         try:
             self.jobs.stop(job_name)
-        except UnansweredError:
+        except UnansweredError as error:
             if job_name != run.current.job_name or run.current.status is not AttemptStatus.IN_PROGRESS:
                 raise
+            return StopRefused(job_name, str(error)) if error.refusal is Refusal.UNRECOGNIZED else None
+        return None
 
     def _exists(self, launch: Launch) -> bool:
         return isinstance(self.jobs.find(launch), Job)
@@ -425,16 +443,17 @@ class Service:
         return None
 
 
-def _try_each(duties: Iterable[Callable[[], None]]) -> None:
+def _try_each(duties: Iterable[Callable[[], StopRefused | None]]) -> tuple[StopRefused, ...]:
     """Perform duties that do not depend on each other, and raise the first error once all were tried."""
-    errors = []
+    answers, errors = [], []
     for perform in duties:
         try:
-            perform()
+            answers.append(perform())
         except Exception as error:  # noqa: BLE001 - whatever it was, it must not keep the others from being done
             errors.append(error)
     if errors:
         raise errors[0]
+    return tuple(answer for answer in answers if answer is not None)
 
 
 def _require_published(run: Run, failure: Exception | None) -> Run:

@@ -48,6 +48,7 @@ from spot_relay.domain.run.observation import (
     Refused,
     ResumeRequested,
     RoomFreed,
+    StopRefused,
     StopRequested,
 )
 from spot_relay.domain.run.outbox import Outbox, Room
@@ -57,7 +58,7 @@ from spot_relay.domain.sagemaker.job import Absent, Job, SecondaryStatus, Traini
 from spot_relay.domain.sagemaker.redaction import hide_secrets
 from spot_relay.domain.shown import metrics
 from spot_relay.domain.text import MAX_MESSAGE_BYTES, shorten
-from spot_relay.domain.values import No, replace
+from spot_relay.domain.values import No, as_sentence, replace
 
 # How a job may end that was stopped as planned, because its own limits may come first.
 _PLANNED_STOPS = frozenset({Outcome.STOPPED, Outcome.MAX_WAIT_TIME_EXCEEDED, Outcome.MAX_PENDING_TIME_EXCEEDED})
@@ -101,13 +102,15 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return user_requests.stop(run, now)
         case ResumeRequested() as request:
             return user_requests.resume(run, request, facts, now)
-        case Overtaken() | Overgrown() as failure:
-            return _follow_failed_save(run, failure, now)
+        case Overtaken() | Overgrown() | StopRefused() as failure:
+            return _follow_failure(run, failure, now)
         case _:
             assert_never(facts.observation)
 
 
-def _follow_failed_save(run: Run, failure: Overtaken | Overgrown, now: datetime) -> Decision:
+def _follow_failure(run: Run, failure: Overtaken | Overgrown | StopRefused, now: datetime) -> Decision:
+    if isinstance(failure, StopRefused):
+        return user_requests.follow_refused_stop(run, failure, now)
     if isinstance(failure, Overgrown):
         return user_requests.give_up(run, now)
     return unchanged(run, "Another function saved the run first. Publishing that state.", Outbox(status=True))
@@ -224,9 +227,7 @@ def _look(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:
     """Decide on what the description of the job shows."""
     match facts.job:
         case None:
-            # Jitter, because whatever kept SageMaker from answering is likely to concern other runs, too.
-            reason = f"SageMaker could not describe {attempt.job_name} just now. Checking again within a minute."
-            return record(run, now, reason, check_at=now + CHECK_SOON * (1 + facts.draw))
+            return _wait_for_description(run, attempt, facts, now)
         case Absent():
             return _follow_absence(run, attempt, facts, now)
         case Job() as job if job.has_ended:
@@ -235,6 +236,16 @@ def _look(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:
             return _follow_life(run, attempt, job, facts, now)
         case _:
             assert_never(facts.job)
+
+
+def _wait_for_description(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:
+    """Look again soon, and show an error that may not pass by itself, once."""
+    error = facts.undescribed and hide_secrets(facts.undescribed, run.training_job)
+    because = f": {as_sentence(error)}" if error else "."
+    reason = f"SageMaker could not describe {attempt.job_name} just now{because} Checking again within a minute."
+    note = change if error and reason != run.reason else record
+    # Jitter, because whatever kept SageMaker from answering is likely to concern other runs, too.
+    return note(run, now, reason, check_at=now + CHECK_SOON * (1 + facts.draw))
 
 
 def _follow_absence(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:
