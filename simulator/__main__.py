@@ -65,13 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ScenarioError) as error:
         logger.error("%s", error)  # noqa: TRY400 (the user's mistake: a traceback would not help)
         return 2
-
-    def end(number: int, _: FrameType | None) -> None:
-        logger.info("%s: stopping", signal.Signals(number).name)
-        sagemaker.end()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+    _end_at_signals(sagemaker)
     try:
         with sagemaker:
             if options.port_file:
@@ -82,6 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.exception("stopped")
         return 1
     return 0
+
+
+def _end_at_signals(sagemaker: SageMaker) -> None:
+    def end(number: int, _: FrameType | None) -> None:
+        logger.info("%s: stopping", signal.Signals(number).name)
+        sagemaker.end()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
 
 
 def _write(path: Path, text: str) -> None:

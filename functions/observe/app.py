@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 logger = Logger()
 settings = RunSettings.from_env()
 service = bootstrap.create_service(settings)
-again = bootstrap.create_again(settings)
+delayed_copies = bootstrap.create_delayed_copies(settings)
 
 
 def observe(body: str) -> None:
@@ -32,7 +32,7 @@ def observe(body: str) -> None:
     except UnansweredError as error:
         logger.warning("SageMaker did not answer; looking again later", because=str(error))
         if observed is not None and not is_repeated(observed[1]):
-            again.put_off(body, service.draw())
+            delayed_copies.put_off(body, service.draw())
         return
     if not known:
         logger.info("the event is about no run of this stack")

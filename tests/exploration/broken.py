@@ -14,6 +14,7 @@ from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.values import replace
+from spot_relay.duties import Duties
 from spot_relay.service import Service
 from tests.exploration.scope import Allowance
 from tests.simulation import broken as hostile
@@ -50,18 +51,18 @@ def _ends_at_the_stop(run: Run, now: datetime) -> Decision:
     return finish(replace(run, stop_requested=True), RunStatus.STOPPED, now, STOPPED_BY_REQUEST)
 
 
-def _looks_for_nothing(self: Service, launch: Launch) -> bool:
+def _looks_for_nothing(self: Duties, launch: Launch) -> bool:
     """Take a job whose creation was not answered as never created."""
     return False
 
 
-def _clears_before_it_acts(self: Service, run: Run) -> tuple[Run, Exception | None]:
+def _clears_before_it_acts(self: Service, run: Run, *_: object) -> tuple[Run, Exception | None]:
     """Save that everything is done before doing it."""
     if not run.outbox:
         return run, None
     cleared = self.store.save(replace(run, outbox=Outbox()))
-    settled = self._settle(cleared, self._act(run, run.outbox))
-    self._publish(settled, run.outbox.then(settled.outbox).publications)
+    settled = self._settle(cleared, self._duties.perform(run, run.outbox))
+    self._duties.publish(settled, run.outbox.then(settled.outbox).publications)
     return self.store.save(replace(settled, outbox=settled.outbox.actions)), None
 
 
@@ -83,7 +84,7 @@ CASES = (
         ONE_ANSWER_LOST,
     ),
     Case(
-        Broken("looks for nothing", 4, ((Service, "_exists", _looks_for_nothing),)),
+        Broken("looks for nothing", 4, ((Duties, "_exists", _looks_for_nothing),)),
         "canary and stop",
         4,
         ONE_ANSWER_LOST,

@@ -97,6 +97,11 @@ def _a_full_policy(moments: Iterator[datetime]) -> Policy:
     )
 
 
+def sharing(run_id: str, like: Run) -> Run:
+    """A run that wants the checkpoint prefix of another."""
+    return a_run(run_id, like.created_at, training_job=like.training_job)
+
+
 def a_full_run(run_id: str) -> Run:
     """Return a run in which no field has its default value."""
     moments = _moments()

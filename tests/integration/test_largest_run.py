@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spot_relay.adapters.item_size import measure_item
+from spot_relay.adapters.run_items import build_item
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.decide.steps import KEPT_DECISIONS, LONGEST_EXPLANATION
 from spot_relay.domain.decide.user_requests import TOO_LARGE
@@ -221,7 +222,7 @@ def test_a_run_that_outgrows_its_item_drops_its_oldest_history_and_goes_on(stack
     assert (run.status, len(run.attempts)) == (RunStatus.FAILED, MAX_ATTEMPTS)
     assert len(run.decisions) < KEPT_DECISIONS
     assert encoded_size(run.attempts[0].failure_reason or "") <= 100 < encoded_size(run.current.failure_reason or "")
-    assert measure_item(worst.store._build_item(run)) <= 170_000
+    assert measure_item(build_item(run, worst.store.retention)) <= 170_000
 
 
 def test_a_run_that_can_not_be_saved_even_so_is_stopped_and_fails(stack: Stack) -> None:

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from spot_relay.adapters.announcements import EventBridgeAnnouncements, NotAnnouncedError
-from spot_relay.adapters.due_queue import Again, DueQueue, NotQueuedError, SqsWakeups
+from spot_relay.adapters.due_queue import DelayedCopies, DueQueue, NotQueuedError, SqsWakeups
 from spot_relay.adapters.inbound import Upload, read_observation
 from spot_relay.adapters.s3 import S3StatusDocuments, SpecFiles, build_report_key
 from spot_relay.domain.run.observation import Due, RoomFreed
@@ -218,11 +218,11 @@ def test_a_run_that_is_to_be_looked_at_hears_of_it_as_the_tick_says_it(aws: Fake
 @pytest.mark.parametrize(("draw", "seconds"), [(0.0, 30), (0.5, 45), (0.999, 60)])
 def test_a_message_that_is_put_off_comes_again_as_it_was(aws: FakeAWS, draw: float, seconds: int) -> None:
     sqs = aws.client("sqs")
-    again = Again(sqs, sqs.create_queue(QueueName="observe")["QueueUrl"])
+    delayed_copies = DelayedCopies(sqs, sqs.create_queue(QueueName="observe")["QueueUrl"])
     with delays_of(sqs) as delays:
-        again.put_off('{"any": "event"}', draw)
+        delayed_copies.put_off('{"any": "event"}', draw)
     assert delays == [seconds]
-    (found,) = sqs.receive_message(QueueUrl=again.url)["Messages"]
+    (found,) = sqs.receive_message(QueueUrl=delayed_copies.url)["Messages"]
     assert found["Body"] == '{"any": "event"}'
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from spot_relay.adapters.runs import SCHEMA_VERSION
+from spot_relay.adapters.run_items import SCHEMA_VERSION
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.adapters.runs import SCHEMA_VERSION, DynamoDBRunStore
+from spot_relay.adapters.run_items import SCHEMA_VERSION
+from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.run import Run, RunStatus, Waiting
 from spot_relay.domain.sagemaker.job import Market, Placement, Pool

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from spot_relay import service as use_cases
-from spot_relay.domain.decide import decision as decisions
+from spot_relay.domain.decide import ends, steps
 from spot_relay.domain.decide import launch_answers as answers
-from spot_relay.domain.decide import steps
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.launch_answers import follow_launch, follow_refusal
 from spot_relay.domain.decide.steps import Decision, change, give_up_canary, plan
@@ -114,7 +113,7 @@ def _acts_before_it_saves(self: Service, run: Run, observation: Observation) -> 
     for _ in range(use_cases.MAX_CONFLICTS):
         run, failure = self._pay(run)
         decision = decide(run, self._gather(run, observation), self.clock())
-        answers = self._act(decision.run, decision.owes)
+        answers = self._duties.perform(decision.run, decision.owes)
         if decision.run is run:
             return use_cases._require_published(run, failure), decision
         reopens = run.has_ended and not decision.run.has_ended
@@ -202,8 +201,8 @@ BROKEN = (
     Broken("knows its canary by the name alone", 3, ((SageMaker, "find", _goes_by_the_name),)),
     Broken("changes what has ended", 4, _deciding(_changes_what_has_ended)),
     Broken("takes an interruption for an end", 5, ((Service, "_look_at_attempt", _believes_events),)),
-    Broken("forgives one end more than it may", 6, ((decisions, "relaunch_after", _forgives_one_more),)),
-    Broken("forgives any lack of progress", 6, ((decisions, "relaunch_after", _forgives_lack_of_progress),)),
+    Broken("forgives one end more than it may", 6, ((ends, "relaunch_after", _forgives_one_more),)),
+    Broken("forgives any lack of progress", 6, ((ends, "relaunch_after", _forgives_lack_of_progress),)),
     Broken("takes no MaxRuntime for final", 6, ((after_end, "_check_max_runtime", _finds_nothing_wrong),)),
     Broken("pays whatever an attempt may cost", 6, ((steps, "check_money", _finds_nothing_wrong),)),
     Broken("keeps no money for a canary without an answer", 6, ((Canary, "may_exist", property(_is_known_to_exist)),)),

@@ -14,8 +14,9 @@ from greenlet import getcurrent, greenlet
 from bench.descriptions import moment
 from simulator.world.rates import TokenBucket
 from spot_relay.domain.rules.due import spread_looks
-from spot_relay.domain.run.observation import Due
+from spot_relay.domain.run.observation import Due, JobChanged
 from spot_relay.domain.run.run import TICK, RunStatus
+from spot_relay.domain.sagemaker.job import SecondaryStatus, TrainingJobStatus, parse_attempt_name
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.pacing import Pacing
 from spot_relay.service import Service
@@ -71,6 +72,16 @@ class Workers:
         self.waiting.append(work)
         self._next()
 
+    def sleep(self, seconds: float) -> None:
+        """Handle no message for a while."""
+        self.busy += CONCURRENCY
+        self.timeline.after(seconds, self._wake)
+
+    def _wake(self) -> None:
+        self.busy -= CONCURRENCY
+        for _ in range(CONCURRENCY):
+            self._next()
+
     def _next(self) -> None:
         if self.waiting and self.busy < CONCURRENCY:
             self.busy += 1
@@ -100,20 +111,29 @@ class ThrottlingJobs(MemoryTrainingJobs):
 
     bucket: TokenBucket = field(default_factory=lambda: TokenBucket(1, 1, 0.0))
     timeline: Timeline = field(default_factory=Timeline)
+    rng: Random = field(default_factory=Random)
+    on_event: Callable[[str], None] = lambda _: None
     calls: list[tuple[float, bool]] = field(default_factory=list)
     """When each launch came, and whether it was throttled."""
 
     def create(self, launch: Launch) -> Created | NotCreated:
         allowed = self.bucket.take(self.timeline.now)
         self.calls.append((self.timeline.now, not allowed))
-        return super().create(launch) if allowed else NotCreated("Rate exceeded", Refusal.THROTTLED)
+        if not allowed:
+            return NotCreated("Rate exceeded", Refusal.THROTTLED)
+        answer = super().create(launch)
+        self.on_event(launch.job_name)
+        # The event of a new job may come before the answer.
+        pause(self.timeline, self.rng.uniform(0.02, 0.5))
+        return answer
 
 
 @dataclass
 class Rush:
     """Uploads that come at once, and what becomes of them.
 
-    SageMaker allows ``allowed`` launches a second, ``burst`` of them at once; others use ``others`` of these.
+    SageMaker allows ``allowed`` launches a second, ``burst`` of them at once; others use ``others`` of these. The
+    function `observe` handles no message for the first ``starts_after`` seconds.
     """
 
     uploads: int
@@ -121,6 +141,7 @@ class Rush:
     allowed: float = 1.0
     burst: float = 1.0
     others: float = 0.0
+    starts_after: float = 0.0
     seed: int = 1
     timeline: Timeline = field(default_factory=Timeline)
     store: MemoryRunStore = field(default_factory=MemoryRunStore)
@@ -130,7 +151,9 @@ class Rush:
         self.rng = Random(self.seed)
         clock = TimelineClock(timeline=self.timeline)
         bucket = TokenBucket(self.allowed, self.burst, 0.0)
-        self.jobs = ThrottlingJobs(clock, bucket=bucket, timeline=self.timeline)
+        self.jobs = ThrottlingJobs(
+            clock, bucket=bucket, timeline=self.timeline, rng=self.rng, on_event=self._deliver_event
+        )
         self.submits, self.observes = (Workers(self.timeline, self.rng) for _ in range(2))
         ids, documents = count(), MemoryDocuments()
         self.service = Service(
@@ -156,6 +179,8 @@ class Rush:
             name = f"run-{number:05d}"
             wanted = submission(name=name, CheckpointConfig={"S3Uri": f"s3://models/{name}/"})
             self.submits.receive(lambda wanted=wanted: self.service.submit(wanted))  # type: ignore[misc]
+        if self.starts_after:
+            self.observes.sleep(self.starts_after)
         if self.others:
             self._use_by_others()
         self.timeline.at(TICK.total_seconds() * self.rng.random(), self._tick)
@@ -193,6 +218,15 @@ class Rush:
         self.looks[run_id] += 1
         arrives = seconds + self.rng.choice((0.02, 0.05, 0.1, 0.3))
         self.timeline.after(arrives, lambda: self.observes.receive(lambda: self.service.advance(run_id, Due())))
+
+    def _deliver_event(self, job_name: str) -> None:
+        run_id, number = parse_attempt_name(job_name) or (job_name, 1)
+        starting = JobChanged(
+            number, TrainingJobStatus.IN_PROGRESS, SecondaryStatus.STARTING, moment(self.timeline.now)
+        )
+        self.timeline.after(
+            self.rng.uniform(0.02, 0.3), lambda: self.observes.receive(lambda: self.service.advance(run_id, starting))
+        )
 
     def _tick(self) -> None:
         now = moment(self.timeline.now)

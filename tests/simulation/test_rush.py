@@ -14,6 +14,13 @@ def test_a_thousand_uploads_take_hardly_longer_than_the_rate_allows() -> None:
     assert sum(rush.looks.values()) < 3 * rush.uploads, "nobody polls"
 
 
+def test_a_function_that_starts_late_makes_hardly_any_launches_meet() -> None:
+    rush = Rush(300, LaunchRate(1), starts_after=20)
+    rush.play()
+    assert rush.seconds <= 390
+    assert rush.throttled < 0.05
+
+
 def test_with_a_higher_quota_a_thousand_uploads_take_as_much_less() -> None:
     rush = Rush(1000, LaunchRate(10), allowed=10, burst=10)
     rush.play()

@@ -13,6 +13,7 @@ from spot_relay.domain.run.run import Waiting
 from spot_relay.domain.sagemaker.job import Market, Pool, parse_attempt_name
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal, classify_quota
 from spot_relay.domain.sagemaker.request import placement_of
+from spot_relay.duties import Duties
 from spot_relay.service import Service
 from tests.fakes import MemoryRunStore, MemorySlots, MemoryTrainingJobs
 from tests.unit.worlds import World, submission
@@ -79,14 +80,25 @@ class QuotaJobs(MemoryTrainingJobs):
 
 
 @dataclass(frozen=True)
-class WatchedService(Service):
-    """A service that keeps the newest answer to each run's launches."""
+class WatchedDuties(Duties):
+    """Duties that keep the newest answer to each run's launches."""
 
     answers: dict[str, Launched | Refused] = field(default_factory=dict)
 
     def _launch(self, run: Run, attempt: Attempt, oldest: Waiting | None) -> Launched | Refused:
         answer = self.answers[run.id] = super()._launch(run, attempt, oldest)
         return answer
+
+
+@dataclass(frozen=True)
+class WatchedService(Service):
+    """A service that keeps the newest answer to each run's launches."""
+
+    answers: dict[str, Launched | Refused] = field(default_factory=dict)
+
+    @property
+    def _duties(self) -> Duties:
+        return WatchedDuties(**vars(super()._duties), answers=self.answers)
 
 
 @dataclass

@@ -38,6 +38,7 @@ from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Absent, Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal, advise
 from spot_relay.domain.values import No
+from spot_relay.pacing import OTHERS_FIRST
 from spot_relay.service import UnacceptableError
 from tests.fakes import NOON, MemoryInputFiles, MemoryPrices
 from tests.unit.canaries import ahead, finds_capacity, kept, on_demand
@@ -169,9 +170,9 @@ def a_rest_before_another_pool() -> list[str]:
 
 def turns() -> list[str]:
     world = submitted(None, THROTTLED)
-    world.advance(Refused(1, Refusal.AWAITS_TURN, "Other launches come first.", world.clock() + timedelta(seconds=70)))
+    world.advance(Refused(1, Refusal.AWAITS_TURN, OTHERS_FIRST, world.clock() + timedelta(seconds=70)))
     world.service.stop("churn")
-    world.advance(Refused(1, Refusal.AWAITS_TURN, "Other launches come first.", world.clock() + timedelta(seconds=90)))
+    world.advance(Refused(1, Refusal.AWAITS_TURN, OTHERS_FIRST, world.clock() + timedelta(seconds=90)))
     return said(world)
 
 
@@ -380,7 +381,7 @@ def a_canary_that_others_come_before() -> list[str]:
     assert run.canary is not None
     del world.jobs.jobs[run.canary.job_name]
     canary = replace(run.canary, status=CanaryStatus.PLANNED, arn=None)
-    answer = world.service._send_canary(run, canary, Waiting(NOON, "older"))
+    answer = world.service._duties._send_canary(run, canary, Waiting(NOON, "older"))
     return [reason_of(run.with_canary(canary), answer)]
 
 

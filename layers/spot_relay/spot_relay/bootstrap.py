@@ -16,7 +16,7 @@ from botocore.session import get_session
 from botocore.utils import parse_timestamp
 
 from spot_relay.adapters.announcements import EventBridgeAnnouncements
-from spot_relay.adapters.due_queue import Again, DueQueue, SqsWakeups
+from spot_relay.adapters.due_queue import DelayedCopies, DueQueue, SqsWakeups
 from spot_relay.adapters.prices import AwsPriceList, DynamoDBPrices
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.adapters.s3 import S3Checkpoints, S3InputFiles, S3PriceFile, S3StatusDocuments, SpecFiles
@@ -140,9 +140,9 @@ def create_due_queue(settings: TickSettings) -> DueQueue:
     return DueQueue(create_client("sqs"), settings.observe_queue_url)
 
 
-def create_again(settings: RunSettings) -> Again:
-    """Wire the way back of messages that have to come again later."""
-    return Again(_defer_client("sqs"), settings.observe_queue_url)
+def create_delayed_copies(settings: RunSettings) -> DelayedCopies:
+    """Wire the way back for messages that are put off."""
+    return DelayedCopies(_defer_client("sqs"), settings.observe_queue_url)
 
 
 def create_price_list(table: str) -> DynamoDBPrices:

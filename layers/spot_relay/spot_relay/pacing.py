@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from spot_relay.domain.rules.turns import LEAD, Lane, lane_of
-from spot_relay.domain.run.observation import CanaryRefused, Refused
+from spot_relay.domain.run.observation import Refused
 from spot_relay.domain.run.run import TICK
 from spot_relay.domain.sagemaker.refusal import Refusal
-from spot_relay.ports import UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
 OTHERS_FIRST = "SageMaker limits how many training jobs are created per second, and other launches come first."
 # The tick finds what is due up to a minute later. It may be late, and its index may lag.
 _TICK_MISSES = TICK + timedelta(seconds=15)
-
-_Answer = TypeVar("_Answer")
-_Refused = TypeVar("_Refused", Refused, CanaryRefused)
 
 
 @dataclass(frozen=True)
@@ -60,11 +56,3 @@ class Pacing:
     def _pause_until(self, turn: datetime, now: datetime) -> None:
         if turn > now:
             self.pause((turn - now).total_seconds())
-
-
-def refuse_if_unanswered(refused: type[_Refused], number: int, launch: Callable[[], _Answer]) -> _Answer | _Refused:
-    """Return the answer of a launch, or a refusal for now if SageMaker did not answer what the launch had to know."""
-    try:
-        return launch()
-    except UnansweredError as error:
-        return refused(number, error.refusal, str(error))

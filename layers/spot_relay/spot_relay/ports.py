@@ -200,7 +200,7 @@ class Checkpoints(Protocol):
     """The checkpoints in S3."""
 
     def find_newest(self, uri: str, pattern: str | None) -> CheckpointSearch | No:
-        """Return the newest checkpoint under a prefix, or No if there are too many objects to list them all.
+        """Return the newest checkpoint under a prefix, or No if not all objects could be listed.
 
         A pattern, relative to the prefix, says which objects are checkpoints; without one, their names do.
         """

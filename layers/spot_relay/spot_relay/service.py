@@ -8,37 +8,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decide.acceptance import Objection, accept, find_objections, largest_instance_count
 from spot_relay.domain.decide.decision import decide, settle
 from spot_relay.domain.decide.facts import Facts
-from spot_relay.domain.decide.looks import attempt_to_look_at, canary_to_look_at, looks_again, needs_checkpoint
+from spot_relay.domain.decide.looks import (
+    attempt_to_look_at,
+    canary_to_look_at,
+    launch_shown_by,
+    looks_again,
+    needs_checkpoint,
+)
 from spot_relay.domain.decide.steps import last_word
 from spot_relay.domain.errors import CallerError, SpecError
-from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
 from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
 from spot_relay.domain.run.observation import (
     CanaryCreated,
-    CanaryRefused,
     Due,
     Launched,
     Overgrown,
-    Refused,
     ResumeRequested,
-    StopRefused,
     StopRequested,
     keep_what_exists,
 )
-from spot_relay.domain.run.outbox import Outbox, Room
-from spot_relay.domain.run.run import Waiting
-from spot_relay.domain.sagemaker.job import EVERY_POOL, Absent, Job, Market, Pool
-from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
+from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.sagemaker.job import Job
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.sagemaker.request import sharded_prefixes_of
-from spot_relay.domain.shown.report import announcement, status_document
 from spot_relay.domain.values import No, replace
-from spot_relay.pacing import OTHERS_FIRST, refuse_if_unanswered
+from spot_relay.duties import Duties
 from spot_relay.ports import (
     Announcements,
     Checkpoints,
@@ -57,14 +57,13 @@ from spot_relay.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from spot_relay.domain.decide.steps import Decision
-    from spot_relay.domain.run.attempt import Attempt, Canary
-    from spot_relay.domain.run.launch import Launch
     from spot_relay.domain.run.observation import Observation
     from spot_relay.domain.run.run import Run, RunStatus
     from spot_relay.domain.run.submission import Submission
+    from spot_relay.domain.sagemaker.job import Absent
     from spot_relay.pacing import Pacing
 
 # A run has few writers. One that loses this often in a row leaves the message to its queue's retry.
@@ -226,11 +225,11 @@ class Service:
     def _advance(self, run: Run, observation: Observation) -> tuple[Run, Decision]:
         """Decide on the newest state of the run, again after each conflict, and perform what a saved decision owes."""
         for _ in range(MAX_CONFLICTS):
-            run, failure = self._pay(run)
+            run, failure = self._pay(run, self._find_launched(run, observation))
             decision = decide(run, self._gather(run, observation), self.clock())
             self.telemetry.log_decision(decision.run, type(observation).__name__, decision.reason)
             if decision.run is run:
-                self._act(run, decision.owes)
+                self._duties.perform(run, decision.owes)
                 self.telemetry.measure(decision.owes.measures)
                 return _require_published(run, failure), decision
             write = self.store.reopen if run.has_ended and not decision.run.has_ended else self.store.save
@@ -250,6 +249,21 @@ class Service:
                 self.telemetry.measure(alone)
             return _require_published(*self._pay(saved)), decision
         raise ConflictError(run.id)
+
+    def _find_launched(self, run: Run, observation: Observation) -> tuple[Observation, ...]:
+        """Return the answer to a launch that the run still owes, if an event shows that there has been one.
+
+        The event came before the launch's answer was saved. Another launch would take a turn, and be throttled.
+        """
+        try:
+            match launch_shown_by(observation, run):
+                case Attempt() as attempt if isinstance(job := self.jobs.find(launch_of_attempt(run, attempt)), Job):
+                    return (Launched(attempt.number, job.arn, job.placement),)
+                case Canary() as canary if isinstance(job := self._look_at_canary(run, canary), Job):
+                    return (CanaryCreated(canary.number, job.arn),)
+        except UnansweredError:
+            return ()
+        return ()
 
     def _gather(self, run: Run, observation: Observation) -> Facts:
         """Gather the facts that the decision needs, and no others."""
@@ -284,12 +298,12 @@ class Service:
     def _look_at_canary(self, run: Run, canary: Canary) -> Job | Absent:
         return self.jobs.describe(canary.job_name) if canary.arn else self.jobs.find(launch_of_canary(run, canary))
 
-    def _pay(self, run: Run) -> tuple[Run, Exception | None]:
+    def _pay(self, run: Run, answers: tuple[Observation, ...] = ()) -> tuple[Run, Exception | None]:
         """Perform what a run owes and save that it is done; then do the same with what the answers of launches add.
 
-        What cannot be published stays owed, and the failure is returned: the run itself continues without it.
+        A launch whose answer is known already is not repeated. What cannot be published stays owed, and the failure is
+        returned: the run itself continues without it.
         """
-        answers: tuple[Observation, ...] = ()
         failure: Exception | None = None
         published = False
         for _ in range(MAX_CONFLICTS):
@@ -297,10 +311,10 @@ class Service:
             nothing_to_publish = not run.outbox or published or failure is not None
             if nothing_to_do and nothing_to_publish:
                 return run, failure
-            answers += self._act(run, run.outbox)
+            answers += self._duties.perform(run, run.outbox.without(answers))
             settled = self._settle(run, answers)
             owed = run.outbox.publications.then(settled.outbox)
-            failure = failure or self._publish(settled, owed)
+            failure = failure or self._duties.publish(settled, owed)
             still_owed = owed.publications if failure else last_word(settled, self.clock())
             settled = replace(settled, outbox=owed.actions.then(still_owed))
             if settled == run:
@@ -320,140 +334,25 @@ class Service:
             run, answers, published = saved, (), True
         raise ConflictError(run.id)
 
+    @property
+    def _duties(self) -> Duties:
+        return Duties(
+            self.store,
+            self.jobs,
+            self.documents,
+            self.announcements,
+            self.slots,
+            self.wakeups,
+            self.pacing,
+            self.canary_image,
+        )
+
     def _settle(self, run: Run, answers: tuple[Observation, ...]) -> Run:
         facts = Facts(Due(), draw=self.draw(), check_every=self.check_every)
         settled = settle(run, answers, facts, self.clock())
         for answer in answers:
             self.telemetry.log_decision(settled, type(answer).__name__, settled.reason)
         return settled
-
-    def _act(self, run: Run, owed: Outbox) -> tuple[Observation, ...]:
-        """Free, launch and stop what is owed, each idempotently, and return the answers of launches."""
-        answers: tuple[Observation, ...] = ()
-        for room in owed.freed:
-            if room.holder is not None:
-                self.slots.give_back(room.pool.instance_type, room.holder)
-        attempt = None if owed.launch is None else run.attempt(owed.launch)
-        canary = run.canary_beside(owed.canary)
-        served = dict.fromkeys(pool for room in owed.freed for pool in self._pools_served_by(room))
-        wanted = (job.placement.pool for job in (attempt, canary) if job is not None)
-        pools = dict.fromkeys((*wanted, *served))
-        # Queried at most once and, if nothing is launched, only after the stops.
-        oldest = cache(lambda: self.store.oldest_waiting(*pools))
-        if attempt is not None:
-            launches = partial(self._launch, run, attempt, oldest().get(attempt.placement.pool))
-            answers += (refuse_if_unanswered(Refused, attempt.number, launches),)
-        if canary is not None:
-            sends = partial(self._send_canary, run, canary, oldest().get(canary.placement.pool))
-            answers += (refuse_if_unanswered(CanaryRefused, canary.number, sends),)
-        stops = [] if owed.stop is None else [partial(self._stop_job, run, owed.stop)]
-        given_up = (canary for canary in run.canaries if canary.job_name == owed.stop_canary)
-        stops += [partial(self._stop_canary, run, canary) for canary in given_up]
-        # After the launch: if this run is the oldest, it has taken the room itself.
-        return answers + _try_each([*stops, *(partial(self._wake_oldest, pool, oldest) for pool in served)])
-
-    def _stop_canary(self, run: Run, canary: Canary) -> StopRefused | None:
-        try:
-            # Until its creation has been answered, the job of that name may be somebody else's.
-            if canary.arn or self._exists(launch_of_canary(run, canary)):
-                self.jobs.stop(canary.job_name)
-        except UnansweredError as error:
-            # A canary ends by itself. An error that stays must not keep its run from everything else.
-            if error.refusal is not Refusal.UNRECOGNIZED:
-                raise
-            return StopRefused(canary.job_name, str(error))
-        return None
-
-    def _wake_oldest(self, pool: Pool, oldest: Callable[[], dict[Pool, Waiting]]) -> None:
-        if (waiting := oldest().get(pool)) is not None:
-            self.wakeups.wake(waiting.run_id)
-
-    def _launch(self, run: Run, attempt: Attempt, oldest: Waiting | None) -> Launched | Refused:
-        """Create an attempt's job when it is its turn: after older runs for the same pool, within the stack's limit.
-
-        A job that exists already has had its turn. The slot is kept only if the job exists, or may exist.
-        """
-        launch, pool, number = launch_of_attempt(run, attempt), attempt.placement.pool, attempt.number
-        is_behind = oldest is not None and oldest < Waiting(run.created_at, run.id)
-        if oldest and is_behind and not self._exists(launch):
-            self.slots.give_back(pool.instance_type, attempt.job_name)
-            message = f"Older runs are waiting for {pool}; {oldest.run_id} is first in the queue."
-            return Refused(number, Refusal.QUEUED_BEHIND, message)
-        no_slot = self.slots.take(pool.instance_type, attempt.job_name)
-        if no_slot is not None and not self._exists(launch):
-            return Refused(number, Refusal.LIMIT_REACHED, no_slot.because)
-        # Last, because no turn should be wasted. Until then the attempt keeps its slot.
-        if (not_yet := self.pacing.await_turn(run, attempt)) is not None:
-            return not_yet
-        answer = self.jobs.create(launch)
-        if not isinstance(answer, NotCreated):
-            return Launched(number, answer.arn, answer.placement)
-        if not answer.refusal.leaves_open:
-            self.slots.give_back(pool.instance_type, attempt.job_name)
-        return Refused(number, answer.refusal, answer.because)
-
-    def _send_canary(self, run: Run, canary: Canary, oldest: Waiting | None) -> CanaryCreated | CanaryRefused:
-        """Create a canary, unless a run waits for the room that it would take.
-
-        A canary that exists already has taken its room.
-        """
-        launch = launch_of_canary(run, canary, self.canary_image)
-        if oldest is not None and not self._exists(launch):
-            message = f"Other runs are waiting for {canary.placement.pool}."
-            return CanaryRefused(canary.number, Refusal.QUEUED_BEHIND, message)
-        if not self.pacing.await_free_turn():
-            return CanaryRefused(canary.number, Refusal.AWAITS_TURN, OTHERS_FIRST)
-        answer = self.jobs.create(launch)
-        if isinstance(answer, NotCreated):
-            return CanaryRefused(canary.number, answer.refusal, answer.because)
-        return CanaryCreated(canary.number, answer.arn)
-
-    def _stop_job(self, run: Run, job_name: str) -> StopRefused | None:
-        """Stop a job; if SageMaker does not answer, the next look at a live attempt stops it again."""
-        try:
-            self.jobs.stop(job_name)
-        except UnansweredError as error:
-            if job_name != run.current.job_name or run.current.status is not AttemptStatus.IN_PROGRESS:
-                raise
-            return StopRefused(job_name, str(error)) if error.refusal is Refusal.UNRECOGNIZED else None
-        return None
-
-    def _exists(self, launch: Launch) -> bool:
-        return isinstance(self.jobs.find(launch), Job)
-
-    def _pools_served_by(self, room: Room) -> tuple[Pool, ...]:
-        """Return the pools in which a run may wait for freed room: a slot of the stack serves both markets.
-
-        Any room may be room in a quota that spans pools.
-        """
-        kind = room.pool.instance_type
-        both = room.holder is not None and self.slots.limit(kind) is not None
-        pools = tuple(Pool(kind, market) for market in Market) if both else (room.pool,)
-        return (*pools, EVERY_POOL)
-
-    def _publish(self, run: Run, owed: Outbox) -> Exception | None:
-        """Publish what is owed about the run, and return what went wrong."""
-        try:
-            if owed.status:
-                self.documents.write(run.id, status_document(run))
-            if owed.announce:
-                self.announcements.announce(announcement(run))
-        except Exception as error:  # noqa: BLE001 - no error of any kind may keep the run from continuing
-            return error
-        return None
-
-
-def _try_each(duties: Iterable[Callable[[], StopRefused | None]]) -> tuple[StopRefused, ...]:
-    """Perform duties that do not depend on each other, and raise the first error once all were tried."""
-    answers, errors = [], []
-    for perform in duties:
-        try:
-            answers.append(perform())
-        except Exception as error:  # noqa: BLE001 - whatever it was, it must not keep the others from being done
-            errors.append(error)
-    if errors:
-        raise errors[0]
-    return tuple(answer for answer in answers if answer is not None)
 
 
 def _require_published(run: Run, failure: Exception | None) -> Run:

@@ -68,7 +68,7 @@ def owing() -> tuple[World, Run]:
 def test_a_stop_that_fails_keeps_neither_the_canary_from_being_stopped_nor_anyone_from_being_woken() -> None:
     world, run = owing()
     with pytest.raises(ConnectionError, match=r"^no answer about churn-relay-01$"):
-        world.service._act(run, run.outbox)
+        world.service._duties.perform(run, run.outbox)
     assert isinstance(world.jobs, Unstoppable)
     assert world.jobs.asked == ["churn-relay-01", "churn-canary-01"]
     assert world.wakeups.woken == ["waits-for-1", "waits-for-2"]
@@ -77,5 +77,5 @@ def test_a_stop_that_fails_keeps_neither_the_canary_from_being_stopped_nor_anyon
 def test_news_that_does_not_reach_one_run_reaches_the_others_and_the_failure_is_raised_at_the_end() -> None:
     world, run = owing()
     with pytest.raises(ConnectionError, match=r"^no news for waits-for-0$"):
-        world.service._act(run, Outbox(freed=run.outbox.freed))
+        world.service._duties.perform(run, Outbox(freed=run.outbox.freed))
     assert world.wakeups.woken == ["waits-for-1", "waits-for-2"]

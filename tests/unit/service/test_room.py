@@ -376,5 +376,5 @@ def test_a_canary_that_exists_already_needs_no_room_although_others_wait() -> No
     run = world.run()
     assert run.canary is not None
     unanswered = replace(run.canary, status=CanaryStatus.PLANNED, arn=None)
-    answer = world.service._send_canary(run.with_canary(unanswered), unanswered, Waiting(NOON, "older"))
+    answer = world.service._duties._send_canary(run.with_canary(unanswered), unanswered, Waiting(NOON, "older"))
     assert isinstance(answer, CanaryCreated)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from spot_relay.domain.rules.turns import LEAD, Lane, LaunchRate
+from spot_relay.domain.rules.turns import LATEST, LEAD, Lane, LaunchRate
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.observation import Due, Refused, RoomFreed
 from spot_relay.domain.run.run import TICK, RunStatus
@@ -66,6 +66,38 @@ def test_a_run_that_is_looked_at_when_its_turn_comes_is_launched_with_no_new_tur
     assert (run.status, run.current.turn_at) == (RunStatus.IN_PROGRESS, None)
     assert world.turns.taken == taken
     assert world.pauses == [LEAD.total_seconds()]
+
+
+def test_launches_that_come_too_late_for_their_turns_take_others_and_do_not_meet() -> None:
+    world = paced()
+    for number in range(30):
+        world.service.submit(submission(name=f"next-{number:02d}", CheckpointConfig=None))
+    late = [run.id for run in world.store.runs.values() if run.current.turn_at and run.current.turn_at > NOON + LEAD]
+    world.clock.passes(20)
+    passed = [id_ for id_ in late if (turn := world.run(id_).current.turn_at) and turn < world.clock() - LATEST]
+    assert len(passed) > 10
+    for run_id in passed:
+        world.service.advance(run_id, Due())
+    launched = [run_id for run_id in passed if world.run(run_id).status is RunStatus.IN_PROGRESS]
+    assert len(launched) <= 1 + LEAD / timedelta(seconds=1), "or SageMaker would throttle most of them"
+    turns = [turn for run in world.store.runs.values() if (turn := run.current.turn_at)]
+    assert min(turns) >= world.clock() - LATEST
+    assert len({*turns}) == len(turns), "each has a turn of its own"
+    assert all(world.run(run_id).current.refusals == 0 for run_id in passed), "SageMaker has refused none of them"
+
+
+def test_a_launch_whose_messages_are_always_late_comes_all_the_same() -> None:
+    world = paced(taken=5)
+    world.service.submit(submission())
+    for number in range(300):
+        world.service.submit(submission(name=f"next-{number}", CheckpointConfig=None))
+    turns = []
+    while (turn := world.run().current.turn_at) is not None:
+        turns.append(turn)
+        world.clock.now = turn + timedelta(minutes=2)
+        world.advance(Due())
+    assert world.run().status is RunStatus.IN_PROGRESS
+    assert len(turns) <= 2
 
 
 def test_a_run_that_is_woken_before_its_turn_keeps_it() -> None:

@@ -1,4 +1,4 @@
-"""Send messages to the observe queue: due runs from the tick, and wake-ups of runs that wait for room."""
+"""Send messages to the observe queue: due runs from the tick, wake-ups of runs, and copies of messages put off."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # SendMessageBatch accepts at most ten messages.
 _BATCH_SIZE = 10
+# SQS delays a message by at most a quarter of an hour.
 _LONGEST_DELAY = 900
 _PUT_OFF = 30
 # There may be tens of thousands, usually for the same reason.
@@ -103,8 +104,8 @@ class SqsWakeups:
 
 
 @dataclass(frozen=True)
-class Again:
-    """Puts a message off: a copy of it comes later, so that it is neither lost nor counted as failed."""
+class DelayedCopies:
+    """Puts messages off: a copy comes later, so that the message is neither lost nor counted as failed."""
 
     client: SQSClient
     url: str

@@ -6,31 +6,29 @@ The same table has the items of `prefixes`, by which runs hold their checkpoint 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from botocore.exceptions import ClientError
 
 from spot_relay.adapters.item_size import MAX_ITEM_BYTES, measure_item, says_too_large
 from spot_relay.adapters.names import Names
-from spot_relay.adapters.prefixes import (
-    build_folder_claims,
-    build_folder_releases,
-    build_late_claims,
-    build_overlap_error,
-    build_owner_removal,
-    build_prefix_key,
-    check_earlier_owners,
-    find_stale_owner,
+from spot_relay.adapters.prefixes import Prefixes
+from spot_relay.adapters.run_items import (
+    OPEN,
+    SCHEMA_VERSION,
+    build_item,
+    format_sortable,
+    read_run,
+    read_waiting,
+    summarise_item,
 )
 from spot_relay.domain.run.history import drop_history
 from spot_relay.domain.run.launch import MAX_JOB_NAME
 from spot_relay.domain.run.run import ENDED_RUNS, DueRun, Run, RunStatus, Waiting
-from spot_relay.domain.sagemaker.refusal import Refusal
-from spot_relay.ports import ConflictError, NewerSchemaError, PrefixTakenError, RunExistsError, RunTooLargeError
+from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError, RunTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,29 +37,11 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.sagemaker.job import Pool
 
-# Increase this with every change to what is stored about a run, even for a new field with a default: an earlier release
-# reads only the fields it knows, and its next save would drop the rest. tests/integration/stored/ has documents of each
-# version.
-SCHEMA_VERSION = 5
-# The only partition key of the sparse index `due`, which contains only open runs.
-OPEN = "open"
 _MAX_KEY_BYTES = 2048
 # Runs whose prefixes are in one folder change the same item when they open and end. A collision passes at once.
 _MAX_COLLISIONS = 10
 # Check at most this many entries in the index of waiting runs for one that is up to date.
 _MAX_CHECKED = 20
-
-_decoder = msgspec.json.Decoder(Run)
-
-
-def _format_sortable(moment: datetime) -> str:
-    """Return a moment as text that sorts by time."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _build_age_key(run: Run) -> str:
-    """Return a key that sorts runs by age."""
-    return f"{_format_sortable(run.created_at)}#{run.id}"
 
 
 @dataclass(frozen=True)
@@ -136,7 +116,7 @@ class DynamoDBRunStore:
             ProjectionExpression="document, schema_version",
         )
         item = answer.get("Item")
-        return None if item is None else _read(run_id, item)
+        return None if item is None else read_run(run_id, item)
 
     def save(self, run: Run) -> Run:
         """Store a run if its version is unchanged, and return it with the next version; else raise ConflictError."""
@@ -144,7 +124,7 @@ class DynamoDBRunStore:
         put = self._build_put(item, *_require_unchanged(run))
         uri, holds = run.checkpoint_uri, _holds_prefix(run)
         if uri is not None and holds != run.holds_prefix:
-            late = build_late_claims(self.table, uri, run.id) if holds else build_folder_releases(self.table, uri)
+            late = self._prefixes.build_late_claims(uri, run.id) if holds else self._prefixes.build_releases(uri)
             if self._transact([{"Put": put}, *late]):
                 raise ConflictError(run.id)
             return _stored(run)
@@ -165,7 +145,7 @@ class DynamoDBRunStore:
             IndexName="due",
             KeyConditionExpression="#open = :open AND check_at <= :until",
             ExpressionAttributeNames={"#open": "open"},
-            ExpressionAttributeValues={":open": {"S": OPEN}, ":until": {"S": _format_sortable(until)}},
+            ExpressionAttributeValues={":open": {"S": OPEN}, ":until": {"S": format_sortable(until)}},
         )
         for page in pages:
             for item in page["Items"]:
@@ -201,7 +181,7 @@ class DynamoDBRunStore:
 
     def _find_oldest(self, pool: Pool, entries: Iterable[dict[str, Any]]) -> Waiting | None:
         listed = islice((item for item in entries if item["waits_for"]["S"] == pool.key), _MAX_CHECKED)
-        return next((_read_waiting(item) for item in listed if self._load_pool(item["id"]["S"]) == pool.key), None)
+        return next((read_waiting(item) for item in listed if self._load_pool(item["id"]["S"]) == pool.key), None)
 
     def _load_pool(self, run_id: str) -> str | None:
         answer = self.client.get_item(
@@ -227,7 +207,7 @@ class DynamoDBRunStore:
         items.sort(key=lambda item: item["created"]["S"], reverse=True)
         page = items[:limit]
         next_token = page[-1]["created"]["S"] if len(items) > limit else None
-        return [_summarise(item) for item in page], next_token
+        return [summarise_item(item) for item in page], next_token
 
     def _query_newest(self, status: RunStatus, limit: int, before: str | None) -> list[dict[str, Any]]:
         condition = "#status = :status" + (" AND created < :before" if before else "")
@@ -248,6 +228,10 @@ class DynamoDBRunStore:
         return Names(self.client, self.table)
 
     @property
+    def _prefixes(self) -> Prefixes:
+        return Prefixes(self.client, self.table)
+
+    @property
     def _errors(self) -> Any:
         return self.client.exceptions
 
@@ -262,13 +246,13 @@ class DynamoDBRunStore:
         if uri is None:
             writes = [{"Put": put}]
         else:
-            check_earlier_owners(self.client, self.table, uri, run.id)
-            claims = build_folder_claims(self.table, uri, run.id) if _holds_prefix(run) else []
-            writes = [{"Put": put}, self._build_ownership(run, uri), *claims]
+            self._prefixes.check_earlier_owners(uri, run.id)
+            claims = self._prefixes.build_claims(uri, run.id) if _holds_prefix(run) else []
+            writes = [{"Put": put}, self._prefixes.build_ownership(uri, run.id), *claims]
         failed, of_prefix = self._transact([*writes, *others]), set(range(1, len(writes)))
         if uri is not None and 1 in failed and failed <= of_prefix:
-            owner, ended = self._load_owner(uri), len(writes)
-            writes[1] = self._build_ownership(run, uri, owner)
+            owner, ended = self._prefixes.load_owner(uri), len(writes)
+            writes[1] = self._prefixes.build_ownership(uri, run.id, owner)
             writes += [{"ConditionCheck": self._build_ended_check(owner)}, *others]
             # A transaction has at most one check of an item: the one in ``others`` is the stricter.
             failed = self._transact(list({_get_key(write): write for write in writes}.values()))
@@ -276,12 +260,12 @@ class DynamoDBRunStore:
                 raise PrefixTakenError(uri, owner)
         if uri is not None and failed and failed <= of_prefix:
             claim = min(failed) - 2
-            stale = find_stale_owner(self.client, self.table, uri, claim)
+            stale = self._prefixes.find_stale_owner(uri, claim)
             if stale is None:
-                raise build_overlap_error(self.client, self.table, uri, claim)
+                raise self._prefixes.build_overlap_error(uri, claim)
             folder, owner = stale
             is_gone = {"ConditionCheck": self._build_ended_check(owner)}
-            self._transact([is_gone, build_owner_removal(self.table, folder, owner)])
+            self._transact([is_gone, self._prefixes.build_owner_removal(folder, owner)])
             return self._open(run, put, others)
         if failed:
             raise ConflictError(run.id)
@@ -319,23 +303,13 @@ class DynamoDBRunStore:
             If it is too large without any history.
         """
         for smaller in chain((run,), drop_history(run)):
-            item = self._build_item(_stored(smaller))
+            item = build_item(_stored(smaller), self.retention)
             if measure_item(item) <= self.max_item_bytes:
                 return smaller, item
         raise RunTooLargeError(run.id)
 
     def _build_put(self, item: dict[str, Any], condition: str, values: dict[str, Any] | None = None) -> dict[str, Any]:
         return {"TableName": self.table, "Item": item, **_build_condition(condition, values)}
-
-    def _build_ownership(self, run: Run, uri: str, earlier: str | None = None) -> dict[str, Any]:
-        """Return the write that makes a run the owner of a prefix, which is free so far or owned by ``earlier``."""
-        owner = {":owner": {"S": earlier or run.id}}
-        is_free = _build_condition("attribute_not_exists(id) OR run_id = :owner", owner)
-        return {"Put": {"TableName": self.table, "Item": {**build_prefix_key(uri), "run_id": {"S": run.id}}, **is_free}}
-
-    def _load_owner(self, uri: str) -> str:
-        answer = self.client.get_item(TableName=self.table, Key=build_prefix_key(uri), ConsistentRead=True)
-        return answer["Item"]["run_id"]["S"]
 
     def _build_ended_check(self, run_id: str) -> dict[str, Any]:
         """Return the check that a run has ended or expired."""
@@ -347,69 +321,6 @@ class DynamoDBRunStore:
             "ExpressionAttributeNames": {"#status": "status"},
             **condition,
         }
-
-    def _build_item(self, run: Run) -> dict[str, Any]:
-        item: dict[str, Any] = {
-            "id": {"S": run.id},
-            "version": {"N": str(run.version)},
-            "schema_version": {"N": str(SCHEMA_VERSION)},
-            "status": {"S": str(run.status)},
-            "created": {"S": _build_age_key(run)},
-            "updated_at": {"S": _format_sortable(run.updated_at)},
-            "reason": {"S": run.reason},
-            "attempts": {"N": str(len(run.attempts))},
-            "document": {"S": msgspec.json.encode(run).decode()},
-        }
-        if run.waits_for is not None:
-            item |= {"waits_for": {"S": run.waits_for.key}, "waits_since": {"S": _build_age_key(run)}}
-        if run.due_at is not None:
-            item |= {"open": {"S": OPEN}, "check_at": {"S": _format_sortable(run.due_at)}}
-        elif run.ended_at is not None:
-            item["expires_at"] = {"N": str(int((run.ended_at + self.retention).timestamp()))}
-        return item
-
-
-def _read(run_id: str, item: dict[str, Any]) -> Run:
-    """Return a run from an item of its schema version or an earlier one; missing fields get their defaults."""
-    version = int(item["schema_version"]["N"])
-    if version > SCHEMA_VERSION:
-        raise NewerSchemaError(run_id, version, SCHEMA_VERSION)
-    run = _decoder.decode(item["document"]["S"])
-    return run if version == SCHEMA_VERSION else _upgrade(_set_missing_fields(run))
-
-
-def _upgrade(run: Run) -> Run:
-    """Return a run that was stored before version 4, whose canaries kept their refusal as their phase."""
-    refusals = set(Refusal)
-    canaries = tuple(
-        replace(canary, phase=None, refusal=Refusal(canary.phase)) if canary.phase in refusals else canary
-        for canary in run.canaries
-    )
-    return replace(run, canaries=canaries)
-
-
-def _set_missing_fields(value: Any) -> Any:
-    """Return a value with all fields set.
-
-    For a field missing from the document, msgspec relies on the default of the class. Such a field can be read, but
-    would be neither copied nor stored.
-    """
-    match value:
-        case tuple():
-            return tuple(_set_missing_fields(one) for one in value)
-        case dict():
-            return {key: _set_missing_fields(one) for key, one in value.items()}
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return type(value)(
-                **{field.name: _set_missing_fields(getattr(value, field.name)) for field in fields(value)}
-            )
-        case _:
-            return value
-
-
-def _read_waiting(item: dict[str, Any]) -> Waiting:
-    stamp, _, run_id = item["waits_since"]["S"].partition("#")
-    return Waiting(datetime.fromisoformat(stamp), run_id)
 
 
 def _holds_prefix(run: Run) -> bool:
@@ -433,19 +344,3 @@ def _get_key(write: dict[str, Any]) -> str:
     (body,) = write.values()
     key: str = body.get("Key", body.get("Item"))["id"]["S"]
     return key
-
-
-def _summarise(item: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "run_id": item["id"]["S"],
-        "status": item["status"]["S"],
-        "reason": item["reason"]["S"],
-        "attempts": int(item["attempts"]["N"]),
-        "created_at": _shorten_moment(item["created"]["S"]),
-        "updated_at": _shorten_moment(item["updated_at"]["S"]),
-    }
-
-
-def _shorten_moment(stamp: str) -> str:
-    """Return a stored moment in milliseconds, as users see it everywhere else."""
-    return stamp[: len("2026-01-01T00:00:00.000")] + "Z"

@@ -128,8 +128,8 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "Created churn-relay-02 because the attempt before it reached MaxPendingTimeInSeconds.",
             ],
             "turns": [
-                "Other launches come first. churn-relay-01 is launched at 2026-11-23 12:01:10 UTC.",
-                "Other launches come first. Checking in 5 minutes whether it exists, to stop it.",
+                "SageMaker limits how many training jobs are created per second, and other launches come first. churn-relay-01 is launched at 2026-11-23 12:01:10 UTC.",
+                "SageMaker limits how many training jobs are created per second, and other launches come first. Checking in 5 minutes whether it exists, to stop it.",
             ],
             "waits_for_room": [
                 "Accepted. Launching first-relay-01.",
@@ -267,6 +267,8 @@ SOURCES = [
     PACKAGE / "domain" / "run" / "launch.py",
     PACKAGE / "domain" / "sagemaker" / "refusal.py",
     PACKAGE / "service.py",
+    PACKAGE / "duties.py",
+    PACKAGE / "pacing.py",
 ]
 
 

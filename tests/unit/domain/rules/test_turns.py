@@ -10,13 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.domain.rules.turns import EXPRESS_EVERY, SLACK, Lane, LaunchRate, TakenTurns, lane_of
+from spot_relay.domain.rules.turns import (
+    EXPRESS_EVERY,
+    LATEST,
+    SLACK,
+    Lane,
+    LaunchRate,
+    TakenTurns,
+    drop_missed_turn,
+    lane_of,
+)
+from spot_relay.domain.run.run import OUTBOX_PATIENCE
 from spot_relay.domain.values import replace
 from tests.fakes import NOON, MemoryTurns
 from tests.thoroughness import examples
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
+    from spot_relay.domain.run.attempt import Attempt
     from spot_relay.domain.run.run import Run
 
 ONCE = LaunchRate(1)
@@ -116,7 +127,36 @@ def test_only_the_first_try_of_a_new_run_stands_in_line() -> None:
         "refused before": Lane.EXPRESS,
         "waits for room": Lane.EXPRESS,
         "a relaunch": Lane.EXPRESS,
+        "missed its turn": Lane.EXPRESS,
     }
+
+
+@pytest.mark.parametrize("late", [timedelta(milliseconds=1), timedelta(minutes=20)])
+def test_a_turn_that_has_passed_is_dropped_but_one_that_is_a_little_late_is_used(late: timedelta) -> None:
+    run, planned = waiting_for(timedelta(minutes=5), taken_after=timedelta(seconds=3))
+    assert planned.turn_at is not None
+    assert drop_missed_turn(run, planned, planned.turn_at + LATEST) == planned
+    assert drop_missed_turn(run, planned, planned.turn_at + LATEST + late) == replace(planned, turn_at=None)
+
+
+def test_a_turn_that_was_taken_instead_of_a_missed_one_is_used_however_late_it_is() -> None:
+    run, planned = waiting_for(timedelta(minutes=5), taken_after=OUTBOX_PATIENCE)
+    assert planned.turn_at is not None
+    assert drop_missed_turn(run, planned, planned.turn_at + timedelta(hours=1)) == planned
+
+
+def test_an_attempt_without_a_turn_has_missed_none() -> None:
+    run, planned = waiting_for(None, taken_after=timedelta())
+    assert drop_missed_turn(run, planned, NOON + timedelta(hours=1)) == planned
+
+
+def waiting_for(turn: timedelta | None, taken_after: timedelta) -> tuple[Run, Attempt]:
+    """A run that took its turn so long after its attempt was planned, and that attempt."""
+    world = World()
+    run = world.service.submit(submission())
+    turn_at = None if turn is None else NOON + turn
+    planned = replace(run.current, status=type(run.current.status).PLANNED, turn_at=turn_at)
+    return replace(run.with_attempt(planned), updated_at=planned.planned_at + taken_after), planned
 
 
 def lanes(run: Run) -> dict[str, Lane]:
@@ -128,4 +168,5 @@ def lanes(run: Run) -> dict[str, Lane]:
         "refused before": lane_of(run, replace(planned, refusals=1)),
         "waits for room": lane_of(run.with_attempt(waiting), waiting),
         "a relaunch": lane_of(run.with_attempt(second), second),
+        "missed its turn": lane_of(replace(run, updated_at=planned.planned_at + timedelta(seconds=20)), planned),
     }

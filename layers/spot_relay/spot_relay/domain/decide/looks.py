@@ -53,6 +53,17 @@ def canary_to_look_at(run: Run, observation: Observation, now: datetime) -> Cana
             return None
 
 
+def launch_shown_by(observation: Observation, run: Run) -> Attempt | Canary | None:
+    """Return the attempt or the canary whose launch the run owes although an event is about its job, or None."""
+    match observation:
+        case JobChanged() if observation.attempt == run.outbox.launch:
+            return run.attempt(observation.attempt)
+        case CanaryChanged() if observation.canary == run.outbox.canary:
+            return run.canary_beside(observation.canary)
+        case _:
+            return None
+
+
 def looks_again(run: Run, observation: Observation) -> bool:
     """Whether the run is looked at again in any case, so that a look that SageMaker did not answer can be left to that.
 

@@ -61,6 +61,13 @@ def ignore_unknown_attempt(run: Run, number: int) -> Decision:
     return unchanged(run, f"The run has no attempt {number}.")
 
 
+def ignore_foreign_job(run: Run, attempt: Attempt) -> Decision:
+    """Ignore an event of a job that has an attempt's name but is not the run's."""
+    return unchanged(
+        run, f"The event is about a training job named {attempt.job_name} that does not belong to this run."
+    )
+
+
 def ignore_repeated_launch(run: Run, job_name: str) -> Decision:
     """Ignore the answer to a launch that is known to have succeeded."""
     return unchanged(run, f"{job_name} is already known to exist.")
@@ -178,6 +185,11 @@ def launch_again(run: Run, attempt: Attempt, now: datetime, reason: str | None =
 def describe_retry(attempt: Attempt) -> str:
     """Return the reason for trying a launch again."""
     return f"Trying to launch {attempt.job_name} again."
+
+
+def describe_interruption(attempt: Attempt) -> str:
+    """Return what an interruption means: SageMaker itself goes on with the attempt."""
+    return f"{attempt.job_name} was interrupted. SageMaker resumes it when spot capacity returns."
 
 
 def forget_refusals(run: Run) -> Run:

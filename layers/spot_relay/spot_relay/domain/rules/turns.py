@@ -13,6 +13,7 @@ from enum import StrEnum
 from math import ceil
 from typing import TYPE_CHECKING
 
+from spot_relay.domain.run.run import OUTBOX_PATIENCE
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ EXPRESS_EVERY = 10
 SLOWEST, FASTEST = 0.01, 1000
 # A function is woken this long before its turn, so that it arrives in time, and waits for the rest.
 LEAD = timedelta(seconds=1.5)
+# A call that is later than this meets those whose turn it is by now.
+LATEST = timedelta(seconds=2)
 
 
 class Lane(StrEnum):
@@ -86,10 +89,24 @@ class LaunchRate:
 def lane_of(run: Run, attempt: Attempt) -> Lane:
     """Return the lane of a launch: the first try of a new run stands in line behind those before it.
 
-    Others come first: a run that has trained already, the head of a pool's queue, and a launch that was refused.
+    Others come first: a run that has trained already, the head of a pool's queue, and a launch that was refused or has
+    missed its turn.
     """
-    is_new = attempt.number == 1 and attempt.refusals == 0 and run.waits_for is None
-    return Lane.LINE if is_new else Lane.EXPRESS
+    is_untried = attempt.refusals == 0 and run.waits_for is None and run.updated_at <= attempt.planned_at
+    return Lane.LINE if attempt.number == 1 and is_untried else Lane.EXPRESS
+
+
+def drop_missed_turn(run: Run, attempt: Attempt, now: datetime) -> Attempt:
+    """Return the attempt without its turn if that has passed, so that its launch takes another one.
+
+    If functions start late, many turns have passed at once, and most of those calls would be throttled. Only a turn
+    that was taken when the attempt was planned is dropped: where every message is late, a launch that dropped each of
+    its turns would never come.
+    """
+    if attempt.turn_at is None or now <= attempt.turn_at + LATEST:
+        return attempt
+    was_taken_first = run.updated_at < attempt.planned_at + OUTBOX_PATIENCE
+    return replace(attempt, turn_at=None) if was_taken_first else attempt
 
 
 def _is_express(number: int) -> bool:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from spot_relay.domain.run.observation import CanaryCreated, Launched
 from spot_relay.domain.sagemaker.job import Market, Pool
 from spot_relay.domain.values import replace
+
+if TYPE_CHECKING:
+    from spot_relay.domain.run.observation import Observation
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,17 @@ class Outbox:
     def publications(self) -> Outbox:
         """Only what is owed to those who read about the run."""
         return Outbox(status=self.status, announce=self.announce)
+
+    def without(self, answered: tuple[Observation, ...]) -> Outbox:
+        """Return these duties without the launches that are answered already: those jobs exist."""
+        launch, canary = self.launch, self.canary
+        for answer in answered:
+            match answer:
+                case Launched(attempt) if attempt == launch:
+                    launch = None
+                case CanaryCreated(number) if number == canary:
+                    canary = None
+        return replace(self, launch=launch, canary=canary)
 
     def then(self, later: Outbox) -> Outbox:
         """Return these duties together with ``later`` ones; where both name a job, the later one replaces the other."""
