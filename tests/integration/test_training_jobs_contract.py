@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
@@ -253,27 +252,35 @@ def test_an_error_that_nobody_knows_is_a_refusal_that_names_its_code(
 def test_a_job_that_cannot_be_looked_at_after_its_name_was_found_taken_may_be_ours(sagemaker: Simulated) -> None:
     create(sagemaker)
     sagemaker.errs(operation="DescribeTrainingJob", code="AccessDeniedException", message="no")
-    assert create(sagemaker) == NotCreated("no", Refusal.UNAVAILABLE)
+    refused = create(sagemaker)
+    assert isinstance(refused, NotCreated)
+    assert refused.refusal is Refusal.UNRECOGNIZED
+    assert "AccessDeniedException" in refused.because
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "raised"),
+    ("code", "status", "refusal"),
     [
-        ("AccessDeniedException", 400, ClientError),
-        ("InternalFailure", 500, UnansweredError),
-        ("ThrottlingException", 400, UnansweredError),
+        ("AccessDeniedException", 400, Refusal.UNRECOGNIZED),
+        ("ConflictException", 409, Refusal.UNRECOGNIZED),
+        ("InternalFailure", 500, Refusal.UNAVAILABLE),
+        ("RequestTimeout", 408, Refusal.UNAVAILABLE),
+        ("ThrottlingException", 400, Refusal.THROTTLED),
+        ("Odd", 429, Refusal.THROTTLED),
     ],
 )
 def test_a_job_that_cannot_be_described_or_stopped_is_not_taken_for_absent(
-    sagemaker: Simulated, code: str, status: int, raised: type[Exception]
+    sagemaker: Simulated, code: str, status: int, refusal: Refusal
 ) -> None:
     create(sagemaker)
     sagemaker.errs(operation="DescribeTrainingJob", code=code, http_status=status)
-    with pytest.raises(raised, match=code):
+    with pytest.raises(UnansweredError, match=code) as raised:
         sagemaker.port.describe(NAME)
+    assert raised.value.refusal is refusal
     sagemaker.errs(operation="StopTrainingJob", code=code, http_status=status)
-    with pytest.raises(raised, match=code):
+    with pytest.raises(UnansweredError, match=code) as raised:
         sagemaker.port.stop(NAME)
+    assert raised.value.refusal is refusal
 
 
 def test_every_field_of_a_described_job_is_read_in_utc(sagemaker: Simulated) -> None:

@@ -13,7 +13,7 @@ from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from tests.integration.scenes import stored
-from tests.integration.stack import TABLE, body_of, document, messages
+from tests.integration.stack import TABLE, body_of, messages
 
 if TYPE_CHECKING:
     from tests.integration.stack import Stack
@@ -23,6 +23,11 @@ PASSING = [
     ("ThrottlingException", "Rate exceeded", 400),
     ("InternalFailure", "The request processing has failed", 500),
     ("ServiceUnavailable", "Try again", 503),
+]
+
+UNKNOWN = [
+    ("AccessDeniedException", "not authorized to perform this", 400),
+    ("ConflictException", "Something is in conflict", 409),
 ]
 
 
@@ -50,9 +55,63 @@ def test_a_run_whose_job_is_not_described_is_looked_at_again_within_a_minute(
     assert [attempt.outcome for attempt in stack.run().attempts] == [Outcome.MAX_WAIT_TIME_EXCEEDED, None]
 
 
-def test_an_error_that_does_not_pass_is_a_failure_still(stack: Stack) -> None:
-    stored(stack, LONG | {"errors": [error("DescribeTrainingJob", "AccessDeniedException", "no", 400)]})
-    assert stack.invoke("observe", document("observe/max-wait-expired"))["batchItemFailures"]
+@pytest.mark.parametrize("answer", UNKNOWN)
+@pytest.mark.parametrize("event", ["max-wait-expired", "run-due"])
+def test_an_error_that_may_stay_is_shown_until_the_job_is_described(
+    stack: Stack, event: str, answer: tuple[str, str, int]
+) -> None:
+    stored(stack, LONG | {"capacity": {"after": None}, "errors": [error("DescribeTrainingJob", *answer)]})
+    stack.clock.passes(7205)
+    stack.observe(event)
+    assert f"({answer[0]})" in stack.run().reason
+    assert "could not describe churn-relay-01 just now" in stack.status()["reason"]
+    stack.checkpoint()
+    stack.clock.passes(60)
+    stack.tick()
+    assert [attempt.outcome for attempt in stack.run().attempts] == [Outcome.MAX_WAIT_TIME_EXCEEDED, None]
+
+
+@pytest.mark.parametrize("answer", UNKNOWN)
+def test_a_stop_that_sagemaker_refuses_is_accepted_shown_and_repeated(
+    stack: Stack, answer: tuple[str, str, int]
+) -> None:
+    stack.aws.simulator.play(default=LONG | {"errors": [error("StopTrainingJob", *answer, times=2)]})
+    stack.submit()
+    status, body = stack.call("stop-run")
+    assert (status, body["status"]) == (202, RunStatus.STOPPING)
+    assert body["reason"].startswith("SageMaker could not stop churn-relay-01: ")
+    assert answer[0] in stack.status()["reason"]
+    for _ in range(6):
+        stack.clock.passes(60)
+        stack.tick()
+    assert stack.run().status is RunStatus.STOPPED
+
+
+def test_a_job_that_ends_by_itself_ends_a_run_whose_stop_is_always_refused(stack: Stack) -> None:
+    refused = error("StopTrainingJob", *UNKNOWN[0], times=None)
+    stack.aws.simulator.play(default={"train_seconds": 300, "errors": [refused]})
+    stack.submit()
+    assert stack.call("stop-run")[0] == 202
+    for _ in range(20):
+        stack.clock.passes(60)
+        stack.tick()
+    assert stack.run().has_ended
+
+
+def test_a_run_whose_lost_job_cannot_be_looked_up_shows_it_and_can_be_stopped(stack: Stack) -> None:
+    lost = error("CreateTrainingJob", "InternalFailure", "down", 500) | {"takes_effect": True}
+    odd = error("DescribeTrainingJob", *UNKNOWN[0], times=None)
+    stack.aws.simulator.play(default=LONG | {"errors": [lost, odd]})
+    stack.submit()
+    stack.clock.passes(120)
+    stack.tick()
+    assert f"({UNKNOWN[0][0]}) when calling the DescribeTrainingJob operation" in stack.run().reason
+    status, body = stack.call("stop-run")
+    assert (status, body["status"]) == (202, RunStatus.STOPPING)
+    stack.clock.passes(660)
+    stack.tick()
+    assert f"({UNKNOWN[0][0]}) when calling the DescribeTrainingJob operation" in stack.run().reason
+    assert stack.run().status is RunStatus.STOPPING
 
 
 def test_a_launch_whose_job_cannot_be_looked_up_is_tried_again_within_two_minutes(stack: Stack) -> None:

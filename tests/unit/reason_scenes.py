@@ -30,6 +30,7 @@ from spot_relay.domain.run.observation import (
     Refused,
     ResumeRequested,
     RoomFreed,
+    StopRefused,
 )
 from spot_relay.domain.run.policy import Budgets, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.run import RunStatus, Waiting
@@ -267,6 +268,7 @@ def looks_that_find_nothing() -> list[str]:
     return [
         *said(world),
         reason_of(run, Due()),
+        decide(run, Facts(Due(), undescribed="A text that Spot Relay does not know"), later).reason,
         decide(stopping, Facts(event, Absent()), later).reason,
         decide(stopping, Facts(Due(), Absent()), later).reason,
     ]
@@ -276,6 +278,7 @@ def stops() -> list[str]:
     world = submitted()
     world.service.stop("churn")
     world.service.stop("churn")
+    world.advance(StopRefused("churn-relay-01", "A text that Spot Relay does not know"))
     world.jobs.becomes("churn-relay-01", "InProgress", "Training")
     world.passes(60)
     world.tell(1, "Stopped", "Stopped")

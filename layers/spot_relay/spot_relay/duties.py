@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
-from spot_relay.domain.run.observation import CanaryCreated, CanaryRefused, Launched, Refused
+from spot_relay.domain.run.observation import CanaryCreated, CanaryRefused, Launched, Refused, StopRefused
 from spot_relay.domain.run.run import Waiting
 from spot_relay.domain.sagemaker.job import EVERY_POOL, Job, Market, Pool
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
@@ -71,8 +71,7 @@ class Duties:
         given_up = (canary for canary in run.canaries if canary.job_name == owed.stop_canary)
         stops += [partial(self._stop_canary, run, canary) for canary in given_up]
         # After the launch: if this run is the oldest, it has taken the room itself.
-        _try_each([*stops, *(partial(self._wake_oldest, pool, oldest) for pool in served)])
-        return answers
+        return answers + _try_each([*stops, *(partial(self._wake_oldest, pool, oldest) for pool in served)])
 
     def publish(self, run: Run, owed: Outbox) -> Exception | None:
         """Publish what is owed about the run, and return what went wrong."""
@@ -85,10 +84,17 @@ class Duties:
             return error
         return None
 
-    def _stop_canary(self, run: Run, canary: Canary) -> None:
-        # Until its creation has been answered, the job of that name may be somebody else's.
-        if canary.arn or self._exists(launch_of_canary(run, canary)):
-            self.jobs.stop(canary.job_name)
+    def _stop_canary(self, run: Run, canary: Canary) -> StopRefused | None:
+        try:
+            # Until its creation has been answered, the job of that name may be somebody else's.
+            if canary.arn or self._exists(launch_of_canary(run, canary)):
+                self.jobs.stop(canary.job_name)
+        except UnansweredError as error:
+            # A canary ends by itself. An error that stays must not keep its run from everything else.
+            if error.refusal is not Refusal.UNRECOGNIZED:
+                raise
+            return StopRefused(canary.job_name, str(error))
+        return None
 
     def _wake_oldest(self, pool: Pool, oldest: Callable[[], dict[Pool, Waiting]]) -> None:
         if (waiting := oldest().get(pool)) is not None:
@@ -134,13 +140,15 @@ class Duties:
             return CanaryRefused(canary.number, answer.refusal, answer.because)
         return CanaryCreated(canary.number, answer.arn)
 
-    def _stop_job(self, run: Run, job_name: str) -> None:
+    def _stop_job(self, run: Run, job_name: str) -> StopRefused | None:
         """Stop a job; if SageMaker does not answer, the next look at a live attempt stops it again."""
         try:
             self.jobs.stop(job_name)
-        except UnansweredError:
+        except UnansweredError as error:
             if job_name != run.current.job_name or run.current.status is not AttemptStatus.IN_PROGRESS:
                 raise
+            return StopRefused(job_name, str(error)) if error.refusal is Refusal.UNRECOGNIZED else None
+        return None
 
     def _exists(self, launch: Launch) -> bool:
         return isinstance(self.jobs.find(launch), Job)
@@ -164,13 +172,14 @@ def _refuse_if_unanswered(refused: type[_Refused], number: int, launch: Callable
         return refused(number, error.refusal, str(error))
 
 
-def _try_each(duties: Iterable[Callable[[], None]]) -> None:
+def _try_each(duties: Iterable[Callable[[], StopRefused | None]]) -> tuple[StopRefused, ...]:
     """Perform duties that do not depend on each other, and raise the first error once all were tried."""
-    errors = []
+    answers, errors = [], []
     for perform in duties:
         try:
-            perform()
+            answers.append(perform())
         except Exception as error:  # noqa: BLE001 - whatever it was, it must not keep the others from being done
             errors.append(error)
     if errors:
         raise errors[0]
+    return tuple(answer for answer in answers if answer is not None)

@@ -48,7 +48,10 @@ class NewerSchemaError(CallerError):
 
 
 class UnansweredError(Exception):
-    """SageMaker did not answer for now: it throttled the call, failed, or could not be reached. That proves nothing."""
+    """SageMaker did not answer: it refused the call, failed, or could not be reached. That proves nothing.
+
+    ``refusal`` is THROTTLED, UNAVAILABLE, or UNRECOGNIZED for an error that may not pass by itself.
+    """
 
     def __init__(self, because: str, refusal: Refusal) -> None:
         super().__init__(because)
@@ -174,10 +177,7 @@ class InputFiles(Protocol):
 
 
 class TrainingJobs(Protocol):
-    """SageMaker's training jobs. A failed call raises, because it proves nothing about the job.
-
-    That is an UnansweredError if the same call may succeed a little later.
-    """
+    """SageMaker's training jobs. A failed call raises an UnansweredError, because it proves nothing about the job."""
 
     def create(self, launch: Launch) -> Created | NotCreated:
         """Create a training job; one that exists already and has the launch's tags counts as created."""

@@ -35,6 +35,7 @@ from spot_relay.domain.run.observation import (
 )
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.sagemaker.job import Job
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.sagemaker.request import sharded_prefixes_of
 from spot_relay.domain.values import No, replace
 from spot_relay.duties import Duties
@@ -165,7 +166,14 @@ class Service:
 
     def stop(self, run_id: str) -> Run:
         """Stop a run for good; raise NoSuchRunError, or RejectedError if it has ended in another way."""
-        return self._request(run_id, StopRequested())
+        try:
+            return self._request(run_id, StopRequested())
+        except UnansweredError:
+            # Once the request is saved, whoever looks at the run next performs what it owes.
+            run = self._load(run_id)
+            if not run.stop_requested:
+                raise
+            return run
 
     def resume(self, run_id: str, request: ResumeRequested | None = None) -> Run:
         """Continue an ended run; raise NoSuchRunError, PrefixTakenError, or RejectedError if it can't continue."""
@@ -259,16 +267,18 @@ class Service:
 
     def _gather(self, run: Run, observation: Observation) -> Facts:
         """Gather the facts that the decision needs, and no others."""
-        now = self.clock()
+        now, undescribed = self.clock(), None
         attempt, canary = attempt_to_look_at(run, observation, now), canary_to_look_at(run, observation, now)
         try:
             job = None if attempt is None else self._look_at_attempt(run, attempt)
             beside = None if canary is None else self._look_at_canary(run, canary)
-        except UnansweredError:
+        except UnansweredError as error:
             if not looks_again(run, observation):
                 raise
             job = beside = None
+            undescribed = str(error) if error.refusal is Refusal.UNRECOGNIZED else None
         facts = Facts(observation, job, canary=beside, draw=self.draw(), check_every=self.check_every)
+        facts = replace(facts, undescribed=undescribed)
         return self._add_checkpoint(run, facts) if needs_checkpoint(run, observation, job, now) else facts
 
     def _add_checkpoint(self, run: Run, facts: Facts) -> Facts:

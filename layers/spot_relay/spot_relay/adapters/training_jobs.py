@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
-from botocore.exceptions import ConnectionError as UnreachableError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from spot_relay.domain.run.launch import Created
 from spot_relay.domain.sagemaker.job import Absent, Job, Transition
@@ -25,7 +24,14 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.launch import Launch
     from spot_relay.domain.sagemaker.job import Placement
 
-_THROTTLES = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
+_THROTTLES = frozenset(
+    {
+        *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException"),
+        *("TooManyRequests", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown", "BandwidthLimitExceeded"),
+    }
+)
+_QUOTAS = frozenset({"ResourceLimitExceeded", "LimitExceeded", "ServiceQuotaExceeded", "QuotaExceeded"})
+_TIMED_OUT, _TOO_MANY_REQUESTS, _SERVER_ERRORS = 408, 429, 500
 _FINAL = frozenset({"AccessDeniedException", "AccessDenied", "ResourceNotFound"})
 # These say nothing about the request: the function's credentials or its clock need a moment, or an operator.
 _CREDENTIALS = frozenset(
@@ -59,9 +65,9 @@ class SageMakerTrainingJobs:
         """
         try:
             return self._create(launch)
-        except ClientError as error:
+        except UnansweredError as error:
             # An earlier launch may have created the job, and it cannot be looked at. The next try finds it.
-            return NotCreated(error.response["Error"]["Message"], Refusal.UNAVAILABLE)
+            return NotCreated(str(error), error.refusal)
         except BotoCoreError as error:
             # The job may have been created all the same. The next try uses the same name, and finds it.
             return NotCreated(f"SageMaker did not answer: {error}", Refusal.UNAVAILABLE)
@@ -77,17 +83,14 @@ class SageMakerTrainingJobs:
             return self._refuse(launch, NotCreated(str(error), Refusal.INVALID))
 
     def describe(self, job_name: str) -> Job | Absent:
-        """Describe a job, or return Absent if there is none of that name. Any other error is raised.
-
-        An error that may pass is raised as an UnansweredError, as it is wherever else SageMaker is asked.
-        """
-        try:
-            with _unanswered():
+        """Describe a job, or return Absent if there is none of that name. Any other error is an UnansweredError."""
+        with _unanswered():
+            try:
                 answer = self.client.describe_training_job(TrainingJobName=job_name)
-        except ClientError as error:
-            if _says(error, _NOT_FOUND):
-                return Absent()
-            raise
+            except ClientError as error:
+                if _says(error, _NOT_FOUND):
+                    return Absent()
+                raise
         return read_job(answer)  # type: ignore[arg-type]
 
     def find(self, launch: Launch) -> Job | Absent:
@@ -97,12 +100,12 @@ class SageMakerTrainingJobs:
 
     def stop(self, job_name: str) -> None:
         """Ask SageMaker to stop a job; one that has ended or never existed is left as it is."""
-        try:
-            with _unanswered():
+        with _unanswered():
+            try:
                 self.client.stop_training_job(TrainingJobName=job_name)
-        except ClientError as error:
-            if not (_says(error, _ENDED_ALREADY) or _says(error, _NOT_FOUND)):
-                raise
+            except ClientError as error:
+                if not (_says(error, _ENDED_ALREADY) or _says(error, _NOT_FOUND)):
+                    raise
 
     def _refuse(self, launch: Launch, no: NotCreated) -> Created | NotCreated:
         """Refuse, unless an earlier launch of the job succeeded although its answer was lost."""
@@ -163,31 +166,30 @@ def _refuse_for(error: ClientError, placement: Placement) -> NotCreated:
 
 def _classify(error: ClientError, placement: Placement) -> Refusal:
     code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-    if code in _THROTTLES:
-        return Refusal.THROTTLED
-    if code == "ResourceLimitExceeded":
+    if code.removesuffix("Exception") in _QUOTAS:
         return classify_quota(message, placement)
     if code == "ValidationException":
         return classify_invalid(message, placement)
-    if code in _FINAL:
-        return Refusal.INVALID
-    if code in _CREDENTIALS or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
-        return Refusal.UNAVAILABLE
-    return Refusal.UNRECOGNIZED
+    return Refusal.INVALID if code in _FINAL else _classify_unanswered(error)
+
+
+def _classify_unanswered(error: ClientError) -> Refusal:
+    """Return what an error means that says nothing about the job."""
+    code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if code in _THROTTLES or status == _TOO_MANY_REQUESTS:
+        return Refusal.THROTTLED
+    passes = code in _CREDENTIALS or status >= _SERVER_ERRORS or status == _TIMED_OUT
+    return Refusal.UNAVAILABLE if passes else Refusal.UNRECOGNIZED
 
 
 @contextmanager
 def _unanswered() -> Iterator[None]:
-    """Raise UnansweredError instead of an error that may be gone a little later."""
+    """Raise UnansweredError instead of any error of AWS or of the way to it: none proves anything about a job."""
     try:
         yield
     except ClientError as error:
-        if error.response["Error"]["Code"] in _THROTTLES:
-            raise UnansweredError(str(error), Refusal.THROTTLED) from error
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
-            raise UnansweredError(str(error), Refusal.UNAVAILABLE) from error
-        raise
-    except (UnreachableError, HTTPClientError) as error:
+        raise UnansweredError(str(error), _classify_unanswered(error)) from error
+    except BotoCoreError as error:
         raise UnansweredError(f"SageMaker did not answer: {error}.", Refusal.UNAVAILABLE) from error
 
 

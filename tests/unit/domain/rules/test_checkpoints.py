@@ -32,6 +32,11 @@ def taken(*keys: str | tuple[str, float], pattern: str | None = None) -> str | N
 
 NOISE = [
     # TensorBoard
+    "inference/instances_predictions.pth",
+    "evaluations.npz",
+    "trial_1/params.pkl",
+    "latest-rank0.pt.symlink",
+    "core.4711",
     "events.out.tfevents.1732881600.ip-10-0-0-1.1.0",
     "runs/Nov29_08-00-00_algo-1/events.out.tfevents.1732881600.algo-1.1.0",
     "tb_logs/default/version_0/events.out.tfevents.1.algo-1",

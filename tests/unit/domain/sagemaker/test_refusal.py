@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from spot_relay.domain.sagemaker.job import Market, Placement
-from spot_relay.domain.sagemaker.refusal import Quota, Refusal, advise, classify_invalid, classify_quota, parse_quota
+from spot_relay.domain.sagemaker.quota import Quota, parse_quota
+from spot_relay.domain.sagemaker.refusal import Refusal, advise, classify_invalid, classify_quota
 
 SPOT = Placement("ml.g5.2xlarge", 1, Market.SPOT)
 OLD = Placement("ml.p2.xlarge", 2, Market.ON_DEMAND)
+# How SageMaker ends each message about a quota: something is not available here, but it is no instance type.
+CONTACT = (
+    "Please use AWS Service Quotas to request an increase for this quota. If AWS Service Quotas is not available, "
+    "contact AWS support to request an increase for this quota."
+)
 
 
 def says(name: str, limit: str, used: str, delta: str, unit: str = "Instances") -> str:
     return (
         f"The account-level service limit {name} is {limit} {unit}, with current utilization of {used} {unit} and a "
-        f"request delta of {delta} {unit}. Please use AWS Service Quotas to request an increase for this quota."
+        f"request delta of {delta} {unit}. {CONTACT}"
     )
 
 
@@ -33,6 +41,10 @@ def test_a_quota_message_tells_its_quota() -> None:
         says("for ml.g5.2xlarge for spot training job usage", "4", "4", "1"),
         says("for training-job/ml.g5.2xlarge", "4", "4", "1"),
         says("'ML.G5.2XLARGE for Spot Training Job usage'", "4.0", "4.0", "1.0"),
+        says("'ml.g5.2xlarge\nfor spot training job usage'", "4", "4", "1"),
+        says("\u2018ml.g5.2xlarge for spot training job usage\u2019", "4", "4", "1"),
+        says("for training-job/spot/ml.g5.2xlarge", "4", "4", "1"),
+        "You exceeded the quota 'ml.g5.2xlarge for spot training job usage' (L-1A2B): limit 1, current usage 1.",
     ],
 )
 def test_a_full_quota_of_the_pool_is_waited_for_in_the_pools_queue(text: str) -> None:
@@ -52,6 +64,17 @@ def test_a_full_quota_of_the_pool_is_waited_for_in_the_pools_queue(text: str) ->
         "The account-level service limit for training-job/ml.p2.xlarge is 0 Instances.",
         "Your quota is 0. Request an increase.",
         "You exceeded the limit (limit: 2, requested: 3).",
+        "You exceeded your service quota 'ml.p2.xlarge for training job usage' (L-1A2B): limit 0, current usage 0.",
+        '{"quota": "ml.p2.xlarge for training job usage", "limit": 0, "usage": 0, "requested": 1}',
+        "The maximum of 20 instances per training job has been exceeded: 32 requested.",
+        "MaxRuntimeInSeconds of 864000 is greater than the maximum allowed 432000 seconds.",
+        "The requested run time (864000 seconds) exceeds the maximum (432000 seconds).",
+        "Your account is limited to 4 instances across all training jobs. You requested 8.",
+        "The service limit 'Longest run time for a training job' is 432000 Seconds, with a request delta of 10 Days.",
+        "The service limit 'Size of EBS volume for a training job' is 1 TB, with a request delta of 2,000 GB.",
+        says("'Longest run time for a training job'", "4.32E5", "0", "8.64E5", "Seconds"),
+        says("'Longest run time for a training job'", "432 000", "0", "864 000", "Seconds"),
+        says("'ml.p2.xlarge for training warm pool usage'", "0", "0", "1"),
     ],
 )
 def test_a_limit_below_the_request_can_never_hold_the_placement(text: str) -> None:
@@ -72,6 +95,22 @@ def test_a_limit_below_the_request_can_never_hold_the_placement(text: str) -> No
         (says("'ml.g5.2xlarge for training job usage'", "2", "2", "1"), Refusal.OTHER_QUOTA_FULL),
         (says("'ml.g5.24xlarge for spot training job usage'", "2", "2", "1"), Refusal.OTHER_QUOTA_FULL),
         ("You have too many training jobs", Refusal.OTHER_QUOTA_FULL),
+        (says("for training-job/total_instance_count", "20", "20", "1"), Refusal.SHARED_QUOTA_FULL),
+        (
+            says("'Number of vCPUs across all spot training jobs'", "1e2", "1e2", "8", "vCPUs"),
+            Refusal.SHARED_QUOTA_FULL,
+        ),
+        (says("for processing-job/total_instance_count", "20", "20", "1"), Refusal.OTHER_QUOTA_FULL),
+        (
+            says("'Number of training jobs across all tuning jobs'", "9", "9", "1"),
+            Refusal.OTHER_QUOTA_FULL,
+        ),
+        (says("'Number of instances across all training plans'", "9", "9", "1"), Refusal.OTHER_QUOTA_FULL),
+        (says("'ml.g5.2xlarge for cluster usage'", "2", "2", "1"), Refusal.OTHER_QUOTA_FULL),
+        (says("'ml.g5.2xlarge for spot training job usage'", "unknown", "0", "1"), Refusal.OTHER_QUOTA_FULL),
+        (f"You have reached a limit. {CONTACT}", Refusal.OTHER_QUOTA_FULL),
+        ("The quota is not available right now. Try again later.", Refusal.OTHER_QUOTA_FULL),
+        ("Capacity for ml.g5.2xlarge is currently not available.", Refusal.OTHER_QUOTA_FULL),
     ],
 )
 def test_a_full_quota_that_is_not_the_pools_own_keeps_nobody_else_waiting(text: str, kind: Refusal) -> None:
@@ -93,6 +132,15 @@ def test_an_instance_type_that_the_region_does_not_have_closes_the_placement() -
         "GPU instance types are not supported by this built-in algorithm",
         "Managed Spot Training is not available in this region.",
         "Unsupported hardware in the region eu-south-2: ml.g5.2xlarge",
+        "1 validation error detected: Value 'ml.t9.medium' at 'resourceConfig.instanceType' failed to satisfy "
+        "constraint: Member must satisfy enum value set: [ml.p2.xlarge, ml.m5.4xlarge]",
+        "Instance type ml.c4.2xlarge is not supported by algorithm object2vec; only GPU instances are supported",
+        "Unsupported instance type ml.p3dn.24xlarge",
+        "Managed Spot Training isn't supported for this algorithm.",
+        "This algorithm does not support distributed training with 2 instances.",
+        "This algorithm supports only single-instance training.",
+        "CPU instances are not supported by this algorithm",
+        "The image 111122223333.dkr.ecr.us-east-1.amazonaws.com/a:1 does not run on ml.g5.2xlarge.",
     ],
 )
 def test_a_validation_error_about_the_placement_closes_the_placement_alone(text: str) -> None:
@@ -107,6 +155,22 @@ def test_a_validation_error_about_the_placement_closes_the_placement_alone(text:
         "The S3 bucket data-eu is not supported in this region: it is in eu-west-1",
         "No S3 objects found under S3 URL",
         "Requested image 111122223333.dkr.ecr.us-east-1.amazonaws.com/train:1 not found.",
+        'No S3 objects found under S3 URL "s3://data/ml.g5.2xlarge/train" given in input data source.',
+        "No S3 objects found under S3 URL s3://data/instance_type/ given in input data source.",
+        "Could not assume role arn:aws:iam::111122223333:role/ml.g5.2xlarge.",
+        "The role 'ml.g5.2xlarge' cannot be assumed",
+        "The bucket ml.g5.2xlarge does not exist",
+        "Requested image 111122223333.dkr.ecr.us-east-1.amazonaws.com/ml.g5.2xlarge:1 not found.",
+        "1 validation error detected: Value 'ml.g5.2xlarge-' at 'trainingJobName' failed to satisfy constraint",
+        "1 validation error detected: Value '{instance_count=}' at 'hyperParameters' failed to satisfy constraint",
+        "2 validation errors detected: Value 'ml.x' at 'resourceConfig.instanceType' failed to satisfy constraint; "
+        "Value '' at 'roleArn' failed to satisfy constraint",
+        "Hyperparameter instance_count must be an integer",
+        "Environment variable INSTANCE_TYPE has an invalid value",
+        "Some channels have assigned instance groups: [processing] while others not: [code]",
+        "InstanceType or InstanceCount cannot be specified with InstanceGroups",
+        "File system fs-1 does not exist in this region",
+        "Pipe mode is not supported for this algorithm",
     ],
 )
 def test_a_validation_error_about_the_request_is_invalid_wherever_it_runs(text: str) -> None:
@@ -118,3 +182,13 @@ def test_the_advice_names_the_quota_to_raise() -> None:
     assert "'Longest run time for a training job'" in advise(Refusal.QUOTA_TOO_SMALL, text)
     assert "'Longest run time for a training job'" in advise(Refusal.OTHER_QUOTA_FULL, text)
     assert "the message describes" in advise(Refusal.QUOTA_TOO_SMALL, "no limit here")
+
+
+@pytest.mark.parametrize(
+    "part", ["limit '", "limit of ", "1 000 ", "limit" + " " * 90, "request ", "s3://", "bucket '"]
+)
+def test_the_longest_message_is_read_at_once(part: str) -> None:
+    for classify in (classify_quota, classify_invalid):
+        before = time.process_time()
+        classify(part * (100_000 // len(part)), SPOT)
+        assert time.process_time() - before < 1

@@ -42,6 +42,7 @@ from spot_relay.domain.run.observation import (
     Refused,
     ResumeRequested,
     RoomFreed,
+    StopRefused,
     StopRequested,
 )
 from spot_relay.domain.run.outbox import Outbox
@@ -88,13 +89,15 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return user_requests.stop(run, now)
         case ResumeRequested() as request:
             return user_requests.resume(run, request, facts, now)
-        case Overtaken() | Overgrown() as failure:
-            return _follow_failed_save(run, failure, now)
+        case Overtaken() | Overgrown() | StopRefused() as failure:
+            return _follow_failure(run, failure, now)
         case _:
             assert_never(facts.observation)
 
 
-def _follow_failed_save(run: Run, failure: Overtaken | Overgrown, now: datetime) -> Decision:
+def _follow_failure(run: Run, failure: Overtaken | Overgrown | StopRefused, now: datetime) -> Decision:
+    if isinstance(failure, StopRefused):
+        return user_requests.follow_refused_stop(run, failure, now)
     if isinstance(failure, Overgrown):
         return user_requests.give_up(run, now)
     return unchanged(run, "Another function saved the run first. Publishing that state.", Outbox(status=True))

@@ -35,7 +35,7 @@ from spot_relay.domain.sagemaker.job import Absent, Job, SecondaryStatus, Traini
 from spot_relay.domain.sagemaker.redaction import hide_secrets
 from spot_relay.domain.shown import metrics
 from spot_relay.domain.text import MAX_MESSAGE_BYTES, shorten
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import as_sentence, replace
 
 _CHECKING_SOON = f"Checking again in {CHECK_SOON.seconds} s."
 
@@ -44,9 +44,7 @@ def follow_description(run: Run, attempt: Attempt, facts: Facts, now: datetime) 
     """Decide on what the description of the job shows."""
     match facts.job:
         case None:
-            # Jitter, because whatever kept SageMaker from answering is likely to concern other runs, too.
-            reason = f"SageMaker could not describe {attempt.job_name} just now. Checking again within a minute."
-            return record(run, now, reason, check_at=now + CHECK_SOON * (1 + facts.draw))
+            return _wait_for_description(run, attempt, facts, now)
         case Absent():
             return _follow_absence(run, attempt, facts, now)
         case Job() as job if job.has_ended:
@@ -55,6 +53,16 @@ def follow_description(run: Run, attempt: Attempt, facts: Facts, now: datetime) 
             return _follow_life(run, attempt, job, facts, now)
         case _:
             assert_never(facts.job)
+
+
+def _wait_for_description(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:
+    """Look again soon, and show an error that may not pass by itself, once."""
+    error = facts.undescribed and hide_secrets(facts.undescribed, run.training_job)
+    because = f": {as_sentence(error)}" if error else "."
+    reason = f"SageMaker could not describe {attempt.job_name} just now{because} Checking again within a minute."
+    note = change if error and reason != run.reason else record
+    # Jitter, because whatever kept SageMaker from answering is likely to concern other runs, too.
+    return note(run, now, reason, check_at=now + CHECK_SOON * (1 + facts.draw))
 
 
 def _follow_absence(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:

@@ -43,6 +43,8 @@ class Facts:
     """How many other objects are under the prefix; None if it was not looked up."""
     unlisted: str | None = None
     """Why the objects under the prefix could not be listed. Then nothing is known of its checkpoints."""
+    undescribed: str | None = None
+    """The error because of which the job could not be described, unless it is one that usually passes by itself."""
 
 
 def clean_facts(facts: Facts) -> Facts:

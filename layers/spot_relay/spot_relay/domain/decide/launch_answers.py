@@ -39,8 +39,9 @@ from spot_relay.domain.run.outbox import Measure, Outbox, Room
 from spot_relay.domain.run.policy import Budget
 from spot_relay.domain.run.run import ABSENCE_PATIENCE, TICK, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.quota import parse_quota
 from spot_relay.domain.sagemaker.redaction import hide_secrets
-from spot_relay.domain.sagemaker.refusal import Refusal, advise, parse_quota
+from spot_relay.domain.sagemaker.refusal import Refusal, advise
 from spot_relay.domain.shown import metrics
 from spot_relay.domain.values import No, as_sentence, replace
 

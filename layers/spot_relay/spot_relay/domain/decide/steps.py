@@ -13,7 +13,8 @@ from spot_relay.domain.run.outbox import Outbox, Room
 from spot_relay.domain.run.run import ABSENCE_PATIENCE, OUTBOX_PATIENCE, Explanation, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import attempt_name
-from spot_relay.domain.sagemaker.refusal import Refusal, advise, parse_quota
+from spot_relay.domain.sagemaker.quota import parse_quota
+from spot_relay.domain.sagemaker.refusal import Refusal, advise
 from spot_relay.domain.shown import metrics
 from spot_relay.domain.text import MAX_REASON_BYTES, clean_text, shorten
 from spot_relay.domain.values import replace

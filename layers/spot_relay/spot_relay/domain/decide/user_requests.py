@@ -28,12 +28,13 @@ from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Deadline, ReturnToSpot, Spent
 from spot_relay.domain.run.run import ABSENCE_PATIENCE, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
-from spot_relay.domain.values import No, replace
+from spot_relay.domain.sagemaker.redaction import hide_secrets
+from spot_relay.domain.values import No, as_sentence, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.decide.facts import Facts
     from spot_relay.domain.rules.next_place import Place
-    from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
+    from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested, StopRefused
 
 
 _RESUMED = "Resumed by request."
@@ -54,6 +55,15 @@ def stop(run: Run, now: datetime) -> Decision:
     if attempt.status is AttemptStatus.PLANNED:
         why = f"A stop was requested before {attempt.job_name} was known to exist."
     return _stop(replace(run, stop_requested=True), now, why)
+
+
+def follow_refused_stop(run: Run, answer: StopRefused, now: datetime) -> Decision:
+    """Show why a job could not be stopped. The next look stops a live attempt again; a canary ends by itself."""
+    error = as_sentence(hide_secrets(answer.message, run.training_job))
+    reason = f"SageMaker could not stop {answer.job_name}: {error}"
+    if run.has_ended or answer.job_name != run.current.job_name:
+        return unchanged(run, reason)
+    return change(run, now, f"{reason} Trying again within a minute.")
 
 
 def give_up(run: Run, now: datetime) -> Decision:

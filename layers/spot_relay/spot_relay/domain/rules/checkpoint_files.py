@@ -36,7 +36,9 @@ _TEMPORARY = re.compile(
     r"|.*\.(tmp|tempstate)[-_.]?[0-9a-f]+|.*_temp_[0-9a-f]{32}|.*checkpoint-tmp-.*|\._.*|\.nfs[0-9a-f]+"
 )
 
-_LOG_NAME = re.compile(r".*tfevents.*|.*\.(log|out|err)([.-]?\d+)?([.-]\d+)*|.*\.pt\.trace\..*|.*\.xplane\.pb")
+_LOG_NAME = re.compile(
+    r".*tfevents.*|core\.\d+|.*\.(log|out|err)([.-]?\d+)?([.-]\d+)*|.*\.pt\.trace\..*|.*\.xplane\.pb"
+)
 _NOT_CHECKPOINTS = frozenset(
     {
         # Markers, and what is written once beside a model.
@@ -46,6 +48,8 @@ _NOT_CHECKPOINTS = frozenset(
         *("training_args.bin", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.bpe"),
         # TensorFlow: parts of a SavedModel, and graphs.
         *("saved_model.pb", "keras_metadata.pb", "fingerprint.pb", "graph.pb", "frozen_inference_graph.pb"),
+        # What Detectron2, Stable Baselines3 and Ray write beside: predictions, scores and arguments.
+        *("instances_predictions.pth", "evaluations.npz", "params.pkl"),
         # SageMaker: the code of a script, and the hooks of its debugger.
         *("sourcedir.tar.gz", "source.tar.gz", "code.tar.gz", "claim.smd", "end_of_job.ts", "training_job_end.ts"),
     }
@@ -61,7 +65,7 @@ _NOT_CHECKPOINT_EXTENSIONS = frozenset(
         *("csv", "tsv", "parquet", "arrow", "feather", "orc", "avro", "tfrecord", "tfrecords", "recordio", "rec"),
         *("idx", "lst", "jpg", "jpeg", "png", "gif", "bmp", "svg", "webp", "tif", "tiff", "wav", "mp3", "flac", "mp4"),
         *("py", "pyc", "pyi", "pyo", "ipynb", "sh", "c", "cc", "cpp", "h", "hpp", "cu", "js", "css", "java", "go"),
-        *("rs", "sql", "whl", "so", "pbtxt", "meta", "wandb", "smd", "trace", "pid", "nsys-rep"),
+        *("rs", "sql", "whl", "so", "pbtxt", "meta", "wandb", "smd", "trace", "pid", "nsys-rep", "symlink"),
     }
 )
 _CHECKPOINT_EXTENSIONS = frozenset(

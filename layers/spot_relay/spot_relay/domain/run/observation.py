@@ -84,6 +84,14 @@ class CanaryRefused:
 
 
 @dataclass(frozen=True)
+class StopRefused:
+    """StopTrainingJob answered with an error that may not pass by itself."""
+
+    job_name: str
+    message: str
+
+
+@dataclass(frozen=True)
 class RoomFreed:
     """A job that used the pool the run waits for has ended."""
 
@@ -143,6 +151,7 @@ Observation = (
     | RoomFreed
     | Due
     | StopRequested
+    | StopRefused
     | ResumeRequested
     | Overtaken
     | Overgrown
@@ -155,5 +164,5 @@ def keep_what_exists(answers: tuple[Observation, ...]) -> tuple[Observation, ...
     A job that was created still exists. A refusal may no longer hold: the faster function has asked as well, perhaps
     for another placement. A published document may be out of date.
     """
-    created = (answer for answer in answers if not isinstance(answer, Refused | CanaryRefused))
+    created = (answer for answer in answers if not isinstance(answer, Refused | CanaryRefused | StopRefused))
     return (*created, Overtaken())

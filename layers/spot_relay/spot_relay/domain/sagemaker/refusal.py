@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.sagemaker.quota import condense, names_instance_type, parse_quota
 from spot_relay.domain.values import No
 
 if TYPE_CHECKING:
@@ -79,82 +79,53 @@ class NotCreated(No):
     refusal: Refusal
 
 
-@dataclass(frozen=True)
-class Quota:
-    """What a ResourceLimitExceeded message says about a quota, in the quota's own unit."""
-
-    limit: float
-    name: str | None = None
-    utilization: float | None = None
-    delta: float | None = None
-    unit: str | None = None
-
-    @property
-    def can_ever_fit(self) -> bool:
-        """Whether the request fits if nothing else uses the quota. Every request needs more than nothing."""
-        return self.limit > 0 and (self.delta is None or self.delta <= self.limit)
-
-    def is_of(self, placement: Placement) -> bool:
-        """Whether it is the quota of the placement's own pool: training jobs of its instance type and market."""
-        name = (self.name or "").lower()
-        if not re.search(rf"(?<![\w.]){re.escape(placement.instance_type.lower())}(?![\w.])", name):
-            return False
-        if not re.search(r"training[- ]job", name):
-            return False
-        # Wordings without a market are older than spot training; they are taken for the placement's own.
-        return "usage" not in name or ("spot" in name) == (placement.market is Market.SPOT)
-
-    @property
-    def spans_pools(self) -> bool:
-        """Whether jobs of several pools draw on it, so that the end of any of them may make room."""
-        name = (self.name or "").lower()
-        return bool(name) and not re.search(r"\bml\.\w+\.\w+|processing|transform|endpoint|notebook|warm", name)
-
-
-_NUMBER = r"(?P<{}>\d[\d,]*(?:\.\d+)?)"
-_LIMIT = re.compile(
-    r"\b(?:limit|quota)s?(?:\s+(?:for\s+)?(?:'(?P<quoted>[^']+)'|\"(?P<double>[^\"]+)\"|(?P<bare>[^'\"]{1,200}?)))??"
-    rf"\s*(?:\bis|\bof|:|=)\s*{_NUMBER.format('limit')}(?:\s+(?P<unit>[A-Za-z]+))?",
-    re.IGNORECASE,
-)
-_UTILIZATION = re.compile(rf"\b(?:utili[sz]ation|usage)\s*(?:is|of|:|=)\s*{_NUMBER.format('used')}", re.IGNORECASE)
-_DELTA = re.compile(
-    rf"\b(?:request(?:ed)?\s+)?delta\s*(?:is|of|:|=)\s*{_NUMBER.format('delta')}"
-    rf"|\brequest(?:ed|s|ing)?\s*(?:is|of|for|:|=)?\s*{_NUMBER.format('asked')}",
-    re.IGNORECASE,
-)
+# What a message says that is not offered, and which part of the request it means.
 _NOT_OFFERED = re.compile(
-    r"\b(?:not|isn't)\s+(?:currently\s+)?(?:available|supported|offered)\b|\bdoes\s+not\s+(?:exist|support)\b|\bunsupported\b",
+    r"\b(?:not|isn't|aren't)\s+(?:currently\s+)?(?:available|supported|offered)\b|\b(?:does|do)(?:\s+not|n't)\s+(?:exist|support)\b"
+    r"|\bunsupported\b|\bsupports?\s+only\b|\bonly\b.{1,60}\bsupported\b",
     re.IGNORECASE,
 )
-_ABOUT_PLACEMENT = re.compile(r"\binstance[\s_-]?(?:types?|counts?|groups?|famil(?:y|ies))\b", re.IGNORECASE)
-_ABOUT_REGION = re.compile(r"\b(?:in|for|by)\s+(?:this|the|your|current)?\s*(?:aws\s+)?region\b", re.IGNORECASE)
-# What lies in a region, too, but is the request's own.
-_ABOUT_DATA = re.compile(
-    r"\b(?:s3|bucket|object|image|repository|ecr|kms|key|role|subnet|vpc|security)\b", re.IGNORECASE
+_FOR_NOW = re.compile(r"\b(?:currently|temporarily|right\s+now|at\s+(?:this|the)\s+(?:time|moment))\b", re.IGNORECASE)
+_REGION = re.compile(r"\b(?:in|for|by)\s+(?:this|the|your|current)?\s*(?:aws\s+)?region\b", re.IGNORECASE)
+_SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+")
+
+# Names that the user has chosen may contain anything: addresses, ARNs, images, and what follows the noun of a resource.
+_CHOSEN_NAMES = re.compile(
+    r"\b[a-z0-9+]+://\S+|\barn:[\w-]+:\S+|\b\d{12}\.dkr\.\S+"
+    r"|\b(?:bucket|prefix|object|file|role|repository|image|key|channel|tag|subnet|experiment|trial)s?(?:\s+named)?[:=]?\s+"
+    r"['\"\u2018\u201c`][^'\"\u2019\u201d`]*['\"\u2019\u201d`]"
+    r"|\b(?:bucket|role|repository|channel|experiment|trial)s?(?:\s+named)?[:=]?\s+ml\.\S+",
+    re.IGNORECASE,
 )
-
-
-def parse_quota(message: str) -> Quota | None:
-    """Return the quota that a ResourceLimitExceeded message describes, or None if it names no limit."""
-    found = _LIMIT.search(message)
-    if found is None:
-        return None
-    used, delta = _UTILIZATION.search(message), _DELTA.search(message)
-    return Quota(
-        limit=_read_number(found["limit"]),
-        name=found["quoted"] or found["double"] or found["bare"],
-        utilization=_read_number(used["used"]) if used else None,
-        delta=_read_number(delta["delta"] or delta["asked"]) if delta else None,
-        unit=found["unit"],
-    )
+# The path of a member that breaks the service's model: Value 'x' at 'resourceConfig.instanceType' failed to satisfy …
+_BROKEN_MEMBER = re.compile(r"\bat\s+'(?P<path>[^']+)'\s+failed\s+to\s+satisfy", re.IGNORECASE)
+_MEMBER_OF_PLACEMENT = re.compile(r"resourceConfig\.instance(Type|Count)|enableManagedSpotTraining", re.IGNORECASE)
+# What the whole request says is the same in every placement.
+_OF_REQUEST = re.compile(
+    r"\bhyper[ -]?parameters?\b|\benvironment\s+(?:variable|map)s?\b|\binstance\s?groups?\b", re.IGNORECASE
+)
+_OF_PLACEMENT = re.compile(
+    r"\binstance[\s_-]?(?:types?|counts?|sizes?|famil(?:y|ies))\b|\bnumber\s+of\s+instances\b", re.IGNORECASE
+)
+# These are about the placement if it does not offer them; an input mode or a metric that is not supported is not.
+_OFFERED_BY_PLACEMENT = re.compile(
+    r"\binstances?\b|\b(?:single|multi)-?\s?instance\b|\bspot\b|\b[cg]pus?\b|\baccelerators?\b|\bhardware\b"
+    r"|\bdistributed\b|\bmultiple\s+(?:machines|nodes)\b",
+    re.IGNORECASE,
+)
+# What lies in a region, too, but is the request's own.
+_IN_REGION = re.compile(
+    r"\b(?:s3|bucket|object|image|repository|ecr|kms|key|role|subnet|vpc|security|file\s?system|fsx|efs|lambda|logs?"
+    r"|algorithm|model|package|experiment|trial|plan|tag|secret|channel)s?\b",
+    re.IGNORECASE,
+)
 
 
 def classify_quota(message: str, placement: Placement) -> Refusal:
     """Return what a ResourceLimitExceeded message means for a job in a placement."""
     quota = parse_quota(message)
     if quota is None:
-        rejected = _NOT_OFFERED.search(message)
+        rejected = any(_denies_placement(sentence, placement) for sentence in _SENTENCE_ENDS.split(condense(message)))
         return Refusal.PLACEMENT_REJECTED if rejected else Refusal.OTHER_QUOTA_FULL
     if not quota.can_ever_fit:
         return Refusal.QUOTA_TOO_SMALL
@@ -165,10 +136,32 @@ def classify_quota(message: str, placement: Placement) -> Refusal:
 
 def classify_invalid(message: str, placement: Placement) -> Refusal:
     """Return whether a validation error concerns the placement alone, or the request wherever it runs."""
-    if _ABOUT_PLACEMENT.search(message) or placement.instance_type.lower() in message.lower():
-        return Refusal.PLACEMENT_REJECTED
-    region = _NOT_OFFERED.search(message) and _ABOUT_REGION.search(message) and not _ABOUT_DATA.search(message)
-    return Refusal.PLACEMENT_REJECTED if region else Refusal.INVALID
+    message = condense(message)
+    members = [found["path"] for found in _BROKEN_MEMBER.finditer(message)]
+    if members:
+        concerned = all(_MEMBER_OF_PLACEMENT.fullmatch(member) for member in members)
+    else:
+        concerned = _concerns_placement(_CHOSEN_NAMES.sub("", message), placement)
+    return Refusal.PLACEMENT_REJECTED if concerned else Refusal.INVALID
+
+
+def _denies_placement(sentence: str, placement: Placement) -> bool:
+    """Whether a sentence says that the region does not have what the placement needs."""
+    if not _NOT_OFFERED.search(sentence):
+        return False
+    named = names_instance_type(sentence, placement) and not _FOR_NOW.search(sentence)
+    return named or _REGION.search(sentence) is not None
+
+
+def _concerns_placement(message: str, placement: Placement) -> bool:
+    if _OF_REQUEST.search(message):
+        return False
+    if _OF_PLACEMENT.search(message) or names_instance_type(message, placement):
+        return True
+    if not _NOT_OFFERED.search(message):
+        return False
+    in_region = _REGION.search(message) is not None and not _IN_REGION.search(message)
+    return in_region or _OFFERED_BY_PLACEMENT.search(message) is not None
 
 
 def advise(refusal: Refusal, message: str) -> str:
@@ -197,7 +190,3 @@ def _name_quota(message: str) -> str:
     if quota is None or quota.name is None:
         return "the service quota that the message describes"
     return f"the service quota '{quota.name}'"
-
-
-def _read_number(text: str) -> float:
-    return float(text.replace(",", ""))

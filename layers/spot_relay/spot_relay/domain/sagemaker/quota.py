@@ -1,0 +1,166 @@
+"""What a ResourceLimitExceeded message says about a service quota, read from its numbers and the name of the quota.
+
+SageMaker's sentences, units and number formats vary, so nothing here depends on one sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from spot_relay.domain.sagemaker.job import Market
+
+if TYPE_CHECKING:
+    from spot_relay.domain.sagemaker.job import Placement
+
+# Quotas with these words are drawn on by something other than the training jobs of this stack.
+_NOT_TRAINING = re.compile(
+    r"processing|transform|endpoint|inference|notebook|studio|\bapps?\b|warm|tuning|automl|labeling|pipeline|cluster"
+    r"|hyperpod|training[- ]plan|reserved"
+)
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What a message says about a quota, in the quota's own unit."""
+
+    limit: float
+    name: str | None = None
+    utilization: float | None = None
+    delta: float | None = None
+    """What the request needs, if the message says so in a unit that can be compared."""
+    unit: str | None = None
+
+    @property
+    def can_ever_fit(self) -> bool:
+        """Whether the request fits if nothing else uses the quota. Every request needs more than nothing."""
+        return self.limit > 0 and (self.delta is None or self.delta <= self.limit)
+
+    def is_of(self, placement: Placement) -> bool:
+        """Whether it is the quota of the placement's own pool: training jobs of its instance type and market."""
+        name = (self.name or "").lower()
+        if not names_instance_type(name, placement) or _NOT_TRAINING.search(name):
+            return False
+        if not re.search(r"training[- ]job", name):
+            return False
+        if placement.market is Market.ON_DEMAND:
+            return "spot" not in name
+        # Wordings without a market are older than spot training; they are taken for the placement's own.
+        return "spot" in name or "usage" not in name
+
+    @property
+    def spans_pools(self) -> bool:
+        """Whether jobs of several pools draw on it, so that the end of any of them may make room."""
+        name = (self.name or "").lower()
+        return bool(name) and not re.search(r"\bml\.\w+\.\w+", name) and not _NOT_TRAINING.search(name)
+
+
+# With separators of thousands, decimals and an exponent.
+_NUMBER = r"\d+(?:[,\u00a0\u202f\u2009 ]\d{3}(?![\d.]*\d))*(?:\.\d+)?(?:e[+-]?\d+)?"
+_UNIT = r"(?:\s*\(?(?P<{}_unit>[a-z]+))?"
+_IS = r"\s*(?:is|was|of|to|for|:|=)\s*"
+
+
+def _compile(name: str, pattern: str) -> re.Pattern[str]:
+    """Return an expression in which N stands for a number and U for its unit, as groups of that name."""
+    number, unit = f"(?P<{name}>{_NUMBER})", _UNIT.format(name)
+    return re.compile(pattern.replace("<N>", number).replace("<U>", unit), re.IGNORECASE)
+
+
+# The first that matches counts.
+_LIMITS = (
+    # service limit 'ml.g5.xlarge for training job usage' is 1 Instances
+    _compile(
+        "limit",
+        r"\b(?:limit|quota)s?(?:\s+(?:for\s+)?(?:'(?P<quoted>[^']+)'|\"(?P<double>[^\"]+)\""
+        rf"|(?!has\b|have\b|exceeded\b|reached\b)(?P<bare>(?:[^'\".]|\.(?=\S)){{1,200}}?)))??[\"']?{_IS}<N><U>",
+    ),
+    # limited to 4 instances; a maximum of 20 instances; the maximum (432000 seconds); limit 1
+    _compile(
+        "limit", r"\b(?:limit(?:ed)?|quota|maximum|max)\b(?:\s+(?:allowed|permitted|value|is|of|to))*\s*\(?\s*<N><U>"
+    ),
+)
+_NAME = re.compile(r"\b(?:limit|quota)s?\s+(?:for\s+)?(?:'(?P<single>[^']+)'|\"(?P<double>[^\"]+)\")", re.IGNORECASE)
+_UTILIZATIONS = (
+    _compile(
+        "used",
+        rf"\b(?:utili[sz]ation|current(?:ly)?\s+(?:usage|used|in use)|usage(?=[\"']?\s*[:=]))[\"']?(?:{_IS}|\s+)<N><U>",
+    ),
+)
+_DELTAS = (
+    _compile("delta", rf"\bdelta[\"']?(?:{_IS}|\s+)<N><U>"),
+    _compile("delta", rf"\brequest(?:ed|s|ing)?[\"']?(?:{_IS}|\s*)<N><U>"),
+    _compile("delta", r"(?<![\w.,-])<N><U>\)?\s+(?:was|were\s+)?requested\b"),
+    # MaxRuntimeInSeconds 864000 exceeds the limit
+    _compile("delta", r"(?<![\w.,-])<N><U>\)?\s*(?:exceeds|is\s+(?:greater|more|larger|higher|longer|above|over))\b"),
+)
+
+# What a unit measures, and how much of it.
+_UNITS = {
+    "second": ("time", 1.0),
+    "minute": ("time", 60.0),
+    "hour": ("time", 3600.0),
+    "day": ("time", 86_400.0),
+    "megabyte": ("space", 1 / 1024),
+    "mb": ("space", 1 / 1024),
+    "mib": ("space", 1 / 1024),
+    "gigabyte": ("space", 1.0),
+    "gb": ("space", 1.0),
+    "gib": ("space", 1.0),
+    "terabyte": ("space", 1024.0),
+    "tb": ("space", 1024.0),
+    "tib": ("space", 1024.0),
+}
+_COUNT = ("count", 1.0)
+_LONGEST = 4096
+
+
+def parse_quota(message: str) -> Quota | None:
+    """Return the quota that a message describes, or None if it states no limit."""
+    message = condense(message)
+    found = _search(_LIMITS, message)
+    if found is None:
+        return None
+    named = _NAME.search(message)
+    name = named and (named["single"] or named["double"])
+    unit = found["limit_unit"]
+    return Quota(
+        limit=_read_number(found["limit"]),
+        name=found.groupdict().get("bare") or name,
+        utilization=_read_amount(_search(_UTILIZATIONS, message), "used", unit),
+        delta=_read_amount(_search(_DELTAS, message), "delta", unit),
+        unit=unit,
+    )
+
+
+def condense(message: str) -> str:
+    """Return the beginning of a message with single blanks, so that the time to search it is bounded."""
+    return " ".join(message[:_LONGEST].split())
+
+
+def names_instance_type(text: str, placement: Placement) -> bool:
+    """Whether a text names the placement's instance type, and not only something whose name contains it."""
+    name = re.escape(placement.instance_type.lower())
+    return re.search(rf"(?<![\w.-]){name}(?![\w-]|\.\w)", text.lower()) is not None
+
+
+def _search(expressions: tuple[re.Pattern[str], ...], message: str) -> re.Match[str] | None:
+    return next((found for expression in expressions if (found := expression.search(message))), None)
+
+
+def _read_amount(found: re.Match[str] | None, name: str, unit: str | None) -> float | None:
+    """Return a number of a message in the unit of its limit, or None if they measure different things."""
+    if found is None:
+        return None
+    kind, factor = _measure(found[f"{name}_unit"] or unit)
+    limit_kind, limit_factor = _measure(unit)
+    return _read_number(found[name]) * factor / limit_factor if kind == limit_kind else None
+
+
+def _measure(unit: str | None) -> tuple[str, float]:
+    return _UNITS.get((unit or "").lower().removesuffix("s"), _COUNT)
+
+
+def _read_number(text: str) -> float:
+    return float(re.sub(r"[,\s]", "", text))
