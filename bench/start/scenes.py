@@ -103,6 +103,7 @@ _VARIABLES: Final = {
     "LAUNCH_RATE": "1000",
     "RETENTION_DAYS": "90",
     "ATTEMPT_LIMITS": "",
+    "METRICS_BY_PLACEMENT": "false",
     "CANARY_IMAGE": "",
     "ALLOWED_ROLE_ARNS": "arn:aws:iam::000000000000:role/spot-relay-training",
     "ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",

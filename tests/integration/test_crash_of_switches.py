@@ -164,9 +164,9 @@ SCENES = {
         (
             "dynamodb.GetItem",
             "sagemaker.DescribeTrainingJob",
-            "dynamodb.PutItem",
+            "dynamodb.TransactWriteItems",
             "sagemaker.StopTrainingJob",
-            "dynamodb.Query",
+            "dynamodb.Scan",
             "s3.PutObject",
             "eventbridge.PutEvents",
             "dynamodb.PutItem",

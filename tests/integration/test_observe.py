@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -194,16 +195,18 @@ def test_an_event_that_claims_an_end_which_a_describe_does_not_show_relaunches_n
     assert stack.aws.simulator.created() == ["churn-relay-01"]
 
 
-def test_a_job_that_cannot_be_described_leaves_the_message_to_its_queue_and_the_run_as_it_was(stack: Stack) -> None:
+def test_a_job_that_cannot_be_described_is_looked_at_again_and_the_run_says_why(stack: Stack) -> None:
     played(stack, CASES["max-wait-expired"])
     before = stack.run()
     denied = {"operation": "DescribeTrainingJob", "code": "AccessDeniedException", "message": "no", "times": None}
     stack.aws.simulator.play(default={"errors": [denied]})
     event = document("observe/max-wait-expired")
-    assert stack.invoke("observe", event) == {
-        "batchItemFailures": [{"itemIdentifier": event["Records"][0]["messageId"]}]
-    }
-    assert stack.run() == before
+    assert stack.invoke("observe", event) == {"batchItemFailures": []}
+    run = stack.run()
+    assert "AccessDeniedException" in run.reason
+    assert (run.status, run.attempts) == (before.status, before.attempts)
+    assert run.check_at is not None
+    assert run.check_at <= stack.clock() + timedelta(minutes=1)
 
 
 def test_an_event_about_a_run_that_is_not_in_the_table_is_let_go(stack: Stack) -> None:

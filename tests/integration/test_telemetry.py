@@ -15,6 +15,7 @@ from spot_relay.domain.run.run import ENDED_RUNS
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.shown import metrics as measures
+from spot_relay.service import Service
 from tests.integration.stack import body_of, document, messages, spec
 
 if TYPE_CHECKING:
@@ -186,16 +187,18 @@ def test_a_message_that_fails_is_logged_with_its_id(stack: Stack, capsys: pytest
 
 
 def test_a_message_that_fails_is_logged_with_its_run_and_the_next_one_without(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    denied = {"operation": "DescribeTrainingJob", "code": "AccessDeniedException", "times": None}
-    stack.aws.simulator.play(rules=[{"name": "churn-relay-*", "errors": [denied], **LONG}])
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
     stack.submit()
     printed(capsys)
+    monkeypatch.setattr(Service, "advance", fail)
     stack.invoke("observe", messages(json.dumps(body_of("observe/max-wait-expired")), "not JSON"))
     failed, unreadable = (line for line in printed(capsys)[1] if line["level"] == "ERROR")
     assert failed["run_id"] == "churn"
-    assert "AccessDeniedException" in failed["exception"]
+    assert "ZeroDivisionError" in failed["exception"]
     assert "run_id" not in unreadable
 
 
