@@ -31,7 +31,7 @@ _BUDGET_OF = {
 }
 _IDLE = "attempts_without_progress"
 # What else ends a run for good, in the words of its reason.
-_OTHER_REASONS = (_IDLE, "money_usd", "no CheckpointConfig", "the most a run can have", "No service quota")
+_OTHER_REASONS = (_IDLE, "money_usd", "no CheckpointConfig", "the most a run can have", "refuses every placement")
 _SPENT = re.compile(r"policy\.budgets\.(\w+) allows no further relaunch")
 # What a job may be billed beyond MaxRuntime: its stop and its upload, in seconds.
 _AFTER_MAX_RUNTIME = 120
