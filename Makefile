@@ -16,7 +16,7 @@ CHECKS  := .venv-template/bin
 PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not docker and not registry"
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The runtime and the architecture of an environment, which samconfig.toml has. The layers are built for them on any host.
-TARGET = $$($(BIN)/python layers/overrides.py $(ENV))
+BUILT_FOR = $$($(BIN)/python layers/overrides.py $(ENV))
 BUILT  := .aws-sam/build/DependenciesLayer/python/built-for.txt
 LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
           --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
@@ -131,13 +131,13 @@ checkov: setup $(CHECKOV_STAMP) ## check the template against checkov's rules, a
 	$(CHECKOV) --file template.yaml .local/translated.json
 
 build: setup ## build the functions and layers for AWS, as samconfig.toml says for ENV=dev or ENV=prod
-	$(SAM) build --config-env $(ENV) --parameter-overrides $(TARGET)
+	$(SAM) build --config-env $(ENV) --parameter-overrides $(BUILT_FOR)
 
 deploy: build ## deploy to AWS, asking for the parameters (ENV=dev, ENV=prod)
 	$(SAM) deploy --guided --config-env $(ENV)
 	@read -r runtime architecture < $(BUILT); \
-	if [ "$(TARGET)" != "PythonRuntime=$$runtime Architecture=$$architecture" ]; then \
-	  echo "The stack has $(TARGET), but its layers are built for $$runtime on $$architecture." >&2; \
+	if [ "$(BUILT_FOR)" != "PythonRuntime=$$runtime Architecture=$$architecture" ]; then \
+	  echo "The stack has $(BUILT_FOR), but its layers are built for $$runtime on $$architecture." >&2; \
 	  echo "Run make deploy again: it builds them for what you answered." >&2; exit 1; \
 	fi
 
