@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import logging
 import os
@@ -12,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
+
+from tests.scripts import load_script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,13 +91,8 @@ class Log(io.TextIOBase):
 def load(function: str, world: World, log: Log | None = None) -> ModuleType:
     """Load a function as a new process of Lambda does, over a world instead of AWS; it prints to ``log``, if given."""
     logging.Logger.manager.loggerDict.pop(ENVIRONMENT["POWERTOOLS_SERVICE_NAME"], None)
-    path = ROOT / "functions" / function / "app.py"
-    found = importlib.util.spec_from_file_location(f"hostile_{function}_app", path)
-    assert found is not None
-    assert found.loader is not None
-    module: Any = importlib.util.module_from_spec(found)
     with patch.dict(os.environ, ENVIRONMENT), redirect_stdout(log or sys.stdout):
-        found.loader.exec_module(module)
+        module: Any = load_script(ROOT / "functions" / function / "app.py", f"hostile_{function}_app")
     module.service = world.service
     if function == "submit":
         module.files = MemorySpecFiles()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import json
 import logging
 import os
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from spot_relay.adapters.runs import DynamoDBRunStore
 from tests.fakes import Clock
+from tests.scripts import load_script
 from tests.template import create_runs_table
 
 if TYPE_CHECKING:
@@ -138,12 +138,7 @@ class Stack:
     def load(self, function: str) -> ModuleType:
         """Load a function as a new process of Lambda does, and give it this stack's clock."""
         logging.Logger.manager.loggerDict.pop(SERVICE, None)
-        path = ROOT / "functions" / function / "app.py"
-        found = importlib.util.spec_from_file_location(f"functions_{function}_app", path)
-        assert found is not None
-        assert found.loader is not None
-        module = importlib.util.module_from_spec(found)
-        found.loader.exec_module(module)
+        module = load_script(ROOT / "functions" / function / "app.py", f"functions_{function}_app")
         if function in {"tick", "prices"}:
             module.utc_now = self.clock  # type: ignore[attr-defined]
         else:
@@ -211,7 +206,7 @@ class Stack:
             self.has_queue = True
 
     def _note_delays(self, params: dict[str, Any], **_: Any) -> None:
-        """Note and remove the delays of messages: the queue would let them pass in real time."""
+        """Record the delays of messages and remove them, because the queue would wait in real time."""
         for message in params.get("Entries", [params] if "MessageBody" in params else []):
             if "MessageBody" in message:
                 self.delays.append(message.pop("DelaySeconds", 0))

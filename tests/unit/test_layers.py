@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from itertools import product
 from pathlib import Path
@@ -13,12 +12,11 @@ import pytest
 from botocore.config import Config
 from botocore.session import Session
 
+from tests.scripts import load_script
 from tests.security.calls import CALLS
 from tests.template import TEMPLATE
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from botocore.model import Shape
 
 pytestmark = pytest.mark.slow
@@ -28,17 +26,7 @@ REGIONS = ("us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1")
 OF_BOTOCORE = {"s3.HeadBucket", "s3.CreateSession"}
 
 
-def load_trim() -> ModuleType:
-    """Load the script that the layer's Makefile runs."""
-    found = importlib.util.spec_from_file_location("trim", LAYERS / "dependencies" / "trim.py")
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-TRIM = load_trim()
+TRIM = load_script(LAYERS / "dependencies" / "trim.py")
 OPERATIONS = [(service, operation) for service, calls in TRIM.CALLS.items() for operation in calls]
 
 

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from tests.scripts import load_script
 from tests.template import ROOT, TEMPLATE
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 SETTINGS = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))
 ON_AWS = ("default", "dev", "prod")
 ALLOWED = {name: TEMPLATE["Parameters"][name]["AllowedValues"] for name in ("PythonRuntime", "Architecture")}
 
 
-def load_overrides() -> ModuleType:
-    """Load the script that the Makefile runs."""
-    found = importlib.util.spec_from_file_location("overrides", ROOT / "layers" / "overrides.py")
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-OVERRIDES = load_overrides()
+OVERRIDES = load_script(ROOT / "layers" / "overrides.py")
 
 
 def settings(**commands: Any) -> dict[str, Any]:
