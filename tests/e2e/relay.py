@@ -22,6 +22,8 @@ Found = TypeVar("Found")
 
 CHECKPOINTS = "sagemaker-us-east-1-000000000000"
 PRICES = "prices.json"
+# The outputs that name the queues whose messages the functions handle.
+QUEUES = ("SubmitQueueUrl", "ObserveQueueUrl")
 NEVER: dict[str, Any] = {"capacity": {"after": None}}
 CAPACITY = (
     "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
@@ -104,6 +106,19 @@ class Relay:
     def bucket(self) -> str:
         """The bucket of specs."""
         return self.stack.outputs["SpecsBucket"]
+
+    def count_messages(self, queue: str) -> int:
+        """Count the messages that wait in the queue that an output names, or that are being handled."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        sqs, url = self.stack.client("sqs"), self.stack.outputs[queue]
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return sum(int(found[name]) for name in names)
+
+    def drains(self, seconds: float = 100) -> None:
+        """Wait until no message waits, nor is being handled."""
+        eventually(
+            "the queues being empty", lambda: not any(self.count_messages(queue) for queue in QUEUES) or None, seconds
+        )
 
     def rule(self, run: str, attempt: str = "*", **rule: Any) -> None:
         """Send the simulator what happens to a run's jobs; the newest rule that matches wins."""

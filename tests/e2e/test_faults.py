@@ -20,7 +20,7 @@ from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.run.outbox import Outbox
 from tests.e2e.crowd import PATIENCE_SECONDS, Users, gather
 from tests.e2e.faults import Fault, Proxy
-from tests.e2e.relay import Relay, eventually
+from tests.e2e.relay import QUEUES, Relay
 from tests.thoroughness import LEVEL, Level
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 RUNS = int(os.environ.get("FAULTS_RUNS") or (40 if LEVEL is Level.ALL else 20))
 SEED = int(os.environ.get("FAULTS_SEED") or 7)
-QUEUES = ("SubmitQueueUrl", "ObserveQueueUrl")
 DEAD_LETTER_QUEUES = ("SubmitDeadLetterQueueUrl", "ObserveDeadLetterQueueUrl")
 # How long a message is away that could not be handled; longer than its handling takes, as in the template.
 AWAY_SECONDS = 30
@@ -76,7 +75,7 @@ def aftermath(troubled: Relay) -> Iterator[Aftermath]:
         documents = {member.name: ended(relay, member) for member in crowd}
         took = time.monotonic() - began
         proxy.calm()
-        drained(relay)
+        relay.drains(seconds=6 * AWAY_SECONDS)
         found = Aftermath(relay, crowd, documents, proxy, dead_letters(relay), errors(relay))
         tell(found, users, took)
         yield found
@@ -89,7 +88,7 @@ def clear(relay: Relay) -> None:
     for page in dynamodb.get_paginator("scan").paginate(TableName=table, ProjectionExpression="id"):
         for key in page["Items"]:
             dynamodb.delete_item(TableName=table, Key=key)
-    drained(relay)
+    relay.drains(seconds=6 * AWAY_SECONDS)
     for queue in DEAD_LETTER_QUEUES:
         relay.stack.client("sqs").purge_queue(QueueUrl=relay.stack.outputs[queue])
 
@@ -108,18 +107,6 @@ def ended(relay: Relay, member: Member) -> dict[str, Any]:
     """Wait for the end of a run; one that was resumed has an earlier one, which is none."""
     ends = {"Completed", "Failed"} if member.fate.resumes else {"Completed", "Failed", "Stopped"}
     return relay.comes_to(member.name, *ends, seconds=PATIENCE_SECONDS)
-
-
-def drained(relay: Relay) -> None:
-    """Wait until no message waits or is away."""
-    sqs, counts = relay.stack.client("sqs"), ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-
-    def look() -> bool | None:
-        urls = [relay.stack.outputs[queue] for queue in QUEUES]
-        found = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=counts)["Attributes"] for url in urls]
-        return True if all(attributes[count] == "0" for attributes in found for count in counts) else None
-
-    eventually("the queues being empty", look, seconds=6 * AWAY_SECONDS)
 
 
 def dead_letters(relay: Relay) -> list[dict[str, Any]]:
