@@ -28,7 +28,18 @@ HIDDEN = {
     "byte order mark": "\ufeff",
     "tag": "\U000e0041",
 }
-BREAKS = ["\n", "\r", "\r\n", "\t", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029"]
+BREAKS = {
+    "line feed": "\n",
+    "carriage return": "\r",
+    "both": "\r\n",
+    "tab": "\t",
+    "vertical tab": "\v",
+    "form feed": "\f",
+    "file separator": "\x1c",
+    "next line": "\x85",
+    "line separator": "\u2028",
+    "paragraph separator": "\u2029",
+}
 anything = st.text(st.characters(codec=None))
 
 
@@ -37,7 +48,7 @@ def test_what_cannot_be_seen_is_left_out(character: str) -> None:
     assert clean_text(f"exit{character} code 1{character}") == "exit code 1"
 
 
-@pytest.mark.parametrize("character", BREAKS, ids=ascii)
+@pytest.mark.parametrize("character", BREAKS.values(), ids=BREAKS)
 def test_a_text_stays_on_one_line(character: str) -> None:
     assert clean_text(f"Traceback:{character}KeyError") == "Traceback: KeyError"
 
@@ -49,7 +60,7 @@ def test_a_text_stays_on_one_line(character: str) -> None:
         "\x1b]0;a title\x07failed",
         "\x1b]8;;http://a\x1b\\failed\x1b]8;;\x1b\\",
     ],
-    ids=ascii,
+    ids=["colour", "title", "link"],
 )
 def test_what_a_terminal_would_obey_is_left_out(printed: str) -> None:
     assert clean_text(f"it {printed}") == "it failed"
@@ -96,7 +107,7 @@ def test_the_size_of_a_text_is_what_it_takes_once_it_is_stored(text: str) -> Non
         ("é" * 6, "é" * 3 + "…"),
         ("\N{GRINNING FACE}" * 3, "\N{GRINNING FACE}…"),
     ],
-    ids=ascii,
+    ids=["it fits", "letters", "they fit", "quotes", "backslashes", "controls", "two bytes", "four bytes"],
 )
 def test_a_text_is_cut_where_its_encoded_form_has_no_more_room(text: str, short: str) -> None:
     assert shorten(text, 10) == short

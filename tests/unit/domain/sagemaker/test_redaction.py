@@ -242,7 +242,11 @@ def test_a_value_with_half_a_character_is_hidden() -> None:
     assert hide_secrets(f"found {SECRET}\ud800 there", job(f"{SECRET}\ud800")) == "found [hidden] there"
 
 
-@pytest.mark.parametrize("between", ["\u200b", "\x00", "\x1b[31m", "\u202e"], ids=ascii)
+@pytest.mark.parametrize(
+    "between",
+    ["\u200b", "\x00", "\x1b[31m", "\u202e"],
+    ids=["zero-width space", "NUL", "colour", "right-to-left override"],
+)
 def test_a_secret_is_found_although_a_text_has_invisible_characters_within_it(between: str) -> None:
     assert hide_secrets(f"no {between.join(SECRET)}, sorry", job(SECRET)) == "no [hidden], sorry"
 
