@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.scenes import ENDED, SETTLED, Reaper, Scene, check, killed, kills, metrics, stored
 from tests.integration.stack import SPEC, document, spec
+from tests.thoroughness import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,7 +210,7 @@ def test_an_undisturbed_function_makes_these_calls_in_this_order(
     assert metrics(capsys) == Counter(scene.metrics)
 
 
-@pytest.mark.parametrize(("name", "call", "after"), kills(SCENES, tick=False, twice=TWICE))
+@pytest.mark.parametrize(("name", "call", "after"), share(kills(SCENES, tick=False, twice=TWICE)))
 def test_what_was_killed_is_made_good_when_the_message_or_the_request_comes_again(
     stack: Stack,
     undisturbed: Callable[[Scene, How], End],
@@ -224,7 +225,7 @@ def test_what_was_killed_is_made_good_when_the_message_or_the_request_comes_agai
     check(stack, scene, end, expected, after=after)
 
 
-@pytest.mark.parametrize(("name", "call", "after"), kills(SCENES, tick=True, twice=TWICE))
+@pytest.mark.parametrize(("name", "call", "after"), share(kills(SCENES, tick=True, twice=TWICE), turn=1))
 def test_what_was_killed_is_made_good_by_the_tick_alone(
     stack: Stack,
     undisturbed: Callable[[Scene, How], End],

@@ -18,6 +18,7 @@ from tests.integration.switches import (
     an_on_demand_job_that_was_stopped,
     an_on_demand_job_that_was_stopped_where_the_quota_holds_one,
 )
+from tests.thoroughness import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,7 +191,7 @@ def test_an_undisturbed_function_makes_these_calls_in_this_order(
     assert metrics(capsys) == Counter(scene.metrics)
 
 
-@pytest.mark.parametrize(("name", "call", "after"), kills(SCENES, tick=False))
+@pytest.mark.parametrize(("name", "call", "after"), share(kills(SCENES, tick=False)))
 def test_a_switch_that_was_killed_is_made_good_when_its_message_comes_again(
     stack: Stack,
     undisturbed: Callable[[Scene, How], End],
@@ -205,7 +206,7 @@ def test_a_switch_that_was_killed_is_made_good_when_its_message_comes_again(
     check(stack, scene, end, expected, after=after)
 
 
-@pytest.mark.parametrize(("name", "call", "after"), kills(SCENES, tick=True))
+@pytest.mark.parametrize(("name", "call", "after"), share(kills(SCENES, tick=True), turn=1))
 def test_a_switch_that_was_killed_is_made_good_by_the_tick_alone(
     stack: Stack,
     undisturbed: Callable[[Scene, How], End],

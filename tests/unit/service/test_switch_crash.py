@@ -13,6 +13,7 @@ import pytest
 from spot_relay.domain.run.observation import Due, Observation
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market
+from tests.thoroughness import share
 from tests.unit.crashes import Grim, KilledError, guarded
 from tests.unit.worlds import World, deadline, submission
 
@@ -122,7 +123,7 @@ def check(world: World, step: Step) -> None:
     assert [c for c in world.live_jobs() if "-canary-" in c] == (["churn-canary-02"] if run.canaries else [])
 
 
-@pytest.mark.parametrize(("step", "call", "after"), KILLS)
+@pytest.mark.parametrize(("step", "call", "after"), share(KILLS))
 def test_a_switch_goes_on_when_the_message_comes_again(step: Step, call: int, after: bool) -> None:
     world = step.before()
     told = step.told(world)
@@ -133,7 +134,7 @@ def test_a_switch_goes_on_when_the_message_comes_again(step: Step, call: int, af
     check(world, step)
 
 
-@pytest.mark.parametrize(("step", "call", "after"), KILLS)
+@pytest.mark.parametrize(("step", "call", "after"), share(KILLS, turn=1))
 def test_a_switch_goes_on_when_only_the_tick_follows(step: Step, call: int, after: bool) -> None:
     world = step.before()
     with pytest.raises(KilledError):
