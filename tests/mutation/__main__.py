@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.mutation.page import ACCEPTED, PAGE, PageError, insert, read_accepted, render, sort
-from tests.mutation.plugin import QUICK
+from tests.mutation.plugin import NEAR, QUICK, SLOWEST, STAGE
 from tests.mutation.results import change, figures, read
 from tests.mutation.workspace import DOMAIN, prepare
 
@@ -60,13 +60,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _try(options: argparse.Namespace, place: Path) -> None:
-    names = [f"spot_relay.domain.{module}.*" for module in options.modules]
-    if options.again:
-        names = [mutant.name for mutant in _chosen(read(MUTMUT, place), options.modules) if mutant.lives]
     _limit_memory()
+    if options.again:
+        survivors = [mutant.name for mutant in _chosen(read(MUTMUT, place), options.modules) if mutant.lives]
+        _run_mutmut(options, place, SLOWEST, survivors)
+        return
+    _run_mutmut(options, place, NEAR, [f"spot_relay.domain.{module}.*" for module in options.modules])
+    lives = [mutant for mutant in _chosen(read(MUTMUT, place), options.modules) if mutant.lives]
+    accepted = {text for entry in read_accepted(ACCEPTED.read_text("utf-8")) for text in entry.mutants}
+    if unexpected := [mutant.name for mutant in lives if _change(place, mutant) not in accepted]:
+        _run_mutmut(options, place, QUICK, unexpected)
+
+
+def _run_mutmut(options: argparse.Namespace, place: Path, stage: str, names: Sequence[str]) -> None:
     command = [str(MUTMUT), "run", "--max-children", str(options.children), *names]
-    quick = {} if options.again else {QUICK: "1"}
-    subprocess.run(command, cwd=place, check=True, env=os.environ | quick)
+    subprocess.run(command, cwd=place, check=True, env=os.environ | {STAGE: stage})
 
 
 def _change(place: Path, mutant: Mutant) -> str:

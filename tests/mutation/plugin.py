@@ -34,7 +34,7 @@ NOT_RUN = (
     "test_no_sentence_in_the_sources_is_left_out",
     "test_a_seed_is_played_alike_in_every_process",
 )
-# Tests that take most of the time and kill few: with QUICK they are left out, and tried on what has lived.
+# Tests that take most of the time and kill few: only the last stage tries them.
 SLOW = (
     "test_seeds.py",
     "test_replay.py",
@@ -47,13 +47,21 @@ SLOW = (
     "test_a_return_leaves_an_attempt_for_the_way_back",
     "test_any_text_gives_limits",
 )
-QUICK = "SPOT_RELAY_QUICK_MUTATION"
+# How far a mutant is tried. Most die of the tests of their own package, and to collect all others takes seconds.
+STAGE = "SPOT_RELAY_MUTATION_STAGE"
+NEAR, QUICK, SLOWEST = "near", "quick", "slow"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Leave the slow tests of a mutant out before they are collected, if it has others."""
-    if os.environ.get(QUICK) and "__mutmut_" in os.environ.get("MUTANT_UNDER_TEST", ""):
-        config.args = [test for test in config.args if not any(name in test for name in SLOW)] or config.args
+    """Leave out what this stage does not try before it is collected, if the mutant has other tests."""
+    mutant, stage = os.environ.get("MUTANT_UNDER_TEST", ""), os.environ.get(STAGE, SLOWEST)
+    if "__mutmut_" not in mutant or stage == SLOWEST:
+        return
+    kept = [test for test in config.args if not any(name in test for name in SLOW)]
+    if stage == NEAR:
+        folder = f"tests/unit/domain/{mutant.split('.')[2]}/"
+        kept = [test for test in kept if folder in test] or kept
+    config.args = kept or config.args
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
