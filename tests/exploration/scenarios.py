@@ -223,6 +223,7 @@ SCENARIOS = (
         _trains,
         frozenset({Secondary.COMPLETED}),
         limits=Limits.parse(f"{M5}=1"),
+        allowance=Allowance(together=False),
     ),
     Scenario(
         "quota",
@@ -231,6 +232,7 @@ SCENARIOS = (
         _trains,
         frozenset({Secondary.COMPLETED}),
         quotas={Pool(M5, Market.SPOT): 1},
+        allowance=Allowance(together=False),
     ),
     Scenario(
         "resumption",
@@ -244,6 +246,7 @@ SCENARIOS = (
         "a user stops a run while it sends a canary",
         _canary_and_stop,
         _trains,
+        allowance=Allowance(together=False),
     ),
     Scenario(
         "canary",
@@ -259,6 +262,7 @@ SCENARIOS = (
         _return_to_spot,
         _ends_on_demand,
         frozenset({Secondary.STOPPED, Secondary.COMPLETED}),
+        allowance=Allowance(together=False),
     ),
     Scenario(
         "switch to on-demand",
@@ -266,5 +270,6 @@ SCENARIOS = (
         _switch,
         _waits,
         frozenset({Secondary.TRAINING, Secondary.STOPPED}),
+        allowance=Allowance(together=False),
     ),
 )
