@@ -85,20 +85,21 @@ def find_namespace() -> Namespace | None:
     ways = [(unshare, *options), (unshare, "--map-root-user", *options)] if unshare else []
     for way in ways:
         namespace = Namespace(way)
-        if _works(namespace):
+        if makes_namespaces(namespace):
             return namespace
     logger.warning("this machine makes no mount namespaces: training processes do not find their folders at /opt/ml")
     return None
 
 
-def _works(namespace: Namespace) -> bool:
+def makes_namespaces(namespace: Namespace) -> bool:
+    """Whether a process started in this way finds its folders at ``/opt/ml``."""
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"
         base.mkdir()
-        (base / "mark").touch()
-        command = namespace.wrap(["test", "-e", str(CONTAINER_BASE / "mark")], base, Path(folder), "")
+        (base / "mark").write_text("found")
+        command = namespace.wrap(["cat", str(CONTAINER_BASE / "mark")], base, Path(folder), "")
         try:
             tried = subprocess.run(command, capture_output=True, timeout=_SECONDS_TO_TRY, check=False)
         except (OSError, subprocess.TimeoutExpired):
             return False
-    return tried.returncode == 0
+    return tried.stdout == b"found"

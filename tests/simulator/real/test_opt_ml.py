@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from simulator import SageMaker
+from simulator.real import instance_run
 from simulator.real.container import tree_for
-from simulator.real.namespace import CONTAINER_BASE, find_namespace
-from tests.simulator.processes import QUICK, Running, channel, shell, unpacked
+from simulator.real.namespace import CONTAINER_BASE, Namespace, find_namespace, makes_namespaces
+from tests.simulator.processes import ENDED, QUICK, Running, channel, client, shell, unpacked, wait_for
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -94,6 +96,31 @@ def test_a_command_that_is_not_there_fails_the_job(running: Running, images: Pat
 
     assert running.ended("opt-missing")["FailureReason"] == "AlgorithmError: exit code: 127"
     assert "/no/such/command" in running.lines("opt-missing")[0]
+
+
+def test_without_namespaces_the_variables_name_the_real_folders(
+    images: Path, s3: S3Client, aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
+    monkeypatch.setattr(instance_run, "find_namespace", lambda: None)
+    script = """cd "$SAGEMAKER_BASE_DIR" && pwd > "$SM_MODEL_DIR/place" """
+    with SageMaker({"default": {"phases": QUICK}}, images=images, workdir=tmp_path) as sagemaker:
+        running = client("sagemaker", sagemaker.url)
+        running.create_training_job(**shell(images, "opt-plain", script))
+
+        def end() -> Any:
+            job = running.describe_training_job(TrainingJobName="opt-plain")
+            return job if job["TrainingJobStatus"] in ENDED else None
+
+        job = wait_for(end)
+
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert unpacked(s3, job["ModelArtifacts"]["S3ModelArtifacts"]) == {"place": f"{tmp_path}/opt-plain/1/algo-1/ml\n"}
+
+
+def test_a_way_that_makes_no_namespaces_is_recognized(tmp_path: Path) -> None:
+    for unshare in ("/bin/false", "/bin/true", str(tmp_path / "missing")):
+        assert not makes_namespaces(Namespace((unshare,)))
 
 
 @pytest.mark.parametrize(
