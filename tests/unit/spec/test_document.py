@@ -50,6 +50,22 @@ def test_a_byte_order_mark_is_ignored() -> None:
     assert read_document(b"\xef\xbb\xbfa: 1", Format.YAML) == {"a": 1}
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "empty"),
+        ("# nothing yet\n", "empty"),
+        ("- a\n- b\n", "a list of length 2"),
+        ("aws sagemaker create-training-job\n", "a string"),
+        ("5", "an integer"),
+        ("2024-02-01", "a single value"),
+    ],
+)
+def test_a_spec_that_is_no_mapping_is_refused_and_told_what_it_is(text: str, found: str) -> None:
+    message = f"The spec must be a mapping of keys to values at the top level, but it is {found}."
+    assert read_problems(text) == {"": message}
+
+
 def test_a_spec_of_exactly_the_limit_is_read_and_one_byte_more_is_refused() -> None:
     text = b'{"a": "' + b"x" * (MAX_BYTES - 9) + b'"}'
     assert len(text) == MAX_BYTES

@@ -35,6 +35,22 @@ from tests.unit.spec.documents import CALM, find_problems, request, wrapped
             ),
         ),
         (
+            {"HyperParameters": {"max_depth": None}},
+            snapshot(
+                {
+                    "HyperParameters.max_depth": "Expected a string, but found null (no value). Write a value, or remove the key."
+                }
+            ),
+        ),
+        (
+            {"HyperParameters": {"layers": [64, 32]}},
+            snapshot(
+                {
+                    "HyperParameters.layers": "Expected a string, but found a list of length 2. Write it as text, for example as JSON in quotes."
+                }
+            ),
+        ),
+        (
             {"HyperParameters": ["a"]},
             snapshot(
                 {
