@@ -51,6 +51,12 @@ from tests.unit.spec.documents import CALM, find_problems, request, wrapped
             ),
         ),
         (
+            {"OutputDataConfig": {"S3OutputPath": {"Fn::Sub": "s3://${Models}/churn"}}},
+            snapshot(
+                {"OutputDataConfig.S3OutputPath": "Expected a string, but found a mapping. Write the text itself."}
+            ),
+        ),
+        (
             {"HyperParameters": ["a"]},
             snapshot(
                 {

@@ -168,7 +168,7 @@ class _Walk:
                 self._check_integer(value, shape, path, found)
             case ("structure" | "map" | "list" | "string" | "boolean" | "integer" | "long") as kind, _:
                 expected, advice = _EXPECTED[kind]
-                advice = _advise_instead(value, kind) or advice
+                advice = _advise_instead(value, kind, secret=secret) or advice
                 self._problems.add(path, f"Expected {expected}, but found {found}. {advice}")
             case _:
                 self._check_other(value, shape, path, found)
@@ -244,12 +244,14 @@ _EXPECTED = {
 }
 
 
-def _advise_instead(value: Any, kind: str) -> str | None:
+def _advise_instead(value: Any, kind: str, *, secret: bool) -> str | None:
     """Return advice for a value that the usual advice for its kind would not help, or None."""
     if value is None:
         return "Write a value, or remove the key."
-    is_structured_text = kind == "string" and isinstance(value, (dict, list))
-    return "Write it as text, for example as JSON in quotes." if is_structured_text else None
+    if kind == "string" and isinstance(value, (dict, list)):
+        # Only hyperparameters and their like are text of any form.
+        return "Write it as text, for example as JSON in quotes." if secret else "Write the text itself."
+    return None
 
 
 def _suggest_choice(value: str, names: list[str]) -> str:
