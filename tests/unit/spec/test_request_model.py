@@ -90,7 +90,14 @@ from tests.unit.spec.documents import CALM, find_problems, request, wrapped
                 {"EnableNetworkIsolation": "Expected a boolean, but found 1. Write true or false without quotes."}
             ),
         ),
-        ({"Tags": {"a": "b"}}, snapshot({"Tags": "Expected a list, but found a mapping. Put the value in a list."})),
+        (
+            {"Tags": {"a": "b"}},
+            snapshot(
+                {
+                    "Tags": "Expected a list, but found a mapping. Write a list of mappings, each with keys such as Key, Value."
+                }
+            ),
+        ),
         (
             {"VpcConfig": "vpc"},
             snapshot({"VpcConfig": 'Expected a mapping, but found "vpc". Write its keys, or remove it.'}),
