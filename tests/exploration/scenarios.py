@@ -223,7 +223,6 @@ SCENARIOS = (
         _trains,
         frozenset({Secondary.COMPLETED}),
         limits=Limits.parse(f"{M5}=1"),
-        allowance=Allowance(together=False),
     ),
     Scenario(
         "quota",
@@ -232,7 +231,6 @@ SCENARIOS = (
         _trains,
         frozenset({Secondary.COMPLETED}),
         quotas={Pool(M5, Market.SPOT): 1},
-        allowance=Allowance(together=False),
     ),
     Scenario(
         "resumption",
@@ -246,7 +244,6 @@ SCENARIOS = (
         "a user stops a run while it sends a canary",
         _canary_and_stop,
         _trains,
-        allowance=Allowance(together=False),
     ),
     Scenario(
         "canary",
@@ -262,7 +259,6 @@ SCENARIOS = (
         _return_to_spot,
         _ends_on_demand,
         frozenset({Secondary.STOPPED, Secondary.COMPLETED}),
-        allowance=Allowance(together=False),
     ),
     Scenario(
         "switch to on-demand",
@@ -270,6 +266,5 @@ SCENARIOS = (
         _switch,
         _waits,
         frozenset({Secondary.TRAINING, Secondary.STOPPED}),
-        allowance=Allowance(together=False),
     ),
 )
