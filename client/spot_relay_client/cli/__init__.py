@@ -24,6 +24,10 @@ COMMANDS: Final = {
     "explain": "details:explain",
     "stop": "requests:stop",
     "resume": "requests:resume",
+    "savings": "savings_report:savings",
+    "doctor": "doctor:examine",
+    "redrive": "dead_letters:redrive",
+    "local": "local_stack:local",
     "completion": "completion:print_script",
 }
 
