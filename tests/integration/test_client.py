@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from botocore.config import Config
+from click.testing import CliRunner
 
 from spot_relay_client import api
+from spot_relay_client.cli import cli
 from spot_relay_client.errors import (
     ConflictError,
     InvalidSpecError,
@@ -27,6 +29,8 @@ from tests.unit.client.documents import run_document
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from click.testing import Result
 
 Answer = tuple[int, Any]
 LOST: Final = (0, None)
@@ -166,6 +170,35 @@ def test_a_failed_submission_is_repeated_with_the_same_spec(
     aws.script(POST=[failure, (202, made_now())])
     assert relay.submit(SPEC).name == "churn"
     assert aws.count("POST") == 2
+
+
+def dry_run(tmp_path: Path, *arguments: str) -> Result:
+    file = tmp_path / "spec.json"
+    file.write_text(json.dumps(SPEC))
+    return CliRunner().invoke(cli, ["submit", str(file), "--dry-run", *arguments])
+
+
+@pytest.mark.parametrize(("problems", "code"), [([], 0), ([{"path": "name", "message": "It is taken."}], 6)])
+def test_a_dry_run_submits_nothing_and_says_whether_the_spec_would_be_accepted(
+    aws: ScriptedAws, tmp_path: Path, problems: list[dict[str, str]], code: int
+) -> None:
+    warnings = [{"path": "", "message": "It has no checkpoints."}]
+    answer = {"problems": problems, "warnings": warnings, "plan": None}
+    aws.script(POST=[(200, answer)])
+    shown = dry_run(tmp_path)
+    assert aws.requests == [("POST", "/v1/runs?dry_run=true")]
+    assert shown.exit_code == code
+    assert "warning: (the document): It has no checkpoints." in shown.output
+    assert ("problem: name: It is taken." in shown.output) is bool(problems)
+    assert ("would be accepted" in shown.output) is (not problems)
+    assert json.loads(dry_run(tmp_path, "--json").output) == answer
+
+
+def test_a_stack_that_does_not_know_dry_runs_is_reported_with_what_it_did(aws: ScriptedAws, tmp_path: Path) -> None:
+    aws.script(POST=[(202, made_now())])
+    shown = dry_run(tmp_path)
+    assert shown.exit_code == 1
+    assert "has submitted the run churn" in shown.output
 
 
 def test_after_a_lost_answer_the_run_is_asked_for_by_its_name(aws: ScriptedAws, relay: SpotRelay) -> None:
