@@ -26,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo quick quick-tests lint types template released test thorough unit e2e layers pythons sam-local check \
-        checkov simulate explore faults fuzz mutate bench-load bench-policy bench-start cost openapi build deploy lock format clean
+        checkov simulate explore faults fuzz mutate bench-load bench-policy bench-start cost openapi lint-rules build deploy lock format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -109,6 +109,10 @@ fuzz: setup ## fuzz the readers of input, guided by coverage: TARGET=spec, event
 
 openapi: setup ## regenerate docs/openapi.yaml from the models
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m openapi
+
+lint-rules: setup ## regenerate docs/lint.md from the rules
+	@PYTHONPATH=layers/spot_relay $(BIN)/python -c \
+		'from spot_relay.domain.lint.lint import render_rules; print(render_rules(), end="")' > docs/lint.md
 
 released: setup ## keep what this release's template keeps, for the test that compares the next one with it: at each release
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.released
