@@ -1,4 +1,4 @@
-"""Rules about input data, buckets and secrets."""
+"""Rules about the name, input data, buckets and secrets."""
 
 from __future__ import annotations
 
@@ -42,6 +42,12 @@ def _find_other_region(draft: Draft, around: Surroundings) -> Iterator[Found]:
             yield Found(path, f"The bucket {bucket} {where}, and the job runs in {region}.")
 
 
+def _find_existing_run(draft: Draft, around: Surroundings) -> Iterator[Found]:
+    if around.existing_run is not None:
+        path = "name" if draft.root else "TrainingJobName"
+        yield Found(path, f"There is a run of this very spec already, and it is {around.existing_run}.")
+
+
 def _list_uris(draft: Draft) -> Iterator[tuple[str, str]]:
     for keys in (
         ("OutputDataConfig", "S3OutputPath"),
@@ -60,6 +66,14 @@ def _list_uris(draft: Draft) -> Iterator[tuple[str, str]]:
 
 
 DATA_RULES = (
+    Rule(
+        "run-exists",
+        Severity.WARNING,
+        "Submitting a spec again returns the run that it has, and launches nothing.",
+        "To train again, submit it under another name; to continue a run that failed or was stopped, resume it.",
+        _find_existing_run,
+        "Only a stack knows this.",
+    ),
     Rule(
         "fewer-shards-than-instances",
         Severity.ERROR,

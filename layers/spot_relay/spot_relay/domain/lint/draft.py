@@ -130,6 +130,8 @@ class Surroundings:
     """How many objects each sharded channel has."""
     checkpoint_objects: int | None = None
     """How many objects are under the checkpoint prefix."""
+    existing_run: str | None = None
+    """The status of the run that this very spec has already."""
 
 
 NOTHING_KNOWN = Surroundings()
