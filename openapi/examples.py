@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run
 
 _SUBMITTED = datetime(2025, 6, 3, 9, 14, tzinfo=UTC)
+_REGION = "us-east-1"
 _ARN = "arn:aws:sagemaker:us-east-1:000000000000:training-job/churn-relay-01"
 
 
@@ -57,7 +58,7 @@ def build_answers() -> dict[str, Any]:
     problem = {"path": "HyperParameters.num_round", "message": "Expected a string, but found an integer. …"}
     return {
         "Run": run,
-        "SubmittedRun": run,
+        "SubmittedRun": run | {"created": True},
         "DryRun": _build_dry_run(),
         "Page": {"runs": [summary], "next_token": "2025-06-03T09:14:00.000000Z#churn"},
         "Error": {"code": "InvalidSpec", "message": "The document has 1 problem.", "details": [problem]},
@@ -84,7 +85,7 @@ def _read_posted_spec() -> str:
 def _build_launched_run() -> dict[str, Any]:
     """Return the run of the posted spec as it is shown after its launch."""
     launched = decide(_accept_posted_spec(), Facts(Launched(1, _ARN)), _SUBMITTED).run
-    shown: dict[str, Any] = json.loads(json.dumps(status_document(launched)))
+    shown: dict[str, Any] = json.loads(json.dumps(status_document(launched, _REGION)))
     return shown
 
 

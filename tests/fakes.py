@@ -11,7 +11,15 @@ from spot_relay.domain.rules.limits import Limits, needs_no_slot, refuse_slot
 from spot_relay.domain.rules.turns import FASTEST, LaunchRate, TakenTurns
 from spot_relay.domain.run.launch import Created
 from spot_relay.domain.run.run import DueRun, Waiting
-from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, SecondaryStatus, TrainingJobStatus, Transition
+from spot_relay.domain.sagemaker.job import (
+    Absent,
+    Checkpoint,
+    Job,
+    SecondaryStatus,
+    TrainingJobStatus,
+    Transition,
+    stands_for,
+)
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.domain.sagemaker.request import placement_of
 from spot_relay.domain.shown.report import iso
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run, RunStatus
     from spot_relay.domain.sagemaker.job import Pool
 
+REGION = "us-east-1"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
@@ -57,7 +66,7 @@ class MemoryRunStore:
         return self._keep(run)
 
     def load(self, run_id: str) -> Run | None:
-        others = (run for other, run in self.runs.items() if other.lower() == run_id.lower())
+        others = (run for other, run in self.runs.items() if stands_for(run_id, other))
         return self.runs.get(run_id) or next(others, None)
 
     def save(self, run: Run) -> Run:
@@ -280,7 +289,7 @@ class MemoryTrainingJobs:
     def becomes(self, job_name: str, status: str, secondary_status: str, **changes: Any) -> Job:
         """Let a job move on, with a transition at the clock's time."""
         job, now = self.jobs[job_name], self.clock()
-        moved = (*job.transitions[:-1], replace(job.transitions[-1], ended_at=now), Transition(secondary_status, now))
+        moved = (*job.transitions[:-1], job.transitions[-1]._replace(ended_at=now), Transition(secondary_status, now))
         told: dict[str, Any] = {
             "status": status,
             "secondary_status": secondary_status,

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.exceptions import NotFoundError
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from spot_relay.domain.run.run import Run
+
 logger = Logger()
 app = APIGatewayRestResolver()
 # API Gateway waits 29 seconds at most.
@@ -61,10 +63,10 @@ def submit_run() -> dict[str, Any] | tuple[dict[str, Any], HTTPStatus]:
     """Turn a spec into a run or, on a dry run, return what would happen to it."""
     if read_dry_run(app.current_event.query_string_parameters):
         return _plan_run(), HTTPStatus.OK
-    submitted_at = service.clock()
-    run = service.submit(read_submission(_read_body(), Format.JSON, allowlist))
+    submitted_at, submission_id = service.clock(), service.new_id()
+    run = service.submit(read_submission(_read_body(), Format.JSON, allowlist), submission_id)
     notice = notice_of_end(run, submitted_at)
-    return status_document(run) | ({"notice": notice} if notice else {})
+    return _show(run) | {"created": run.submission_id == submission_id} | ({"notice": notice} if notice else {})
 
 
 def _plan_run() -> dict[str, Any]:
@@ -86,17 +88,21 @@ def list_runs() -> dict[str, Any]:
 
 def show_run(run_id: str) -> dict[str, Any]:
     """Return one run."""
-    return status_document(service.show(run_id))
+    return _show(service.show(run_id))
 
 
 def stop_run(run_id: str) -> dict[str, Any]:
     """Ask a run to stop."""
-    return status_document(service.stop(run_id))
+    return _show(service.stop(run_id))
 
 
 def resume_run(run_id: str) -> dict[str, Any]:
     """Resume a run with the changes in the body."""
-    return status_document(service.resume(run_id, read_resumption(_read_body())))
+    return _show(service.resume(run_id, read_resumption(_read_body())))
+
+
+def _show(run: Run) -> dict[str, Any]:
+    return status_document(run, service.region)
 
 
 class Route(NamedTuple):

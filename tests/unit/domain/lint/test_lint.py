@@ -128,6 +128,11 @@ def test_all_nine_examples_are_checked() -> None:
             "bucket-in-another-region",
             "training_job.OutputDataConfig.S3OutputPath",
         ),
+        (
+            spec(Environment={"WANDB_API_KEY": "0123456789abcdef0123456789abcdef01234567"}),
+            "secret-in-request",
+            "training_job.Environment.WANDB_API_KEY",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) and "." not in value else "",
 )
@@ -206,6 +211,12 @@ def test_a_finding_says_why_and_what_to_do() -> None:
         "fix": "Remove KeepAlivePeriodInSeconds.",
         "page": "docs/lint.md#warm-pool-with-spot",
     }
+
+
+def test_a_secret_is_not_repeated() -> None:
+    secret = "0123456789abcdef0123456789abcdef01234567"
+    (finding,) = find_flaws(spec(HyperParameters={"api_key": secret}))
+    assert secret not in json.dumps(finding.document())
 
 
 def test_ids_are_unique_and_every_reason_is_one_sentence() -> None:

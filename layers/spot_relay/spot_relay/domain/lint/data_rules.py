@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from spot_relay.domain.lint.draft import as_text
 from spot_relay.domain.lint.rule import Found, Rule, Severity
+from spot_relay.domain.sagemaker.redaction import looks_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,13 @@ def _find_other_region(draft: Draft, around: Surroundings) -> Iterator[Found]:
         if found and found != region:
             where = f"is in {found}" if known else f"seems to be in {found}, by its name"
             yield Found(path, f"The bucket {bucket} {where}, and the job runs in {region}.")
+
+
+def _find_secrets(draft: Draft, _: Surroundings) -> Iterator[Found]:
+    for key in ("HyperParameters", "Environment"):
+        for name, value in draft.mapping(key).items():
+            if isinstance(value, str) and looks_secret(str(name), value):
+                yield Found(draft.path(key, str(name)), "The value looks like a secret. It is not repeated here.")
 
 
 def _find_existing_run(draft: Draft, around: Surroundings) -> Iterator[Found]:
@@ -90,5 +98,12 @@ DATA_RULES = (
         _find_other_region,
         "The region of the job is the one that you use, or else that of its image. Without AWS, the region of a bucket "
         "is known only if its name contains one.",
+    ),
+    Rule(
+        "secret-in-request",
+        Severity.WARNING,
+        "Whoever may describe training jobs in the account can read hyperparameters and environment variables.",
+        "Keep the secret in AWS Secrets Manager, and let the training read it with its role.",
+        _find_secrets,
     ),
 )

@@ -86,7 +86,9 @@ class PlayedJob:
         """Return what DescribeTrainingJob returns at a moment."""
         begun = [entry for entry in self._life() if entry.started_at <= now]
         until = [entry.started_at for entry in begun[1:]]
-        transitions = tuple(replace(entry, ended_at=at) for entry, at in zip(begun, [*until, None], strict=True))
+        transitions = tuple(
+            Transition(entry.status, entry.started_at, at) for entry, at in zip(begun, [*until, None], strict=True)
+        )
         ended, is_up = now >= self.ends_at, self.up_at is not None and self.up_at <= now
         return Job(
             name=self.name,
