@@ -7,16 +7,15 @@ docs/openapi.yaml describes their shapes.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
 
 from spot_relay_client.errors import UnreachableError, refusal
-
-if TYPE_CHECKING:
-    from botocore.session import Session
 
 _MODEL: Final = Path(__file__).with_name("model")
 # API Gateway gives a function 29 seconds.
@@ -38,11 +37,10 @@ class Api:
     """
 
     def __init__(self, session: Session, url: str, region: str) -> None:
-        loader = session.get_component("data_loader")
-        if str(_MODEL) not in loader.search_paths:
-            loader.search_paths.append(str(_MODEL))
         self.url = url
-        self._client = session.create_client("spot-relay", region_name=region, endpoint_url=url, config=_CONFIG)
+        self._client = _session_with_model(session).create_client(
+            "spot-relay", region_name=region, endpoint_url=url, config=_CONFIG
+        )
         # Errors are told by their answers, which hold more than botocore reads of them.
         self._client.meta.events.register("after-call.spot-relay", _refuse)
 
@@ -81,7 +79,28 @@ class Api:
         return answer
 
 
-def _refuse(http_response: Any, **_: Any) -> None:
+def _session_with_model(session: Session) -> Session:
+    """Return a session that knows the API, with the credentials of another one.
+
+    A session lists the services it knows only once, so that its loader learns of no more after its first client.
+    """
+    own = Session(profile=session.profile)
+    own.get_component("data_loader").search_paths.append(str(_MODEL))
+    own.register_component("credential_provider", _CredentialsOf(session))
+    return own
+
+
+@dataclass(frozen=True)
+class _CredentialsOf:
+    """Loads the credentials of another session, which refresh themselves if they have to."""
+
+    session: Session
+
+    def load_credentials(self) -> Any:
+        return self.session.get_credentials()
+
+
+def _refuse(http_response: Any, parsed: Any, **_: Any) -> None:
     """Raise the API's own error with all its details, once retries are over."""
     if not 400 <= http_response.status_code < 500:
         return
@@ -90,7 +109,9 @@ def _refuse(http_response: Any, **_: Any) -> None:
     except ValueError:
         return
     if isinstance(answer, dict) and "code" in answer:
-        raise refusal(http_response.status_code, answer)
+        error = refusal(http_response.status_code, answer)
+        error.repeated = parsed.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
+        raise error
 
 
 def _advice(url: str, what: str) -> str:
