@@ -31,12 +31,16 @@ def look_around(session: Session, region: str, spec: Mapping[str, Any]) -> Surro
     )
 
 
-def add_quotas(plan: dict[str, Any], session: Session, region: str) -> dict[str, Any]:
-    """Return a plan whose placements have a ``quota``: its limit as Service Quotas has it, or null if unknown."""
+def list_quotas(session: Session, region: str) -> list[tuple[str, float]]:
+    """Return SageMaker's quotas in the account by name; none if they can't be read."""
     try:
-        quotas = read_quotas(session, region)
+        return read_quotas(session, region)
     except (BotoCoreError, ClientError):
-        quotas = []
+        return []
+
+
+def add_quotas(plan: dict[str, Any], quotas: list[tuple[str, float]]) -> dict[str, Any]:
+    """Return a plan whose placements have a ``quota``: its limit as Service Quotas has it, or null if unknown."""
     return plan | {"placements": [each | {"quota": _quota_of(each, quotas)} for each in plan["placements"]]}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from spot_relay_client.cli.command import Terminal, stack_command, wants_colour, write_json
-from spot_relay_client.cli.lint import allow_option, choose_exit, print_finding, strict_option
+from spot_relay_client.cli.lint import FAULTY, allow_option, choose_exit, print_finding, strict_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,13 +32,12 @@ def show_plan(
     comes; and the cost. The stack's own decisions are played forward, with the best and the worst luck. With --json:
     {"problems", "warnings", "plan"}; docs/openapi.yaml describes it as DryRun, and each placement also has a quota:
     null, or {"limit", "used", "source"}. The exit code is 0 if the spec would become a run, 2 if it has problems or a
-    warning whose severity is error, and with --strict 1 for other warnings.
+    warning whose severity is error, or if FILE cannot be read, and with --strict 1 for other warnings.
     """
     from spot_relay.domain.lint.lint import find_flaws
-    from spot_relay_client.account_view import add_quotas, look_around
-    from spot_relay_client.spec_file import read_spec, set_values
+    from spot_relay_client.account_view import add_quotas, list_quotas, look_around
 
-    spec = set_values(read_spec(file.read(), file.name), assignments)
+    spec = _read(file, assignments)
     relay = terminal.relay
     answer = relay.plan(spec)
     session, region = relay.session, relay.stack.region
@@ -46,7 +45,7 @@ def show_plan(
     if answer["plan"] is not None:
         # Only a valid spec has a plan, and surely names buckets.
         own = find_flaws(spec, look_around(session, region, spec))
-        answer["plan"] = add_quotas(answer["plan"], session, region)
+        answer["plan"] = add_quotas(answer["plan"], list_quotas(session, region))
     answer["warnings"] = _merge_warnings(answer["warnings"], own, allow)
     if terminal.as_json:
         write_json(answer)
@@ -55,6 +54,18 @@ def show_plan(
     severities = [warning["severity"] for warning in answer["warnings"]]
     faults = len(answer["problems"]) + severities.count("error")
     click.get_current_context().exit(choose_exit(faults, severities.count("warning"), strict=strict))
+
+
+def _read(file: TextIO, assignments: tuple[str, ...]) -> dict[str, Any]:
+    """Return the spec in a file; exit as for a spec with problems if there is none."""
+    from spot_relay_client.spec_file import SpecFileError, read_spec, set_values
+
+    try:
+        return set_values(read_spec(file.read(), file.name), assignments)
+    except SpecFileError as error:
+        unreadable = click.ClickException(str(error))
+        unreadable.exit_code = FAULTY
+        raise unreadable from None
 
 
 def _merge_warnings(
