@@ -29,6 +29,14 @@ class Allowance(NamedTuple):
     pauses: int = 0
     """Times that almost a minute passes while functions are between two calls."""
 
+    def without_faults(self) -> Allowance:
+        """Return the same with nothing that goes wrong."""
+        return self._replace(crashes=0, duplicates=0, lost=0)
+
+    def spend(self, name: str) -> Allowance:
+        """Return what is left when one of ``name`` has been used up."""
+        return self._replace(**{name: getattr(self, name) - 1})
+
 
 @dataclass(frozen=True)
 class Scenario:
