@@ -9,14 +9,14 @@ import pytest
 from click.testing import CliRunner
 
 from spot_relay_client.cli import cli
-from tests.integration.test_client import server  # noqa: F401 (a fixture)
+from tests.integration.scripted_aws import serve_scripted_aws  # noqa: F401 (a fixture)
 from tests.plan_picture import plan_example
 from tests.unit.worlds import TRAINING_JOB
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.test_client import Answer, ScriptedAws
+    from tests.integration.scripted_aws import Answer, ScriptedAws
 
 SPEC: dict[str, Any] = {"name": "churn", "training_job": TRAINING_JOB | {"HyperParameters": {"epochs": "3"}}}
 LISTED = "<ListBucketResult><Contents><Key>churn/checkpoints/model.7</Key></Contents></ListBucketResult>"
@@ -54,7 +54,7 @@ def plan(
 
 
 @pytest.fixture
-def aws(server: ScriptedAws) -> ScriptedAws:  # noqa: F811 (the fixture)
+def aws(server: ScriptedAws) -> ScriptedAws:
     return server
 
 
