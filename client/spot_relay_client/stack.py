@@ -40,14 +40,14 @@ class Stack:
         return os.environ.get(URL_VARIABLE) or self.outputs["ApiUrl"]
 
 
-def find(session: Session, name: str | None = None, *, fresh: bool = False) -> Stack:
+def find(session: Session, name: str | None = None, *, region: str | None = None, fresh: bool = False) -> Stack:
     """Return the stack of a name, by default that of SPOT_RELAY_STACK or else ``spot-relay``.
 
-    What CloudFormation said is kept for a day for the same name, region and credentials; ``fresh`` asks again. Raises
-    `StackNotFoundError`.
+    ``region`` is by default that of the session. What CloudFormation said is kept for a day for the same name, region
+    and credentials; ``fresh`` asks again. Raises `StackNotFoundError`.
     """
     name = name or os.environ.get(NAME_VARIABLE) or DEFAULT_NAME
-    region = session.get_config_variable("region")
+    region = region or session.get_config_variable("region")
     if not region:
         raise StackNotFoundError("No AWS region is set. Set AWS_REGION, or the region of your profile.")
     kept = _file(session, name, region)
