@@ -11,7 +11,15 @@ from spot_relay.domain.rules.limits import Limits, needs_no_slot, refuse_slot
 from spot_relay.domain.rules.turns import FASTEST, LaunchRate, TakenTurns
 from spot_relay.domain.run.launch import Created
 from spot_relay.domain.run.run import DueRun, Waiting
-from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, SecondaryStatus, TrainingJobStatus, Transition
+from spot_relay.domain.sagemaker.job import (
+    Absent,
+    Checkpoint,
+    Job,
+    SecondaryStatus,
+    TrainingJobStatus,
+    Transition,
+    stands_for,
+)
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.domain.sagemaker.request import placement_of
 from spot_relay.domain.shown.report import iso
@@ -57,7 +65,7 @@ class MemoryRunStore:
         return self._keep(run)
 
     def load(self, run_id: str) -> Run | None:
-        others = (run for other, run in self.runs.items() if other.lower() == run_id.lower())
+        others = (run for other, run in self.runs.items() if stands_for(run_id, other))
         return self.runs.get(run_id) or next(others, None)
 
     def save(self, run: Run) -> Run:

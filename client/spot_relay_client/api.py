@@ -81,7 +81,7 @@ class Api:
         return answer
 
 
-def _refuse(http_response: Any, **_: Any) -> None:
+def _refuse(http_response: Any, parsed: Any, **_: Any) -> None:
     """Raise the API's own error with all its details, once retries are over."""
     if not 400 <= http_response.status_code < 500:
         return
@@ -90,7 +90,9 @@ def _refuse(http_response: Any, **_: Any) -> None:
     except ValueError:
         return
     if isinstance(answer, dict) and "code" in answer:
-        raise refusal(http_response.status_code, answer)
+        error = refusal(http_response.status_code, answer)
+        error.repeated = parsed.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
+        raise error
 
 
 def _advice(url: str, what: str) -> str:

@@ -5,6 +5,7 @@
     SpotRelayError
     ├── StackNotFoundError           no stack of this name in this account and region
     ├── UnreachableError             the API gave no usable answer, also after retries
+    ├── WaitTimeoutError             a run was still open when the time for waiting was over
     └── RefusedError                 the API's answer is a no; `code` says which
         ├── InvalidSpecError         400 InvalidSpec; `details` name each problem
         ├── NoSuchRunError           404 NoSuchRun
@@ -31,11 +32,18 @@ class UnreachableError(SpotRelayError):
     """The API gave no usable answer."""
 
 
+class WaitTimeoutError(SpotRelayError):
+    """The run was still open when the time for waiting was over."""
+
+
 class RefusedError(SpotRelayError):
     """The API refused the request.
 
     ``code`` is the API's name for the kind of error, ``details`` its list of problems, each ``{"path", "message"}``.
+    ``repeated`` says whether an earlier request had no answer, and may have been carried out.
     """
+
+    repeated = False
 
     def __init__(self, status: int, code: str, message: str, details: Sequence[Mapping[str, Any]] = ()) -> None:
         lines = [message, *(f"  {detail.get('path') or '(the document)'}: {detail['message']}" for detail in details)]

@@ -85,7 +85,7 @@ def check_submission(submission: Submission) -> None:
     check_request(request)
     deadline = submission.policy.deadline
     if deadline and deadline.return_to_spot is ReturnToSpot.CANARY:
-        assert check_canary(run.id, run.training_job) is None
+        assert check_canary(run.training_job) is None
     assert world.service.submit(submission).version == run.version
     json.dumps(world.documents.written[run.id], allow_nan=False).encode()
     world.clock.passes(3600)

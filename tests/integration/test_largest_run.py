@@ -26,7 +26,7 @@ from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, attem
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.text import MAX_MESSAGE_BYTES, MAX_REASON_BYTES, MAX_STATUS_BYTES, MAX_TEXT_BYTES, encoded_size
 from spot_relay.ports import RunTooLargeError
-from spot_relay.spec.run_name import MAX_NAME, MAX_NAME_WITH_CANARY
+from spot_relay.spec.run_name import MAX_NAME
 from spot_relay.spec.submission import MAX_STORED_BYTES
 from tests.fakes import NOON
 from tests.integration.runs import a_run
@@ -93,7 +93,7 @@ def attempt(number: int) -> Attempt:
 
 def canary(number: int) -> Canary:
     """A canary with everything that can be known of one."""
-    name = canary_name("x" * MAX_NAME_WITH_CANARY, number)
+    name = canary_name(NAME, number)
     lives = CanaryStatus.IN_PROGRESS
     return Canary(
         number,

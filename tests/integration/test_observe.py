@@ -13,7 +13,8 @@ from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
-from tests.integration.stack import ROOT, body_of, document, messages
+from spot_relay.domain.sagemaker.job import attempt_name
+from tests.integration.stack import ROOT, SPEC, body_of, document, messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,6 +184,24 @@ def test_a_completed_run_tells_what_it_saved(stack: Stack) -> None:
     assert status["billable_seconds"] == described["BillableTimeInSeconds"]
     assert status["savings_percent"] == round(100 * (1 - status["billable_seconds"] / status["training_seconds"]), 1)
     assert status["ended_at"] == status["updated_at"]
+
+
+@pytest.mark.parametrize("tagged", [True, False], ids=["with tags", "without tags"])
+@pytest.mark.parametrize("in_arn", [True, False], ids=["as in the ARN", "as it was created"])
+def test_a_run_with_the_longest_name_is_found_by_its_jobs_shortened_name(
+    stack: Stack, tagged: bool, in_arn: bool
+) -> None:
+    stack.aws.simulator.play(default=LONG | {"capacity": INTERRUPTED})
+    name = "Sagemaker-XGBoost-" + "x" * 25 + "-2024-01-01-00-00-00"
+    assert len(name) == 63
+    assert stack.invoke("submit", stack.upload(json.dumps(SPEC | {"name": name}))) == {"batchItemFailures": []}
+    stack.clock.passes(7205)
+    event, job_name = body_of("observe/max-wait-expired"), stack.run(name).current.job_name
+    tags = {"spot-relay:run-id": name, "spot-relay:attempt": "1"} if tagged else {}
+    event["detail"] |= {"TrainingJobName": job_name.lower() if in_arn else job_name, "Tags": tags}
+    assert stack.invoke("observe", messages(json.dumps(event))) == {"batchItemFailures": []}
+    assert stack.aws.simulator.created() == [attempt_name(name, 1), attempt_name(name, 2)]
+    assert stack.status(name)["run_id"] == name
 
 
 def test_an_event_that_claims_an_end_which_a_describe_does_not_show_relaunches_nothing(stack: Stack) -> None:

@@ -21,6 +21,7 @@ from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.run.attempt import Attempt
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import OUTBOX_PATIENCE, Run, RunStatus
+from spot_relay.domain.sagemaker.job import short_id_of
 from spot_relay.ports import ConflictError, RunExistsError, RunStore
 from tests.fakes import NOON, MemoryRunStore
 from tests.integration.runs import a_full_run, a_run, sharing
@@ -85,6 +86,43 @@ def test_ids_that_differ_only_in_case_are_one_id(store: RunStore, first: str, se
     assert [store.load(name) for name in ("churn", "Churn", "CHURN")] == [created] * 3
     summaries, _ = store.page(None, 10, None)
     assert [summary["run_id"] for summary in summaries] == [first]
+
+
+LONG = "Sagemaker-xgboost-" + "x" * 35 + "-2024-01-1"
+
+
+def test_a_short_id_stands_for_its_run_in_any_case(store: RunStore) -> None:
+    created, other = store.create(a_run(LONG, NOON)), store.create(a_run(f"{LONG[:-1]}2", NOON))
+    short, others = short_id_of(LONG), short_id_of(other.id)
+    assert short is not None
+    assert others is not None
+    assert [store.load(name) for name in (short, short.lower(), short.upper())] == [created] * 3
+    assert store.load(others) == other
+    assert store.load(short[:-1]) is None
+
+
+@pytest.mark.parametrize("second", [LONG.lower(), LONG, LONG.upper()])
+@pytest.mark.parametrize("first", [LONG.lower(), LONG])
+def test_a_long_id_is_free_in_every_spelling_once_its_run_has_expired(
+    table: DynamoDBRunStore, first: str, second: str
+) -> None:
+    expired, short = table.create(a_run(first, NOON)), short_id_of(first)
+    table.client.delete_item(TableName=TABLE, Key={"id": {"S": first}})
+    assert short is not None
+    assert table.load(short) is None
+    created = table.create(sharing(second, expired))
+    assert table.load(short) == created
+    with pytest.raises(RunExistsError, match=f"^{second}$"):
+        table.create(a_run(LONG.swapcase(), NOON))
+
+
+def test_two_ids_never_share_a_short_id(table: DynamoDBRunStore) -> None:
+    table.create(a_run(LONG, NOON))
+    item = {"id": {"S": f"names#{short_id_of(LONG)}".lower()}, "run_id": {"S": "another"}}
+    table.client.put_item(TableName=TABLE, Item=item)
+    table.client.delete_item(TableName=TABLE, Key={"id": {"S": LONG}})
+    with pytest.raises(ConflictError):
+        table.create(a_run(LONG, NOON))
 
 
 def test_an_id_in_another_case_is_told_after_the_run_has_ended_too(store: RunStore) -> None:
@@ -331,7 +369,7 @@ def test_an_item_tells_the_schema_of_its_document(table: DynamoDBRunStore) -> No
     assert json.loads(item["document"]["S"])["id"] == "churn"
 
 
-NAMES = st.from_regex(re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,53}", re.ASCII), fullmatch=True)
+NAMES = st.from_regex(re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,60}", re.ASCII), fullmatch=True)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(

@@ -315,7 +315,6 @@ def resumptions() -> list[str]:
         reason_of(stopped, ask),
         reason_of(with_job(**named), ResumeRequested(deadline=canary)),
         reason_of(with_job(**group), ResumeRequested(deadline=canary)),
-        reason_of(replace(stopped, id="c" * 60), ResumeRequested(deadline=canary)),
         reason_of(with_job(CheckpointConfig={}), ResumeRequested(deadline=late)),
         reason_of(stopped, ResumeRequested(deadline=DeadlineChange(within_seconds=60))),
         reason_of(stopped, ResumeRequested(deadline=late)),

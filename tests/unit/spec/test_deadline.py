@@ -292,18 +292,10 @@ def test_a_run_without_a_spot_placement_cannot_return_to_spot(way: str) -> None:
     assert build_deadline(policy, **ON_DEMAND).return_to_spot == way
 
 
-def test_a_name_must_leave_room_for_the_suffix_of_canaries() -> None:
-    assert find_problems(wrapped(POLICY, name="x" * 53)) == {}
-    found = find_problems(wrapped(POLICY, name="x" * 54))
-    assert set(found) == {"name"}
-    guess = found["name"].split('"')[1]
-    assert find_problems(wrapped(POLICY, name=guess)) == {}
-    assert len(find_problems(wrapped(POLICY, name="x" * 55))) == 1
-
-
-@pytest.mark.parametrize("way", ["blind", "never"])
-def test_without_canaries_the_longest_name_of_a_run_is_accepted(way: str) -> None:
-    assert find_problems(wrapped({**POLICY, "return_to_spot": way}, name="x" * 54)) == {}
+@pytest.mark.parametrize("way", ["canary", "blind", "never"])
+def test_with_and_without_canaries_the_longest_name_of_a_run_is_accepted(way: str) -> None:
+    assert find_problems(wrapped({**POLICY, "return_to_spot": way}, name="x" * 63)) == {}
+    assert set(find_problems(wrapped({**POLICY, "return_to_spot": way}, name="x" * 64))) == {"name"}
 
 
 def test_problems_of_the_deadline_and_of_the_job_are_reported_together() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
+from spot_relay.domain.sagemaker.job import attempt_name
 from spot_relay.spec import Allowlist, parse_submission
 from spot_relay.spec.run_name import MAX_NAME, suggest_name
 from tests.unit.spec.documents import ALLOWLIST, IMAGE, ROLE, find_problems, request, wrapped
@@ -17,7 +18,7 @@ IMAGE_PATH = "AlgorithmSpecification.TrainingImage"
 
 
 @pytest.mark.parametrize("name", ["a", "A1", "a--b", "x" * MAX_NAME, "my-relay", "a-relay-01-b", "relay-01"])
-def test_a_name_that_leaves_room_for_the_suffix_of_attempts_is_accepted(name: str) -> None:
+def test_a_name_that_sagemaker_would_accept_is_accepted(name: str) -> None:
     assert find_problems(request(TrainingJobName=name)) == {}
     assert find_problems(wrapped(name=name)) == {}
 
@@ -29,19 +30,32 @@ def test_a_name_that_sagemaker_would_refuse_is_refused(name: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a-relay-01", "a-relay-7", "a-relay-01-relay-02", "a-relay-100", "A-Relay-01", "a-RELAY-1"]
+    "name",
+    [
+        "a-relay-01",
+        "a-relay-7",
+        "a-relay-01-relay-02",
+        "a-relay-100",
+        "A-Relay-01",
+        "a-RELAY-1",
+        attempt_name("x" * 60, 3),
+    ],
 )
 def test_names_that_look_like_attempts_are_reserved(name: str) -> None:
     assert "reserved for attempts" in find_problems(request(TrainingJobName=name))["TrainingJobName"]
 
 
 def test_for_a_name_that_is_too_long_a_valid_shorter_one_is_suggested() -> None:
-    name = "sagemaker-xgboost-distributed-libsvm-2024-01-01-00-00-00"
+    name = "sagemaker-xgboost-distributed-libsvm-with-rules-2024-01-01-00-00-00"
     suggestion = suggest_name(name)
     assert f'"{suggestion}"' in find_problems(request(TrainingJobName=name))["TrainingJobName"]
     assert len(suggestion) <= MAX_NAME
     assert find_problems(request(TrainingJobName=suggestion)) == {}
     assert suggest_name(name + "1") != suggestion
+
+
+def test_a_suggested_name_is_never_reserved() -> None:
+    assert suggest_name(f"{attempt_name('x' * 60, 3)}-relay-01") == "x" * 40
 
 
 def test_for_a_name_with_underscores_one_with_hyphens_is_suggested() -> None:

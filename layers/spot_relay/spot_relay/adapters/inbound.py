@@ -13,7 +13,7 @@ from spot_relay.domain.errors import CallerError
 from spot_relay.domain.run.launch import RUN_ID_TAG
 from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, RoomFreed
 from spot_relay.domain.run.run import RunStatus
-from spot_relay.domain.sagemaker.job import parse_attempt_name, parse_canary_name
+from spot_relay.domain.sagemaker.job import parse_attempt_name, parse_canary_name, stands_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -176,10 +176,10 @@ def _read_state_change(envelope: dict[str, Any]) -> tuple[str, Observation] | No
     return None
 
 
-def _spell(run_id: str, tags: Mapping[str, Any]) -> str:
-    """Return a run's id as its tag spells it, because the name of a job may be in lower case, as it is in the ARN."""
+def _spell(named: str, tags: Mapping[str, Any]) -> str:
+    """Return a run's id as its tag spells it: the name of a job may be shortened, or in lower case as in the ARN."""
     tagged = tags.get(RUN_ID_TAG)
-    return tagged if isinstance(tagged, str) and tagged.lower() == run_id.lower() else run_id
+    return tagged if isinstance(tagged, str) and stands_for(named, tagged) else named
 
 
 def _read_tags(tags: object) -> dict[str, Any]:

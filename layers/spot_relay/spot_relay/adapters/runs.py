@@ -26,8 +26,8 @@ from spot_relay.adapters.run_items import (
     summarise_item,
 )
 from spot_relay.domain.run.history import drop_history
-from spot_relay.domain.run.launch import MAX_JOB_NAME
 from spot_relay.domain.run.run import ENDED_RUNS, DueRun, Run, RunStatus, Waiting
+from spot_relay.domain.sagemaker.job import MAX_JOB_NAME, is_short_id
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError, RunTooLargeError
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ class DynamoDBRunStore:
     def load(self, run_id: str) -> Run | None:
         """Return a run, read consistently, or None if there is none.
 
-        If there is none of exactly this name, the run whose name differs only in case is returned.
+        If there is none of exactly this name, the run whose name differs only in case is returned. Of a short id, the
+        run that it stands for is returned.
 
         Raises
         ------
@@ -98,6 +99,9 @@ class DynamoDBRunStore:
         # DynamoDB refuses a key that is too long, and IAM refuses one of the other items in the table.
         if len(run_id.encode()) > _MAX_KEY_BYTES or "#" in run_id:
             return None
+        if is_short_id(run_id):
+            whole = self._names.load_whole(run_id)
+            return None if whole is None else self.load(whole)
         run = self._load_exactly(run_id)
         # Nothing longer than a job's name can be the name of a run in another case.
         return self._load_otherwise_spelt(run_id) if run is None and len(run_id) <= MAX_JOB_NAME else run

@@ -16,7 +16,6 @@ from spot_relay.spec.job_rules import (
     read_max_runtime,
 )
 from spot_relay.spec.problem import describe, join_path
-from spot_relay.spec.run_name import check_canary_name
 from spot_relay.spec.strict_model import Strict, make_error
 
 if TYPE_CHECKING:
@@ -165,9 +164,7 @@ class DeadlineChecker:
         self._path = path
         self._problems = problems
 
-    def check(
-        self, name: Any, ladder: list[RungModel] | None, job: Mapping[str, Any], *, relaunches_on_max_runtime: bool
-    ) -> None:
+    def check(self, ladder: list[RungModel] | None, job: Mapping[str, Any], *, relaunches_on_max_runtime: bool) -> None:
         """Report every reason why this job cannot have the deadline."""
         if self._keys.deadline is None:
             self._check_keys_without_deadline()
@@ -184,8 +181,6 @@ class DeadlineChecker:
         if way in impossible:
             path = join_path(self._path, "return_to_spot")
             self._problems.add(path, f"Found {describe(way.value)}, but {impossible[way]}")
-        elif way is ReturnToSpot.CANARY:
-            check_canary_name(name, "name", self._problems)
 
     def _check_keys_without_deadline(self) -> None:
         for key in ("expected_runtime", "changeover", "return_to_spot"):

@@ -103,7 +103,7 @@ _KNOWN = {
 }
 
 
-def check_policy(value: Any, name: Any, job: Mapping[str, Any], problems: Problems) -> PolicyModel | None:
+def check_policy(value: Any, job: Mapping[str, Any], problems: Problems) -> PolicyModel | None:
     """Return the policy of a spec, or None if it is invalid.
 
     Collects every problem with the policy itself and with how it fits the job.
@@ -112,7 +112,7 @@ def check_policy(value: Any, name: Any, job: Mapping[str, Any], problems: Proble
     if model is not None:
         check_ladder(model.ladder, job, "policy.ladder", problems)
         checker = DeadlineChecker(model, "policy", problems)
-        checker.check(name, model.ladder, job, relaunches_on_max_runtime=model.relaunch_on_max_runtime)
+        checker.check(model.ladder, job, relaunches_on_max_runtime=model.relaunch_on_max_runtime)
         if model.checkpoints is not None and job and "CheckpointConfig" not in job:
             message = "The training job has no CheckpointConfig, so it has no checkpoints. Add one, or remove this key."
             problems.add("policy.checkpoints", message)

@@ -1,4 +1,4 @@
-"""Check the name of a run, to which each attempt adds -relay-NN within SageMaker's limit."""
+"""Check the name of a run."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import hashlib
 import re
 from typing import Any
 
+from spot_relay.domain.sagemaker.job import MAX_JOB_NAME
 from spot_relay.spec.problem import Problems, describe
 
-# SageMaker allows 63 characters; -relay-NN takes 9 of them, -canary-NN takes 10.
-MAX_NAME = 54
-MAX_NAME_WITH_CANARY = 53
+# A script that names its own job keeps that name: whatever SageMaker allows.
+MAX_NAME = MAX_JOB_NAME
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*", re.ASCII)
-_RESERVED_END = re.compile(r"-relay-[0-9]+\Z", re.IGNORECASE)
+# The second form is that of shortened names.
+_RESERVED_END = re.compile(r"(-relay-[0-9]+|-relay-[0-9a-f]{12}-[0-9]{2})+\Z", re.IGNORECASE)
 _DIGEST = 6
 
 
@@ -24,8 +25,8 @@ def check_name(name: Any, path: str, problems: Problems) -> None:
     if len(name) > MAX_NAME:
         problems.add(
             path,
-            f"The name has {len(name)} characters, but at most {MAX_NAME} are allowed, because each attempt adds "
-            f'-relay-NN to it. Shorten it, for example to "{suggest_name(name)}".',
+            f"The name has {len(name)} characters, but at most {MAX_NAME} are allowed, as for a training job. Shorten "
+            f'it, for example to "{suggest_name(name)}".',
         )
     elif not _NAME.fullmatch(name):
         suggestion = suggest_name(name)
@@ -40,22 +41,11 @@ def check_name(name: Any, path: str, problems: Problems) -> None:
         problems.add(path, message)
 
 
-def check_canary_name(name: Any, path: str, problems: Problems) -> None:
-    """Report a name that is valid for a run but too long for its canaries."""
-    if isinstance(name, str) and MAX_NAME_WITH_CANARY < len(name) <= MAX_NAME:
-        problems.add(
-            path,
-            f"The name has {len(name)} characters, but at most {MAX_NAME_WITH_CANARY} are allowed, because the canary "
-            f"that tests for spot capacity adds -canary-NN to it. Shorten it, for example to "
-            f'"{suggest_name(name, MAX_NAME_WITH_CANARY)}", or set policy.return_to_spot to blind or never.',
-        )
-
-
-def suggest_name(name: str, limit: int = MAX_NAME) -> str:
+def suggest_name(name: str) -> str:
     """Return a valid name like ``name``; a digest distinguishes long names with the same beginning."""
     valid = re.sub(r"[^a-zA-Z0-9]+", "-", name[:256]).strip("-")
-    valid = re.sub(r"(-relay-[0-9]+)+$", "", valid, flags=re.IGNORECASE)
-    if len(valid) <= limit:
+    valid = _RESERVED_END.sub("", valid)
+    if len(valid) <= MAX_NAME:
         return valid
     digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
-    return f"{valid[: limit - _DIGEST - 1].rstrip('-')}-{digest}"
+    return f"{valid[: MAX_NAME - _DIGEST - 1].rstrip('-')}-{digest}"

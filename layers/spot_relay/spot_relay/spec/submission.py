@@ -134,7 +134,7 @@ def _check_wrapped(
         # Imported here to keep cold starts short: a bare request does not need pydantic.
         from spot_relay.spec.policy_model import check_policy
 
-        model = check_policy(document["policy"], name, job, problems)
+        model = check_policy(document["policy"], job, problems)
     return str(name), job, model
 
 

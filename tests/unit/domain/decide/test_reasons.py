@@ -195,7 +195,6 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "Resumed by request. churn-relay-02 starts from the beginning.",
                 "return_to_spot cannot be canary. A canary needs a TrainingImage, and the job has an AlgorithmName.",
                 "return_to_spot cannot be canary. A canary has one instance type, and the job has InstanceGroups.",
-                "return_to_spot cannot be canary. The canary's name, cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc-canary-01, would be longer than 63 characters.",
                 "The run cannot have a deadline, because its training job has no CheckpointConfig.",
                 "The run has no deadline yet. A first one needs both deadline and expected_runtime.",
                 "The deadline 2026-11-23T12:01:00+00:00 cannot be met, even on-demand: training and one changeover take until 2026-11-23T13:10:00+00:00. Use that time or a later one.",

@@ -159,7 +159,7 @@ def _change_policy(run: Run, request: ResumeRequested, now: datetime) -> Run | N
 
 
 def _change_deadline(run: Run, wanted: DeadlineChange) -> Deadline | No:
-    known, no_canary = run.policy.deadline, check_canary(run.id, run.training_job)
+    known, no_canary = run.policy.deadline, check_canary(run.training_job)
     given = {name: value for name, value in asdict(wanted).items() if value is not None}
     if "at" in given or "within_seconds" in given:
         given = {"at": None, "within_seconds": None} | given

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.sagemaker.job import canary_name
 from spot_relay.domain.sagemaker.request import has_instance_groups, place_job, sleep_in_place, training_image_of
 from spot_relay.domain.values import No
 
@@ -18,9 +17,6 @@ RUN_ID_TAG = "spot-relay:run-id"
 ATTEMPT_TAG = "spot-relay:attempt"
 SUBMISSION_TAG = "spot-relay:submission"
 CANARY_TAG = "spot-relay:canary"
-
-# The longest name that SageMaker allows for a training job.
-MAX_JOB_NAME = 63
 
 
 @dataclass(frozen=True)
@@ -60,13 +56,10 @@ def launch_of_canary(run: Run, canary: Canary, image: str | None = None) -> Laun
     return Launch(request, tags)
 
 
-def check_canary(run_id: str, training_job: dict[str, Any]) -> No | None:
-    """Return why a run can have no canary, or None if it can."""
+def check_canary(training_job: dict[str, Any]) -> No | None:
+    """Return why a run of this job can have no canary, or None if it can."""
     if training_image_of(training_job) is None:
         return No("A canary needs a TrainingImage, and the job has an AlgorithmName.")
     if has_instance_groups(training_job):
         return No("A canary has one instance type, and the job has InstanceGroups.")
-    name = canary_name(run_id, 1)
-    if len(name) > MAX_JOB_NAME:
-        return No(f"The canary's name, {name}, would be longer than {MAX_JOB_NAME} characters.")
     return None

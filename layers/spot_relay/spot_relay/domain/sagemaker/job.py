@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-ATTEMPT_NAME = re.compile(r"(?P<run_id>[a-zA-Z0-9](?:-*[a-zA-Z0-9])*)-relay-(?P<number>[0-9]{2})")
-CANARY_NAME = re.compile(r"(?P<run_id>[a-zA-Z0-9](?:-*[a-zA-Z0-9])*)-canary-(?P<number>[0-9]{2})")
+# The longest name that SageMaker allows for a training job.
+MAX_JOB_NAME = 63
+_DIGEST_LENGTH = 12
+# What is left of a run's id in its canaries' names: whole, or shortened and followed by a digest.
+_MOST_WHOLE = MAX_JOB_NAME - len("-canary-NN")
+_MOST_SHORTENED = _MOST_WHOLE - _DIGEST_LENGTH - len("-")
+# Separates beginning and digest in a short id. No run's id contains it.
+_SHORT = "~"
+_JOB_NAME = re.compile(
+    r"(?P<id>[a-zA-Z0-9](?:-*[a-zA-Z0-9])*)-(?P<kind>relay|canary)-"
+    rf"(?:(?P<digest>[0-9a-f]{{{_DIGEST_LENGTH}}})-)?(?P<number>[0-9]{{2}})"
+)
 
 
 class TrainingJobStatus(StrEnum):
@@ -198,21 +209,63 @@ class Absent:
 
 def attempt_name(run_id: str, number: int) -> str:
     """Return the name of an attempt's job. It depends on run id and number alone, so the job is created once."""
-    return f"{run_id}-relay-{number:02d}"
+    return _name_job(run_id, "relay", number)
 
 
 def parse_attempt_name(job_name: str) -> tuple[str, int] | None:
-    """Return the run id and number in a job's name, or None if it is not an attempt's name."""
-    found = ATTEMPT_NAME.fullmatch(job_name)
-    return (found["run_id"], int(found["number"])) if found else None
+    """Return the run and number in a job's name, or None if it is not an attempt's name.
+
+    The run is its id or, if the name is shortened, its short id.
+    """
+    return _parse_job_name(job_name, "relay")
 
 
 def canary_name(run_id: str, number: int) -> str:
     """Return the name of the canary that waits beside the attempt with that number."""
-    return f"{run_id}-canary-{number:02d}"
+    return _name_job(run_id, "canary", number)
 
 
 def parse_canary_name(job_name: str) -> tuple[str, int] | None:
-    """Return the run id and number in a job's name, or None if it is not a canary's name."""
-    found = CANARY_NAME.fullmatch(job_name)
-    return (found["run_id"], int(found["number"])) if found else None
+    """Return the run and number in a job's name, as `parse_attempt_name` does; None if it is not a canary's name."""
+    return _parse_job_name(job_name, "canary")
+
+
+def short_id_of(run_id: str) -> str | None:
+    """Return what the shortened names of a run's jobs say of it, or None if all their names hold its whole id."""
+    return f"{_beginning(run_id)}{_SHORT}{_digest(run_id)}" if len(run_id) > _MOST_WHOLE else None
+
+
+def is_short_id(text: str) -> bool:
+    """Whether a text is not a run's id but the short id that stands for one in its jobs' names."""
+    return _SHORT in text
+
+
+def stands_for(named: str, run_id: str) -> bool:
+    """Whether the run in a job's name, which may be in lower case, is the one with this id."""
+    return named.lower() in {run_id.lower(), (short_id_of(run_id) or run_id).lower()}
+
+
+def _name_job(run_id: str, kind: str, number: int) -> str:
+    """Return a job's name with the whole run id if it fits, else with its beginning and a digest.
+
+    The digest comes after the kind, so that a shortened name is never the whole name of another run's job.
+    """
+    whole = f"{run_id}-{kind}-{number:02d}"
+    return whole if len(whole) <= MAX_JOB_NAME else f"{_beginning(run_id)}-{kind}-{_digest(run_id)}-{number:02d}"
+
+
+def _parse_job_name(job_name: str, kind: str) -> tuple[str, int] | None:
+    found = _JOB_NAME.fullmatch(job_name)
+    if found is None or found["kind"] != kind:
+        return None
+    run = f"{found['id']}{_SHORT}{found['digest']}" if found["digest"] else found["id"]
+    return run, int(found["number"])
+
+
+def _beginning(run_id: str) -> str:
+    return run_id[:_MOST_SHORTENED].rstrip("-")
+
+
+def _digest(run_id: str) -> str:
+    """Return a digest of a run's id that is the same in any case, because SageMaker's ARNs are in lower case."""
+    return hashlib.sha256(run_id.lower().encode()).hexdigest()[:_DIGEST_LENGTH]

@@ -1,0 +1,136 @@
+"""Draws runs with rich. Pure: the time is an argument."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from spot_relay_client.cli.wording import (
+    COLOURS,
+    format_duration,
+    format_money,
+    format_percent,
+    format_progress,
+    format_time,
+    next_step,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from rich.console import RenderableType
+
+    from spot_relay_client.models import Attempt, Decision, Run
+
+
+def draw_list(runs: Sequence[Run], now: datetime) -> RenderableType:
+    """Return a table of runs."""
+    if not runs:
+        return Text("There are no such runs.", "dim")
+    table = create_table("Run", "Status", "Attempts", "Progress", "Next step", "Cost", "Saved", "Age")
+    for run in runs:
+        table.add_row(
+            run.name,
+            colour_status(run.status),
+            str(len(run.attempts)),
+            format_progress(run),
+            next_step(run, now),
+            format_money(run.cost_usd),
+            format_percent(run.savings_percent),
+            format_duration((now - run.created_at).total_seconds()),
+        )
+    return table
+
+
+def draw_run(run: Run, now: datetime) -> RenderableType:
+    """Return all there is to know about a run at a glance."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    for name, value in _facts(run, now):
+        facts.add_row(name, value)
+    parts: list[RenderableType] = [draw_title(run), Text(run.reason, "italic"), Text(), facts]
+    parts += [Text(), draw_attempts(run.attempts)]
+    parts += [Text(), Text("Newest decisions", "bold"), draw_decisions(run.decisions[-5:])]
+    return Group(*parts)
+
+
+def draw_title(run: Run) -> Text:
+    """Return the name and the status of a run."""
+    return Text.assemble((run.name, "bold"), "  ", colour_status(run.status))
+
+
+def _facts(run: Run, now: datetime) -> Iterable[tuple[str, str]]:
+    yield "submitted", format_time(run.created_at)
+    if run.ended_at:
+        yield "ended", format_time(run.ended_at)
+    else:
+        yield "next step", next_step(run, now)
+    yield "progress", format_progress(run)
+    if run.deadline:
+        left = format_duration((run.deadline.at - now).total_seconds())
+        yield "deadline", f"{format_time(run.deadline.at)}" + ("" if run.ended else f", in {left}")
+    yield "training", f"{format_duration(run.training_seconds)}, {format_duration(run.billable_seconds)} of it billable"
+    yield "waiting", f"{format_duration(run.waited_seconds)}, {run.interruptions} interruptions"
+    yield "cost", f"{format_money(run.cost_usd)}, on-demand {format_money(run.on_demand_cost_usd)}"
+    yield "saved", format_percent(run.savings_percent)
+    yield "relaunches", ", ".join(_budgets(run)) or "none"
+    if run.model_artifacts:
+        yield "model", run.model_artifacts
+
+
+def _budgets(run: Run) -> Iterable[str]:
+    """Yield the budgets that have been drawn on."""
+    for name, spent in run.spent.items():
+        if spent:
+            yield f"{name.replace('_', ' ')} {spent} of {run.budgets.get(name, '?')}"
+
+
+def draw_attempts(attempts: Iterable[Attempt]) -> Table:
+    """Return the attempts of a run, one after the other."""
+    table = create_table("", "Began because", "On", "State", "Waited", "Trained", "Resumed from")
+    for attempt in attempts:
+        table.add_row(
+            str(attempt.number),
+            attempt.cause,
+            str(attempt.placement),
+            colour_status(attempt.outcome or attempt.phase or attempt.status),
+            format_duration(attempt.waited_seconds),
+            format_duration(attempt.training_seconds),
+            attempt.resumes_from.key.rpartition("/")[2] if attempt.resumes_from else "the start",
+        )
+    return table
+
+
+def draw_decisions(decisions: Iterable[Decision]) -> Table:
+    """Return decisions with what led to them, oldest first."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for decision in decisions:
+        often = f" ({decision.times} times until {format_time(decision.until)})" if decision.times > 1 else ""
+        table.add_row(format_time(decision.at), decision.observation, decision.reason + often)
+    return table
+
+
+def indent(renderable: RenderableType) -> Padding:
+    """Return something drawn two columns to the right."""
+    return Padding(renderable, (0, 0, 0, 2))
+
+
+def colour_status(status: str) -> Text:
+    """Return a status in its colour."""
+    return Text(status, COLOURS.get(status, "white"))
+
+
+def create_table(*headings: str) -> Table:
+    """Return an empty table without lines."""
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading == "Run")
+    return table

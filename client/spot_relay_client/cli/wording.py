@@ -1,0 +1,118 @@
+"""Puts durations, money and the state of a run into words."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from spot_relay_client.models import Attempt, Run
+
+COLOURS: Final = {
+    "Pending": "yellow",
+    "Starting": "yellow",
+    "InProgress": "cyan",
+    "Downloading": "cyan",
+    "Training": "green",
+    "Uploading": "cyan",
+    "Interrupted": "red",
+    "Stopping": "magenta",
+    "Stopped": "magenta",
+    "MaxWaitTimeExceeded": "magenta",
+    "MaxRuntimeExceeded": "magenta",
+    "Completed": "bold green",
+    "Failed": "bold red",
+}
+_UNITS: Final = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
+_NOTHING: Final = "-"
+
+
+def format_duration(seconds: float | None) -> str:
+    """Return a duration by its two largest units, such as ``2h 05m``."""
+    if seconds is None:
+        return _NOTHING
+    rest = max(0, round(seconds))
+    days, hours, minutes = rest // 86_400, rest % 86_400 // 3600, rest % 3600 // 60
+    if days:
+        return f"{days}d {hours:02}h"
+    if hours:
+        return f"{hours}h {minutes:02}m"
+    return f"{minutes}m {rest % 60:02}s" if minutes else f"{rest}s"
+
+
+def format_money(usd: float | None) -> str:
+    """Return an amount in USD; small ones keep two significant digits."""
+    if usd is None:
+        return _NOTHING
+    return f"${usd:,.2f}" if usd >= 0.1 or usd == 0 else f"${usd:.2g}"
+
+
+def format_percent(percent: float | None) -> str:
+    """Return a percentage."""
+    return _NOTHING if percent is None else f"{percent:.0f}%"
+
+
+def format_time(moment: datetime | None) -> str:
+    """Return a moment in the local time zone."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else _NOTHING
+
+
+def share_done(run: Run) -> float | None:
+    """Return how much of the training is done, from 0 to 1, or None if its length is unknown.
+
+    Only a run with a deadline says how long it is expected to train.
+    """
+    if run.status == "Completed":
+        return 1.0
+    if run.deadline is None or not run.deadline.expected_runtime_seconds:
+        return None
+    return min(1.0, run.deadline.progress_seconds / run.deadline.expected_runtime_seconds)
+
+
+def format_progress(run: Run) -> str:
+    """Return how much of the training is done, or else how long it has trained."""
+    share = share_done(run)
+    return f"{format_duration(run.training_seconds)} trained" if share is None else f"{share:.0%}"
+
+
+def next_step(run: Run, now: datetime) -> str:
+    """Return what happens next in a few words."""
+    if run.ended:
+        return _NOTHING
+    attempt = run.attempts[-1]
+    looked_at = _in_time(run.check_at, now)
+    if run.status == "Stopping":
+        return f"stops; looked at {looked_at}"
+    if attempt.status == "Planned":
+        return f"launches attempt {attempt.number} {looked_at}"
+    return f"{_describe_phase(attempt)}; looked at {looked_at}"
+
+
+def _describe_phase(attempt: Attempt) -> str:
+    phase = attempt.phase or "Starting"
+    return "waits for spot" if phase in {"Starting", "Interrupted"} and attempt.placement.market == "spot" else phase
+
+
+def _in_time(moment: datetime | None, now: datetime) -> str:
+    if moment is None or moment <= now:
+        return "now"
+    return f"in {format_duration((moment - now).total_seconds())}"
+
+
+def read_since(text: str, now: datetime) -> datetime:
+    """Return the moment that a text means: an ISO 8601 time, or a duration before now such as ``90m``.
+
+    Raises ``click.BadParameter``.
+    """
+    if found := re.fullmatch(r"(\d+)([dhms])", text):
+        return now - timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"expected a duration such as 90m, 2h or 1d, or a time such as 2026-05-01T12:00, but found {text!r}."
+        ) from None
+    return moment if moment.tzinfo else moment.astimezone(UTC)
