@@ -47,7 +47,7 @@ def find(session: Session, name: str | None = None, *, region: str | None = None
     and credentials; ``fresh`` asks again. Raises `StackNotFoundError`.
     """
     name = name or os.environ.get(NAME_VARIABLE) or DEFAULT_NAME
-    region = region or session.get_config_variable("region")
+    region = region or region_of(session)
     if not region:
         raise StackNotFoundError("No AWS region is set. Set AWS_REGION, or the region of your profile.")
     kept = _file(session, name, region)
@@ -56,6 +56,12 @@ def find(session: Session, name: str | None = None, *, region: str | None = None
         stack = Stack(name, region, _outputs(session, name, region))
         _save(kept, stack)
     return stack
+
+
+def region_of(session: Session) -> str | None:
+    """Return the region of a session, or None. botocore does not read AWS_REGION, which other SDKs and the CLI do."""
+    region: str | None = session.get_config_variable("region") or os.environ.get("AWS_REGION")
+    return region
 
 
 def _outputs(session: Session, name: str, region: str) -> dict[str, str]:

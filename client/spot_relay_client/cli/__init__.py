@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "explain": "details:explain",
     "stop": "requests:stop",
     "resume": "requests:resume",
+    "exec": "exec:run_program",
+    "proxy": "proxy:serve",
     "completion": "completion:print_script",
 }
 

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from botocore.model import OperationModel
     from botocore.session import Session
 
-# SDK v3 reads logs through a client that it makes on a session of its own, once in a process.
-_LOGS_OF_V3: Final = ("sagemaker.core.resources", "sagemaker_core.resources", "sagemaker_core.main.resources")
+# The modules of SDK v3, and of its first releases, in which it keeps a client for logs. It makes that on a session
+# of its own, once in a process.
+_LOGS_OF_V3: Final = ("sagemaker.core.utils.logs", "sagemaker_core.main.logs")
 
 AnySession = TypeVar("AnySession")
 
@@ -77,7 +78,7 @@ class _Hooks:
         self._session = session
         self._routers = routers
         self._clients: dict[tuple[str, ...], Any] = {}
-        self._logs_of_v3: Any = None
+        self._given: set[str] = set()
         self._lock = Lock()
 
     def handle(
@@ -85,7 +86,7 @@ class _Hooks:
     ) -> tuple[AWSResponse, dict[str, Any]] | None:
         """Answer a call, or return None to let it go on to AWS."""
         region = context["client_region"]
-        self._hook_logs_of_v3(region)
+        self._give_logs_to_v3(region)
         call = Call(
             operation=model.name,
             request=_read(params["body"]),
@@ -111,13 +112,15 @@ class _Hooks:
                 self._clients[key] = client
             return self._clients[key]
 
-    def _hook_logs_of_v3(self, region: str) -> None:
+    def _give_logs_to_v3(self, region: str) -> None:
         """Give SDK v3, if it is in use, a client for logs that belongs to the session."""
         for name in _LOGS_OF_V3:
-            kind = getattr(sys.modules.get(name), "CloudWatchLogsClient", None)
-            if kind is not None and self._logs_of_v3 is None:
-                self._logs_of_v3 = kind()
-                self._logs_of_v3.client = self._session.create_client("logs", region_name=region)
+            holder = getattr(sys.modules.get(name), "CloudWatchLogsClient", None)
+            if holder is not None and name not in self._given:
+                self._given.add(name)
+                # With a client in the class, its one instance makes none; an earlier instance has its own.
+                holder.client = self._session.create_client("logs", region_name=region)
+                holder().client = holder.client
 
 
 def _read(body: Any) -> dict[str, Any]:
