@@ -7,19 +7,15 @@ docs/openapi.yaml describes their shapes.
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.loaders import create_loader
 
 from spot_relay_client.errors import UnreachableError, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from botocore.session import Session
 
 _MODEL: Final = Path(__file__).with_name("model")
@@ -42,11 +38,11 @@ class Api:
     """
 
     def __init__(self, session: Session, url: str, region: str) -> None:
+        loader = session.get_component("data_loader")
+        if str(_MODEL) not in loader.search_paths:
+            loader.search_paths.append(str(_MODEL))
         self.url = url
-        with _knowing_the_model(session):
-            self._client: Any = session.create_client(
-                "spot-relay", region_name=region, endpoint_url=url, config=_CONFIG
-            )
+        self._client = session.create_client("spot-relay", region_name=region, endpoint_url=url, config=_CONFIG)
         # Errors are told by their answers, which hold more than botocore reads of them.
         self._client.meta.events.register("after-call.spot-relay", _refuse)
 
@@ -83,19 +79,6 @@ class Api:
         if not isinstance(answer, dict):
             raise UnreachableError(_advice(self.url, "answered what is no JSON object"))
         return answer
-
-
-@contextmanager
-def _knowing_the_model(session: Session) -> Iterator[None]:
-    """Let a session load the model of the API as well; one that has made clients looks for no new models by itself."""
-    before = session.get_component("data_loader")
-    loader = create_loader(session.get_config_variable("data_path"))
-    loader.search_paths.append(str(_MODEL))
-    session.register_component("data_loader", loader)
-    try:
-        yield
-    finally:
-        session.register_component("data_loader", before)
 
 
 def _refuse(http_response: Any, parsed: Any, **_: Any) -> None:
