@@ -46,8 +46,9 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables that point any AWS SDK or tool to this stack."""
-        return aws_environment(self.aws_url) | {"AWS_ENDPOINT_URL_SAGEMAKER": self.simulator_url}
+        """The environment variables that point any AWS SDK or tool, and `spot-relay`, to this stack."""
+        addresses = {"AWS_ENDPOINT_URL_SAGEMAKER": self.simulator_url, "SPOT_RELAY_API_URL": self.api_url}
+        return aws_environment(self.aws_url) | addresses
 
     def client(self, service: str) -> Any:
         """Create a boto3 client for ``service``; the client for SageMaker calls the simulator."""

@@ -7,16 +7,15 @@ docs/openapi.yaml describes their shapes.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
 
 from spot_relay_client.errors import UnreachableError, refusal
-
-if TYPE_CHECKING:
-    from botocore.session import Session
 
 _MODEL: Final = Path(__file__).with_name("model")
 # API Gateway gives a function 29 seconds.
@@ -38,11 +37,10 @@ class Api:
     """
 
     def __init__(self, session: Session, url: str, region: str) -> None:
-        loader = session.get_component("data_loader")
-        if str(_MODEL) not in loader.search_paths:
-            loader.search_paths.append(str(_MODEL))
         self.url = url
-        self._client = session.create_client("spot-relay", region_name=region, endpoint_url=url, config=_CONFIG)
+        self._client = _session_with_model(session).create_client(
+            "spot-relay", region_name=region, endpoint_url=url, config=_CONFIG
+        )
         # Errors are told by their answers, which hold more than botocore reads of them.
         self._client.meta.events.register("after-call.spot-relay", _refuse)
 
@@ -79,6 +77,27 @@ class Api:
         if not isinstance(answer, dict):
             raise UnreachableError(_advice(self.url, "answered what is no JSON object"))
         return answer
+
+
+def _session_with_model(session: Session) -> Session:
+    """Return a session that knows the API, with the credentials of another one.
+
+    A session lists the services it knows only once, so that its loader learns of no more after its first client.
+    """
+    own = Session(profile=session.profile)
+    own.get_component("data_loader").search_paths.append(str(_MODEL))
+    own.register_component("credential_provider", _CredentialsOf(session))
+    return own
+
+
+@dataclass(frozen=True)
+class _CredentialsOf:
+    """Loads the credentials of another session, which refresh themselves if they have to."""
+
+    session: Session
+
+    def load_credentials(self) -> Any:
+        return self.session.get_credentials()
 
 
 def _refuse(http_response: Any, parsed: Any, **_: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -123,7 +124,7 @@ run_argument = click.argument("run", shell_complete=_complete_run)
 def _report(error: SpotRelayError, *, as_json: bool) -> None:
     """Print an error on standard error."""
     if not as_json:
-        click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True, color=_wants_colour())
+        click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True, color=wants_colour())
         return
     known = error if isinstance(error, RefusedError) else None
     shown = {
@@ -134,9 +135,8 @@ def _report(error: SpotRelayError, *, as_json: bool) -> None:
     click.echo(json.dumps({"error": shown}, indent=2), err=True)
 
 
-def _wants_colour() -> bool | None:
-    import os
-
+def wants_colour() -> bool | None:
+    """Return False if NO_COLOR is set, and else None, which leaves it to click."""
     return False if os.environ.get("NO_COLOR") else None
 
 

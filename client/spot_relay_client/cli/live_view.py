@@ -10,7 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from spot_relay_client.cli.tables import colour_status, draw_attempts, draw_decisions, draw_title
+from spot_relay.domain.text import clean_text
+from spot_relay_client.cli.tables import add_row, colour_status, draw_attempts, draw_decisions, draw_title
 from spot_relay_client.cli.wording import (
     COLOURS,
     format_duration,
@@ -59,7 +60,7 @@ def draw_line(line: LogLine) -> Text:
     return Text.assemble(
         (f"{line.at.astimezone():%H:%M:%S} ", "dim"),
         (f"{line.attempt:02} {line.host}  ", "cyan"),
-        line.text,
+        clean_text(line.text),
         no_wrap=True,
         overflow="ellipsis",
     )
@@ -78,14 +79,14 @@ def _draw_progress(run: Run, now: datetime) -> RenderableType:
         complete_style="green",
         finished_style="green",
     )
-    grid.add_row("progress", bar)
-    grid.add_row("", format_progress(run))
+    add_row(grid, "progress", bar)
+    add_row(grid, "", format_progress(run))
     if not run.ended:
-        grid.add_row("next step", next_step(run, now))
+        add_row(grid, "next step", next_step(run, now))
     if run.deadline and not run.ended:
-        grid.add_row("deadline", f"in {format_duration((run.deadline.at - now).total_seconds())}")
+        add_row(grid, "deadline", f"in {format_duration((run.deadline.at - now).total_seconds())}")
     money = f"{format_money(run.cost_usd)}, {format_percent(run.savings_percent)} saved"
-    grid.add_row("cost", f"{money}; {run.interruptions} interruptions")
+    add_row(grid, "cost", f"{money}; {run.interruptions} interruptions")
     return grid
 
 
@@ -97,7 +98,8 @@ def _draw_steps(attempts: Iterable[Attempt]) -> RenderableType | None:
     first = steps[0][1].started_at
     table = Table.grid(padding=(0, 2))
     for attempt, step in steps[-SHOWN_STEPS:]:
-        table.add_row(
+        add_row(
+            table,
             Text(f"+{format_duration((step.started_at - first).total_seconds())}", "dim"),
             f"attempt {attempt.number}",
             colour_status(step.status) if step.status in COLOURS else Text(step.status),

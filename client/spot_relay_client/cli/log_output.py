@@ -31,8 +31,12 @@ def logs(terminal: Terminal, run: str, follow: bool, attempt: int | None, since:
         for line in lines:
             click.echo(_to_json(line))
         return
+    from spot_relay.domain.text import clean_text
+
     for line in lines:
-        click.echo(f"{line.at.astimezone():%Y-%m-%d %H:%M:%S} {line.attempt:02} {line.host}  {line.text}")
+        # What a training prints must not restyle or rewrite the terminal.
+        text = clean_text(line.text)
+        click.echo(f"{line.at.astimezone():%Y-%m-%d %H:%M:%S} {line.attempt:02} {line.host}  {text}")
 
 
 def _to_json(line: LogLine) -> str:

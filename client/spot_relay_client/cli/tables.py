@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Group
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -34,7 +33,8 @@ def draw_list(runs: Sequence[Run], now: datetime) -> RenderableType:
         return Text("There are no such runs.", "dim")
     table = create_table("Run", "Status", "Attempts", "Progress", "Next step", "Cost", "Saved", "Age")
     for run in runs:
-        table.add_row(
+        add_row(
+            table,
             run.name,
             colour_status(run.status),
             str(len(run.attempts)),
@@ -52,7 +52,7 @@ def draw_run(run: Run, now: datetime) -> RenderableType:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     for name, value in _facts(run, now):
-        facts.add_row(name, value)
+        add_row(facts, name, value)
     parts: list[RenderableType] = [draw_title(run), Text(run.reason, "italic"), Text(), facts]
     parts += [Text(), draw_attempts(run.attempts)]
     parts += [Text(), Text("Newest decisions", "bold"), draw_decisions(run.decisions[-5:])]
@@ -94,7 +94,8 @@ def draw_attempts(attempts: Iterable[Attempt]) -> Table:
     """Return the attempts of a run, one after the other."""
     table = create_table("", "Began because", "On", "State", "Waited", "Trained", "Resumed from")
     for attempt in attempts:
-        table.add_row(
+        add_row(
+            table,
             str(attempt.number),
             attempt.cause,
             str(attempt.placement),
@@ -114,13 +115,13 @@ def draw_decisions(decisions: Iterable[Decision]) -> Table:
     table.add_column(overflow="fold")
     for decision in decisions:
         often = f" ({decision.times} times until {format_time(decision.until)})" if decision.times > 1 else ""
-        table.add_row(format_time(decision.at), decision.observation, decision.reason + often)
+        add_row(table, format_time(decision.at), decision.observation, decision.reason + often)
     return table
 
 
-def indent(renderable: RenderableType) -> Padding:
-    """Return something drawn two columns to the right."""
-    return Padding(renderable, (0, 0, 0, 2))
+def add_row(table: Table, *cells: RenderableType) -> None:
+    """Add a row whose strings are shown as they are, while rich would read markup in them."""
+    table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
 
 
 def colour_status(status: str) -> Text:

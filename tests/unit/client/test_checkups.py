@@ -1,0 +1,123 @@
+"""What `spot-relay doctor` makes of what it finds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay_client.checkups import (
+    buckets_of,
+    check_endpoints,
+    compare_versions,
+    judge_quota,
+    placements_of,
+    trusts_sagemaker,
+)
+
+SAGEMAKER = {"AWS_ENDPOINT_URL_SAGEMAKER": "http://127.0.0.1:1"}
+LOGS = {"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://127.0.0.1:1"}
+SPOT = Placement("ml.g5.xlarge", 2, Market.SPOT)
+JOB: dict[str, Any] = {
+    "ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 1},
+    "EnableManagedSpotTraining": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("environment", "result", "message"),
+    [
+        ({}, "ok", "no variable"),
+        (SAGEMAKER | LOGS, "ok", "AWS_ENDPOINT_URL_SAGEMAKER is http"),
+        (SAGEMAKER | {"AWS_ENDPOINT_URL": "http://127.0.0.1:2"}, "ok", "AWS_ENDPOINT_URL_SAGEMAKER"),
+        (SAGEMAKER, "problem", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS is not: clients do not find the logs"),
+        (LOGS, "problem", "AWS_ENDPOINT_URL_SAGEMAKER is not: jobs go to SageMaker itself"),
+        (SAGEMAKER | LOGS | {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}, "problem", "no effect"),
+    ],
+)
+def test_half_configured_endpoint_variables_are_a_problem(
+    environment: dict[str, str], result: str, message: str
+) -> None:
+    (finding,) = check_endpoints(environment)
+    assert finding.result == result
+    assert message in finding.message
+
+
+@pytest.mark.parametrize(
+    ("client", "stack", "result"),
+    [
+        ("1.2.3", "1.2.9", "ok"),
+        ("1.2.3", "1.3.0", "warning"),
+        ("1.2.3", None, "unknown"),
+        ("source", "1.2.3", "unknown"),
+    ],
+)
+def test_versions_have_to_agree_to_the_minor_number(client: str, stack: str | None, result: str) -> None:
+    assert compare_versions(client, stack).result == result
+
+
+@pytest.mark.parametrize(
+    ("quotas", "result"),
+    [
+        ([("ml.g5.xlarge for spot training job usage", 2.0), ("ml.g5.xlarge for training job usage", 0.0)], "ok"),
+        ([("ml.g5.xlarge for spot training job usage", 1.0)], "problem"),
+        ([("ml.g5.xlarge for endpoint usage", 9.0), ("ml.g5.2xlarge for spot training job usage", 9.0)], "unknown"),
+    ],
+)
+def test_the_quota_of_a_placement_has_to_hold_its_instances(quotas: list[tuple[str, float]], result: str) -> None:
+    assert judge_quota(SPOT, quotas).result == result
+
+
+def statement(**fields: Any) -> dict[str, Any]:
+    allowed = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    return {"Statement": [{**allowed, **fields}]}
+
+
+@pytest.mark.parametrize(
+    ("policy", "trusted"),
+    [
+        (statement(), True),
+        (statement(Principal={"Service": ["lambda.amazonaws.com", "sagemaker.amazonaws.com"]}), True),
+        (statement(Principal="*"), True),
+        ({"Statement": statement()["Statement"][0]}, True),
+        (statement(Effect="Deny"), False),
+        (statement(Principal={"Service": "lambda.amazonaws.com"}), False),
+        (statement(Principal={"AWS": "arn:aws:iam::000000000000:root"}), False),
+        (statement(Action="sts:TagSession"), False),
+        ({}, False),
+    ],
+)
+def test_sagemaker_can_assume_a_role_that_trusts_it(policy: dict[str, Any], trusted: bool) -> None:
+    assert trusts_sagemaker(policy) is trusted
+
+
+def test_the_buckets_of_a_job_are_those_it_reads_and_writes() -> None:
+    job = {
+        "InputDataConfig": [
+            {"ChannelName": "train", "DataSource": {"S3DataSource": {"S3Uri": "s3://data/train"}}},
+            {"ChannelName": "disk", "DataSource": {"FileSystemDataSource": {}}},
+        ],
+        "OutputDataConfig": {"S3OutputPath": "s3://models/output"},
+        "CheckpointConfig": {"S3Uri": "s3://models"},
+    }
+    assert buckets_of(job) == ["data", "models"]
+    assert buckets_of({}) == []
+
+
+def test_the_placements_of_a_spec_are_its_ladder_or_its_own() -> None:
+    own = Placement("ml.m5.xlarge", 2, Market.SPOT)
+    assert placements_of({"training_job": JOB}) == [own]
+    assert placements_of(JOB) == [own]
+    ladder = [{"instance_type": "ml.g5.xlarge"}, {"instance_type": "ml.m5.xlarge", "market": "on-demand"}]
+    assert placements_of({"training_job": JOB, "policy": {"ladder": ladder}}) == [
+        SPOT,
+        Placement("ml.m5.xlarge", 2, Market.ON_DEMAND),
+    ]
+
+
+def test_a_deadline_may_need_each_placement_on_demand() -> None:
+    assert placements_of({"training_job": JOB, "policy": {"deadline": "P1D"}}) == [
+        Placement("ml.m5.xlarge", 2, Market.SPOT),
+        Placement("ml.m5.xlarge", 2, Market.ON_DEMAND),
+    ]

@@ -1,0 +1,103 @@
+"""What `ls`, `show`, `explain` and `watch` draw."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.console import Console
+
+from spot_relay_client.cli.live_view import SHOWN_LINES, draw_live
+from spot_relay_client.cli.tables import draw_list, draw_run
+from spot_relay_client.logs import LogLine
+from tests.unit.client.documents import NOW, ago, attempt_document, run
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+DECISION = {"at": ago(hours=1), "observation": "JobChanged", "reason": "The wait expired.", "times": 3, "until": ago()}
+BUSY: dict[str, Any] = {
+    "reason": "churn-relay-02 is Training.",
+    "attempts": [
+        attempt_document(status="Ended", outcome="MaxWaitTimeExceeded", training_seconds=3600, waited_seconds=60),
+        attempt_document(
+            2,
+            cause="MaxWaitTimeExceeded",
+            resumes_from={"key": "churn/checkpoints/model.7", "last_modified": ago(hours=1)},
+            transitions=[
+                {
+                    "status": "Starting",
+                    "started_at": ago(minutes=9),
+                    "ended_at": ago(minutes=8),
+                    "message": "Launching",
+                },
+                {"status": "Training", "started_at": ago(minutes=8), "ended_at": None, "message": "Image is ready"},
+            ],
+        ),
+    ],
+    "decisions": [DECISION],
+    "cost_usd": 1.25,
+    "savings_percent": 70.0,
+    "spent": {"expired_waits": 1},
+    "deadline": {
+        "at": (NOW + timedelta(hours=5)).isoformat(),
+        "expected_runtime_seconds": 7200,
+        "progress_seconds": 3600,
+    },
+}
+
+
+def drawn(renderable: RenderableType, width: int = 140) -> str:
+    """Return what a terminal shows, without colours."""
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    console.print(renderable)
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_a_list_shows_status_progress_next_step_cost_saving_and_age() -> None:
+    heading, row = drawn(draw_list([run(**BUSY)], NOW)).splitlines()
+    assert heading.split() == ["Run", "Status", "Attempts", "Progress", "Next", "step", "Cost", "Saved", "Age"]
+    for text in ("churn", "InProgress", "50%", "Training; looked at in 4m 00s", "$1.25", "70%", "2h 00m"):
+        assert text in row
+
+
+def test_an_empty_list_says_so() -> None:
+    assert drawn(draw_list([], NOW)) == "There are no such runs.\n"
+
+
+def test_a_run_is_shown_with_its_attempts_budgets_and_decisions() -> None:
+    shown = drawn(draw_run(run(**BUSY, model_artifacts="s3://models/model.tar.gz"), NOW))
+    for text in ("in 5h 00m", "expired waits 1 of 5", "MaxWaitTimeExceeded", "model.7", "The wait expired. (3 times"):
+        assert text in shown
+    assert "s3://models/model.tar.gz" in shown
+
+
+def test_a_run_that_is_watched_shows_its_steps_its_decisions_and_the_end_of_its_log() -> None:
+    lines = [LogLine(NOW, 2, "algo-1", f"epoch {number}") for number in range(SHOWN_LINES + 1)]
+    shown = drawn(draw_live(run(**BUSY), lines, NOW))
+    for text in ("churn", "50%", "next step", "Image is ready", "+1m 00s", "The wait expired.", "02 algo-1  epoch 8"):
+        assert text in shown
+    assert "epoch 0" not in shown
+
+
+@pytest.mark.parametrize("width", [20, 40, 300])
+def test_any_width_of_a_terminal_will_do(width: int) -> None:
+    lines = [LogLine(NOW, 1, "algo-1", "[red]not markup[/red] " + "x" * 500)]
+    for drawing in (draw_live(run(**BUSY), lines, NOW), draw_run(run(**BUSY), NOW), draw_list([run(**BUSY)], NOW)):
+        assert max(map(len, drawn(drawing, width).splitlines())) <= width
+
+
+def test_what_comes_from_outside_is_not_taken_for_markup() -> None:
+    lines = [LogLine(NOW, 1, "algo-1", "[red]alarm[/red]")]
+    hostile = run(reason="[bold]why[/bold]", decisions=[DECISION | {"reason": "[link=x]y[/link]"}])
+    shown = drawn(draw_live(hostile, lines, NOW))
+    for text in ("[red]alarm[/red]", "[bold]why[/bold]", "[link=x]y[/link]"):
+        assert text in shown
+
+
+def test_a_run_of_which_only_the_beginning_is_known_can_be_drawn() -> None:
+    planned = attempt_document(status="Planned", phase=None)
+    for drawing in (draw_live(run(attempts=[planned]), [], NOW), draw_run(run(attempts=[planned]), NOW)):
+        assert "Planned" in drawn(drawing)
