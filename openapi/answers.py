@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -44,11 +44,25 @@ class Placement(Answer):
     """Null for the volume size that the training job names."""
 
 
+class Transition(Answer):
+    """One entry of the training job's SecondaryStatusTransitions."""
+
+    status: str
+    started_at: datetime
+    ended_at: datetime | None
+    message: str | None
+    """SageMaker's message, without values of the spec that may be secret."""
+
+
 class Attempt(Answer):
     """One training job of the run."""
 
     number: Count
     job_name: str
+    job_arn: str | None
+    """The ARN of the training job. Null until it is known to have been created."""
+    log_stream_prefix: str
+    """The beginning of the names of its log streams: one for each instance."""
     status: AttemptStatus
     cause: str
     """Why it was planned: Submitted, Resumed, how the previous attempt ended, or what the deadline required."""
@@ -73,6 +87,8 @@ class Attempt(Answer):
     waited_seconds: Seconds | None
     interruptions: Count
     wasted_seconds: Seconds
+    transitions: list[Transition]
+    """The latest 40, as of the latest description of the job. A run with a very long history drops the oldest ones."""
 
 
 class Canary(Answer):
@@ -134,10 +150,19 @@ class Budgets(Spent):
     """What all attempts together may cost, in USD."""
 
 
+class Tag(Answer):
+    """A tag, in SageMaker's spelling."""
+
+    Key: str
+    Value: str
+
+
 class Run(Answer):
     """A run, as in its status document in S3. Times are UTC, durations are whole seconds, money is in USD."""
 
     run_id: RunName
+    training_job_arn: str
+    """The ARN that a training job with the run's name would have. No such job exists."""
     status: RunStatus
     reason: str
     """Why the run has this status."""
@@ -148,6 +173,10 @@ class Run(Answer):
     """When an open run is checked again, even if no event arrives before."""
     stop_requested: bool
     attempts: Annotated[list[Attempt], Field(min_length=1, max_length=MAX_ATTEMPTS)]
+    log_group: str
+    """The CloudWatch log group that has the log streams of all attempts."""
+    model_artifacts: str | None
+    """The S3 URI of the model that the completed attempt has uploaded."""
     training_seconds: Seconds
     billable_seconds: Seconds
     waited_seconds: Seconds
@@ -170,11 +199,18 @@ class Run(Answer):
     canaries: list[Canary]
     decisions: list[Decision]
     """The latest 40."""
+    tags: list[Tag]
+    """The tags of the submitted training job. The tags of Spot Relay's own come on top in each attempt."""
+    training_job: dict[str, Any]
+    """The submitted CreateTrainingJob request, without TrainingJobName. Its HyperParameters, Environment, container
+    arguments and rule parameters have "[hidden]" in place of each value that looks like a secret."""
 
 
 class SubmittedRun(Run):
     """The run of the submitted spec."""
 
+    created: bool
+    """Whether this request has created the run. If not, the same spec had been submitted before."""
     notice: str = ""
     """Only if the spec had been submitted before and its run has ended: says so, and what to do to train again."""
 

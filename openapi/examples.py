@@ -17,6 +17,7 @@ from spot_relay.domain.shown.report import status_document
 from spot_relay.spec import Allowlist, Format, read_submission
 
 _SUBMITTED = datetime(2025, 6, 3, 9, 14, tzinfo=UTC)
+_REGION = "us-east-1"
 _ARN = "arn:aws:sagemaker:us-east-1:000000000000:training-job/churn-relay-01"
 
 
@@ -51,7 +52,7 @@ def build_answers() -> dict[str, Any]:
     problem = {"path": "HyperParameters.num_round", "message": "Expected a string, but found an integer. …"}
     return {
         "Run": run,
-        "SubmittedRun": run,
+        "SubmittedRun": run | {"created": True},
         "Page": {"runs": [summary], "next_token": "2025-06-03T09:14:00.000000Z#churn"},
         "Error": {"code": "InvalidSpec", "message": "The document has 1 problem.", "details": [problem]},
     }
@@ -69,5 +70,5 @@ def _build_launched_run() -> dict[str, Any]:
     allowed = Allowlist((job["RoleArn"],), (job["AlgorithmSpecification"]["TrainingImage"],), ("churn-*",))
     run = accept(read_submission(_read_posted_spec().encode(), Format.JSON, allowed), "an id", _SUBMITTED)
     launched = decide(run, Facts(Launched(1, _ARN)), _SUBMITTED).run
-    shown: dict[str, Any] = json.loads(json.dumps(status_document(launched)))
+    shown: dict[str, Any] = json.loads(json.dumps(status_document(launched, _REGION)))
     return shown

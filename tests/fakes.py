@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run, RunStatus
     from spot_relay.domain.sagemaker.job import Pool
 
+REGION = "us-east-1"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
@@ -267,7 +268,7 @@ class MemoryTrainingJobs:
     def becomes(self, job_name: str, status: str, secondary_status: str, **changes: Any) -> Job:
         """Let a job move on, with a transition at the clock's time."""
         job, now = self.jobs[job_name], self.clock()
-        moved = (*job.transitions[:-1], replace(job.transitions[-1], ended_at=now), Transition(secondary_status, now))
+        moved = (*job.transitions[:-1], job.transitions[-1]._replace(ended_at=now), Transition(secondary_status, now))
         told: dict[str, Any] = {
             "status": status,
             "secondary_status": secondary_status,

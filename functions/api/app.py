@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.exceptions import NotFoundError
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from spot_relay.domain.run.run import Run
+
 logger = Logger()
 app = APIGatewayRestResolver()
 # API Gateway waits 29 seconds at most.
@@ -49,10 +51,10 @@ class NoSuchRouteError(CallerError):
 
 def submit_run() -> dict[str, Any]:
     """Turn a spec into a run."""
-    submitted_at = service.clock()
-    run = service.submit(read_submission(_read_body(), Format.JSON, allowlist))
+    submitted_at, submission_id = service.clock(), service.new_id()
+    run = service.submit(read_submission(_read_body(), Format.JSON, allowlist), submission_id)
     notice = notice_of_end(run, submitted_at)
-    return status_document(run) | ({"notice": notice} if notice else {})
+    return _show(run) | {"created": run.submission_id == submission_id} | ({"notice": notice} if notice else {})
 
 
 def list_runs() -> dict[str, Any]:
@@ -64,17 +66,21 @@ def list_runs() -> dict[str, Any]:
 
 def show_run(run_id: str) -> dict[str, Any]:
     """Return one run."""
-    return status_document(service.show(run_id))
+    return _show(service.show(run_id))
 
 
 def stop_run(run_id: str) -> dict[str, Any]:
     """Ask a run to stop."""
-    return status_document(service.stop(run_id))
+    return _show(service.stop(run_id))
 
 
 def resume_run(run_id: str) -> dict[str, Any]:
     """Resume a run with the changes in the body."""
-    return status_document(service.resume(run_id, read_resumption(_read_body())))
+    return _show(service.resume(run_id, read_resumption(_read_body())))
+
+
+def _show(run: Run) -> dict[str, Any]:
+    return status_document(run, service.region)
 
 
 class Route(NamedTuple):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spot_relay.domain.run.run import Run
 from spot_relay.service import Service
-from tests.fakes import MemoryInputFiles, MemoryPrices
+from tests.fakes import REGION, MemoryInputFiles, MemoryPrices
 from tests.simulation.worlds import PRICES
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ EFFECTS = frozenset(
         ("wakeups", "wake"),
     }
 )
-_NO_PORTS = frozenset({"clock", "draw", "new_id", "check_every", "canary_image"})
+_NO_PORTS = frozenset({"clock", "draw", "new_id", "region", "check_every", "canary_image"})
 
 
 class _Unpaced:
@@ -173,6 +173,7 @@ class Programs:
             clock=lambda: replay.call(Call("clock", "read")),
             draw=lambda: _DRAWN,
             new_id=lambda: f"id of {task.name}",
+            region=REGION,
             check_every=self.check_every,
         )
 

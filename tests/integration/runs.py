@@ -15,7 +15,7 @@ from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import Explanation, Run, RunStatus
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.ending import Outcome
-from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Pool
+from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Pool, Transition
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.integration.stack import SPEC
 
@@ -82,6 +82,11 @@ def _a_full_attempt(run_id: str, number: int, moments: Iterator[datetime]) -> At
         waits_for_any_room=True,
         status_message="Starting the “job”",
         turn_at=next(moments),
+        model_artifacts="s3://churn/output/churn-relay-01/output/model.tar.gz",
+        transitions=(
+            Transition("Starting", next(moments), next(moments), "Preparing the “instances”"),
+            Transition("Training", next(moments)),
+        ),
     )
 
 

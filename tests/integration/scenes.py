@@ -18,6 +18,7 @@ from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import ENDED_STATUSES
 from spot_relay.domain.shown.report import status_document
+from tests.fakes import REGION
 from tests.integration.fake_aws import SERVICES
 from tests.integration.runs import a_run
 from tests.integration.stack import SPEC, TABLE
@@ -249,7 +250,7 @@ def check(stack: Stack, scene: Scene, end: End, expected: End, *, after: bool) -
     for run_id in scene.runs:
         run = stack.run(run_id)
         assert run.outbox == Outbox()
-        assert stack.status(run_id) == json.loads(json.dumps(status_document(run)))
+        assert stack.status(run_id) == json.loads(json.dumps(status_document(run, REGION)))
         assert stack.aws.simulator.most_live(f"{run_id}-relay-*") == 1
         assert stack.aws.simulator.most_live(f"{run_id}-canary-*") <= 1
     assert stack.aws.simulator.created() == list(scene.jobs)

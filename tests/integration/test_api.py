@@ -35,7 +35,8 @@ def test_a_posted_spec_becomes_a_run_with_one_job_and_posted_again_it_is_the_sam
     code, first = stack.call("create-run")
     assert (code, first["run_id"], first["status"]) == (202, "churn", "InProgress")
     assert first["budgets"]["expired_waits"] == SPEC["policy"]["budgets"]["expired_waits"]
-    assert stack.call("create-run") == (202, first)
+    assert stack.call("create-run") == (202, first | {"created": False})
+    assert first.pop("created") is True
     assert stack.status() == first
     assert stack.aws.simulator.calls("CreateTrainingJob") == [("churn-relay-01", "ok")]
 
@@ -46,7 +47,7 @@ def test_a_spec_posted_again_after_its_run_has_ended_is_answered_with_when_that_
     stack.observe("completed")
     stack.clock.passes(60)
     code, run = stack.call("create-run")
-    assert (code, run["status"]) == (202, "Completed")
+    assert (code, run["status"], run.pop("created")) == (202, "Completed", False)
     assert run.pop("notice") == (
         f"This spec was submitted before, and its run churn has been Completed since {run['ended_at']}. Nothing was "
         "launched. To train again, submit it under another name."
@@ -70,7 +71,8 @@ def test_a_body_in_base64_is_read_too(stack: Stack) -> None:
 
 def test_a_run_from_s3_and_from_the_api_is_one_run(stack: Stack) -> None:
     stack.submit()
-    assert stack.call("create-run")[0] == 202
+    code, run = stack.call("create-run")
+    assert (code, run["created"]) == (202, False)
     assert stack.aws.simulator.created() == ["churn-relay-01"]
 
 
@@ -104,6 +106,32 @@ def test_a_call_without_a_body_is_refused(stack: Stack) -> None:
 def test_a_run_is_shown_as_its_status_document_shows_it(stack: Stack) -> None:
     stack.submit()
     assert stack.call("get-run") == (200, stack.status())
+
+
+def test_a_run_shows_what_was_submitted_without_secrets_and_where_its_jobs_logs_and_model_are(stack: Stack) -> None:
+    given = {"HyperParameters": {"num_round": "9", "api_key": "hunter2"}, "Tags": [{"Key": "team", "Value": "growth"}]}
+    stack.call("create-run", spec(**given))
+    stack.clock.passes(60)
+    stack.observe("completed")
+    run = stack.call("get-run")[1]
+    submitted = spec(**given)["training_job"]
+    assert run["training_job"] == submitted | {"HyperParameters": {"num_round": "9", "api_key": "[hidden]"}}
+    assert run["tags"] == given["Tags"]
+    job = stack.client("sagemaker").describe_training_job(TrainingJobName="churn-relay-01")
+    [attempt] = run["attempts"]
+    assert run["training_job_arn"] == job["TrainingJobArn"].removesuffix("-relay-01")
+    assert attempt["job_arn"] == job["TrainingJobArn"]
+    assert run["model_artifacts"] == job["ModelArtifacts"]["S3ModelArtifacts"]
+    assert (run["log_group"], attempt["log_stream_prefix"]) == ("/aws/sagemaker/TrainingJobs", "churn-relay-01/")
+    assert [(one["status"], one["message"]) for one in attempt["transitions"]] == [
+        (one["Status"], one["StatusMessage"]) for one in job["SecondaryStatusTransitions"]
+    ]
+    assert attempt["transitions"][-1]["status"] == "Completed"
+
+
+def test_a_run_that_has_not_completed_shows_no_model(stack: Stack) -> None:
+    stack.call("create-run")
+    assert stack.call("get-run")[1]["model_artifacts"] is None
 
 
 def test_a_listing_holds_the_runs_of_the_status_asked_for(stack: Stack) -> None:

@@ -18,7 +18,7 @@ from spot_relay.adapters.s3 import S3StatusDocuments, SpecFiles, build_report_ke
 from spot_relay.domain.run.observation import Due, RoomFreed
 from spot_relay.domain.run.run import DueRun
 from spot_relay.domain.shown.report import announcement, status_document
-from tests.fakes import NOON, MemoryAnnouncements, MemoryDocuments, MemoryWakeups
+from tests.fakes import NOON, REGION, MemoryAnnouncements, MemoryDocuments, MemoryWakeups
 from tests.integration.runs import a_full_run
 from tests.template import properties_of
 
@@ -58,14 +58,14 @@ def test_a_status_document_is_read_as_it_was_written_last(
     port, read = documents
     port.write("churn", {"status": "Pending"})
     port.write("churn-2", {"status": "Failed"})
-    port.write("churn", status_document(RUN))
-    assert read("churn") == plain(status_document(RUN))
+    port.write("churn", status_document(RUN, REGION))
+    assert read("churn") == plain(status_document(RUN, REGION))
     assert read("churn-2") == {"status": "Failed"}
 
 
 def test_a_status_document_says_that_it_is_json_and_keeps_its_characters(aws: FakeAWS) -> None:
     aws.client("s3").create_bucket(Bucket=BUCKET)
-    S3StatusDocuments(aws.client("s3"), BUCKET).write("churn", status_document(RUN))
+    S3StatusDocuments(aws.client("s3"), BUCKET).write("churn", status_document(RUN, REGION))
     answer = aws.client("s3").get_object(Bucket=BUCKET, Key="status/churn.json")
     assert answer["ContentType"] == "application/json"
     assert "日本語" in answer["Body"].read().decode()

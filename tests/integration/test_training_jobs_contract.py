@@ -299,7 +299,9 @@ def test_every_field_of_a_described_job_is_read_in_utc(sagemaker: Simulated) -> 
         answer["BillableTimeInSeconds"],
     )
     assert (job.training_started_at, job.ended_at) == (answer["TrainingStartTime"], answer["TrainingEndTime"])
-    assert [t.status for t in job.transitions] == [t["Status"] for t in answer["SecondaryStatusTransitions"]]
+    told = [(t["Status"], t["StatusMessage"]) for t in answer["SecondaryStatusTransitions"]]
+    assert [(t.status, t.message) for t in job.transitions] == told
+    assert job.model_artifacts == answer["ModelArtifacts"].get("S3ModelArtifacts")
     assert all(
         one.ended_at == other.started_at for one, other in zip(job.transitions, job.transitions[1:], strict=False)
     )

@@ -31,6 +31,7 @@ from spot_relay.service import (
     UnacceptableError,
 )
 from tests.fakes import (
+    REGION,
     MemoryAnnouncements,
     MemoryDocuments,
     MemoryInputFiles,
@@ -156,6 +157,7 @@ class Play:
             clock=clock,
             draw=draws.random,
             new_id=lambda: f"submission-{next(ids)}",
+            region=REGION,
             check_every=timedelta(seconds=self.world.check_every),
         )
 

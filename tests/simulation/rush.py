@@ -21,6 +21,7 @@ from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.pacing import Pacing
 from spot_relay.service import Service
 from tests.fakes import (
+    REGION,
     Clock,
     MemoryAnnouncements,
     MemoryCheckpoints,
@@ -171,6 +172,7 @@ class Rush:
             clock=clock,
             draw=self.rng.random,
             new_id=lambda: str(next(ids)),
+            region=REGION,
         )
 
     def play(self) -> None:

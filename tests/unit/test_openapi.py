@@ -199,7 +199,7 @@ def test_no_policy_that_is_taken_is_outside_the_schema(policy: dict[str, Any]) -
         request(OutputDataConfig=None),
         request(Enviroment={}),
         request(TrainingJobName="a b"),
-        request(TrainingJobName="x" * 55),
+        request(TrainingJobName="x" * 64),
         request(TrainingJobName=5),
         request(HyperParameters=[]),
         request(ServerlessJobConfig={}),

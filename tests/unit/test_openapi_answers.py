@@ -14,7 +14,7 @@ from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.shown.report import status_document
 from spot_relay.domain.values import replace
-from tests.fakes import NOON
+from tests.fakes import NOON, REGION
 from tests.hostile.functions import Context, load
 from tests.integration.stack import document
 from tests.unit.any_run import facts, moments, runs
@@ -34,7 +34,7 @@ RUN, PAGE, ERROR = (validator(name) for name in ("Run", "Page", "Error"))
 
 def shown(run: Run) -> dict[str, Any]:
     """A run as JSON shows it."""
-    told: dict[str, Any] = json.loads(json.dumps(status_document(run)))
+    told: dict[str, Any] = json.loads(json.dumps(status_document(run, REGION)))
     return told
 
 

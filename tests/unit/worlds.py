@@ -18,6 +18,7 @@ from spot_relay.domain.sagemaker.job import Checkpoint
 from spot_relay.pacing import Pacing
 from spot_relay.service import Service
 from tests.fakes import (
+    REGION,
     Clock,
     MemoryAnnouncements,
     MemoryCheckpoints,
@@ -120,6 +121,7 @@ class World:
             clock=self.clock,
             draw=lambda: self.draw,
             new_id=lambda: f"submission-{next(ids)}",
+            region=REGION,
             check_every=timedelta(minutes=5),
         )
 

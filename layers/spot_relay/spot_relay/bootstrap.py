@@ -120,6 +120,7 @@ def create_service(settings: RunSettings, listing_seconds: int = 40) -> Service:
         clock=utc_now,
         draw=random.random,
         new_id=lambda: uuid.uuid4().hex,
+        region=dynamodb.meta.region_name,
         check_every=settings.check_every,
         canary_image=settings.canary_image,
     )

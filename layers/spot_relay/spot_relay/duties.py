@@ -46,6 +46,7 @@ class Duties:
     slots: Slots
     wakeups: Wakeups
     pacing: Pacing
+    region: str
     canary_image: str | None = None
 
     def perform(self, run: Run, owed: Outbox) -> tuple[Observation, ...]:
@@ -77,7 +78,7 @@ class Duties:
         """Publish what is owed about the run, and return what went wrong."""
         try:
             if owed.status:
-                self.documents.write(run.id, status_document(run))
+                self.documents.write(run.id, status_document(run, self.region))
             if owed.announce:
                 self.announcements.announce(announcement(run))
         except Exception as error:  # noqa: BLE001 - no error of any kind may keep the run from continuing

@@ -138,18 +138,22 @@ class Service:
     clock: Callable[[], datetime]
     draw: Callable[[], float]
     new_id: Callable[[], str]
+    region: str
+    """Where the training jobs run."""
     check_every: timedelta = field(default=timedelta(minutes=5))
     canary_image: str | None = None
     """The image in which canaries sleep; None for each run's own training image."""
 
-    def submit(self, submission: Submission) -> Run:
+    def submit(self, submission: Submission, submission_id: str | None = None) -> Run:
         """Accept a run and launch its first attempt; the same submission again is the same run.
+
+        A run that this call creates has the submission id, or a new one if there is none.
 
         Raise NameConflictError if the name belongs to a run with another spec, PrefixTakenError if another open run
         owns the checkpoint prefix, and UnacceptableError if deadline, budget or placement cannot be kept.
         """
         now = self.clock()
-        new = accept(submission, self.new_id(), now, self.prices.read())
+        new = accept(submission, submission_id or self.new_id(), now, self.prices.read())
         if found := find_objections(new, self._count_files(new), now):
             # A spec that was accepted before still returns its run, even if it would no longer be accepted.
             if self.store.load(submission.name) is None:
@@ -344,6 +348,7 @@ class Service:
             self.slots,
             self.wakeups,
             self.pacing,
+            self.region,
             self.canary_image,
         )
 

@@ -14,6 +14,7 @@ from spot_relay.domain.sagemaker.job import Checkpoint
 from spot_relay.domain.shown.report import status_document
 from spot_relay.domain.values import No
 from spot_relay.service import RejectedError
+from tests.fakes import REGION
 from tests.unit.worlds import PREFIX, World, deadline, submission
 
 HOUR = 3600.0
@@ -54,7 +55,7 @@ def test_a_log_that_is_rewritten_each_minute_saves_no_training() -> None:
     assert first.wasted_seconds == 2 * HOUR
     assert second.resumes_from is not None
     assert second.resumes_from.key == "churn/checkpoints/model-1"
-    shown = status_document(run)["attempts"][0]
+    shown = status_document(run, REGION)["attempts"][0]
     assert shown["checkpoint"]["key"] == "churn/checkpoints/model-1"
     assert shown["ignored_objects"] == 1
 

@@ -24,7 +24,7 @@ from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.shown.report import announcement, status_document
 from spot_relay.service import UnacceptableError
 from spot_relay.spec import Allowlist, InvalidSpecError, parse_submission, read_resumption
-from tests.fakes import NOON
+from tests.fakes import NOON, REGION
 from tests.unit.worlds import World
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def check(stage: Stage, table: list[dict[str, str]]) -> None:
             assert quoted in decided, f"{row['at']}: {quoted!r} is not in {decided!r}"
         for name, worth in standing(stage).items():
             assert name not in row or row[name] == f"{worth:.2f}", f"{row['at']}: {name} is {worth:.2f}"
-        shown = status_document(stage.run())
+        shown = status_document(stage.run(), REGION)
         for name in ("cost_usd", "on_demand_cost_usd", "wasted_usd"):
             assert f"`{name}`" not in row or float(row[f"`{name}`"]) == pytest.approx(shown[name]), row["at"]
 
@@ -284,7 +284,7 @@ def test_the_deadline_moves_a_run_hour_by_hour_as_told() -> None:
     assert stage.run().changeovers[0] == 900
     assert stage.jobs.stopped == ["churn-relay-01", "churn-relay-02", "churn-canary-02"]
     assert [r["TrainingJobName"] for r in stage.jobs.requests][-2:] == ["churn-canary-02", "churn-relay-03"]
-    lost = status_document(stage.run())["wasted_seconds"]
+    lost = status_document(stage.run(), REGION)["wasted_seconds"]
     assert says(f"{lost:,} s of training were lost (`wasted_seconds`)")
     assert [a.cause for a in stage.run().attempts] == ["Submitted", "BehindPace", "AheadOfPace"]
 
@@ -292,7 +292,7 @@ def test_the_deadline_moves_a_run_hour_by_hour_as_told() -> None:
 def test_the_decisions_shown_are_those_of_the_deadlines_story() -> None:
     stage = the_deadlines_story()
     stage.play("44:09")
-    shown, kept = json.loads(blocks("json", "Why it did that")[0]), status_document(stage.run())["decisions"]
+    shown, kept = json.loads(blocks("json", "Why it did that")[0]), status_document(stage.run(), REGION)["decisions"]
     assert shown in [kept[n : n + len(shown)] for n in range(len(kept))]
 
 
@@ -389,4 +389,4 @@ def test_a_money_budget_is_held_at_the_submission_and_before_each_launch() -> No
     assert says(stage.run().reason.partition("). ")[2])
     stage.service.resume("churn", read_resumption(b'{"budgets": {"money_usd": 12}}'))
     stage.play("8:35")
-    assert (stage.run().status, status_document(stage.run())["cost_usd"]) == ("Completed", 6.15)
+    assert (stage.run().status, status_document(stage.run(), REGION)["cost_usd"]) == ("Completed", 6.15)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Increase this with every change to what is stored about a run, even for a new field with a default: an earlier release
 # reads only the fields it knows, and its next save would drop the rest. tests/integration/stored/ has documents of each
 # version.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 # The only partition key of the sparse index `due`, which contains only open runs.
 OPEN = "open"
 
@@ -73,7 +73,7 @@ def _set_missing_fields(value: Any) -> Any:
     would be neither copied nor stored.
     """
     match value:
-        case tuple():
+        case tuple() if not hasattr(value, "_fields"):
             return tuple(_set_missing_fields(one) for one in value)
         case dict():
             return {key: _set_missing_fields(one) for key, one in value.items()}

@@ -130,7 +130,6 @@ class SageMakerTrainingJobs:
 
 def read_job(answer: dict[str, Any]) -> Job:
     """Return the job in an answer of DescribeTrainingJob."""
-    transitions = answer.get("SecondaryStatusTransitions", [])
     return Job(
         name=answer["TrainingJobName"],
         arn=answer["TrainingJobArn"],
@@ -144,13 +143,15 @@ def read_job(answer: dict[str, Any]) -> Job:
         ended_at=_to_utc(answer.get("TrainingEndTime")),
         training_seconds=answer.get("TrainingTimeInSeconds"),
         billable_seconds=answer.get("BillableTimeInSeconds"),
-        transitions=tuple(
-            Transition(entry["Status"], entry["StartTime"].astimezone(UTC), _to_utc(entry.get("EndTime")))
-            for entry in transitions
-        ),
+        transitions=tuple(_read_transition(entry) for entry in answer.get("SecondaryStatusTransitions", [])),
         max_pending_seconds=max_pending_of(answer),
-        status_message=transitions[-1].get("StatusMessage") if transitions else None,
+        model_artifacts=answer.get("ModelArtifacts", {}).get("S3ModelArtifacts"),
     )
+
+
+def _read_transition(entry: dict[str, Any]) -> Transition:
+    started_at, ended_at = entry["StartTime"].astimezone(UTC), _to_utc(entry.get("EndTime"))
+    return Transition(entry["Status"], started_at, ended_at, entry.get("StatusMessage"))
 
 
 def _to_utc(moment: datetime | None) -> datetime | None:

@@ -13,7 +13,7 @@ from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.shown.report import status_document
-from tests.fakes import NOON, MemoryPrices
+from tests.fakes import NOON, REGION, MemoryPrices
 from tests.unit.crashes import Grim, KilledError, guarded
 from tests.unit.worlds import World, deadline, submission
 
@@ -56,10 +56,10 @@ def test_so_does_the_news_that_a_job_stops(world: World) -> None:
 
 def test_the_run_shows_them_at_once_and_its_status_document_with_the_next_look(world: World) -> None:
     world.tell(1, "InProgress", "Training")
-    assert status_document(world.run())["attempts"][0]["phase"] == "Training"
+    assert status_document(world.run(), REGION)["attempts"][0]["phase"] == "Training"
     assert world.documents.written["churn"]["attempts"][0]["phase"] is None
     world.passes(240)
-    assert world.documents.written["churn"] == status_document(world.run())
+    assert world.documents.written["churn"] == status_document(world.run(), REGION)
     assert world.documents.written["churn"]["attempts"][0]["phase"] == "Training"
 
 

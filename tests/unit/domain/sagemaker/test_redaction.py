@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spot_relay.domain.sagemaker.redaction import hide_secrets
+from spot_relay.domain.sagemaker.redaction import HIDDEN, hide_secrets, looks_secret, redact_job
 from spot_relay.domain.text import MAX_TEXT_BYTES, encoded_size
 
 SECRET = "sesame-open-42"
@@ -265,3 +265,126 @@ def test_a_mark_that_is_cut_reveals_nothing() -> None:
     for kept in range(MAX_TEXT_BYTES - 20, MAX_TEXT_BYTES):
         text = hide_secrets("x" * kept + SECRET, job(SECRET))
         assert not set(text) - set("x[hidden]…")
+
+
+RANDOM_40 = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".replace("EXAMPLE", "3xAmPl3")
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, "abc") for name in ("PASSWORD", "db_password", "dbPassword", "DBPassword", "dbpassword", "db.passwd")),
+        *((name, "abc") for name in ("api_key", "API-KEY", "apiKey", "APIKey", "apikey", "KAGGLE_KEY", "key")),
+        *((name, "abc") for name in ("token", "HF_TOKEN", "hfToken", "authToken", "WANDB_API_KEY", "AUTH")),
+        *((name, "abc") for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")),
+        *(
+            (name, "abc")
+            for name in ("client_secret", "credentials", "db-credential", "Authorization", "SLACK_WEBHOOK")
+        ),
+        ("password", "12345678"),
+        ("password", "5"),
+        ("password", '"5"'),
+        ("secret", "a b c"),
+        ("a", "AKIAIOSFODNN7EXAMPLE"),
+        ("a", "aws configure set x ASIAIOSFODNN7EXAMPLE"),
+        ("a", RANDOM_40),
+        ("a", f"use {RANDOM_40} here"),
+        ("a", "postgres://user:hunter2@db.example:5432/churn"),
+        ("a", "https://hooks.slack.com/services/T00/B00/x"),
+        ("a", "https://churn.s3.amazonaws.com/a.csv?X-Amz-Algorithm=x&X-Amz-Signature=00ff"),
+        ("a", "https://example.com/a?page=2&token=hunter2"),
+        ("a", "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----"),
+        ("a", "-----BEGIN PRIVATE KEY-----"),
+        ("a", "ghp_" + "a1B2" * 9),
+        ("a", "sk-proj-" + "a1B2" * 9),
+        ("a", "xoxb-1234567890-abcdefghij"),
+        ("a", JWT),
+        ("a", "Bearer abcdefghijklmnopq"),
+        ("a", json.dumps("AKIAIOSFODNN7EXAMPLE")),
+        ("a", json.dumps({"db": {"hosts": ["a"], "password": "hunter2"}})),
+        ("a", json.dumps(json.dumps({"api_key": "hunter2"}))),
+        ("a", json.dumps(["--epochs", "3", "--token", "hunter2"])),
+        ("a", "train --epochs 3 --token hunter2"),
+        ("a", "train --token=hunter2"),
+        ("a", "API_KEY=hunter2 train"),
+    ],
+)
+def test_a_value_looks_secret_by_its_name_or_by_itself(name: str, value: str) -> None:
+    assert looks_secret(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batch_size", "64"),
+        ("num_tokens", "4096"),
+        ("max_new_tokens", "256"),
+        ("token", "4096"),
+        ("key", "7"),
+        *((name, "<s>") for name in ("pad_token", "eos_token", "bosToken", "special_token", "unk_token")),
+        ("tokenizer", "bert-base-uncased"),
+        ("tokenizer_name", "bert-base-uncased"),
+        ("TOKENIZERS_PARALLELISM", "false"),
+        ("use_auth_token", "true"),
+        ("auth_type", "basic"),
+        ("num_key_value_heads", "8"),
+        ("key_dim", "64"),
+        *((name, "customer") for name in ("primary_key", "partition_key", "sortKey", "label_key", "keyword", "monkey")),
+        ("author", "somebody"),
+        ("password", ""),
+        ("secret_arn", "arn:aws:secretsmanager:us-east-1:111122223333:secret:db"),
+        ("secret", "arn:aws:secretsmanager:us-east-1:111122223333:secret:db"),
+        ("secret_name", "prod/db"),
+        ("token", "s3://churn/key=5/token"),
+        ("train", "s3://churn/password=5/token"),
+        ("sagemaker_submit_directory", json.dumps("s3://churn/code/sourcedir.tar.gz")),
+        ("sagemaker_program", json.dumps("train.py")),
+        ("PWD", "/opt/ml/code"),
+        ("a", "sha256:" + "0123456789abcdef" * 4),
+        ("a", "0123456789abcdef" * 2 + "01234567"),
+        ("a", "https://example.com:443/data"),
+        ("a", "the key is attention, the token is a word"),
+        ("a", "train --epochs 3 --batch-size=64"),
+        ("a", json.dumps({"layers": [1, 2, 3], "lr": 1e-3, "on": True, "none": None})),
+        ("a", "[not json"),
+        ("a", "[" * 5000),
+        ("", "abc"),
+    ],
+)
+def test_a_usual_value_does_not_look_secret(name: str, value: str) -> None:
+    assert not looks_secret(name, value)
+
+
+@given(st.text(max_size=30), st.text(max_size=200) | st.from_regex(r"([-a-z_]{0,9}[= \"{[:]){0,20}"))
+def test_any_name_and_value_look_secret_or_not(name: str, value: str) -> None:
+    assert looks_secret(name, value) in {True, False}
+
+
+def test_a_job_is_shown_as_it_was_submitted_but_for_its_secrets() -> None:
+    job = {
+        "AlgorithmSpecification": {
+            "TrainingImage": "image:1",
+            "ContainerEntrypoint": ["sh", "-c", "API_KEY=hunter2 train"],
+            "ContainerArguments": ["--epochs", "3", "--token", "hunter2", "--verbose", "--password=hunter2"],
+        },
+        "HyperParameters": {"num_round": "9", "password": "hunter2"},
+        "Environment": {"STAGE": "test", "HF_TOKEN": "hunter2"},
+        "DebugRuleConfigurations": [{"RuleParameters": {"rule": "a", "token": "hunter2"}}],
+        "Tags": [{"Key": "token", "Value": "7-b"}],
+        "ResourceConfig": {"InstanceCount": 2},
+    }
+    before = json.dumps(job)
+    assert redact_job(job) == {
+        "AlgorithmSpecification": {
+            "TrainingImage": "image:1",
+            "ContainerEntrypoint": ["sh", "-c", HIDDEN],
+            "ContainerArguments": ["--epochs", "3", "--token", HIDDEN, "--verbose", HIDDEN],
+        },
+        "HyperParameters": {"num_round": "9", "password": HIDDEN},
+        "Environment": {"STAGE": "test", "HF_TOKEN": HIDDEN},
+        "DebugRuleConfigurations": [{"RuleParameters": {"rule": "a", "token": HIDDEN}}],
+        "Tags": [{"Key": "token", "Value": "7-b"}],
+        "ResourceConfig": {"InstanceCount": 2},
+    }
+    assert json.dumps(job) == before

@@ -12,10 +12,10 @@ from spot_relay.domain.run.policy import Budgets, Deadline, Policy, ReturnToSpot
 from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import Explanation, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
-from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement
+from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Transition
 from spot_relay.domain.shown.report import announcement, iso, notice_of_end, status_document
-from tests.fakes import NOON
-from tests.unit.worlds import submission
+from tests.fakes import NOON, REGION
+from tests.unit.worlds import TRAINING_JOB, submission
 
 M5 = "ml.m5.xlarge"
 PRICES = PriceList("s3://prices/list.json", NOON - timedelta(days=1), {M5: Price(0.24, 0.08)})
@@ -47,6 +47,10 @@ FIRST = Attempt(
     wasted_seconds=360,
     checkpoint=Checkpoint("churn/checkpoints/a", at(60)),
     ignored_objects=7,
+    transitions=(
+        Transition("Starting", at(2), at(3), "Preparing the instances"),
+        Transition("MaxWaitTimeExceeded", at(63)),
+    ),
 )
 SECOND = Attempt(
     number=2,
@@ -86,10 +90,15 @@ def a_run() -> Run:
 
 
 def test_the_status_document_tells_all_of_a_run() -> None:
-    document = status_document(a_run())
+    document = status_document(a_run(), REGION)
     attempts, canaries, decisions = (document.pop(key) for key in ("attempts", "canaries", "decisions"))
     assert document == {
         "run_id": "churn",
+        "training_job_arn": "arn:aws:sagemaker:us-east-1:111122223333:training-job/churn",
+        "log_group": "/aws/sagemaker/TrainingJobs",
+        "model_artifacts": None,
+        "tags": [],
+        "training_job": TRAINING_JOB | {"HyperParameters": {"api_key": "[hidden]"}},
         "status": "Stopping",
         "reason": "a stop was requested",
         "created_at": "2026-11-23T12:00:00.000Z",
@@ -153,8 +162,30 @@ def test_the_status_document_tells_all_of_a_run() -> None:
     ]
 
 
+def test_what_names_a_run_for_sagemaker_is_as_sagemaker_would_have_it() -> None:
+    role = "arn:aws-us-gov:iam::444455556666:role/team/training"
+    tags = [{"Key": "team", "Value": "growth"}]
+    job = a_run().training_job | {"RoleArn": role, "Tags": tags}
+    document = status_document(replace(a_run(), id="Churn-2", training_job=job), "us-gov-west-1")
+    assert document["training_job_arn"] == "arn:aws-us-gov:sagemaker:us-gov-west-1:444455556666:training-job/churn-2"
+    assert document["tags"] == document["training_job"]["Tags"] == tags
+
+
+def test_the_model_is_that_of_the_attempt_that_completed() -> None:
+    model = "s3://models/churn/output/churn-relay-02/output/model.tar.gz"
+    completed = replace(a_run(), attempts=(FIRST, replace(SECOND, model_artifacts=model)))
+    assert status_document(completed, REGION)["model_artifacts"] == model
+
+
+def test_an_arn_that_was_dropped_is_put_together_again() -> None:
+    kept = replace(FIRST, arn="arn:as:it:was")
+    dropped = replace(a_run(), attempts=(kept, replace(SECOND, created_at=at(66))))
+    shown = [attempt["job_arn"] for attempt in status_document(dropped, REGION)["attempts"]]
+    assert shown == ["arn:as:it:was", "arn:aws:sagemaker:us-east-1:111122223333:training-job/churn-relay-02"]
+
+
 def test_the_status_document_tells_all_of_each_attempt() -> None:
-    ended, lives = status_document(a_run())["attempts"]
+    ended, lives = status_document(a_run(), REGION)["attempts"]
     assert ended == {
         "number": 1,
         "job_name": "churn-relay-01",
@@ -176,7 +207,24 @@ def test_the_status_document_tells_all_of_each_attempt() -> None:
         "waited_seconds": 60,
         "interruptions": 3,
         "wasted_seconds": 360,
+        "job_arn": "arn:aws:sagemaker:us-east-1:111122223333:training-job/churn-relay-01",
+        "log_stream_prefix": "churn-relay-01/",
+        "transitions": [
+            {
+                "status": "Starting",
+                "started_at": "2026-11-23T12:02:00.000Z",
+                "ended_at": "2026-11-23T12:03:00.000Z",
+                "message": "Preparing the instances",
+            },
+            {
+                "status": "MaxWaitTimeExceeded",
+                "started_at": "2026-11-23T13:03:00.000Z",
+                "ended_at": None,
+                "message": None,
+            },
+        ],
     }
+    assert (lives["job_arn"], lives["transitions"]) == (None, [])
     assert lives["placement"] == {"instance_type": M5, "instance_count": 1, "market": "on-demand", "volume_size_gb": 30}
     assert lives["resumes_from"] == {"key": "churn/checkpoints/a", "last_modified": "2026-11-23T13:00:00.000Z"}
     # Until SageMaker has said when it created the job, the launch is as good.
@@ -185,7 +233,7 @@ def test_the_status_document_tells_all_of_each_attempt() -> None:
 
 
 def test_without_a_deadline_and_without_prices_there_is_none_to_show() -> None:
-    document = status_document(replace(a_run(), policy=Policy(), deadline_at=None, prices=None))
+    document = status_document(replace(a_run(), policy=Policy(), deadline_at=None, prices=None), REGION)
     assert (document["deadline"], document["prices"], document["cost_usd"]) == (None, None, None)
     assert (document["on_demand_cost_usd"], document["wasted_usd"]) == (None, None)
 

@@ -31,12 +31,14 @@ from spot_relay.domain.run.observation import Due, JobChanged, Observation
 from spot_relay.domain.run.outbox import Outbox, Room
 from spot_relay.domain.run.run import ABSENCE_PATIENCE, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome, outcome_of
-from spot_relay.domain.sagemaker.job import Absent, Job, SecondaryStatus, TrainingJobStatus
-from spot_relay.domain.sagemaker.redaction import hide_secrets
+from spot_relay.domain.sagemaker.job import Absent, Job, SecondaryStatus, TrainingJobStatus, Transition
+from spot_relay.domain.sagemaker.redaction import hide_secrets, hide_secrets_in
 from spot_relay.domain.shown import metrics
-from spot_relay.domain.text import MAX_MESSAGE_BYTES, shorten
+from spot_relay.domain.text import MAX_MESSAGE_BYTES, MAX_STATUS_BYTES, clean_text, shorten
 from spot_relay.domain.values import as_sentence, replace
 
+# A job has some five of them, and two or three more for each interruption.
+MOST_TRANSITIONS = 40
 _CHECKING_SOON = f"Checking again in {CHECK_SOON.seconds} s."
 
 
@@ -83,7 +85,7 @@ def _follow_absence(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> 
 
 def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) -> Decision:
     """Record what a description shows of a live job, including what lost events would have reported."""
-    missed = max(0, job.interruptions - attempt.interruptions)
+    missed, transitions = max(0, job.interruptions - attempt.interruptions), _record_transitions(run, job)
     described = replace(
         move_to_job(run, attempt, job.placement),
         status=AttemptStatus.IN_PROGRESS,
@@ -95,7 +97,8 @@ def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: dateti
         created_at=job.created_at,
         training_started_at=job.training_started_at,
         interruptions=attempt.interruptions + missed,
-        status_message=_hide_in_message(run, job),
+        transitions=transitions,
+        status_message=transitions[-1].message if transitions else None,
         gives_up=False,
         waits_for_room=False,
         waits_for_any_room=False,
@@ -150,7 +153,7 @@ def _follow_end(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetim
     if facts.unlisted and not run.stop_requested:
         return wait_for_listing(run, f"{attempt.job_name} is {job.secondary_status}. {facts.unlisted}", facts, now)
     outcome = outcome_of(job) or Outcome.UNKNOWN_FAILURE
-    missed = max(0, job.interruptions - attempt.interruptions)
+    missed, transitions = max(0, job.interruptions - attempt.interruptions), _record_transitions(run, job)
     closed = replace(
         move_to_job(run, attempt, job.placement),
         status=AttemptStatus.ENDED,
@@ -160,7 +163,9 @@ def _follow_end(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetim
         interruptions=job.interruptions if job.transitions else attempt.interruptions,
         outcome=outcome,
         failure_reason=job.failure_reason and hide_secrets(job.failure_reason, run.training_job),
-        status_message=_hide_in_message(run, job),
+        transitions=transitions,
+        status_message=transitions[-1].message if transitions else None,
+        model_artifacts=job.model_artifacts if outcome is Outcome.COMPLETED else None,
         created_at=job.created_at,
         training_started_at=job.training_started_at,
         ended_at=job.ended_at or job.modified_at,
@@ -181,8 +186,17 @@ def _follow_end(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetim
     return follow_outcome(run, outcome, facts, now, owes)
 
 
-def _hide_in_message(run: Run, job: Job) -> str | None:
-    return job.status_message and shorten(hide_secrets(job.status_message, run.training_job), MAX_MESSAGE_BYTES)
+def _record_transitions(run: Run, job: Job) -> tuple[Transition, ...]:
+    """Return the job's newest transitions as they are stored: clean, of a bounded size, and without secrets."""
+    newest = job.transitions[-MOST_TRANSITIONS:]
+    hidden = hide_secrets_in({entry.message for entry in newest if entry.message}, run.training_job)
+    return tuple(
+        entry._replace(
+            status=clean_text(entry.status, MAX_STATUS_BYTES),
+            message=shorten(hidden[entry.message], MAX_MESSAGE_BYTES) if entry.message else None,
+        )
+        for entry in newest
+    )
 
 
 def _count(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetime) -> Run:

@@ -17,6 +17,7 @@ _BOUNDS = {
     "status": MAX_STATUS_BYTES,
     "secondary_status": MAX_STATUS_BYTES,
     "arn": MAX_TEXT_BYTES,
+    "model_artifacts": MAX_TEXT_BYTES,
     "key": MAX_TEXT_BYTES,
 }
 
@@ -59,6 +60,6 @@ def clean_facts(facts: Facts) -> Facts:
 
 
 def _clean(value: Any) -> Any:
-    known = {name: getattr(value, name) for name in _BOUNDS if hasattr(value, name)}
+    known = {name: text for name in _BOUNDS if (text := getattr(value, name, None)) is not None}
     clean = {name: clean_text(text, _BOUNDS[name]) for name, text in known.items()}
     return value if clean == known else replace(value, **clean)

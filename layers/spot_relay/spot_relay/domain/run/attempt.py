@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.sagemaker.ending import Outcome
-from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement
+from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Transition
 from spot_relay.domain.sagemaker.refusal import Refusal
 
 
@@ -81,6 +81,10 @@ class Attempt:
     """The newest StatusMessage of its job."""
     turn_at: datetime | None = None
     """When its launch may call CreateTrainingJob, while that is still to come."""
+    model_artifacts: str | None = None
+    """The S3 URI of the model, if it completed."""
+    transitions: tuple[Transition, ...] = ()
+    """The newest SecondaryStatusTransitions of its job."""
 
     @property
     def began_at(self) -> datetime:

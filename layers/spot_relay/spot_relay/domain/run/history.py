@@ -19,10 +19,12 @@ _SHORT_BYTES = 100
 
 
 def drop_history(run: Run) -> Iterator[Run]:
-    """Yield the run with less and less of its history: the oldest explanations go first, then old attempts' texts.
+    """Yield the run with less and less of its history: first transitions, then explanations, then attempts' texts.
 
-    What decisions depend on, and what was paid, stays.
+    The oldest go first. What decisions depend on, and what was paid, stays.
     """
+    for kept in (10, 3, 0):
+        yield (run := _drop_transitions(run, len(run.attempts) - kept))
     for kept in (20, 10, 5):
         yield (run := replace(run, decisions=run.decisions[-kept:]))
     old = len(run.attempts) - _KEPT_WHOLE
@@ -32,6 +34,11 @@ def drop_history(run: Run) -> Iterator[Run]:
     if run.failing_because is not None:
         # No attempt follows, and its end must fit.
         yield _shorten_attempts(run, len(run.attempts), 0)
+
+
+def _drop_transitions(run: Run, old: int) -> Run:
+    attempts = enumerate(run.attempts)
+    return replace(run, attempts=tuple(replace(a, transitions=()) if i < old else a for i, a in attempts))
 
 
 def _shorten_attempts(run: Run, old: int, most_bytes: int) -> Run:

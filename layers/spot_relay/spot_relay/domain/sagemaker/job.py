@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 # The longest name that SageMaker allows for a training job.
 MAX_JOB_NAME = 63
@@ -130,13 +131,14 @@ class Checkpoint:
     last_modified: datetime
 
 
-@dataclass(frozen=True)
-class Transition:
-    """One entry of SecondaryStatusTransitions."""
+class Transition(NamedTuple):
+    """One entry of SecondaryStatusTransitions: a tuple, because a run stores hundreds of them."""
 
     status: str
     started_at: datetime
     ended_at: datetime | None = None
+    message: str | None = None
+    """Its StatusMessage, which is shown and decides nothing."""
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,8 @@ class Job:
     transitions: tuple[Transition, ...] = ()
     max_pending_seconds: int | None = None
     """The request's MaxPendingTimeInSeconds."""
-    status_message: str | None = None
-    """The newest transition's StatusMessage. It is shown, and decides nothing."""
+    model_artifacts: str | None = None
+    """The S3 URI of its model. It names an object only if the job has uploaded one."""
 
     @property
     def has_ended(self) -> bool:
@@ -205,6 +207,12 @@ class Job:
 @dataclass(frozen=True)
 class Absent:
     """DescribeTrainingJob found no such job."""
+
+
+def training_job_arn(job_name: str, role_arn: str, region: str) -> str:
+    """Return the ARN that SageMaker gives a training job in the account of its role."""
+    _, partition, _, _, account, *_ = role_arn.split(":")
+    return f"arn:{partition}:sagemaker:{region}:{account}:training-job/{job_name.lower()}"
 
 
 def attempt_name(run_id: str, number: int) -> str:

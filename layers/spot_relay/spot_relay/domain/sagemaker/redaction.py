@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -34,13 +35,61 @@ _DEEPEST = 3
 # How truncated text ends: the training toolkit puts it between quotes.
 _CUTS = ("...", "…", '"')
 
+# Words of a name whose value is a secret, whatever it looks like.
+_SECRET_WORD = re.compile(
+    r"[a-z]*(?:password|passwd|passphrase|secret|apikey|accesskey|secretkey|privatekey)|passcode|secrets|credentials?|"
+    r"webhook|jwt"
+)
+# Words of a name whose value is a secret unless it is a number, or the name has one of the next words, too.
+_LIKELY_WORD = re.compile(r"[a-z]*token|key|auth|authorization|bearer|cookie|pwd")
+_HARMLESS_WORD = re.compile(
+    r"begin|bos|cls|col|column|eos|end|feature|foreign|group|image|join|kms|label|mask|max|min|n|num|number|object|pad|"
+    r"partition|per|primary|public|s3|sep|sort|special|start|stop|target|total|type|unk"
+)
+# The last word of a name that describes a secret, or says where it is, and is not the secret itself.
+_ABOUT = re.compile(
+    r"arn|count|dim|dir|directory|enabled|endpoint|expiry|file|folder|format|host|ids?|index|length|limit|method|mode|"
+    r"names?|parallel|path|port|prefix|provider|rate|region|size|suffix|ttl|type|uri|url|version"
+)
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_NOT_SECRET = re.compile(r"(?i:true|false|yes|no|on|off|none|null|)|s3://.*|arn:aws.*", re.DOTALL)
+_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
+_SECRET_VALUE = re.compile(
+    r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"  # AWS access keys
+    r"|-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY"
+    r"|[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s/@:]*:[^\s/@]+@"  # a URL with a password
+    r"|X-Amz-(?:Signature|Security-Token)=|AccountKey=|hooks\.slack\.com/services/"
+    r"|(?<![A-Za-z0-9])(?:gh[opsur]_|hf_|npm_|sk-(?:[a-z]{3,5}-)?)[A-Za-z0-9]{20}"
+    r"|(?<![A-Za-z0-9])(?:github_pat_|glpat-|pypi-AgE|xox[abeoprs]-)[A-Za-z0-9_-]{16}"
+    r"|(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{35}"
+    r"|(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\."  # a JSON web token
+    r"|(?i:\bbearer) +[A-Za-z0-9._~+/=-]{16}"
+)
+# AWS secret access keys, and others of their form.
+_RANDOM = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
+_CLASSES = tuple(map(re.compile, ("[a-z]", "[A-Z]", "[0-9]")))
+# What names a value within a text: an option of a command, and an assignment.
+_OPTION = re.compile(r"--?(?P<name>[A-Za-z][A-Za-z0-9_-]*)")
+_GIVEN = re.compile(
+    r"(?<![A-Za-z0-9_-])(?:--?([A-Za-z][A-Za-z0-9_-]*)(?:=| +(?=[^\s-]))|([A-Za-z][A-Za-z0-9_]*)=)([^\s'\"&;,]+)"
+)
+
 
 def hide_secrets(text: str, training_job: dict[str, Any]) -> str:
     """Return a text from SageMaker with the values of the job's SECRET_MEMBERS hidden, cleaned and shortened.
 
     A value is found as it was given, decoded or escaped, as a single line or part of it, and where it was truncated.
     """
+    return hide_secrets_in([text], training_job)[text]
+
+
+def hide_secrets_in(texts: Iterable[str], training_job: dict[str, Any]) -> dict[str, str]:
+    """Return each of these texts as `hide_secrets` does, by the text as it was: several at the price of one."""
     secrets = {form for value in _secret_values(training_job) for form in _forms(value) if len(form) >= _SHORTEST}
+    return {text: _hide_and_clean(secrets, text) for text in texts}
+
+
+def _hide_and_clean(secrets: Iterable[str], text: str) -> str:
     hidden = _hide(secrets, text)
     clean = clean_text(hidden)
     # What was between the characters of a secret is gone by now.
@@ -98,11 +147,7 @@ def _parts(text: str) -> Iterator[str]:
 
 def _texts(value: str) -> list[str]:
     """Return the texts and numbers in a value that is JSON."""
-    try:
-        document = json.loads(value, parse_int=str, parse_float=str) if value.lstrip()[:1] in {'"', "[", "{"} else None
-    except (ValueError, RecursionError):
-        return []
-    found, open_values = [], [document]
+    found, open_values = [], [_parse(value)]
     while open_values:
         match open_values.pop():
             case str() as text:
@@ -134,3 +179,82 @@ def _beginnings(secret: str, text: str) -> Iterator[tuple[int, int]]:
         if 4 * alike >= 3 * len(secret) or end == len(text) or text.startswith(_CUTS, end):
             yield at, end
         at = text.find(head, end - _SHORTEST + 1)
+
+
+def looks_secret(name: str, value: str) -> bool:
+    """Whether a value of Environment or HyperParameters looks like a secret, by its name or by itself.
+
+    A value in JSON is taken apart: it looks like a secret if anything in it does.
+    """
+    open_values: list[tuple[str, Any]] = [(name, value)]
+    while open_values:
+        match open_values.pop():
+            case inner, dict() as members:
+                open_values += members.items()
+            case inner, list() as items:
+                open_values += name_arguments(items, inner)
+            case inner, str() as text if (document := _parse(text)) is not None:
+                open_values.append((inner, document))
+            case inner, str() as text if _is_secret(inner, text):
+                return True
+    return False
+
+
+def redact_job(training_job: dict[str, Any]) -> dict[str, Any]:
+    """Return a training job with the values of its SECRET_MEMBERS hidden, as far as they look like secrets."""
+    return {key: _redact(key, value, key in SECRET_MEMBERS) for key, value in training_job.items()}
+
+
+def name_arguments(arguments: list[Any], name: str = "") -> list[tuple[str, Any]]:
+    """Return the arguments of a command, each with the name of the option before it or else with ``name``."""
+    options = [_OPTION.fullmatch(one) if isinstance(one, str) else None for one in ["", *arguments]]
+    return [(option["name"] if option else name, one) for option, one in zip(options, arguments, strict=False)]
+
+
+def _redact(name: str, value: Any, may_be_secret: bool) -> Any:
+    match value:
+        case dict():
+            return {key: _redact(key, one, may_be_secret or key in SECRET_MEMBERS) for key, one in value.items()}
+        case list() if may_be_secret:
+            return [_redact(option, one, may_be_secret=True) for option, one in name_arguments(value)]
+        case list():
+            return [_redact(name, one, may_be_secret) for one in value]
+        case str() if may_be_secret and looks_secret(name, value):
+            return HIDDEN
+        case _:
+            return value
+
+
+def _is_secret(name: str, text: str) -> bool:
+    """Whether a text that is not JSON is a secret under this name, has the form of one, or assigns one to a name."""
+    text = text.strip()
+    if _NOT_SECRET.fullmatch(text):
+        return False
+    if _names_secret(name, text) or _SECRET_VALUE.search(text):
+        return True
+    if any(all(kind.search(word) for kind in _CLASSES) for word in _RANDOM.findall(text)):
+        return True
+    given = ((option or variable, inner) for option, variable, inner in _GIVEN.findall(text))
+    return any(_names_secret(inner_name, inner) for inner_name, inner in given if not _NOT_SECRET.fullmatch(inner))
+
+
+def _names_secret(name: str, text: str) -> bool:
+    """Whether a name says that this text is a secret."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    if {"access", "key"} <= set(words):
+        return True
+    if not words or _ABOUT.fullmatch(words[-1]):
+        return False
+    if any(map(_SECRET_WORD.fullmatch, words)):
+        return True
+    is_directory = words[-1] == "pwd" and text.startswith("/")
+    is_harmless = is_directory or _NUMBER.fullmatch(text) or any(map(_HARMLESS_WORD.fullmatch, words))
+    return any(map(_LIKELY_WORD.fullmatch, words)) and not is_harmless
+
+
+def _parse(text: str) -> Any:
+    """Return the text, list or mapping in a text that is JSON, with its numbers as texts; None if it is not JSON."""
+    try:
+        return json.loads(text, parse_int=str, parse_float=str) if text.lstrip()[:1] in {'"', "[", "{"} else None
+    except (ValueError, RecursionError):
+        return None

@@ -51,6 +51,17 @@ def checkpoint_uri_of(request: Mapping[str, Any]) -> str | None:
     return uri
 
 
+def role_arn_of(request: Mapping[str, Any]) -> str:
+    """Return the ARN of the training role."""
+    arn: str = request["RoleArn"]
+    return arn
+
+
+def tags_of(request: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the tags of the request."""
+    return list(request.get("Tags", []))
+
+
 def max_runtime_of(request: Mapping[str, Any]) -> int:
     """Return MaxRuntimeInSeconds, or SageMaker's default."""
     seconds: int = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_SECONDS)

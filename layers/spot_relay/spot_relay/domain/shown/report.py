@@ -6,6 +6,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.job import training_job_arn
+from spot_relay.domain.sagemaker.redaction import redact_job
+from spot_relay.domain.sagemaker.request import role_arn_of, tags_of
 from spot_relay.domain.shown.accounting import account_of
 from spot_relay.domain.text import clean_text
 
@@ -14,8 +17,11 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.run.attempt import Attempt, Canary
     from spot_relay.domain.run.run import Explanation, Run
-    from spot_relay.domain.sagemaker.job import Checkpoint
+    from spot_relay.domain.sagemaker.job import Checkpoint, Transition
     from spot_relay.domain.shown.accounting import Account
+
+# Where SageMaker puts the logs of all training jobs.
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -27,10 +33,22 @@ def _checkpoint(found: Checkpoint | None) -> dict[str, Any] | None:
     return {"key": found.key, "last_modified": iso(found.last_modified)} if found else None
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def _transition(entry: Transition) -> dict[str, Any]:
+    return {
+        "status": entry.status,
+        "started_at": iso(entry.started_at),
+        "ended_at": iso(entry.ended_at),
+        "message": entry.message,
+    }
+
+
+def _attempt(run: Run, attempt: Attempt, region: str) -> dict[str, Any]:
     return {
         "number": attempt.number,
         "job_name": attempt.job_name,
+        # An old attempt of a run with a long history may have dropped its ARN.
+        "job_arn": attempt.arn or (_job_arn(run, attempt.job_name, region) if attempt.created_at else None),
+        "log_stream_prefix": f"{attempt.job_name}/",
         "status": attempt.status,
         "cause": attempt.cause,
         "phase": attempt.phase,
@@ -49,7 +67,12 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "waited_seconds": attempt.waited_seconds,
         "interruptions": attempt.interruptions,
         "wasted_seconds": attempt.wasted_seconds,
+        "transitions": [_transition(entry) for entry in attempt.transitions],
     }
+
+
+def _job_arn(run: Run, job_name: str, region: str) -> str:
+    return training_job_arn(job_name, role_arn_of(run.training_job), region)
 
 
 def _canary(canary: Canary) -> dict[str, Any]:
@@ -91,11 +114,12 @@ def _deadline(run: Run) -> dict[str, Any] | None:
     }
 
 
-def status_document(run: Run) -> dict[str, Any]:
-    """Return a run as users see it. It contains no HyperParameters or Environment, which may hold secrets."""
+def status_document(run: Run, region: str) -> dict[str, Any]:
+    """Return a run of a region as users see it. What looks like a secret in its training job is hidden."""
     account = account_of(run, run.updated_at)
     return {
         "run_id": run.id,
+        "training_job_arn": _job_arn(run, run.id, region),
         "status": run.status,
         "reason": run.reason,
         "created_at": iso(run.created_at),
@@ -103,7 +127,9 @@ def status_document(run: Run) -> dict[str, Any]:
         "ended_at": iso(run.ended_at),
         "check_at": iso(run.check_at),
         "stop_requested": run.stop_requested,
-        "attempts": [_attempt(attempt) for attempt in run.attempts],
+        "attempts": [_attempt(run, attempt, region) for attempt in run.attempts],
+        "log_group": LOG_GROUP,
+        "model_artifacts": next((one.model_artifacts for one in run.attempts if one.model_artifacts), None),
         "training_seconds": account.training_seconds,
         "billable_seconds": account.billable_seconds,
         "waited_seconds": account.waited_seconds,
@@ -119,6 +145,8 @@ def status_document(run: Run) -> dict[str, Any]:
         "budgets": asdict(run.policy.budgets),
         "canaries": [_canary(canary) for canary in run.canaries],
         "decisions": [_decision(entry) for entry in run.decisions],
+        "tags": tags_of(run.training_job),
+        "training_job": redact_job(run.training_job),
     }
 
 
