@@ -33,7 +33,7 @@ def request_of(name: str) -> dict[str, Any]:
 
 
 def trouble(relay: Relay, name: str) -> None:
-    """Interrupt the first attempt of a run twice; the second time, no capacity returns until its wait expires."""
+    """Interrupt the first attempt of a run; if that happens twice, no capacity returns until its wait expires."""
     lost = [
         {"after_checkpoints": 5, "capacity_returns_after": 0.2},
         {"after_checkpoints": 5, "capacity_returns_after": None},
