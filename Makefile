@@ -9,11 +9,11 @@ STAMP  := $(VENV)/.requirements
 # checkov needs other versions of packages that the other tools use, so it has an environment of its own.
 CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
-# Four workers keep two cores busy: three of them begin with end-to-end tests, which mostly wait.
+# Three workers keep two cores busy: they begin with end-to-end tests, which wait for much of their time.
 # The newest cfn-lint, and parliament.
 CHECKS_STAMP := .venv-template/.requirements
 CHECKS  := .venv-template/bin
-PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not docker and not registry"
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker and not registry"
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The runtime and the architecture of an environment, which samconfig.toml has. The layers are built for them on any host.
 BUILT_FOR = $$($(BIN)/python layers/overrides.py $(ENV))

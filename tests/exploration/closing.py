@@ -33,7 +33,7 @@ class Closing:
     def close(self, world: World, tell: Callable[[str], None] | None = None) -> None:
         """Let the world come to rest, and check what holds then. ViolationError where it does not."""
         world = world.fork()
-        world.allowance = type(world.allowance)(0, 0, 0, 0, 0)
+        world.allowance = world.allowance.without_faults()._replace(leaps=0, pauses=0)
         stops = Stops(world.sagemaker, world.store, Dice(0), ())
         passed: list[_Passed] = []
         for _ in range(_TOO_MANY):

@@ -28,7 +28,7 @@ def explore(name: str, *, faults: bool = True) -> Explored:
     """Explore a scenario, and find the shortest schedule that violates an invariant if one does."""
     began, scenario = time.monotonic(), SCENARIOS_BY_NAME[name]
     if not faults:
-        scenario = replace(scenario, allowance=scenario.allowance._replace(crashes=0, duplicates=0, lost=0))
+        scenario = replace(scenario, allowance=scenario.allowance.without_faults())
     found = Search(scenario).run()
     told: tuple[str, ...] = ()
     if found.violation is not None and (shortest := find_shortest(scenario)) is not None:

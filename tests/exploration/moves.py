@@ -201,7 +201,7 @@ def _job_times(world: World) -> dict[str, float]:
 
 
 def _spend(world: World, name: str) -> None:
-    world.allowance = world.allowance._replace(**{name: getattr(world.allowance, name) - 1})
+    world.allowance = world.allowance.spend(name)
 
 
 def _start(world: World, place: Place) -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from spot_relay.domain.sagemaker.job import Pool
     from tests.exploration.world import World
 
+_FAULTS = ("crashes", "duplicates", "lost")
+
 
 class Allowance(NamedTuple):
     """What may still go wrong, and how far time may still move before the quiet end."""
@@ -28,6 +30,17 @@ class Allowance(NamedTuple):
     """Times that nothing runs and time passes until the next thing is due."""
     pauses: int = 0
     """Times that almost a minute passes while functions are between two calls."""
+    together: bool = True
+    """Whether a crash, a duplicate and a lost answer may come in the same schedule, or only one of the three."""
+
+    def without_faults(self) -> Allowance:
+        """Return the same with nothing that goes wrong."""
+        return self._replace(crashes=0, duplicates=0, lost=0)
+
+    def spend(self, name: str) -> Allowance:
+        """Return what is left when one of ``name`` has been used up."""
+        left = self._replace(**{name: getattr(self, name) - 1})
+        return left if self.together or name not in _FAULTS else left.without_faults()
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ class World:
             scenario,
             programs,
             Shelf(),
-            scenario.allowance._replace(crashes=0, duplicates=0, lost=0, leaps=0, pauses=0),
+            scenario.allowance.without_faults()._replace(leaps=0, pauses=0),
             Checkpoints(timeline=timeline, dice=_NO_DICE),
             timeline,
         )

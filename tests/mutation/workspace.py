@@ -38,8 +38,10 @@ def prepare(place: Path = PLACE) -> Path:
     for known in place.rglob("*"):
         if known.is_file() and known not in wanted and (place / "mutants") not in known.parents:
             known.unlink()
-    # mutmut copies tests, but takes none away that are gone.
+    # mutmut copies tests, but takes none away that are gone. And it asks only once which functions a test reaches, so
+    # that it would not learn of functions that were written or moved since.
     shutil.rmtree(place / "mutants" / "tests", ignore_errors=True)
+    (place / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
     return place
 
 

@@ -22,6 +22,7 @@ from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.launch import CANARY_TAG, Launch
 from spot_relay.domain.run.observation import JobChanged, Launched, Refused
 from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.policy import Budget
 from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.sagemaker.job import Absent, Job
 from spot_relay.domain.sagemaker.refusal import Refusal
@@ -168,6 +169,12 @@ def _forgives_lack_of_progress(run: Run, attempt: Attempt) -> Relaunch | No:
     return relaunch_after(replace(run, policy=replace(run.policy, budgets=endless)), attempt)
 
 
+def _counts_a_refusal_twice(
+    run: Run, attempt: Attempt, refusal: Refusal, message: str, facts: Facts, now: datetime
+) -> Decision:
+    return _TRY_AGAIN(replace(run, spent=run.spent.draw(Budget.REFUSALS)), attempt, refusal, message, facts, now)
+
+
 def _is_known_to_exist(self: Canary) -> bool:
     """Take a canary whose creation was not answered for one that does not exist."""
     return self.status is not CanaryStatus.PLANNED and self.refusal is None
@@ -189,6 +196,8 @@ def _checks_nothing(self: RunStore, run: Run) -> None:
     """Let the prefix be whosever it is."""
 
 
+_TRY_AGAIN = answers._try_again
+
 BROKEN = (
     Broken("clones what is interrupted", 1, _deciding(_clones_what_is_interrupted)),
     Broken("trusts that an event will come", 2, _deciding(_trusts_that_an_event_will_come)),
@@ -203,6 +212,7 @@ BROKEN = (
     Broken("takes an interruption for an end", 5, ((Service, "_look_at_attempt", _believes_events),)),
     Broken("forgives one end more than it may", 6, ((ends, "relaunch_after", _forgives_one_more),)),
     Broken("forgives any lack of progress", 6, ((ends, "relaunch_after", _forgives_lack_of_progress),)),
+    Broken("counts a refusal twice", 6, ((answers, "_try_again", _counts_a_refusal_twice),)),
     Broken("takes no MaxRuntime for final", 6, ((after_end, "_check_max_runtime", _finds_nothing_wrong),)),
     Broken("pays whatever an attempt may cost", 6, ((steps, "check_money", _finds_nothing_wrong),)),
     Broken("keeps no money for a canary without an answer", 6, ((Canary, "may_exist", property(_is_known_to_exist)),)),

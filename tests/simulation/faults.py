@@ -38,6 +38,7 @@ class Fault(StrEnum):
     TICK_LATE = "tick late, up to an hour"
     SKEW = "clock skewed"
     CANARY_ANSWER_LOST = "canary created, the answer got lost"
+    REFUSED = "launch refused by SageMaker"
 
 
 # How often a kind that is on strikes where it can, at the middle one of its intensities.
@@ -65,6 +66,7 @@ _USUALLY = {
     Fault.TICK_LATE: 0.5,
     Fault.SKEW: 0.7,
     Fault.CANARY_ANSWER_LOST: 0.4,
+    Fault.REFUSED: 0.7,
 }
 _INTENSITIES = (0.3, 1.0, 2.5)
 # Of two plays, one has a kind at all: where everything goes wrong at once, much can't happen any more.

@@ -19,7 +19,7 @@ from tests.simulation.sagemaker import CallError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spot_relay.domain.run.launch import Launch
+    from spot_relay.domain.run.launch import Created, Launch
     from tests.simulation.faults import Dice
     from tests.simulation.timeline import Timeline
 
@@ -67,6 +67,8 @@ class Lambda:
     dice: Dice
     tell: Callable[[str], None] | None
     silent: frozenset[str] = frozenset({"telemetry"})
+    answered: Callable[[Launch, Created | NotCreated], None] = lambda *_: None
+    """Hears what a function is told of a launch."""
     current: Invocation = field(default_factory=lambda: Invocation("nobody", 0.0))
 
     def invoke(self, name: str, seconds: float, work: Callable[[], Any], then: Callable[[bool, Any], None]) -> None:
@@ -104,9 +106,10 @@ class Lambda:
             self.tell(f"    {invocation.name}: {port}.{method}" + (f"  !! {trouble}" if trouble else ""))
         if trouble is None and port == "jobs" and method == _LAUNCH and self._loses_canary(args[0]):
             trouble = Fault.ANSWER_LOST
-        if trouble is None:
-            return real(*args)
-        return self._troubled(trouble, port, method, real, args)
+        answer = real(*args) if trouble is None else self._troubled(trouble, port, method, real, args)
+        if port == "jobs" and method == _LAUNCH:
+            self.answered(args[0], answer)
+        return answer
 
     def _loses_canary(self, launch: Launch) -> bool:
         """Whether a canary's creation goes unanswered: too rare, if only the troubles of all calls can do it."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bench.descriptions import moment
 from simulator import life
 from spot_relay.domain.rules.checkpoints import CheckpointSearch
+from spot_relay.domain.run.launch import CANARY_TAG, RUN_ID_TAG, Created
 from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.request import placement_of
@@ -18,8 +19,10 @@ from tests.simulation.worlds import PRICES
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.attempt import Attempt
+    from spot_relay.domain.run.launch import Launch
     from spot_relay.domain.run.run import Run
     from spot_relay.domain.sagemaker.job import Checkpoint
+    from spot_relay.domain.sagemaker.refusal import NotCreated
     from tests.simulation.sagemaker import SageMaker, TrainingJob
     from tests.simulation.storage import Checkpoints
 
@@ -44,17 +47,30 @@ _FLOAT_NOISE = 1e-9
 class Ledger:
     """Counts what each run has drawn on its budgets since it began, or was resumed.
 
-    ``relaunches`` are by run and budget, ``begun_with`` is the newest checkpoint when each attempt was planned.
+    ``relaunches`` are by run and budget, and ``refusals`` by run, since a launch of it succeeded. ``begun_with`` is the
+    newest checkpoint when each attempt was planned.
     """
 
     sagemaker: SageMaker
     checkpoints: Checkpoints
     relaunches: dict[str, Counter[str]] = field(default_factory=dict)
+    refusals: Counter[str] = field(default_factory=Counter)
     begun_with: dict[str, Checkpoint | None] = field(default_factory=dict)
 
     def opened(self, run: Run) -> None:
         """Begin to count anew."""
         self.relaunches[run.id] = Counter()
+        self.refusals[run.id] = 0
+
+    def answered(self, launch: Launch, answer: Created | NotCreated) -> None:
+        """Count the refusals of a run's attempts that a function has heard of."""
+        if CANARY_TAG in launch.tags:
+            return
+        run_id = launch.tags[RUN_ID_TAG]
+        if isinstance(answer, Created):
+            self.refusals[run_id] = 0
+        elif answer.refusal.backs_off:
+            self.refusals[run_id] += 1
 
     def planned(self, run: Run) -> None:
         """Record the checkpoint that a run's newest attempt starts from; fail if the run has too many attempts."""
@@ -87,6 +103,8 @@ class Ledger:
                 drawn = self._is_idle(run, last, job)
             if not drawn or relaunches[named] < getattr(budgets, named):
                 raise ViolationError(6, f"{run.id} was relaunched {relaunches[named]} times, and says: {run.reason}")
+        if "policy.budgets.refusals" in run.reason and self.refusals[run.id] <= budgets.refusals:
+            raise ViolationError(6, f"{run.id} was refused {self.refusals[run.id]} times, and says: {run.reason}")
         budget = _BUDGET_OF.get(last.outcome) if last.outcome is not None and not _was_planned(last) else None
         if budget is None or budget == "user_errors" or budget in run.reason:
             return

@@ -105,6 +105,7 @@ class Play:
         self.watch.store = self.store
         silent = frozenset({"telemetry"} if self.world.limits.by_type else {"telemetry", "slots"})
         self.functions = Lambda(self.timeline, self.dice, self._told if self.tell else None, silent)
+        self.functions.answered = self.watch.ledger.answered
         self.service = self.wire(self._service())
         self.outages = self._outages()
         self.stops = Stops(self.sagemaker, self.store, self.dice, self.outages)
@@ -266,8 +267,12 @@ class Play:
         return draw_script(self.seed, run_id, number, Policy() if run is None else run.policy, spot=spot)
 
     def _refused(self, name: str) -> NotCreated | None:
-        invalid = self.timeline.now < self.world.invalid.get(name, 0.0)
-        return NotCreated("Could not assume role", Refusal.INVALID) if invalid else None
+        if self.timeline.now < self.world.invalid.get(name, 0.0):
+            return NotCreated("Could not assume role", Refusal.INVALID)
+        refusal, until = self.world.refused.get(name, (Refusal.UNRECOGNIZED, 0.0))
+        if self.timeline.now < until and self.dice.strikes(Fault.REFUSED):
+            return NotCreated(f"SageMaker refuses {name}", refusal)
+        return None
 
     def _work(self, uri: str | None) -> float:
         return self.checkpoints.work(uri)

@@ -15,6 +15,7 @@ from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.job import Market, Placement, attempt_name, canary_name
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.sagemaker.request import CANARY_MAX_RUNTIME_SECONDS, max_runtime_of, placement_of
 from spot_relay.domain.values import replace
 from tests.fakes import NOON
@@ -27,6 +28,13 @@ PRICES = PriceList("a list", NOON, {M5: Price(0.23, 0.07), G5: Price(1.5, 0.5), 
 _ON_DEMAND_FIRST = {
     kind: (Rung(Placement(kind, 1, Market.ON_DEMAND)), Rung(Placement(kind, 1, Market.SPOT))) for kind in (M5, G5, P3)
 }
+_REFUSALS = (
+    Refusal.UNRECOGNIZED,
+    Refusal.SHARED_QUOTA_FULL,
+    Refusal.OTHER_QUOTA_FULL,
+    Refusal.PLACEMENT_REJECTED,
+    Refusal.QUOTA_TOO_SMALL,
+)
 # From this attempt on a job has capacity and ends well, so that every run comes to an end.
 _LUCKY = 7
 # A run that forgives so many expired waits gets no spot capacity at all, until it has had all its attempts.
@@ -46,6 +54,7 @@ class World:
 
     ``delays`` are the seconds after which each submission comes, ``foreign`` names jobs of others that have the names
     of attempts or canaries, ``invalid`` says of which attempts' launches SageMaker can make nothing, and until when.
+    ``refused`` says which launches it refuses for another reason if that fault strikes.
     """
 
     submissions: tuple[Submission, ...]
@@ -54,6 +63,7 @@ class World:
     check_every: float
     foreign: frozenset[str]
     invalid: dict[str, float]
+    refused: dict[str, tuple[Refusal, float]]
 
 
 def draw_world(seed: int) -> World:
@@ -62,7 +72,7 @@ def draw_world(seed: int) -> World:
     count = rng.choice((1, 1, 1, 2, 2, 3))
     shared = rng.random() < 0.1
     drawn = (_submission(rng, number, shares=shared) for number in range(1, count + 1))
-    submissions = tuple(_with_canary(seed, submission) for submission in drawn)
+    submissions = tuple(_impatient(seed, _with_canary(seed, submission)) for submission in drawn)
     names = [attempt_name(submission.name, number) for submission in submissions for number in (1, 2, 3)]
     canaries = [canary_name(s.name, number) for s in submissions if s.policy.deadline for number in (1, 2, 3)]
     return World(
@@ -74,12 +84,20 @@ def draw_world(seed: int) -> World:
             [*(name for name in names if rng.random() < 0.01), *(name for name in canaries if rng.random() < 0.4)]
         ),
         {name: rng.uniform(0, 20_000) for name in names if rng.random() < 0.01},
+        _refused(Random(f"{seed}/refused"), names),
     )
+
+
+def _refused(rng: Random, names: list[str]) -> dict[str, tuple[Refusal, float]]:
+    """Draw whose launches meet a quota that spans pools, an error that nobody knows, or a placement that is closed."""
+    return {name: (rng.choice(_REFUSALS), rng.choice((60.0, 3000.0, 40_000.0))) for name in names if rng.random() < 0.2}
 
 
 def is_timeless(world: World) -> bool:
     """Whether time alone changes nothing about how the world's runs end."""
     if world.foreign or world.invalid:
+        return False
+    if any(s.policy.budgets.refusals < Budgets().refusals for s in world.submissions):
         return False
     prefixes = {_prefix(submission) for submission in world.submissions}
     return len(prefixes) == len(world.submissions) and all(s.policy.deadline is None for s in world.submissions)
@@ -186,6 +204,16 @@ def _money(rng: Random, placements: list[Placement], runtime: int) -> float:
     """Draw a budget that some runs use up: a little more than the dearest attempt may cost, or a few times that."""
     dearest = max(PRICES.by_instance_type[where.instance_type].usd_per_hour(where.market) for where in placements)
     return rng.choice((1.02, 1.3, 3.0)) * runtime * dearest / 3600
+
+
+def _impatient(seed: int, submission: Submission) -> Submission:
+    """Let some runs give up after a few refusals in a row."""
+    rng = Random(f"{seed}/{submission.name}/refusals")
+    if rng.random() >= 0.1:
+        return submission
+    policy = submission.policy
+    budgets = replace(policy.budgets, refusals=rng.choice((0, 1, 4)))
+    return replace(submission, policy=replace(policy, budgets=budgets))
 
 
 def _with_canary(seed: int, submission: Submission) -> Submission:
