@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
+from embedded import training_role
 from embedded.daemons import Daemon, answers, free_port, launch
 from embedded.patience import give_time
 from embedded.processes import Identity, find_process, kill_processes
@@ -44,7 +45,7 @@ SHUTDOWN_SECONDS: Final = 10.0
 TEMPORARY: Final = "tmp"
 OWNER: Final = "owner.json"
 PARAMETERS: Final = {
-    "AllowedRoleArns": f"arn:aws:iam::{ACCOUNT}:role/spot-relay-training",
+    "AllowedRoleArns": f"arn:aws:iam::{ACCOUNT}:role/{training_role.NAME}",
     "AllowedImages": "local/*,*.dkr.ecr.*.amazonaws.com/*",
     "AllowedCheckpointBuckets": "sagemaker-*,churn-*",  # the latter for the documents of events/
     "LaunchRate": "1000",  # the simulator throttles nothing, unless its scenario has rates
@@ -179,6 +180,7 @@ def _start(
     template = build(chosen, environment)
     aws.wait_for(lambda: answers(f"{aws_url}/_ministack/ready"))
     make_client("s3", aws_url).create_bucket(Bucket=ARTIFACTS)
+    training_role.create_training_role(make_client("iam", aws_url))
     simulator_port = simulator.wait_for(lambda: port_file.read_text() if port_file.exists() else None)
     chosen = {"SageMakerEndpointUrl": f"http://127.0.0.1:{simulator_port}", **chosen}
     deploy(template, chosen, environment)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _TOLERANCE_SECONDS: Final = 2.0
 _KILL_SECONDS: Final = 10.0
 # A training process inherits TMPDIR, unless its request's Environment overrides it; the simulator sets the other one.
-_MARKS: Final = ("TMPDIR", "SAGEMAKER_BASE_DIR")
+_MARKS: Final = ("TMPDIR", "SIMULATOR_INSTANCE_HOME")
 
 
 @dataclass(frozen=True)

@@ -54,15 +54,17 @@ class Stack:
         """Create a boto3 client for ``service``; the client for SageMaker calls the simulator."""
         return make_client(service, self.simulator_url if service == "sagemaker" else self.aws_url)
 
-    def call(self, method: str, path: str, body: Any = None, *, signed: bool = True) -> httpx.Response:
+    def call(
+        self, method: str, path: str, body: Any = None, *, signed_for: str | None = "execute-api"
+    ) -> httpx.Response:
         """Call the API, such as ``call("GET", "/runs?status=Failed")``; a body that is not bytes is sent as JSON."""
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         url = self.api_url + path
         request = AWSRequest(method, url, {"Content-Type": "application/json"}, content)
-        if signed:
+        if signed_for is not None:
             variables = self.environment
             keys = Credentials(variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"])
-            SigV4Auth(keys, "execute-api", REGION).add_auth(request)
+            SigV4Auth(keys, signed_for, REGION).add_auth(request)
         headers = dict(request.headers.items())
         return httpx.request(method, url, headers=headers, content=content, timeout=give_time(40), trust_env=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.e2e.relay import Relay, eventually, spec
@@ -64,8 +65,16 @@ def test_a_run_that_is_not_there_is_answered_with_a_code(relay: Relay) -> None:
     assert answer.json()["code"] == "NoSuchRun"
 
 
-def test_the_api_answers_no_one_who_does_not_sign(relay: Relay) -> None:
-    assert relay.stack.call("GET", "/runs", signed=False).status_code == 403
+@pytest.mark.parametrize(
+    ("service", "message"),
+    [
+        (None, "Missing Authentication Token"),
+        ("sagemaker", "Credential should be scoped to correct service: 'execute-api'. "),
+    ],
+)
+def test_the_api_refuses_requests_that_are_not_signed_for_it(relay: Relay, service: str | None, message: str) -> None:
+    answer = relay.stack.call("GET", "/runs", signed_for=service)
+    assert (answer.status_code, answer.json()) == (403, {"message": message})
 
 
 def test_two_open_runs_cannot_share_a_checkpoint_prefix(relay: Relay) -> None:

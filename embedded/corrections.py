@@ -1,0 +1,71 @@
+"""Requests that MiniStack answers unlike AWS, corrected.
+
+- An API with IAM authentication takes only requests that are signed for ``execute-api``. MiniStack checks the signature
+  itself, but not for which service it was made.
+- An object may be encrypted with ``aws:kms`` without naming a key: AWS then takes the account's own key for S3.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from ministack import app  # type: ignore[import-untyped]
+from ministack.core.iam_evaluator import AuthError  # type: ignore[import-untyped]
+from ministack.services import apigateway_v1, s3  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+API_SERVICE: Final = "execute-api"
+WRONG_SERVICE: Final = f"Credential should be scoped to correct service: '{API_SERVICE}'. "
+ENCRYPTION: Final = "x-amz-server-side-encryption"
+KMS_KEY: Final = f"{ENCRYPTION}-aws-kms-key-id"
+ACCOUNT_KEY: Final = "alias/aws/s3"
+_SCOPE: Final = re.compile(r"[^/\s,=]+/\d{8}/[^/\s,]*/(?P<service>[^/\s,]+)/aws4_request")
+
+Headers = dict[str, str]
+Answer = tuple[int, dict[str, str], bytes]
+
+
+def install() -> None:
+    """Correct the answers of API Gateway and S3."""
+    app._enforce_execute_api = require_service(app._enforce_execute_api)  # noqa: SLF001 (there is no setting for this)
+    s3._resolve_sse_write_headers = name_key(s3._resolve_sse_write_headers)  # noqa: SLF001
+
+
+def signed_service(headers: Mapping[str, str], query: Mapping[str, Any]) -> str | None:
+    """Return the service that a request is signed for, in its headers or its query; ``None`` if it is not signed."""
+    given = query.get("X-Amz-Credential", "")
+    presigned = given[0] if isinstance(given, list) and given else given
+    found = _SCOPE.search(headers.get("authorization", "") or str(presigned))
+    return found["service"] if found else None
+
+
+def require_service(authorize: Callable[..., Answer | None]) -> Callable[..., Answer | None]:
+    """Wrap what authorizes the call of an API: refuse a signature that was made for another service."""
+
+    def check(
+        api: str, stage: str, method: str, path: str, headers: Headers, query: dict[str, Any], **named: str
+    ) -> Answer | None:
+        service = signed_service(headers, query)
+        kind = app._execute_api_authorization_type(api, stage, method, path)  # noqa: SLF001
+        if kind == "AWS_IAM" and service not in (None, API_SERVICE):
+            error = AuthError("SignatureDoesNotMatch", WRONG_SERVICE)
+            refusal: Answer | None = apigateway_v1.authentication_error_response(api, stage, error, headers, query)
+            if refusal is not None:
+                return refusal
+        return authorize(api, stage, method, path, headers, query, **named)
+
+    return check
+
+
+def name_key(resolve: Callable[[Headers, str], Any]) -> Callable[[Headers, str], Any]:
+    """Wrap what reads the encryption of an upload: without a key, ``aws:kms`` means the account's own key for S3."""
+
+    def read(headers: Headers, bucket: str) -> Any:
+        if headers.get(ENCRYPTION) == "aws:kms":
+            return resolve({KMS_KEY: ACCOUNT_KEY, **headers}, bucket)
+        return resolve(headers, bucket)
+
+    return read

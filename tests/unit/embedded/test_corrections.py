@@ -1,0 +1,39 @@
+"""For which service a request is signed, and which key encrypts an upload."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from embedded.corrections import name_key, signed_service
+
+HEADER = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=0"
+
+
+@pytest.mark.parametrize("service", ["execute-api", "sagemaker", "s3"])
+def test_the_service_is_read_from_the_header_or_the_query(service: str) -> None:
+    credential = f"test/20260101/us-east-1/{service}/aws4_request"
+    assert signed_service({"authorization": HEADER.format(service)}, {}) == service
+    assert signed_service({}, {"X-Amz-Credential": [credential]}) == service
+    assert signed_service({}, {"X-Amz-Credential": credential}) == service
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [({}, {}), ({"authorization": "Bearer x/20260101/y/z"}, {}), ({}, {"X-Amz-Credential": []})],
+)
+def test_a_request_without_a_signature_is_signed_for_no_service(headers: dict[str, str], query: dict[str, Any]) -> None:
+    assert signed_service(headers, query) is None
+
+
+@pytest.mark.parametrize(
+    ("encryption", "key", "kept"),
+    [("aws:kms", None, "alias/aws/s3"), ("aws:kms", "mine", "mine"), ("AES256", None, None), (None, None, None)],
+)
+def test_only_an_upload_that_names_no_key_is_encrypted_with_the_accounts_own(
+    encryption: str | None, key: str | None, kept: str | None
+) -> None:
+    given = {"x-amz-server-side-encryption": encryption, "x-amz-server-side-encryption-aws-kms-key-id": key}
+    read = name_key(lambda headers, _: headers.get("x-amz-server-side-encryption-aws-kms-key-id"))
+    assert read({name: value for name, value in given.items() if value is not None}, "bucket") == kept
