@@ -12,7 +12,7 @@ from sagemaker.core.resources import TrainingJob
 from sagemaker.train.configs import CheckpointConfig, Compute, OutputDataConfig, SourceCode, StoppingCondition
 from sagemaker.train.model_trainer import ModelTrainer
 
-name, bucket, lines = sys.argv[1:4]
+name, bucket, lines, program = sys.argv[1:5]
 boto_session = boto3.Session()
 if "--install" in sys.argv:
     from spot_relay_client import install
@@ -20,7 +20,7 @@ if "--install" in sys.argv:
     boto_session = install(boto_session)
 source = Path(name)
 source.mkdir()
-(source / "entry.py").write_text("")
+(source / "entry.py").write_text(Path(program).read_text())
 trainer = ModelTrainer(
     sagemaker_session=Session(boto_session=boto_session, default_bucket=bucket),
     training_image="local/counting",
