@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo quick quick-tests lint types template released test thorough unit e2e sdk-tests layers pythons sam-local check \
-        checkov simulate explore faults fuzz mutate bench-load bench-policy bench-start cost openapi build deploy lock format clean
+        checkov simulate explore faults fuzz mutate bench-client bench-load bench-policy bench-start command-docs cost openapi build deploy lock format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ bench-load: setup ## put the deployed stack under load (RUNS=, EVENTS=, LAUNCHES
 bench-start: setup ## measure what the functions' starts take, compared with a bare boto3 handler (JSON=1, PAIRS=11)
 	@$(BIN)/python -m bench.start $(if $(JSON),--json) $(if $(PAIRS),--pairs $(PAIRS))
 
+bench-client: setup ## measure what `spot-relay --help` takes, compared with a bare command of click (JSON=1, PAIRS=21)
+	@$(BIN)/python -m bench.client_start $(if $(JSON),--json) $(if $(PAIRS),--pairs $(PAIRS))
+
 cost: setup ## write the table of costs into docs/operations.md, from counted units and list prices
 	@$(BIN)/python -m bench.cost
 
@@ -114,6 +117,9 @@ fuzz: setup ## fuzz the readers of input, guided by coverage: TARGET=spec, event
 
 openapi: setup ## regenerate docs/openapi.yaml from the models
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m openapi
+
+command-docs: setup ## regenerate docs/command.md and the recordings of the command in docs/images
+	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m manual
 
 released: setup ## keep what this release's template keeps, for the test that compares the next one with it: at each release
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.released

@@ -23,6 +23,7 @@ gc.disable()
 _FIRST = ("tests/e2e/", "tests/integration/", "tests/simulation/", "tests/security/", "tests/unit/hostile/")
 # The files that share a deployed stack.
 _STACKS = {
+    "tests/e2e/test_command.py": "stack",
     "tests/e2e/test_faults.py": "troubled",
     "tests/e2e/test_hostile_api.py": "stack",
     "tests/e2e/test_policy.py": "stack",

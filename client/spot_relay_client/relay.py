@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore.session import Session
 
@@ -15,9 +15,11 @@ from spot_relay_client.logs import CloudWatchStreams, LogReader
 from spot_relay_client.models import Run, RunSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from spot_relay_client.logs import LogLine
+
+Read = TypeVar("Read")
 
 POLL_SECONDS: Final = 5.0
 # How long `wait` and `logs` go on while the API gives no usable answer.
@@ -49,7 +51,7 @@ class SpotRelay:
         """
         submitted_at = datetime.now(UTC)
         try:
-            return Run.from_document(self.api.submit(dict(spec)))
+            return _read(Run.from_document, self.api.submit(dict(spec)))
         except UnreachableError:
             run = self._find_made(spec.get("name") or spec.get("TrainingJobName"), submitted_at)
             if run is None:
@@ -58,15 +60,15 @@ class SpotRelay:
 
     def get(self, run: str) -> Run:
         """Return a run as it is now."""
-        return Run.from_document(self.api.show(run))
+        return _read(Run.from_document, self.api.show(run))
 
     def list(self, status: str | None = None) -> Iterator[RunSummary]:
         """Yield all runs, newest first, or those with a status."""
-        token = None
+        token: str | None = None
         while True:
             page = self.api.list(status=status, token=token)
-            yield from (RunSummary.from_document(each) for each in page["runs"])
-            token = page["next_token"]
+            summaries, token = _read(_read_page, page)
+            yield from summaries
             if token is None:
                 return
 
@@ -105,7 +107,7 @@ class SpotRelay:
 
     def stop(self, run: str) -> Run:
         """Stop a run for good."""
-        return Run.from_document(self.api.stop(run))
+        return _read(Run.from_document, self.api.stop(run))
 
     def resume(self, run: str, changes: Mapping[str, Any] | None = None) -> Run:
         """Resume a run that failed or was stopped, with changes such as ``{"budgets": {"expired_waits": 20}}``.
@@ -114,7 +116,7 @@ class SpotRelay:
         """
         before = self.get(run)
         try:
-            return Run.from_document(self.api.resume(run, dict(changes or {})))
+            return _read(Run.from_document, self.api.resume(run, dict(changes or {})))
         except (UnreachableError, ConflictError) as error:
             # A request that is repeated after a lost answer finds the run open, and is refused.
             if not before.ended or (isinstance(error, ConflictError) and not error.repeated):
@@ -162,3 +164,18 @@ class SpotRelay:
         except (NoSuchRunError, UnreachableError):
             return None
         return found if found.created_at >= submitted_at - _CLOCKS_DIFFER else None
+
+
+def _read_page(page: Mapping[str, Any]) -> tuple[Sequence[RunSummary], str | None]:
+    return [RunSummary.from_document(each) for each in page["runs"]], page["next_token"]
+
+
+def _read(read: Callable[[Mapping[str, Any]], Read], document: Mapping[str, Any]) -> Read:
+    """Return what an answer says; an API of another version may answer something else."""
+    try:
+        return read(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreachableError(
+            f"This client cannot read the API's answer ({type(error).__name__}: {error}). The stack may be of another "
+            "version: `spot-relay doctor` compares them."
+        ) from error

@@ -1,0 +1,251 @@
+"""The command `spot-relay` on the deployed template, as a process with the environment of a user's shell."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from embedded.patience import give_time
+from spot_relay_client.models import LOG_GROUP
+from tests.e2e.relay import CHECKPOINTS, Relay, eventually, spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+RUN = "commanded"
+LINES = [f"line {number}" for number in range(1, 9)]
+
+
+@dataclass(frozen=True)
+class Command:
+    """Calls the command for one stack."""
+
+    environment: dict[str, str]
+
+    @contextmanager
+    def begin(self, *arguments: str, text: str | None = None) -> Iterator[subprocess.Popen[str]]:
+        """Start the command; it is ended with the block."""
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        command = [sys.executable, "-m", "spot_relay_client", *arguments]
+        with subprocess.Popen(command, env=self.environment, cwd="/", text=True, **pipes) as process:  # type: ignore[call-overload]
+            try:
+                if text is not None:
+                    process.stdin.write(text)
+                process.stdin.close()
+                process.stdin = None
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
+
+    def run(self, *arguments: str, text: str | None = None, code: int = 0) -> str:
+        """Call the command, check its exit code, and return what it printed: on standard error, if it failed."""
+        with self.begin(*arguments, text=text) as process:
+            printed, errors = process.communicate(timeout=give_time(100))
+        assert process.returncode == code, f"{arguments} {process.returncode}\n{printed}\n{errors}"
+        return errors if code else printed
+
+    def json(self, *arguments: str, **options: Any) -> Any:
+        """Call the command and return the JSON that it printed."""
+        return json.loads(self.run(*arguments, "--json", **options))
+
+
+@pytest.fixture(scope="module")
+def command(relay: Relay, tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """The command, for the stack of all tests."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    path = os.pathsep.join(str(ROOT / folder) for folder in ("client", "layers/spot_relay"))
+    cache = tmp_path_factory.mktemp("cache")
+    own = {"PYTHONPATH": path, "XDG_CACHE_HOME": str(cache), "COLUMNS": "160", "NO_COLOR": "1"}
+    return Command({**kept, **own, **relay.stack.environment})
+
+
+def print_lines(relay: Relay, attempt: int, lines: list[str]) -> None:
+    """Print lines as two hosts of an attempt would: the odd ones on the first, the others on the second."""
+    job = f"{RUN}-relay-{attempt:02}"
+    eventually(f"{job} being created", lambda: job in relay.jobs(RUN) or None)
+    logs = relay.stack.client("logs")
+    begun = round(time.time() * 1000)
+    for host in (0, 1):
+        where = {"logGroupName": LOG_GROUP, "logStreamName": f"{job}/algo-{host + 1}-170"}
+        with suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_group(logGroupName=LOG_GROUP)
+        logs.create_log_stream(**where)
+        events = [{"timestamp": begun + index, "message": line} for index, line in enumerate(lines)]
+        logs.put_log_events(**where, logEvents=events[host::2])
+
+
+@pytest.fixture(scope="module")
+def finished(relay: Relay, command: Command) -> dict[str, Any]:
+    """A run through an expired wait to Completed, with what `watch` and `logs -f` printed meanwhile."""
+    relay.rule(RUN, train_seconds=4)
+    relay.rule(RUN, "01", capacity={"after": 0, "interruptions": [{"after_training_seconds": 1}]}, train_seconds=60)
+    made = json.dumps(spec("another-name"))
+    assignments = [f"--set=name={RUN}", f"--set=training_job.CheckpointConfig.S3Uri=s3://{CHECKPOINTS}/{RUN}"]
+    limits = [f"--set=training_job.StoppingCondition.{name}InSeconds=5" for name in ("MaxRuntime", "MaxWaitTime")]
+    submitted = command.json("submit", "-", *assignments, *limits, text=made)
+    assert (submitted["run_id"], submitted["status"]) == (RUN, "Pending")
+    with command.begin("watch", RUN, "--json") as watching, command.begin("logs", "-f", RUN, "--json") as following:
+        print_lines(relay, 1, LINES[:4])
+        print_lines(relay, 2, LINES[4:])
+        watched, errors = watching.communicate(timeout=give_time(100))
+        assert watching.returncode == 0, errors
+        logged, errors = following.communicate(timeout=give_time(60))
+        assert following.returncode == 0, errors
+    return {"watched": _objects(watched), "logged": _objects(logged)}
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def printed_by_training(lines: list[dict[str, Any]]) -> list[str]:
+    """Return the lines of these tests; a simulated job prints that nothing is trained."""
+    return [line["text"] for line in lines if line["text"].startswith("line ")]
+
+
+def test_a_log_that_is_followed_has_every_line_of_all_attempts_and_hosts_once_in_order(
+    finished: dict[str, Any],
+) -> None:
+    assert printed_by_training(finished["logged"]) == LINES
+    ours = [line for line in finished["logged"] if line["text"] in LINES]
+    assert [(line["attempt"], line["host"]) for line in ours[3:5]] == [(1, "algo-2"), (2, "algo-1")]
+
+
+def test_a_run_that_is_watched_shows_each_change_until_its_end(finished: dict[str, Any]) -> None:
+    changes = finished["watched"]
+    assert changes[-1]["status"] == "Completed"
+    assert {change["attempt"] for change in changes} == {1, 2}
+
+
+@pytest.mark.usefixtures("finished")
+def test_the_log_of_a_run_that_has_ended_is_printed_whole_or_in_part(command: Command) -> None:
+    printed = command.run("logs", RUN).splitlines()
+    assert [line.partition("  ")[2] for line in printed if "line " in line] == LINES
+    one = _objects(command.run("logs", RUN, "--attempt", "2", "--json"))
+    assert printed_by_training(one) == LINES[4:]
+    since = next(line["at"] for line in one if line["text"] == LINES[5])
+    assert printed_by_training(_objects(command.run("logs", RUN, "--since", since, "--json"))) == LINES[5:]
+    assert "90m" in command.run("logs", RUN, "--since", "yesterday", code=2)
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_run_is_listed_shown_and_explained(command: Command) -> None:
+    assert RUN in command.run("ls", "--status", "completed", "--limit", "100")
+    listed = command.json("ls", "--name", RUN)
+    assert [run["run_id"] for run in listed["runs"]] == [RUN]
+    assert command.json("ls", "--name", RUN, "--open") == {"runs": []}
+    assert "MaxWaitTimeExceeded" in command.run("show", RUN)
+    assert command.json("show", RUN) == listed["runs"][0]
+    explained = command.json("explain", RUN)
+    assert explained["decisions"] == listed["runs"][0]["decisions"]
+    assert command.json("explain", RUN, "--last", "1")["decisions"] == explained["decisions"][-1:]
+    assert "completed the training" in command.run("explain", RUN)
+
+
+@pytest.mark.usefixtures("finished")
+def test_savings_add_up_by_run_instance_type_and_month(command: Command) -> None:
+    by_run = command.json("savings")
+    (own,) = (row for row in by_run["rows"] if row["key"] == RUN)
+    assert own["saved_usd"] == round(own["on_demand_cost_usd"] - own["cost_usd"], 6)
+    for by in ("instance-type", "month"):
+        assert command.json("savings", "--by", by)["total"]["runs"] == by_run["total"]["runs"]
+    rows = list(csv.DictReader(io.StringIO(command.run("savings", "--csv"))))
+    assert RUN in [row["key"] for row in rows]
+    assert "total" in command.run("savings", "--by", "month")
+
+
+@pytest.mark.usefixtures("finished")
+def test_the_same_spec_again_says_that_its_run_has_ended(relay: Relay, command: Command) -> None:
+    relay.rule("once", train_seconds=0.2)
+    made = json.dumps(spec("once"))
+    assert "once is Completed" in command.run("submit", "-", "--wait", text=made)
+    with command.begin("submit", "-", text=made) as again:
+        _, notice = again.communicate(timeout=give_time(60))
+    assert "Nothing was launched" in notice
+    assert relay.jobs("once") == ["once-relay-01"]
+
+
+def test_a_run_is_stopped_and_resumed_and_the_exit_code_is_that_of_the_run(relay: Relay, command: Command) -> None:
+    relay.rule("paused", capacity={"after": 0}, train_seconds=3600)
+    command.run("submit", "-", text=json.dumps(spec("paused")))
+    relay.comes_to("paused", "InProgress")
+    assert "paused is Stopped" in command.run("stop", "paused", "--wait")
+    assert command.run("watch", "paused", code=4) == ""
+    relay.rule("paused", train_seconds=0.2)
+    assert command.json("resume", "paused", "--budget", "expired_waits=7")["budgets"]["expired_waits"] == 7
+    assert "Completed" in command.run("watch", "paused")
+    assert "resume" in command.run("resume", "paused", code=6).lower()
+
+
+def test_ctrl_c_leaves_the_run_going_and_says_how_to_come_back(relay: Relay, command: Command) -> None:
+    relay.rule("endless", capacity={"after": 0}, train_seconds=3600)
+    with command.begin("submit", "-", "--wait", text=json.dumps(spec("endless", 3600, 3600))) as waiting:
+        assert "Ctrl-C" in waiting.stderr.readline()  # type: ignore[union-attr]
+        waiting.send_signal(signal.SIGINT)
+        _, errors = waiting.communicate(timeout=give_time(30))
+    assert waiting.returncode == 130
+    assert "The run endless goes on. To come back: spot-relay watch endless" in errors
+    assert relay.comes_to("endless", "InProgress", "Pending")["stop_requested"] is False
+    command.run("stop", "endless")
+
+
+def test_errors_say_what_to_do_next_and_have_codes(command: Command) -> None:
+    assert "no run nobody" in command.run("show", "nobody", code=7)
+    error = json.loads(command.run("show", "nobody", "--json", code=7))["error"]
+    assert (error["code"], error["details"]) == ("NoSuchRun", [])
+    problems = command.run("submit", "-", "--set=training_job.RoleArn=x", text=json.dumps(spec("bad")), code=6)
+    assert "training_job.RoleArn: " in problems
+    assert "holds no spec" in command.run("submit", "-", text="[]", code=1)
+    missing = command.run("ls", "--stack", "elsewhere", code=5)
+    assert "Name yours with --stack or SPOT_RELAY_STACK" in missing
+
+
+def test_the_doctor_checks_what_a_spec_needs(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "spec.json"
+    file.write_text(json.dumps(spec("examined")))
+    with command.begin("doctor", str(file), "--json") as examining:
+        printed, errors = examining.communicate(timeout=give_time(60))
+    findings = {finding["check"]: finding["result"] for finding in json.loads(printed)["findings"]}
+    # The emulator has no Service Quotas.
+    assert findings.pop("quota") == "unknown", errors
+    assert {findings[check] for check in ("endpoints", "credentials", "stack", "api", "bucket")} == {"ok"}
+    assert set(findings) == {"endpoints", "credentials", "stack", "versions", "api", "role", "bucket"}
+
+
+def test_dead_letters_are_counted_and_sent_back(relay: Relay, command: Command) -> None:
+    sqs, url = relay.stack.client("sqs"), relay.stack.outputs["SubmitDeadLetterQueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Records": []}))
+    counted = command.json("redrive", "--queue", "submit", "--dry-run")
+    assert counted == {"queues": [{"queue": "submit", "dead_letters": 1, "moved": None}]}
+    assert command.run("redrive", "--queue", "submit") == "submit: 1 dead letters, 1 sent back\n"
+    assert relay.count_messages("SubmitDeadLetterQueueUrl") == 0
+    relay.drains()
+
+
+def test_completion_knows_commands_and_runs(relay: Relay, command: Command) -> None:
+    relay.rule("completable", train_seconds=0.2)
+    command.run("submit", "-", text=json.dumps(spec("completable")))
+    assert "_SPOT_RELAY_COMPLETE" in command.run("completion", "zsh")
+    typed = {"_SPOT_RELAY_COMPLETE": "bash_complete", "COMP_WORDS": "spot-relay show compl", "COMP_CWORD": "2"}
+    completing = Command({**command.environment, **typed})
+    assert "completable" in completing.run()
+
+
+def test_the_local_stack_has_a_status(command: Command) -> None:
+    with command.begin("local", "status", "--json") as asking:
+        printed, _ = asking.communicate(timeout=give_time(30))
+    assert set(json.loads(printed)) == {"running", "aws_url", "simulator_url", "environment_file"}
