@@ -15,11 +15,11 @@ from simulator.api.training_jobs import Account, TrainingJobs
 from simulator.api.validation import service_model
 from simulator.life.clock import Part, RealTime, VirtualClock
 from simulator.real.clients import Clients
-from simulator.real.container_run import Host
 from simulator.real.events import EventPublisher
 from simulator.real.logs import LogShipper
+from simulator.real.machine import Machine
 from simulator.real.runner import Runner
-from simulator.real.simulated_checkpoints import SimulatedCheckpoints
+from simulator.real.simulated_training import SimulatedTraining
 from simulator.world.scenario import Scenario, parse_scenario, read_scenario
 
 if TYPE_CHECKING:
@@ -91,12 +91,12 @@ class SageMaker:
             settle=_do_nothing if clock is None else clock.settle,
         )
         publisher = EventPublisher(clients, audit, self._jobs.now, on_event)
-        checkpoints = SimulatedCheckpoints(clients, self._jobs.apply)
+        training = SimulatedTraining(clients, self._logs, self._jobs.apply)
         folder = _folder_for(images, workdir).resolve()
-        self._runner = Runner(Host(clients, self._logs, self._jobs.apply, folder, images, region, grace))
+        self._runner = Runner(Machine(clients, self._logs, self._jobs.apply, folder, images, region, grace))
         # The publisher comes first: what another observer does about a status may bring the next one.
-        self._jobs.add_observers(publisher, checkpoints, self._runner)
-        parts: tuple[Part, ...] = (self._jobs, publisher, checkpoints)
+        self._jobs.add_observers(publisher, training, self._runner)
+        parts: tuple[Part, ...] = (self._jobs, publisher, training)
         self._real_time = RealTime(parts, self._fail) if clock is None else None
         if clock is not None:
             clock.drive(parts)

@@ -91,9 +91,6 @@ def _check_limits(request: Mapping[str, Any]) -> None:
 
 
 def _check_local(request: Mapping[str, Any]) -> None:
-    resources = request["ResourceConfig"]
-    if resources.get("InstanceCount", 1) != 1 or "InstanceGroups" in resources:
-        raise invalid("The simulator runs images local/* on one instance only")
     if request["AlgorithmSpecification"]["TrainingInputMode"] == "Pipe":
         raise invalid("The simulator runs images local/* in the File and FastFile modes only")
     for place, channel in enumerate(request.get("InputDataConfig", []), start=1):

@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from simulator.api.rules import is_local
 from simulator.life import billable_seconds, training_seconds
+from simulator.life.job import Secondary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simulator.life.job import Job
+    from simulator.life.job import Job, Transition
     from simulator.world.scenario import Rule
 
 DETAIL_TYPE: Final = "SageMaker Training Job State Change"
 SOURCE: Final = "aws.sagemaker"
+SIMULATED: Final = "simulated, nothing is trained"
 _EVENT_MEMBERS: Final = (
     "HyperParameters",
     "AlgorithmSpecification",
@@ -50,15 +53,20 @@ class Record:
         """The market the job runs in: ``spot`` or ``on-demand``, as in scenarios."""
         return "spot" if self.life.terms.spot else "on-demand"
 
+    def message(self, step: Transition) -> str:
+        """Return the StatusMessage of a transition; while a job without a process trains, it says so."""
+        simulated = step.status is Secondary.TRAINING and not is_local(self.request)
+        return f"{step.message} ({SIMULATED})" if simulated else step.message
+
 
 def describe(record: Record, now: float) -> dict[str, Any]:
     """Return the answer of DescribeTrainingJob; times are epoch seconds, as in JSON 1.1."""
     life = record.life
     answer = {key: value for key, value in record.request.items() if key != "Tags"}
     answer |= {
+        "OutputDataConfig": {"KmsKeyId": "", **record.request["OutputDataConfig"]},
         "TrainingJobName": life.name,
         "TrainingJobArn": record.arn,
-        "ModelArtifacts": {"S3ModelArtifacts": record.model} if record.model else {},
         "TrainingJobStatus": life.status.value,
         "SecondaryStatus": life.secondary.value,
         "CreationTime": life.created_at,
@@ -68,7 +76,7 @@ def describe(record: Record, now: float) -> dict[str, Any]:
                 Status=step.status.value,
                 StartTime=step.started_at,
                 EndTime=step.ended_at,
-                StatusMessage=step.message,
+                StatusMessage=record.message(step),
             )
             for step in life.transitions
         ],
@@ -80,6 +88,8 @@ def describe(record: Record, now: float) -> dict[str, Any]:
         TrainingStartTime=life.training_started_at,
         TrainingEndTime=life.training_ended_at,
         FailureReason=life.failure_reason,
+        # As long as there is no model, the service leaves this out, although its own model requires it.
+        ModelArtifacts={"S3ModelArtifacts": record.model} if record.model else None,
     )
     if life.ended:
         # The times are known once the instances are given back, not before.
@@ -145,7 +155,7 @@ def _event_detail(record: Record) -> dict[str, Any]:
             Status=step.status.value,
             StartTime=_milliseconds(step.started_at),
             EndTime=None if step.ended_at is None else _milliseconds(step.ended_at),
-            StatusMessage=step.message,
+            StatusMessage=record.message(step),
         )
         for step in life.transitions
     ]

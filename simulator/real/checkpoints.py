@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from simulator.real.s3 import Location, checkpoint_name_of, download
+from simulator.real.s3 import Location, checkpoint_name_of, download, list_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,8 @@ class CheckpointSync:
         """Download the checkpoints into the folder; return how many files there were."""
         self._folder.mkdir(parents=True, exist_ok=True)
         name_of = partial(checkpoint_name_of, prefix=self._location.key)
-        names = download(self._s3, self._location, self._folder, name_of)
+        keys = list_keys(self._s3, self._location)
+        names = download(self._s3, self._location.bucket, keys, self._folder, name_of)
         found = self._files()
         self._synced = {name: found[name] for name in names if name in found}
         return len(names)

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from simulator.real.namespace import CONTAINER_BASE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from simulator.api.wire import Record
+    from simulator.real.cluster import Cluster, Instance
 
-_HOST: Final = "algo-1"
 _CHECKPOINTS: Final = "/opt/ml/checkpoints/"
+# Folders with another purpose, which cannot hold checkpoints as well.
+_TAKEN: Final = ("input", "model", "output")
 _TRAINING_SCRIPT: Final = "train.py"
 # Of the simulator's environment a training process gets these variables, and those that begin with AWS_.
 _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
@@ -24,7 +28,7 @@ _LONGEST_REASON: Final = 1024
 
 @dataclass(frozen=True)
 class Tree:
-    """The folders of one container below ``base``, which takes the place of ``/opt/ml``."""
+    """The folders of one container below ``base``, which is ``/opt/ml`` or takes its place."""
 
     base: Path
     checkpoints: Path
@@ -55,30 +59,39 @@ class Tree:
 
 
 def tree_for(request: Mapping[str, Any], base: Path) -> Tree:
-    """Return the tree of a job; the checkpoint folder is named after the last part of its LocalPath."""
-    local = request.get("CheckpointConfig", {}).get("LocalPath", _CHECKPOINTS)
-    name = PurePosixPath(local).name
-    return Tree(base, base / (name if name not in ("", "..", "input", "model", "output") else "checkpoints"))
+    """Return the tree of a job below ``base``.
+
+    The checkpoint folder is where LocalPath says, below ``/opt/ml``. For any other LocalPath it is there, too, and
+    named after the last part.
+    """
+    local = PurePosixPath(request.get("CheckpointConfig", {}).get("LocalPath", _CHECKPOINTS))
+    inside = local.relative_to(CONTAINER_BASE) if local.is_relative_to(CONTAINER_BASE) else PurePosixPath(local.name)
+    usable = inside.parts and ".." not in inside.parts and inside.parts[0] not in _TAKEN
+    return Tree(base, base / (inside if usable else "checkpoints"))
 
 
-def training_script(images: Path | None, image: str) -> Path | None:
-    """Return the script of an image ``local/<name>[:tag]``, or ``None`` if there is no such image."""
-    name = image.partition("/")[2].partition(":")[0]
-    if images is None or name in ("", ".", "..") or "/" in name:
-        return None
-    script = images.resolve() / name / _TRAINING_SCRIPT
-    return script if script.is_file() else None
+def command_of(request: Mapping[str, Any], images: Path | None) -> list[str]:
+    """Return the command of a container: its entry point if the request has one, else the image's script.
 
-
-def command_of(request: Mapping[str, Any], script: Path) -> list[str]:
-    """Return the command of a container: its entry point if the request has one, else the image's script."""
+    Raises
+    ------
+    ValueError
+        If there is no such image ``local/<name>[:tag]``, or if it has no script although it needs one.
+    """
     algorithm = request["AlgorithmSpecification"]
-    entry: list[str] = algorithm.get("ContainerEntrypoint") or [sys.executable, str(script)]
-    return [*entry, *algorithm.get("ContainerArguments", [])]
+    image = algorithm["TrainingImage"]
+    name = image.partition("/")[2].partition(":")[0]
+    if images is None or name in ("", ".", "..") or "/" in name or not (images / name).is_dir():
+        raise ValueError(f"Cannot find the training image: {image}. Image not found.")
+    script = images.resolve() / name / _TRAINING_SCRIPT
+    entry: list[str] | None = algorithm.get("ContainerEntrypoint")
+    if not entry and not script.is_file():
+        raise ValueError(f"The training image {image} has no {_TRAINING_SCRIPT}, and the job no ContainerEntrypoint.")
+    return [*(entry or [sys.executable, str(script)]), *algorithm.get("ContainerArguments", [])]
 
 
-def prepare(tree: Tree, request: Mapping[str, Any]) -> None:
-    """Create the folders and write the configuration files."""
+def prepare(tree: Tree, request: Mapping[str, Any], cluster: Cluster, instance: Instance) -> None:
+    """Create the folders of an instance's container and write the configuration files."""
     for folder in (tree.config, tree.model, tree.output, tree.checkpoints):
         folder.mkdir(parents=True, exist_ok=True)
     channels = {
@@ -91,27 +104,28 @@ def prepare(tree: Tree, request: Mapping[str, Any]) -> None:
             **({"ContentType": channel["ContentType"]} if "ContentType" in channel else {}),
         }
         for channel in request.get("InputDataConfig", [])
-    }
-    resources = {
-        "current_host": _HOST,
-        "hosts": [_HOST],
-        "current_instance_type": request["ResourceConfig"].get("InstanceType"),
-        "network_interface_name": "lo",
+        if cluster.share(instance, channel)
     }
     documents = {
         "hyperparameters": request.get("HyperParameters", {}),
         "inputdataconfig": channels,
-        "resourceconfig": resources,
+        "resourceconfig": cluster.resource_config(instance),
     }
     for name, document in documents.items():
         (tree.config / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
 
 
-def environment(tree: Tree, record: Record, region: str) -> dict[str, str]:
-    """Return the variables of the training process; the request's Environment overrides the others."""
+def environment(tree: Tree, record: Record, cluster: Cluster, instance: Instance, region: str) -> dict[str, str]:
+    """Return the variables of the training process; the request's Environment overrides the others.
+
+    ``tree`` has the folders where the process finds them.
+    """
     request = record.request
     hyperparameters = {key: _value(text) for key, text in request.get("HyperParameters", {}).items()}
-    channels = [channel["ChannelName"] for channel in request.get("InputDataConfig", [])]
+    channels = [
+        channel["ChannelName"] for channel in request.get("InputDataConfig", []) if cluster.share(instance, channel)
+    ]
+    resources = cluster.resource_config(instance)
     given = {
         "PYTHONUNBUFFERED": "1",
         "AWS_REGION": region,
@@ -124,9 +138,11 @@ def environment(tree: Tree, record: Record, region: str) -> dict[str, str]:
         "SM_CHECKPOINT_DIR": str(tree.checkpoints),
         "SM_CHANNELS": json.dumps(channels),
         "SM_HPS": json.dumps(hyperparameters),
-        "SM_HOSTS": json.dumps([_HOST]),
-        "SM_CURRENT_HOST": _HOST,
-        "SM_CURRENT_INSTANCE_TYPE": request["ResourceConfig"].get("InstanceType", ""),
+        "SM_HOSTS": json.dumps(cluster.hosts),
+        "SM_CURRENT_HOST": instance.host,
+        "SM_CURRENT_INSTANCE_TYPE": instance.instance_type,
+        "SM_CURRENT_INSTANCE_GROUP": instance.group,
+        "SM_NETWORK_INTERFACE_NAME": resources["network_interface_name"],
         "SM_NUM_CPUS": str(os.cpu_count() or 1),
         "SM_NUM_GPUS": "0",
         "TRAINING_JOB_NAME": record.name,

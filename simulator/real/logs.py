@@ -37,11 +37,12 @@ class LogShipper:
         self._clients = clients
         self._lines: SimpleQueue[_Line | None] = SimpleQueue()
         self._streams: set[str] = set()
+        self._has_group = False
 
-    def ship(self, stream: str, text: str) -> None:
-        """Queue a line for a stream."""
+    def ship(self, stream: str, text: str, at: float | None = None) -> None:
+        """Queue a line for a stream, with the time ``at`` in epoch seconds, or with this moment's."""
         if self._clients.has("logs"):
-            self._lines.put(_Line(stream, text[:_LONGEST_LINE] or " ", time.time()))
+            self._lines.put(_Line(stream, text[:_LONGEST_LINE] or " ", time.time() if at is None else at))
 
     def run(self) -> None:
         """Send lines until `close` is called and the queue is empty."""
@@ -90,8 +91,10 @@ class LogShipper:
             return
         logs = self._clients.logs
         there_already = logs.exceptions.ResourceAlreadyExistsException
-        with suppress(there_already):
-            logs.create_log_group(logGroupName=GROUP)
+        if not self._has_group:
+            with suppress(there_already):
+                logs.create_log_group(logGroupName=GROUP)
+            self._has_group = True
         with suppress(there_already):
             logs.create_log_stream(logGroupName=GROUP, logStreamName=stream)
         self._streams.add(stream)

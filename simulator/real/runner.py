@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.api.rules import is_local
 from simulator.life.job import Happening, PhaseDone, Secondary, Transitioned
-from simulator.real.container_run import ContainerRun, Host
+from simulator.real.job_run import JobRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from simulator.api.wire import Record
+    from simulator.real.machine import Machine
     from simulator.world.scenario import Rule
 
 _HELD = frozenset({Secondary.DOWNLOADING, Secondary.TRAINING, Secondary.UPLOADING, Secondary.STOPPING})
 
 
 class Runner:
-    """Starts and ends the container runs of real training jobs as their statuses change."""
+    """Starts and ends the runs of real training jobs as their statuses change."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
         self._lock = Lock()
-        self._newest: dict[str, ContainerRun] = {}
+        self._newest: dict[str, JobRun] = {}
         self._numbers: dict[str, int] = {}
 
     def held_phases(self, request: Mapping[str, Any], rule: Rule) -> frozenset[Secondary]:  # noqa: ARG002
@@ -32,7 +33,7 @@ class Runner:
         return _HELD if is_local(request) else frozenset()
 
     def observe(self, record: Record, happening: Happening) -> None:
-        """Start or end a container run as the new status requires."""
+        """Start or end a run as the new status requires."""
         if not isinstance(happening, Transitioned) or not is_local(record.request):
             return
         name, secondary = record.name, record.life.secondary
@@ -40,7 +41,7 @@ class Runner:
             newest = self._newest.get(name)
             if secondary is Secondary.DOWNLOADING:
                 self._numbers[name] = self._numbers.get(name, 0) + 1
-                self._newest[name] = ContainerRun(record, self._numbers[name], self._host, newest)
+                self._newest[name] = JobRun(record, self._numbers[name], self._machine, newest)
             elif secondary is Secondary.STOPPING and (newest is None or newest.interrupted):
                 Thread(target=self._report_stopped, args=(name, newest), daemon=True).start()
             elif newest is not None:
@@ -55,14 +56,14 @@ class Runner:
         for run in runs:
             run.join(timeout=10)
 
-    def _report_stopped(self, name: str, newest: ContainerRun | None) -> None:
+    def _report_stopped(self, name: str, newest: JobRun | None) -> None:
         # An interrupted process may still be in its grace period; the job has stopped once nothing writes any more.
         if newest is not None:
             newest.join()
-        self._host.apply(name, PhaseDone())
+        self._machine.apply(name, PhaseDone())
 
 
-def _steer(run: ContainerRun, secondary: Secondary) -> None:
+def _steer(run: JobRun, secondary: Secondary) -> None:
     if secondary is Secondary.TRAINING:
         run.train()
     elif secondary is Secondary.INTERRUPTED:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
@@ -45,16 +45,16 @@ def list_keys(s3: S3Client, location: Location) -> Iterator[str]:
                 yield found["Key"]
 
 
-def download(s3: S3Client, location: Location, folder: Path, name_of: Callable[[str], str]) -> list[str]:
-    """Download all objects at ``location`` into ``folder``; ``name_of`` returns the file name for a key."""
+def download(s3: S3Client, bucket: str, keys: Iterable[str], folder: Path, name_of: Callable[[str], str]) -> list[str]:
+    """Download objects of a bucket into ``folder``; ``name_of`` returns the file name for a key."""
     names: list[str] = []
-    for key in list_keys(s3, location):
+    for key in keys:
         name = name_of(key)
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"the key {key} points outside its folder")
         path.parent.mkdir(parents=True, exist_ok=True)
-        s3.download_file(location.bucket, key, str(path))
+        s3.download_file(bucket, key, str(path))
         names.append(name)
     return names
 

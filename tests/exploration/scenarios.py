@@ -259,7 +259,6 @@ SCENARIOS = (
         _return_to_spot,
         _ends_on_demand,
         frozenset({Secondary.STOPPED, Secondary.COMPLETED}),
-        allowance=Allowance(together=False),
     ),
     Scenario(
         "switch to on-demand",
@@ -267,6 +266,5 @@ SCENARIOS = (
         _switch,
         _waits,
         frozenset({Secondary.TRAINING, Secondary.STOPPED}),
-        allowance=Allowance(together=False),
     ),
 )

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from spot_relay.domain.sagemaker.job import Pool
     from tests.exploration.world import World
 
-_FAULTS = ("crashes", "duplicates", "lost")
-
 
 class Allowance(NamedTuple):
     """What may still go wrong, and how far time may still move before the quiet end."""
@@ -30,8 +28,6 @@ class Allowance(NamedTuple):
     """Times that nothing runs and time passes until the next thing is due."""
     pauses: int = 0
     """Times that almost a minute passes while functions are between two calls."""
-    together: bool = True
-    """Whether a crash, a duplicate and a lost answer may come in the same schedule, or only one of the three."""
 
     def without_faults(self) -> Allowance:
         """Return the same with nothing that goes wrong."""
@@ -39,8 +35,7 @@ class Allowance(NamedTuple):
 
     def spend(self, name: str) -> Allowance:
         """Return what is left when one of ``name`` has been used up."""
-        left = self._replace(**{name: getattr(self, name) - 1})
-        return left if self.together or name not in _FAULTS else left.without_faults()
+        return self._replace(**{name: getattr(self, name) - 1})
 
 
 @dataclass(frozen=True)

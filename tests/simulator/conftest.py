@@ -30,8 +30,13 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def running(aws: str, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.Running]:
-    """A simulator that can reach all other services."""
+def running(
+    aws: str,
+    images: Path,
+    s3: S3Client,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[processes.Running]:
+    """A simulator that can reach all other services; its jobs may write to the bucket of ``s3``."""
     folder = tmp_path_factory.mktemp("simulator")
     with processes.simulator(folder, "--images", str(images), "--grace", "1", aws=aws) as simulator:
         yield simulator

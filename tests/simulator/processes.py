@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import subprocess
 import sys
+import tarfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +19,7 @@ from botocore.config import Config
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from embedded.patience import give_time
+from simulator.real.s3 import Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -67,6 +70,50 @@ def request(name: str, **changes: Any) -> dict[str, Any]:
     return {key: value for key, value in (members | changes).items() if value is not None}
 
 
+def unpacked(s3: S3Client, uri: str) -> dict[str, str]:
+    """Return the texts in an archive, by file name."""
+    place = Location.parse(uri)
+    body = s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        members = {name: archive.extractfile(name) for name in archive.getnames()}
+        return {name: file.read().decode() for name, file in members.items() if file is not None}
+
+
+def shipped(aws: str, prefix: str) -> dict[str, list[str]]:
+    """Return the lines in the log streams whose names begin with ``prefix``, by stream."""
+    logs = client("logs", aws)
+    group = "/aws/sagemaker/TrainingJobs"
+    found = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)["logStreams"]
+    streams = {
+        name: logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)["events"]
+        for name in (stream["logStreamName"] for stream in found)
+    }
+    return {name: [event["message"] for event in events] for name, events in streams.items()}
+
+
+def local(name: str, image: str, **changes: Any) -> dict[str, Any]:
+    """Return a CreateTrainingJob request for a job with a real process."""
+    algorithm = {"TrainingImage": f"local/{image}", "TrainingInputMode": "File"}
+    return request(name, AlgorithmSpecification=algorithm, **changes)
+
+
+def shell(images: Path, name: str, script: str, **changes: Any) -> dict[str, Any]:
+    """Return a CreateTrainingJob request for a job whose process is a shell script, kept in the image ``shell``."""
+    made = local(name, "shell", **changes)
+    path = images / "shell" / f"{name}.sh"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(script)
+    made["AlgorithmSpecification"] |= {"ContainerEntrypoint": ["/bin/sh", "-eu", str(path)]}
+    return made
+
+
+def channel(name: str, uri: str, distribution: str | None = None, **changes: Any) -> dict[str, Any]:
+    """Return an input channel."""
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri}
+    source |= {"S3DataDistributionType": distribution} if distribution else {}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}, **changes}
+
+
 def keys(s3: S3Client, prefix: str) -> list[str]:
     """List the keys below a prefix of the bucket ``bucket``, without the prefix."""
     found = s3.list_objects_v2(Bucket="bucket", Prefix=prefix).get("Contents", [])
@@ -98,6 +145,11 @@ class Running:
         entries: list[dict[str, Any]] = answer.json()["entries"]
         return entries
 
+    def lines(self, job: str, host: str = "algo-1") -> list[str]:
+        """Read what the processes of a job have printed on one of its hosts."""
+        path = self.workdir / job / f"{host}.log"
+        return path.read_text().splitlines() if path.exists() else []
+
     def described(self, name: str, *, when: Callable[[Any], bool]) -> DescribeTrainingJobResponseTypeDef:
         """Describe a job until a condition holds."""
         sagemaker = self.sagemaker
@@ -116,13 +168,13 @@ class Running:
 
 
 @contextmanager
-def simulator(folder: Path, *arguments: str, aws: str | None = None) -> Iterator[Running]:
-    """Run a simulator; without ``aws`` it can reach no other service."""
+def simulator(folder: Path, *arguments: str, aws: str | None = None, service: str = "") -> Iterator[Running]:
+    """Run a simulator; without ``aws`` it can reach no other service, with a ``service`` no other than that one."""
     folder.mkdir(parents=True, exist_ok=True)
     port = folder / "port"
     variables = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     if aws is not None:
-        variables |= {"AWS_ENDPOINT_URL": aws}
+        variables |= {f"AWS_ENDPOINT_URL_{service}" if service else "AWS_ENDPOINT_URL": aws}
     command = [sys.executable, "-m", "simulator", "--port-file", str(port), "--workdir", str(folder / "jobs")]
     with (
         (folder / "simulator.log").open("wb") as log,

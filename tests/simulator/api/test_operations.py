@@ -64,8 +64,9 @@ def test_the_description_of_a_job_conforms_to_the_model(running: Running, sagema
     assert created["TrainingJobArn"] == f"{ACCOUNT}/api-whole"
     check_against_model("CreateTrainingJob", created)
     check_against_model("DescribeTrainingJob", job)
-    kept = {key: value for key, value in given.items() if key != "Tags"}
+    kept = {key: value for key, value in given.items() if key not in ("Tags", "OutputDataConfig")}
     assert {key: job.get(key) for key in kept} == kept
+    assert job["OutputDataConfig"] == {"KmsKeyId": "", **given["OutputDataConfig"]}
     assert "Tags" not in job
     assert job["TrainingJobStatus"] == "Completed"
     assert job["ModelArtifacts"]["S3ModelArtifacts"] == "s3://bucket/output/api-whole/output/model.tar.gz"
@@ -78,6 +79,19 @@ def test_the_description_of_a_job_conforms_to_the_model(running: Running, sagema
         "Uploading",
         "Completed",
     ]
+
+
+def test_a_job_has_no_model_artifacts_before_it_has_a_model(running: Running, sagemaker: SageMakerClient) -> None:
+    running.rules({"name": "api-model-*", "train_seconds": 60, "phases": QUICK})
+    output = {"KmsKeyId": "alias/mine", "S3OutputPath": "s3://bucket/output"}
+    sagemaker.create_training_job(**request("api-model-1", OutputDataConfig=output))
+
+    training = running.described("api-model-1", when=lambda job: job["SecondaryStatus"] == "Training")
+    sagemaker.stop_training_job(TrainingJobName="api-model-1")
+
+    assert "ModelArtifacts" not in training
+    assert "ModelArtifacts" not in running.ended("api-model-1")
+    assert training["OutputDataConfig"] == output
 
 
 def test_an_interrupted_job_trains_again(running: Running, sagemaker: SageMakerClient) -> None:

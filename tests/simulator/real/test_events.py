@@ -144,7 +144,8 @@ def test_a_job_is_unaffected_when_all_its_events_are_lost(running: Running, sage
 
 
 def test_jobs_continue_when_eventbridge_cannot_be_reached(tmp_path: Path) -> None:
-    with simulator(tmp_path, aws="http://127.0.0.1:9") as alone:  # nothing listens on the port `discard`
+    nobody = "http://127.0.0.1:9"  # nothing listens on the port `discard`
+    with simulator(tmp_path, aws=nobody, service="EVENTS") as alone:
         alone.rules({"name": "*", "train_seconds": 0, "phases": QUICK})
         alone.sagemaker.create_training_job(**request("event-nowhere"))
 

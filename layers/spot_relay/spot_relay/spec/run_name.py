@@ -9,7 +9,7 @@ from typing import Any
 from spot_relay.domain.sagemaker.job import MAX_JOB_NAME
 from spot_relay.spec.problem import Problems, describe
 
-# A script that names its own job keeps that name: whatever SageMaker allows.
+# Whatever SageMaker allows, so that scripts can keep the names that they give their jobs.
 MAX_NAME = MAX_JOB_NAME
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*", re.ASCII)
 # The second form is that of shortened names.
