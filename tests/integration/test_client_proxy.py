@@ -122,6 +122,16 @@ def test_the_region_is_that_of_the_program_and_the_credentials_are_those_of_the_
     assert routers.regions == ["eu-west-1"]
 
 
+def test_a_program_that_chooses_the_keys_of_another_user_is_refused(
+    proxy: Proxy, routers: FakeRouters, aws: SageMaker
+) -> None:
+    before = count_calls(aws)
+    session = boto3.Session("AKIAIOSFODNN7EXAMPLE", "secret", region_name="us-east-1")
+    with pytest.raises(ClientError, match="AKIAIOSFODNN7EXAMPLE, but Spot Relay's proxy has other credentials"):
+        session.client("sagemaker", endpoint_url=proxy.url).list_models()
+    assert (count_calls(aws), routers.regions) == (before, [])
+
+
 def good_headers(proxy: Proxy, body: bytes) -> dict[str, str]:
     """Return the headers of a request as an SDK sends it."""
     request = AWSRequest("POST", f"{proxy.url}/", {"X-Amz-Target": "SageMaker.ListTrainingJobs"}, body)

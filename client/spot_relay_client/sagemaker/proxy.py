@@ -29,7 +29,7 @@ from werkzeug.wrappers import Request, Response
 from spot_relay_client.errors import SpotRelayError
 from spot_relay_client.sagemaker.errors import ServiceError
 from spot_relay_client.sagemaker.router import ROUTED, Call
-from spot_relay_client.sagemaker.signing import Signer, read_region
+from spot_relay_client.sagemaker.signing import Signer, read_scope
 from spot_relay_client.sagemaker.wire import CONTENT_TYPE, encode_answer, encode_error
 
 if TYPE_CHECKING:
@@ -98,13 +98,14 @@ class Application:
         return _SERVICES[prefix], operation
 
     def _answer(self, request: Request, service: str, operation: str) -> Response:
-        region = read_region(request.headers.get("Authorization", ""), service)
-        if region is None:
+        scope = read_scope(request.headers.get("Authorization", ""), service)
+        if scope is None:
             raise RefusedRequestError(f"The request is not signed for {service} in a region.")
         with self._lock:
             self.calls += 1
-        body = request.get_data()
+        body, region = request.get_data(), scope.region
         try:
+            self._signer.check_identity(scope.key)
             answer = self._route(request, service, region, operation, body) if operation in _OPERATIONS else None
             if answer is not None:
                 return _respond(HTTPStatus.OK, encode_answer(answer))

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
-_SCOPE: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/,\s]+/[0-9]{8}/(?P<region>[a-z0-9-]+)/(?P<service>[a-z]+)/")
+_SCOPE: Final = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/,\s]+)/[0-9]{8}/(?P<region>[a-z0-9-]+)/(?P<service>[a-z]+)/"
+)
+# The access keys of users. Those of roles are other ones in each process, even of the same profile.
+_LASTING: Final = "AKIA"
 # Headers of the call that AWS is to see. The rest belongs to the connection or to the earlier signature.
 _KEPT: Final = frozenset(
     {"accept", "amz-sdk-invocation-id", "amz-sdk-request", "content-encoding", "content-type", "user-agent"}
@@ -40,10 +44,18 @@ class Passed:
     body: bytes
 
 
-def read_region(authorization: str, service: str) -> str | None:
-    """Return the region that a request is signed for, or None if it is not signed for a service."""
+@dataclass(frozen=True)
+class Scope:
+    """What a request is signed with and for."""
+
+    key: str
+    region: str
+
+
+def read_scope(authorization: str, service: str) -> Scope | None:
+    """Return the scope of a signature, or None if it is not one for a service."""
     found = _SCOPE.match(authorization)
-    return found["region"] if found and found["service"] == service else None
+    return Scope(found["key"], found["region"]) if found and found["service"] == service else None
 
 
 class Signer:
@@ -62,6 +74,16 @@ class Signer:
             if (service, region) not in self._clients:
                 self._clients[service, region] = self._session.create_client(service, region_name=region)
             return self._clients[service, region]
+
+    def check_identity(self, key: str) -> None:
+        """Raise ServiceError if a program signs with the access key of a user, but the session has another one."""
+        credentials = self._session.get_credentials()
+        if key.startswith(_LASTING) and (credentials is None or credentials.access_key != key):
+            raise ServiceError(
+                "AccessDeniedException",
+                f"The program signs with the access key {key}, but Spot Relay's proxy has other credentials. Run "
+                "spot-relay with the profile of the program, for example with AWS_PROFILE.",
+            )
 
     def pass_on(self, service: str, region: str, headers: Mapping[str, str], body: bytes) -> Passed:
         """Send a call to AWS, and return the answer; raise ServiceError if there is none."""
