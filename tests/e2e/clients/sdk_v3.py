@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from sagemaker.train.configs import CheckpointConfig, Compute, OutputDataConfig,
 from sagemaker.train.model_trainer import ModelTrainer
 
 name, bucket, lines, program = sys.argv[1:5]
+# The SDK logs the lines of a job, and leaves it to the program where its log goes.
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 boto_session = boto3.Session()
 if "--install" in sys.argv:
     from spot_relay_client import install
