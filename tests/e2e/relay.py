@@ -9,9 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
+from botocore.session import Session
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from embedded.patience import give_time
+from spot_relay_client.api import Api
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +103,14 @@ class Relay:
     def s3(self) -> Any:
         """The one client of S3: making it costs more than many calls, and those who wait call often."""
         return self.stack.client("s3")
+
+    @cached_property
+    def api(self) -> Api:
+        """The API of the stack, as the client calls it."""
+        environment = self.stack.environment
+        session = Session()
+        session.set_credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
+        return Api(session, self.stack.api_url, environment["AWS_REGION"])
 
     @property
     def bucket(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from spot_relay_client.errors import InvalidSpecError
 from tests.e2e.relay import NEVER, Relay, eventually, spec, with_deadline
 
 HOLDER, LATER = "ml.c5.xlarge", "ml.c5.2xlarge"
@@ -42,12 +43,12 @@ def test_a_run_waits_for_a_full_quota_and_is_woken_when_its_holder_ends(relay: R
     for name, one in made.items():
         one["training_job"]["ResourceConfig"]["InstanceType"] = HOLDER
         relay.rule(name, capacity={"after": 0}, train_seconds=600 if name == "holder" else 0.5)
-    assert relay.stack.call("POST", "/runs", made["holder"]).status_code == 202
+    relay.api.submit(made["holder"])
     relay.comes_to("holder", "InProgress")
-    answer = relay.stack.call("POST", "/runs", made["waiter"])
-    assert answer.json()["status"] == "Pending"
-    assert "has no room" in answer.json()["reason"]
-    assert relay.stack.call("POST", "/runs/holder/stop").status_code == 202
+    waiter = relay.api.submit(made["waiter"])
+    assert waiter["status"] == "Pending"
+    assert "has no room" in waiter["reason"]
+    relay.api.stop("holder")
     document = relay.ends("waiter")
     assert document["status"] == "Completed"
     assert [attempt["job_name"] for attempt in document["attempts"]] == ["waiter-relay-01"]
@@ -77,9 +78,9 @@ def test_what_a_run_cost_and_what_it_would_have_cost_is_told(relay: Relay) -> No
 
 
 def test_a_money_budget_that_one_attempt_could_pass_is_refused_with_what_it_may_cost(relay: Relay) -> None:
-    answer = relay.stack.call("POST", "/runs", spec("poor") | {"policy": {"budgets": {"money_usd": 10}}})
-    assert answer.status_code == 400
-    (problem,) = answer.json()["details"]
+    with pytest.raises(InvalidSpecError) as refused:
+        relay.api.submit(spec("poor") | {"policy": {"budgets": {"money_usd": 10}}})
+    (problem,) = refused.value.details
     assert problem["path"] == "policy.budgets.money_usd"
     assert "60" in problem["message"]
 
@@ -99,8 +100,7 @@ def test_a_failed_run_goes_on_with_a_higher_budget_when_it_is_resumed_with_one(r
     document = relay.ends("raised")
     assert "expired_waits" in document["reason"]
     relay.rule("raised", capacity={"after": 0}, train_seconds=0.2)
-    answer = relay.stack.call("POST", "/runs/raised/resume", {"budgets": {"expired_waits": 3}})
-    assert answer.status_code == 202, answer.text
+    relay.api.resume("raised", {"budgets": {"expired_waits": 3}})
     document = relay.comes_to("raised", "Completed")
     assert document["budgets"]["expired_waits"] == 3
 

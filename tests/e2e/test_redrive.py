@@ -53,7 +53,7 @@ def trains(relay: Relay, run: str) -> None:
     """Wait until a run has heard all that its job tells before it goes on for ever."""
 
     def look() -> bool | None:
-        return relay.stack.call("GET", f"/runs/{run}").json()["attempts"][0]["phase"] == "Training" or None
+        return relay.api.show(run)["attempts"][0]["phase"] == "Training" or None
 
     eventually(f"{run}'s training", look)
 

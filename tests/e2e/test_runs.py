@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from spot_relay_client.errors import ConflictError, InvalidSpecError, NoSuchRunError
 from tests.e2e.relay import Relay, eventually, spec
 
 FOREVER: dict[str, Any] = {"capacity": {"after": 0}, "train_seconds": 3600}
@@ -26,23 +27,20 @@ def test_an_uploaded_spec_becomes_a_run_that_completes_with_its_savings(relay: R
 def test_a_bare_request_posted_to_the_api_becomes_a_run_that_can_be_shown_and_listed(relay: Relay) -> None:
     relay.rule("posted", capacity={"after": 0}, train_seconds=0.5)
     request = {"TrainingJobName": "posted", **spec("posted")["training_job"]}
-    answer = relay.stack.call("POST", "/runs", request)
-    assert answer.status_code == 202, answer.text
-    assert answer.json()["run_id"] == "posted"
+    assert relay.api.submit(request)["run_id"] == "posted"
     relay.ends("posted")
-    assert relay.stack.call("GET", "/runs/posted").json()["status"] == "Completed"
-    listed = relay.stack.call("GET", "/runs?status=Completed&limit=100").json()
+    assert relay.api.show("posted")["status"] == "Completed"
+    listed = relay.api.list(status="Completed", limit=100)
     assert "posted" in [run["run_id"] for run in listed["runs"]]
 
 
 def test_the_same_post_again_is_the_same_run_and_another_body_is_a_conflict(relay: Relay) -> None:
     relay.rule("again", **FOREVER)
-    first = relay.stack.call("POST", "/runs", spec("again"))
-    second = relay.stack.call("POST", "/runs", spec("again"))
-    other = relay.stack.call("POST", "/runs", spec("again", max_wait=99))
-    assert (first.status_code, second.status_code, other.status_code) == (202, 202, 409)
-    assert first.json()["created_at"] == second.json()["created_at"]
-    assert other.json()["code"] == "NameConflict"
+    first, second = relay.api.submit(spec("again")), relay.api.submit(spec("again"))
+    assert first["created_at"] == second["created_at"]
+    with pytest.raises(ConflictError) as refused:
+        relay.api.submit(spec("again", max_wait=99))
+    assert refused.value.code == "NameConflict"
     assert relay.jobs("again") == ["again-relay-01"]
 
 
@@ -50,19 +48,17 @@ def test_the_api_tells_every_problem_of_a_spec_with_its_path(relay: Relay) -> No
     bad = spec("bad-post")
     bad["training_job"]["StoppingCondition"]["MaxWaitTimeInSeconds"] = 1
     bad["training_job"]["RoleArn"] = "arn:aws:iam::000000000000:role/admin"
-    answer = relay.stack.call("POST", "/runs", bad)
-    assert answer.status_code == 400
-    assert answer.json()["code"] == "InvalidSpec"
-    assert {detail["path"] for detail in answer.json()["details"]} == {
+    with pytest.raises(InvalidSpecError) as refused:
+        relay.api.submit(bad)
+    assert {detail["path"] for detail in refused.value.details} == {
         "training_job.StoppingCondition.MaxWaitTimeInSeconds",
         "training_job.RoleArn",
     }
 
 
 def test_a_run_that_is_not_there_is_answered_with_a_code(relay: Relay) -> None:
-    answer = relay.stack.call("GET", "/runs/nobody")
-    assert answer.status_code == 404
-    assert answer.json()["code"] == "NoSuchRun"
+    with pytest.raises(NoSuchRunError):
+        relay.api.show("nobody")
 
 
 @pytest.mark.parametrize(
@@ -79,11 +75,11 @@ def test_the_api_refuses_requests_that_are_not_signed_for_it(relay: Relay, servi
 
 def test_two_open_runs_cannot_share_a_checkpoint_prefix(relay: Relay) -> None:
     relay.rule("owner", **FOREVER)
-    assert relay.stack.call("POST", "/runs", spec("owner")).status_code == 202
+    relay.api.submit(spec("owner"))
     copy = spec("owner") | {"name": "copycat"}
-    answer = relay.stack.call("POST", "/runs", copy)
-    assert answer.status_code == 409
-    assert answer.json()["code"] == "CheckpointPrefixTaken"
+    with pytest.raises(ConflictError) as refused:
+        relay.api.submit(copy)
+    assert refused.value.code == "CheckpointPrefixTaken"
     relay.upload("runs/copycat.json", copy)
     report = eventually("the error report", lambda: relay.read("errors/runs/copycat.json.json"))
     assert "belongs to the run owner" in report["errors"][0]["message"]
@@ -157,12 +153,13 @@ def test_a_user_stops_a_run_and_resumes_it(relay: Relay) -> None:
     relay.rule("halted", **FOREVER)
     relay.upload("runs/halted.json", spec("halted"))
     relay.comes_to("halted", "InProgress")
-    assert relay.stack.call("POST", "/runs/halted/stop").status_code == 202
+    relay.api.stop("halted")
     assert relay.ends("halted")["status"] == "Stopped"
     relay.rule("halted", train_seconds=0.2)
-    assert relay.stack.call("POST", "/runs/halted/resume").status_code == 202
+    relay.api.resume("halted", {})
     assert relay.comes_to("halted", "Completed")["attempts"][1]["cause"] == "Resumed"
-    assert relay.stack.call("POST", "/runs/halted/stop").status_code == 409
+    with pytest.raises(ConflictError):
+        relay.api.stop("halted")
 
 
 def test_a_poison_message_ends_in_the_dead_letter_queue_and_the_others_are_worked_on(relay: Relay) -> None:

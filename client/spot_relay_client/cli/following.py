@@ -39,8 +39,8 @@ def watch(terminal: Terminal, run: str) -> None:
 def wait_and_exit(terminal: Terminal, run: Run) -> NoReturn:
     """Wait until a run has ended, show it and exit with its code."""
     if not run.ended:
-        terminal.note(f"{run.name} is {run.status}. Waiting until it has ended; Ctrl-C leaves it going.")
         with _going_on(terminal, run.name):
+            terminal.note(f"{run.name} is {run.status}. Waiting until it has ended; Ctrl-C leaves it going.")
             run = terminal.relay.wait(run.name, poll=_POLL_SECONDS)
     if terminal.as_json:
         write_json(run.document)

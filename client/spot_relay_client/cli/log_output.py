@@ -31,12 +31,15 @@ def logs(terminal: Terminal, run: str, follow: bool, attempt: int | None, since:
         for line in lines:
             click.echo(_to_json(line))
         return
+    for line in lines:
+        click.echo(format_line(line))
+
+
+def format_line(line: LogLine) -> str:
+    """Return a line as people read it; what a training prints must not restyle or rewrite the terminal."""
     from spot_relay.domain.text import clean_text
 
-    for line in lines:
-        # What a training prints must not restyle or rewrite the terminal.
-        text = clean_text(line.text)
-        click.echo(f"{line.at.astimezone():%Y-%m-%d %H:%M:%S} {line.attempt:02} {line.host}  {text}")
+    return f"{line.at.astimezone():%Y-%m-%d %H:%M:%S} {line.attempt:02} {line.host}  {clean_text(line.text)}"
 
 
 def _to_json(line: LogLine) -> str:
