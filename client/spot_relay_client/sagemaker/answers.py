@@ -78,7 +78,7 @@ def _status(run: Mapping[str, Any]) -> str:
 
 def _transitions(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the transitions of all attempts, and at last what the run itself is in, if no attempt shows it."""
-    found = [_transition(step) for attempt in run["attempts"] for step in attempt["transitions"] or ()]
+    found = [_transition(step) for attempt in run["attempts"] for step in attempt["transitions"]]
     newest = found[-1]["Status"] if found else None
     match run["status"]:
         case "Completed" | "Failed" | "Stopped" | "Stopping" as status:
