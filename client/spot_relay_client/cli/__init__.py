@@ -30,6 +30,8 @@ COMMANDS: Final = {
     "doctor": "doctor:examine",
     "redrive": "dead_letters:redrive",
     "local": "local_stack:local",
+    "exec": "exec:run_program",
+    "proxy": "proxy:serve",
     "completion": "completion:print_script",
 }
 
