@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo quick quick-tests lint types template released test thorough unit e2e sdk-tests layers pythons sam-local check \
-        checkov simulate explore faults fuzz mutate bench-client bench-load bench-policy bench-start command-docs cost openapi build deploy lock format clean
+        checkov simulate explore faults fuzz mutate bench-client bench-load bench-policy bench-start command-docs cost openapi lint-rules plan-picture build deploy lock format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -117,6 +117,13 @@ fuzz: setup ## fuzz the readers of input, guided by coverage: TARGET=spec, event
 
 openapi: setup ## regenerate docs/openapi.yaml from the models
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m openapi
+
+lint-rules: setup ## regenerate docs/lint.md from the rules
+	@PYTHONPATH=layers/spot_relay $(BIN)/python -c \
+		'from spot_relay.domain.lint.lint import render_rules; print(render_rules(), end="")' > docs/lint.md
+
+plan-picture: setup ## regenerate docs/images/plan.svg, a recording of `spot-relay plan`
+	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m tests.plan_picture
 
 command-docs: setup ## regenerate docs/command.md and the recordings of the command in docs/images
 	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m manual

@@ -105,7 +105,12 @@ Everything is still running. To use it with any AWS SDK or tool:
     . {deployment.KEPT_ENVIRONMENT}
     {sys.executable} -c 'import boto3; print(boto3.client("sagemaker").list_training_jobs())'
 
-To start a run, upload a spec to s3://{bucket}/runs/. The API is at {stack.api_url}
+With the command from `pipx install {FOLDER.parent}`:
+
+    spot-relay show {Spec.read().name}
+    spot-relay logs {Spec.read().name}
+
+To start a run, use spot-relay submit, or upload a spec to s3://{bucket}/runs/. The API is at {stack.api_url}
 To stop everything:
 
     cd {FOLDER.parent} && {sys.executable} -m embedded stop

@@ -48,6 +48,10 @@ class Api:
         """Submit a spec; the same spec again is the same run."""
         return self._call("submit_run", body=_encode(spec))
 
+    def plan(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """Return what would happen to a spec: ``{"problems": [...], "warnings": [...], "plan": {...}}``."""
+        return self._call("submit_run", body=_encode(spec), dry_run=True)
+
     def list(self, *, status: str | None = None, limit: int | None = None, token: str | None = None) -> dict[str, Any]:
         """Return a page of runs, newest first: ``{"runs": [...], "next_token": ...}``."""
         wanted = {"status": status, "limit": limit, "token": token}

@@ -58,6 +58,13 @@ class SpotRelay:
                 raise
             return run
 
+    def plan(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what would happen to a spec if it were submitted now; nothing is stored or launched.
+
+        It has ``problems``, for which the spec would be refused, ``warnings`` and, for a valid spec, a ``plan``.
+        """
+        return self.api.plan(dict(spec))
+
     def get(self, run: str) -> Run:
         """Return a run as it is now."""
         return _read(Run.from_document, self.api.show(run))

@@ -18,6 +18,7 @@ from spot_relay_client.cli.wording import (
     format_money,
     format_percent,
     format_progress,
+    format_until,
     next_step,
     share_done,
 )
@@ -70,19 +71,11 @@ def _draw_progress(run: Run, now: datetime) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     share = share_done(run)
-    bar = ProgressBar(
-        total=1.0,
-        completed=share or 0,
-        width=50,
-        pulse=share is None and not run.ended,
-        animation_time=0,
-        complete_style="green",
-        finished_style="green",
-    )
-    add_row(grid, "progress", bar)
-    add_row(grid, "", format_progress(run))
+    if share is not None:
+        add_row(grid, "", ProgressBar(1.0, share, 50, complete_style="green", finished_style="green"))
+    add_row(grid, "progress", format_progress(run))
     if not run.ended:
-        add_row(grid, "next step", next_step(run, now))
+        add_row(grid, "next step", f"{next_step(run, now)}; looked at {format_until(run.check_at, now)}")
     if run.deadline and not run.ended:
         add_row(grid, "deadline", f"in {format_duration((run.deadline.at - now).total_seconds())}")
     money = f"{format_money(run.cost_usd)}, {format_percent(run.savings_percent)} saved"

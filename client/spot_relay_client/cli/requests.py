@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 @run_argument
 @click.option("--wait", is_flag=True, help="Wait until the training job has stopped.")
 def stop(terminal: Terminal, run: str, wait: bool) -> None:
-    """Stop a run for good. Only `spot-relay resume` continues it.
+    """Stop a run for good.
 
-    With --json: the run as in `spot-relay show --json`.
+    Only `spot-relay resume` continues it. With --json: the run as in `spot-relay show --json`.
     """
     stopped = terminal.relay.stop(run)
     if wait and not stopped.ended:

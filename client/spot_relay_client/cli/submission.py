@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
 from spot_relay_client.cli.command import Terminal, stack_command, write_json
+from spot_relay_client.cli.exits import ExitCode
 from spot_relay_client.cli.following import wait_and_exit
+from spot_relay_client.errors import SpotRelayError
 
 
 @stack_command()
@@ -16,16 +18,21 @@ from spot_relay_client.cli.following import wait_and_exit
 @click.option(
     "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Change a value, such as policy.deadline=P2D."
 )
-def submit(terminal: Terminal, file: TextIO, wait: bool, assignments: tuple[str, ...]) -> None:
+@click.option("--dry-run", is_flag=True, help="Only say whether the spec would be accepted; submit nothing.")
+def submit(terminal: Terminal, file: TextIO, wait: bool, assignments: tuple[str, ...], dry_run: bool) -> None:
     """Submit the spec in FILE, as JSON or YAML, or from standard input for `-`.
 
     Submitting the same spec again does nothing but show its run. A key of --set is a path such as
     training_job.HyperParameters.num_round; give --set several times to change several values. With --json: the run as
-    in `spot-relay show --json`.
+    in `spot-relay show --json`; with --dry-run: {"problems", "warnings", "plan"}. The exit code of --dry-run is 6 if
+    the spec would be refused.
     """
     from spot_relay_client.spec_file import read_spec, set_values
 
     spec = set_values(read_spec(file.read(), file.name), assignments)
+    if dry_run:
+        _try_out(terminal, spec)
+        return
     run = terminal.relay.submit(spec)
     if run.notice:
         terminal.note(run.notice)
@@ -37,3 +44,22 @@ def submit(terminal: Terminal, file: TextIO, wait: bool, assignments: tuple[str,
     click.echo(f"{run.name} is {run.status}: {run.reason}")
     if not run.ended:
         click.echo(f"To follow it: spot-relay watch {run.name}")
+
+
+def _try_out(terminal: Terminal, spec: dict[str, Any]) -> None:
+    """Show the problems and warnings of a spec, and exit with the code of a refusal if it has problems."""
+    answer = terminal.relay.plan(spec)
+    if "problems" not in answer:
+        raise SpotRelayError(
+            f"The stack does not know --dry-run: it has submitted the run {answer.get('run_id')}. Update the stack. "
+            f"To stop the run: spot-relay stop {answer.get('run_id')}"
+        )
+    if terminal.as_json:
+        write_json(answer)
+    else:
+        for kind, notes in (("problem", answer["problems"]), ("warning", answer["warnings"])):
+            for note in notes:
+                click.echo(f"{kind}: {note.get('path') or '(the document)'}: {note['message']}")
+        click.echo("Nothing was submitted. " + ("" if answer["problems"] else "The spec would be accepted."))
+    if answer["problems"]:
+        click.get_current_context().exit(ExitCode.REFUSED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
 from rich.table import Table
@@ -15,6 +15,7 @@ from spot_relay_client.cli.wording import (
     format_percent,
     format_progress,
     format_time,
+    format_until,
     next_step,
 )
 
@@ -27,11 +28,15 @@ if TYPE_CHECKING:
     from spot_relay_client.models import Attempt, Decision, Run
 
 
+# If the terminal is too narrow, these give way.
+_MAY_WRAP: Final = frozenset({"Progress", "Next step", "Began because", "On", "Resumed from"})
+
+
 def draw_list(runs: Sequence[Run], now: datetime) -> RenderableType:
     """Return a table of runs."""
     if not runs:
         return Text("There are no such runs.", "dim")
-    table = create_table("Run", "Status", "Attempts", "Progress", "Next step", "Cost", "Saved", "Age")
+    table = create_table("Run", "Status", "Jobs", "Progress", "Next step", "Cost", "Saved", "Age")
     for run in runs:
         add_row(
             table,
@@ -69,7 +74,7 @@ def _facts(run: Run, now: datetime) -> Iterable[tuple[str, str]]:
     if run.ended_at:
         yield "ended", format_time(run.ended_at)
     else:
-        yield "next step", next_step(run, now)
+        yield "next step", f"{next_step(run, now)}; looked at {format_until(run.check_at, now)}"
     yield "progress", format_progress(run)
     if run.deadline:
         left = format_duration((run.deadline.at - now).total_seconds())
@@ -133,5 +138,5 @@ def create_table(*headings: str) -> Table:
     """Return an empty table without lines."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for heading in headings:
-        table.add_column(heading, no_wrap=heading == "Run")
+        table.add_column(heading, no_wrap=heading not in _MAY_WRAP)
     return table

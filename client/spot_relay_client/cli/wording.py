@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 if TYPE_CHECKING:
-    from spot_relay_client.models import Attempt, Run
+    from spot_relay_client.models import Run
 
 COLOURS: Final = {
     "Pending": "yellow",
@@ -44,10 +44,10 @@ def format_duration(seconds: float | None) -> str:
 
 
 def format_money(usd: float | None) -> str:
-    """Return an amount in USD; small ones keep two significant digits."""
+    """Return an amount in USD; small ones have four decimal places."""
     if usd is None:
         return _NOTHING
-    return f"${usd:,.2f}" if usd >= 0.1 or usd == 0 else f"${usd:.2g}"
+    return f"${usd:,.2f}" if usd >= 0.1 or usd == 0 else f"${usd:.4f}" if usd >= 0.0001 else "<$0.0001"
 
 
 def format_percent(percent: float | None) -> str:
@@ -83,20 +83,16 @@ def next_step(run: Run, now: datetime) -> str:
     if run.ended:
         return _NOTHING
     attempt = run.attempts[-1]
-    looked_at = _in_time(run.check_at, now)
     if run.status == "Stopping":
-        return f"stops; looked at {looked_at}"
+        return "stops"
     if attempt.status == "Planned":
-        return f"launches attempt {attempt.number} {looked_at}"
-    return f"{_describe_phase(attempt)}; looked at {looked_at}"
+        return f"launches attempt {attempt.number} {format_until(run.check_at, now)}"
+    waits = attempt.phase in {None, "Starting", "Pending", "Interrupted"} and attempt.placement.market == "spot"
+    return "waits for spot" if waits else attempt.phase or "Starting"
 
 
-def _describe_phase(attempt: Attempt) -> str:
-    phase = attempt.phase or "Starting"
-    return "waits for spot" if phase in {"Starting", "Interrupted"} and attempt.placement.market == "spot" else phase
-
-
-def _in_time(moment: datetime | None, now: datetime) -> str:
+def format_until(moment: datetime | None, now: datetime) -> str:
+    """Return how long it is until a moment, such as ``in 4m 00s``, or ``now``."""
     if moment is None or moment <= now:
         return "now"
     return f"in {format_duration((moment - now).total_seconds())}"

@@ -58,8 +58,8 @@ def drawn(renderable: RenderableType, width: int = 140) -> str:
 
 def test_a_list_shows_status_progress_next_step_cost_saving_and_age() -> None:
     heading, row = drawn(draw_list([run(**BUSY)], NOW)).splitlines()
-    assert heading.split() == ["Run", "Status", "Attempts", "Progress", "Next", "step", "Cost", "Saved", "Age"]
-    for text in ("churn", "InProgress", "50%", "Training; looked at in 4m 00s", "$1.25", "70%", "2h 00m"):
+    assert heading.split() == ["Run", "Status", "Jobs", "Progress", "Next", "step", "Cost", "Saved", "Age"]
+    for text in ("churn", "InProgress", "50%", "Training", "$1.25", "70%", "2h 00m"):
         assert text in row
 
 
