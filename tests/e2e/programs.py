@@ -78,4 +78,5 @@ def assert_carried_on(relay: Relay, name: str, lines: list[str]) -> None:
     calls = relay.log(kind="call")
     created = [call["job_name"] for call in calls if call.get("operation") == "CreateTrainingJob"]
     assert name not in created
-    assert [job for job in created if job.startswith(name)] == [attempt["job_name"] for attempt in run["attempts"]]
+    attempts = [job for job in created if job.startswith(f"{name}-relay-")]
+    assert attempts == [attempt["job_name"] for attempt in run["attempts"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -106,3 +107,13 @@ def test_the_proxy_on_its_own_prints_its_variables_and_ends_on_a_signal() -> Non
         assert program.stdout.readline().startswith("export AWS_ENDPOINT_URL_CLOUDWATCH_LOGS=http://127.0.0.1:")
         program.send_signal(signal.SIGTERM)
         assert program.wait(give_time(60)) == 0
+
+
+def test_the_variables_of_the_proxy_may_be_json() -> None:
+    command = (*EXEC[:-2], "proxy", "--json")
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        printed = "".join(iter(program.stdout.readline, "}\n"))
+        program.send_signal(signal.SIGINT)
+        assert program.wait(give_time(60)) == 0
+    assert set(json.loads(printed + "}")) == {"AWS_ENDPOINT_URL_SAGEMAKER", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"}
