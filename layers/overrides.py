@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("PythonRuntime", "Architecture")
+# sam reads Name=value, Name="value" and ParameterKey=Name,ParameterValue=value.
+_OVERRIDE = re.compile(
+    rf"(?:^|\s)(?:ParameterKey=)?({'|'.join(NAMES)})(?:,ParameterValue)?=[\"']?([\w.]+)[\"']?(?=\s|$)"
+)
 
 
 def find_overrides(settings: dict[str, Any], environment: str) -> list[str]:
@@ -21,7 +25,7 @@ def find_overrides(settings: dict[str, Any], environment: str) -> list[str]:
     for command in ("global", "deploy"):
         given = settings.get(environment, {}).get(command, {}).get("parameters", {}).get("parameter_overrides", "")
         text = given if isinstance(given, str) else " ".join(given)
-        chosen |= dict(re.findall(rf'(?:^|\s)({"|".join(NAMES)})="?([\w.]+)"?(?=\s|$)', text))
+        chosen |= dict(_OVERRIDE.findall(text))
     return [f"{name}={chosen[name]}" for name in NAMES if name in chosen]
 
 

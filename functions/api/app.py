@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.exceptions import NotFoundError
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from spot_relay.domain.run.run import Run
-
 logger = Logger()
 app = APIGatewayRestResolver()
 # API Gateway waits 29 seconds at most.
@@ -54,7 +52,8 @@ def submit_run() -> dict[str, Any]:
     submitted_at, submission_id = service.clock(), service.new_id()
     run = service.submit(read_submission(_read_body(), Format.JSON, allowlist), submission_id)
     notice = notice_of_end(run, submitted_at)
-    return _show(run) | {"created": run.submission_id == submission_id} | ({"notice": notice} if notice else {})
+    told = {"created": run.submission_id == submission_id} | ({"notice": notice} if notice else {})
+    return status_document(run, service.region) | told
 
 
 def list_runs() -> dict[str, Any]:
@@ -66,21 +65,17 @@ def list_runs() -> dict[str, Any]:
 
 def show_run(run_id: str) -> dict[str, Any]:
     """Return one run."""
-    return _show(service.show(run_id))
+    return status_document(service.show(run_id), service.region)
 
 
 def stop_run(run_id: str) -> dict[str, Any]:
     """Ask a run to stop."""
-    return _show(service.stop(run_id))
+    return status_document(service.stop(run_id), service.region)
 
 
 def resume_run(run_id: str) -> dict[str, Any]:
     """Resume a run with the changes in the body."""
-    return _show(service.resume(run_id, read_resumption(_read_body())))
-
-
-def _show(run: Run) -> dict[str, Any]:
-    return status_document(run, service.region)
+    return status_document(service.resume(run_id, read_resumption(_read_body())), service.region)
 
 
 class Route(NamedTuple):

@@ -85,7 +85,7 @@ def _a_full_attempt(run_id: str, number: int, moments: Iterator[datetime]) -> At
         model_artifacts="s3://churn/output/churn-relay-01/output/model.tar.gz",
         transitions=(
             Transition("Starting", next(moments), next(moments), "Preparing the “instances”"),
-            Transition("Training", next(moments)),
+            Transition("Training", next(moments), next(moments), "Training image downloaded"),
         ),
     )
 

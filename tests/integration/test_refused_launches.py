@@ -67,6 +67,12 @@ def test_an_error_that_nobody_knows_is_shown_holds_nobody_back_and_lets_the_run_
     assert (status, stopped["status"]) == (202, "Stopping")
 
 
+def test_a_refusal_without_a_message_is_shown_by_its_code(stack: Stack) -> None:
+    refuse(stack, "*", "ValidationException", "")
+    reason = submit(stack)["reason"]
+    assert reason.startswith("SageMaker refused to create churn-relay-01: ValidationException. Correct")
+
+
 def test_an_on_demand_job_that_gets_no_capacity_in_time_moves_the_run_down_its_ladder(stack: Stack) -> None:
     never = {"market": "on-demand", "capacity": {"after": None}}
     stack.aws.simulator.play(rules=[never], default={"train_seconds": 90_000})

@@ -49,6 +49,22 @@ def test_the_common_choice_holds_for_the_build_until_a_deployment_has_stored_ano
     assert chosen == ["PythonRuntime=python3.12", "Architecture=arm64"]
 
 
+def test_an_override_may_have_any_of_the_forms_that_sam_reads() -> None:
+    given = "ParameterKey=PythonRuntime,ParameterValue=python3.12 LogLevel=INFO Architecture='x86_64'"
+    assert OVERRIDES.find_overrides(settings(deploy=given), "dev") == [
+        "PythonRuntime=python3.12",
+        "Architecture=x86_64",
+    ]
+
+
+def test_the_stack_that_the_documents_name_is_the_one_that_sam_deploys_unless_told_otherwise() -> None:
+    assert {name: SETTINGS[name]["global"]["parameters"]["stack_name"] for name in ON_AWS} == {
+        "default": "spot-relay",
+        "dev": "spot-relay-dev",
+        "prod": "spot-relay",
+    }
+
+
 def test_overrides_may_be_a_list_and_an_environment_may_have_none() -> None:
     listed = ["LogLevel=DEBUG", "Architecture=x86_64", "PythonRuntime=python3.14"]
     assert OVERRIDES.find_overrides(settings(deploy=listed), "dev") == [

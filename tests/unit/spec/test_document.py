@@ -50,6 +50,35 @@ def test_a_byte_order_mark_is_ignored() -> None:
     assert read_document(b"\xef\xbb\xbfa: 1", Format.YAML) == {"a": 1}
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "empty"),
+        ("# nothing yet\n", "empty"),
+        ("- a\n- b\n", "a list of length 2"),
+        ("aws sagemaker create-training-job\n", "a string"),
+        ("5", "an integer"),
+        ("2024-02-01", "a single value"),
+    ],
+)
+def test_a_spec_that_is_no_mapping_is_refused_and_told_what_it_is(text: str, found: str) -> None:
+    message = f"The spec must be a mapping of keys to values at the top level, but it is {found}."
+    assert read_problems(text) == {"": message}
+
+
+@pytest.mark.parametrize("number", ["050", "-010", "007", "00", "2:30", "48:00:00", "1:30.5"])
+def test_a_number_in_yaml_that_is_not_what_it_looks_like_is_refused(number: str) -> None:
+    (message,) = read_problems(f"a: {number}").values()
+    assert message.startswith(("YAML reads this as an octal number", "YAML reads this as a number in base 60"))
+    assert number not in message
+    assert read_document(f'a: "{number}"'.encode(), Format.YAML) == {"a": number}
+
+
+@pytest.mark.parametrize(("number", "read"), [("0", 0), ("-0", 0), ("0.5", 0.5), ("0x1F", 31), ("86_400", 86400)])
+def test_any_other_number_in_yaml_is_read(number: str, read: float) -> None:
+    assert read_document(f"a: {number}".encode(), Format.YAML) == {"a": read}
+
+
 def test_a_spec_of_exactly_the_limit_is_read_and_one_byte_more_is_refused() -> None:
     text = b'{"a": "' + b"x" * (MAX_BYTES - 9) + b'"}'
     assert len(text) == MAX_BYTES

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
 from inline_snapshot import snapshot
 
-from tests.unit.spec.documents import find_problems, request, wrapped
+from spot_relay.spec import Format, InvalidSpecError, read_submission
+from tests.unit.spec.documents import ALLOWLIST, find_problems, request, wrapped
 
 JOB = request()
 DESCRIBED = {
@@ -43,6 +45,7 @@ SNAKE = respell(JOB, snake)
 CAMEL = respell(JOB, lambda key: key[:1].lower() + key[1:])
 KEBAB = respell(JOB, lambda key: snake(key).replace("_", "-"))
 UNNAMED = request(TrainingJobName=None)
+AS_TEXT = {"DefinitionString": json.dumps({"StartAt": "Train", "States": {"Train": STATE}})}
 
 
 @pytest.mark.parametrize(
@@ -193,6 +196,24 @@ UNNAMED = request(TrainingJobName=None)
             ),
         ),
         (
+            {"jobName": "churn", "serviceJobType": "SAGEMAKER_TRAINING", "serviceRequestPayload": json.dumps(JOB)},
+            snapshot(
+                "This is a CreateTrainingJob request in a wrapper. The request is at serviceRequestPayload (JSON text): submit only that."
+            ),
+        ),
+        (
+            {"Resources": {"Nightly": {"Type": "AWS::StepFunctions::StateMachine", "Properties": AS_TEXT}}},
+            snapshot(
+                "This is a CloudFormation template or resource. The request is at Resources.Nightly.Properties.DefinitionString (JSON text).States.Train.Parameters: submit only that."
+            ),
+        ),
+        (
+            {"PipelineName": "churn", "PipelineDefinition": json.dumps({"Steps": [{"Name": "a", "Arguments": JOB}]})},
+            snapshot(
+                "This is a SageMaker pipeline. The request is at PipelineDefinition (JSON text).Steps[0].Arguments: submit only that."
+            ),
+        ),
+        (
             {"image_uri": "i", "role": "r", "instance_count": 1, "use_spot_instances": True, "max_wait": 7200},
             snapshot(
                 "These are arguments of the SageMaker Python SDK's Estimator. Write a CreateTrainingJob request: image_uri as AlgorithmSpecification.TrainingImage, role as RoleArn, use_spot_instances as EnableManagedSpotTraining, max_wait as StoppingCondition.MaxWaitTimeInSeconds."
@@ -218,6 +239,29 @@ def test_a_foreign_document_has_one_problem_that_says_what_it_is_and_what_to_tak
 def test_a_foreign_document_at_training_job_has_its_one_problem_there(document: dict[str, Any]) -> None:
     found = find_problems({"name": "churn-2024", "training_job": document, "policy": {}})
     assert set(found) == {"training_job"}
+
+
+@pytest.mark.parametrize("job", [json.dumps(UNNAMED), "{" * 5000, "{}", '{"a": ' * 5000])
+def test_a_training_job_as_text_has_its_problem_where_it_is(job: str) -> None:
+    found = find_problems({"name": "churn-2024", "training_job": job})
+    assert found == snapshot(
+        {"training_job": "Expected a CreateTrainingJob request, but found a string. Write a mapping."}
+    )
+
+
+def test_a_template_is_recognised_although_it_has_values_that_json_does_not_have() -> None:
+    template = """
+        AWSTemplateFormatVersion: 2010-09-09
+        Resources:
+          Train:
+            Type: AWS::SageMaker::TrainingJob
+            Properties: {TrainingJobName: !Ref Name, RoleArn: !GetAtt Role.Arn, OutputDataConfig: {}}
+    """
+    with pytest.raises(InvalidSpecError) as caught:
+        read_submission(template.encode(), Format.YAML, ALLOWLIST)
+    assert str(caught.value) == snapshot(
+        "This is a CloudFormation template or resource. The request is at Resources.Train.Properties: submit only that."
+    )
 
 
 def test_what_is_recognised_as_the_request_is_accepted_when_it_is_submitted() -> None:

@@ -35,6 +35,28 @@ from tests.unit.spec.documents import CALM, find_problems, request, wrapped
             ),
         ),
         (
+            {"HyperParameters": {"max_depth": None}},
+            snapshot(
+                {
+                    "HyperParameters.max_depth": "Expected a string, but found null (no value). Write a value, or remove the key."
+                }
+            ),
+        ),
+        (
+            {"HyperParameters": {"layers": [64, 32]}},
+            snapshot(
+                {
+                    "HyperParameters.layers": "Expected a string, but found a list of length 2. Write it as text, for example as JSON in quotes."
+                }
+            ),
+        ),
+        (
+            {"OutputDataConfig": {"S3OutputPath": {"Fn::Sub": "s3://${Models}/churn"}}},
+            snapshot(
+                {"OutputDataConfig.S3OutputPath": "Expected a string, but found a mapping. Write the text itself."}
+            ),
+        ),
+        (
             {"HyperParameters": ["a"]},
             snapshot(
                 {
@@ -68,7 +90,14 @@ from tests.unit.spec.documents import CALM, find_problems, request, wrapped
                 {"EnableNetworkIsolation": "Expected a boolean, but found 1. Write true or false without quotes."}
             ),
         ),
-        ({"Tags": {"a": "b"}}, snapshot({"Tags": "Expected a list, but found a mapping. Put the value in a list."})),
+        (
+            {"Tags": {"a": "b"}},
+            snapshot(
+                {
+                    "Tags": "Expected a list, but found a mapping. Write a list of mappings, each with keys such as Key, Value."
+                }
+            ),
+        ),
         (
             {"VpcConfig": "vpc"},
             snapshot({"VpcConfig": 'Expected a mapping, but found "vpc". Write its keys, or remove it.'}),

@@ -69,7 +69,12 @@ def test_each_part_of_a_deadline_may_be_changed_on_its_own(body: dict[str, Any],
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
-        ([], snapshot({"": "The spec must be a mapping of keys to values at the top level."})),
+        (
+            [],
+            snapshot(
+                {"": "The spec must be a mapping of keys to values at the top level, but it is a list of length 0."}
+            ),
+        ),
         (
             {"budgets": {"expired_waits": 51}},
             snapshot({"budgets.expired_waits": "Found 51, but it must be at most 50."}),

@@ -298,6 +298,22 @@ def test_a_wrapped_spec_needs_name_and_training_job() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (5, snapshot("Expected the name of the run as a string, but found 5. Put it in quotes.")),
+        (None, snapshot("Expected the name of the run as a string, but found null (no value). Write one.")),
+        (["a"], snapshot("Expected the name of the run as a string, but found a list of length 1. Write one.")),
+        (
+            "模" * 64,
+            snapshot("The name has 64 characters, but at most 63 are allowed, as for a training job. Shorten it."),
+        ),
+    ],
+)
+def test_a_name_that_is_none_is_refused_with_advice_that_helps(name: Any, message: str) -> None:
+    assert find_problems({**wrapped(), "name": name}) == {"name": message}
+
+
 def test_a_bare_request_needs_its_name() -> None:
     assert find_problems(request(TrainingJobName=None)) == snapshot(
         {"TrainingJobName": "This key is required: it is the name of the run. Add it."}

@@ -162,7 +162,9 @@ def _refuse_for(error: ClientError, placement: Placement) -> NotCreated:
     """Return the refusal that an error of CreateTrainingJob stands for."""
     code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
     refusal = _classify(error, placement)
-    return NotCreated(f"{code}: {message}" if refusal is Refusal.UNRECOGNIZED else message, refusal)
+    # Some errors have no message.
+    needs_code = refusal is Refusal.UNRECOGNIZED or not message
+    return NotCreated(f"{code}: {message}" if needs_code else message, refusal)
 
 
 def _classify(error: ClientError, placement: Placement) -> Refusal:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from spot_relay.spec.json_text import read_json
-from spot_relay.spec.problem import Problems, join_path
+from spot_relay.spec.problem import Problems, describe, join_path
 from spot_relay.spec.raw_document import MAX_BYTES, MAX_LEVELS, MAX_VALUES, InvalidValue, RawMapping, refuse
 
 _MAX_INTEGER = 2**63 - 1
@@ -37,13 +37,17 @@ class Format(StrEnum):
 
 
 def read_document(data: bytes, as_format: Format) -> dict[str, Any]:
-    """Read a spec into plain values.
+    """Read a spec into plain values, as `parse_document` and `copy_plain` do, with their errors."""
+    return copy_plain(parse_document(data, as_format))
+
+
+def parse_document(data: bytes, as_format: Format) -> RawMapping:
+    """Parse a spec.
 
     Raises
     ------
     InvalidSpecError
-        If it is too large or nested too deeply, is not UTF-8, JSON or YAML, is not a mapping, or contains a value
-        that JSON cannot represent exactly.
+        If it is too large or nested too deeply, is not UTF-8, JSON or YAML, or is not a mapping.
     """
     if len(data) > MAX_BYTES:
         refuse(f"The spec has {len(data)} bytes, but at most {MAX_BYTES} are allowed. Shorten it.")
@@ -60,9 +64,30 @@ def read_document(data: bytes, as_format: Format) -> dict[str, Any]:
     else:
         value = read_json(text)
     if not isinstance(value, RawMapping):
-        refuse("The spec must be a mapping of keys to values at the top level.")
+        refuse(f"The spec must be a mapping of keys to values at the top level, but it is {_describe_top(value)}.")
+    return value
+
+
+def _describe_top(value: Any) -> str:
+    match value:
+        case None:
+            return "empty"
+        case InvalidValue():
+            return "a single value"
+        case _:
+            return describe(value, secret=True)
+
+
+def copy_plain(parsed: RawMapping) -> dict[str, Any]:
+    """Return what was parsed as plain values.
+
+    Raises
+    ------
+    InvalidSpecError
+        If it contains a value that JSON cannot represent exactly.
+    """
     problems = Problems()
-    document: dict[str, Any] = _PlainCopy(problems).copy(value, "", 1)
+    document: dict[str, Any] = _PlainCopy(problems).copy(parsed, "", 1)
     problems.raise_if_any()
     return document
 

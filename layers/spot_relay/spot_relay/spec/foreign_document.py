@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.spec.problem import format_key, join_path
+from spot_relay.spec.json_text import read_json
+from spot_relay.spec.problem import InvalidSpecError, format_key, join_path
 from spot_relay.spec.request_model import list_request_keys
 from spot_relay.spec.suggestion import SDK_OPTIONS, find_nearest, squeeze
 
@@ -29,7 +30,6 @@ _OTHER_REQUESTS = {
     "AutoMLJobName": "CreateAutoMLJob",
     "CompilationJobName": "CreateCompilationJob",
     "LabelingJobName": "CreateLabelingJob",
-    "PipelineDefinition": "CreatePipeline",
     "EndpointConfigName": "CreateEndpointConfig",
 }
 _MODEL_TRAINER = frozenset({"source_code", "compute", "training_image"})
@@ -43,6 +43,8 @@ _MOST_LISTED = 30
 _MOST_KEY_CHARACTERS = 64
 _MOST_VISITED = 2000
 _MOST_LEVELS = 8
+_MOST_TEXTS = 20
+_IN_TEXT = " (JSON text)"
 
 
 def recognise_foreign(document: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -69,7 +71,8 @@ def _recognise_nested(document: Mapping[str, Any]) -> str | None:
     if (message := _recognise_description(found)) is not None:
         return f"At {path}: {message}"
     # A misspelt training_job gets a suggestion instead.
-    is_misspelt = "." not in path and find_nearest(path, ("training_job",)) is not None
+    key = path.removesuffix(_IN_TEXT)
+    is_misspelt = "." not in key and find_nearest(key, ("training_job",)) is not None
     return None if is_misspelt else _advise("a CreateTrainingJob request in a wrapper", document)
 
 
@@ -81,7 +84,7 @@ def _advise(what: str, document: Mapping[str, Any]) -> str:
     """Return the message for a document that has a request somewhere in it."""
     path, found = _find_request(document)
     if found is None:
-        return f"This is {what}, and there is no CreateTrainingJob request in it. Submit a request."
+        return f"This is {what}, and no CreateTrainingJob request was found in it. Submit a request."
     advice = [f"This is {what}. The request is at {path}: submit only that."]
     misspelt = _list_misspelt(found)
     if misspelt:
@@ -94,8 +97,12 @@ def _advise(what: str, document: Mapping[str, Any]) -> str:
 
 
 def _find_request(document: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
-    """Return the path of the request nearest to the top of a document, and the request, after bounded work."""
+    """Return the path of the request nearest to the top of a document, and the request, after bounded work.
+
+    Services that call others have requests as JSON text: Batch, Scheduler, and state machines in CloudFormation.
+    """
     queue: list[tuple[str, Any, int]] = [("", document, 0)]
+    texts = 0
     for visited, (path, value, level) in enumerate(queue):
         if visited > _MOST_VISITED or level > _MOST_LEVELS:
             break
@@ -105,7 +112,17 @@ def _find_request(document: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] |
             queue += [(join_path(path, key), item, level + 1) for key, item in list(value.items())[:100]]
         elif isinstance(value, list):
             queue += [(f"{path}[{index}]", item, level + 1) for index, item in enumerate(value[:100])]
+        elif isinstance(value, str) and value[:100].lstrip().startswith("{") and texts < _MOST_TEXTS:
+            texts += 1
+            queue.append((path + _IN_TEXT, _read_text(value), level + 1))
     return "", None
+
+
+def _read_text(text: str) -> Any:
+    try:
+        return read_json(text)
+    except InvalidSpecError:
+        return None
 
 
 def _is_request(value: Mapping[str, Any]) -> bool:
@@ -178,7 +195,7 @@ def _recognise_workflow(document: Mapping[str, Any]) -> str | None:
     if isinstance(document.get("States"), dict):
         return _advise("a Step Functions state machine", document)
     given = {key for key in ("Parameters", "Arguments") if isinstance(document.get(key), dict)}
-    if isinstance(document.get("Steps"), list):
+    if isinstance(document.get("Steps"), list) or "PipelineDefinition" in document:
         return _advise("a SageMaker pipeline", document)
     kind = document.get("Type")
     if kind == "Task" or (given and "Resource" in document):

@@ -168,6 +168,7 @@ class _Walk:
                 self._check_integer(value, shape, path, found)
             case ("structure" | "map" | "list" | "string" | "boolean" | "integer" | "long") as kind, _:
                 expected, advice = _EXPECTED[kind]
+                advice = _advise_instead(value, shape, secret=secret) or advice
                 self._problems.add(path, f"Expected {expected}, but found {found}. {advice}")
             case _:
                 self._check_other(value, shape, path, found)
@@ -241,6 +242,19 @@ _EXPECTED = {
     "integer": _INTEGER,
     "long": _INTEGER,
 }
+
+
+def _advise_instead(value: Any, shape: Any, *, secret: bool) -> str | None:
+    """Return advice for a value that the usual advice for its kind would not help, or None."""
+    if value is None:
+        return "Write a value, or remove the key."
+    if shape.type_name == "string" and isinstance(value, (dict, list)):
+        # Only hyperparameters and their like are text of any form.
+        return "Write it as text, for example as JSON in quotes." if secret else "Write the text itself."
+    if shape.type_name == "list" and isinstance(value, dict) and shape.member.type_name == "structure":
+        known = ", ".join(list(shape.member.members)[:_FEW])
+        return f"Write a list of mappings, each with keys such as {known}."
+    return None
 
 
 def _suggest_choice(value: str, names: list[str]) -> str:

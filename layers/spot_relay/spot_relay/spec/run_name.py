@@ -20,16 +20,18 @@ _DIGEST = 6
 def check_name(name: Any, path: str, problems: Problems) -> None:
     """Report every reason why ``name`` cannot be the name of a run."""
     if not isinstance(name, str):
-        problems.add(path, f"Expected the name of the run as a string, but found {describe(name)}. Put it in quotes.")
+        advice = "Write one." if name is None or isinstance(name, (dict, list)) else "Put it in quotes."
+        problems.add(path, f"Expected the name of the run as a string, but found {describe(name)}. {advice}")
         return
+    suggestion = suggest_name(name)
     if len(name) > MAX_NAME:
+        example = f', for example to "{suggestion}"' if suggestion else ""
         problems.add(
             path,
             f"The name has {len(name)} characters, but at most {MAX_NAME} are allowed, as for a training job. Shorten "
-            f'it, for example to "{suggest_name(name)}".',
+            f"it{example}.",
         )
     elif not _NAME.fullmatch(name):
-        suggestion = suggest_name(name)
         example = f', such as "{suggestion}"' if suggestion else ""
         problems.add(
             path,

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.job import Market
-from spot_relay.spec.document import Format, read_document
+from spot_relay.spec.document import Format, copy_plain, parse_document
 from spot_relay.spec.foreign_document import recognise_foreign
 from spot_relay.spec.job_rules import Allowlist, check_job, normalise_job
-from spot_relay.spec.problem import Problems, describe, format_key, join_path
+from spot_relay.spec.problem import InvalidSpecError, Problem, Problems, describe, format_key, join_path
 from spot_relay.spec.request_model import check_request, find_place, list_request_keys
 from spot_relay.spec.run_name import check_name
 from spot_relay.spec.suggestion import find_nearest, squeeze
@@ -34,7 +34,10 @@ _MISSING_NAME = "This key is required: it is the name of the run. Add it."
 
 def read_submission(data: bytes, as_format: Format, allowlist: Allowlist) -> Submission:
     """Read and validate a spec; raise ``InvalidSpecError`` with every problem."""
-    return parse_submission(read_document(data, as_format), allowlist)
+    parsed = parse_document(data, as_format)
+    # Before its values are checked: a template has references such as !Ref, which are not what is wrong with it here.
+    _refuse_foreign(parsed)
+    return parse_submission(copy_plain(parsed), allowlist)
 
 
 def parse_submission(document: Mapping[str, Any], allowlist: Allowlist) -> Submission:
@@ -45,10 +48,8 @@ def parse_submission(document: Mapping[str, Any], allowlist: Allowlist) -> Submi
     InvalidSpecError
         With all problems, or the first 100.
     """
+    _refuse_foreign(document)
     problems = Problems()
-    if foreign := recognise_foreign(document):
-        problems.add(*foreign)
-        problems.raise_if_any()
     if _is_wrapped(document):
         name, job, model = _check_wrapped(document, allowlist, problems)
     else:
@@ -58,6 +59,11 @@ def parse_submission(document: Mapping[str, Any], allowlist: Allowlist) -> Submi
     _check_size(training_job, "training_job" if "training_job" in document else "", problems)
     policy = model.build(training_job) if model else Policy()
     return Submission(name, training_job, policy, _fingerprint(name, training_job, policy))
+
+
+def _refuse_foreign(document: Mapping[str, Any]) -> None:
+    if foreign := recognise_foreign(document):
+        raise InvalidSpecError((Problem(*foreign),))
 
 
 def _check_size(training_job: Mapping[str, Any], path: str, problems: Problems) -> None:

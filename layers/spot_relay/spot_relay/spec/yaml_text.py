@@ -8,6 +8,7 @@ and it silently lets the last of two equal keys win.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -40,6 +41,10 @@ _FOREIGN_TYPE: Final = InvalidValue(
 _CLOUDFORMATION_TAGS: Final = frozenset(
     {"!Ref", "!Sub", "!GetAtt", "!Join", "!If", "!FindInMap", "!ImportValue", "!Select", "!Split", "!Base64"}
 )
+
+# What other readers of YAML take for text or for another number: 050 is 40, and 2:30 is 150.
+_OCTAL: Final = re.compile("[-+]?0[0-7_]+")
+_BASE_60: Final = re.compile("[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+([.][0-9_]*)?")
 
 
 def read_yaml(text: str) -> Any:
@@ -75,6 +80,21 @@ def _refuse_type(tag: str) -> InvalidValue:
     if tag in _CLOUDFORMATION_TAGS:
         return InvalidValue(f"{tag} has a meaning in CloudFormation only. Write the value that it stands for.")
     return _FOREIGN_TYPE
+
+
+def _reject_number(text: str) -> InvalidValue | None:
+    """Reject a number that is too long, or that is not what it looks like."""
+    if too_long := reject_long_number(text):
+        return too_long
+    if _OCTAL.fullmatch(text):
+        return InvalidValue(
+            "YAML reads this as an octal number, because it begins with 0. Write it without the 0, or in quotes."
+        )
+    if _BASE_60.fullmatch(text):
+        return InvalidValue(
+            "YAML reads this as a number in base 60, because it has a colon. Write whole seconds, or put it in quotes."
+        )
+    return None
 
 
 @dataclass(frozen=True)
@@ -208,7 +228,7 @@ class _Reader:
             case "null":
                 return None
             case "bool" | "int" | "float":
-                return reject_long_number(event.value) or self._convert(name, tag, event.value)
+                return _reject_number(event.value) or self._convert(name, tag, event.value)
             case "merge":
                 return InvalidValue("YAML merge keys (<<) are not supported. Write the keys out.")
             case "timestamp":

@@ -23,6 +23,7 @@ from spot_relay.domain.rules.checkpoint_pattern import check_pattern, matches_pa
         ("step-[0-9]/?.bin", "step-5/a.bin"),
         ("[!.]*", "model"),
         ("[[]a]", "[a]"),
+        ("{step}.pt", "{step}.pt"),
         ("épo que/*", "épo que/1"),
         ("**/**/a", "a"),
     ],
@@ -52,7 +53,10 @@ def test_a_key_does_not_match(pattern: str, key: str) -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["/a", "s3://bucket/a/**", "a/", "a//b", "./a", "a/../b", "a**", "**b", "***", "a\\b", "a\nb", "[a", "a]["],
+    [
+        *("/a", "s3://bucket/a/**", "a/", "a//b", "./a", "a/../b", "a**", "**b", "***", "a\\b", "a\nb", "[a", "a]["),
+        *("!*.log", "*.{pt,ckpt}", "checkpoint-*/{model,optimizer}.bin"),
+    ],
 )
 def test_a_pattern_that_cannot_be_meant_is_refused(pattern: str) -> None:
     assert check_pattern(pattern) is not None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from spot_relay.domain.sagemaker.ending import Outcome, classify_failure, outcome_of
-from spot_relay.domain.sagemaker.job import Job, Market, Placement
+from spot_relay.domain.sagemaker.job import Job, Market, Placement, Transition
 from tests.fakes import NOON
 
 JOB = Job("churn-relay-01", "arn", "InProgress", "Training", NOON, NOON, Placement("ml.m5.xlarge", 1, Market.SPOT))
@@ -39,3 +40,22 @@ def test_a_job_in_any_other_status_has_not_ended(status: str) -> None:
 
 def test_a_stopped_job_with_a_secondary_status_nobody_knows_counts_as_stopped() -> None:
     assert outcome_of(replace(JOB, status="Stopped", secondary_status="Unheard")) is Outcome.STOPPED
+
+
+@pytest.mark.parametrize("secondary", ["Stopped", "MaxPendingTimeExceeded"])
+def test_a_job_that_outlived_its_max_pending_time_without_an_instance_got_no_capacity(secondary: str) -> None:
+    """The service's model has no secondary status for it; one that it may get changes nothing."""
+    hours = [NOON + timedelta(hours=count) for count in range(3)]
+    pending = [Transition("Pending", hours[0], hours[2]), Transition(secondary, hours[2], hours[2])]
+    stopped = replace(
+        JOB,
+        status="Stopped",
+        secondary_status=secondary,
+        ended_at=hours[2],
+        max_pending_seconds=7200,
+        transitions=tuple(pending),
+    )
+    assert outcome_of(stopped) is Outcome.MAX_PENDING_TIME_EXCEEDED
+    trained = replace(stopped, transitions=(pending[0], Transition("Training", hours[1], hours[2]), pending[1]))
+    assert outcome_of(trained) is Outcome.STOPPED
+    assert outcome_of(replace(stopped, ended_at=hours[1])) is Outcome.STOPPED

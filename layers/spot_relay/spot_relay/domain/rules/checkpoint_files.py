@@ -43,6 +43,7 @@ _NOT_CHECKPOINTS = frozenset(
     {
         # Markers, and what is written once beside a model.
         *("_success", "_started", "_committed", "commit_success", "success", "failure", "done"),
+        *("heartbeat", "_heartbeat", "mlflow.db", "thumbs.db"),
         *("readme", "license", "notice", "makefile", "dockerfile", "stdout", "stderr", "nohup", "log", "latest-run"),
         # Hugging Face: arguments and tokenizers.
         *("training_args.bin", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.bpe"),
@@ -66,6 +67,7 @@ _NOT_CHECKPOINT_EXTENSIONS = frozenset(
         *("idx", "lst", "jpg", "jpeg", "png", "gif", "bmp", "svg", "webp", "tif", "tiff", "wav", "mp3", "flac", "mp4"),
         *("py", "pyc", "pyi", "pyo", "ipynb", "sh", "c", "cc", "cpp", "h", "hpp", "cu", "js", "css", "java", "go"),
         *("rs", "sql", "whl", "so", "pbtxt", "meta", "wandb", "smd", "trace", "pid", "nsys-rep", "symlink"),
+        *("flag",),
     }
 )
 _CHECKPOINT_EXTENSIONS = frozenset(

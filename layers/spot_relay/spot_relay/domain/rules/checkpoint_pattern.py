@@ -31,6 +31,8 @@ def check_pattern(pattern: str) -> No | None:
         return No("It contains a folder name that is empty or only dots, which matches nothing. Remove it.")
     if any(_ANY_FOLDERS in segment and segment != _ANY_FOLDERS for segment in segments):
         return No("It contains ** next to other characters. Write ** between slashes, for any number of folders, or *.")
+    if pattern.startswith("!") or re.search(r"\{[^{}]*,[^{}]*\}", pattern):
+        return No("It begins with ! or contains {…,…}, which mean nothing here. Write one pattern of *, ? and [].")
     # A class is closed by the first ] that is not its first character. What is left has an open [ or none.
     if any("[" in re.sub(r"\[!?\]?[^\]]*\]", "", segment) for segment in segments):
         return No("It contains a [ that is not closed. Write [[] for the character itself.")

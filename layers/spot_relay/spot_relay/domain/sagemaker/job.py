@@ -175,8 +175,9 @@ class Job:
 
     @property
     def never_had_instances(self) -> bool:
-        """Whether the job never got capacity."""
-        waited = WAITING_FOR_CAPACITY | {SecondaryStatus.STOPPING, SecondaryStatus.STOPPED}
+        """Whether a job that has ended never got capacity."""
+        # How the job ended may have a name that is not known here.
+        waited = WAITING_FOR_CAPACITY | {SecondaryStatus.STOPPING, SecondaryStatus.STOPPED, self.secondary_status}
         ran = any(transition.status not in waited for transition in self.transitions)
         return self.training_started_at is None and not self.training_seconds and not self.billable_seconds and not ran
 
