@@ -9,11 +9,13 @@ STAMP  := $(VENV)/.requirements
 # checkov needs other versions of packages that the other tools use, so it has an environment of its own.
 CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
+# The SDKs that users have, each in an environment of its own: with the tests' packages they do not go together.
+SDK_STAMPS := .venv-sdk-v2/.requirements .venv-sdk-v3/.requirements .venv-aws-cli/.requirements
 # Three workers keep two cores busy: they begin with end-to-end tests, which wait for much of their time.
 # The newest cfn-lint, and parliament.
 CHECKS_STAMP := .venv-template/.requirements
 CHECKS  := .venv-template/bin
-PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker and not registry"
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker and not registry and not sdk"
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The runtime and the architecture of an environment, which samconfig.toml has. The layers are built for them on any host.
 BUILT_FOR = $$($(BIN)/python layers/overrides.py $(ENV))
@@ -25,8 +27,8 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick quick-tests lint types template released test thorough unit e2e layers pythons sam-local check \
-        checkov simulate explore faults fuzz mutate bench-client bench-load bench-policy bench-start command-docs cost openapi build deploy lock format clean
+.PHONY: help setup demo quick quick-tests lint types template released test thorough unit e2e sdk-tests layers pythons sam-local check \
+        checkov simulate explore faults fuzz mutate bench-client bench-load bench-policy bench-start command-docs cost openapi lint-rules plan-picture build deploy lock format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,7 +58,10 @@ unit: setup ## run the tests that need no deployed stack
 	@$(PYTEST) --ignore tests/e2e
 
 e2e: setup ## run the end-to-end tests on the deployed template
-	@$(BIN)/pytest tests/e2e
+	@$(BIN)/pytest -m "not sdk" tests/e2e
+
+sdk-tests: setup $(SDK_STAMPS) ## run programs of the SageMaker Python SDK, v2 and v3, and the AWS CLI on the deployed template
+	@$(BIN)/pytest -rs tests/e2e/test_sdks.py
 
 layers: setup ## check that the layers' packages have the right wheel for each runtime and architecture
 	@$(BIN)/pytest -n 2 tests/layers
@@ -113,6 +118,13 @@ fuzz: setup ## fuzz the readers of input, guided by coverage: TARGET=spec, event
 openapi: setup ## regenerate docs/openapi.yaml from the models
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m openapi
 
+lint-rules: setup ## regenerate docs/lint.md from the rules
+	@PYTHONPATH=layers/spot_relay $(BIN)/python -c \
+		'from spot_relay.domain.lint.lint import render_rules; print(render_rules(), end="")' > docs/lint.md
+
+plan-picture: setup ## regenerate docs/images/plan.svg, a recording of `spot-relay plan`
+	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m tests.plan_picture
+
 command-docs: setup ## regenerate docs/command.md and the recordings of the command in docs/images
 	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m manual
 
@@ -153,6 +165,9 @@ lock: setup ## pin the requirements again (UPGRADE=1 takes newer versions)
 	$(LOCK) requirements/layer.in -c requirements/dev.txt -o layers/dependencies/requirements.txt
 	$(LOCK) requirements/checkov.in -o requirements/checkov.txt
 	$(LOCK) requirements/template.in -o requirements/template.txt
+	$(LOCK) requirements/sdk-v2.in -o requirements/sdk-v2.txt
+	$(LOCK) requirements/sdk-v3.in -o requirements/sdk-v3.txt
+	$(LOCK) requirements/aws-cli.in -o requirements/aws-cli.txt
 
 format: setup ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format
@@ -174,7 +189,7 @@ $(STAMP): requirements/uv.txt requirements/dev.txt
 	@touch $@
 
 # Each environment .venv-<name> has the packages of requirements/<name>.txt.
-$(CHECKOV_STAMP) $(CHECKS_STAMP): .venv-%/.requirements: requirements/%.txt | $(STAMP)
+$(CHECKOV_STAMP) $(CHECKS_STAMP) $(SDK_STAMPS): .venv-%/.requirements: requirements/%.txt | $(STAMP)
 	@echo "Setting up $(@D)" >&2
 	@test -x $(@D)/bin/python || $(BIN)/python -m venv --without-pip $(@D) >&2
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $< >&2

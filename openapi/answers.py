@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from openapi.requests import NAME_PATTERN
+from spot_relay.domain.lint.rule import Severity
 from spot_relay.domain.run.attempt import AttemptStatus, CanaryStatus
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus
@@ -235,6 +236,128 @@ class Page(Answer):
     """The token for the next page. Null on the last page."""
 
 
+class PlannedLimit(Answer):
+    """The stack's own limit on attempts of an instance type, in both markets together."""
+
+    limit: Count
+    used: Count | None
+    source: str
+
+
+class WaitingRun(Answer):
+    """The run that waits longest for room in a pool, and why."""
+
+    run_id: RunName
+    message: str | None
+    """SageMaker's refusal, with the quota's limit and use where the refusal has them."""
+    at: datetime | None
+
+
+class PlannedQueue(Answer):
+    """The queue of runs that wait for room in a pool."""
+
+    place: Annotated[int, Field(ge=1)]
+    """The run's place if it had to wait now."""
+    waiting: Count
+    """How many runs wait, up to 100."""
+    oldest: WaitingRun | None
+
+
+class PlannedPlacement(Answer):
+    """A placement that the run may use."""
+
+    order: Annotated[int, Field(ge=1)]
+    rung: Count
+    """The index of its rung in the ladder."""
+    attempts: Count | None
+    """How many attempts may fail to get capacity there. Null if only the deadline leads there."""
+    instance_type: str
+    instance_count: Count
+    market: Market
+    on_demand_usd_per_hour: float | None
+    spot_usd_per_hour: float | None
+    limit: PlannedLimit | None
+    """Null if the stack has none. Quotas of SageMaker are not asked for."""
+    queue: PlannedQueue
+
+
+class PlannedDeadline(Answer):
+    """What the deadline leads to."""
+
+    at: datetime
+    earliest_finish: datetime | None
+    """If spot capacity comes at once. Null if the run fails even so."""
+    latest_finish: datetime | None
+    """With the worst luck. Null if the run may then fail."""
+    on_demand_from: datetime | None
+    """When on-demand begins if spot capacity never comes."""
+
+
+class PlannedCost(Answer):
+    """Cost in USD. Null if a price is missing."""
+
+    best_usd: float | None
+    """If spot capacity comes at once. Null also if a spot price is missing."""
+    worst_usd: float | None
+    """The most of the outlooks."""
+    on_demand_usd: float | None
+    """The same training on-demand."""
+
+
+class Outlook(Answer):
+    """How the run ends with some luck."""
+
+    status: RunStatus
+    reason: str
+    ended_at: datetime | None
+    attempts: Count
+    on_demand_from: datetime | None
+    cost_usd: float | None
+
+
+class Outlooks(Answer):
+    """How the run ends with the best and the worst luck."""
+
+    spot_at_once: Outlook
+    """Spot capacity comes at once, and is never taken away."""
+    spot_never: Outlook
+    """Spot capacity never comes."""
+    spot_lost: Outlook
+    """Spot capacity comes at once, but all that is trained on it is lost."""
+
+
+class Plan(Answer):
+    """What would happen to the spec. It assumes that no launch is refused."""
+
+    run_id: RunName
+    as_of: datetime
+    placements: list[PlannedPlacement]
+    """In the order of the ladder, then what the deadline may lead to."""
+    training_seconds: Seconds
+    """The training that times and costs assume."""
+    training_seconds_from: str
+    """The key of the spec that it comes from."""
+    startup_seconds: Seconds
+    """What each start takes before it trains. It is billed as well."""
+    deadline: PlannedDeadline | None
+    cost: PlannedCost
+    prices: PriceSource | None
+    outlooks: Outlooks
+
+
+class Warning(Answer):  # noqa: A001 - the schema's name
+    """A finding of a lint rule. It refuses nothing."""
+
+    rule: str
+    severity: Severity
+    path: str
+    message: str
+    why: str
+    fix: str
+    page: str
+    """Where the rule is explained."""
+
+
 class Problem(Answer):
     """One thing to change in the document that was sent."""
 
@@ -242,6 +365,16 @@ class Problem(Answer):
     """From the top of the document, such as policy.budgets.expired_waits. Empty for the whole document."""
     message: str
     """What was found and what to do."""
+
+
+class DryRun(Answer):
+    """What would happen if the spec were submitted now. Nothing was stored, claimed or launched."""
+
+    problems: list[Problem]
+    """Why it would be refused. Empty if it would become a run."""
+    warnings: list[Warning]
+    plan: Plan | None
+    """Null if the spec is invalid."""
 
 
 class Error(Answer):

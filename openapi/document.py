@@ -112,7 +112,7 @@ def name_operation(route: Route) -> str:
 
 
 def _build_answers() -> dict[str, Schema]:
-    models = (answers.Run, answers.SubmittedRun, answers.Page, answers.Error)
+    models = (answers.Run, answers.SubmittedRun, answers.Page, answers.DryRun, answers.Error)
     _, found = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
     )
@@ -138,7 +138,7 @@ def _build_paths(schemas: dict[str, Schema]) -> dict[str, Any]:
             "operationId": name_operation(route),
             "summary": route.summary,
             **_request(route),
-            "responses": {str(route.status): _success(route, schemas), **_refusals(route)},
+            "responses": {**_successes(route, schemas), **_refusals(route)},
         }
     return paths
 
@@ -159,12 +159,18 @@ def _request(route: Route) -> dict[str, Any]:
     return query | {"requestBody": {"required": route.body != "Resumption", "content": {"application/json": content}}}
 
 
+def _successes(route: Route, schemas: dict[str, Schema]) -> dict[str, Any]:
+    dry = {} if route.dry_answer is None else {"200": _answer(route.dry_answer, schemas)}
+    return dry | {str(route.status): _success(route, schemas)}
+
+
+def _answer(name: str, schemas: dict[str, Schema]) -> dict[str, Any]:
+    content = {"schema": _reference("schemas", name), "examples": {"churn": _reference("examples", name)}}
+    return {"description": schemas[name]["description"], "content": {"application/json": content}}
+
+
 def _success(route: Route, schemas: dict[str, Schema]) -> dict[str, Any]:
-    content = {
-        "schema": _reference("schemas", route.answer),
-        "examples": {"churn": _reference("examples", route.answer)},
-    }
-    success = {"description": schemas[route.answer]["description"], "content": {"application/json": content}}
+    success = _answer(route.answer, schemas)
     return success if "{id}" in route.path or route.answer != "SubmittedRun" else success | {"links": _links()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -12,9 +12,15 @@ from openapi.requests import ROOT
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.lint.lint import find_flaws
+from spot_relay.domain.plan.document import plan_document
+from spot_relay.domain.plan.plan import build_plan
 from spot_relay.domain.run.observation import Launched
 from spot_relay.domain.shown.report import status_document
 from spot_relay.spec import Allowlist, Format, read_submission
+
+if TYPE_CHECKING:
+    from spot_relay.domain.run.run import Run
 
 _SUBMITTED = datetime(2025, 6, 3, 9, 14, tzinfo=UTC)
 _REGION = "us-east-1"
@@ -53,8 +59,20 @@ def build_answers() -> dict[str, Any]:
     return {
         "Run": run,
         "SubmittedRun": run | {"created": True},
+        "DryRun": _build_dry_run(),
         "Page": {"runs": [summary], "next_token": "2025-06-03T09:14:00.000000Z#churn"},
         "Error": {"code": "InvalidSpec", "message": "The document has 1 problem.", "details": [problem]},
+    }
+
+
+def _build_dry_run() -> dict[str, Any]:
+    """Return what would happen to the posted spec."""
+    document = json.loads(_read_posted_spec())
+    plan = build_plan(_accept_posted_spec(), None, {})
+    return {
+        "problems": [],
+        "warnings": [flaw.document() for flaw in find_flaws(document)],
+        "plan": json.loads(json.dumps(plan_document(plan))),
     }
 
 
@@ -66,9 +84,12 @@ def _read_posted_spec() -> str:
 
 def _build_launched_run() -> dict[str, Any]:
     """Return the run of the posted spec as it is shown after its launch."""
-    job = json.loads(_read_posted_spec())["training_job"]
-    allowed = Allowlist((job["RoleArn"],), (job["AlgorithmSpecification"]["TrainingImage"],), ("churn-*",))
-    run = accept(read_submission(_read_posted_spec().encode(), Format.JSON, allowed), "an id", _SUBMITTED)
-    launched = decide(run, Facts(Launched(1, _ARN)), _SUBMITTED).run
+    launched = decide(_accept_posted_spec(), Facts(Launched(1, _ARN)), _SUBMITTED).run
     shown: dict[str, Any] = json.loads(json.dumps(status_document(launched, _REGION)))
     return shown
+
+
+def _accept_posted_spec() -> Run:
+    job = json.loads(_read_posted_spec())["training_job"]
+    allowed = Allowlist((job["RoleArn"],), (job["AlgorithmSpecification"]["TrainingImage"],), ("churn-*",))
+    return accept(read_submission(_read_posted_spec().encode(), Format.JSON, allowed), "an id", _SUBMITTED)

@@ -78,6 +78,10 @@ def build_query() -> dict[str, Schema]:
         "status": ("Only list runs with this status.", status),
         "limit": ("The maximum number of runs.", limit),
         "token": ("The next_token of the previous page.", token),
+        "dry_run": (
+            "Only return what would happen: 200 with problems, warnings and a plan. Nothing is stored or launched.",
+            {"type": "string", "enum": ["true", "false"], "default": "false"},
+        ),
     }
     return {
         name: {"name": name, "in": "query", "required": False, "description": description, "schema": schema}

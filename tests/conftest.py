@@ -27,6 +27,7 @@ _STACKS = {
     "tests/e2e/test_faults.py": "troubled",
     "tests/e2e/test_hostile_api.py": "stack",
     "tests/e2e/test_policy.py": "stack",
+    "tests/e2e/test_programs.py": "stack",
     "tests/e2e/test_redrive.py": "troubled",
     "tests/e2e/test_runs.py": "stack",
 }

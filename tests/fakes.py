@@ -85,10 +85,13 @@ class MemoryRunStore:
         return self.save(run)
 
     def _check_prefix(self, run: Run) -> None:
-        uri = run.checkpoint_uri
+        if run.checkpoint_uri is not None and not run.has_ended:
+            self.check_prefix(run.checkpoint_uri, run.id)
+
+    def check_prefix(self, uri: str, run_id: str) -> None:
         for other in self.runs.values():
             theirs = other.checkpoint_uri
-            if uri is None or theirs is None or other.id == run.id or other.has_ended or run.has_ended:
+            if theirs is None or other.id == run_id or other.has_ended:
                 continue
             if uri == theirs:
                 raise PrefixTakenError(uri, other.id)
@@ -172,6 +175,24 @@ class MemorySlots:
     def give_back(self, instance_type: str, holder: str) -> None:
         if self.limit(instance_type) is not None:
             self.holders.get(instance_type, set()).discard(holder)
+
+
+@dataclass
+class MemoryVacancies:
+    """What stands in the way of a run, by the runs in memory and the slots that their attempts hold."""
+
+    store: MemoryRunStore
+    slots: MemorySlots
+
+    def list_waiting(self, pool: Pool) -> tuple[Waiting, ...]:
+        waiting = (Waiting(run.created_at, run.id) for run in self.store.runs.values() if run.waits_for == pool)
+        return tuple(sorted(waiting)[:100])
+
+    def count_attempts(self, instance_type: str) -> int:
+        return len(self.slots.holders.get(instance_type, ()))
+
+    def check_prefix(self, uri: str, run_id: str) -> None:
+        self.store.check_prefix(uri, run_id)
 
 
 @dataclass

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spot_relay_client.errors import SpotRelayError
     from spot_relay_client.relay import SpotRelay
+    from spot_relay_client.sagemaker.hooks import install
 
-__all__ = ["SpotRelay", "SpotRelayError"]
-_HOMES = {"SpotRelay": "relay", "SpotRelayError": "errors"}
+__all__ = ["SpotRelay", "SpotRelayError", "install"]
+_HOMES = {"SpotRelay": "relay", "SpotRelayError": "errors", "install": "sagemaker.hooks"}
 
 
 def __getattr__(name: str) -> Any:

@@ -116,12 +116,16 @@ def placements_of(spec: Mapping[str, Any]) -> list[Placement]:
     return list(dict.fromkeys(placements))
 
 
+def find_quota(placement: Placement, quotas: Iterable[tuple[str, float]]) -> float | None:
+    """Return the quota of a placement, among those of SageMaker by name, or None if it is not listed."""
+    return min((limit for name, limit in quotas if Quota(limit, name).is_of(placement)), default=None)
+
+
 def judge_quota(placement: Placement, quotas: Iterable[tuple[str, float]]) -> Finding:
     """Return whether the quota of a placement, among those of SageMaker, holds it at all."""
-    found = [limit for name, limit in quotas if Quota(limit, name).is_of(placement)]
-    if not found:
+    limit = find_quota(placement, quotas)
+    if limit is None:
         return Finding("quota", "unknown", f"{placement}: Service Quotas lists no quota for it")
-    limit = min(found)
     if limit < placement.instance_count:
         message = (
             f"{placement}: the quota is {limit:g}. Request an increase in Service Quotas, or use another instance type."
@@ -206,11 +210,16 @@ def _check_bucket(session: Session, region: str, bucket: str) -> Finding:
     return Finding("bucket", "problem", f"{bucket} is in {found}, but training runs in {region}. Use one in {region}.")
 
 
+def read_quotas(session: Session, region: str) -> list[tuple[str, float]]:
+    """Return the names and values of SageMaker's quotas in the account; raise the errors of botocore."""
+    client = _client(session, "service-quotas", region)
+    pages = client.get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker")
+    return [(quota["QuotaName"], float(quota["Value"])) for page in pages for quota in page["Quotas"]]
+
+
 def _check_quotas(session: Session, region: str, placements: Sequence[Placement]) -> Iterator[Finding]:
     try:
-        client = _client(session, "service-quotas", region)
-        pages = client.get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker")
-        quotas = [(quota["QuotaName"], float(quota["Value"])) for page in pages for quota in page["Quotas"]]
+        quotas = read_quotas(session, region)
     except (BotoCoreError, ClientError) as error:
         yield Finding("quota", "unknown", f"Service Quotas could not be asked: {error}")
         return

@@ -40,14 +40,14 @@ class Stack:
         return os.environ.get(URL_VARIABLE) or self.outputs["ApiUrl"]
 
 
-def find(session: Session, name: str | None = None, *, fresh: bool = False) -> Stack:
+def find(session: Session, name: str | None = None, *, region: str | None = None, fresh: bool = False) -> Stack:
     """Return the stack of a name, by default that of SPOT_RELAY_STACK or else ``spot-relay``.
 
-    What CloudFormation said is kept for a day for the same name, region and credentials; ``fresh`` asks again. Raises
-    `StackNotFoundError`.
+    ``region`` is by default that of the session. What CloudFormation said is kept for a day for the same name, region
+    and credentials; ``fresh`` asks again. Raises `StackNotFoundError`.
     """
     name = name or os.environ.get(NAME_VARIABLE) or DEFAULT_NAME
-    region = session.get_config_variable("region")
+    region = region or region_of(session)
     if not region:
         raise StackNotFoundError("No AWS region is set. Set AWS_REGION, or the region of your profile.")
     kept = _file(session, name, region)
@@ -56,6 +56,12 @@ def find(session: Session, name: str | None = None, *, fresh: bool = False) -> S
         stack = Stack(name, region, _outputs(session, name, region))
         _save(kept, stack)
     return stack
+
+
+def region_of(session: Session) -> str | None:
+    """Return the region of a session, or None. botocore does not read AWS_REGION, which other SDKs and the CLI do."""
+    region: str | None = session.get_config_variable("region") or os.environ.get("AWS_REGION")
+    return region
 
 
 def _outputs(session: Session, name: str, region: str) -> dict[str, str]:

@@ -16,13 +16,22 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from spot_relay import bootstrap
-from spot_relay.adapters.inbound import InvalidQueryError, read_page_query
+from spot_relay.adapters.inbound import InvalidQueryError, read_dry_run, read_page_query
 from spot_relay.domain.errors import CallerError
 from spot_relay.domain.shown.report import notice_of_end, status_document
 from spot_relay.ports import NewerSchemaError, PrefixTakenError
 from spot_relay.service import NameConflictError, NoSuchRunError, RejectedError, UnacceptableError
 from spot_relay.settings import RunSettings, SubmissionSettings
-from spot_relay.spec import Allowlist, Format, InvalidSpecError, Problem, read_resumption, read_submission
+from spot_relay.spec import (
+    Allowlist,
+    Format,
+    InvalidSpecError,
+    Problem,
+    parse_submission,
+    read_document,
+    read_resumption,
+    read_submission,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +42,8 @@ if TYPE_CHECKING:
 logger = Logger()
 app = APIGatewayRestResolver()
 # API Gateway waits 29 seconds at most.
-service = bootstrap.create_service(RunSettings.from_env(), listing_seconds=20)
+settings = RunSettings.from_env()
+service = bootstrap.create_service(settings, listing_seconds=20)
 allowlist = Allowlist(**asdict(SubmissionSettings.from_env()))
 
 
@@ -47,13 +57,25 @@ class NoSuchRouteError(CallerError):
         super().__init__(f"The API has: {', '.join(f'{route.method} {route.path}' for route in ROUTES)}")
 
 
-def submit_run() -> dict[str, Any]:
-    """Turn a spec into a run."""
+def submit_run() -> dict[str, Any] | tuple[dict[str, Any], HTTPStatus]:
+    """Turn a spec into a run or, on a dry run, return what would happen to it."""
+    if read_dry_run(app.current_event.query_string_parameters):
+        return _plan_run(), HTTPStatus.OK
     submitted_at, submission_id = service.clock(), service.new_id()
     run = service.submit(read_submission(_read_body(), Format.JSON, allowlist), submission_id)
     notice = notice_of_end(run, submitted_at)
     told = {"created": run.submission_id == submission_id} | ({"notice": notice} if notice else {})
     return status_document(run, service.region) | told
+
+
+def _plan_run() -> dict[str, Any]:
+    """Return what would happen to the spec in the body. A bad spec is no error: its problems are the answer."""
+    planner, document = bootstrap.create_planner(service, settings), {}
+    try:
+        document = read_document(_read_body(), Format.JSON)
+        return planner.answer(document, parse_submission(document, allowlist))
+    except InvalidSpecError as error:
+        return planner.answer(document, error)
 
 
 def list_runs() -> dict[str, Any]:
@@ -83,7 +105,7 @@ class Route(NamedTuple):
 
     method: str
     path: str
-    handler: Callable[..., dict[str, Any]]
+    handler: Callable[..., Any]
     summary: str
     errors: tuple[type[CallerError], ...]
     answer: str = "Run"
@@ -93,6 +115,8 @@ class Route(NamedTuple):
     """The schema of the body, if the route takes one."""
     query: tuple[str, ...] = ()
     """The names of the query parameters."""
+    dry_answer: str | None = None
+    """The schema of the answer to a dry run, which has the status 200, if the route has one."""
 
 
 ROUTES = (
@@ -101,10 +125,12 @@ ROUTES = (
         "/runs",
         submit_run,
         "Submit a spec. Submitting the same spec again returns the same run, also after it has ended.",
-        (InvalidSpecError, UnacceptableError, NameConflictError, PrefixTakenError, NewerSchemaError),
+        (InvalidQueryError, InvalidSpecError, UnacceptableError, NameConflictError, PrefixTakenError, NewerSchemaError),
         answer="SubmittedRun",
         status=HTTPStatus.ACCEPTED,
         body="Spec",
+        query=("dry_run",),
+        dry_answer="DryRun",
     ),
     Route(
         "GET",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def stack() -> Iterator[Stack]:
     """The real template on MiniStack and the simulator; open runs are looked at again after seconds, not minutes."""
     parameters = {"CheckIntervalSeconds": "5", "PriceFile": f"s3://{CHECKPOINTS}/{PRICES}"}
-    with deployment.running(parameters=parameters) as deployed:
+    with deployment.running(images=Path(__file__).with_name("images"), parameters=parameters) as deployed:
         yield deployed
 
 

@@ -251,3 +251,22 @@ def test_the_local_stack_has_a_status(command: Command) -> None:
     with command.begin("local", "status", "--json") as asking:
         printed, _ = asking.communicate(timeout=give_time(30))
     assert set(json.loads(printed)) == {"running", "aws_url", "simulator_url", "environment_file"}
+
+
+def test_a_spec_is_planned_without_becoming_a_run(relay: Relay, command: Command) -> None:
+    text = json.dumps(spec("planned"))
+    answer = json.loads(command.run("plan", "-", "--json", text=text))
+    assert answer["problems"] == []
+    assert answer["plan"]["run_id"] == "planned"
+    assert set(answer["plan"]["outlooks"]) == {"spot_at_once", "spot_never", "spot_lost"}
+    assert relay.jobs("planned") == []
+    assert command.run("show", "planned", code=7)
+
+
+def test_a_spec_that_would_be_refused_is_planned_with_its_problems(command: Command) -> None:
+    refused = spec("planned")
+    refused["training_job"]["RoleArn"] = "arn:aws:iam::000000000000:role/admin"
+    with command.begin("plan", "-", text=json.dumps(refused)) as planning:
+        printed, errors = planning.communicate(timeout=give_time(60))
+    assert planning.returncode == 2, errors
+    assert "problem: training_job.RoleArn" in printed

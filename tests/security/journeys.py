@@ -147,6 +147,9 @@ def requests(stack: WatchedStack) -> None:
     assert stack.call("create-run", spec(HyperParameters={"a": "b"}))[0] == 409
     assert stack.call("get-run")[0] == 200
     assert stack.call("list-runs", query={})[1]["runs"]
+    stack.limit_attempts("ml.m5.xlarge=2")
+    assert stack.call("create-run", spec(), {"dry_run": "true"})[0] == 200
+    stack.limit_attempts("")
     accepted(stack.call("stop-run"))
     stack.clock.passes(5)
     stack.observe("stopped-by-user")

@@ -94,6 +94,11 @@ def test_a_function_is_refused_whatever_another_may_do_and_it_may_not(function: 
         assert not roles()[function].allows(request), f"{owner}'s {request}"
 
 
+def test_only_a_dry_run_reads_how_many_attempts_hold_a_slot() -> None:
+    request = Request("dynamodb:GetItem", table(TABLE), {"dynamodb:LeadingKeys": ["slots#ml.m5.xlarge"]})
+    assert [function for function in FUNCTIONS if roles()[function].allows(request)] == ["api"]
+
+
 @pytest.mark.parametrize("action", ["GetItem", "PutItem", "ConditionCheckItem"])
 @pytest.mark.parametrize(
     "key", ["checkpoints#s3://churn-1/a/", "prices#us-east-1", "slots#ml.m5.xlarge", "turns#CreateTrainingJob"]
@@ -126,7 +131,8 @@ OUTSIDE = [
     Request("dynamodb:UpdateItem", table(TABLE), {"dynamodb:LeadingKeys": ["slots#ml.m5.xlarge", "churn"]}),
     Request("dynamodb:PutItem", table(TABLE), {"dynamodb:LeadingKeys": ["slots#ml.m5.xlarge"]}),
     Request("dynamodb:PutItem", table(TABLE), {"dynamodb:LeadingKeys": ["churn", "prices#us-east-1"]}),
-    Request("dynamodb:GetItem", table(TABLE), {"dynamodb:LeadingKeys": ["slots#ml.m5.xlarge"]}),
+    Request("dynamodb:GetItem", table(TABLE), {"dynamodb:LeadingKeys": ["turns#CreateTrainingJob"]}),
+    Request("dynamodb:GetItem", table(TABLE), {"dynamodb:LeadingKeys": ["slots#ml.m5.xlarge", "turns#canaries"]}),
     Request("dynamodb:GetItem", table(TABLE)),
     Request("dynamodb:ConditionCheckItem", table(TABLE), {"dynamodb:LeadingKeys": ["slots#ml.m5.xlarge"]}),
     *(Request("dynamodb:Scan", table(TABLE, index)) for index in ("due", "by_status", "*")),

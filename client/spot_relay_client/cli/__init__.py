@@ -17,6 +17,8 @@ import click
 # Each command with its module in this package and its name there, in the order of `spot-relay --help`.
 COMMANDS: Final = {
     "submit": "submission:submit",
+    "lint": "lint:lint_files",
+    "plan": "plan:show_plan",
     "ls": "listing:list_runs",
     "show": "details:show",
     "watch": "following:watch",
@@ -28,6 +30,8 @@ COMMANDS: Final = {
     "doctor": "doctor:examine",
     "redrive": "dead_letters:redrive",
     "local": "local_stack:local",
+    "exec": "exec:run_program",
+    "proxy": "proxy:serve",
     "completion": "completion:print_script",
 }
 

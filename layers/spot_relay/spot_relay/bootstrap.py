@@ -30,6 +30,7 @@ from spot_relay.service import Service
 if TYPE_CHECKING:
     from botocore.session import Session
 
+    from spot_relay.planning import Planner
     from spot_relay.settings import PriceSettings, RunSettings, TickSettings
 
 # The API's function has 29 s, the others 60: a call that hangs and is retried must leave time to report that.
@@ -123,6 +124,24 @@ def create_service(settings: RunSettings, listing_seconds: int = 40) -> Service:
         region=dynamodb.meta.region_name,
         check_every=settings.check_every,
         canary_image=settings.canary_image,
+    )
+
+
+def create_planner(service: Service, settings: RunSettings) -> Planner:
+    """Wire the dry run of submissions around a service's own ports."""
+    # Imported here to keep cold starts short: few requests are dry runs.
+    from spot_relay.adapters.vacancies import DynamoDBVacancies
+    from spot_relay.planning import Planner
+
+    dynamodb = create_client("dynamodb")
+    return Planner(
+        store=service.store,
+        vacancies=DynamoDBVacancies(dynamodb, settings.table),
+        prices=service.prices,
+        input_files=service.input_files,
+        limits=settings.limits,
+        clock=service.clock,
+        region=dynamodb.meta.region_name,
     )
 
 

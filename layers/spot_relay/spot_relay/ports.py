@@ -148,6 +148,22 @@ class Turns(Protocol):
         ...
 
 
+class Vacancies(Protocol):
+    """What stands in the way of a run that is not submitted yet. It is only read, and may lag behind."""
+
+    def list_waiting(self, pool: Pool) -> tuple[Waiting, ...]:
+        """Return the runs that wait for room in a pool, the oldest first; the first 100 of them."""
+        ...
+
+    def count_attempts(self, instance_type: str) -> int:
+        """Return how many attempts hold a slot of an instance type; 0 if the stack does not limit it."""
+        ...
+
+    def check_prefix(self, uri: str, run_id: str) -> None:
+        """Raise PrefixTakenError if an open run other than this one keeps it from taking a checkpoint prefix."""
+        ...
+
+
 class Wakeups(Protocol):
     """The queue that wakes runs, for room that was freed or for their turns."""
 

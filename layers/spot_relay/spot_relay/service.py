@@ -154,7 +154,7 @@ class Service:
         """
         now = self.clock()
         new = accept(submission, submission_id or self.new_id(), now, self.prices.read())
-        if found := find_objections(new, self._count_files(new), now):
+        if found := find_objections(new, count_files(new, self.input_files), now):
             # A spec that was accepted before still returns its run, even if it would no longer be accepted.
             if self.store.load(submission.name) is None:
                 raise UnacceptableError(found)
@@ -206,13 +206,6 @@ class Service:
         if existing.fingerprint != submission.fingerprint:
             raise NameConflictError(existing.id, submission.name)
         return existing
-
-    def _count_files(self, run: Run) -> dict[str, int]:
-        """Return the number of objects per sharded channel, as far as it matters and they can be listed."""
-        most = largest_instance_count(run)
-        prefixes = sharded_prefixes_of(run.training_job) if most > 1 else {}
-        counts = {channel: self.input_files.count(uri, most) for channel, uri in prefixes.items()}
-        return {channel: count for channel, count in counts.items() if count is not None}
 
     def _request(self, run_id: str, observation: Observation) -> Run:
         run, decision = self._advance(self._load(run_id), observation)
@@ -365,3 +358,11 @@ def _require_published(run: Run, failure: Exception | None) -> Run:
     if failure is not None:
         raise NotPublishedError(run.id) from failure
     return run
+
+
+def count_files(run: Run, input_files: InputFiles) -> dict[str, int]:
+    """Return the number of objects per sharded channel, as far as it matters and they can be listed."""
+    most = largest_instance_count(run)
+    prefixes = sharded_prefixes_of(run.training_job) if most > 1 else {}
+    counts = {channel: input_files.count(uri, most) for channel, uri in prefixes.items()}
+    return {channel: count for channel, count in counts.items() if count is not None}

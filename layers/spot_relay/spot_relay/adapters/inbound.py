@@ -108,6 +108,21 @@ def read_page_query(query: Mapping[str, str]) -> PageQuery:
     return PageQuery(RunStatus(status) if status else None, int(limit), token)
 
 
+def read_dry_run(query: Mapping[str, str]) -> bool:
+    """Read the query parameter of POST /runs, dry_run: true or false.
+
+    A misspelt one must not submit a spec that was only to be looked at, so all others are refused.
+    """
+    if unknown := sorted(set(query) - {"dry_run"}):
+        message = f"Unknown query parameter {unknown[0][:_MAX_QUOTE]!r}. Use dry_run."
+        raise InvalidQueryError(message)
+    value = query.get("dry_run", "false")
+    if value not in {"true", "false"}:
+        message = f"dry_run is {value[:_MAX_QUOTE]!r}, but it must be true or false."
+        raise InvalidQueryError(message)
+    return value == "true"
+
+
 def read_upload(body: str) -> Upload:
     """Read an S3 Object Created event."""
     detail = _read_envelope(body, source="aws.s3")["detail"]

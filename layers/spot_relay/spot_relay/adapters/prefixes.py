@@ -102,6 +102,21 @@ class Prefixes:
                 if owner is not None and owner != run_id and self._find_open(owner):
                     raise PrefixTakenError(uri, owner, f"lies inside {folder}, which")
 
+    def check_free(self, uri: str, run_id: str) -> None:
+        """Raise PrefixTakenError if an open run other than this one holds the prefix, or one above or inside it."""
+        found = self.client.get_item(TableName=self.table, Key=_build_prefix_key(uri), ConsistentRead=True).get("Item")
+        owner = found["run_id"]["S"] if found else run_id
+        if owner != run_id and self._find_open(owner):
+            raise PrefixTakenError(uri, owner)
+        self.check_earlier_owners(uri, run_id)
+        for claim in range(len(_list_folders(uri))):
+            folder, item = self._load_folder(uri, claim)
+            holder = item["owner"]["S"] if "owner" in item else run_id
+            if holder != run_id and self._find_open(holder):
+                raise PrefixTakenError(uri, holder, f"lies inside {folder}, which")
+            if claim == 0 and int(item.get("inside", {"N": "0"})["N"]) > 0:
+                raise PrefixTakenError(uri, self._find_open(item["newest"]["S"]), "contains a prefix that")
+
     def find_stale_owner(self, uri: str, claim: int) -> tuple[str, str] | None:
         """Return the folder of a claim that has failed, and its owner, if that run has ended or its item is gone."""
         folder, item = self._load_folder(uri, claim)

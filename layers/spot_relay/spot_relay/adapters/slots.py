@@ -54,7 +54,7 @@ class DynamoDBSlots:
         if self.limit(instance_type) is not None:
             self.client.update_item(
                 TableName=self.table,
-                Key=_build_key(instance_type),
+                Key=build_slots_key(instance_type),
                 UpdateExpression="DELETE holders :holder",
                 ExpressionAttributeValues={":holder": {"SS": [holder]}},
             )
@@ -64,7 +64,7 @@ class DynamoDBSlots:
         try:
             self.client.update_item(
                 TableName=self.table,
-                Key=_build_key(instance_type),
+                Key=build_slots_key(instance_type),
                 # The version changes even if the holder is listed already: see `_free`.
                 UpdateExpression="ADD holders :holders, version :one",
                 ConditionExpression=(
@@ -98,7 +98,7 @@ class DynamoDBSlots:
         with suppress(self._condition_failed):
             self.client.update_item(
                 TableName=self.table,
-                Key=_build_key(instance_type),
+                Key=build_slots_key(instance_type),
                 UpdateExpression="DELETE holders :ended",
                 ConditionExpression="version = :version",
                 ExpressionAttributeValues={":ended": {"SS": ended}, ":version": full["version"]},
@@ -117,6 +117,6 @@ class DynamoDBSlots:
         return self.client.exceptions.ConditionalCheckFailedException
 
 
-def _build_key(instance_type: str) -> dict[str, Any]:
+def build_slots_key(instance_type: str) -> dict[str, Any]:
     """Return the key of an instance type's item; no run's name contains a #."""
     return {"id": {"S": f"slots#{instance_type}"}}

@@ -19,4 +19,8 @@ Read it in this order. Each package imports only the ones above it here; import-
     What users, metrics and events see of a run.
 `decide`
     What happens to a run: `decide(run, facts, now)`, and the steps it is made of.
+`plan`
+    What would happen to a submission: `decide` played forward with the best and the worst luck.
+`lint`
+    Advice on a spec beyond what is valid: rules over the plain document.
 """

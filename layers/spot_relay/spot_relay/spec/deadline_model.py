@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from spot_relay.domain.run.policy import Deadline, ReturnToSpot
+from spot_relay.domain.sagemaker.built_in import find_built_in_without_checkpoints
 from spot_relay.spec.job_rules import (
     MAX_RUNTIME_SECONDS,
-    find_built_in_without_checkpoints,
     get_mapping,
     read_max_runtime,
 )

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import unquote
 
+from spot_relay.domain.sagemaker.built_in import (
+    MAX_WAIT_WITHOUT_CHECKPOINTS_SECONDS,
+    find_built_in_without_checkpoints,
+)
 from spot_relay.domain.sagemaker.request import DEFAULT_MAX_RUNTIME_SECONDS
 from spot_relay.spec.patterns import image_matches_any, is_image_name, matches_any
 from spot_relay.spec.problem import Problems, describe, join_path
@@ -16,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 MAX_RUNTIME_SECONDS = 28 * 86_400
-MAX_WAIT_WITHOUT_CHECKPOINTS_SECONDS = 3_600
 MAX_TAGS = 50 - 3
 _MAX_S3_URI = 1024
 _MAX_IMAGE_CHARACTERS = 255
@@ -25,27 +28,6 @@ _RESERVED_TAG_PREFIXES = ("spot-relay:", "aws:")
 _ALIAS_SUFFIXES = ("-s3alias", "--ol-s3", "--x-s3", "--xa-s3", ".mrap")
 _INVALID_BUCKET = re.compile(r"\.\.|\.-|-\.")
 _CHECKPOINT_URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.*)", re.ASCII | re.DOTALL)
-# In every partition: registries have one name in IPv4 and one for both IP versions, each also with FIPS endpoints.
-_ECR_IMAGE = re.compile(
-    r"(\d{12})\.dkr[.-]ecr(?:-fips)?\.[a-z0-9-]+\."
-    r"(?:amazonaws\.(?:com|com\.cn|eu)|on\.aws|on\.amazonwebservices\.(?:com\.cn|eu)"
-    r"|c2s\.ic\.gov|sc2s\.sgov\.gov|csp\.hci\.ic\.gov|cloud\.adc-e\.uk)"
-    r"/([a-z0-9-]+)(?:[:@].*)?",
-    re.ASCII,
-)
-_ROLE_ACCOUNT = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):", re.ASCII)
-# Built-in algorithms that write no checkpoints, except those whose names users may well give to images of their own.
-_WITHOUT_CHECKPOINTS = frozenset(
-    {
-        "blazingtext",
-        "factorization-machines",
-        "forecasting-deepar",
-        "ipinsights",
-        "linear-learner",
-        "object2vec",
-        "randomcutforest",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -97,18 +79,6 @@ def read_max_runtime(job: Mapping[str, Any]) -> int | None:
     """Return how long a job may run, in seconds, or None if the value is not an integer."""
     runtime = get_mapping(job, "StoppingCondition").get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_SECONDS)
     return runtime if _is_integer(runtime) else None
-
-
-def find_built_in_without_checkpoints(job: Mapping[str, Any]) -> str | None:
-    """Return the name of the job's built-in algorithm if it is known to write no checkpoints, else None."""
-    image, role = get_mapping(job, "AlgorithmSpecification").get("TrainingImage"), job.get("RoleArn")
-    if not isinstance(image, str) or not isinstance(role, str):
-        return None
-    built_in, account = _ECR_IMAGE.fullmatch(image), _ROLE_ACCOUNT.match(role)
-    # An image in the role's own account belongs to the user, even if it is named like a built-in algorithm.
-    if built_in and account and built_in[1] != account[1] and built_in[2] in _WITHOUT_CHECKPOINTS:
-        return built_in[2]
-    return None
 
 
 def _check_role(job: Mapping[str, Any], path: str, allowlist: Allowlist, problems: Problems) -> None:

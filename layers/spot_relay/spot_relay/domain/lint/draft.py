@@ -1,0 +1,171 @@
+"""A spec that may still be invalid, read without surprises: a value of another type than expected counts as absent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.sagemaker.request import DEFAULT_MAX_RUNTIME_SECONDS
+
+# Where SageMaker puts checkpoints in the container unless the request says otherwise.
+DEFAULT_CHECKPOINT_FOLDER = "/opt/ml/checkpoints"
+_IMAGE_REGION = re.compile(r"\d{12}\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A placement as the spec states it, and where."""
+
+    path: str
+    market: Market
+    instance_count: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The parts of a spec that rules read."""
+
+    name: str | None
+    job: Mapping[str, Any]
+    policy: Mapping[str, Any]
+    root: str = ""
+    """The path of the training job in the document."""
+
+    def path(self, *keys: str) -> str:
+        """Return the path of a member of the training job."""
+        return ".".join(filter(None, (self.root, *keys)))
+
+    def mapping(self, *keys: str) -> Mapping[str, Any]:
+        """Return the mapping at a path of the training job, or an empty one."""
+        value: Any = self.job
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value if isinstance(value, Mapping) else {}
+
+    def items(self, key: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return the mappings in a list of the training job, with their paths."""
+        value = self.job.get(key)
+        entries = value if isinstance(value, list) else []
+        return [(f"{self.path(key)}[{i}]", entry) for i, entry in enumerate(entries) if isinstance(entry, Mapping)]
+
+    def seconds(self, key: str) -> int | None:
+        """Return a member of StoppingCondition, or None."""
+        return as_integer(self.mapping("StoppingCondition").get(key))
+
+    @property
+    def max_runtime(self) -> int:
+        """MaxRuntimeInSeconds, or SageMaker's default."""
+        given = self.seconds("MaxRuntimeInSeconds")
+        return DEFAULT_MAX_RUNTIME_SECONDS if given is None else given
+
+    @property
+    def checkpoint_uri(self) -> str | None:
+        """The S3 prefix of the checkpoints, with its trailing slash."""
+        uri = as_text(self.mapping("CheckpointConfig").get("S3Uri"))
+        return None if uri is None else as_folder(uri)
+
+    @property
+    def checkpoint_folder(self) -> str:
+        """The folder of the checkpoints in the container, with its trailing slash."""
+        given = as_text(self.mapping("CheckpointConfig").get("LocalPath"))
+        return as_folder(given or DEFAULT_CHECKPOINT_FOLDER)
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The placements of the ladder, or else the job's own."""
+        resources = self.mapping("ResourceConfig")
+        own = as_integer(resources.get("InstanceCount")) or _count_groups(resources) or 1
+        ladder = self.policy.get("ladder")
+        rungs = [rung for rung in ladder if isinstance(rung, Mapping)] if isinstance(ladder, list) else []
+        if not rungs:
+            spot = self.job.get("EnableManagedSpotTraining") is True
+            path = self.path("ResourceConfig", "InstanceCount")
+            return (Place(path, Market.SPOT if spot else Market.ON_DEMAND, own),)
+        return tuple(
+            Place(
+                f"policy.ladder[{index}]",
+                Market.ON_DEMAND if rung.get("market") == Market.ON_DEMAND else Market.SPOT,
+                as_integer(rung.get("instance_count")) or own,
+            )
+            for index, rung in enumerate(rungs)
+        )
+
+    @property
+    def uses_spot(self) -> bool:
+        """Whether an attempt may run on spot."""
+        asks = self.job.get("EnableManagedSpotTraining") is True
+        return asks or any(place.market is Market.SPOT for place in self.places)
+
+    @property
+    def may_use_on_demand(self) -> bool:
+        """Whether an attempt may run on-demand: by the ladder, by the job itself, or because a deadline requires it."""
+        return "deadline" in self.policy or any(place.market is Market.ON_DEMAND for place in self.places)
+
+    @property
+    def most_instances(self) -> Place:
+        """The first placement with the most instances."""
+        return max(self.places, key=lambda place: place.instance_count)
+
+    @property
+    def image_region(self) -> str | None:
+        """The region of the training image, which has to be the job's own."""
+        image = as_text(self.mapping("AlgorithmSpecification").get("TrainingImage"))
+        found = _IMAGE_REGION.match(image or "")
+        return found and found[1]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is known beyond the document. Rules keep silent about what is not known."""
+
+    region: str | None = None
+    """Where the job would run; None for the region of its image."""
+    prefixes: Mapping[str, str] = field(default_factory=dict)
+    """The checkpoint prefixes of other specs and runs, by their names."""
+    bucket_regions: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, int] = field(default_factory=dict)
+    """How many objects each sharded channel has."""
+    checkpoint_objects: int | None = None
+    """How many objects are under the checkpoint prefix."""
+    existing_run: str | None = None
+    """The status of the run that this very spec has already."""
+
+
+NOTHING_KNOWN = Surroundings()
+
+
+def read_draft(document: Mapping[str, Any]) -> Draft:
+    """Return the parts of a document: a CreateTrainingJob request, or one wrapped with a name and a policy."""
+    wrapped = "training_job" in document
+    job = document.get("training_job") if wrapped else document
+    policy = document.get("policy") if wrapped else None
+    return Draft(
+        name=as_text(document.get("name") if wrapped else document.get("TrainingJobName")),
+        job=job if isinstance(job, Mapping) else {},
+        policy=policy if isinstance(policy, Mapping) else {},
+        root="training_job" if wrapped else "",
+    )
+
+
+def as_text(value: Any) -> str | None:
+    """Return a text, or None for anything else."""
+    return value if isinstance(value, str) else None
+
+
+def as_integer(value: Any) -> int | None:
+    """Return an integer, or None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def as_folder(path: str) -> str:
+    """Return a path or URI with one slash at its end."""
+    return path.rstrip("/") + "/"
+
+
+def _count_groups(resources: Mapping[str, Any]) -> int:
+    groups = resources.get("InstanceGroups")
+    entries = groups if isinstance(groups, list) else []
+    return sum(as_integer(group.get("InstanceCount")) or 0 for group in entries if isinstance(group, Mapping))

@@ -1,0 +1,55 @@
+"""All rules, and what they find in a document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from spot_relay.domain.lint.checkpoint_rules import CHECKPOINT_RULES
+from spot_relay.domain.lint.data_rules import DATA_RULES
+from spot_relay.domain.lint.draft import NOTHING_KNOWN, Surroundings, read_draft
+from spot_relay.domain.lint.rule import Finding, Rule
+from spot_relay.domain.lint.spot_rules import SPOT_RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+RULES: Final[tuple[Rule, ...]] = (*SPOT_RULES, *CHECKPOINT_RULES, *DATA_RULES)
+
+
+def find_flaws(
+    document: Mapping[str, Any], around: Surroundings = NOTHING_KNOWN, allowed: Collection[str] = ()
+) -> tuple[Finding, ...]:
+    """Return what the rules find in a document, except rules that are allowed to be broken, in the order of `RULES`.
+
+    The document need not be a valid spec: whatever is not as expected counts as absent.
+    """
+    draft = read_draft(document)
+    return tuple(
+        Finding(rule, found.path, found.message)
+        for rule in RULES
+        if rule.id not in allowed
+        for found in rule.find(draft, around)
+    )
+
+
+def render_rules() -> str:
+    """Return the page about all rules, in Markdown."""
+    sections = [
+        f"## {rule.id}\n\n*{rule.severity.capitalize()}.* {rule.why}\n\n**Fix:** {rule.fix}\n"
+        + (f"\n{rule.details}\n" if rule.details else "")
+        for rule in RULES
+    ]
+    return "\n".join([_HEAD, *sections])
+
+
+_HEAD: Final = """\
+# Lint rules
+
+`spot-relay lint FILE…` checks specs without AWS, and `spot-relay plan FILE` and `POST /runs?dry_run=true` report the
+same findings as warnings. A finding refuses nothing by itself: a spec that can't become a run is a problem, and is
+reported as one.
+
+`--allow RULE` leaves a rule out, as often as needed. `--strict` fails for warnings as well.
+
+<!-- Made by `make lint-rules` from the rules in domain/lint. Do not edit. -->
+"""

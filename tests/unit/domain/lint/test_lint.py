@@ -1,0 +1,252 @@
+"""Lint rules: each finds what it is about, keeps silent about what is fine, and survives any document."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spot_relay.domain.lint.draft import NOTHING_KNOWN, Surroundings
+from spot_relay.domain.lint.lint import RULES, find_flaws, render_rules
+from spot_relay.domain.lint.rule import Severity
+from tests.thoroughness import examples
+from tests.unit.worlds import TRAINING_JOB
+
+ROOT = Path(__file__).parents[4]
+EXAMPLES = sorted([*ROOT.glob("examples/*.yaml"), *ROOT.glob("examples/*.json")])
+BUILT_IN = "811284229777.dkr.ecr.us-east-1.amazonaws.com/blazingtext:1"
+S3 = {"S3DataType": "S3Prefix", "S3Uri": "s3://data/train", "S3DataDistributionType": "ShardedByS3Key"}
+CHANNEL = {"ChannelName": "train", "DataSource": {"S3DataSource": S3}}
+
+
+def spec(policy: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """A spec in which no rule finds anything; a change to None removes the key."""
+    fine = copy.deepcopy(TRAINING_JOB) | {"HyperParameters": {"epochs": "3"}}
+    job = {key: value for key, value in (fine | changes).items() if value is not None}
+    return {"name": "churn", "training_job": job, "policy": policy or {}}
+
+
+def found(document: Any, around: Surroundings = NOTHING_KNOWN) -> list[tuple[str, str]]:
+    return [(finding.rule.id, finding.path) for finding in find_flaws(document, around)]
+
+
+def resources(**changes: Any) -> dict[str, Any]:
+    return {"ResourceConfig": TRAINING_JOB["ResourceConfig"] | changes}
+
+
+def stopping(**seconds: int) -> dict[str, Any]:
+    return {"StoppingCondition": {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 3600} | seconds}
+
+
+def test_nothing_is_found_in_a_spec_that_is_fine() -> None:
+    assert found(spec()) == []
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_no_example_has_an_error(path: Path) -> None:
+    document = json.loads(path.read_text()) if path.suffix == ".json" else yaml.safe_load(path.read_text())
+    assert [f.rule.id for f in find_flaws(document) if f.rule.severity is Severity.ERROR] == []
+
+
+def test_all_nine_examples_are_checked() -> None:
+    assert len(EXAMPLES) == 9
+
+
+@pytest.mark.parametrize(
+    ("document", "rule", "path"),
+    [
+        (
+            spec(AlgorithmSpecification={"TrainingImage": BUILT_IN}, **stopping(MaxWaitTimeInSeconds=7200)),
+            "built-in-without-checkpoints",
+            "training_job.StoppingCondition.MaxWaitTimeInSeconds",
+        ),
+        (
+            spec(CheckpointConfig=None, **stopping(MaxRuntimeInSeconds=3601, MaxWaitTimeInSeconds=3601)),
+            "spot-without-checkpoints",
+            "training_job.CheckpointConfig",
+        ),
+        (
+            spec(**resources(KeepAlivePeriodInSeconds=60)),
+            "warm-pool-with-spot",
+            "training_job.ResourceConfig.KeepAlivePeriodInSeconds",
+        ),
+        (
+            spec(ResourceConfig={"InstancePreferences": [{"InstanceType": "ml.m5.xlarge"}]}),
+            "instance-preferences-with-spot",
+            "training_job.ResourceConfig.InstancePreferences",
+        ),
+        (
+            spec(**stopping(MaxRuntimeInSeconds=432_001)),
+            "max-runtime-above-limit",
+            "training_job.StoppingCondition.MaxRuntimeInSeconds",
+        ),
+        (
+            spec({"deadline": "P1D"}, **stopping(MaxPendingTimeInSeconds=7200)),
+            "pending-time-ends-attempts",
+            "training_job.StoppingCondition.MaxPendingTimeInSeconds",
+        ),
+        (
+            spec(**resources(InstanceCount=2)),
+            "several-checkpoint-writers",
+            "training_job.ResourceConfig.InstanceCount",
+        ),
+        (
+            spec(
+                {"ladder": [{"instance_type": "ml.m5.xlarge"}, {"instance_type": "ml.g5.xlarge", "instance_count": 2}]}
+            ),
+            "several-checkpoint-writers",
+            "policy.ladder[1]",
+        ),
+        (
+            spec(OutputDataConfig={"S3OutputPath": "s3://models/churn/checkpoints/output"}),
+            "nested-checkpoint-prefix",
+            "training_job.OutputDataConfig.S3OutputPath",
+        ),
+        (
+            spec(InputDataConfig=[{"DataSource": {"S3DataSource": {"S3Uri": "s3://models/churn"}}}]),
+            "nested-checkpoint-prefix",
+            "training_job.InputDataConfig[0].DataSource.S3DataSource.S3Uri",
+        ),
+        (
+            spec(TensorBoardOutputConfig={"S3OutputPath": "s3://models/churn/checkpoints/tb"}),
+            "logs-beside-checkpoints",
+            "training_job.TensorBoardOutputConfig.S3OutputPath",
+        ),
+        (
+            spec(HyperParameters={"tensorboard_dir": '"/opt/ml/checkpoints/tb"'}),
+            "logs-beside-checkpoints",
+            "training_job.HyperParameters.tensorboard_dir",
+        ),
+        (
+            spec(OutputDataConfig={"S3OutputPath": "s3://sagemaker-eu-west-1-111122223333/out"}),
+            "bucket-in-another-region",
+            "training_job.OutputDataConfig.S3OutputPath",
+        ),
+        (
+            spec(Environment={"WANDB_API_KEY": "0123456789abcdef0123456789abcdef01234567"}),
+            "secret-in-request",
+            "training_job.Environment.WANDB_API_KEY",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." not in value else "",
+)
+def test_a_rule_names_the_key_that_breaks_it(document: dict[str, Any], rule: str, path: str) -> None:
+    assert found(document) == [(rule, path)]
+
+
+@pytest.mark.parametrize(
+    ("around", "document", "rule"),
+    [
+        (Surroundings(prefixes={"other": "s3://models/churn/checkpoints"}), spec(), "shared-checkpoint-prefix"),
+        (Surroundings(prefixes={"other": "s3://models/churn/"}), spec(), "nested-checkpoint-prefix"),
+        (Surroundings(prefixes={"other": "s3://models/churn/checkpoints/a/"}), spec(), "nested-checkpoint-prefix"),
+        (Surroundings(checkpoint_objects=1), spec(), "checkpoint-prefix-not-empty"),
+        (
+            Surroundings(files={"train": 1}),
+            spec(CheckpointConfig=None, InputDataConfig=[CHANNEL], **resources(InstanceCount=2)),
+            "fewer-shards-than-instances",
+        ),
+        (Surroundings(region="eu-west-1", bucket_regions={"models": "us-east-1"}), spec(), "bucket-in-another-region"),
+    ],
+)
+def test_what_is_known_beyond_the_document_is_taken_into_account(
+    around: Surroundings, document: dict[str, Any], rule: str
+) -> None:
+    assert {name for name, _ in found(document, around)} == {rule}
+    assert found(document) == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        # Whoever sets this wants to begin from zero.
+        spec({"restart_from_scratch": True}, CheckpointConfig=None, StoppingCondition={}),
+        spec(CheckpointConfig=None, EnableManagedSpotTraining=False),
+        # An image of one's own account may be called like a built-in algorithm.
+        spec(
+            AlgorithmSpecification={"TrainingImage": BUILT_IN.replace("811284229777", "111122223333")},
+            **stopping(MaxWaitTimeInSeconds=7200),
+        ),
+        spec(EnableManagedSpotTraining=False, **resources(KeepAlivePeriodInSeconds=60)),
+        # Attempts on spot leave it out.
+        spec(**stopping(MaxPendingTimeInSeconds=7200)),
+        # Checkpoints inside the output are usual.
+        spec(OutputDataConfig={"S3OutputPath": "s3://models/churn/"}),
+        spec(HyperParameters={"catalog": "/opt/ml/checkpoints/a", "logdir": "/opt/ml/output/tensorboard"}),
+        spec(OutputDataConfig={"S3OutputPath": "s3://sagemaker-us-east-1-111122223333/out"}),
+    ],
+)
+def test_what_is_fine_is_not_found(document: dict[str, Any]) -> None:
+    assert found(document) == []
+
+
+def test_another_spec_with_the_name_of_this_one_is_this_one() -> None:
+    assert found(spec(), Surroundings(prefixes={"churn": "s3://models/churn/checkpoints/"})) == []
+
+
+def test_a_bare_request_is_read_like_a_wrapped_one() -> None:
+    request = spec()["training_job"] | resources(InstanceCount=2) | {"TrainingJobName": "churn"}
+    assert found(request) == [("several-checkpoint-writers", "ResourceConfig.InstanceCount")]
+
+
+def test_an_allowed_rule_finds_nothing() -> None:
+    document = spec(**resources(InstanceCount=2))
+    assert find_flaws(document, allowed={"several-checkpoint-writers"}) == ()
+
+
+def test_a_finding_says_why_and_what_to_do() -> None:
+    (finding,) = find_flaws(spec(**resources(KeepAlivePeriodInSeconds=60)))
+    assert finding.document() == {
+        "rule": "warm-pool-with-spot",
+        "severity": "error",
+        "path": "training_job.ResourceConfig.KeepAlivePeriodInSeconds",
+        "message": "A warm pool is asked for, and the job may run on spot.",
+        "why": "SageMaker keeps no warm pool for managed spot, and refuses the two together.",
+        "fix": "Remove KeepAlivePeriodInSeconds.",
+        "page": "docs/lint.md#warm-pool-with-spot",
+    }
+
+
+def test_a_secret_is_not_repeated() -> None:
+    secret = "0123456789abcdef0123456789abcdef01234567"
+    (finding,) = find_flaws(spec(HyperParameters={"api_key": secret}))
+    assert secret not in json.dumps(finding.document())
+
+
+def test_ids_are_unique_and_every_reason_is_one_sentence() -> None:
+    assert len({rule.id for rule in RULES}) == len(RULES)
+    assert [rule.id for rule in RULES if not rule.why.endswith(".") or ". " in rule.why] == []
+
+
+def test_the_page_of_the_rules_is_current() -> None:
+    assert (ROOT / "docs" / "lint.md").read_text() == render_rules(), "Run `make lint-rules`."
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(key=st.sampled_from(sorted(TRAINING_JOB)), value=JSON, policy=JSON)
+@examples(50)
+def test_a_document_of_any_shape_can_be_checked(key: str, value: Any, policy: Any) -> None:
+    document = spec()
+    document["training_job"][key] = value
+    found(document | {"policy": policy}, Surroundings(prefixes={"other": "s3://models/"}, files={"train": 0}))
+
+
+@pytest.mark.parametrize("key", sorted(TRAINING_JOB))
+@given(value=JSON)
+@examples(10)
+def test_members_of_any_type_can_be_checked(key: str, value: Any) -> None:
+    members = TRAINING_JOB[key]
+    for member in members if isinstance(members, dict) else ():
+        found(spec(**{key: members | {member: value}}))

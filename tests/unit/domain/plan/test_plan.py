@@ -1,0 +1,149 @@
+"""The plan of a submission: placements in their order, figures with their sources, and what is not known."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.plan.document import plan_document
+from spot_relay.domain.plan.jobs import Luck
+from spot_relay.domain.plan.plan import Plan, Room, build_plan
+from spot_relay.domain.rules.pace import earliest_deadline
+from spot_relay.domain.run.policy import Budgets, Policy, ReturnToSpot, Rung
+from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.sagemaker.job import Market, Placement
+from tests.fakes import NOON
+from tests.unit.worlds import deadline, submission
+
+if TYPE_CHECKING:
+    from spot_relay.domain.run.submission import Submission
+
+HOUR = 3600
+M5, G5 = "ml.m5.xlarge", "ml.g5.xlarge"
+PRICES = PriceList("a list", NOON, {M5: Price(0.24, 0.08), G5: Price(1.2, 0.4)})
+SPOT, PAID = Placement(M5, 1, Market.SPOT), Placement(M5, 1, Market.ON_DEMAND)
+
+
+def plan(spec: Submission, prices: PriceList | None = PRICES, rooms: dict[Placement, Room] | None = None) -> Plan:
+    return build_plan(accept(spec, "submission", NOON, prices), prices, rooms or {})
+
+
+def roomy(policy: Policy) -> Submission:
+    """A spec whose MaxRuntime holds the start-up as well as its two hours of training."""
+    return submission(policy, StoppingCondition={"MaxRuntimeInSeconds": 3 * HOUR, "MaxWaitTimeInSeconds": 3 * HOUR})
+
+
+def finishes(spec: Submission) -> tuple[Any, Any]:
+    found = plan(spec)
+    return found.earliest_finish, found.latest_finish
+
+
+def test_the_placements_are_those_of_the_ladder_in_order() -> None:
+    ladder = (Rung(SPOT, 2), Rung(Placement(G5, 1, Market.SPOT), 3), Rung(PAID))
+    found = plan(submission(Policy(ladder=ladder)))
+    assert [(step.placement, step.attempts) for step in found.steps] == [(r.placement, r.attempts) for r in ladder]
+    assert found.steps[1].price == Price(1.2, 0.4)
+
+
+def test_a_deadline_adds_the_placements_on_demand_that_it_may_lead_to() -> None:
+    found = plan(roomy(deadline(8 * HOUR)))
+    assert [step.placement for step in found.steps] == [SPOT, PAID]
+    assert found.steps[1].attempts is None
+
+
+def test_the_earliest_finish_is_the_earliest_deadline_that_would_be_accepted() -> None:
+    policy = deadline(8 * HOUR)
+    assert policy.deadline is not None
+    assert plan(roomy(policy)).earliest_finish == earliest_deadline(policy.deadline, NOON)
+
+
+def test_the_latest_finish_leaves_a_changeover_until_the_deadline() -> None:
+    earliest, latest = finishes(roomy(deadline(8 * HOUR)))
+    assert earliest == NOON + timedelta(hours=2, minutes=10)
+    # The safety net keeps two changeovers and five minutes for its reaction, of which the stop takes two here.
+    assert latest == NOON + timedelta(hours=8) - timedelta(minutes=13)
+
+
+def test_without_a_deadline_nothing_limits_the_wait() -> None:
+    found = plan(submission())
+    assert found.latest_finish is None
+    assert plan_document(found)["deadline"] is None
+
+
+def test_costs_come_from_the_prices_of_both_markets() -> None:
+    found = plan(roomy(deadline(8 * HOUR)))
+    billed = (2 * HOUR + 600) / HOUR
+    assert found.best_usd == pytest.approx(billed * 0.08, abs=0.001)
+    assert found.on_demand_usd == pytest.approx(billed * 0.24, abs=0.001)
+    assert found.outlooks[Luck.NEVER].cost_usd == pytest.approx(billed * 0.24, abs=0.001)
+    # Spot from the beginning to the safety net, all of it lost; then the start-up and two hours on-demand.
+    lost = (8 * HOUR - 2 * HOUR - 2 * 600 - 300) / HOUR
+    assert found.worst_usd == pytest.approx(billed * 0.24 + lost * 0.08, abs=0.005)
+
+
+def test_an_unknown_spot_price_leaves_the_best_cost_open_and_bounds_the_worst() -> None:
+    unpriced = PriceList("the AWS Price List", NOON, {M5: Price(0.24)})
+    found = plan(submission(), unpriced)
+    assert found.best_usd is None
+    assert found.on_demand_usd == pytest.approx(0.24)
+    assert found.worst_usd is not None
+
+
+def test_without_prices_no_cost_is_known() -> None:
+    document = plan_document(plan(submission(), None))
+    assert document["cost"] == {"best_usd": None, "worst_usd": None, "on_demand_usd": None}
+    assert document["prices"] is None
+
+
+def test_a_job_that_must_go_on_demand_at_once_shows_it() -> None:
+    found = plan(roomy(deadline(8000)))
+    assert found.outlooks[Luck.AT_ONCE].on_demand_from == NOON
+    assert found.best_usd == found.on_demand_usd
+
+
+def test_a_budget_that_forbids_on_demand_shows_how_the_run_would_fail() -> None:
+    policy = Policy(budgets=Budgets(expired_waits=1))
+    never = plan(submission(policy)).outlooks[Luck.NEVER]
+    assert never.status is RunStatus.FAILED
+    assert never.ended_at == NOON + timedelta(seconds=2 * (7200 + 120))
+    assert "policy.budgets.expired_waits" in never.reason
+
+
+def test_a_run_that_waits_on_demand_first_returns_to_spot_where_there_is_some() -> None:
+    policy = deadline(12 * HOUR, ladder=(Rung(PAID), Rung(SPOT)), return_to_spot=ReturnToSpot.CANARY)
+    found = plan(roomy(policy))
+    assert found.outlooks[Luck.AT_ONCE].attempts == 2
+    assert found.outlooks[Luck.AT_ONCE].cost_usd < found.outlooks[Luck.NEVER].cost_usd  # type: ignore[operator]
+
+
+def test_the_document_says_where_its_figures_come_from() -> None:
+    room = Room(limit=4, used=3, waiting=2, oldest="first", because="It is full.", as_of=NOON)
+    document = plan_document(plan(roomy(deadline(8 * HOUR)), rooms={SPOT: room}))
+    first, second = document["placements"]
+    assert first["limit"] == {"limit": 4, "used": 3, "source": "the stack's parameter AttemptLimits"}
+    assert first["queue"]["place"] == 3
+    assert first["queue"]["oldest"] == {"run_id": "first", "message": "It is full.", "at": "2026-11-23T12:00:00.000Z"}
+    assert (second["limit"], second["queue"]) == (None, {"place": 1, "waiting": 0, "oldest": None})
+    assert document["prices"]["source"] == "a list"
+    assert document["training_seconds_from"] == "policy.expected_runtime"
+
+
+def test_a_run_without_an_expected_runtime_is_planned_for_all_of_max_runtime() -> None:
+    document = plan_document(plan(submission()))
+    assert document["training_seconds"] == 3600
+    assert document["training_seconds_from"] == "StoppingCondition.MaxRuntimeInSeconds"
+    assert document["outlooks"]["spot_at_once"]["status"] == "Completed"
+
+
+@pytest.mark.parametrize("way", list(ReturnToSpot))
+@pytest.mark.parametrize("minutes", range(131, 1500, 53))
+def test_with_any_luck_a_deadline_that_is_accepted_is_kept(minutes: int, way: ReturnToSpot) -> None:
+    found = plan(roomy(deadline(minutes * 60, return_to_spot=way)))
+    assert {outlook.status for outlook in found.outlooks.values()} == {RunStatus.COMPLETED}
+    assert found.latest_finish is not None
+    assert found.deadline_at is not None
+    assert found.latest_finish <= found.deadline_at
