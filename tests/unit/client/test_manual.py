@@ -38,7 +38,7 @@ def test_every_exit_code_has_a_meaning() -> None:
 def test_every_command_that_shows_something_has_json(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
-    if isinstance(command, click.Group) or name == "completion":
+    if isinstance(command, click.Group) or name in {"completion", "exec", "proxy"}:
         return
     assert "as_json" in {parameter.name for parameter in command.params}
     assert "--json" in (command.help or "")
