@@ -62,7 +62,7 @@ def _write_csv(rows: Sequence[Savings]) -> str:
 def _draw(rows: Sequence[Savings], total: Savings, by: str) -> RenderableType:
     from spot_relay_client.cli.tables import create_table
 
-    table = create_table(_HEADINGS[by], "Runs", "Training", "Billable", "Saved", "Cost", "On-demand", "Saved")
+    table = create_table(_HEADINGS[by], "Runs", "Training", "Billable", "Saved", "Cost", "On-demand", "Difference")
     for row in (*rows, total):
         table.add_row(
             row.key,

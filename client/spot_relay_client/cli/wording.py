@@ -47,6 +47,8 @@ def format_money(usd: float | None) -> str:
     """Return an amount in USD; small ones have four decimal places."""
     if usd is None:
         return _NOTHING
+    if usd < 0:
+        return f"-{format_money(-usd)}"
     return f"${usd:,.2f}" if usd >= 0.1 or usd == 0 else f"${usd:.4f}" if usd >= 0.0001 else "<$0.0001"
 
 

@@ -40,7 +40,15 @@ def test_a_duration_has_its_two_largest_units(seconds: float | None, text: str) 
 
 @pytest.mark.parametrize(
     ("usd", "text"),
-    [(None, "-"), (0, "$0.00"), (0.0123, "$0.0123"), (0.00001, "<$0.0001"), (1.5, "$1.50"), (1234.5, "$1,234.50")],
+    [
+        (None, "-"),
+        (-2.5, "-$2.50"),
+        (0, "$0.00"),
+        (0.0123, "$0.0123"),
+        (0.00001, "<$0.0001"),
+        (1.5, "$1.50"),
+        (1234.5, "$1,234.50"),
+    ],
 )
 def test_money_is_shown_in_dollars(usd: float | None, text: str) -> None:
     assert format_money(usd) == text
