@@ -13,6 +13,7 @@ from spot_relay.spec.policy_model import PolicyModel
 from spot_relay.spec.request_model import load_request_shape
 from spot_relay.spec.resumption_model import ResumptionModel
 from spot_relay.spec.run_name import MAX_NAME
+from spot_relay.spec.sdk_options import GROUPS, OPTIONS
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -28,6 +29,7 @@ RUN_NAME: Schema = {
     "maxLength": MAX_NAME,
     "description": "The run's name, which is also its id. It can't end in -relay-NN, as the names of attempts do.",
 }
+_SHAPES = ("SpecWithPolicy", "SpecOfOptions", "BareSpec")
 _TYPES = {"structure": "object", "map": "object", "list": "array", "long": "integer"}
 # A row of the table of policy keys in docs/spec.md: | `key` | default | bounds | meaning |
 _ROW = re.compile(r"^\| `([a-z_.\[\]]+)` \|[^|]*\|[^|]*\| ([^|]*) \|$", re.MULTILINE)
@@ -44,8 +46,8 @@ def build_schemas() -> dict[str, Schema]:
     """Return the schemas of request bodies by name."""
     return {
         "Spec": {
-            "description": "A training job, and what Spot Relay may do to keep it going, in one of two forms.",
-            "anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("SpecWithPolicy", "BareSpec")],
+            "description": "A training job, and what Spot Relay may do to keep it going, in one of three forms.",
+            "anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in _SHAPES],
         },
         "SpecWithPolicy": _object(
             "The request together with a policy.",
@@ -55,6 +57,16 @@ def build_schemas() -> dict[str, Schema]:
                 "policy": {"$ref": "#/components/schemas/Policy"},
             },
             ["name", "training_job"],
+        ),
+        "SpecOfOptions": _object(
+            "Options of the SageMaker Python SDK, and what they lack as CreateTrainingJob has it.",
+            {
+                "name": RUN_NAME,
+                "estimator": _object("docs/spec.md lists the options of each version.", _list_options(), []),
+                "training_job": {"type": "object", "properties": _training_job()["properties"]},
+                "policy": {"$ref": "#/components/schemas/Policy"},
+            },
+            ["estimator"],
         ),
         "BareSpec": {
             "description": "The request alone. Its TrainingJobName is the run's name, and the policy is the default.",
@@ -99,6 +111,13 @@ def _training_job() -> Schema:
     )
     schema = _object(description, properties | {"TrainingJobName": RUN_NAME}, required)
     return schema | {"externalDocs": {"description": "What each key may contain", "url": REFERENCE}}
+
+
+def _list_options() -> dict[str, Schema]:
+    """Return the options of all versions of the SDK; those of objects in version 3 are in their objects."""
+    names = {name for option in OPTIONS for name in option[1:] if name is not None}
+    objects: dict[str, Schema] = {group: {"type": "object"} for group in GROUPS}
+    return objects | {name: {} for name in sorted(names) if "." not in name}
 
 
 def _object(description: str, properties: dict[str, Schema], required: list[str]) -> Schema:

@@ -13,6 +13,7 @@ from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.spec.document import Format, read_document
+from spot_relay.spec.estimator import ESTIMATOR, translate
 from spot_relay.spec.foreign_document import recognise_foreign
 from spot_relay.spec.job_rules import Allowlist, check_job, normalise_job
 from spot_relay.spec.problem import Problems, describe, format_key, join_path
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 
     from spot_relay.spec.policy_model import PolicyModel
 
-_WRAPPER_KEYS = ("name", "training_job", "policy")
+_WRAPPER_KEYS = ("name", "estimator", "training_job", "policy")
 # A DynamoDB item has at most 400 KB; fifty attempts, with everything that is stored about them, need the rest.
 MAX_STORED_BYTES = 80_000
-_SHAPES = "A spec is a CreateTrainingJob request, or a mapping with the keys name, training_job and policy."
+_SHAPES = (
+    "A spec is a CreateTrainingJob request, or a mapping with the keys name, training_job or estimator, and policy."
+)
 _MISSING_NAME = "This key is required: it is the name of the run. Add it."
 
 
@@ -55,7 +58,7 @@ def parse_submission(document: Mapping[str, Any], allowlist: Allowlist) -> Submi
         (name, job), model = _check_bare(document, allowlist, problems), None
     problems.raise_if_any()
     training_job = normalise_job(copy.deepcopy(job))
-    _check_size(training_job, "training_job" if "training_job" in document else "", problems)
+    _check_size(training_job, next((key for key in (ESTIMATOR, "training_job") if key in document), ""), problems)
     policy = model.build(training_job) if model else Policy()
     return Submission(name, training_job, policy, _fingerprint(name, training_job, policy))
 
@@ -73,7 +76,7 @@ def _check_size(training_job: Mapping[str, Any], path: str, problems: Problems) 
 
 def _is_wrapped(document: Mapping[str, Any]) -> bool:
     """Whether the training job is wrapped in a mapping. Exact keys decide; without any, similar keys do."""
-    if "training_job" in document:
+    if "training_job" in document or ESTIMATOR in document:
         return True
     if any(key in document for key in list_request_keys()):
         return False
@@ -123,12 +126,14 @@ def _check_wrapped(
     for key in document:
         if key not in _WRAPPER_KEYS:
             problems.add(format_key(key), _explain_unknown_key(key, problems))
-    name = document.get("name")
-    if "name" in document:
-        check_name(name, "name", problems)
+    name_path, name = "name", document.get("name")
+    if ESTIMATOR in document:
+        name_path, name, document = _translate(document, allowlist, problems)
+    if name is not None or name_path in document:
+        check_name(name, name_path, problems)
     else:
         problems.add_missing("name", _MISSING_NAME)
-    job = _check_training_job(document, allowlist, problems)
+    job = _check_training_job({**document, "name": name}, allowlist, problems)
     model = None
     if "policy" in document:
         # Imported here to keep cold starts short: a bare request does not need pydantic.
@@ -136,6 +141,23 @@ def _check_wrapped(
 
         model = check_policy(document["policy"], name, job, problems)
     return str(name), job, model
+
+
+def _translate(
+    document: Mapping[str, Any], allowlist: Allowlist, problems: Problems
+) -> tuple[str, Any, Mapping[str, Any]]:
+    """Return the path and the value of the run's name, and the document with the training job of its estimator."""
+    translation = translate(document, allowlist.allowed_role_arns, problems)
+    if isinstance(document.get("training_job", {}), dict):
+        document = {**document, "training_job": translation.job}
+        problems.trace(translation.origins)
+    path, name = translation.name or ("name", document.get("name"))
+    if "name" not in document:
+        return path, name, document
+    if path.endswith(".job_name") and name != document["name"]:
+        message = f"Found {describe(name)}, which differs from the name of the run. Remove the key, or make it equal."
+        problems.add(path, message)
+    return "name", document["name"], document
 
 
 def _check_training_job(document: Mapping[str, Any], allowlist: Allowlist, problems: Problems) -> Mapping[str, Any]:
