@@ -52,13 +52,14 @@ _WITHOUT_CHECKPOINTS = frozenset(
 class Allowlist:
     """What the operator of a stack allows in a spec.
 
-    Roles are listed by their exact ARNs, images and buckets by patterns (see `patterns`). An empty tuple allows
-    nothing.
+    Roles and the state machines whose tasks may be answered are listed by their exact ARNs, images and buckets by
+    patterns (see `patterns`). An empty tuple allows nothing.
     """
 
     allowed_role_arns: tuple[str, ...]
     allowed_images: tuple[str, ...]
     allowed_checkpoint_buckets: tuple[str, ...]
+    task_token_state_machines: tuple[str, ...] = ()
 
 
 def check_job(

@@ -16,6 +16,7 @@ from spot_relay.spec.document import Format, read_document
 from spot_relay.spec.estimator import ESTIMATOR, translate
 from spot_relay.spec.foreign_document import recognise_foreign
 from spot_relay.spec.job_rules import Allowlist, check_job, normalise_job
+from spot_relay.spec.on_end import ON_END, TASK_TOKEN, check_on_end
 from spot_relay.spec.problem import Problems, describe, format_key, join_path
 from spot_relay.spec.request_model import check_request, find_place, list_request_keys
 from spot_relay.spec.run_name import check_name
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 
     from spot_relay.spec.policy_model import PolicyModel
 
-_WRAPPER_KEYS = ("name", "estimator", "training_job", "policy")
+_WRAPPER_KEYS = ("name", "estimator", "training_job", "policy", "on_end")
 # A DynamoDB item has at most 400 KB; fifty attempts, with everything that is stored about them, need the rest.
 MAX_STORED_BYTES = 80_000
 _SHAPES = (
-    "A spec is a CreateTrainingJob request, or a mapping with the keys name, training_job or estimator, and policy."
+    "A spec is a CreateTrainingJob request, or a mapping with the keys name, training_job or estimator, policy and "
+    "on_end."
 )
 _MISSING_NAME = "This key is required: it is the name of the run. Add it."
 
@@ -60,7 +62,8 @@ def parse_submission(document: Mapping[str, Any], allowlist: Allowlist) -> Submi
     training_job = normalise_job(copy.deepcopy(job))
     _check_size(training_job, next((key for key in (ESTIMATOR, "training_job") if key in document), ""), problems)
     policy = model.build(training_job) if model else Policy()
-    return Submission(name, training_job, policy, _fingerprint(name, training_job, policy))
+    token = document[ON_END][TASK_TOKEN] if ON_END in document else None
+    return Submission(name, training_job, policy, _fingerprint(name, training_job, policy), token)
 
 
 def _check_size(training_job: Mapping[str, Any], path: str, problems: Problems) -> None:
@@ -140,6 +143,8 @@ def _check_wrapped(
         from spot_relay.spec.policy_model import check_policy
 
         model = check_policy(document["policy"], name, job, problems)
+    if ON_END in document:
+        check_on_end(document[ON_END], allowlist.task_token_state_machines, problems)
     return str(name), job, model
 
 
