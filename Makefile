@@ -26,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo quick quick-tests lint types template released test thorough unit e2e layers pythons sam-local check \
-        checkov simulate explore faults fuzz mutate bench-load bench-policy bench-start cost openapi build deploy lock format clean
+        checkov simulate explore images faults fuzz mutate bench-load bench-policy bench-start cost openapi build deploy lock format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,11 @@ unit: setup ## run the tests that need no deployed stack
 
 e2e: setup ## run the end-to-end tests on the deployed template
 	@$(BIN)/pytest tests/e2e
+
+images: setup ## write the images of built-in algorithms from the pinned wheel of the SageMaker Python SDK, after make lock
+	@rm -rf .local/images && mkdir -p .local/images
+	@$(BIN)/python -m pip download --quiet --no-deps --require-hashes --dest .local/images -r requirements/images.txt
+	@$(BIN)/python layers/images.py .local/images/*.whl
 
 layers: setup ## check that the layers' packages have the right wheel for each runtime and architecture
 	@$(BIN)/pytest -n 2 tests/layers
@@ -147,6 +152,7 @@ lock: setup ## pin the requirements again (UPGRADE=1 takes newer versions)
 	$(LOCK) requirements/layer.in -c requirements/dev.txt -o layers/dependencies/requirements.txt
 	$(LOCK) requirements/checkov.in -o requirements/checkov.txt
 	$(LOCK) requirements/template.in -o requirements/template.txt
+	$(LOCK) --no-deps requirements/images.in -o requirements/images.txt
 
 format: setup ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from spot_relay.domain.run.run import RunStatus
+from spot_relay.spec.on_end import MAX_TOKEN_CHARACTERS, TASK_TOKEN
 from spot_relay.spec.policy_model import PolicyModel
 from spot_relay.spec.request_model import load_request_shape
 from spot_relay.spec.resumption_model import ResumptionModel
@@ -55,6 +56,7 @@ def build_schemas() -> dict[str, Schema]:
                 "name": RUN_NAME,
                 "training_job": {"$ref": "#/components/schemas/TrainingJob"},
                 "policy": {"$ref": "#/components/schemas/Policy"},
+                "on_end": {"$ref": "#/components/schemas/OnEnd"},
             },
             ["name", "training_job"],
         ),
@@ -65,6 +67,7 @@ def build_schemas() -> dict[str, Schema]:
                 "estimator": _object("docs/spec.md lists the options of each version.", _list_options(), []),
                 "training_job": {"type": "object", "properties": _training_job()["properties"]},
                 "policy": {"$ref": "#/components/schemas/Policy"},
+                "on_end": {"$ref": "#/components/schemas/OnEnd"},
             },
             ["estimator"],
         ),
@@ -74,6 +77,11 @@ def build_schemas() -> dict[str, Schema]:
         },
         "TrainingJob": _training_job(),
         "Policy": {**_schema_of(PolicyModel, defaults=True), "dependentRequired": _NEEDS},
+        "OnEnd": _object(
+            "The task of Step Functions to which the end of the run is reported, if the stack allows it.",
+            {TASK_TOKEN: {"type": "string", "minLength": 1, "maxLength": MAX_TOKEN_CHARACTERS}},
+            [TASK_TOKEN],
+        ),
         "Resumption": {
             **_schema_of(ResumptionModel, defaults=False),
             "description": "Changes to the budgets and the deadline. What is left out stays as it is.",

@@ -61,6 +61,7 @@ class SubmissionSettings:
     allowed_images: tuple[str, ...]
     allowed_checkpoint_buckets: tuple[str, ...]
     task_token_state_machines: tuple[str, ...] = ()
+    region: str | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -70,6 +71,7 @@ class SubmissionSettings:
             allowed_images=_read_list(env, "ALLOWED_IMAGES"),
             allowed_checkpoint_buckets=_read_list(env, "ALLOWED_CHECKPOINT_BUCKETS"),
             task_token_state_machines=_split(env.get("TASK_TOKEN_STATE_MACHINE_ARNS", "")),
+            region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION"),
         )
 
 

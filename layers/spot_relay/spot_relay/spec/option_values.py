@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from spot_relay.spec.built_in_images import UnknownImageError, find_image
 from spot_relay.spec.problem import describe, join_path
 from spot_relay.spec.request_model import load_request_shape
 from spot_relay.spec.sdk_options import Generation
@@ -85,6 +86,16 @@ def convert_value(place: str, value: Any, generation: Generation, role_arns: tup
         case _ if place in _OBJECTS:
             return _respell(value, _shape_at(place), "")
     return value
+
+
+def convert_algorithm(value: Any, region: str | None) -> str:
+    """Return the image of a built-in algorithm in a region; raise InvalidOptionError."""
+    if not isinstance(value, str):
+        raise InvalidOptionError(f"Expected name@version of a built-in algorithm, but found {describe(value)}.")
+    try:
+        return find_image(value, region)
+    except UnknownImageError as error:
+        raise InvalidOptionError(str(error)) from None
 
 
 def convert_inputs(value: Any, generation: Generation) -> Inputs:

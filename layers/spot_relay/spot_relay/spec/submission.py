@@ -152,7 +152,7 @@ def _translate(
     document: Mapping[str, Any], allowlist: Allowlist, problems: Problems
 ) -> tuple[str, Any, Mapping[str, Any]]:
     """Return the path and the value of the run's name, and the document with the training job of its estimator."""
-    translation = translate(document, allowlist.allowed_role_arns, problems)
+    translation = translate(document, allowlist, problems)
     if isinstance(document.get("training_job", {}), dict):
         document = {**document, "training_job": translation.job}
         problems.trace(translation.origins)
