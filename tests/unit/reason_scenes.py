@@ -33,6 +33,7 @@ from spot_relay.domain.run.observation import (
     StopRefused,
     TaskWaiting,
 )
+from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Budgets, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.run import RunStatus, Waiting
 from spot_relay.domain.sagemaker.ending import Outcome
@@ -243,7 +244,8 @@ def tasks_of_step_functions() -> list[str]:
     world.trains(1)
     world.tell(1, "Completed", "Completed")
     world.advance(TaskWaiting("two"))
-    return said(world)
+    full = replace(world.run(), outbox=Outbox(tasks=tuple("012")))
+    return [*said(world), reason_of(full, TaskWaiting("three"))]
 
 
 def events_that_change_nothing() -> list[str]:

@@ -164,7 +164,7 @@ class Service:
             run = self._create(submission, new)
         if submission.task_token is None or run.submission_id == new.submission_id:
             return _require_published(*self._pay(run))
-        return self._advance(run, TaskWaiting(submission.task_token))[0]
+        return self._request(run.id, TaskWaiting(submission.task_token))
 
     def advance(self, run_id: str, observation: Observation) -> Run | None:
         """Fold an observation into its run, and return the run, or None if there is no such run."""

@@ -136,6 +136,18 @@ def test_a_run_that_is_resumed_before_a_task_was_told_tells_its_last_end() -> No
     assert world.tasks.waiting == {TOKEN: (None, announcement(run))}
 
 
+def test_an_ended_run_keeps_no_more_tasks_than_an_open_one_if_none_can_be_told() -> None:
+    world = waited_for(TOKEN, world=World(tasks=ThrottledTasks(tries=1000)))
+    with pytest.raises(NotPublishedError):
+        completes(world)
+    for number in range(MAX_WAITING_TASKS - 1):
+        with pytest.raises(NotPublishedError):
+            world.service.submit(replace(submission(), task_token=str(number)))
+    with pytest.raises(NotPublishedError):
+        world.service.submit(replace(submission(), task_token="one too many"))
+    assert len(world.run().outbox.tasks) == MAX_WAITING_TASKS
+
+
 @dataclass
 class OvertakenRunStore(StrictRunStore):
     """A store to which another writer is faster when an end is to be saved."""

@@ -155,6 +155,7 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "This task of Step Functions is waiting for the run already.",
                 "A task of Step Functions no longer waits for the end of the run: its token was refused (TaskDoesNotExist).",
                 "A task of Step Functions asks for the end of the run, which has ended.",
+                "Other tasks of Step Functions have to be told of the end first. Submit the spec again later.",
             ],
             "events_that_change_nothing": [
                 "The run is not due yet.",

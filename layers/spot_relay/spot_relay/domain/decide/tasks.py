@@ -21,6 +21,9 @@ def join(run: Run, task: TaskWaiting, now: datetime) -> Decision:
     """
     if task.token in (*run.waiting_tasks, *run.outbox.tasks):
         return unchanged(run, "This task of Step Functions is waiting for the run already.")
+    if run.has_ended and len(run.outbox.tasks) >= MAX_WAITING_TASKS:
+        reason = "Other tasks of Step Functions have to be told of the end first. Submit the spec again later."
+        return unchanged(run, reason, rejected=True)
     if run.has_ended:
         reason = "A task of Step Functions asks for the end of the run, which has ended."
         return Decision(replace(run, updated_at=now), Outbox(tasks=(task.token,)), reason)

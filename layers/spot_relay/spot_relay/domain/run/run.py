@@ -19,7 +19,7 @@ from spot_relay.domain.values import replace
 TICK = timedelta(minutes=1)
 MAX_ATTEMPTS = 50
 # A retried task has a new token, and nothing tells that the old one is void.
-MAX_WAITING_TASKS = 10
+MAX_WAITING_TASKS = 3
 # Longer than any function may run, so that whoever saved the outbox has either performed it or died.
 OUTBOX_PATIENCE = timedelta(seconds=90)
 # A job just created may not be found yet; one that is still not found after this long was never created.
