@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo quick quick-tests lint types template released test thorough unit e2e sdk-tests layers pythons sam-local check \
-        checkov simulate explore faults fuzz mutate bench-client bench-load bench-policy bench-start command-docs cost openapi lint-rules plan-picture build deploy lock format clean
+        checkov simulate explore images faults fuzz mutate bench-client bench-load bench-policy bench-start command-docs cost openapi lint-rules plan-picture build deploy lock format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,11 @@ e2e: setup ## run the end-to-end tests on the deployed template
 
 sdk-tests: setup $(SDK_STAMPS) ## run programs of the SageMaker Python SDK, v2 and v3, and the AWS CLI on the deployed template
 	@$(BIN)/pytest -rs tests/e2e/test_sdks.py
+
+images: setup ## write the images of built-in algorithms from the pinned wheel of the SageMaker Python SDK, after make lock
+	@rm -rf .local/images && mkdir -p .local/images
+	@$(BIN)/python -m pip download --quiet --no-deps --require-hashes --dest .local/images -r requirements/images.txt
+	@$(BIN)/python layers/images.py .local/images/*.whl
 
 layers: setup ## check that the layers' packages have the right wheel for each runtime and architecture
 	@$(BIN)/pytest -n 2 tests/layers
@@ -168,6 +173,7 @@ lock: setup ## pin the requirements again (UPGRADE=1 takes newer versions)
 	$(LOCK) requirements/sdk-v2.in -o requirements/sdk-v2.txt
 	$(LOCK) requirements/sdk-v3.in -o requirements/sdk-v3.txt
 	$(LOCK) requirements/aws-cli.in -o requirements/aws-cli.txt
+	$(LOCK) --no-deps requirements/images.in -o requirements/images.txt
 
 format: setup ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from spot_relay.domain.run.run import RunStatus
+from spot_relay.spec.on_end import MAX_TOKEN_CHARACTERS, TASK_TOKEN
 from spot_relay.spec.policy_model import PolicyModel
 from spot_relay.spec.request_model import load_request_shape
 from spot_relay.spec.resumption_model import ResumptionModel
 from spot_relay.spec.run_name import MAX_NAME
+from spot_relay.spec.sdk_options import GROUPS, OPTIONS
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -28,6 +30,7 @@ RUN_NAME: Schema = {
     "maxLength": MAX_NAME,
     "description": "The run's name, which is also its id. It can't end in -relay-NN, as the names of attempts do.",
 }
+_SHAPES = ("SpecWithPolicy", "SpecOfOptions", "BareSpec")
 _TYPES = {"structure": "object", "map": "object", "list": "array", "long": "integer"}
 # A row of the table of policy keys in docs/spec.md: | `key` | default | bounds | meaning |
 _ROW = re.compile(r"^\| `([a-z_.\[\]]+)` \|[^|]*\|[^|]*\| ([^|]*) \|$", re.MULTILINE)
@@ -44,8 +47,8 @@ def build_schemas() -> dict[str, Schema]:
     """Return the schemas of request bodies by name."""
     return {
         "Spec": {
-            "description": "A training job, and what Spot Relay may do to keep it going, in one of two forms.",
-            "anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("SpecWithPolicy", "BareSpec")],
+            "description": "A training job, and what Spot Relay may do to keep it going, in one of three forms.",
+            "anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in _SHAPES],
         },
         "SpecWithPolicy": _object(
             "The request together with a policy.",
@@ -53,8 +56,20 @@ def build_schemas() -> dict[str, Schema]:
                 "name": RUN_NAME,
                 "training_job": {"$ref": "#/components/schemas/TrainingJob"},
                 "policy": {"$ref": "#/components/schemas/Policy"},
+                "on_end": {"$ref": "#/components/schemas/OnEnd"},
             },
             ["name", "training_job"],
+        ),
+        "SpecOfOptions": _object(
+            "Options of the SageMaker Python SDK, and what they lack as CreateTrainingJob has it.",
+            {
+                "name": RUN_NAME,
+                "estimator": _object("docs/spec.md lists the options of each version.", _list_options(), []),
+                "training_job": {"type": "object", "properties": _training_job()["properties"]},
+                "policy": {"$ref": "#/components/schemas/Policy"},
+                "on_end": {"$ref": "#/components/schemas/OnEnd"},
+            },
+            ["estimator"],
         ),
         "BareSpec": {
             "description": "The request alone. Its TrainingJobName is the run's name, and the policy is the default.",
@@ -62,6 +77,11 @@ def build_schemas() -> dict[str, Schema]:
         },
         "TrainingJob": _training_job(),
         "Policy": {**_schema_of(PolicyModel, defaults=True), "dependentRequired": _NEEDS},
+        "OnEnd": _object(
+            "The task of Step Functions to which the end of the run is reported, if the stack allows it.",
+            {TASK_TOKEN: {"type": "string", "minLength": 1, "maxLength": MAX_TOKEN_CHARACTERS}},
+            [TASK_TOKEN],
+        ),
         "Resumption": {
             **_schema_of(ResumptionModel, defaults=False),
             "description": "Changes to the budgets and the deadline. What is left out stays as it is.",
@@ -103,6 +123,13 @@ def _training_job() -> Schema:
     )
     schema = _object(description, properties | {"TrainingJobName": RUN_NAME}, required)
     return schema | {"externalDocs": {"description": "What each key may contain", "url": REFERENCE}}
+
+
+def _list_options() -> dict[str, Schema]:
+    """Return the options of all versions of the SDK; those of objects in version 3 are in their objects."""
+    names = {name for option in OPTIONS for name in option[1:] if name is not None}
+    objects: dict[str, Schema] = {group: {"type": "object"} for group in GROUPS}
+    return objects | {name: {} for name in sorted(names) if "." not in name}
 
 
 def _object(description: str, properties: dict[str, Schema], required: list[str]) -> Schema:

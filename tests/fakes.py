@@ -342,6 +342,19 @@ class MemoryAnnouncements:
 
 
 @dataclass
+class MemoryTasks:
+    """Tasks of Step Functions, each with its answer, or None as long as it waits."""
+
+    waiting: dict[str, tuple[str | None, dict[str, Any]] | None] = field(default_factory=dict)
+
+    def answer(self, token: str, error: str | None, summary: dict[str, Any]) -> No | None:
+        if token not in self.waiting or self.waiting[token] is not None:
+            return No("TaskDoesNotExist" if token not in self.waiting else "TaskTimedOut")
+        self.waiting[token] = (error, summary)
+        return None
+
+
+@dataclass
 class MemoryTelemetry:
     """What was logged and measured."""
 

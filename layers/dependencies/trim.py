@@ -22,6 +22,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "s3": ("DeleteObject", "GetObject", "ListObjectsV2", "PutObject", "HeadBucket", "CreateSession"),
     "sagemaker": ("CreateTrainingJob", "DescribeTrainingJob", "ListTags", "StopTrainingJob"),
     "sqs": ("SendMessage", "SendMessageBatch"),
+    "stepfunctions": ("SendTaskFailure", "SendTaskSuccess"),
 }
 # Large parts of packages that no function imports.
 _UNUSED = (

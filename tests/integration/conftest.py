@@ -29,6 +29,7 @@ def aws(fake_aws: FakeAWS, monkeypatch: pytest.MonkeyPatch) -> FakeAWS:
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(bootstrap, "create_client", fake_aws.client)
     fake_aws.moto.forget()
+    fake_aws.step_functions.forget()
     return fake_aws
 
 

@@ -1,4 +1,4 @@
-"""What stands for AWS: moto in this process for everything but SageMaker, and the simulator for SageMaker."""
+"""What stands for AWS: moto in this process, the simulator for SageMaker, and a small server for Step Functions."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from simulator.api.server import Application, bind
 from simulator.api.training_jobs import Account, TrainingJobs
 from simulator.world.scenario import Scenario, parse_scenario
 from spot_relay import bootstrap
+from tests.integration.step_functions import StepFunctions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 HOST = "127.0.0.1"
-SERVICES = ("dynamodb", "s3", "sqs", "events", "sagemaker")
+SERVICES = ("dynamodb", "s3", "sqs", "events", "sagemaker", "stepfunctions")
 
 
 @contextmanager
@@ -49,7 +50,11 @@ class Moto:
     def __init__(self) -> None:
         self._patch = pytest.MonkeyPatch()
         # moto compares each address with those of all its services, which takes longer than many answers.
-        patterns = [entry for entry in backend_index.backend_url_patterns if entry[0] in SERVICES]
+        patterns = [
+            entry
+            for entry in backend_index.backend_url_patterns
+            if entry[0] in SERVICES and entry[0] != "stepfunctions"
+        ]
         self._patch.setattr(backend_index, "backend_url_patterns", patterns)
         self._mock = mock_aws(config={"core": {"mock_credentials": False, "passthrough": {"services": ["sagemaker"]}}})
         self._mock.start()
@@ -109,11 +114,12 @@ class Simulator:
 
 
 class FakeAWS:
-    """Both, and the clients that functions have of them."""
+    """All of them, and the clients that functions have of them."""
 
     def __init__(self) -> None:
         self.moto = Moto()
         self.simulator = Simulator()
+        self.step_functions = StepFunctions()
         # A new client costs more than a test: as in a warm function, each is made once.
         self.client = cache(bootstrap.create_client.__wrapped__)
 
@@ -121,6 +127,7 @@ class FakeAWS:
         """Return the variables that direct clients to the simulator, with made-up credentials."""
         return {
             "AWS_ENDPOINT_URL_SAGEMAKER": self.simulator.url,
+            "AWS_ENDPOINT_URL_SFN": self.step_functions.url,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -128,16 +135,17 @@ class FakeAWS:
         }
 
     def close(self) -> None:
-        """Stop both."""
+        """Stop all of them."""
         for name in SERVICES:
             self.client(name).close()
         self.simulator.close()
+        self.step_functions.close()
         self.moto.close()
 
 
 @contextmanager
 def running() -> Iterator[FakeAWS]:
-    """Start both, give them with their clients made, and stop both."""
+    """Start all of them, give them with their clients made, and stop them."""
     aws = FakeAWS()
     with pytest.MonkeyPatch.context() as environment:
         for name, value in aws.environment().items():

@@ -123,6 +123,7 @@ def a_full_run(run_id: str) -> Run:
         attempts=tuple(_a_full_attempt(run_id, number, moments) for number in (1, 2)),
         check_at=next(moments),
         stop_requested=True,
+        waiting_tasks=("waiting", "also waiting"),
         spent=Spent(1, 2, 3, 4, 5, 6),
         outbox=Outbox(
             freed=(Room(Pool("ml.p3.2xlarge", Market.SPOT), f"{run_id}-relay-01"),),
@@ -133,6 +134,7 @@ def a_full_run(run_id: str) -> Run:
             measures=(Measure("SavingsPercent", 68.8, Market.ON_DEMAND, "ml.m5.xlarge"),),
             status=True,
             announce=True,
+            tasks=("answered",),
         ),
         ended_at=next(moments),
         version=41,

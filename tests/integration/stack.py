@@ -95,6 +95,7 @@ class Stack:
         self.clock, self.has_queue, self.delays = StoryClock(), False, []
         self.aws.simulator.begin(self.clock)
         self.aws.moto.forget()
+        self.aws.step_functions.forget()
         create_runs_table(self.client("dynamodb"), TABLE)
         self.client("s3").create_bucket(Bucket=BUCKET)
 
@@ -116,6 +117,7 @@ class Stack:
             "ALLOWED_ROLE_ARNS": ROLE,
             "ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
             "ALLOWED_CHECKPOINT_BUCKETS": "churn-*",
+            "TASK_TOKEN_STATE_MACHINE_ARNS": "arn:aws:states:us-east-1:123456789012:stateMachine:nightly",
             "OBSERVE_QUEUE_URL": self.queue_url,
             "ATTEMPT_LIMITS": "",
         }

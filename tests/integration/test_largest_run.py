@@ -21,12 +21,13 @@ from spot_relay.domain.run.observation import Due, JobChanged
 from spot_relay.domain.run.outbox import Measure, Outbox, Room
 from spot_relay.domain.run.policy import Budgets, Deadline, Policy, Rung
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import MAX_ATTEMPTS, Explanation, Run, RunStatus
+from spot_relay.domain.run.run import MAX_ATTEMPTS, MAX_WAITING_TASKS, Explanation, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Transition, attempt_name, canary_name
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.text import MAX_MESSAGE_BYTES, MAX_REASON_BYTES, MAX_STATUS_BYTES, MAX_TEXT_BYTES, encoded_size
 from spot_relay.ports import RunTooLargeError
+from spot_relay.spec.on_end import MAX_TOKEN_CHARACTERS
 from spot_relay.spec.run_name import MAX_NAME
 from spot_relay.spec.submission import MAX_STORED_BYTES
 from tests.fakes import NOON
@@ -118,6 +119,11 @@ def arn(job_name: str) -> str:
     return f"arn:aws-us-gov:sagemaker:ap-southeast-1:111122223333:training-job/{job_name}"
 
 
+def tokens(letter: str) -> tuple[str, ...]:
+    """As many of the longest tokens as there can be."""
+    return tuple(letter * (MAX_TOKEN_CHARACTERS - 1) + str(number) for number in range(MAX_WAITING_TASKS))
+
+
 def largest(training_job: dict[str, Any]) -> Run:
     """A run with as much of everything as a run can have."""
     rungs = tuple(Rung(PLACEMENT, MAX_ATTEMPTS) for _ in range(10))
@@ -132,7 +138,8 @@ def largest(training_job: dict[str, Any]) -> Run:
         policy=Policy(ladder=rungs, deadline=Deadline(MONTH, at=MOMENT)),
         reason=filled(MAX_REASON_BYTES),
         attempts=tuple(attempt(number) for number in range(1, MAX_ATTEMPTS + 1)),
-        outbox=Outbox(freed, 1, 1, NAME, NAME, status=True, announce=True, measures=measures),
+        outbox=Outbox(freed, 1, 1, NAME, NAME, status=True, announce=True, tasks=tokens("a"), measures=measures),
+        waiting_tasks=tokens("b"),
         ended_at=MOMENT,
         deadline_at=MOMENT,
         progress_seconds=MONTH + 1 / 3,

@@ -15,17 +15,19 @@ from spot_relay.adapters.announcements import EventBridgeAnnouncements, NotAnnou
 from spot_relay.adapters.due_queue import DelayedCopies, DueQueue, NotQueuedError, SqsWakeups
 from spot_relay.adapters.inbound import Upload, read_observation
 from spot_relay.adapters.s3 import S3StatusDocuments, SpecFiles, build_report_key
+from spot_relay.adapters.waiting_tasks import NotAnsweredError, StepFunctionsTasks
 from spot_relay.domain.run.observation import Due, RoomFreed
 from spot_relay.domain.run.run import DueRun
 from spot_relay.domain.shown.report import announcement, status_document
-from tests.fakes import NOON, REGION, MemoryAnnouncements, MemoryDocuments, MemoryWakeups
+from spot_relay.domain.values import No
+from tests.fakes import NOON, REGION, MemoryAnnouncements, MemoryDocuments, MemoryTasks, MemoryWakeups
 from tests.integration.runs import a_full_run
 from tests.template import properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from spot_relay.ports import Announcements, StatusDocuments, Wakeups
+    from spot_relay.ports import Announcements, StatusDocuments, WaitingTasks, Wakeups
     from tests.integration.fake_aws import FakeAWS
 
 BUCKET = "specs"
@@ -105,6 +107,40 @@ def test_an_announcement_that_the_bus_refuses_is_not_taken_for_done(aws: FakeAWS
         stub.add_response("put_events", {"FailedEntryCount": 1, "Entries": [refused]})
         with pytest.raises(NotAnnouncedError, match="not now"):
             EventBridgeAnnouncements(aws.client("events")).announce({"run_id": "churn"})
+
+
+@pytest.fixture(params=["memory", "step functions"])
+def tasks(request: pytest.FixtureRequest) -> tuple[WaitingTasks, Callable[[str], Any]]:
+    """Tasks, of which one waits, and how its answer is read."""
+    if request.param == "memory":
+        memory = MemoryTasks({"waiting": None})
+        return memory, memory.waiting.get
+    aws = request.getfixturevalue("aws")
+    aws.step_functions.waiting.add("waiting")
+    return StepFunctionsTasks(aws.client("stepfunctions")), aws.step_functions.answers.get
+
+
+@pytest.mark.parametrize("error", [None, "SpotRelay.RunFailed"])
+def test_a_task_is_answered_once_and_then_waits_no_longer(
+    tasks: tuple[WaitingTasks, Callable[[str], Any]], error: str | None
+) -> None:
+    port, answer_of = tasks
+    assert port.answer("waiting", error, plain(announcement(RUN))) is None
+    assert answer_of("waiting") == (error, plain(announcement(RUN)))
+    assert port.answer("waiting", None, {}) == No("TaskTimedOut")
+    assert answer_of("waiting") == (error, plain(announcement(RUN)))
+
+
+def test_a_token_that_no_task_has_is_refused(tasks: tuple[WaitingTasks, Callable[[str], Any]]) -> None:
+    port, _ = tasks
+    assert port.answer("other", None, {}) is not None
+
+
+def test_a_task_that_step_functions_cannot_take_an_answer_for_is_not_taken_for_done(aws: FakeAWS) -> None:
+    aws.step_functions.refuse = lambda: ("AccessDeniedException", "not authorized: very-secret-token")
+    with pytest.raises(NotAnsweredError) as caught:
+        StepFunctionsTasks(aws.client("stepfunctions")).answer("very-secret-token", None, {})
+    assert str(caught.value) == "AccessDeniedException"
 
 
 @pytest.mark.parametrize("many", [0, 1, 10, 11, 25])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.integration.stack import BUCKET
-from tests.security.policies import DATA_KEY, SPECS_KEY, Request
+from tests.security.policies import DATA_KEY, SPECS_KEY, STATE_MACHINE, Request
 from tests.security.translated import ACCOUNT, REGION
 
 if TYPE_CHECKING:
@@ -108,6 +108,11 @@ def _put_events(given: Parameters) -> tuple[Request, ...]:
     )
 
 
+def _answer(action: str) -> Callable[[Parameters], tuple[Request, ...]]:
+    """What an answer is about is known to Step Functions alone: the state machine of the task that has the token."""
+    return lambda _: (Request(f"states:{action}", STATE_MACHINE),)
+
+
 def _job(action: str) -> Callable[[Parameters], tuple[Request, ...]]:
     return lambda given: (Request(f"sagemaker:{action}", training_job(given["TrainingJobName"])),)
 
@@ -137,6 +142,8 @@ _ASKED: Mapping[str, Callable[[Parameters], tuple[Request, ...]]] = {
     "sqs.SendMessage": _send,
     "sqs.SendMessageBatch": _send,
     "eventbridge.PutEvents": _put_events,
+    "sfn.SendTaskSuccess": _answer("SendTaskSuccess"),
+    "sfn.SendTaskFailure": _answer("SendTaskFailure"),
     "sagemaker.CreateTrainingJob": _create_training_job,
     "sagemaker.DescribeTrainingJob": _job("DescribeTrainingJob"),
     "sagemaker.StopTrainingJob": _job("StopTrainingJob"),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SPOT = Placement("ml.m5.xlarge", 1, Market.SPOT)
 POOL = Pool("ml.m5.xlarge", Market.SPOT)
 LONG = {"train_seconds": 90_000}
+FAILURE = {"reason": "AlgorithmError: division by zero"}
 OFFER = {
     "product": {"attributes": {"usagetype": "USE1-Train:ml.m5.xlarge"}},
     "terms": {"OnDemand": {"A": {"priceDimensions": {"B": {"unit": "Hrs", "pricePerUnit": {"USD": "0.23"}}}}}},
@@ -51,6 +52,8 @@ def journeys() -> Iterator[tuple[str, Journey]]:
         yield f"{function} pays every debt", _paying(look, _owing_all)
         yield f"{function} pays for a canary", _paying(look, _owing_a_canary)
     yield from (("uploads", uploads), ("requests", requests), ("a prefix changes hands", a_prefix_changes_hands))
+    for status in ("completed", "algorithm-error"):
+        yield f"an end by {status}, and a task that waits for it", _waited_for(status)
     yield from (("shards", shards), ("ticks", ticks), ("prices of a file", prices_of_a_file))
     yield "prices of the Price List", prices_of_the_price_list
 
@@ -94,6 +97,24 @@ def _paying(look: Journey, owing: Callable[[WatchedStack, Run], Run]) -> Journey
         store(stack).save(run)
         look(stack)
         assert stack.run().outbox == Outbox()
+
+    return play
+
+
+def _waited_for(how: str) -> Journey:
+    """Tasks of Step Functions wait for the end of a run, and one comes too late for it; each function answers one."""
+
+    def play(stack: WatchedStack) -> None:
+        tasks = stack.aws.step_functions
+        tasks.waiting |= {"first", "late", "later"}
+        stack.aws.simulator.play(default={} if how == "completed" else {"fail": FAILURE})
+        waits = {**SPEC, "on_end": {"task_token": "first"}}
+        taken(stack.invoke("submit", stack.upload(json.dumps(waits))))
+        stack.clock.passes(60)
+        stack.observe(how)
+        taken(stack.invoke("submit", stack.upload(json.dumps({**SPEC, "on_end": {"task_token": "late"}}))))
+        accepted(stack.call("create-run", {**SPEC, "on_end": {"task_token": "later"}}))
+        assert set(tasks.answers) == tasks.waiting
 
     return play
 

@@ -26,7 +26,9 @@ FUNCTIONS = ("submit", "api", "observe", "tick", "prices")
 NAMES = {"RunsTable": TABLE, "SpecsBucket": BUCKET, "ObserveQueue": QUEUE}
 PRICE_FILE = f"s3://{BUCKET}/prices.json"
 SPECS_KEY, DATA_KEY = (f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}" for name in ("specs", "data"))
+STATE_MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:nightly"
 PARAMETERS = {
+    "TaskTokenStateMachineArns": STATE_MACHINE,
     "AllowedRoleArns": ROLE,
     "AllowedCheckpointBuckets": "churn-*",
     "PriceFile": PRICE_FILE,

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Published:
-    """What the world was told: the newest status document of each run, all announcements, and all metrics."""
+    """What the world was told: the newest status document of each run, all announcements, all metrics,
+    and what tasks that waited were told of their runs."""
 
     documents: dict[str, dict[str, Any]]
     announcements: list[dict[str, Any]]
     measures: list[Measure]
+    answers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -44,10 +46,17 @@ class Watch:
     ledger: Ledger
     store: RunStore = field(init=False)
     resuming: Counter[str] = field(default_factory=Counter)
+    ends: set[tuple[str, str]] = field(default_factory=set)
+    """The ends of runs that were saved."""
+    awaited: set[str] = field(default_factory=set)
+    """The tokens of the tasks that runs were saved with."""
 
     def saved(self, before: Run | None, after: Run, reopened: bool) -> None:
         """Check a write to the store."""
-        if not after.has_ended and after.check_at is None:
+        self.awaited.update(after.waiting_tasks, after.outbox.tasks)
+        if after.has_ended:
+            self.ends.add((after.id, str(after.status)))
+        elif after.check_at is None:
             raise ViolationError(2, f"{after.id} is open and has no check_at")
         if before is None or reopened:
             self.ledger.opened(after)
@@ -185,12 +194,14 @@ def check_end(watch: Watch, published: Published) -> None:
     for run in watch.store.runs.values():
         if not run.has_ended:
             raise ViolationError(2, f"{run.id} has not ended: it is {run.status}, {run.reason}")
-        if run.outbox.acts:
-            raise ViolationError(2, f"{run.id} still owes {run.outbox}")
+        if run.outbox.acts or run.outbox.tasks or run.waiting_tasks:
+            raise ViolationError(2, f"{run.id} still owes {run.outbox}, or has {len(run.waiting_tasks)} tasks waiting")
         for attempt in run.attempts:
             _check_account(watch, run, attempt)
         watch.ledger.closed(run)
         _check_published(run, published)
+    if untold := watch.awaited - set(published.answers):
+        raise ViolationError(2, f"{len(untold)} tasks wait for runs that have ended, and were not told")
     _check_measures(watch, published)
 
 
@@ -229,4 +240,5 @@ def _check_measures(watch: Watch, published: Published) -> None:
 
 
 def _bare(run: Run) -> Run:
-    return replace(run, outbox=Outbox(), version=0)
+    """Return what never changes of a run that has ended: tasks that come for its end leave only an explanation."""
+    return replace(run, outbox=Outbox(), version=0, decisions=(), updated_at=run.created_at)

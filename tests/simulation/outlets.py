@@ -1,13 +1,16 @@
-"""Where the functions of a play send to: the queue of the observe function, and the log."""
+"""Where the functions of a play send to: the queue of the observe function, tasks that wait, and the log."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spot_relay.adapters.inbound import write_room_freed, write_run_due
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.values import No
 from tests.fakes import MemoryTelemetry
+from tests.simulation.violation import ViolationError
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -32,6 +35,27 @@ class Queue:
 
     def _send(self, body: str, seconds: int = 0) -> None:
         self.play.timeline.after(seconds + 0.2, lambda: self.play.deliver(body))
+
+
+@dataclass
+class Tasks:
+    """Tasks of Step Functions: each waits until it is answered, once."""
+
+    play: Play
+    answers: dict[str, str] = field(default_factory=dict)
+    """What each task was told of its run: the status."""
+
+    def answer(self, token: str, error: str | None, summary: dict[str, Any]) -> No | None:
+        """Take an answer, which has to be an end of the task's run that was saved."""
+        run_id, status = token.partition("/")[0], str(summary["status"])
+        if (run_id, status) not in self.play.watch.ends or summary["run_id"] != run_id:
+            raise ViolationError(8, f"a task that waits for {run_id} is told that {summary['run_id']} is {status}")
+        if (error is None) != (status == RunStatus.COMPLETED):
+            raise ViolationError(8, f"a task is told {error} of {run_id}, which is {status}")
+        if token in self.answers:
+            return No("TaskTimedOut")
+        self.answers[token] = status
+        return None
 
 
 @dataclass

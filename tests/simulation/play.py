@@ -20,6 +20,7 @@ from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.run.run import TICK
 from spot_relay.domain.sagemaker.job import Market, Pool
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
+from spot_relay.domain.values import replace
 from spot_relay.pacing import Pacing
 from spot_relay.ports import ConflictError, PrefixTakenError, UnansweredError
 from spot_relay.service import (
@@ -43,7 +44,7 @@ from tests.simulation.faults import Dice, Fault
 from tests.simulation.functions import Lambda
 from tests.simulation.invariants import Published, Watch, check_end
 from tests.simulation.ledger import Ledger
-from tests.simulation.outlets import Queue, Telemetry
+from tests.simulation.outlets import Queue, Tasks, Telemetry
 from tests.simulation.sagemaker import CallError, SageMaker
 from tests.simulation.stops import Stops
 from tests.simulation.storage import Checkpoints, RunStore
@@ -129,7 +130,8 @@ class Play:
                 self._tick(tick_at)
             else:
                 self.timeline.step()
-        check_end(self.watch, Published(self.documents.written, self.announcements.details, self.telemetry.measures))
+        told = self.documents.written, self.announcements.details, self.telemetry.measures, self.tasks.answers
+        check_end(self.watch, Published(*told))
 
     def _service(self) -> Service:
         ids, draws, functions = count(1), Random(self.seed * 3), self.functions
@@ -142,13 +144,14 @@ class Play:
 
         slots = MemorySlots(self.world.limits, self.store.load)
         self.documents, self.announcements = MemoryDocuments(), MemoryAnnouncements()
-        self.queue, self.telemetry = Queue(self), Telemetry(play=self)
+        self.queue, self.telemetry, self.tasks = Queue(self), Telemetry(play=self), Tasks(self)
         return Service(
             store=functions.port("store", self.store),
             jobs=functions.port("jobs", self.sagemaker),
             checkpoints=functions.port("checkpoints", self.checkpoints),
             documents=functions.port("documents", self.documents),
             announcements=functions.port("announcements", self.announcements),
+            waiting_tasks=functions.port("waiting_tasks", self.tasks),
             telemetry=functions.port("telemetry", self.telemetry),
             prices=functions.port("prices", MemoryPrices(PRICES)),
             input_files=functions.port("input_files", MemoryInputFiles()),
@@ -171,7 +174,8 @@ class Play:
             self.timeline.after(delay, partial(self._submit, submission))
             if self.dice.strikes(Fault.SUBMITTED_AGAIN):
                 again = delay + rng.choice((0.1, 2.0, 100.0, 5000.0))
-                self.timeline.after(again, partial(self._submit, submission))
+                retried = replace(submission, task_token=f"{submission.name}/retried")
+                self.timeline.after(again, partial(self._submit, retried))
             for kind, act in ((Fault.USER_STOPS, self._stop), (Fault.USER_RESUMES, self._resume)):
                 if self.dice.draws(kind):
                     for _ in range(rng.choice((1, 1, 2))):

@@ -177,7 +177,7 @@ def _submission(rng: Random, number: int, *, shares: bool) -> Submission:
     policy = _policy(rng, placement_of(job), runtime, deadline, keeps=keeps)
     if barren:
         policy = Policy(Budgets(expired_waits=_BARREN))
-    return Submission(name, job, policy, fingerprint=f"{name} of {number}")
+    return Submission(name, job, policy, fingerprint=f"{name} of {number}", task_token=f"{name}/first")
 
 
 def _policy(rng: Random, own: Placement, runtime: int, deadline: Deadline | None, *, keeps: bool) -> Policy:

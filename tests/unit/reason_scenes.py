@@ -31,7 +31,9 @@ from spot_relay.domain.run.observation import (
     ResumeRequested,
     RoomFreed,
     StopRefused,
+    TaskWaiting,
 )
+from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Budgets, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.run import RunStatus, Waiting
 from spot_relay.domain.sagemaker.ending import Outcome
@@ -235,6 +237,17 @@ def a_record_that_is_too_large() -> list[str]:
     return said(world)
 
 
+def tasks_of_step_functions() -> list[str]:
+    world = submitted()
+    world.advance(TaskWaiting("one"))
+    world.advance(TaskWaiting("one"))
+    world.trains(1)
+    world.tell(1, "Completed", "Completed")
+    world.advance(TaskWaiting("two"))
+    full = replace(world.run(), outbox=Outbox(tasks=tuple("012")))
+    return [*said(world), reason_of(full, TaskWaiting("three"))]
+
+
 def events_that_change_nothing() -> list[str]:
     world = submitted()
     world.advance(Due())
@@ -428,6 +441,7 @@ SCENES: tuple[Callable[[], list[str]], ...] = (
     waits_for_room,
     a_wait_for_room_that_ends_on_demand,
     a_record_that_is_too_large,
+    tasks_of_step_functions,
     events_that_change_nothing,
     looks_that_find_nothing,
     stops,

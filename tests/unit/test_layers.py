@@ -70,7 +70,10 @@ def test_there_is_a_makefile_for_each_runtime_and_processor_that_the_template_or
 
 def test_every_call_of_the_functions_is_kept() -> None:
     kept = {f"{service}.{operation}" for service, operation in OPERATIONS}
-    assert kept == {call.replace("eventbridge.", "events.") for call in CALLS} | OF_BOTOCORE
+    assert (
+        kept
+        == {call.replace("eventbridge.", "events.").replace("sfn.", "stepfunctions.") for call in CALLS} | OF_BOTOCORE
+    )
 
 
 @pytest.mark.parametrize("service", TRIM.CALLS)

@@ -27,6 +27,7 @@ from tests.fakes import (
     MemoryPrices,
     MemoryRunStore,
     MemorySlots,
+    MemoryTasks,
     MemoryTelemetry,
     MemoryTrainingJobs,
     MemoryTurns,
@@ -92,6 +93,7 @@ class World:
     checkpoints: MemoryCheckpoints = field(default_factory=MemoryCheckpoints)
     documents: MemoryDocuments = field(default_factory=MemoryDocuments)
     announcements: MemoryAnnouncements = field(default_factory=MemoryAnnouncements)
+    tasks: MemoryTasks = field(default_factory=MemoryTasks)
     telemetry: MemoryTelemetry = field(default_factory=MemoryTelemetry)
     prices: MemoryPrices = field(default_factory=MemoryPrices)
     input_files: MemoryInputFiles = field(default_factory=MemoryInputFiles)
@@ -112,6 +114,7 @@ class World:
             checkpoints=self.checkpoints,
             documents=self.documents,
             announcements=self.announcements,
+            waiting_tasks=self.tasks,
             telemetry=self.telemetry,
             prices=self.prices,
             input_files=self.input_files,

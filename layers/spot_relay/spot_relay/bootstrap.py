@@ -24,6 +24,7 @@ from spot_relay.adapters.slots import DynamoDBSlots
 from spot_relay.adapters.telemetry import PowertoolsTelemetry
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
 from spot_relay.adapters.turns import DynamoDBTurns
+from spot_relay.adapters.waiting_tasks import StepFunctionsTasks
 from spot_relay.pacing import Pacing
 from spot_relay.service import Service
 
@@ -112,6 +113,7 @@ def create_service(settings: RunSettings, listing_seconds: int = 40) -> Service:
         checkpoints=S3Checkpoints(s3, listing_seconds),
         documents=S3StatusDocuments(s3, settings.bucket),
         announcements=EventBridgeAnnouncements(_defer_client("events")),
+        waiting_tasks=StepFunctionsTasks(_defer_client("stepfunctions")),
         telemetry=PowertoolsTelemetry(Logger(), settings.metrics_by_placement),
         prices=create_price_list(settings.table),
         input_files=S3InputFiles(s3),

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
-from spot_relay.domain.run.observation import CanaryCreated, CanaryRefused, Launched, Refused, StopRefused
+from spot_relay.domain.run.observation import CanaryCreated, CanaryRefused, Launched, Refused, StopRefused, TaskGone
 from spot_relay.domain.run.run import Waiting
 from spot_relay.domain.sagemaker.job import EVERY_POOL, Job, Market, Pool
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
-from spot_relay.domain.shown.report import announcement, status_document
+from spot_relay.domain.shown.report import announcement, status_document, task_error
 from spot_relay.pacing import OTHERS_FIRST
 from spot_relay.ports import UnansweredError
 
@@ -29,10 +29,20 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.outbox import Outbox, Room
     from spot_relay.domain.run.run import Run
     from spot_relay.pacing import Pacing
-    from spot_relay.ports import Announcements, RunStore, Slots, StatusDocuments, TrainingJobs, Wakeups
+    from spot_relay.ports import Announcements, RunStore, Slots, StatusDocuments, TrainingJobs, WaitingTasks, Wakeups
 
 _Answer = TypeVar("_Answer")
 _Refused = TypeVar("_Refused", Refused, CanaryRefused)
+
+
+@dataclass(frozen=True)
+class TaskAnswers:
+    """What became of the answers to tasks of Step Functions."""
+
+    done: frozenset[str] = frozenset()
+    """The tokens of those that need no answer any more."""
+    gone: tuple[TaskGone, ...] = ()
+    failure: Exception | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,7 @@ class Duties:
     jobs: TrainingJobs
     documents: StatusDocuments
     announcements: Announcements
+    waiting_tasks: WaitingTasks
     slots: Slots
     wakeups: Wakeups
     pacing: Pacing
@@ -84,6 +95,19 @@ class Duties:
         except Exception as error:  # noqa: BLE001 - no error of any kind may keep the run from continuing
             return error
         return None
+
+    def answer_tasks(self, run: Run, tokens: tuple[str, ...]) -> TaskAnswers:
+        """Report the end of a run to the tasks that wait for it, and return what became of that."""
+        done, gone, failure = set(), [], None
+        for token in tokens:
+            try:
+                no = self.waiting_tasks.answer(token, task_error(run), announcement(run))
+            except Exception as error:  # noqa: BLE001 - no error of any kind may keep the run from continuing
+                failure = error
+            else:
+                done.add(token)
+                gone += [TaskGone(no.because)] if no else []
+        return TaskAnswers(frozenset(done), tuple(gone), failure)
 
     def _stop_canary(self, run: Run, canary: Canary) -> StopRefused | None:
         try:

@@ -239,6 +239,17 @@ class Announcements(Protocol):
         ...
 
 
+class WaitingTasks(Protocol):
+    """The tasks of Step Functions that wait for runs to end."""
+
+    def answer(self, token: str, error: str | None, summary: dict[str, Any]) -> No | None:
+        """Report the end of a run to a task: with its summary as a success, or as a failure with that error.
+
+        Return No, which says how the token was refused, if the task no longer waits.
+        """
+        ...
+
+
 class Telemetry(Protocol):
     """Logs and metrics."""
 

@@ -21,6 +21,7 @@ from spot_relay.domain.decide.looks import (
     needs_checkpoint,
 )
 from spot_relay.domain.decide.steps import last_word
+from spot_relay.domain.decide.tasks import describe_gone_task
 from spot_relay.domain.errors import CallerError, SpecError
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
 from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
@@ -31,6 +32,8 @@ from spot_relay.domain.run.observation import (
     Overgrown,
     ResumeRequested,
     StopRequested,
+    TaskGone,
+    TaskWaiting,
     keep_what_exists,
 )
 from spot_relay.domain.run.outbox import Outbox
@@ -53,6 +56,7 @@ from spot_relay.ports import (
     Telemetry,
     TrainingJobs,
     UnansweredError,
+    WaitingTasks,
     Wakeups,
 )
 
@@ -129,6 +133,7 @@ class Service:
     checkpoints: Checkpoints
     documents: StatusDocuments
     announcements: Announcements
+    waiting_tasks: WaitingTasks
     telemetry: Telemetry
     prices: Prices
     input_files: InputFiles
@@ -161,7 +166,9 @@ class Service:
             run = self._load_same(submission)
         else:
             run = self._create(submission, new)
-        return _require_published(*self._pay(run))
+        if submission.task_token is None or run.submission_id == new.submission_id:
+            return _require_published(*self._pay(run))
+        return self._request(run.id, TaskWaiting(submission.task_token))
 
     def advance(self, run_id: str, observation: Observation) -> Run | None:
         """Fold an observation into its run, and return the run, or None if there is no such run."""
@@ -299,23 +306,29 @@ class Service:
         """Perform what a run owes and save that it is done; then do the same with what the answers of launches add.
 
         A launch whose answer is known already is not repeated. What cannot be published stays owed, and the failure is
-        returned: the run itself continues without it.
+        returned: the run itself continues without it. The same holds for tasks that cannot be answered.
         """
         failure: Exception | None = None
+        untold: Exception | None = None
         published = False
         for _ in range(MAX_CONFLICTS):
+            tasks = run.outbox.tasks if run.has_ended and untold is None else ()
             nothing_to_do = not answers and not run.outbox.acts
-            nothing_to_publish = not run.outbox or published or failure is not None
+            nothing_to_publish = not run.outbox or (published and not tasks) or failure is not None
             if nothing_to_do and nothing_to_publish:
-                return run, failure
+                return run, failure or untold
             answers += self._duties.perform(run, run.outbox.without(answers))
-            settled = self._settle(run, answers)
+            # Only tasks of an end that is saved: an answer cannot be taken back.
+            told = self._duties.answer_tasks(run, tasks)
+            untold = untold or told.failure
+            left = tuple(token for token in run.outbox.tasks if token not in told.done)
+            settled = self._settle(run, (*answers, *told.gone))
             owed = run.outbox.publications.then(settled.outbox)
             failure = failure or self._duties.publish(settled, owed)
             still_owed = owed.publications if failure else last_word(settled, self.clock())
-            settled = replace(settled, outbox=owed.actions.then(still_owed))
+            settled = replace(settled, outbox=owed.actions.then(still_owed).then(Outbox(tasks=left)))
             if settled == run:
-                return run, failure
+                return run, failure or untold
             try:
                 saved = self.store.save(settled)
             except ConflictError:
@@ -338,6 +351,7 @@ class Service:
             self.jobs,
             self.documents,
             self.announcements,
+            self.waiting_tasks,
             self.slots,
             self.wakeups,
             self.pacing,
@@ -349,7 +363,9 @@ class Service:
         facts = Facts(Due(), draw=self.draw(), check_every=self.check_every)
         settled = settle(run, answers, facts, self.clock())
         for answer in answers:
-            self.telemetry.log_decision(settled, type(answer).__name__, settled.reason)
+            # An end keeps its own reason.
+            reason = describe_gone_task(answer) if isinstance(answer, TaskGone) else settled.reason
+            self.telemetry.log_decision(settled, type(answer).__name__, reason)
         return settled
 
 

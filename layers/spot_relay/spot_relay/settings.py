@@ -60,6 +60,8 @@ class SubmissionSettings:
     allowed_role_arns: tuple[str, ...]
     allowed_images: tuple[str, ...]
     allowed_checkpoint_buckets: tuple[str, ...]
+    task_token_state_machines: tuple[str, ...] = ()
+    region: str | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -68,6 +70,8 @@ class SubmissionSettings:
             allowed_role_arns=_read_list(env, "ALLOWED_ROLE_ARNS"),
             allowed_images=_read_list(env, "ALLOWED_IMAGES"),
             allowed_checkpoint_buckets=_read_list(env, "ALLOWED_CHECKPOINT_BUCKETS"),
+            task_token_state_machines=_split(env.get("TASK_TOKEN_STATE_MACHINE_ARNS", "")),
+            region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION"),
         )
 
 
@@ -135,7 +139,11 @@ def _read_rate(env: Mapping[str, str], name: str) -> LaunchRate:
 
 
 def _read_list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in _read_text(env, name).split(",") if part.strip())
+    return _split(_read_text(env, name))
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _read_limits(env: Mapping[str, str], name: str) -> Limits:

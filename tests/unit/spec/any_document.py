@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from spot_relay.spec.request_model import load_request_shape
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
-KEYS = st.text(max_size=12) | st.sampled_from([*load_request_shape().members, "name", "training_job", "policy"])
+KEYS = st.text(max_size=12) | st.sampled_from(
+    [*load_request_shape().members, "name", "estimator", "training_job", "policy"]
+)
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),

@@ -15,6 +15,7 @@ ALLOWLIST = Allowlist(
     allowed_role_arns=(ROLE, "arn:aws:iam::111122223333:role/team/a"),
     allowed_images=("444455556666.dkr.ecr.*.amazonaws.com/*", "my-algorithm"),
     allowed_checkpoint_buckets=("checkpoints-*",),
+    task_token_state_machines=("arn:aws:states:us-east-1:111122223333:stateMachine:nightly",),
 )
 
 # Nothing here is measured, so a slow machine must not fail a test.

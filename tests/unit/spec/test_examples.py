@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.submission import Submission
 
 FOLDER = Path(__file__).parents[3] / "examples"
-SPECS = sorted(path for path in FOLDER.iterdir() if path.suffix != ".md")
+SPECS = sorted(path for path in FOLDER.iterdir() if path.is_file() and path.suffix != ".md")
 ALLOWLIST = Allowlist(
     allowed_role_arns=("arn:aws:iam::111122223333:role/spot-relay-training",),
     allowed_images=("111122223333.dkr.ecr.us-east-1.amazonaws.com/*",),

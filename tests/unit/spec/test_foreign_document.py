@@ -216,13 +216,13 @@ AS_TEXT = {"DefinitionString": json.dumps({"StartAt": "Train", "States": {"Train
         (
             {"image_uri": "i", "role": "r", "instance_count": 1, "use_spot_instances": True, "max_wait": 7200},
             snapshot(
-                "These are arguments of the SageMaker Python SDK's Estimator. Write a CreateTrainingJob request: image_uri as AlgorithmSpecification.TrainingImage, role as RoleArn, use_spot_instances as EnableManagedSpotTraining, max_wait as StoppingCondition.MaxWaitTimeInSeconds."
+                "These are arguments of the SageMaker Python SDK's Estimator. Put them under the key estimator, and the name of the run next to it under the key name."
             ),
         ),
         (
             {"training_image": "i", "compute": {"instance_type": "ml.m5.xlarge"}, "role": "r"},
             snapshot(
-                "These are arguments of the SageMaker Python SDK's ModelTrainer. Write a CreateTrainingJob request: training_image as AlgorithmSpecification.TrainingImage, compute as ResourceConfig, role as RoleArn, and the other keys as CreateTrainingJob has them."
+                "These are arguments of the SageMaker Python SDK's ModelTrainer. Put them under the key estimator, and the name of the run next to it under the key name."
             ),
         ),
     ],

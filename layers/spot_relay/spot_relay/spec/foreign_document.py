@@ -39,6 +39,10 @@ _SPELLINGS = (
     ("-", "the form of the AWS CLI's options"),
     ("", "another spelling, as in CloudTrail, Kubernetes and the SDKs for Java and JavaScript"),
 )
+_ARGUMENTS = (
+    "These are arguments of the SageMaker Python SDK's {}. Put them under the key estimator, and the name of the run "
+    "next to it under the key name."
+)
 _MOST_LISTED = 30
 _MOST_KEY_CHARACTERS = 64
 _MOST_VISITED = 2000
@@ -53,6 +57,8 @@ def recognise_foreign(document: Mapping[str, Any]) -> tuple[str, str] | None:
     if isinstance(job, dict):
         message = _recognise(job)
         return None if message is None else ("training_job", message)
+    if isinstance(document.get("estimator"), dict):
+        return None
     message = _recognise(document) or _recognise_nested(document)
     return None if message is None else ("", message)
 
@@ -255,18 +261,10 @@ def _recognise_arguments(document: Mapping[str, Any]) -> str | None:
     if _has_request_key(document):
         return None
     if isinstance(document.get("compute"), dict) and _MODEL_TRAINER & set(document) > {"compute"}:
-        return (
-            "These are arguments of the SageMaker Python SDK's ModelTrainer. Write a CreateTrainingJob request: "
-            "training_image as AlgorithmSpecification.TrainingImage, compute as ResourceConfig, role as RoleArn, and "
-            "the other keys as CreateTrainingJob has them."
-        )
-    options = [key for key in document if key in SDK_OPTIONS]
-    if len(options) > 2:
-        places = ", ".join(f"{key} as {SDK_OPTIONS[key]}" for key in options)
-        return (
-            f"These are arguments of the SageMaker Python SDK's Estimator. Write a CreateTrainingJob request: {places}."
-        )
-    return None
+        return _ARGUMENTS.format("ModelTrainer")
+    spelled = {squeeze(key) for key in list_request_keys()}
+    options = [key for key in document if key in SDK_OPTIONS and squeeze(key) not in spelled]
+    return _ARGUMENTS.format("Estimator") if len(options) > 2 else None
 
 
 def _recognise_spelling(document: Mapping[str, Any]) -> str | None:

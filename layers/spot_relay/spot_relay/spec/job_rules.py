@@ -34,13 +34,16 @@ _CHECKPOINT_URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.*)", re
 class Allowlist:
     """What the operator of a stack allows in a spec.
 
-    Roles are listed by their exact ARNs, images and buckets by patterns (see `patterns`). An empty tuple allows
-    nothing.
+    Roles and the state machines whose tasks may be answered are listed by their exact ARNs, images and buckets by
+    patterns (see `patterns`). An empty tuple allows nothing. ``region`` is where the stack is, for images that a spec
+    names by their algorithms.
     """
 
     allowed_role_arns: tuple[str, ...]
     allowed_images: tuple[str, ...]
     allowed_checkpoint_buckets: tuple[str, ...]
+    task_token_state_machines: tuple[str, ...] = ()
+    region: str | None = None
 
 
 def check_job(

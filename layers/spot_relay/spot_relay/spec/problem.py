@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_PROBLEMS = 100
 _MAX_TEXT_CHARACTERS = 80
@@ -49,6 +52,11 @@ class Problems:
     def __init__(self) -> None:
         self._collected: list[Problem] = []
         self._intended: set[str] = set()
+        self._origins: Mapping[str, str] = {}
+
+    def trace(self, origins: Mapping[str, str]) -> None:
+        """Report later problems with these paths, or below them, at the paths in the document that they come from."""
+        self._origins = origins
 
     def add(self, path: str, message: str) -> None:
         """Add a problem.
@@ -61,7 +69,7 @@ class Problems:
         if len(self._collected) >= MAX_PROBLEMS:
             rest = Problem("", f"The spec has more than {MAX_PROBLEMS} problems. Only the first are listed.")
             raise InvalidSpecError((*self._collected, rest))
-        self._collected.append(Problem(path, message))
+        self._collected.append(Problem(self._find_origin(path), message))
 
     def note_intended(self, path: str) -> None:
         """Remember that an unknown key was probably intended for ``path``."""
@@ -71,6 +79,16 @@ class Problems:
         """Report a missing key, unless an unknown key that was probably intended for it is reported already."""
         if not any(intended == path or intended.startswith(path + ".") for intended in self._intended):
             self.add(path, message)
+
+    def _find_origin(self, path: str) -> str:
+        """Return where a path comes from: the nearest one above it that is traced decides."""
+        end = len(path)
+        while end > 0:
+            origin = self._origins.get(path[:end])
+            if origin is not None:
+                return origin + path[end:]
+            end = max(path.rfind(".", 0, end), path.rfind("[", 0, end))
+        return path
 
     def raise_if_any(self) -> None:
         """Raise ``InvalidSpecError`` with every problem added so far, if there are any."""

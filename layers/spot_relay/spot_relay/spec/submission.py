@@ -13,8 +13,10 @@ from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.spec.document import Format, copy_plain, parse_document
+from spot_relay.spec.estimator import ESTIMATOR, translate
 from spot_relay.spec.foreign_document import recognise_foreign
 from spot_relay.spec.job_rules import Allowlist, check_job, normalise_job
+from spot_relay.spec.on_end import ON_END, TASK_TOKEN, check_on_end
 from spot_relay.spec.problem import InvalidSpecError, Problem, Problems, describe, format_key, join_path
 from spot_relay.spec.request_model import check_request, find_place, list_request_keys
 from spot_relay.spec.run_name import check_name
@@ -25,10 +27,13 @@ if TYPE_CHECKING:
 
     from spot_relay.spec.policy_model import PolicyModel
 
-_WRAPPER_KEYS = ("name", "training_job", "policy")
+_WRAPPER_KEYS = ("name", "estimator", "training_job", "policy", "on_end")
 # A DynamoDB item has at most 400 KB; fifty attempts, with everything that is stored about them, need the rest.
 MAX_STORED_BYTES = 80_000
-_SHAPES = "A spec is a CreateTrainingJob request, or a mapping with the keys name, training_job and policy."
+_SHAPES = (
+    "A spec is a CreateTrainingJob request, or a mapping with the keys name, training_job or estimator, policy and "
+    "on_end."
+)
 _MISSING_NAME = "This key is required: it is the name of the run. Add it."
 
 
@@ -56,9 +61,10 @@ def parse_submission(document: Mapping[str, Any], allowlist: Allowlist) -> Submi
         (name, job), model = _check_bare(document, allowlist, problems), None
     problems.raise_if_any()
     training_job = normalise_job(copy.deepcopy(job))
-    _check_size(training_job, "training_job" if "training_job" in document else "", problems)
+    _check_size(training_job, next((key for key in (ESTIMATOR, "training_job") if key in document), ""), problems)
     policy = model.build(training_job) if model else Policy()
-    return Submission(name, training_job, policy, _fingerprint(name, training_job, policy))
+    token = document[ON_END][TASK_TOKEN] if ON_END in document else None
+    return Submission(name, training_job, policy, _fingerprint(name, training_job, policy), token)
 
 
 def _refuse_foreign(document: Mapping[str, Any]) -> None:
@@ -79,7 +85,7 @@ def _check_size(training_job: Mapping[str, Any], path: str, problems: Problems) 
 
 def _is_wrapped(document: Mapping[str, Any]) -> bool:
     """Whether the training job is wrapped in a mapping. Exact keys decide; without any, similar keys do."""
-    if "training_job" in document:
+    if "training_job" in document or ESTIMATOR in document:
         return True
     if any(key in document for key in list_request_keys()):
         return False
@@ -129,19 +135,40 @@ def _check_wrapped(
     for key in document:
         if key not in _WRAPPER_KEYS:
             problems.add(format_key(key), _explain_unknown_key(key, problems))
-    name = document.get("name")
-    if "name" in document:
-        check_name(name, "name", problems)
+    name_path, name = "name", document.get("name")
+    if ESTIMATOR in document:
+        name_path, name, document = _translate(document, allowlist, problems)
+    if name is not None or name_path in document:
+        check_name(name, name_path, problems)
     else:
         problems.add_missing("name", _MISSING_NAME)
-    job = _check_training_job(document, allowlist, problems)
+    job = _check_training_job({**document, "name": name}, allowlist, problems)
     model = None
     if "policy" in document:
         # Imported here to keep cold starts short: a bare request does not need pydantic.
         from spot_relay.spec.policy_model import check_policy
 
         model = check_policy(document["policy"], job, problems)
+    if ON_END in document:
+        check_on_end(document[ON_END], allowlist.task_token_state_machines, problems)
     return str(name), job, model
+
+
+def _translate(
+    document: Mapping[str, Any], allowlist: Allowlist, problems: Problems
+) -> tuple[str, Any, Mapping[str, Any]]:
+    """Return the path and the value of the run's name, and the document with the training job of its estimator."""
+    translation = translate(document, allowlist, problems)
+    if isinstance(document.get("training_job", {}), dict):
+        document = {**document, "training_job": translation.job}
+        problems.trace(translation.origins)
+    path, name = translation.name or ("name", document.get("name"))
+    if "name" not in document:
+        return path, name, document
+    if path.endswith(".job_name") and name != document["name"]:
+        message = f"Found {describe(name)}, which differs from the name of the run. Remove the key, or make it equal."
+        problems.add(path, message)
+    return "name", document["name"], document
 
 
 def _check_training_job(document: Mapping[str, Any], allowlist: Allowlist, problems: Problems) -> Mapping[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from spot_relay.spec.sdk_options import ALGORITHM, OPTIONS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -12,35 +14,10 @@ _MAX_CHARACTERS = 64
 
 # Options of the SageMaker Python SDK (versions 1, 2 and 3), and their places in a CreateTrainingJob request.
 SDK_OPTIONS = {
-    "train_use_spot_instances": "EnableManagedSpotTraining",
-    "use_spot_instances": "EnableManagedSpotTraining",
-    "train_max_wait": "StoppingCondition.MaxWaitTimeInSeconds",
-    "max_wait": "StoppingCondition.MaxWaitTimeInSeconds",
-    "train_max_run": "StoppingCondition.MaxRuntimeInSeconds",
-    "max_run": "StoppingCondition.MaxRuntimeInSeconds",
-    "checkpoint_s3_uri": "CheckpointConfig.S3Uri",
-    "checkpoint_local_path": "CheckpointConfig.LocalPath",
-    "image_name": "AlgorithmSpecification.TrainingImage",
-    "image_uri": "AlgorithmSpecification.TrainingImage",
-    "input_mode": "AlgorithmSpecification.TrainingInputMode",
-    "metric_definitions": "AlgorithmSpecification.MetricDefinitions",
-    "train_instance_count": "ResourceConfig.InstanceCount",
-    "train_instance_type": "ResourceConfig.InstanceType",
-    "train_volume_size": "ResourceConfig.VolumeSizeInGB",
-    "volume_size": "ResourceConfig.VolumeSizeInGB",
-    "volume_size_in_gb": "ResourceConfig.VolumeSizeInGB",
-    "train_volume_kms_key": "ResourceConfig.VolumeKmsKeyId",
-    "volume_kms_key": "ResourceConfig.VolumeKmsKeyId",
-    "base_job_name": "TrainingJobName",
-    "job_name": "TrainingJobName",
-    "output_path": "OutputDataConfig.S3OutputPath",
-    "output_kms_key": "OutputDataConfig.KmsKeyId",
-    "role": "RoleArn",
-    "inputs": "InputDataConfig",
-    "subnets": "VpcConfig.Subnets",
-    "security_group_ids": "VpcConfig.SecurityGroupIds",
-    "max_retry_attempts": "RetryStrategy.MaximumRetryAttempts",
-    "encrypt_inter_container_traffic": "EnableInterContainerTrafficEncryption",
+    name: option.place.partition("[")[0]
+    for option in OPTIONS
+    for name in option[1:]
+    if name is not None and "." not in name and name != ALGORITHM
 }
 _SDK_PLACES = {option.replace("_", ""): place for option, place in SDK_OPTIONS.items()}
 

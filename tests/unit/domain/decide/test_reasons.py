@@ -150,6 +150,13 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
             "a_record_that_is_too_large": [
                 "The record of this run has reached the most that DynamoDB stores in one item (400 KB). Submit the spec under another name to continue. Stopping churn-relay-01."
             ],
+            "tasks_of_step_functions": [
+                "Another task of Step Functions is waiting for the end of the run.",
+                "This task of Step Functions is waiting for the run already.",
+                "A task of Step Functions no longer waits for the end of the run: its token was refused (TaskDoesNotExist).",
+                "A task of Step Functions asks for the end of the run, which has ended.",
+                "Other tasks of Step Functions have to be told of the end first. Submit the spec again later.",
+            ],
             "events_that_change_nothing": [
                 "The run is not due yet.",
                 "The event is no newer than what is already known.",

@@ -63,6 +63,7 @@ def accept(submission: Submission, submission_id: str, now: datetime, prices: Pr
         attempts=(first,),
         check_at=now + OUTBOX_PATIENCE,
         outbox=Outbox(launch=1),
+        waiting_tasks=() if submission.task_token is None else (submission.task_token,),
         deadline_at=policy.deadline.instant(now) if policy.deadline else None,
         decisions=tuple(Explanation(now, "Submitted", warning) for warning in _warn(policy, job)),
         prices=prices.only(types) if prices and not has_several_types(job) else None,

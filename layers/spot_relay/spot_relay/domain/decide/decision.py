@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from spot_relay.domain.decide import canaries, launch_answers, user_requests
+from spot_relay.domain.decide import canaries, launch_answers, tasks, user_requests
 from spot_relay.domain.decide.descriptions import follow_description
 from spot_relay.domain.decide.ends import continue_run, wait_for_listing
 from spot_relay.domain.decide.facts import Facts, clean_facts
@@ -44,6 +44,8 @@ from spot_relay.domain.run.observation import (
     RoomFreed,
     StopRefused,
     StopRequested,
+    TaskGone,
+    TaskWaiting,
 )
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import Run
@@ -85,17 +87,27 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return launch_answers.follow_refusal(run, answer, facts, now)
         case CanaryChanged() | CanaryCreated() | CanaryRefused() as news:
             return _follow_canary(run, news, facts, now)
-        case StopRequested():
-            return user_requests.stop(run, now)
-        case ResumeRequested() as request:
-            return user_requests.resume(run, request, facts, now)
-        case Overtaken() | Overgrown() | StopRefused() as failure:
+        case StopRequested() | ResumeRequested() | TaskWaiting() as request:
+            return _follow_request(run, request, facts, now)
+        case TaskGone() | Overtaken() | Overgrown() | StopRefused() as failure:
             return _follow_failure(run, failure, now)
         case _:
             assert_never(facts.observation)
 
 
-def _follow_failure(run: Run, failure: Overtaken | Overgrown | StopRefused, now: datetime) -> Decision:
+def _follow_request(
+    run: Run, request: StopRequested | ResumeRequested | TaskWaiting, facts: Facts, now: datetime
+) -> Decision:
+    if isinstance(request, StopRequested):
+        return user_requests.stop(run, now)
+    if isinstance(request, ResumeRequested):
+        return user_requests.resume(run, request, facts, now)
+    return tasks.join(run, request, now)
+
+
+def _follow_failure(run: Run, failure: TaskGone | Overtaken | Overgrown | StopRefused, now: datetime) -> Decision:
+    if isinstance(failure, TaskGone):
+        return tasks.follow_gone_task(run, failure, now)
     if isinstance(failure, StopRefused):
         return user_requests.follow_refused_stop(run, failure, now)
     if isinstance(failure, Overgrown):

@@ -92,6 +92,20 @@ class StopRefused:
 
 
 @dataclass(frozen=True)
+class TaskWaiting:
+    """A task of Step Functions submitted the run's spec again, and waits for the run's end."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class TaskGone:
+    """A task of Step Functions was no longer waiting when the run's end was to be reported to it."""
+
+    error: str
+
+
+@dataclass(frozen=True)
 class RoomFreed:
     """A job that used the pool the run waits for has ended."""
 
@@ -153,6 +167,8 @@ Observation = (
     | StopRequested
     | StopRefused
     | ResumeRequested
+    | TaskWaiting
+    | TaskGone
     | Overtaken
     | Overgrown
 )

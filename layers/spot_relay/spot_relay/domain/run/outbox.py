@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.run.observation import CanaryCreated, Launched
@@ -50,12 +50,14 @@ class Outbox:
     """Whether the status document has to be written."""
     announce: bool = False
     """Whether to send the event that the run has ended or continues."""
+    tasks: tuple[str, ...] = field(default=(), repr=False)
+    """The tokens of the Step Functions tasks to answer: the run has ended. They are secret."""
     measures: tuple[Measure, ...] = ()
     """Metrics, published once the other duties are done, or with the decision's own write if there are none."""
 
     def __bool__(self) -> bool:
         """Whether anything is owed."""
-        return self.acts or self.status or self.announce or bool(self.measures)
+        return self.acts or self.status or self.announce or bool(self.tasks or self.measures)
 
     @property
     def acts(self) -> bool:
@@ -66,11 +68,11 @@ class Outbox:
     @property
     def measures_alone(self) -> tuple[Measure, ...]:
         """The metrics, if nothing else is owed: then they are published with the write of the decision."""
-        return () if self.acts or self.publications else self.measures
+        return () if self.acts or self.publications or self.tasks else self.measures
 
     @property
     def actions(self) -> Outbox:
-        """Only what the run cannot continue without."""
+        """Only what the run cannot continue without, and the tasks to answer once it has been saved."""
         return replace(self, status=False, announce=False, measures=())
 
     @property
@@ -101,5 +103,6 @@ class Outbox:
             stop_canary=later.stop_canary if later.stop_canary is not None else self.stop_canary,
             status=self.status or later.status,
             announce=self.announce or later.announce,
+            tasks=tuple(dict.fromkeys((*self.tasks, *later.tasks))),
             measures=self.measures + later.measures,
         )

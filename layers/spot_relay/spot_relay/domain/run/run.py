@@ -18,6 +18,8 @@ from spot_relay.domain.values import replace
 # How often the tick looks for runs that are due. template.yaml schedules it, and a test checks that the two agree.
 TICK = timedelta(minutes=1)
 MAX_ATTEMPTS = 50
+# A retried task has a new token, and nothing tells that the old one is void.
+MAX_WAITING_TASKS = 3
 # Longer than any function may run, so that whoever saved the outbox has either performed it or died.
 OUTBOX_PATIENCE = timedelta(seconds=90)
 # A job just created may not be found yet; one that is still not found after this long was never created.
@@ -108,6 +110,8 @@ class Run:
     decisions: tuple[Explanation, ...] = ()
     holds_prefix: bool = False
     """Whether the folders above its checkpoint prefix count it; kept by the store, like the version."""
+    waiting_tasks: tuple[str, ...] = field(default=(), repr=False)
+    """The tokens of the Step Functions tasks that wait for its end. They are secret."""
     failing_because: str | None = None
     """Why the run is being stopped and then fails, if it was not its user who asked for that."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from spot_relay.domain.run.policy import Policy
@@ -14,10 +14,11 @@ class Submission:
 
     ``training_job`` is a CreateTrainingJob request as boto3 takes it, complete except for the name, which each
     attempt sets. ``fingerprint`` depends on the name and the body but not on the format or the order of keys, so that a
-    repeated delivery is recognised.
+    repeated delivery is recognised. ``task_token`` is a secret, and differs each time a task of Step Functions submits.
     """
 
     name: str
     training_job: dict[str, Any]
     policy: Policy
     fingerprint: str
+    task_token: str | None = field(default=None, repr=False)

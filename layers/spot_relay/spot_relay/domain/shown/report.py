@@ -161,6 +161,11 @@ def notice_of_end(run: Run, submitted_at: datetime) -> str | None:
     )
 
 
+def task_error(run: Run) -> str | None:
+    """Return the error that an ended run means for a task of Step Functions, or None if the run has completed."""
+    return None if run.status is RunStatus.COMPLETED else f"SpotRelay.Run{run.status}"
+
+
 def announcement(run: Run) -> dict[str, Any]:
     """Return the detail of the Spot Relay Run State Change event: the run has ended or continues."""
     account = account_of(run, run.updated_at)
