@@ -15,7 +15,11 @@ from tests.hostile.functions import ROOT
 def specs() -> tuple[dict[str, Any], ...]:
     """Return the example specs, and the spec in the event documents."""
     folder = ROOT / "examples"
-    found = [yaml.safe_load(path.read_text("utf-8")) for path in sorted(folder.iterdir()) if path.suffix != ".md"]
+    found = [
+        yaml.safe_load(path.read_text("utf-8"))
+        for path in sorted(folder.iterdir())
+        if path.suffix in {".json", ".yaml"}
+    ]
     return (*found, json.loads(event("api/create-run")["body"]), *_more())
 
 

@@ -18,6 +18,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
+from embedded.patience import give_time
 from simulator import SageMaker
 from spot_relay_client.errors import UnreachableError
 from spot_relay_client.sagemaker.proxy import Proxy
@@ -143,7 +144,7 @@ def good_headers(proxy: Proxy, body: bytes) -> dict[str, str]:
 def send(proxy: Proxy, method: str, path: str, headers: dict[str, str], body: bytes = b"{}") -> tuple[int, str, Any]:
     """Send exactly these headers; return the status, the body and the headers of the answer."""
     address = urlsplit(proxy.url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=give_time(30))
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     for name, value in ({"Content-Length": str(len(body))} | headers).items():
         connection.putheader(name, value)
@@ -231,7 +232,9 @@ def test_a_refused_request_cannot_carry_another_one(proxy: Proxy, routers: FakeR
     smuggled = f"POST {path_of(proxy)} HTTP/1.1\r\n{inner}\r\n{{}}"
     headers = f"Host: {host}\r\nConnection: keep-alive\r\nContent-Length: {len(smuggled)}"
     outer = f"POST / HTTP/1.1\r\n{headers}\r\n\r\n{smuggled}"
-    with socket.create_connection((urlsplit(proxy.url).hostname, urlsplit(proxy.url).port), timeout=30) as connection:
+    with socket.create_connection(
+        (urlsplit(proxy.url).hostname, urlsplit(proxy.url).port), give_time(30)
+    ) as connection:
         connection.sendall(outer.encode())
         answers = b""
         while data := connection.recv(65536):

@@ -42,7 +42,7 @@ class _World:
     run: Run
     luck: Luck
     work: Work
-    now: datetime
+    moment: datetime
     jobs: dict[str, PlayedJob] = field(default_factory=dict)
     saved_at: datetime | None = None
     """When the newest checkpoint was written."""
@@ -65,20 +65,20 @@ def _step(world: _World) -> _World:
     """Let the next thing happen: an event of the newest job, or a look of the tick."""
     run = world.run
     job = world.jobs.get(run.current.job_name)
-    event = job.next_event(world.now) if job else None
-    check_at = max(world.now, run.check_at) + TICK if run.check_at is not None else None
+    event = job.next_event(world.moment) if job else None
+    check_at = max(world.moment, run.check_at) + TICK if run.check_at is not None else None
     observation: Observation = Due()
     if event is not None and (check_at is None or event.at <= check_at):
         observation, now = event, event.at
     else:
-        now = check_at or world.now + TICK
-    world = replace(world, now=now, saved_at=_save(world, now))
+        now = check_at or world.moment + TICK
+    world = replace(world, moment=now, saved_at=_save(world, now))
     decision = decide(run, _gather(world, observation), now)
     return _perform(replace(world, run=decision.run), decision.owes)
 
 
 def _gather(world: _World, observation: Observation) -> Facts:
-    run, now = world.run, world.now
+    run, now = world.run, world.moment
     attempt = attempt_to_look_at(run, observation, now)
     job = world.jobs[attempt.job_name].describe(now) if attempt and attempt.job_name in world.jobs else None
     canary, found = canary_to_look_at(run, observation, now), None
@@ -106,7 +106,7 @@ def _perform(world: _World, owed: Outbox) -> _World:
         attempt = None if owed.launch is None else run.attempt(owed.launch)
         if attempt is not None:
             jobs[attempt.job_name] = launch_job(
-                run, attempt, world.luck, _missing(world), world.work.startup, _reclaimed_at(world), world.now
+                run, attempt, world.luck, _missing(world), world.work.startup, _reclaimed_at(world), world.moment
             )
             answers += (Launched(attempt.number, f"arn:{attempt.job_name}"),)
         if owed.canary is not None and (canary := run.canary_beside(owed.canary)):
@@ -114,8 +114,8 @@ def _perform(world: _World, owed: Outbox) -> _World:
             status = describe_canary(canary, world.luck).secondary_status
             answers += (CanaryChanged(canary.number, status),)
         if owed.stop in jobs:
-            jobs[owed.stop] = jobs[owed.stop].stop(world.now)
-        settled = settle(run, answers, Facts(Due(), check_every=_CHECK_EVERY), world.now)
+            jobs[owed.stop] = jobs[owed.stop].stop(world.moment)
+        settled = settle(run, answers, Facts(Due(), check_every=_CHECK_EVERY), world.moment)
         owed = settled.outbox
         world = replace(world, run=replace(settled, outbox=Outbox()), jobs=jobs)
     return world
@@ -131,7 +131,7 @@ def _reclaimed_at(world: _World) -> datetime | None:
 
     While a job trains, no rule takes it off spot; to be told so late costs it the most that the deadline allows.
     """
-    standing = standing_of(world.run, world.now)
+    standing = standing_of(world.run, world.moment)
     if standing is None:
         return None
-    return world.now + timedelta(seconds=max(0.0, standing.time - standing.work - standing.reserve))
+    return world.moment + timedelta(seconds=max(0.0, standing.time - standing.work - standing.reserve))
