@@ -11,11 +11,11 @@ CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
 # The SDKs that users have, each in an environment of its own: with the tests' packages they do not go together.
 SDK_STAMPS := .venv-sdk-v2/.requirements .venv-sdk-v3/.requirements .venv-aws-cli/.requirements
-# Three workers keep two cores busy: they begin with end-to-end tests, which wait for much of their time.
+# Four workers keep two cores busy: they begin with end-to-end tests, which wait for most of their time.
 # The newest cfn-lint, and parliament.
 CHECKS_STAMP := .venv-template/.requirements
 CHECKS  := .venv-template/bin
-PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not docker and not registry and not sdk"
+PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not docker and not registry and not sdk"
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The runtime and the architecture of an environment, which samconfig.toml has. The layers are built for them on any host.
 BUILT_FOR = $$($(BIN)/python layers/overrides.py $(ENV))

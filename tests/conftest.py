@@ -21,13 +21,13 @@ thoroughness.load_profile()
 gc.disable()
 # What takes longest begins first: the end-to-end tests wait for most of their time, so that others work beside them.
 _FIRST = ("tests/e2e/", "tests/integration/", "tests/simulation/", "tests/security/", "tests/unit/hostile/")
-# The files that share a deployed stack.
+# The files that share a deployed stack, by what that is called: two stacks of one kind work beside each other.
 _STACKS = {
-    "tests/e2e/test_command.py": "stack",
+    "tests/e2e/test_command.py": "clients",
     "tests/e2e/test_faults.py": "troubled",
     "tests/e2e/test_hostile_api.py": "stack",
     "tests/e2e/test_policy.py": "stack",
-    "tests/e2e/test_programs.py": "stack",
+    "tests/e2e/test_programs.py": "clients",
     "tests/e2e/test_redrive.py": "troubled",
     "tests/e2e/test_runs.py": "stack",
 }

@@ -21,6 +21,7 @@ import pytest
 from embedded.patience import give_time
 from spot_relay_client.models import LOG_GROUP
 from tests.e2e.relay import CHECKPOINTS, Relay, eventually, spec
+from tests.foreground import begun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,16 +42,13 @@ class Command:
         """Start the command; it is ended with the block."""
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         command = [sys.executable, "-m", "spot_relay_client", *arguments]
-        with subprocess.Popen(command, env=self.environment, cwd="/", text=True, **pipes) as process:  # type: ignore[call-overload]
-            try:
-                if text is not None:
-                    process.stdin.write(text)
-                process.stdin.close()
-                process.stdin = None
-                yield process
-            finally:
-                if process.poll() is None:
-                    process.kill()
+        with begun(command, env=self.environment, cwd="/", **pipes) as process:
+            assert process.stdin is not None
+            if text is not None:
+                process.stdin.write(text)
+            process.stdin.close()
+            process.stdin = None
+            yield process
 
     def run(self, *arguments: str, text: str | None = None, code: int = 0) -> str:
         """Call the command, check its exit code, and return what it printed: on standard error, if it failed."""

@@ -14,6 +14,7 @@ import pytest
 from embedded.patience import give_time
 from spot_relay_client.cli.exec import child_environment, run_child
 from tests.e2e.programs import CLIENT_PATH, EXEC
+from tests.foreground import begun
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,9 +73,7 @@ def test_a_stack_that_is_not_there_is_said_so_before_the_program_runs() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_is_passed_on_to_the_program(number: signal.Signals) -> None:
     command = (*EXEC, sys.executable, "-c", WAITS.format(int(number)))
-    with subprocess.Popen(
-        command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as program:
+    with begun(command, env=ENVIRONMENT, stdout=subprocess.PIPE, start_new_session=True) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == "ready\n"
         program.send_signal(number)
@@ -101,7 +100,7 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
 
 def test_the_proxy_on_its_own_prints_its_variables_and_ends_on_a_signal() -> None:
     command = (*EXEC[:-2], "proxy")
-    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as program:
+    with begun(command, env=ENVIRONMENT, stdout=subprocess.PIPE) as program:
         assert program.stdout is not None
         assert program.stdout.readline().startswith("export AWS_ENDPOINT_URL_SAGEMAKER=http://127.0.0.1:")
         assert program.stdout.readline().startswith("export AWS_ENDPOINT_URL_CLOUDWATCH_LOGS=http://127.0.0.1:")
@@ -111,7 +110,7 @@ def test_the_proxy_on_its_own_prints_its_variables_and_ends_on_a_signal() -> Non
 
 def test_the_variables_of_the_proxy_may_be_json() -> None:
     command = (*EXEC[:-2], "proxy", "--json")
-    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as program:
+    with begun(command, env=ENVIRONMENT, stdout=subprocess.PIPE) as program:
         assert program.stdout is not None
         printed = "".join(iter(program.stdout.readline, "}\n"))
         program.send_signal(signal.SIGINT)
