@@ -104,6 +104,7 @@ _VARIABLES: Final = {
     "RETENTION_DAYS": "90",
     "ATTEMPT_LIMITS": "",
     "METRICS_BY_PLACEMENT": "false",
+    "TASK_TOKEN_STATE_MACHINE_ARNS": "",
     "CANARY_IMAGE": "",
     "ALLOWED_ROLE_ARNS": "arn:aws:iam::000000000000:role/spot-relay-training",
     "ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
