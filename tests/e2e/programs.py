@@ -25,7 +25,7 @@ EXEC: Final = (sys.executable, "-m", "spot_relay_client", "exec", "--")
 
 def request_of(name: str) -> dict[str, Any]:
     """Return the request of a job that prints lines, without its name."""
-    job: dict[str, Any] = copy.deepcopy(spec(name, max_wait=20, max_runtime=20)["training_job"])
+    job: dict[str, Any] = copy.deepcopy(spec(name, max_wait=40, max_runtime=40)["training_job"])
     job["AlgorithmSpecification"]["TrainingImage"] = "local/counting"
     job["HyperParameters"] = {"lines": str(LINES)}
     job["Tags"] = [{"Key": "team", "Value": "ml"}]
