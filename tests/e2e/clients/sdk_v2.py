@@ -33,8 +33,8 @@ options: dict[str, Any] = {
     "output_path": f"s3://{bucket}/output",
     "checkpoint_s3_uri": f"s3://{bucket}/{name}/checkpoints",
     "use_spot_instances": True,
-    "max_run": 20,
-    "max_wait": 20,
+    "max_run": 40,
+    "max_wait": 40,
     "hyperparameters": {"lines": lines},
     "sagemaker_session": session,
 }

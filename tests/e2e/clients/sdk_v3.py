@@ -34,7 +34,7 @@ trainer = ModelTrainer(
         instance_type="ml.m5.xlarge", instance_count=1, volume_size_in_gb=10, enable_managed_spot_training=True
     ),
     output_data_config=OutputDataConfig(s3_output_path=f"s3://{bucket}/output"),
-    stopping_condition=StoppingCondition(max_runtime_in_seconds=20, max_wait_time_in_seconds=20),
+    stopping_condition=StoppingCondition(max_runtime_in_seconds=40, max_wait_time_in_seconds=40),
     checkpoint_config=CheckpointConfig(s3_uri=f"s3://{bucket}/{name}/checkpoints"),
     hyperparameters={"lines": int(lines)},
 )
