@@ -1,6 +1,6 @@
 """Looks for what keeps runs from working: credentials, stack, roles, buckets, quotas and endpoint variables.
 
-Each check returns findings. What could not be checked, such as for want of a permission, is a finding as well.
+Each check returns findings. A check that cannot be made, for example because a permission is missing, is one as well.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class _Hooks:
             return self._clients[key]
 
     def _give_logs_to_v3(self, region: str) -> None:
-        """Give SDK v3, if it is in use, a client for logs that belongs to the session."""
+        """If SDK v3 is in use, replace its client for logs by one of this session."""
         for name in _LOGS_OF_V3:
             holder = getattr(sys.modules.get(name), "CloudWatchLogsClient", None)
             if holder is not None and name not in self._given:

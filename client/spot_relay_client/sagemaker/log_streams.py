@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from spot_relay.domain.shown.report import LOG_GROUP
 from spot_relay_client.sagemaker.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-LOG_GROUP: Final = "/aws/sagemaker/TrainingJobs"
 # A real stream has a time after its host.
 _OF_RUN: Final = re.compile(r"(?P<run>[^/]+)/(?P<host>algo-[0-9]+)")
 _REAL: Final = re.compile(r"(?P<host>algo-[0-9]+)-(?P<began>[0-9]+)")

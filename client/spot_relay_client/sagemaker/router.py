@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from spot_relay.domain.sagemaker.job import attempt_name, canary_name, parse_attempt_name, parse_canary_name
+from spot_relay.domain.shown.report import LOG_GROUP
 from spot_relay_client.errors import ConflictError, NoSuchRunError, RefusedError, UnreachableError
 from spot_relay_client.sagemaker import answers, listing, log_streams
 from spot_relay_client.sagemaker.errors import refuse_creation, refuse_stop
@@ -163,7 +164,7 @@ def _is_of_any(job: str, runs: list[str]) -> bool:
 def _names_log_group(request: Mapping[str, Any]) -> bool:
     """Whether a request is about the log group of training jobs."""
     group: str = request.get("logGroupName") or request.get("logGroupIdentifier", "")
-    return group == log_streams.LOG_GROUP or group.endswith(f":log-group:{log_streams.LOG_GROUP}")
+    return group == LOG_GROUP or group.endswith(f":log-group:{LOG_GROUP}")
 
 
 def _as_in_json(answer: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def join(run: Run, task: TaskWaiting, now: datetime) -> Decision:
-    """Note that a task waits for the run's end, and answer it at once if the run has ended. The run goes on as it was.
+    """Add a task to those that wait for the run's end, or answer it at once if the run has ended.
 
     The oldest task makes way if there are too many: it is probably a try that has timed out.
     """
@@ -33,7 +33,7 @@ def join(run: Run, task: TaskWaiting, now: datetime) -> Decision:
 
 
 def follow_gone_task(run: Run, answer: TaskGone, now: datetime) -> Decision:
-    """Note that a task was no longer waiting: it has been answered before, has timed out, or was never there."""
+    """Record that a task was not waiting any more: it was answered before, has timed out, or never existed."""
     return Decision(replace(run, updated_at=now), Outbox(status=True), describe_gone_task(answer))
 
 
