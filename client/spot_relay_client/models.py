@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
+from spot_relay.domain.shown.report import LOG_GROUP
+
 Document: TypeAlias = Mapping[str, Any]
 
 ENDED: Final = frozenset({"Completed", "Failed", "Stopped"})
-LOG_GROUP: Final = "/aws/sagemaker/TrainingJobs"
 
 
 def read_time(text: str | None) -> datetime | None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from embedded.patience import give_time
-from spot_relay_client.models import LOG_GROUP
+from spot_relay.domain.shown.report import LOG_GROUP
 from tests.e2e.relay import CHECKPOINTS, Relay, eventually, spec
 from tests.foreground import begun
 

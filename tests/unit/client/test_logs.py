@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spot_relay.domain.shown.report import LOG_GROUP
 from spot_relay_client.logs import HOLD_BACK, LATE, LogLine, LogReader
-from spot_relay_client.models import LOG_GROUP
 from tests.thoroughness import examples
 from tests.unit.client.documents import NOW, attempt_document, run
 
