@@ -80,15 +80,22 @@ def unpacked(s3: S3Client, uri: str) -> dict[str, str]:
 
 
 def shipped(aws: str, prefix: str) -> dict[str, list[str]]:
-    """Return the lines in the log streams whose names begin with ``prefix``, by stream."""
+    """Return the lines in the log streams whose names begin with ``prefix``, by stream.
+
+    Lines arrive a moment after they were printed: a stream has none at first, and before the first line of all there is
+    no group. So a stream without lines is left out.
+    """
     logs = client("logs", aws)
     group = "/aws/sagemaker/TrainingJobs"
-    found = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)["logStreams"]
+    try:
+        found = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)["logStreams"]
+    except logs.exceptions.ResourceNotFoundException:
+        return {}
     streams = {
         name: logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)["events"]
         for name in (stream["logStreamName"] for stream in found)
     }
-    return {name: [event["message"] for event in events] for name, events in streams.items()}
+    return {name: [event["message"] for event in events] for name, events in streams.items() if events}
 
 
 def local(name: str, image: str, **changes: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import Any
 
 import boto3
@@ -22,17 +23,29 @@ created = sagemaker.create_training_job(TrainingJobName=name, **request)
 waiter = sagemaker.get_waiter("training_job_completed_or_stopped")
 waiter.wait(TrainingJobName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 600})
 logs, group = session.client("logs"), "/aws/sagemaker/TrainingJobs"
-lines = []
-for stream in logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")["logStreams"]:
-    token: dict[str, Any] = {}
-    while True:
-        page = logs.get_log_events(
-            logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True, limit=10, **token
-        )
-        lines += [event["message"] for event in page["events"]]
-        if token.get("nextToken") == page["nextForwardToken"]:
-            break
-        token = {"nextToken": page["nextForwardToken"]}
+
+
+def read_lines() -> list[str]:
+    """Return the lines of the job's log."""
+    lines = []
+    for stream in logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")["logStreams"]:
+        token: dict[str, Any] = {}
+        while True:
+            page = logs.get_log_events(
+                logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True, limit=10, **token
+            )
+            lines += [event["message"] for event in page["events"]]
+            if token.get("nextToken") == page["nextForwardToken"]:
+                break
+            token = {"nextToken": page["nextForwardToken"]}
+    return lines
+
+
+# The last lines may arrive after the job has ended.
+before, lines = -1, read_lines()
+while len(lines) > before:
+    time.sleep(2)
+    before, lines = len(lines), read_lines()
 described = sagemaker.describe_training_job(TrainingJobName=name)
 pages = sagemaker.get_paginator("list_training_jobs").paginate(NameContains=name)
 shown = {
