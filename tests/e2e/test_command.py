@@ -1,4 +1,4 @@
-"""The command `spot-relay` on the deployed template, as a process with the environment of a user's shell."""
+"""The command `spot-relay` on the deployed template, with the environment of a user's shell."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from embedded.patience import give_time
 from spot_relay.domain.shown.report import LOG_GROUP
+from spot_relay_client.cli import cli
 from tests.e2e.relay import CHECKPOINTS, Relay, eventually, spec
 from tests.foreground import begun
 
@@ -39,7 +41,7 @@ class Command:
 
     @contextmanager
     def begin(self, *arguments: str, text: str | None = None) -> Iterator[subprocess.Popen[str]]:
-        """Start the command; it is ended with the block."""
+        """Start the command as a process; it is ended with the block."""
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         command = [sys.executable, "-m", "spot_relay_client", *arguments]
         with begun(command, env=self.environment, cwd="/", **pipes) as process:
@@ -50,12 +52,15 @@ class Command:
             process.stdin = None
             yield process
 
+    def call(self, *arguments: str, text: str | None = None) -> Result:
+        """Call the command in this process, which spares its start."""
+        return CliRunner(env=self.environment, mix_stderr=False).invoke(cli, arguments, input=text, prog_name="spot-relay")
+
     def run(self, *arguments: str, text: str | None = None, code: int = 0) -> str:
         """Call the command, check its exit code, and return what it printed: on standard error, if it failed."""
-        with self.begin(*arguments, text=text) as process:
-            printed, errors = process.communicate(timeout=give_time(100))
-        assert process.returncode == code, f"{arguments} {process.returncode}\n{printed}\n{errors}"
-        return errors if code else printed
+        result = self.call(*arguments, text=text)
+        assert result.exit_code == code, f"{arguments} {result!r}\n{result.output}"
+        return result.stderr if code else result.stdout
 
     def json(self, *arguments: str, **options: Any) -> Any:
         """Call the command and return the JSON that it printed."""
@@ -173,9 +178,7 @@ def test_the_same_spec_again_says_that_its_run_has_ended(relay: Relay, command: 
     relay.rule("once", train_seconds=0.2)
     made = json.dumps(spec("once"))
     assert "once is Completed" in command.run("submit", "-", "--wait", text=made)
-    with command.begin("submit", "-", text=made) as again:
-        _, notice = again.communicate(timeout=give_time(60))
-    assert "Nothing was launched" in notice
+    assert "Nothing was launched" in command.call("submit", "-", text=made).stderr
     assert relay.jobs("once") == ["once-relay-01"]
 
 
@@ -217,11 +220,10 @@ def test_errors_say_what_to_do_next_and_have_codes(command: Command) -> None:
 def test_the_doctor_checks_what_a_spec_needs(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "spec.json"
     file.write_text(json.dumps(spec("examined")))
-    with command.begin("doctor", str(file), "--json") as examining:
-        printed, errors = examining.communicate(timeout=give_time(60))
-    findings = {finding["check"]: finding["result"] for finding in json.loads(printed)["findings"]}
+    examined = command.call("doctor", str(file), "--json")
+    findings = {finding["check"]: finding["result"] for finding in json.loads(examined.stdout)["findings"]}
     # The emulator has no Service Quotas.
-    assert findings.pop("quota") == "unknown", errors
+    assert findings.pop("quota") == "unknown", examined.stderr
     assert {findings[check] for check in ("endpoints", "credentials", "stack", "api", "bucket")} == {"ok"}
     assert set(findings) == {"endpoints", "credentials", "stack", "versions", "api", "role", "bucket"}
 
@@ -246,9 +248,12 @@ def test_completion_knows_commands_and_runs(relay: Relay, command: Command) -> N
 
 
 def test_the_local_stack_has_a_status(command: Command) -> None:
-    with command.begin("local", "status", "--json") as asking:
-        printed, _ = asking.communicate(timeout=give_time(30))
-    assert set(json.loads(printed)) == {"running", "aws_url", "simulator_url", "environment_file"}
+    assert set(json.loads(command.call("local", "status", "--json").stdout)) == {
+        "running",
+        "aws_url",
+        "simulator_url",
+        "environment_file",
+    }
 
 
 def test_a_spec_is_planned_without_becoming_a_run(relay: Relay, command: Command) -> None:
@@ -264,7 +269,6 @@ def test_a_spec_is_planned_without_becoming_a_run(relay: Relay, command: Command
 def test_a_spec_that_would_be_refused_is_planned_with_its_problems(command: Command) -> None:
     refused = spec("planned")
     refused["training_job"]["RoleArn"] = "arn:aws:iam::000000000000:role/admin"
-    with command.begin("plan", "-", text=json.dumps(refused)) as planning:
-        printed, errors = planning.communicate(timeout=give_time(60))
-    assert planning.returncode == 2, errors
-    assert "problem: training_job.RoleArn" in printed
+    planned = command.call("plan", "-", text=json.dumps(refused))
+    assert planned.exit_code == 2, planned.stderr
+    assert "problem: training_job.RoleArn" in planned.stdout

@@ -25,7 +25,7 @@ from embedded.stack import REGION
 from openapi.document import build_document
 from spot_relay.adapters.s3 import build_report_key
 from tests.e2e.relay import Relay, eventually, spec
-from tests.thoroughness import examples
+from tests.thoroughness import LEVEL, Level, examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +66,8 @@ def described(given: dict[str, Any]) -> Any:
     schema = schemathesis.openapi.from_dict(given)
     schema.config.generation.update(with_security_parameters=False, deterministic=True)
     schema.config.checks.update(excluded_check_names=NOT_OURS)
+    # Beside what is drawn, hundreds of requests that cover each part of the document: only where all is tried.
+    schema.config.phases.coverage.enabled = LEVEL is Level.ALL
     return schema
 
 

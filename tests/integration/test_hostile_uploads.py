@@ -17,6 +17,7 @@ from spot_relay.adapters.s3 import SpecFiles, build_report_key
 from spot_relay.domain.run.run import RunStatus
 from tests.hostile.values import RAW_JSON, RAW_YAML, TEXTS
 from tests.integration.stack import BUCKET, SPEC, Context, messages, spec
+from tests.thoroughness import share
 
 if TYPE_CHECKING:
     from tests.integration.stack import Stack
@@ -117,7 +118,7 @@ class Address:
         return AWSResponse(request.url, 200, headers, body)
 
 
-@pytest.mark.parametrize("text", [text for text in TEXTS if _is_text(text)], ids=lambda text: ascii(text[:30]))
+@pytest.mark.parametrize("text", share([text for text in TEXTS if _is_text(text)]), ids=lambda text: ascii(text[:30]))
 def test_the_address_of_a_report_is_the_key_and_nothing_but_the_key(text: str) -> None:
     address = Address()
     upload = Upload(BUCKET, f"runs/{text}.json", None)

@@ -33,6 +33,7 @@ from spot_relay.spec.submission import MAX_STORED_BYTES
 from tests.fakes import NOON
 from tests.integration.runs import a_run
 from tests.integration.stack import TABLE
+from tests.thoroughness import share
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
@@ -214,9 +215,9 @@ class Worst:
         return told if told.has_ended else self.passes(900)
 
 
-@pytest.mark.parametrize("letters", WORST.values(), ids=WORST)
-def test_a_run_reaches_its_last_attempt_whatever_it_is_told(stack: Stack, letters: str) -> None:
-    worst = Worst(DynamoDBRunStore(stack.client("dynamodb"), TABLE), letters)
+@pytest.mark.parametrize("kind", share(list(WORST)))
+def test_a_run_reaches_its_last_attempt_whatever_it_is_told(stack: Stack, kind: str) -> None:
+    worst = Worst(DynamoDBRunStore(stack.client("dynamodb"), TABLE), WORST[kind])
     for _ in range(MAX_ATTEMPTS):
         worst.fails()
     assert (worst.run.status, len(worst.run.attempts)) == (RunStatus.FAILED, MAX_ATTEMPTS)

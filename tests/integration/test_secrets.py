@@ -6,6 +6,7 @@ The status document and the API show the training job as it was submitted, witho
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ import yaml
 from spot_relay.service import Service
 from tests.hostile.mutation import Choices, encoded, mutated
 from tests.integration.stack import SPEC, TABLE, body_of, document, messages, spec
+from tests.thoroughness import share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,10 +115,12 @@ def test_the_secrets_are_handed_to_sagemaker_as_they_were_given(stack: Stack, wi
 
 @pytest.mark.parametrize(
     ("kind", "echo"),
-    [
-        *(("AlgorithmError", echo) for echo in ECHOES),
-        *((kind, "many") for kind in ("CapacityError", "InternalServerError", "SomethingNew")),
-    ],
+    share(
+        [
+            *(("AlgorithmError", echo) for echo in ECHOES),
+            *((kind, "many") for kind in ("CapacityError", "InternalServerError", "SomethingNew")),
+        ]
+    ),
 )
 def test_a_training_that_prints_its_secrets_when_it_fails(stack: Stack, witness: Witness, kind: str, echo: str) -> None:
     reason = f"{kind}: {ECHOES[echo]}"[:1024]
@@ -146,8 +150,7 @@ REFUSALS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("refusal", REFUSALS)
-@pytest.mark.parametrize("door", ["submit", "api", "observe"])
+@pytest.mark.parametrize(("door", "refusal"), share(list(product(["submit", "api", "observe"], REFUSALS))))
 def test_a_launch_that_is_refused_with_the_request_quoted(
     stack: Stack, witness: Witness, refusal: str, door: str
 ) -> None:
@@ -255,7 +258,7 @@ def wrong_specs() -> dict[str, Any]:
     return faults
 
 
-@pytest.mark.parametrize("fault", wrong_specs())
+@pytest.mark.parametrize("fault", share(list(wrong_specs()), turn=1))
 def test_a_spec_that_is_refused(stack: Stack, witness: Witness, fault: str) -> None:
     wrong = wrong_specs()[fault]
     stack.invoke("submit", stack.upload(json.dumps(wrong), "runs/a.json"))
@@ -288,7 +291,7 @@ YAML = [
 ]
 
 
-@pytest.mark.parametrize("text", YAML, ids=range(len(YAML)))
+@pytest.mark.parametrize("text", share(YAML, turn=2), ids=ascii)
 def test_a_text_that_is_no_yaml_or_holds_what_json_lacks(stack: Stack, witness: Witness, text: str) -> None:
     stack.invoke("submit", stack.upload(text, "runs/a.yaml"))
     assert stack.keys("errors/") == ["errors/runs/a.yaml.json"]

@@ -187,7 +187,7 @@ def test_what_is_stored_today_is_of_the_newest_form_else_the_schema_version_has_
         assert encoded(stack.run()) == case.document, "raise SCHEMA_VERSION, and see stored/README.md"
 
 
-@stored()
+@stored(turn=3)
 def test_a_stored_run_is_read_with_all_that_it_holds_and_shown_and_listed(stack: Stack, case: Case) -> None:
     case.put_back(stack)
     assert holds(encoded(stack.run()), case.document)
@@ -235,7 +235,7 @@ def test_a_stored_run_is_carried_on_to_its_end_by_the_tick(
     assert all(put[name] >= 1 for name in [*owed, f"Runs{status}"])
 
 
-@stored(*LIVE)
+@stored(*LIVE, turn=2)
 def test_a_stored_run_is_carried_on_by_the_events_of_its_job(stack: Stack, case: Case) -> None:
     case.put_back(stack)
     name = stack.run().current.job_name
@@ -259,7 +259,7 @@ def test_a_stored_run_that_is_open_can_be_stopped(stack: Stack, case: Case) -> N
     check(stack, run, len(run.attempts), created)
 
 
-@stored(*RESUMABLE)
+@stored(*RESUMABLE, turn=1)
 def test_a_stored_run_that_has_ended_badly_can_be_resumed(stack: Stack, case: Case) -> None:
     case.put_back(stack)
     stack.aws.simulator.play(default={"train_seconds": 600})

@@ -21,7 +21,7 @@ PLACE: Final = ROOT / ".local" / "mutation"
 PACKAGE: Final = "spot_relay"
 DOMAIN: Final = f"{PACKAGE}/domain"
 # What the tests import and read beside the package.
-_BESIDE: Final = ("tests", "bench", "embedded", "simulator", "docs", "README.md", "pyproject.toml")
+_BESIDE: Final = ("tests", "bench", "embedded", "examples", "simulator", "docs", "README.md", "pyproject.toml")
 # The decorators that mutmut leaves where they are, and mutates below.
 _UNDERSTOOD: Final = frozenset({"classmethod", "staticmethod"})
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, Final
 
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -58,6 +56,9 @@ def _losses_of(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
     for policy in _POLICIES:
         if policy in old and new.get(policy) != old[policy]:
             yield f"its {policy} was {old[policy]}, which protects what a stack keeps"
+    # Not at the top: cfn-lint takes long to import, and most who import this module need none of it.
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
+
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", old["Type"]).schema
     for path in schema.get("createOnlyProperties", []):
         keys = path.removeprefix("/properties/").split("/")

@@ -10,6 +10,7 @@ import pytest
 
 from spot_relay.spec.request_model import load_request_shape
 from tests.integration.stack import ROLE, SPEC
+from tests.thoroughness import share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,7 +137,7 @@ def test_the_spec_that_the_others_are_made_of_is_accepted(stack: WatchedStack) -
     assert stack.call("create-run", json.dumps(changed(ROLE_AT, ROLE)))[0] == 202
 
 
-@pytest.mark.parametrize(("place", "value"), TRICKS)
+@pytest.mark.parametrize(("place", "value"), share(TRICKS))
 def test_a_trick_is_refused_with_its_place(stack: WatchedStack, place: Place, value: Any) -> None:
     problems = refused(stack, json.dumps(changed(place, value)))
     assert {problem["path"] for problem in problems} == {".".join(("training_job", *map(str, place)))}
@@ -169,7 +170,7 @@ def test_sagemaker_takes_roles_and_images_where_they_are_looked_for() -> None:
     }
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)))
+@pytest.mark.parametrize("place", share(list(PLACES)), ids=lambda place: ".".join(map(str, place)))
 def test_a_foreign_role_or_image_is_refused_wherever_sagemaker_takes_one(stack: WatchedStack, place: Place) -> None:
     made = changed((place[0],), [{"RuleConfigurationName": "loss"}]) if 0 in place else copy.deepcopy(SPEC)
     inner: Any = made["training_job"]

@@ -7,6 +7,7 @@ import pytest
 from tests.simulation.broken import BROKEN, Broken
 from tests.simulation.seeds import needed_faults, play_seed, trace
 from tests.simulation.violation import INVARIANTS, ViolationError
+from tests.thoroughness import share
 
 WITHIN = 1000
 
@@ -26,7 +27,7 @@ def test_each_invariant_has_a_service_that_breaks_it() -> None:
     assert {broken.invariant for broken in BROKEN} == set(INVARIANTS)
 
 
-@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.title)
+@pytest.mark.parametrize("broken", share(BROKEN), ids=lambda broken: broken.title)
 def test_a_broken_service_is_caught_within_a_thousand_seeds(broken: Broken) -> None:
     with broken.at_work():
         assert caught(broken) is not None

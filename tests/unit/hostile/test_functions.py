@@ -14,7 +14,7 @@ from tests.hostile.handlers import Api, Observe, Submit, batch, bodies, failed, 
 from tests.hostile.mutation import Choices, places
 from tests.hostile.requests import request
 from tests.hostile.values import SECRET, TEXTS
-from tests.thoroughness import examples
+from tests.thoroughness import examples, share
 from tests.unit.spec.documents import CALM
 
 pytestmark = pytest.mark.slow
@@ -57,7 +57,7 @@ def test_any_request_is_answered_as_its_method_is_and_none_with_a_fault_of_ours(
     api.check(request(Choices(data)))
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text[:30]))
+@pytest.mark.parametrize("text", share(TEXTS), ids=lambda text: ascii(text[:30]))
 def test_the_key_of_an_upload_is_told_in_the_log_as_it_is_or_cannot_be_read(submit: Submit, text: str) -> None:
     submit.begin()
     message = json.loads(json.dumps(next(one for one in seeds.messages() if one["source"] == "aws.s3")))

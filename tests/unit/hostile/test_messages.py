@@ -16,7 +16,7 @@ from tests.thoroughness import share
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("number", range(len(seeds.messages())))
+@pytest.mark.parametrize("number", share(range(len(seeds.messages()))))
 def test_whatever_stands_at_one_place_of_a_message_it_is_read_or_refused_in_a_few_words(number: int) -> None:
     box = [seeds.messages()[number]]
     for turn, place in enumerate(list(places(box))):
