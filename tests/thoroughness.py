@@ -31,7 +31,7 @@ LEVEL: Final = Level(os.environ.get("THOROUGHNESS") or Level.USUAL)
 # No property test tries more examples than this.
 _MOST: Final = {Level.QUICK: 10, Level.USUAL: 15, Level.MUTANTS: 10}
 # Of so many cases of one kind one is tried.
-_STEPS: Final = {Level.QUICK: 16, Level.USUAL: 4}
+_STEPS: Final = {Level.QUICK: 16, Level.USUAL: 8}
 
 
 def examples(wanted: int, base: settings | None = None, **more: Any) -> settings:

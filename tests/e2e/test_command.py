@@ -54,7 +54,8 @@ class Command:
 
     def call(self, *arguments: str, text: str | None = None) -> Result:
         """Call the command in this process, which spares its start."""
-        return CliRunner(env=self.environment, mix_stderr=False).invoke(cli, arguments, input=text, prog_name="spot-relay")
+        runner = CliRunner(env=self.environment, mix_stderr=False)
+        return runner.invoke(cli, arguments, input=text, prog_name="spot-relay")
 
     def run(self, *arguments: str, text: str | None = None, code: int = 0) -> str:
         """Call the command, check its exit code, and return what it printed: on standard error, if it failed."""

@@ -1,15 +1,19 @@
-"""A thousand uploads at once are launched nearly as fast as SageMaker allows, and few calls are throttled."""
+"""Many uploads at once are launched nearly as fast as SageMaker allows, and few calls are throttled."""
 
 from __future__ import annotations
 
 from spot_relay.domain.rules.turns import LaunchRate
 from tests.simulation.rush import Rush
+from tests.thoroughness import LEVEL, Level
+
+# A thousand where all is tried, as `make bench-load` has them; a few hundred show the same.
+MANY = 1000 if LEVEL is Level.ALL else 300
 
 
-def test_a_thousand_uploads_take_hardly_longer_than_the_rate_allows() -> None:
-    rush = Rush(1000, LaunchRate(1))
+def test_many_uploads_at_once_take_hardly_longer_than_the_rate_allows() -> None:
+    rush = Rush(MANY, LaunchRate(1))
     rush.play()
-    assert 1000 <= rush.seconds <= 1300
+    assert MANY <= rush.seconds <= 1.3 * MANY
     assert rush.throttled < 0.05
     assert sum(rush.looks.values()) < 3 * rush.uploads, "nobody polls"
 
@@ -21,10 +25,10 @@ def test_a_function_that_starts_late_makes_hardly_any_launches_meet() -> None:
     assert rush.throttled < 0.05
 
 
-def test_with_a_higher_quota_a_thousand_uploads_take_as_much_less() -> None:
-    rush = Rush(1000, LaunchRate(10), allowed=10, burst=10)
+def test_with_a_higher_quota_as_many_uploads_take_as_much_less() -> None:
+    rush = Rush(MANY, LaunchRate(10), allowed=10, burst=10)
     rush.play()
-    assert rush.seconds <= 130
+    assert rush.seconds <= 0.13 * MANY
     assert rush.throttled < 0.05
 
 

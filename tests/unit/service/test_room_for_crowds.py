@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from spot_relay.domain.run.policy import Backoff, Budgets, Policy
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import parse_attempt_name
-from tests.thoroughness import examples
+from tests.thoroughness import examples, share
 from tests.unit.crowds import M5, ON_DEMAND, SPOT, Crowd
 
 pytestmark = pytest.mark.slow
 THOUSAND = [f"waits-{number:04d}" for number in range(1000)]
 
 
-@pytest.fixture(params=["quota", "limit"])
+@pytest.fixture(params=share(["quota", "limit"]))
 def crowd(request: pytest.FixtureRequest) -> Crowd:
     """One run that has the only room there is, and a thousand that want it."""
     crowd = Crowd({SPOT: 1}) if request.param == "quota" else Crowd(limits=f"{M5}=1")
