@@ -9,8 +9,8 @@ STAMP  := $(VENV)/.requirements
 # checkov needs other versions of packages that the other tools use, so it has an environment of its own.
 CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
-# The SDKs that users have, each in an environment of its own: with the tests' packages they do not go together.
-SDK_STAMPS := .venv-sdk-v2/.requirements .venv-sdk-v3/.requirements .venv-aws-cli/.requirements
+# The SDKs and tools that users have, each in an environment of its own: with the tests' packages they do not go together.
+SDK_STAMPS := .venv-sdk-v2/.requirements .venv-sdk-v3/.requirements .venv-aws-cli/.requirements .venv-airflow/.requirements
 # Four workers keep two cores busy: they begin with end-to-end tests, which wait for most of their time.
 # The newest cfn-lint, and parliament.
 CHECKS_STAMP := .venv-template/.requirements
@@ -60,7 +60,7 @@ unit: setup ## run the tests that need no deployed stack
 e2e: setup ## run the end-to-end tests on the deployed template
 	@$(BIN)/pytest -m "not sdk" tests/e2e
 
-sdk-tests: setup $(SDK_STAMPS) ## run programs of the SageMaker Python SDK, v2 and v3, and the AWS CLI on the deployed template
+sdk-tests: setup $(SDK_STAMPS) ## run programs of the SageMaker Python SDK, v2 and v3, the AWS CLI and Airflow on the deployed template
 	@$(BIN)/pytest -rs tests/e2e/test_sdks.py
 
 images: setup ## write the images of built-in algorithms from the pinned wheel of the SageMaker Python SDK, after make lock
@@ -173,6 +173,7 @@ lock: setup ## pin the requirements again (UPGRADE=1 takes newer versions)
 	$(LOCK) requirements/sdk-v2.in -o requirements/sdk-v2.txt
 	$(LOCK) requirements/sdk-v3.in -o requirements/sdk-v3.txt
 	$(LOCK) requirements/aws-cli.in -o requirements/aws-cli.txt
+	$(LOCK) requirements/airflow.in -o requirements/airflow.txt
 	$(LOCK) --no-deps requirements/images.in -o requirements/images.txt
 
 format: setup ## format the code, and fix what ruff can fix

@@ -20,7 +20,8 @@ CLIENTS: Final = Path(__file__).with_name("clients")
 LINES: Final = 40
 # What is there to import for a program whose environment lacks the client.
 CLIENT_PATH: Final = os.pathsep.join([str(ROOT / "client"), str(ROOT / "layers" / "spot_relay")])
-EXEC: Final = (sys.executable, "-m", "spot_relay_client", "exec", "--")
+COMMAND: Final = (sys.executable, "-m", "spot_relay_client")
+EXEC: Final = (*COMMAND, "exec", "--")
 
 
 def request_of(name: str) -> dict[str, Any]:

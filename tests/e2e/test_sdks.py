@@ -1,4 +1,4 @@
-"""Programs of the SageMaker Python SDK and of the AWS CLI train on Spot Relay: `make sdk-tests`."""
+"""Programs of the SageMaker Python SDK, the AWS CLI and Airflow train on Spot Relay: `make sdk-tests`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.programs import CLIENTS, EXEC, LINES, ROOT, assert_carried_on, finish, request_of, start, trouble
+from tests.e2e.programs import (
+    CLIENTS,
+    COMMAND,
+    EXEC,
+    LINES,
+    ROOT,
+    assert_carried_on,
+    finish,
+    request_of,
+    start,
+    trouble,
+)
 from tests.e2e.relay import CHECKPOINTS, Relay
 
 if TYPE_CHECKING:
@@ -27,6 +38,18 @@ V2_RUNS = {
     "v2-framework-exec": ("framework", False),
 }
 V3_RUNS = {"v3-installed": True, "v3-exec": False}
+AIRFLOW = (
+    str(ROOT / ".venv-airflow" / "bin" / "python"),
+    str(CLIENTS / "airflow_operator.py"),
+    str(ROOT / "examples" / "airflow" / "train.py"),
+)
+FACTORY = {"AIRFLOW__AWS__SESSION_FACTORY": "spot_relay_client.airflow.SessionFactory"}
+# How Airflow comes to Spot Relay, and where its task waits.
+AIRFLOW_RUNS = {
+    "airflow-factory": ((), FACTORY, ()),
+    "airflow-factory-deferred": ((), FACTORY, ("--deferrable",)),
+    "airflow-exec": (EXEC, {}, ()),
+}
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +78,10 @@ def programs(relay: Relay, quiet: dict[str, str]) -> dict[str, subprocess.Popen[
     started = {CLI_RUN: start(relay, *EXEC, AWS, *waiting)}
     for name, (kind, installs) in V2_RUNS.items():
         started[name] = begin(name, *V2, name, kind, CHECKPOINTS, str(LINES), installs=installs)
+    for name, (under, variables, options) in AIRFLOW_RUNS.items():
+        trouble(relay, name)
+        home = {"AIRFLOW_HOME": f"{relay.stack.folder}/{name}", **variables}
+        started[name] = start(relay, *under, *AIRFLOW, name, json.dumps(request_of(name)), *options, **home)
     for name, installs in V3_RUNS.items():
         started[name] = begin(f"{name}-*", *V3, name, CHECKPOINTS, str(LINES), str(COUNTING), installs=installs)
     return started
@@ -93,6 +120,19 @@ def test_a_trainer_of_sdk_v3_trains_through_interruptions(
     assert name.startswith(f"{prefix}-")
     assert shown["status"] == "Completed"
     assert shown["model"] == f"s3://{CHECKPOINTS}/output/{name}-relay-02/output/model.tar.gz"
+    assert_carried_on(relay, name, lines_in(printed))
+
+
+@pytest.mark.parametrize("name", AIRFLOW_RUNS)
+def test_the_task_of_an_airflow_dag_trains_through_interruptions(
+    relay: Relay, programs: dict[str, subprocess.Popen[str]], name: str
+) -> None:
+    printed = finish(programs[name], 300)
+    shown: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    model = f"s3://{CHECKPOINTS}/output/{name}-relay-02/output/model.tar.gz"
+    assert shown == {"name": name, "status": "Completed", "model": model}
+    if "deferred" in name:  # such a task follows no log
+        printed = finish(start(relay, *COMMAND, "logs", name))
     assert_carried_on(relay, name, lines_in(printed))
 
 

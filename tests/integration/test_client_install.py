@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -98,6 +100,23 @@ def test_answers_are_those_of_a_client_with_times_and_errors_of_its_own(aws: Sag
     assert sagemaker.stop_training_job(TrainingJobName="churn")["ResponseMetadata"]["HTTPStatusCode"] == 200
     with pytest.raises(sagemaker.exceptions.ResourceInUse):
         sagemaker.create_training_job(**SPOT)
+    assert calls(aws) == []
+
+
+def test_a_session_of_aiobotocore_awaits_its_answers(aws: SageMaker, api: FakeApi) -> None:
+    handlers: dict[str, Any] = {}
+    session = SimpleNamespace(
+        register=lambda event, handler, unique_id: handlers.update({event: handler}),  # noqa: ARG005 (its name counts)
+        unregister=lambda event, unique_id: None,  # noqa: ARG005
+    )
+    beside = boto3.Session()
+    assert hooks.install_async(session, beside) is session
+    for operation, request in (("CreateTrainingJob", SPOT), ("DescribeTrainingJob", {"TrainingJobName": "churn"})):
+        params = {"body": json.dumps(request), "url": "https://api.sagemaker.us-east-1.amazonaws.com/"}
+        model = client(beside).meta.service_model.operation_model(operation)
+        event = {"model": model, "params": params, "context": {"client_region": "us-east-1"}}
+        response, parsed = asyncio.run(handlers[f"before-call.sagemaker.{operation}"](**event))
+        assert (response.status_code, parsed["TrainingJobArn"]) == (200, f"{ARN}churn")
     assert calls(aws) == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import uuid
+from asyncio import to_thread
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
@@ -59,6 +60,26 @@ def install(
     for event, unique in _events():
         core.unregister(event, unique_id=unique)  # installing again replaces the policy
         core.register(event, hooks.handle, unique_id=unique)
+    return session
+
+
+def install_async(
+    session: AnySession, beside: Any, *, policy: Mapping[str, Any] | None = None, stack: str | None = None
+) -> AnySession:
+    """Do what `install` does for a session of aiobotocore; ``beside`` is one of boto3 with the same credentials.
+
+    Each call is answered in a thread, so that the event loop goes on.
+    """
+    core: Any = getattr(beside, "_session", beside)
+    hooks = _Hooks(core, Routers(core, stack, read_policy(policy), all_jobs=False))
+
+    async def handle(**event: Any) -> Any:
+        return await to_thread(hooks.handle, **event)
+
+    events: Any = session
+    for name, unique in _events():
+        events.unregister(name, unique_id=unique)
+        events.register(name, handle, unique_id=unique)
     return session
 
 
