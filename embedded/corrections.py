@@ -2,17 +2,22 @@
 
 - An API with IAM authentication takes only requests that are signed for ``execute-api``. MiniStack checks the signature
   itself, but not for which service it was made.
+- The answer to a task of Step Functions concerns the state machine that the task's token is of. MiniStack checks
+  permissions for it against every resource.
 - An object may be encrypted with ``aws:kms`` without naming a key: AWS then takes the account's own key for S3.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from ministack import app  # type: ignore[import-untyped]
+from ministack.core import iam_actions  # type: ignore[import-untyped]
 from ministack.core.iam_evaluator import AuthError  # type: ignore[import-untyped]
-from ministack.services import apigateway_v1, s3  # type: ignore[import-untyped]
+from ministack.services import apigateway_v1, s3, stepfunctions  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,9 +34,13 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 def install() -> None:
-    """Correct the answers of API Gateway and S3."""
+    """Correct the answers of API Gateway, S3 and Step Functions."""
     app._enforce_execute_api = require_service(app._enforce_execute_api)  # noqa: SLF001 (there is no setting for this)
     s3._resolve_sse_write_headers = name_key(s3._resolve_sse_write_headers)  # noqa: SLF001
+    tokens = TaskTokens()
+    stepfunctions._execute_task = tokens.watch(stepfunctions._execute_task)  # noqa: SLF001
+    stepfunctions._invoke_with_callback = tokens.remember(stepfunctions._invoke_with_callback)  # noqa: SLF001
+    iam_actions.extract_resource_arn = tokens.name_machines(iam_actions.extract_resource_arn)
 
 
 def signed_service(headers: Mapping[str, str], query: Mapping[str, Any]) -> str | None:
@@ -69,3 +78,47 @@ def name_key(resolve: Callable[[Headers, str], Any]) -> Callable[[Headers, str],
         return resolve(headers, bucket)
 
     return read
+
+
+class TaskTokens:
+    """Knows which state machine a task's token is of."""
+
+    def __init__(self) -> None:
+        self._machines: dict[str, str] = {}
+        self._running: ContextVar[str] = ContextVar("running")
+
+    def watch(self, execute: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap what executes a task: its state machine is the one that runs."""
+
+        def run(state: Any, given: Any, execution: Any, context: dict[str, Any]) -> Any:
+            self._running.set(context["StateMachine"]["Id"])
+            return execute(state, given, execution, context)
+
+        return run
+
+    def remember(self, invoke: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap what hands out a token."""
+
+        def hand_out(resource: str, given: Any, token: str, state: Any) -> Any:
+            self._machines[token] = self._running.get()
+            return invoke(resource, given, token, state)
+
+        return hand_out
+
+    def name_machines(self, extract: Callable[..., str]) -> Callable[..., str]:
+        """Wrap what names the resource of a request: the answer to a task is about the task's state machine."""
+
+        def name(service: str, method: str, path: str, headers: Headers, body: bytes, *others: Any) -> str:
+            token = _token_in(body) if service == "states" else None
+            return self._machines.get(token or "") or extract(service, method, path, headers, body, *others)
+
+        return name
+
+
+def _token_in(body: bytes) -> str | None:
+    """Return the task token of a request; the service itself refuses a body that is not JSON."""
+    try:
+        token: str | None = json.loads(body).get("taskToken")
+    except ValueError:
+        return None
+    return token

@@ -31,6 +31,7 @@ _STACKS = {
     "tests/e2e/test_programs.py": "clients",
     "tests/e2e/test_redrive.py": "troubled",
     "tests/e2e/test_runs.py": "stack",
+    "tests/e2e/test_step_functions.py": "stack",
 }
 
 

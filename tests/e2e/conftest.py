@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from embedded import deployment
-from tests.e2e.relay import CAPACITY, CHECKPOINTS, DEMANDS, NEVER, PRICES, Relay, spec, with_deadline
+from tests.e2e.relay import CAPACITY, CHECKPOINTS, DEMANDS, NEVER, PRICES, STATE_MACHINE, Relay, spec, with_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """The real template on MiniStack and the simulator; open runs are looked at again after seconds, not minutes."""
-    parameters = {"CheckIntervalSeconds": "5", "PriceFile": f"s3://{CHECKPOINTS}/{PRICES}"}
+    parameters = {
+        "CheckIntervalSeconds": "5",
+        "PriceFile": f"s3://{CHECKPOINTS}/{PRICES}",
+        "TaskTokenStateMachineArns": STATE_MACHINE,
+    }
     with deployment.running(images=Path(__file__).with_name("images"), parameters=parameters) as deployed:
         yield deployed
 

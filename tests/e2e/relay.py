@@ -24,6 +24,7 @@ Found = TypeVar("Found")
 
 CHECKPOINTS = "sagemaker-us-east-1-000000000000"
 PRICES = "prices.json"
+STATE_MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:nightly"
 # The outputs that name the queues whose messages the functions handle.
 QUEUES = ("SubmitQueueUrl", "ObserveQueueUrl")
 NEVER: dict[str, Any] = {"capacity": {"after": None}}

@@ -1,4 +1,4 @@
-"""For which service a request is signed, and which key encrypts an upload."""
+"""For which service a request is signed, which key encrypts an upload, and which state machine a token is of."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from embedded.corrections import name_key, signed_service
+from embedded.corrections import TaskTokens, name_key, signed_service
 
 HEADER = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=0"
 
@@ -37,3 +37,21 @@ def test_only_an_upload_that_names_no_key_is_encrypted_with_the_accounts_own(
     given = {"x-amz-server-side-encryption": encryption, "x-amz-server-side-encryption-aws-kms-key-id": key}
     read = name_key(lambda headers, _: headers.get("x-amz-server-side-encryption-aws-kms-key-id"))
     assert read({name: value for name, value in given.items() if value is not None}, "bucket") == kept
+
+
+def test_the_answer_to_a_task_is_about_the_state_machine_of_its_token() -> None:
+    tokens = TaskTokens()
+    name = tokens.name_machines(lambda *_: "*")
+    hand_out = tokens.remember(lambda *_: "handed out")
+    execute = tokens.watch(lambda state, given, *_: hand_out("a queue", given, given["token"], state))
+    for machine in ("nightly", "weekly"):
+        assert execute({}, {"token": f"t-{machine}"}, {}, {"StateMachine": {"Id": machine}}) == "handed out"
+    assert name("states", "POST", "/", {}, b'{"taskToken": "t-nightly"}', {}, "", "") == "nightly"
+    assert name("states", "POST", "/", {}, b'{"taskToken": "t-weekly"}', {}, "", "") == "weekly"
+
+
+@pytest.mark.parametrize("body", [b'{"taskToken": "unknown"}', b"{}", b"\xff", b"not JSON"])
+def test_every_other_request_is_about_what_ministack_says(body: bytes) -> None:
+    tokens = TaskTokens()
+    assert tokens.name_machines(lambda *_: "*")("states", "POST", "/", {}, body, {}, "", "") == "*"
+    assert tokens.name_machines(lambda *_: "a bucket")("s3", "PUT", "/", {}, body, {}, "", "") == "a bucket"
