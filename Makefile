@@ -112,8 +112,8 @@ bench-policy: setup ## replay the relaunch policy on traces: TRACES=folder (JSON
 	$(if $(OUT),--out "$(OUT)") $(if $(STARTS),--starts $(STARTS)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(NODES),--nodes $(NODES)) $(if $(ONES),--ones $(ONES))
 
-mutate: setup ## mutate the domain and list the mutants that no test kills: MODULE=rules.pace (AGAIN=1, LIST=1, DOC=1, CHILDREN=)
-	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(AGAIN),--again) $(if $(LIST),--list) $(if $(DOC),--doc) \
+mutate: setup ## mutate the domain and list the mutants that no test kills: MODULE=rules.pace (SAMPLE=600, AGAIN=1, LIST=1, DOC=1, CHILDREN=)
+	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(if $(AGAIN),--again) $(if $(LIST),--list) $(if $(DOC),--doc) \
 	$(if $(CHILDREN),--children $(CHILDREN))
 
 fuzz: setup ## fuzz the readers of input, guided by coverage: TARGET=spec, events or api (SECONDS=60, SEED=, INPUT=file)

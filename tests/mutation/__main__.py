@@ -17,7 +17,7 @@ from rich.table import Table
 
 from tests.mutation.page import ACCEPTED, PAGE, PageError, insert, read_accepted, render, sort
 from tests.mutation.plugin import NEAR, QUICK, SLOWEST, STAGE
-from tests.mutation.results import change, figures, read
+from tests.mutation.results import change, draw, estimate, figures, read
 from tests.mutation.workspace import DOMAIN, prepare
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MUTMUT: Final = Path(sys.executable).with_name("mutmut")
 _MEMORY: Final = 6 * 1024**3
 _WIDTH: Final = 150
+_SMALL: Final = "run.cause"
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -35,6 +36,10 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("modules", nargs="*", help="modules of the domain, all of whose mutants to try: rules.pace")
     parser.add_argument("--again", action="store_true", help="try the survivors again, with the slow tests as well")
+    parser.add_argument(
+        "--sample", type=int, help="try so many mutants, drawn at random, with all tests"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="which ones are drawn (default: %(default)s)")
     parser.add_argument("--list", action="store_true", help="try nothing, list the results so far")
     parser.add_argument("--doc", action="store_true", help="write the results into docs/mutation.md")
     parser.add_argument("--children", type=int, default=1, help="how many mutants at a time (default: %(default)s)")
@@ -45,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Try mutants and print the results; without modules, try those that have not been tried yet."""
     options = parse_options(arguments)
     place = prepare()
+    if options.sample:
+        _sample(options, place)
+        return 0
     if not options.list:
         _try(options, place)
     mutants = read(MUTMUT, place)
@@ -70,6 +78,23 @@ def _try(options: argparse.Namespace, place: Path) -> None:
     accepted = {text for entry in read_accepted(ACCEPTED.read_text("utf-8")) for text in entry.mutants}
     if unexpected := [mutant.name for mutant in lives if _change(place, mutant) not in accepted]:
         _run_mutmut(options, place, QUICK, unexpected)
+
+
+def _sample(options: argparse.Namespace, place: Path) -> None:
+    """Try mutants drawn at random, each with all tests if need be, and print the share that was killed."""
+    _limit_memory()
+    # It has few mutants, and all are made again before any is tried.
+    _run_mutmut(options, place, NEAR, [f"spot_relay.domain.{_SMALL}.*"])
+    drawn = draw(read(MUTMUT, place), options.sample, options.seed)
+    alive = drawn
+    for stage in (NEAR, QUICK, SLOWEST):
+        _run_mutmut(options, place, stage, sorted(alive))
+        found = {mutant.name: mutant for mutant in read(MUTMUT, place)}
+        alive = [name for name in alive if found[name].lives]
+    console = Console(width=_WIDTH, highlight=False)
+    for name in alive:
+        console.print(_change(place, found[name]), markup=False, soft_wrap=True)
+    console.print(estimate(len(drawn) - len(alive), len(drawn)))
 
 
 def _run_mutmut(options: argparse.Namespace, place: Path, stage: str, names: Sequence[str]) -> None:

@@ -7,10 +7,12 @@ import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
+from math import sqrt
+from random import Random
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 TIMED_OUT = "timeout"
@@ -90,6 +92,21 @@ def figures(mutants: Iterable[Mutant]) -> Iterator[Figures]:
     for module, kinds in rows.items():
         killed = kinds["killed"] + kinds["timed out"]
         yield Figures(module, kinds.total(), killed, kinds["timed out"], kinds["lives"], kinds["untried"])
+
+
+def draw(mutants: Sequence[Mutant], count: int, seed: int) -> list[str]:
+    """Return the names of so many mutants, drawn at random."""
+    names = sorted(mutant.name for mutant in mutants)
+    return Random(seed).sample(names, min(count, len(names)))  # noqa: S311 (not a secret)
+
+
+def estimate(killed: int, tried: int) -> str:
+    """Return what a sample says of all mutants: the share that was killed, with Wilson's 95 % interval."""
+    share, spread = killed / tried, 1.96**2 / tried
+    middle = (share + spread / 2) / (1 + spread)
+    half = 1.96 * sqrt(share * (1 - share) / tried + spread / (4 * tried)) / (1 + spread)
+    low, high = (f"{100 * bound:.1f}" for bound in (middle - half, min(1.0, middle + half)))
+    return f"{killed} of {tried} killed, {100 * share:.1f} %; of all mutants {low} to {high} % (95 % confidence)"
 
 
 def _kind(mutant: Mutant) -> str:

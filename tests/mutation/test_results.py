@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mutation.results import Figures, Mutant, change, figures, parse
+from tests.mutation.results import Figures, Mutant, change, draw, estimate, figures, parse
 
 
 def mutant(module: str, fate: str, number: int = 1) -> Mutant:
@@ -80,3 +80,18 @@ HEAD = "--- spot_relay/domain/rules/pace.py\n+++ spot_relay/domain/rules/pace.py
 )
 def test_a_diff_becomes_one_line(diff: str, expected: str) -> None:
     assert change(HEAD + diff) == expected
+
+
+def test_a_sample_is_drawn_from_all_mutants_the_same_for_the_same_seed() -> None:
+    mutants = [parse(f"spot_relay.domain.rules.pace.x_steer__mutmut_{number}: survived") for number in range(1, 50)]
+    drawn = draw(mutants, 10, seed=1)
+    assert len(set(drawn)) == 10
+    assert set(drawn) <= {mutant.name for mutant in mutants}
+    assert drawn == draw(mutants[::-1], 10, seed=1) != draw(mutants, 10, seed=2)
+    assert len(draw(mutants, 100, seed=1)) == 49
+
+
+def test_the_estimate_has_the_interval_of_the_textbook() -> None:
+    # Wilson's interval for 81 of 263, from Newcombe, Statistics in Medicine 17 (1998), table I: 0.2553 to 0.3662.
+    assert estimate(81, 263) == "81 of 263 killed, 30.8 %; of all mutants 25.5 to 36.6 % (95 % confidence)"
+    assert estimate(10, 10).startswith("10 of 10 killed, 100.0 %; of all mutants 72.2 to 100.0 %")
