@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 Result = Literal["ok", "warning", "problem", "unknown"]
 _SERVICES: Final = ("SAGEMAKER", "CLOUDWATCH_LOGS")
+_PLUGINS: Final = "BOTOCORE_EXPERIMENTAL__PLUGINS"
+# CreateTrainingJob requests per second: SageMaker's default quota, and the default of the stack.
+DEFAULT_RATE: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Finding:
 def check_up(session: Session, stack_name: str | None, spec: Mapping[str, Any] | None) -> Iterator[Finding]:
     """Yield the findings of all checks, also of the roles, buckets and quotas that a spec needs."""
     yield from check_endpoints(os.environ)
+    yield from check_plugins(os.environ)
     region = session.get_config_variable("region")
     yield from _check_credentials(session, region)
     try:
@@ -53,11 +58,12 @@ def check_up(session: Session, stack_name: str | None, spec: Mapping[str, Any] |
     yield compare_versions(client_version(), stack.outputs.get("Version"))
     yield _check_api(session, stack)
     job = (spec or {}).get("training_job", spec) or {}
-    roles = [job["RoleArn"]] if "RoleArn" in job else _allowed_roles(session, stack)
+    parameters = _parameters(session, stack)
+    roles = [job["RoleArn"]] if "RoleArn" in job else allowed_roles(parameters)
     yield from (_check_role(session, region, role) for role in roles)
     yield from (_check_bucket(session, region, bucket) for bucket in [stack.outputs["SpecsBucket"], *buckets_of(job)])
-    if spec is not None:
-        yield from _check_quotas(session, region, placements_of(spec))
+    rate = float(parameters.get("LaunchRate") or DEFAULT_RATE)
+    yield from _check_quotas(session, region, rate, placements_of(spec or {}))
 
 
 def check_endpoints(environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -78,6 +84,27 @@ def check_endpoints(environment: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("endpoints", "problem", message)
     else:
         yield Finding("endpoints", "ok", ", ".join(f"{name} is {environment[name]}" for name in given))
+
+
+def check_plugins(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield the plugins of botocore that cannot be imported: botocore goes on without them and says nothing."""
+    entries = [entry for entry in environment.get(_PLUGINS, "").split(",") if entry.strip()]
+    for entry in entries:
+        name, _, module = (part.strip() for part in entry.partition("="))
+        if not _can_import(module):
+            message = (
+                f"{_PLUGINS} names the plugin {name}, but there is no module {module!r} here. botocore goes on without "
+                "it: what it should have sent elsewhere goes to AWS itself. Install it, or unset the variable. Spot "
+                "Relay needs none."
+            )
+            yield Finding("plugins", "problem", message)
+
+
+def _can_import(module: str) -> bool:
+    try:
+        return bool(module) and find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def compare_versions(client: str, stack: str | None) -> Finding:
@@ -134,6 +161,19 @@ def judge_quota(placement: Placement, quotas: Iterable[tuple[str, float]]) -> Fi
     return Finding("quota", "ok", f"{placement}: the quota is {limit:g}")
 
 
+def judge_rate(rate: float, quotas: Iterable[tuple[str, float]]) -> Finding:
+    """Return whether the stack creates training jobs no faster than the account's quota allows, per second."""
+    limit = min((limit for name, limit in quotas if "createtrainingjob" in name.lower()), default=None)
+    ours = f"the stack creates at most {rate:g} training jobs per second (LaunchRate)"
+    if limit is None:
+        message = f"{ours}. Service Quotas lists no rate for CreateTrainingJob; SageMaker's default is {DEFAULT_RATE:g}"
+        return Finding("rate", "unknown", message)
+    if rate > limit:
+        message = f"{ours}, and the quota is {limit:g}: launches are throttled. Raise the quota, or lower LaunchRate."
+        return Finding("rate", "warning", message)
+    return Finding("rate", "ok", f"{ours}; the quota is {limit:g}")
+
+
 def trusts_sagemaker(policy: Mapping[str, Any]) -> bool:
     """Whether a role's trust policy lets SageMaker assume it."""
     for statement in _listed(policy.get("Statement")):
@@ -172,11 +212,14 @@ def _check_api(session: Session, stack: Stack) -> Finding:
     return Finding("api", "ok", "it answers")
 
 
-def _allowed_roles(session: Session, stack: Stack) -> Sequence[str]:
-    """Return the roles that the stack's parameters name, apart from patterns."""
+def _parameters(session: Session, stack: Stack) -> dict[str, str]:
     client = _client(session, "cloudformation", stack.region)
     (described,) = client.describe_stacks(StackName=stack.name)["Stacks"]
-    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in described.get("Parameters", ())}
+    return {each["ParameterKey"]: each["ParameterValue"] for each in described.get("Parameters", ())}
+
+
+def allowed_roles(parameters: Mapping[str, str]) -> Sequence[str]:
+    """Return the roles that the stack's parameters name, apart from patterns."""
     return [role for role in parameters.get("AllowedRoleArns", "").split(",") if role and "*" not in role]
 
 
@@ -217,10 +260,11 @@ def read_quotas(session: Session, region: str) -> list[tuple[str, float]]:
     return [(quota["QuotaName"], float(quota["Value"])) for page in pages for quota in page["Quotas"]]
 
 
-def _check_quotas(session: Session, region: str, placements: Sequence[Placement]) -> Iterator[Finding]:
+def _check_quotas(session: Session, region: str, rate: float, placements: Sequence[Placement]) -> Iterator[Finding]:
     try:
         quotas = read_quotas(session, region)
     except (BotoCoreError, ClientError) as error:
         yield Finding("quota", "unknown", f"Service Quotas could not be asked: {error}")
         return
+    yield judge_rate(rate, quotas)
     yield from (judge_quota(placement, quotas) for placement in placements)

@@ -36,9 +36,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("modules", nargs="*", help="modules of the domain, all of whose mutants to try: rules.pace")
     parser.add_argument("--again", action="store_true", help="try the survivors again, with the slow tests as well")
-    parser.add_argument(
-        "--sample", type=int, help="try so many mutants, drawn at random, with all tests"
-    )
+    parser.add_argument("--sample", type=int, help="try so many mutants, drawn at random, with all tests")
     parser.add_argument("--seed", type=int, default=1, help="which ones are drawn (default: %(default)s)")
     parser.add_argument("--list", action="store_true", help="try nothing, list the results so far")
     parser.add_argument("--doc", action="store_true", help="write the results into docs/mutation.md")

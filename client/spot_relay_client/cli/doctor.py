@@ -22,7 +22,8 @@ def examine(terminal: Terminal, spec_file: TextIO | None) -> None:
     """Look for what keeps runs from working.
 
     It checks your credentials, the stack and its API, the versions, whether SageMaker can assume the training role,
-    the buckets and their region, and the variables AWS_ENDPOINT_URL_SAGEMAKER and AWS_ENDPOINT_URL_CLOUDWATCH_LOGS.
+    the buckets and their region, the rate at which the stack may create training jobs, and the variables
+    AWS_ENDPOINT_URL_SAGEMAKER, AWS_ENDPOINT_URL_CLOUDWATCH_LOGS and BOTOCORE_EXPERIMENTAL__PLUGINS.
     With the spec in FILE it checks that spec's role, buckets, and the quota of every placement. With --json:
     {"findings": [{"check", "result", "message"}]}; a result is ok, warning, problem or unknown. The exit code is 1 if
     there is a problem.

@@ -10,8 +10,10 @@ from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay_client.checkups import (
     buckets_of,
     check_endpoints,
+    check_plugins,
     compare_versions,
     judge_quota,
+    judge_rate,
     placements_of,
     trusts_sagemaker,
 )
@@ -40,6 +42,39 @@ def test_half_configured_endpoint_variables_are_a_problem(
     environment: dict[str, str], result: str, message: str
 ) -> None:
     (finding,) = check_endpoints(environment)
+    assert finding.result == result
+    assert message in finding.message
+
+
+@pytest.mark.parametrize(
+    ("plugins", "missing"),
+    [
+        ("", []),
+        ("parser=json", []),
+        ("relay=no_such_module", ["no_such_module"]),
+        ("parser=json, relay=no_such.module,nameless", ["no_such.module", ""]),
+    ],
+)
+def test_a_plugin_that_cannot_be_imported_is_a_problem(plugins: str, missing: list[str]) -> None:
+    found = list(check_plugins({"BOTOCORE_EXPERIMENTAL__PLUGINS": plugins}))
+    assert [finding.result for finding in found] == ["problem"] * len(missing)
+    assert all(repr(module) in finding.message for module, finding in zip(missing, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("rate", "quotas", "result", "message"),
+    [
+        (1, [], "unknown", "SageMaker's default is 1"),
+        (1, [("Rate of DescribeTrainingJob requests", 0.5)], "unknown", "lists no rate"),
+        (1, [("Rate of CreateTrainingJob requests", 1)], "ok", "the quota is 1"),
+        (0.5, [("Rate of CreateTrainingJob requests", 10)], "ok", "at most 0.5 training jobs per second"),
+        (2, [("Rate of CreateTrainingJob requests", 1)], "warning", "lower LaunchRate"),
+    ],
+)
+def test_the_stack_should_create_jobs_no_faster_than_the_quota_allows(
+    rate: float, quotas: list[tuple[str, float]], result: str, message: str
+) -> None:
+    finding = judge_rate(rate, quotas)
     assert finding.result == result
     assert message in finding.message
 
