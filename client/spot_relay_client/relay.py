@@ -10,7 +10,7 @@ from botocore.session import Session
 
 from spot_relay_client import stack as stacks
 from spot_relay_client.api import Api
-from spot_relay_client.errors import ConflictError, NoSuchRunError, UnreachableError, WaitTimeoutError
+from spot_relay_client.errors import ConflictError, NoSuchRunError, SpotRelayError, UnreachableError, WaitTimeoutError
 from spot_relay_client.logs import CloudWatchStreams, LogReader
 from spot_relay_client.models import Run, RunSummary
 
@@ -61,9 +61,21 @@ class SpotRelay:
     def plan(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         """Return what would happen to a spec if it were submitted now; nothing is stored or launched.
 
-        It has ``problems``, for which the spec would be refused, ``warnings`` and, for a valid spec, a ``plan``.
+        It has ``problems``, for which the spec would be refused, ``warnings`` and, for a valid spec, a ``plan``. If the
+        stack is too old to plan, it is not asked: it would submit the spec.
         """
+        self._require_version()
         return self.api.plan(dict(spec))
+
+    def _require_version(self) -> None:
+        """Make sure that the stack says its version, which those did not that cannot plan."""
+        if "Version" not in self.stack.outputs:
+            self.stack = stacks.find(self.session, self.stack.name, region=self.stack.region, fresh=True)
+        if "Version" not in self.stack.outputs:
+            raise SpotRelayError(
+                f"The stack {self.stack.name} is older than this client. It cannot plan, and would submit the spec "
+                "instead, so nothing was sent. Update the stack."
+            )
 
     def get(self, run: str) -> Run:
         """Return a run as it is now."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Answer = tuple[int, Any]
 _STACK: Final = """<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>spot-relay</StackName>
 <CreationTime>2026-05-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus>
-<Outputs><member><OutputKey>ApiUrl</OutputKey><OutputValue>{url}/v1</OutputValue></member></Outputs>
+<Outputs><member><OutputKey>ApiUrl</OutputKey><OutputValue>{url}/v1</OutputValue></member>{version}</Outputs>
 </member></Stacks></DescribeStacksResult></DescribeStacksResponse>"""
 
 
@@ -31,11 +31,17 @@ class ScriptedAws(ThreadingHTTPServer):
         self.answer: Callable[[str, str], Answer] = lambda method, path: (500, {"message": f"{method} {path}"})
         self.requests: list[tuple[str, str]] = []
         self.signed_for: set[str] = set()
+        self.version: str | None = "0.1.0"
 
     @property
     def url(self) -> str:
         """The address of both."""
         return f"http://127.0.0.1:{self.server_port}"
+
+    def describe(self) -> str:
+        """Describe the stack, as CloudFormation does; the first releases said no version."""
+        output = f"<member><OutputKey>Version</OutputKey><OutputValue>{self.version}</OutputValue></member>"
+        return _STACK.format(url=self.url, version=output if self.version else "")
 
     def script(self, **answers: list[Answer]) -> None:
         """Answer the requests of each method one after the other; the last answer is repeated."""
@@ -58,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer a request."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if b"Action=DescribeStacks" in body:
-            self._send(200, _STACK.format(url=self.server.url).encode(), "text/xml")
+            self._send(200, self.server.describe().encode(), "text/xml")
             return
         self.server.requests.append((self.command, self.path))
         self.server.signed_for.add(self.headers["Authorization"].split("/")[3])

@@ -99,11 +99,19 @@ def test_a_dry_run_submits_nothing_and_says_whether_the_spec_would_be_accepted(
     assert json.loads(dry_run(tmp_path, "--json").output) == answer
 
 
-def test_a_stack_that_does_not_know_dry_runs_is_reported_with_what_it_did(aws: ScriptedAws, tmp_path: Path) -> None:
-    aws.script(POST=[(202, made_now())])
+def test_a_stack_that_is_too_old_for_dry_runs_is_not_asked_for_one(
+    aws: ScriptedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(aws, "version", None)
     shown = dry_run(tmp_path)
     assert shown.exit_code == 1
-    assert "has submitted the run churn" in shown.output
+    assert "is older than this client" in shown.output
+    assert aws.requests == []
+    # Once it is updated, nobody has to wait for what is kept of it to grow old.
+    monkeypatch.setattr(aws, "version", "0.2.0")
+    aws.script(POST=[(200, {"problems": [], "warnings": [], "plan": None})])
+    assert dry_run(tmp_path).exit_code == 0
 
 
 def test_after_a_lost_answer_the_run_is_asked_for_by_its_name(aws: ScriptedAws, relay: SpotRelay) -> None:

@@ -9,7 +9,6 @@ import click
 from spot_relay_client.cli.command import Terminal, stack_command, write_json
 from spot_relay_client.cli.exits import ExitCode
 from spot_relay_client.cli.following import wait_and_exit
-from spot_relay_client.errors import SpotRelayError
 
 
 @stack_command()
@@ -49,11 +48,6 @@ def submit(terminal: Terminal, file: TextIO, wait: bool, assignments: tuple[str,
 def _try_out(terminal: Terminal, spec: dict[str, Any]) -> None:
     """Show the problems and warnings of a spec, and exit with the code of a refusal if it has problems."""
     answer = terminal.relay.plan(spec)
-    if "problems" not in answer:
-        raise SpotRelayError(
-            f"The stack does not know --dry-run: it has submitted the run {answer.get('run_id')}. Update the stack. "
-            f"To stop the run: spot-relay stop {answer.get('run_id')}"
-        )
     if terminal.as_json:
         write_json(answer)
     else:
