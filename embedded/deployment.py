@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import shutil
 import signal
 import sys
@@ -36,9 +37,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 AWS: Final = "embedded.aws"
-KEPT: Final = LOCAL / "stack.json"
-KEPT_ENVIRONMENT: Final = LOCAL / "stack.env"
-STACKS: Final = LOCAL / "stacks"
+# Where the stacks of this checkout are kept; with another folder, another stack can be left running beside the first.
+FOLDER_VARIABLE: Final = "SPOT_RELAY_LOCAL"
+_FOLDER: Final = Path(os.environ.get(FOLDER_VARIABLE) or LOCAL)
+KEPT: Final = _FOLDER / "stack.json"
+KEPT_ENVIRONMENT: Final = _FOLDER / "stack.env"
+STACKS: Final = _FOLDER / "stacks"
 LOGS_KEPT: Final = 5
 # How long the simulator may take to end its jobs. MiniStack holds nothing worth waiting for.
 SHUTDOWN_SECONDS: Final = 10.0

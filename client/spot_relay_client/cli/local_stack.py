@@ -7,14 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from spot_relay_client.cli.command import write_json
-
-_STATE: Final = Path(".local") / "stack.json"
-_ENVIRONMENT: Final = Path(".local") / "stack.env"
 
 
 @click.group()
@@ -22,7 +19,8 @@ def local() -> None:
     """Run Spot Relay on this machine, without AWS.
 
     It needs a checkout of the repository with its environment (`make setup`): the real template is deployed to an
-    emulator of AWS, and training jobs are simulated.
+    emulator of AWS, and training jobs are simulated. SPOT_RELAY_LOCAL names the folder in which the stack is kept, by
+    default .local in the checkout; each folder can have a stack.
     """
 
 
@@ -83,13 +81,14 @@ def _run(root: Path, *arguments: str) -> str:
 
 
 def _show_status(root: Path, *, as_json: bool) -> None:
-    stack = _read_state(root)
+    folder = Path(os.environ.get("SPOT_RELAY_LOCAL") or root / ".local")
+    stack = _read_state(folder / "stack.json")
     running = stack is not None and _lives(stack["aws_pid"])
     shown = {
         "running": running,
         "aws_url": stack["aws_url"] if stack and running else None,
         "simulator_url": stack["simulator_url"] if stack and running else None,
-        "environment_file": str(root / _ENVIRONMENT) if running else None,
+        "environment_file": str(folder / "stack.env") if running else None,
     }
     if as_json:
         write_json(shown)
@@ -101,9 +100,9 @@ def _show_status(root: Path, *, as_json: bool) -> None:
     click.get_current_context().exit(0 if running else 1)
 
 
-def _read_state(root: Path) -> dict[str, Any] | None:
+def _read_state(file: Path) -> dict[str, Any] | None:
     try:
-        state: dict[str, Any] = json.loads((root / _STATE).read_text())
+        state: dict[str, Any] = json.loads(file.read_text())
     except (OSError, ValueError):
         return None
     return state if "aws_pid" in state else None
