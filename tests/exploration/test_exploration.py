@@ -18,6 +18,7 @@ from tests.exploration.scenarios import SCENARIOS
 from tests.exploration.scope import Allowance, Scenario
 from tests.exploration.search import Search, begin, find_shortest
 from tests.exploration.trace import describe
+from tests.thoroughness import share
 
 ROOT = Path(__file__).resolve().parents[2]
 # The smallest scenarios leave time for a fault.
@@ -37,7 +38,7 @@ def test_no_order_of_calls_violates_an_invariant(scenario: Scenario) -> None:
     assert found.schedules > found.states
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.broken.title)
+@pytest.mark.parametrize("case", share(CASES), ids=lambda case: case.broken.title)
 def test_a_broken_service_is_caught_with_its_shortest_schedule(case: Case) -> None:
     scenario = within(SCENARIOS_BY_NAME[case.scenario], case.allowance)
     with case.broken.at_work():
