@@ -71,7 +71,7 @@ images: setup ## write the images of built-in algorithms from the pinned wheel o
 layers: setup ## check that the layers' packages have the right wheel for each runtime and architecture
 	@$(BIN)/pytest -n 2 tests/layers
 
-pythons: setup ## run the pure unit tests on each Python: PYTHONS="python3.12 /folder/bin/python3.14"
+pythons: setup ## run the quick unit tests on each Python: PYTHONS="python3.12 /folder/bin/python3.14"
 	@for python in $(PYTHONS); do \
 	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) \
 	    || { echo "$$python: not on this machine"; continue; }; \

@@ -71,7 +71,7 @@ SPOT_RULES = (
         f"Set MaxWaitTimeInSeconds to {MAX_WAIT_WITHOUT_CHECKPOINTS_SECONDS} or less, or use an algorithm that writes "
         "checkpoints.",
         _find_built_in,
-        "The algorithms are recognised by their images: blazingtext, factorization-machines, forecasting-deepar, "
+        "The algorithms are recognized by their images: blazingtext, factorization-machines, forecasting-deepar, "
         "ipinsights, linear-learner, object2vec and randomcutforest, in a registry other than your own account's.",
     ),
     Rule(

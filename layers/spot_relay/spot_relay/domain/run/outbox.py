@@ -34,7 +34,10 @@ class Room:
 
 @dataclass(frozen=True)
 class Outbox:
-    """Duties, performed in the order of the fields. All but ``measures`` are idempotent."""
+    """Duties, performed in the order of the fields, except that ``tasks`` are answered before anything is published.
+
+    All but ``measures`` are idempotent.
+    """
 
     freed: tuple[Room, ...] = ()
     """Room that other runs may use."""
