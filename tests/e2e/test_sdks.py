@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from spot_relay.domain.run.policy import Budgets
 from tests.e2e.programs import (
     CLIENTS,
     COMMAND,
@@ -43,7 +44,11 @@ AIRFLOW = (
     str(CLIENTS / "airflow_operator.py"),
     str(ROOT / "examples" / "airflow" / "train.py"),
 )
-FACTORY = {"AIRFLOW__AWS__SESSION_FACTORY": "spot_relay_client.airflow.SessionFactory"}
+POLICY = {"budgets": {"expired_waits": 7}}
+FACTORY = {
+    "AIRFLOW__AWS__SESSION_FACTORY": "spot_relay_client.airflow.SessionFactory",
+    "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws", "extra": {"spot_relay": {"policy": POLICY}}}),
+}
 # How Airflow comes to Spot Relay, and where its task waits.
 AIRFLOW_RUNS = {
     "airflow-factory": ((), FACTORY, ()),
@@ -134,6 +139,8 @@ def test_the_task_of_an_airflow_dag_trains_through_interruptions(
     if "deferred" in name:  # such a task follows no log
         printed = finish(start(relay, *COMMAND, "logs", name))
     assert_carried_on(relay, name, lines_in(printed))
+    expected = POLICY["budgets"]["expired_waits"] if "factory" in name else Budgets().expired_waits
+    assert relay.api.show(name)["budgets"]["expired_waits"] == expected
 
 
 def test_the_aws_cli_creates_waits_describes_and_lists(

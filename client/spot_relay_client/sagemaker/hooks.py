@@ -64,14 +64,19 @@ def install(
 
 
 def install_async(
-    session: AnySession, beside: Any, *, policy: Mapping[str, Any] | None = None, stack: str | None = None
+    session: AnySession,
+    beside: Any,
+    *,
+    policy: Mapping[str, Any] | str | PathLike[str] | None = None,
+    stack: str | None = None,
+    all: bool = False,  # noqa: A002 (as for install)
 ) -> AnySession:
     """Do what `install` does for a session of aiobotocore; ``beside`` is one of boto3 with the same credentials.
 
     Each call is answered in a thread, so that the event loop goes on.
     """
     core: Any = getattr(beside, "_session", beside)
-    hooks = _Hooks(core, Routers(core, stack, read_policy(policy), all_jobs=False))
+    hooks = _Hooks(core, Routers(core, stack, read_policy(policy), all_jobs=all))
 
     async def handle(**event: Any) -> Any:
         return await to_thread(hooks.handle, **event)
