@@ -98,7 +98,8 @@ def deploy(driver: Driver, name: str, variables: Mapping[str, str]) -> Floor:
         Code={"ZipFile": _build_archive()},
         Environment={"Variables": dict(variables)},
         Layers=[layer["Arn"] for layer in observe["Layers"]],
-        **{key: observe[key] for key in ("Runtime", "Handler", "MemorySize", "Timeout")},
+        Handler=f"{_HANDLER.stem}.handler",
+        **{key: observe[key] for key in ("Runtime", "MemorySize", "Timeout")},
     )
     lambdas.create_event_source_mapping(
         EventSourceArn=arn,
@@ -122,5 +123,5 @@ def _create_role(iam: Any, name: str) -> str:
 def _build_archive() -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("app.py", _HANDLER.read_bytes())
+        archive.writestr(_HANDLER.name, _HANDLER.read_bytes())
     return packed.getvalue()
