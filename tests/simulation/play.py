@@ -88,6 +88,8 @@ class Play:
     dead: list[str] = field(default_factory=list)
     ticked_at: float = -inf
     delayed: set[tuple[float, float]] = field(default_factory=set)
+    closed: dict[str, bool] = field(default_factory=dict)
+    """Which launches SageMaker has refused for good, or not."""
     beside: dict[int, list[tuple[float, Callable[[], None]]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -274,9 +276,14 @@ class Play:
         if self.timeline.now < self.world.invalid.get(name, 0.0):
             return NotCreated("Could not assume role", Refusal.INVALID)
         refusal, until = self.world.refused.get(name, (Refusal.UNRECOGNIZED, 0.0))
-        if self.timeline.now < until and self.dice.strikes(Fault.REFUSED):
-            return NotCreated(f"SageMaker refuses {name}", refusal)
-        return None
+        if self.timeline.now >= until:
+            return None
+        # What closes a placement is the account's quota or the placement itself, so the same request always gets the
+        # same answer.
+        refused = self.closed[name] if name in self.closed else self.dice.strikes(Fault.REFUSED)
+        if not refusal.passes:
+            self.closed[name] = refused
+        return NotCreated(f"SageMaker refuses {name}", refusal) if refused else None
 
     def _work(self, uri: str | None) -> float:
         return self.checkpoints.work(uri)

@@ -10,10 +10,11 @@ from spot_relay.domain.rules.limits import Limits
 from spot_relay.domain.run.launch import ATTEMPT_TAG, Created, Launch
 from spot_relay.domain.run.observation import JobChanged, Launched, Refused, RoomFreed
 from spot_relay.domain.run.run import Waiting
-from spot_relay.domain.sagemaker.job import Market, Pool, parse_attempt_name
+from spot_relay.domain.sagemaker.job import Absent, Job, Market, Pool, parse_attempt_name
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal, classify_quota
 from spot_relay.domain.sagemaker.request import placement_of
 from spot_relay.duties import Duties
+from spot_relay.ports import UnansweredError
 from spot_relay.service import Service
 from tests.fakes import MemoryRunStore, MemorySlots, MemoryTrainingJobs
 from tests.unit.worlds import World, submission
@@ -40,6 +41,13 @@ class QuotaJobs(MemoryTrainingJobs):
     hiccups: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     placed: dict[str, Placement] = field(default_factory=dict)
+    silent: bool = False
+    """Whether it does not say which jobs there are."""
+
+    def find(self, launch: Launch) -> Job | Absent:
+        if self.silent:
+            raise UnansweredError("Rate exceeded", Refusal.THROTTLED)
+        return super().find(launch)
 
     def create(self, launch: Launch) -> Created | NotCreated:
         name, placement = launch.job_name, placement_of(launch.request)

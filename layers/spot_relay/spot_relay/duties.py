@@ -190,11 +190,16 @@ class Duties:
 
 
 def _refuse_if_unanswered(refused: type[_Refused], number: int, launch: Callable[[], _Answer]) -> _Answer | _Refused:
-    """Return the answer of a launch, or a refusal for now if SageMaker did not answer what the launch had to know."""
+    """Return the answer of a launch, or a refusal for now if SageMaker did not answer what the launch had to know.
+
+    Such a question says nothing about the launch. Only an error that nobody knows is taken for its answer, so that the
+    run does not wait for ever.
+    """
     try:
         return launch()
     except UnansweredError as error:
-        return refused(number, error.refusal, str(error))
+        unknown = error.refusal is Refusal.UNRECOGNIZED
+        return refused(number, error.refusal if unknown else Refusal.UNDESCRIBED, str(error))
 
 
 def _try_each(duties: Iterable[Callable[[], StopRefused | None]]) -> tuple[StopRefused, ...]:

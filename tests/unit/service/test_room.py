@@ -10,7 +10,7 @@ import pytest
 
 from spot_relay.domain.run.attempt import CanaryStatus
 from spot_relay.domain.run.observation import CanaryCreated, RoomFreed
-from spot_relay.domain.run.policy import Deadline, Policy, ReturnToSpot, Rung
+from spot_relay.domain.run.policy import Budgets, Deadline, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.run import RunStatus, Waiting
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
@@ -68,6 +68,24 @@ def test_a_run_that_is_over_the_stacks_limit_waits_without_asking_sagemaker() ->
     assert looks_in(crowd, "second") == timedelta(seconds=60)
     crowd.minutes(10)
     assert crowd.jobs.asked == ["first-relay-01"]
+
+
+def test_a_run_keeps_its_place_and_its_budget_while_sagemaker_does_not_say_whether_its_job_exists() -> None:
+    crowd = Crowd(limits=f"{M5}=1")
+    crowd.submit("first")
+    crowd.submit("second", policy=Policy(Budgets(refusals=0)))
+    crowd.submit("third")
+    crowd.jobs.silent = True
+    crowd.minutes(600)
+    second = crowd.run("second")
+    assert (second.status, second.waits_for) == (RunStatus.PENDING, SPOT)
+    assert (second.spent.refusals, second.current.refusals) == (0, 0)
+    assert "Rate exceeded" in second.reason
+    assert looks_in(crowd, "second") <= timedelta(seconds=60)
+    crowd.jobs.silent = False
+    crowd.ends("first")
+    crowd.minutes(2)
+    assert crowd.have_jobs() == ["second"]
 
 
 def test_a_limit_on_one_instance_type_holds_nobody_back_on_another() -> None:

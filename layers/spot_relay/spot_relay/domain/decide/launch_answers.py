@@ -206,7 +206,7 @@ def _await_turn(
 def _try_again(run: Run, attempt: Attempt, refusal: Refusal, message: str, facts: Facts, now: datetime) -> Decision:
     """Retry a launch later that was refused for a temporary reason, a bounded number of times."""
     again = _count_refusal(attempt, refusal)
-    if not run.stop_requested:
+    if refusal.draws and not run.stop_requested:
         if again.unrecognized_refusals >= UNRECOGNIZED_TRIES:
             return _leave_place(run, again, refusal, message, facts, now)
         if run.spent.refusals >= run.policy.budgets.refusals:
@@ -215,7 +215,7 @@ def _try_again(run: Run, attempt: Attempt, refusal: Refusal, message: str, facts
     run = run.with_attempt(again)
     most = run.policy.backoff.max_seconds
     seconds = run.policy.backoff.seconds(again.refusals, facts.draw)
-    if refusal is Refusal.THROTTLED:
+    if refusal in {Refusal.THROTTLED, Refusal.UNDESCRIBED}:
         # The rate is the account's, and says nothing about this run: others would only overtake one that backs off.
         most = MOST_AFTER_THROTTLING
         seconds = LEAST_AFTER_THROTTLING + facts.draw * (most - LEAST_AFTER_THROTTLING)
@@ -236,10 +236,10 @@ def _count_refusal(attempt: Attempt, refusal: Refusal) -> Attempt:
     One that waits for room keeps its place while SageMaker does not answer; otherwise all runs behind it would be
     woken one after another. For anything else nobody has to wait behind it.
     """
-    unanswered = refusal in {Refusal.THROTTLED, Refusal.UNAVAILABLE}
+    unanswered = refusal in {Refusal.THROTTLED, Refusal.UNAVAILABLE, Refusal.UNDESCRIBED}
     return replace(
         attempt,
-        refusals=attempt.refusals + 1,
+        refusals=attempt.refusals + refusal.draws,
         unrecognized_refusals=attempt.unrecognized_refusals + (refusal is Refusal.UNRECOGNIZED),
         waits_for_room=attempt.waits_for_room and unanswered,
         waits_for_any_room=refusal is Refusal.SHARED_QUOTA_FULL or (attempt.waits_for_any_room and unanswered),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Refusal(StrEnum):
-    """The kinds of refusal. The first nine are temporary, the others are permanent.
+    """The kinds of refusal. The first ten are temporary, the others are permanent.
 
     ``QueuedBehind``, ``LimitReached`` and ``AwaitsTurn`` are Spot Relay's own: older runs wait for the same pool, the
     stack's limit on concurrent attempts is reached, or other launches come first.
@@ -39,6 +39,8 @@ class Refusal(StrEnum):
     QUEUED_BEHIND = "QueuedBehind"
     LIMIT_REACHED = "LimitReached"
     AWAITS_TURN = "AwaitsTurn"
+    UNDESCRIBED = "Undescribed"
+    """SageMaker did not say whether the job exists already, so it was not asked to create it."""
     QUOTA_TOO_SMALL = "QuotaTooSmall"
     """A quota's limit is below what the placement needs."""
     PLACEMENT_REJECTED = "PlacementRejected"
@@ -53,13 +55,18 @@ class Refusal(StrEnum):
 
     @property
     def backs_off(self) -> bool:
-        """Whether the run tries again on its own, ever more rarely, and draws on ``budgets.refusals``."""
+        """Whether the run tries again on its own."""
         return self.leaves_open or self in {Refusal.SHARED_QUOTA_FULL, Refusal.OTHER_QUOTA_FULL}
+
+    @property
+    def draws(self) -> bool:
+        """Whether it draws on ``budgets.refusals``: SageMaker was asked to create the job, and did not."""
+        return self.backs_off and self is not Refusal.UNDESCRIBED
 
     @property
     def leaves_open(self) -> bool:
         """Whether the job may exist nevertheless, from an earlier launch whose answer was lost."""
-        return self in {Refusal.THROTTLED, Refusal.UNAVAILABLE, Refusal.UNRECOGNIZED}
+        return self in {Refusal.THROTTLED, Refusal.UNAVAILABLE, Refusal.UNRECOGNIZED, Refusal.UNDESCRIBED}
 
     @property
     def needs_room(self) -> bool:
