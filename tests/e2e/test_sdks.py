@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,9 +99,11 @@ def aws(relay: Relay, *arguments: str) -> Any:
 
 
 def lines_in(printed: str) -> list[str]:
-    """Return the log lines of the job among everything that an SDK prints, without its colours and prefixes."""
-    found = (line.rpartition("line ") for line in printed.replace("\x1b[0m", "").splitlines())
-    return [f"line {number}" for _, mark, number in found if mark and number.isdecimal()]
+    """Return the log lines of the job among everything that is printed, without colours and what stands around them.
+
+    SDKs put something before each line. Airflow also puts its logger's name after it, in brackets.
+    """
+    return re.findall(r"line \d+(?=$|\s+\[airflow\.)", printed.replace("\x1b[0m", ""), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", V2_RUNS)
