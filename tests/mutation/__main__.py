@@ -86,6 +86,8 @@ def _sample(options: argparse.Namespace, place: Path) -> None:
     drawn = draw(read(MUTMUT, place), options.sample, options.seed)
     alive = drawn
     for stage in (NEAR, QUICK, SLOWEST):
+        if not alive:  # without names, mutmut would try all mutants
+            break
         _run_mutmut(options, place, stage, sorted(alive))
         found = {mutant.name: mutant for mutant in read(MUTMUT, place)}
         alive = [name for name in alive if found[name].lives]
