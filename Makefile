@@ -11,10 +11,10 @@ CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
 # The SDKs and tools that users have, each in an environment of its own: with the tests' packages they do not go together.
 SDK_STAMPS := .venv-sdk-v2/.requirements .venv-sdk-v3/.requirements .venv-aws-cli/.requirements .venv-airflow/.requirements
-# Four workers keep two cores busy: they begin with end-to-end tests, which wait for most of their time.
 # The newest cfn-lint, and parliament.
 CHECKS_STAMP := .venv-template/.requirements
 CHECKS  := .venv-template/bin
+# Four workers keep two cores busy: they begin with end-to-end tests, which wait for most of their time.
 PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not docker and not registry and not sdk"
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The runtime and the architecture of an environment, which samconfig.toml has. The layers are built for them on any host.
@@ -113,8 +113,8 @@ bench-policy: setup ## replay the relaunch policy on traces: TRACES=folder (JSON
 	$(if $(NODES),--nodes $(NODES)) $(if $(ONES),--ones $(ONES))
 
 mutate: setup ## mutate the domain and list the mutants that no test kills: MODULE=rules.pace (SAMPLE=600, AGAIN=1, LIST=1, DOC=1, CHILDREN=)
-	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(if $(AGAIN),--again) $(if $(LIST),--list) $(if $(DOC),--doc) \
-	$(if $(CHILDREN),--children $(CHILDREN))
+	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) \
+	$(if $(AGAIN),--again) $(if $(LIST),--list) $(if $(DOC),--doc) $(if $(CHILDREN),--children $(CHILDREN))
 
 fuzz: setup ## fuzz the readers of input, guided by coverage: TARGET=spec, events or api (SECONDS=60, SEED=, INPUT=file)
 	@PYTHONPATH=.:layers/spot_relay nice $(BIN)/python -m tests.fuzz $(TARGET) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \

@@ -28,8 +28,6 @@ from dataclasses import asdict
 from pathlib import Path
 from embedded import deployment
 here = Path(sys.argv[1])
-deployment.STACKS = here / "stacks"
-deployment.KEPT, deployment.KEPT_ENVIRONMENT = here / "stack.json", here / "stack.env"
 with deployment.running(images=here / "images") as stack:
     (here / "running.part").write_text(json.dumps(asdict(stack)))
     (here / "running.part").rename(here / "running.json")
@@ -59,7 +57,13 @@ def starter(here: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that starts a stack, and holds it until it is told to end."""
     with (
         (here / "starter.log").open("wb") as log,
-        subprocess.Popen([sys.executable, "-c", STARTER, str(here)], cwd=ROOT, stdout=log, stderr=log) as process,
+        subprocess.Popen(
+            [sys.executable, "-c", STARTER, str(here)],
+            cwd=ROOT,
+            env=os.environ | {deployment.FOLDER_VARIABLE: str(here)},
+            stdout=log,
+            stderr=log,
+        ) as process,
     ):
         yield process
         process.terminate()

@@ -106,14 +106,23 @@ def lines_in(printed: str) -> list[str]:
     return re.findall(r"line \d+(?=$|\s+\[airflow\.)", printed.replace("\x1b[0m", ""), re.MULTILINE)
 
 
+def outcome(program: subprocess.Popen[str]) -> tuple[str, dict[str, Any]]:
+    """Return what a program printed once it has ended well, and the JSON on its last line."""
+    printed = finish(program, 300)
+    return printed, json.loads(printed.splitlines()[-1])
+
+
+def model_of(name: str) -> str:
+    """Return where the model of a run is, whose second attempt completes."""
+    return f"s3://{CHECKPOINTS}/output/{name}-relay-02/output/model.tar.gz"
+
+
 @pytest.mark.parametrize("name", V2_RUNS)
 def test_an_estimator_of_sdk_v2_fits_through_interruptions(
     relay: Relay, programs: dict[str, subprocess.Popen[str]], name: str
 ) -> None:
-    printed = finish(programs[name], 300)
-    shown: dict[str, Any] = json.loads(printed.splitlines()[-1])
-    model = f"s3://{CHECKPOINTS}/output/{name}-relay-02/output/model.tar.gz"
-    assert shown == {"model": model, "attached": model}
+    printed, shown = outcome(programs[name])
+    assert shown == {"model": model_of(name), "attached": model_of(name)}
     assert "Managed Spot Training savings" in printed
     assert_carried_on(relay, name, lines_in(printed))
 
@@ -122,12 +131,11 @@ def test_an_estimator_of_sdk_v2_fits_through_interruptions(
 def test_a_trainer_of_sdk_v3_trains_through_interruptions(
     relay: Relay, programs: dict[str, subprocess.Popen[str]], prefix: str
 ) -> None:
-    printed = finish(programs[prefix], 300)
-    shown: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    printed, shown = outcome(programs[prefix])
     name = shown["name"]
     assert name.startswith(f"{prefix}-")
     assert shown["status"] == "Completed"
-    assert shown["model"] == f"s3://{CHECKPOINTS}/output/{name}-relay-02/output/model.tar.gz"
+    assert shown["model"] == model_of(name)
     assert_carried_on(relay, name, lines_in(printed))
 
 
@@ -135,10 +143,8 @@ def test_a_trainer_of_sdk_v3_trains_through_interruptions(
 def test_the_task_of_an_airflow_dag_trains_through_interruptions(
     relay: Relay, programs: dict[str, subprocess.Popen[str]], name: str
 ) -> None:
-    printed = finish(programs[name], 300)
-    shown: dict[str, Any] = json.loads(printed.splitlines()[-1])
-    model = f"s3://{CHECKPOINTS}/output/{name}-relay-02/output/model.tar.gz"
-    assert shown == {"name": name, "status": "Completed", "model": model}
+    printed, shown = outcome(programs[name])
+    assert shown == {"name": name, "status": "Completed", "model": model_of(name)}
     if "deferred" in name:  # such a task follows no log
         printed = finish(start(relay, *COMMAND, "logs", name))
     assert_carried_on(relay, name, lines_in(printed))

@@ -51,7 +51,7 @@ def wait_and_exit(terminal: Terminal, run: Run) -> NoReturn:
 
 @contextmanager
 def _going_on(terminal: Terminal, run: str) -> Iterator[None]:
-    """Tell the user after Ctrl-C how to come back to the run."""
+    """On Ctrl-C, say how to come back to the run."""
     try:
         yield
     except KeyboardInterrupt:

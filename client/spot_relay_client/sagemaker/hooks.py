@@ -22,11 +22,14 @@ from spot_relay_client.sagemaker.routers import Routers
 from spot_relay_client.sagemaker.wire import CONTENT_TYPE, encode_answer, encode_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from os import PathLike
 
     from botocore.model import OperationModel
     from botocore.session import Session
+
+    # What `install` takes as a policy: what stands under `policy` in a spec, or the path of a file.
+    Policy = Mapping[str, Any] | str | PathLike[str]
 
 # The modules of SDK v3, and of its first releases, in which it keeps a client for logs. It makes that on a session
 # of its own, once in a process.
@@ -38,7 +41,7 @@ AnySession = TypeVar("AnySession")
 def install(
     session: AnySession,
     *,
-    policy: Mapping[str, Any] | str | PathLike[str] | None = None,
+    policy: Policy | None = None,
     stack: str | None = None,
     all: bool = False,  # noqa: A002 (reads well: install(session, all=True))
 ) -> AnySession:
@@ -55,11 +58,8 @@ def install(
     --------
     >>> sagemaker = install(boto3.Session()).client("sagemaker")  # doctest: +SKIP
     """
-    core: Any = getattr(session, "_session", session)
-    hooks = _Hooks(core, Routers(core, stack, read_policy(policy), all_jobs=all))
-    for event, unique in _events():
-        core.unregister(event, unique_id=unique)  # installing again replaces the policy
-        core.register(event, hooks.handle, unique_id=unique)
+    hooks = _Hooks.of(session, policy, stack, all_jobs=all)
+    _register(getattr(session, "_session", session), hooks.handle)
     return session
 
 
@@ -67,7 +67,7 @@ def install_async(
     session: AnySession,
     beside: Any,
     *,
-    policy: Mapping[str, Any] | str | PathLike[str] | None = None,
+    policy: Policy | None = None,
     stack: str | None = None,
     all: bool = False,  # noqa: A002 (as for install)
 ) -> AnySession:
@@ -75,17 +75,19 @@ def install_async(
 
     Each call is answered in a thread, so that the event loop goes on.
     """
-    core: Any = getattr(beside, "_session", beside)
-    hooks = _Hooks(core, Routers(core, stack, read_policy(policy), all_jobs=all))
+    hooks = _Hooks.of(beside, policy, stack, all_jobs=all)
 
     async def handle(**event: Any) -> Any:
         return await to_thread(hooks.handle, **event)
 
-    events: Any = session
-    for name, unique in _events():
-        events.unregister(name, unique_id=unique)
-        events.register(name, handle, unique_id=unique)
+    _register(session, handle)
     return session
+
+
+def _register(session: Any, handle: Callable[..., Any]) -> None:
+    for event, unique in _events():
+        session.unregister(event, unique_id=unique)  # installing again replaces the policy
+        session.register(event, handle, unique_id=unique)
 
 
 def _events() -> list[tuple[str, str]]:
@@ -106,6 +108,12 @@ class _Hooks:
         self._clients: dict[tuple[str, ...], Any] = {}
         self._given: set[str] = set()
         self._lock = Lock()
+
+    @classmethod
+    def of(cls, session: Any, policy: Policy | None, stack: str | None, *, all_jobs: bool) -> _Hooks:
+        """Return the hooks for a session of boto3 or botocore."""
+        core = getattr(session, "_session", session)
+        return cls(core, Routers(core, stack, read_policy(policy), all_jobs=all_jobs))
 
     def handle(
         self, model: OperationModel, params: dict[str, Any], context: dict[str, Any], **_: Any
