@@ -91,9 +91,11 @@ def _run(options: argparse.Namespace) -> tuple[Outcome, str]:
 
 
 def _connect(stack: Stack) -> DeployedStack:
-    clients = Clients(s3=stack.client("s3"), sagemaker=stack.client("sagemaker"), logs=stack.client("logs"))
+    clients = Clients(
+        api=stack.api, s3=stack.client("s3"), sagemaker=stack.client("sagemaker"), logs=stack.client("logs")
+    )
     outputs = stack.outputs
-    functions = tuple(outputs[f"{name}Function"] for name in ("Submit", "Observe"))
+    functions = tuple(outputs[f"{name}Function"] for name in ("Api", "Observe"))
     return DeployedStack(clients, stack.client("lambda"), outputs["SpecsBucket"], functions)
 
 

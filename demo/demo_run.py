@@ -1,4 +1,4 @@
-"""Run the demo: upload a spec, follow its run to the end, and check the model."""
+"""Run the demo: submit a spec, follow its run to the end, and check the model."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from demo.function_metrics import Metric, read_metrics
 from demo.outcome import Outcome, Places
 from demo.watcher import LOG_GROUP, Clients, View, Watcher
 from embedded.patience import give_time
+from spot_relay_client.errors import SpotRelayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
     from demo.audience import Audience
+    from spot_relay_client.api import Api
 
 FOLDER = Path(__file__).parent
 SPEC_FILE = FOLDER / "spec.yaml"
-SPEC_KEY = "runs/churn.yaml"
 LIMIT_SECONDS = 150.0
 POLL_SECONDS = 0.5
 SETTLING_SECONDS = 5.0
@@ -53,18 +54,25 @@ class DeployedStack:
 
 @dataclass(frozen=True)
 class Spec:
-    """The parts of the uploaded spec that the demo itself uses."""
+    """The spec, with the parts of it that the demo itself uses."""
 
-    text: bytes
-    name: str
-    job: Mapping[str, Any]
+    document: dict[str, Any]
 
     @staticmethod
     def read(path: Path = SPEC_FILE) -> Spec:
-        """Read the spec to upload."""
-        text = path.read_bytes()
-        document = yaml.safe_load(text)
-        return Spec(text, document["name"], document["training_job"])
+        """Read the spec to submit."""
+        return Spec(yaml.safe_load(path.read_bytes()))
+
+    @property
+    def name(self) -> str:
+        """The name of the run."""
+        return str(self.document["name"])
+
+    @property
+    def job(self) -> Mapping[str, Any]:
+        """The training job."""
+        job: Mapping[str, Any] = self.document["training_job"]
+        return job
 
     @property
     def rounds(self) -> int:
@@ -88,15 +96,15 @@ def run_demo(stack: DeployedStack, audience: Audience, started_second: float, li
     spec, files = Spec.read(), build_training_set()
     audience.note(f"Uploading a training set of {sum(map(len, files.values())) // 1000} kB to S3")
     upload_data(stack, spec, files)
-    audience.note(f"Uploading the spec to s3://{stack.specs_bucket}/{SPEC_KEY}. Spot Relay does the rest.")
-    stack.clients.s3.put_object(Bucket=stack.specs_bucket, Key=SPEC_KEY, Body=spec.text)
-    watcher = Watcher(stack.clients, spec.name, stack.specs_bucket, SPEC_KEY, spec.checkpoints)
+    audience.note(f"Submitting {SPEC_FILE.relative_to(FOLDER.parent)}. Spot Relay does the rest.")
+    submit(stack.clients.api, spec)
+    watcher = Watcher(stack.clients, spec.name, spec.checkpoints)
     view = wait_for_last_round(watcher.look, follow(watcher.look, audience, limit), spec.rounds)
     audience.show(view)
     result, model = compare_model(stack, spec, view, files)
     groups = stack.find_log_groups()
     places = Places(
-        status_document=f"s3://{stack.specs_bucket}/{watcher.status_key}",
+        status_document=f"s3://{stack.specs_bucket}/status/{spec.name}.json",
         training_logs=LOG_GROUP,
         function_logs=groups,
         checkpoints=spec.checkpoints,
@@ -115,6 +123,14 @@ def upload_data(stack: DeployedStack, spec: Spec, files: Mapping[str, bytes]) ->
         stack.clients.s3.put_object(Bucket=bucket, Key=f"{prefix}{name}", Body=content)
 
 
+def submit(api: Api, spec: Spec) -> None:
+    """Submit the spec; raise DemoError if it is refused."""
+    try:
+        api.submit(spec.document)
+    except SpotRelayError as error:
+        raise DemoError(f"The spec was not accepted: {error}") from error
+
+
 def follow(look: Callable[[], View], audience: Audience, limit: float) -> View:
     """Show the run until it has ended; raise DemoError if that takes more than ``limit`` seconds."""
 
@@ -127,14 +143,11 @@ def follow(look: Callable[[], View], audience: Audience, limit: float) -> View:
         retry=retry_if_result(lambda view: not view.ended),
         stop=stop_after_delay(limit),
         wait=wait_fixed(POLL_SECONDS),
-        retry_error_callback=lambda state: state.outcome.result() if state.outcome else View(),
+        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
     )
     view: View = watching(show)()
-    if view.refusal is not None:
-        raise DemoError(f"The spec was refused:\n{view.refusal}")
     if not view.ended:
-        state = f"It is {view.status}: {view.run['reason']}" if view.run else "Its spec was never accepted."
-        raise DemoError(f"The run did not end within {limit:g} seconds. {state}")
+        raise DemoError(f"The run did not end within {limit:g} seconds. It is {view.status}: {view.run['reason']}")
     return view
 
 

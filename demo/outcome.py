@@ -39,7 +39,7 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``--json`` prints."""
-        run = self.view.run or {}
+        run = self.view.run
         return {
             "status": self.view.status,
             "attempts": [

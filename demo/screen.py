@@ -53,13 +53,19 @@ def draw_run(
     """Return a picture of the current state of the run, with the latest steps of its training jobs."""
     title = Text.assemble(
         ("Run ", "bold"),
-        _format_run_id(view),
+        str(view.run["run_id"]),
         "  ",
         _colour_status(view.status),
         f"  {(now - started_at).total_seconds():5.1f} s",
     )
-    reason = str(view.run["reason"]) if view.run else "The spec is on its way: S3, EventBridge, SQS, submit."
-    parts = [title, Text(reason, "italic"), Text(), _draw_progress(view, rounds), Text(), _draw_attempts(view)]
+    parts = [
+        title,
+        Text(str(view.run["reason"]), "italic"),
+        Text(),
+        _draw_progress(view, rounds),
+        Text(),
+        _draw_attempts(view),
+    ]
     if view.steps:
         parts += [Text(), _draw_steps(view.steps[-shown_steps:], started_at)]
     return Panel(Group(*parts), title="Spot Relay", border_style="blue")
@@ -78,9 +84,9 @@ def format_step(step: Step, started_at: datetime) -> Text:
 
 def draw_result(outcome: Outcome) -> RenderableType:
     """Return a picture of how the run ended, what it cost, and where to find its results."""
-    run = outcome.view.run or {}
+    run = outcome.view.run
     parts: list[RenderableType] = [
-        Text.assemble(("Run ", "bold"), _format_run_id(outcome.view), "  ", _colour_status(outcome.view.status)),
+        Text.assemble(("Run ", "bold"), str(run["run_id"]), "  ", _colour_status(outcome.view.status)),
         Text(str(run.get("reason", "")), "italic"),
         Text(),
         _draw_attempts(outcome.view, ended=True),
@@ -99,10 +105,6 @@ def draw_result(outcome: Outcome) -> RenderableType:
 def draw_summary(outcome: Outcome) -> RenderableType:
     """Return a picture of what the run proved and what it saved."""
     return Group(_format_comparison(outcome), _format_costs(outcome))
-
-
-def _format_run_id(view: View) -> str:
-    return str(view.run["run_id"]) if view.run else "…"
 
 
 def _colour_status(status: str) -> Text:
@@ -186,7 +188,7 @@ def _format_comparison(outcome: Outcome) -> Text:
 
 
 def _format_costs(outcome: Outcome) -> Text:
-    run = outcome.view.run or {}
+    run = outcome.view.run
     savings = run.get("savings_percent")
     return Text(
         f"{run.get('interruptions', 0)} interruptions; {run.get('training_seconds', 0)} s of training, "

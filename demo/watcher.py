@@ -1,8 +1,7 @@
-"""Observe a run from the outside, as its user would: status document, training jobs, checkpoints, logs."""
+"""Observe a run from the outside, as its user would: status, training jobs, checkpoints, logs."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +17,17 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
 
+    from spot_relay_client.api import Api
+
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
-_ABSENT = frozenset({"NoSuchKey", "404", "ResourceNotFoundException"})
 
 
 @dataclass(frozen=True)
 class Clients:
-    """The AWS clients that observing a run needs."""
+    """The clients that observing a run needs: Spot Relay's own, and those of AWS."""
 
+    api: Api
     s3: S3Client
     sagemaker: SageMakerClient
     logs: CloudWatchLogsClient
@@ -72,22 +73,21 @@ class Attempt:
 
 @dataclass(frozen=True)
 class View:
-    """The state of a run at one time. ``run`` is its status document, or None until the spec has been accepted."""
+    """The state of a run at one time. ``run`` is its status document."""
 
-    run: Mapping[str, Any] | None = None
+    run: Mapping[str, Any]
     attempts: tuple[Attempt, ...] = ()
     checkpointed: int = 0
-    refusal: str | None = None
 
     @property
     def status(self) -> str:
         """The run's status, in SageMaker's spelling."""
-        return str(self.run["status"]) if self.run else "Pending"
+        return str(self.run["status"])
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen: the run has ended, or its spec was refused."""
-        return self.refusal is not None or self.status in ENDED
+        """Whether nothing more will happen."""
+        return self.status in ENDED
 
     @property
     def reached(self) -> int:
@@ -106,37 +106,17 @@ class Watcher:
 
     clients: Clients
     run_id: str
-    specs_bucket: str
-    spec_key: str
     checkpoints: str
-
-    @property
-    def status_key(self) -> str:
-        """The key of the run's status document in the bucket for specs."""
-        return f"status/{self.run_id}.json"
 
     def look(self) -> View:
         """Return the current state of the run."""
-        run = self._read_document(self.status_key)
-        if run is None:
-            report = self._read_document(f"errors/{self.spec_key}.json")
-            return View(refusal=None if report is None else json.dumps(report, indent=2))
+        run = self.clients.api.show(self.run_id)
         logs = self._read_logs()
         attempts = tuple(
             self._observe_attempt(reported, read_log(logs.get(reported["job_name"], [])))
             for reported in run["attempts"]
         )
         return View(run, attempts, checkpointed=self._find_newest_checkpoint())
-
-    def _read_document(self, key: str) -> dict[str, Any] | None:
-        try:
-            body = self.clients.s3.get_object(Bucket=self.specs_bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _ABSENT:
-                return None
-            raise
-        document: dict[str, Any] = json.loads(body)
-        return document
 
     def _find_newest_checkpoint(self) -> int:
         bucket, _, prefix = self.checkpoints.removeprefix("s3://").partition("/")
@@ -168,6 +148,6 @@ class Watcher:
                     # The stream is named <job>/<host>-<time>. MiniStack ignores the prefix and returns all streams.
                     lines.setdefault(event["logStreamName"].partition("/")[0], []).append(event["message"])
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _ABSENT:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
         return lines

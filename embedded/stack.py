@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
-import httpx
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from botocore.credentials import Credentials
+from botocore.session import Session
 
-from embedded.patience import give_time
 from embedded.sam import STACK_NAME
+from spot_relay_client.api import Api
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,19 +51,13 @@ class Stack:
         """Create a boto3 client for ``service``; the client for SageMaker calls the simulator."""
         return make_client(service, self.simulator_url if service == "sagemaker" else self.aws_url)
 
-    def call(
-        self, method: str, path: str, body: Any = None, *, signed_for: str | None = "execute-api"
-    ) -> httpx.Response:
-        """Call the API, such as ``call("GET", "/runs?status=Failed")``; a body that is not bytes is sent as JSON."""
-        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        url = self.api_url + path
-        request = AWSRequest(method, url, {"Content-Type": "application/json"}, content)
-        if signed_for is not None:
-            variables = self.environment
-            keys = Credentials(variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"])
-            SigV4Auth(keys, signed_for, REGION).add_auth(request)
-        headers = dict(request.headers.items())
-        return httpx.request(method, url, headers=headers, content=content, timeout=give_time(40), trust_env=False)
+    @cached_property
+    def api(self) -> Api:
+        """The API, as the client calls it."""
+        keys = self.environment
+        session = Session()
+        session.set_credentials(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
+        return Api(session, self.api_url, REGION)
 
     def variables(self, function: str) -> dict[str, str]:
         """Return the environment variables that a function, such as ``Submit``, was deployed with."""

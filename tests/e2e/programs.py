@@ -71,7 +71,7 @@ def finish(program: subprocess.Popen[str], seconds: float = 150) -> str:
 
 def assert_carried_on(relay: Relay, name: str, lines: list[str]) -> None:
     """Check that a run went through an interruption and an expired wait, and printed each line once."""
-    run = relay.stack.call("GET", f"/runs/{name}").json()
+    run = relay.api.show(name)
     assert run["status"] == "Completed"
     assert [attempt["outcome"] for attempt in run["attempts"]] == ["MaxWaitTimeExceeded", "Completed"]
     assert run["attempts"][0]["interruptions"] >= 1

@@ -9,16 +9,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
-from botocore.session import Session
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from embedded.patience import give_time
-from spot_relay_client.api import Api
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from embedded.stack import Stack
+    from spot_relay_client.api import Api
 
 Found = TypeVar("Found")
 
@@ -105,13 +107,27 @@ class Relay:
         """The one client of S3: making it costs more than many calls, and those who wait call often."""
         return self.stack.client("s3")
 
-    @cached_property
+    @property
     def api(self) -> Api:
         """The API of the stack, as the client calls it."""
-        environment = self.stack.environment
-        session = Session()
-        session.set_credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
-        return Api(session, self.stack.api_url, environment["AWS_REGION"])
+        return self.stack.api
+
+    def send(
+        self, method: str, path: str, body: Any = None, *, signed_for: str | None = "execute-api"
+    ) -> httpx.Response:
+        """Send the API a request that no client would send, and return the raw answer.
+
+        A body that is not bytes is sent as JSON.
+        """
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        url = self.stack.api_url + path
+        request = AWSRequest(method, url, {"Content-Type": "application/json"}, content)
+        if signed_for is not None:
+            keys = self.stack.environment
+            credentials = Credentials(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
+            SigV4Auth(credentials, signed_for, keys["AWS_REGION"]).add_auth(request)
+        headers = dict(request.headers.items())
+        return httpx.request(method, url, headers=headers, content=content, timeout=give_time(40), trust_env=False)
 
     @property
     def bucket(self) -> str:

@@ -137,7 +137,7 @@ def test_any_story_of_a_run_is_answered_as_the_document_says(relay: Relay) -> No
     schema.config.generation.update(modes=[schemathesis.GenerationMode.POSITIVE])
     schema.auth.set_from_requests(Signature(relay.stack))
     schema.as_state_machine().run(settings=examples(40, STEADY, stateful_step_count=8))
-    listed = relay.stack.call("GET", "/runs?limit=100").json()["runs"]
+    listed = relay.api.list(limit=100)["runs"]
     begun = [run for run in listed if run["run_id"].startswith("hostile-")]
     assert len(begun) > 3
     assert any(run["status"] in {"Stopping", "Stopped"} for run in begun)
@@ -162,7 +162,7 @@ def test_any_story_of_a_run_is_answered_as_the_document_says(relay: Relay) -> No
     ids=lambda value: ascii(value)[:40],
 )
 def test_an_address_that_nobody_should_write_is_refused(relay: Relay, method: str, path: str) -> None:
-    answer = relay.stack.call(method, path)
+    answer = relay.send(method, path)
     assert answer.status_code in {400, 403, 404}
     assert set(answer.json()) >= {"message"}
 
@@ -185,7 +185,7 @@ def test_an_address_that_nobody_should_write_is_refused(relay: Relay, method: st
     ids=range(11),
 )
 def test_a_body_that_is_no_spec_is_refused_with_its_problems(relay: Relay, body: bytes) -> None:
-    answer = relay.stack.call("POST", "/runs", body)
+    answer = relay.send("POST", "/runs", body)
     assert answer.status_code == 400
     assert answer.json()["code"] == "InvalidSpec"
     assert all(detail["message"] for detail in answer.json()["details"])

@@ -69,7 +69,7 @@ def test_a_run_that_is_not_there_is_answered_with_a_code(relay: Relay) -> None:
     ],
 )
 def test_the_api_refuses_requests_that_are_not_signed_for_it(relay: Relay, service: str | None, message: str) -> None:
-    answer = relay.stack.call("GET", "/runs", signed_for=service)
+    answer = relay.send("GET", "/runs", signed_for=service)
     assert (answer.status_code, answer.json()) == (403, {"message": message})
 
 

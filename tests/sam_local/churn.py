@@ -91,9 +91,7 @@ class Churn:
     def submit(self, *, seconds_ago: float = 60, rule: Mapping[str, Any] = LONG, checkpoint: bool = True) -> None:
         """Submit the run by the API of the stack, so long ago that its job is by now what the rule makes of it."""
         self.market.begin([{"name": "churn-relay-01", **rule}], seconds_ago)
-        body = document("api/create-run")["body"].encode()
-        answer = self.stack.call("POST", "/runs", body)
-        assert answer.status_code == 202, answer.text
+        self.stack.api.submit(json.loads(document("api/create-run")["body"]))
         if checkpoint:
             self.s3.put_object(Bucket=DATA, Key="checkpoints/churn/xgboost-checkpoint.7", Body=b"a model")
         self.market.arrive()

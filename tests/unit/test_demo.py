@@ -16,18 +16,21 @@ from rich.console import Console
 from demo import comparison, data, screen
 from demo.audience import PlainText, Silent, Terminal
 from demo.comparison import Comparison
-from demo.demo_run import DemoError, Spec, follow, wait_for_last_round
+from demo.demo_run import DemoError, Spec, follow, submit, wait_for_last_round
 from demo.function_metrics import Metric, parse_metrics
 from demo.outcome import Outcome, Places
 from demo.training_log import Stretch, parse_checkpoint_round, read_log
 from demo.watcher import LOG_GROUP, Attempt, Clients, Step, View, Watcher
+from spot_relay_client.errors import InvalidSpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
+
+    from spot_relay_client.api import Api
 
 STARTED_AT = datetime(2025, 6, 3, 9, 14, tzinfo=UTC)
 FIRST_LOG = [
@@ -69,6 +72,7 @@ RUN: dict[str, Any] = {
     "billable_seconds": 9,
     "savings_percent": 65.4,
 }
+PENDING = RUN | {"status": "Pending", "attempts": []}
 PLACES = Places("s3://specs/status/churn.json", LOG_GROUP, ("/aws/lambda/observe",), "s3://data/checkpoints/", "s3://m")
 
 
@@ -76,17 +80,27 @@ def _client_error(code: str, message: str = "missing") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, "Get")
 
 
+class FakeApi:
+    """The API with one run."""
+
+    def __init__(self, run: dict[str, Any]) -> None:
+        self.run = run
+
+    def show(self, run: str) -> dict[str, Any]:
+        assert run == self.run["run_id"]
+        return self.run
+
+    def submit(self, spec: dict[str, Any]) -> dict[str, Any]:
+        raise InvalidSpecError(
+            400, "InvalidSpec", "The spec has problems.", [{"path": "name", "message": spec["name"]}]
+        )
+
+
 class FakeS3:
-    """S3 with given objects: bodies by key."""
+    """S3 with given objects."""
 
-    def __init__(self, objects: dict[str, bytes]) -> None:
+    def __init__(self, objects: list[str]) -> None:
         self.objects = objects
-
-    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803 (boto3's names)
-        assert Bucket == "specs"
-        if Key not in self.objects:
-            raise _client_error("NoSuchKey")
-        return {"Body": io.BytesIO(self.objects[Key])}
 
     def list_objects_v2(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:  # noqa: N803 (boto3's names)
         assert Bucket == "data"
@@ -129,28 +143,28 @@ class FakeLogs:
 
 
 def _create_watcher(
-    objects: dict[str, bytes], jobs: dict[str, list[str]] | None = None, logs: dict[str, list[str]] | None = None
+    run: dict[str, Any],
+    objects: Sequence[str] = (),
+    jobs: dict[str, list[str]] | None = None,
+    logs: dict[str, list[str]] | None = None,
 ) -> Watcher:
     clients = Clients(
-        s3=cast("S3Client", FakeS3(objects)),
+        api=cast("Api", FakeApi(run)),
+        s3=cast("S3Client", FakeS3(list(objects))),
         sagemaker=cast("SageMakerClient", FakeSageMaker(jobs or {})),
         logs=cast("CloudWatchLogsClient", FakeLogs(logs or {})),
     )
-    return Watcher(clients, "churn", "specs", "runs/churn.yaml", "s3://data/churn/checkpoints/")
+    return Watcher(clients, "churn", "s3://data/churn/checkpoints/")
 
 
 def _observe_completed_run() -> View:
-    objects = {
-        "status/churn.json": json.dumps(RUN).encode(),
-        "churn/checkpoints/xgboost-checkpoint.95": b"",
-        "churn/checkpoints/xgboost-checkpoint.100": b"",
-    }
+    objects = ["churn/checkpoints/xgboost-checkpoint.95", "churn/checkpoints/xgboost-checkpoint.100"]
     jobs = {
         "churn-relay-01": ["Starting", "Training", "Interrupted", "MaxWaitTimeExceeded"],
         "churn-relay-02": ["Starting", "Training", "Completed"],
     }
     logs = {"churn-relay-01/algo-1-1": FIRST_LOG, "churn-relay-02/algo-1-2": SECOND_LOG, "other/algo-1-3": ["[7] x"]}
-    return _create_watcher(objects, jobs, logs).look()
+    return _create_watcher(RUN, objects, jobs, logs).look()
 
 
 def _draw(renderable: Any) -> str:
@@ -197,29 +211,25 @@ def test_a_view_combines_status_document_jobs_checkpoints_and_logs() -> None:
     assert [step.status for step in view.steps][-1] == "MaxWaitTimeExceeded"
 
 
-def test_before_anything_exists_a_run_is_pending() -> None:
-    view = _create_watcher({}).look()
+def test_before_its_first_attempt_a_run_is_pending() -> None:
+    view = _create_watcher(PENDING).look()
     assert (view.status, view.ended, view.reached, view.attempts) == ("Pending", False, 0, ())
 
 
 def test_an_attempt_whose_job_does_not_exist_yet_is_planned() -> None:
-    planned = {**RUN, "status": "Pending", "attempts": [RUN["attempts"][1]]}
-    (attempt,) = _create_watcher({"status/churn.json": json.dumps(planned).encode()}).look().attempts
+    (attempt,) = _create_watcher(PENDING | {"attempts": [RUN["attempts"][1]]}).look().attempts
     assert (attempt.phase, attempt.resumed_from, attempt.trained) == ("Planned", 38, 0)
 
 
 def test_a_refused_spec_ends_the_demo_with_its_problems() -> None:
-    watcher = _create_watcher({"errors/runs/churn.yaml.json": b'{"problems": [{"path": "name"}]}'})
-    with pytest.raises(DemoError, match=r'refused:\n.*\n.*"problems"'):
-        follow(watcher.look, Silent(), limit=5)
+    with pytest.raises(DemoError, match=r"not accepted: The spec has problems\.\n  name: churn"):
+        submit(cast("Api", FakeApi(RUN)), Spec({"name": "churn"}))
 
 
 def test_the_error_for_a_run_that_does_not_end_in_time_contains_its_state() -> None:
     waiting = View({**RUN, "status": "InProgress", "reason": "waiting for capacity"})
     with pytest.raises(DemoError, match=r"did not end within 0 seconds\. It is InProgress: waiting for capacity"):
         follow(lambda: waiting, Silent(), limit=0)
-    with pytest.raises(DemoError, match="Its spec was never accepted"):
-        follow(View, Silent(), limit=0)
 
 
 def test_the_demo_waits_for_the_last_rounds_of_a_completed_run() -> None:
@@ -274,8 +284,8 @@ def test_the_picture_of_a_run_shows_its_attempts_rounds_and_steps() -> None:
     assert "now Interrupted" in picture
 
 
-def test_a_picture_can_be_drawn_before_anything_exists() -> None:
-    assert "0 of 100" in _draw(screen.draw_run(View(), 100, STARTED_AT, STARTED_AT))
+def test_a_picture_can_be_drawn_before_the_first_attempt() -> None:
+    assert "0 of 100" in _draw(screen.draw_run(View(PENDING), 100, STARTED_AT, STARTED_AT))
 
 
 def test_the_result_shows_costs_metrics_and_locations() -> None:
@@ -367,7 +377,7 @@ def test_the_model_is_extracted_from_its_archive() -> None:
     assert comparison.extract_model(archive.getvalue()) == b"model"
 
 
-def test_the_uploaded_spec_contains_what_the_demo_needs() -> None:
+def test_the_submitted_spec_contains_what_the_demo_needs() -> None:
     spec = Spec.read()
     assert (spec.name, spec.rounds) == ("churn", 100)
     assert spec.locate_channel("validation")[1].endswith("/validation/")

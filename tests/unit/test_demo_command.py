@@ -29,8 +29,9 @@ RUN = {"run_id": "churn", "status": "Completed", "reason": "training completed"}
 GOOD = Outcome(View(RUN), Comparison(5000, 0, 0.0), {}, PLACES, 60.0)
 STACK = SimpleNamespace(
     client=lambda service: service,
-    outputs={"SpecsBucket": "specs", "SubmitFunction": "submit", "ObserveFunction": "observe"},
+    outputs={"SpecsBucket": "specs", "ApiFunction": "api", "ObserveFunction": "observe"},
     folder="the-folder-of-logs",
+    api="the API",
     api_url="http://127.0.0.1:1/v1",
 )
 
@@ -76,7 +77,7 @@ def test_a_successful_run_exits_with_0_and_shows_the_result(
     calls = _replace_demo(monkeypatch, lambda: GOOD)
     assert command.main([]) == 0
     assert "5000 predictions" in capsys.readouterr().out
-    assert (calls[0].specs_bucket, calls[0].functions) == ("specs", ("submit", "observe"))
+    assert (calls[0].specs_bucket, calls[0].functions) == ("specs", ("api", "observe"))
     assert started[0]["ended"]
     assert not started[0]["keep"]
 
