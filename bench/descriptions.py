@@ -42,6 +42,7 @@ class Describer:
             training_seconds=life.training_seconds(job, now) if job.ended else None,
             billable_seconds=life.billable_seconds(job, now) if job.ended else None,
             transitions=self._transitions(job),
+            model_artifacts=model_of(job.name) if job.status == "Completed" else None,
         )
 
     def _transitions(self, job: JobLife) -> tuple[Transition, ...]:
@@ -49,6 +50,11 @@ class Describer:
         known, entries = self.shown[:-1], job.transitions
         self.shown = (*known, *(_transition(entry) for entry in entries[len(known) :]))
         return self.shown
+
+
+def model_of(job_name: str) -> str:
+    """Return where the model of a job is that has completed."""
+    return f"s3://models/output/{job_name}/output/model.tar.gz"
 
 
 def moment(seconds: float) -> datetime:

@@ -12,6 +12,7 @@ from spot_relay.domain.lint.rule import Severity
 from spot_relay.domain.run.attempt import AttemptStatus, CanaryStatus
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus
+from spot_relay.domain.run.start import OnFailure
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.sagemaker.refusal import Refusal
@@ -158,6 +159,28 @@ class Tag(Answer):
     Value: str
 
 
+class Predecessor(Answer):
+    """A run that this one comes after."""
+
+    run_id: RunName
+    has_completed: bool
+
+
+class Start(Answer):
+    """What the run waits for before its first launch."""
+
+    waits: bool
+    """Whether it is still waiting."""
+    at: datetime | None
+    """It starts at this time, or later."""
+    after: list[Predecessor]
+    on_failure: OnFailure
+    continue_from: RunName | None
+    """The run whose model the training starts from."""
+    channel: str | None
+    """The input channel that has this model."""
+
+
 class Run(Answer):
     """A run, as in its status document in S3. Times are UTC, durations are whole seconds, money is in USD."""
 
@@ -174,6 +197,8 @@ class Run(Answer):
     """When an open run is checked again, even if no event arrives before."""
     stop_requested: bool
     attempts: Annotated[list[Attempt], Field(min_length=1, max_length=MAX_ATTEMPTS)]
+    start: Start | None
+    """Null if it never waited."""
     log_group: str
     """The CloudWatch log group that has the log streams of all attempts."""
     model_artifacts: str | None

@@ -15,6 +15,7 @@ from spot_relay.spec.request_model import load_request_shape
 from spot_relay.spec.resumption_model import ResumptionModel
 from spot_relay.spec.run_name import MAX_NAME
 from spot_relay.spec.sdk_options import GROUPS, OPTIONS
+from spot_relay.spec.start_model import StartModel
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -45,6 +46,7 @@ _NEEDS = {
 
 def build_schemas() -> dict[str, Schema]:
     """Return the schemas of request bodies by name."""
+    start = _schema_of(StartModel, defaults=True)["properties"]
     return {
         "Spec": {
             "description": "A training job, and what Spot Relay may do to keep it going, in one of three forms.",
@@ -56,6 +58,7 @@ def build_schemas() -> dict[str, Schema]:
                 "name": RUN_NAME,
                 "training_job": {"$ref": "#/components/schemas/TrainingJob"},
                 "policy": {"$ref": "#/components/schemas/Policy"},
+                **start,
                 "on_end": {"$ref": "#/components/schemas/OnEnd"},
             },
             ["name", "training_job"],
@@ -67,6 +70,7 @@ def build_schemas() -> dict[str, Schema]:
                 "estimator": _object("docs/spec.md lists the options of each version.", _list_options(), []),
                 "training_job": {"type": "object", "properties": _training_job()["properties"]},
                 "policy": {"$ref": "#/components/schemas/Policy"},
+                **start,
                 "on_end": {"$ref": "#/components/schemas/OnEnd"},
             },
             ["estimator"],
@@ -163,6 +167,8 @@ def _schema_of(model: type[BaseModel], *, defaults: bool) -> Schema:
         plain = {key: value for key, value in schema.items() if key not in dropped}
         if path in meanings:
             plain = {"description": meanings[path]} | plain
+        if "anyOf" in plain:
+            plain["anyOf"] = [inline(one, path) for one in plain["anyOf"]]
         if "items" in plain:
             plain["items"] = inline(plain["items"], f"{path}[]")
         if "properties" in plain:

@@ -23,6 +23,7 @@ gc.disable()
 _FIRST = ("tests/e2e/", "tests/integration/", "tests/simulation/", "tests/security/", "tests/unit/hostile/")
 # The files that share a deployed stack, by what that is called: two stacks of one kind work beside each other.
 _STACKS = {
+    "tests/e2e/test_chains.py": "stack",
     "tests/e2e/test_clients.py": "clients",
     "tests/e2e/test_command.py": "clients",
     "tests/e2e/test_faults.py": "troubled",

@@ -107,6 +107,9 @@ class MemoryRunStore:
     def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
         return oldest_of(self.runs.values(), pools)
 
+    def list_followers(self, run_id: str) -> tuple[str, ...]:
+        return followers_of(self.runs.values(), run_id)
+
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None
     ) -> tuple[list[dict[str, Any]], str | None]:
@@ -128,6 +131,12 @@ def oldest_of(runs: Iterable[Run], pools: tuple[Pool, ...]) -> dict[Pool, Waitin
             place = Waiting(run.created_at, run.id)
             found[run.waits_for] = min(place, found.get(run.waits_for, place))
     return found
+
+
+def followers_of(runs: Iterable[Run], run_id: str) -> tuple[str, ...]:
+    """Return those of some runs that wait for the end of a run."""
+    waiting = ((run.id, run.waits_for_run) for run in runs)
+    return tuple(name for name, other in waiting if other is not None and other.lower() == run_id.lower())
 
 
 def _stamp(moment: datetime) -> str:
@@ -197,13 +206,17 @@ class MemoryVacancies:
 
 @dataclass
 class MemoryWakeups:
-    """The runs that were woken, in turn, and those that are to be looked at, with the time until then."""
+    """The runs that were woken, in turn, those told of an end, and those to be looked at, with the time until then."""
 
     woken: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     looks: list[tuple[str, timedelta]] = field(default_factory=list)
 
     def wake(self, run_id: str) -> None:
         self.woken.append(run_id)
+
+    def tell(self, run_ids: tuple[str, ...]) -> None:
+        self.told += run_ids
 
     def look(self, run_id: str, after: timedelta) -> None:
         self.looks.append((run_id, after))

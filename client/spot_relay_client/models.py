@@ -120,6 +120,19 @@ class Deadline:
 
 
 @dataclass(frozen=True)
+class Start:
+    """What a run waits for before its first launch."""
+
+    waits: bool
+    """Whether it is still waiting."""
+    at: datetime | None
+    after: Mapping[str, bool]
+    """The runs that have to complete first, and whether each has."""
+    continue_from: str | None
+    """The run whose model the training starts from."""
+
+
+@dataclass(frozen=True)
 class RunSummary:
     """A run in a list of runs."""
 
@@ -163,6 +176,8 @@ class Run:
     decisions: tuple[Decision, ...]
     """Oldest first."""
     deadline: Deadline | None
+    start: Start | None
+    """None if it never waited."""
     training_seconds: int
     billable_seconds: int
     waited_seconds: int
@@ -206,6 +221,7 @@ class Run:
             attempts=tuple(_attempt(each) for each in document["attempts"]),
             decisions=tuple(_decision(each) for each in document.get("decisions", ())),
             deadline=_deadline(document.get("deadline")),
+            start=_start(document.get("start")),
             training_seconds=document.get("training_seconds", 0),
             billable_seconds=document.get("billable_seconds", 0),
             waited_seconds=document.get("waited_seconds", 0),
@@ -276,6 +292,17 @@ def _decision(document: Document) -> Decision:
         reason=document["reason"],
         times=document.get("times", 1),
         until=read_time(document.get("until")),
+    )
+
+
+def _start(document: Document | None) -> Start | None:
+    if document is None:
+        return None
+    return Start(
+        waits=document["waits"],
+        at=read_time(document.get("at")),
+        after={each["run_id"]: each["has_completed"] for each in document.get("after", ())},
+        continue_from=document.get("continue_from"),
     )
 
 

@@ -36,6 +36,7 @@ EFFECTS = frozenset(
         ("documents", "write"),
         ("announcements", "announce"),
         ("wakeups", "wake"),
+        ("wakeups", "tell"),
     }
 )
 _NO_PORTS = frozenset({"clock", "draw", "new_id", "region", "check_every", "canary_image"})

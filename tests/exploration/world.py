@@ -17,7 +17,7 @@ import msgspec
 
 from bench.descriptions import BEGINNING, Describer, moment
 from simulator.life.job import Transitioned
-from spot_relay.adapters.inbound import write_room_freed
+from spot_relay.adapters.inbound import write_predecessor_ended, write_room_freed
 from spot_relay.domain.run.run import Run
 from spot_relay.domain.values import replace
 from tests.exploration.programs import Answer, Call, Place, Programs
@@ -259,6 +259,11 @@ class World:
     def wake(self, run_id: str) -> None:
         """Queue the news of room."""
         self.send(write_room_freed(run_id))
+
+    def tell(self, run_ids: tuple[str, ...]) -> None:
+        """Queue the news that a run has ended for those that come after it."""
+        for run_id in run_ids:
+            self.send(write_predecessor_ended(run_id))
 
     def send(self, body: str) -> None:
         """Put a message into the queue of the observe function."""

@@ -63,6 +63,7 @@ def words() -> Iterator[str]:
     yield from (
         "Run Due",
         "Room Freed",
+        "Predecessor Ended",
         "spot-relay",
         "aws.sagemaker",
         "aws.s3",

@@ -13,6 +13,7 @@ from spot_relay.domain.run.outbox import Measure, Outbox, Room
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung, Spent
 from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import Explanation, Run, RunStatus
+from spot_relay.domain.run.start import OnFailure, Start
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Pool, Transition
@@ -124,6 +125,9 @@ def a_full_run(run_id: str) -> Run:
         check_at=next(moments),
         stop_requested=True,
         waiting_tasks=("waiting", "also waiting"),
+        start=Start(next(moments), ("prep", "labels"), OnFailure.WAIT, 3600, "prep", "warm"),
+        waits_to_begin=True,
+        completed=("labels",),
         spent=Spent(1, 2, 3, 4, 5, 6),
         outbox=Outbox(
             freed=(Room(Pool("ml.p3.2xlarge", Market.SPOT), f"{run_id}-relay-01"),),
@@ -134,6 +138,7 @@ def a_full_run(run_id: str) -> Run:
             measures=(Measure("SavingsPercent", 68.8, Market.ON_DEMAND, "ml.m5.xlarge"),),
             status=True,
             announce=True,
+            tell_followers=True,
             tasks=("answered",),
         ),
         ended_at=next(moments),

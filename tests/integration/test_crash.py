@@ -133,6 +133,7 @@ SCENES = {
             "sagemaker.DescribeTrainingJob",
             # The run, and the folders in which its prefix no longer counts.
             "dynamodb.TransactWriteItems",
+            "dynamodb.Query",
             "dynamodb.Scan",
             "s3.PutObject",
             "eventbridge.PutEvents",
@@ -148,6 +149,7 @@ SCENES = {
             "dynamodb.GetItem",
             "sagemaker.DescribeTrainingJob",
             "dynamodb.TransactWriteItems",
+            "dynamodb.Query",
             "dynamodb.Scan",
             # Whom the index names is asked for, because the index may lag behind.
             "dynamodb.GetItem",

@@ -167,6 +167,7 @@ SCENES = {
             "sagemaker.DescribeTrainingJob",
             "dynamodb.TransactWriteItems",
             "sagemaker.StopTrainingJob",
+            "dynamodb.Query",
             "dynamodb.Scan",
             "s3.PutObject",
             "eventbridge.PutEvents",

@@ -22,6 +22,7 @@ from spot_relay.domain.run.outbox import Measure, Outbox, Room
 from spot_relay.domain.run.policy import Budgets, Deadline, Policy, Rung
 from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import MAX_ATTEMPTS, MAX_WAITING_TASKS, Explanation, Run, RunStatus
+from spot_relay.domain.run.start import OnFailure, Start
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Transition, attempt_name, canary_name
 from spot_relay.domain.sagemaker.refusal import Refusal
@@ -29,6 +30,7 @@ from spot_relay.domain.text import MAX_MESSAGE_BYTES, MAX_REASON_BYTES, MAX_STAT
 from spot_relay.ports import RunTooLargeError
 from spot_relay.spec.on_end import MAX_TOKEN_CHARACTERS
 from spot_relay.spec.run_name import MAX_NAME
+from spot_relay.spec.start_model import MAX_PREDECESSORS
 from spot_relay.spec.submission import MAX_STORED_BYTES
 from tests.fakes import NOON
 from tests.integration.runs import a_run
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from tests.integration.stack import Stack
 
 NAME = "x" * MAX_NAME
+NAMES = tuple(NAME[:-1] + str(number) for number in range(MAX_PREDECESSORS))
 TYPE = "ml.trn1n.32xlarge"
 MONTH = 30 * 86_400
 PLACEMENT = Placement(TYPE, 2**31 - 1, Market.ON_DEMAND, 2**31 - 1)
@@ -139,8 +142,22 @@ def largest(training_job: dict[str, Any]) -> Run:
         policy=Policy(ladder=rungs, deadline=Deadline(MONTH, at=MOMENT)),
         reason=filled(MAX_REASON_BYTES),
         attempts=tuple(attempt(number) for number in range(1, MAX_ATTEMPTS + 1)),
-        outbox=Outbox(freed, 1, 1, NAME, NAME, status=True, announce=True, tasks=tokens("a"), measures=measures),
+        outbox=Outbox(
+            freed,
+            1,
+            1,
+            NAME,
+            NAME,
+            status=True,
+            announce=True,
+            tell_followers=True,
+            tasks=tokens("a"),
+            measures=measures,
+        ),
         waiting_tasks=tokens("b"),
+        start=Start(MOMENT, NAMES, OnFailure.WAIT, MONTH, NAME, "c" * 64),
+        waits_to_begin=True,
+        completed=NAMES,
         ended_at=MOMENT,
         deadline_at=MOMENT,
         progress_seconds=MONTH + 1 / 3,

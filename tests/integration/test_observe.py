@@ -113,6 +113,9 @@ CASES = {
         60, RunStatus.IN_PROGRESS, rule=LONG, reason="Created churn-relay-01 for the submitted spec."
     ),
     "room-freed": Case(60, RunStatus.IN_PROGRESS, rule=LONG, reason="Created churn-relay-01 for the submitted spec."),
+    "predecessor-ended": Case(
+        60, RunStatus.IN_PROGRESS, rule=LONG, reason="Created churn-relay-01 for the submitted spec."
+    ),
     "run-due": Case(400, RunStatus.IN_PROGRESS, rule=LONG, reason="churn-relay-01 is Training."),
 }
 

@@ -16,7 +16,7 @@ from spot_relay.adapters.due_queue import DelayedCopies, DueQueue, NotQueuedErro
 from spot_relay.adapters.inbound import Upload, read_observation
 from spot_relay.adapters.s3 import S3StatusDocuments, SpecFiles, build_report_key
 from spot_relay.adapters.waiting_tasks import NotAnsweredError, StepFunctionsTasks
-from spot_relay.domain.run.observation import Due, RoomFreed
+from spot_relay.domain.run.observation import Due, PredecessorEnded, RoomFreed
 from spot_relay.domain.run.run import DueRun
 from spot_relay.domain.shown.report import announcement, status_document
 from spot_relay.domain.values import No
@@ -238,6 +238,23 @@ def test_each_run_that_is_woken_is_told_of_room_as_observe_reads_it(
     for run_id in ("churn", "churn-2", "churn"):
         port.wake(run_id)
     assert sorted(woken()) == ["churn", "churn", "churn-2"]
+
+
+def test_all_runs_that_come_after_one_are_told_of_its_end(aws: FakeAWS) -> None:
+    sqs = aws.client("sqs")
+    port = SqsWakeups(sqs, sqs.create_queue(QueueName="observe")["QueueUrl"])
+    port.tell(tuple(f"run-{number}" for number in range(23)))
+    told = []
+    while found := sqs.receive_message(QueueUrl=port.url, MaxNumberOfMessages=10).get("Messages"):
+        told += [read_observation(message["Body"]) for message in found]
+    assert set(told) == {(f"run-{number}", PredecessorEnded()) for number in range(23)}
+
+
+def test_runs_that_could_not_be_told_of_an_end_are_named_and_the_others_are_told() -> None:
+    client: Any = FailingOnce()
+    with pytest.raises(NotQueuedError, match=r"^run-20: "):
+        SqsWakeups(client, "http://queue").tell(tuple(f"run-{number}" for number in range(33)))
+    assert [len(batch) for batch in client.batches] == [10, 10, 10, 3]
 
 
 def test_a_run_that_is_to_be_looked_at_hears_of_it_as_the_tick_says_it(aws: FakeAWS) -> None:

@@ -12,6 +12,7 @@ from spot_relay.adapters.run_items import SCHEMA_VERSION
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.run import Run, RunStatus, Waiting
+from spot_relay.domain.run.start import Start
 from spot_relay.domain.sagemaker.job import Market, Placement, Pool
 from tests.fakes import NOON, MemoryRunStore
 from tests.integration.fake_aws import calls_to
@@ -54,6 +55,58 @@ def test_of_runs_of_one_age_that_wait_for_room_the_first_by_name_is_the_oldest(s
     for name in ("b", "a-2", "a"):
         store.create(waiting(a_run(name, moment)))
     assert store.oldest_waiting(POOL) == {POOL: Waiting(moment, "a")}
+
+
+def following(name: str, *others: str, completed: tuple[str, ...] = ()) -> Run:
+    """A run that waits for others to complete."""
+    return replace(a_run(name, NOON), start=Start(after=others), waits_to_begin=True, completed=completed)
+
+
+def test_the_runs_that_wait_for_another_one_are_found_by_its_name(store: RunStore) -> None:
+    for run in (following("a", "prep"), following("b", "prep", "labels"), following("c", "labels"), a_run("d", NOON)):
+        store.create(run)
+    assert sorted(store.list_followers("prep")) == ["a", "b"]
+    assert sorted(store.list_followers("Labels")) == ["c"]
+    assert store.list_followers("a") == ()
+
+
+def test_a_run_waits_for_those_before_it_one_after_the_other(store: RunStore) -> None:
+    run = store.create(following("a", "prep", "labels"))
+    run = store.save(replace(run, completed=("prep",)))
+    assert (store.list_followers("prep"), store.list_followers("labels")) == ((), ("a",))
+    store.save(replace(run, completed=("prep", "labels"), waits_to_begin=False))
+    assert store.list_followers("labels") == ()
+
+
+def test_a_run_that_has_ended_waits_for_no_other(store: RunStore) -> None:
+    run = store.create(following("a", "prep"))
+    store.save(replace(run, status=RunStatus.STOPPED, ended_at=NOON, check_at=None))
+    assert store.list_followers("prep") == ()
+
+
+@dataclass
+class SmallPages:
+    """A client whose queries return at most seven items at a time."""
+
+    client: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+    def get_paginator(self, operation: str) -> SmallPages:
+        return SmallPages(self.client.get_paginator(operation))
+
+    def paginate(self, **query: Any) -> Any:
+        return self.client.paginate(**query, PaginationConfig={"PageSize": 7})
+
+
+def test_more_runs_than_a_page_holds_may_wait_for_one(table: DynamoDBRunStore) -> None:
+    for number in range(30):
+        table.create(following(f"run-{number}", "prep"))
+    client: Any = SmallPages(table.client)
+    with calls_to(table.client) as asked:
+        assert len(set(replace(table, client=client).list_followers("prep"))) == 30
+    assert asked == ["Query"] * 5
 
 
 def test_where_no_run_waits_for_room_there_is_no_oldest(store: RunStore) -> None:

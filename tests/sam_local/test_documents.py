@@ -216,6 +216,7 @@ CASES = {
     "foreign-job": Case(60, RunStatus.IN_PROGRESS, "Created churn-relay-01 for the submitted spec."),
     "canary-training": Case(60, RunStatus.IN_PROGRESS, "Created churn-relay-01 for the submitted spec."),
     "room-freed": Case(60, RunStatus.IN_PROGRESS, "Created churn-relay-01 for the submitted spec."),
+    "predecessor-ended": Case(60, RunStatus.IN_PROGRESS, "Created churn-relay-01 for the submitted spec."),
     "run-due": Case(60, RunStatus.IN_PROGRESS, "churn-relay-01 is Training.", before=due),
 }
 
@@ -235,7 +236,7 @@ def test_observe_folds_a_document_into_its_run(sam_local: SamLocal, churn: Churn
     assert churn.jobs() == [attempt.job_name for attempt in run.attempts]
     told = "Created churn-relay-01 for the submitted spec." if case.news else run.reason
     assert (status["status"], status["reason"]) == (run.status, told)
-    assert (run == before) == (name in {"foreign-job", "canary-training", "room-freed"})
+    assert (run == before) == (name in {"foreign-job", "canary-training", "room-freed", "predecessor-ended"})
     if case.attempts > 1:
         assert status["attempts"][1]["resumes_from"]["key"] == "checkpoints/churn/xgboost-checkpoint.7"
 

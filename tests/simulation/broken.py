@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from spot_relay import service as use_cases
-from spot_relay.domain.decide import ends, steps
+from spot_relay.domain.decide import beginnings, ends, steps
 from spot_relay.domain.decide import launch_answers as answers
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.launch_answers import follow_launch, follow_refusal
@@ -184,6 +184,11 @@ def _finds_nothing_wrong(*_: object) -> None:
     """Find no reason against an attempt."""
 
 
+def _finds_none(_: Run) -> tuple[str, ...]:
+    """Wait for no other run."""
+    return ()
+
+
 def _saves_whatever_was_there(self: RunStore, run: Run) -> Run:
     before = self.runs.get(run.id)
     stored = replace(run, version=0 if before is None else before.version)
@@ -220,5 +225,6 @@ BROKEN = (
     Broken("lets a late event draw on a budget", 8, _deciding(_draws_twice_on_a_budget)),
     Broken("leaves a stopped run its job", 4, _deciding(_leaves_a_stopped_run_its_job)),
     Broken("leaves its canary alive", 4, ((steps, "give_up_canary", _leaves_its_canary_alive),)),
+    Broken("begins whatever has become of the others", 9, ((beginnings, "open_predecessors", _finds_none),)),
     Broken("saves over what another has saved", 4, ((RunStore, "save", _saves_whatever_was_there),)),
 )

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from bench.descriptions import Describer, moment
+from bench.descriptions import Describer, model_of, moment
 from spot_relay.domain.run.attempt import AttemptStatus, CanaryStatus
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome, outcome_of
 from spot_relay.domain.values import replace
+from tests.simulation.functions import SKEW
 from tests.simulation.violation import ViolationError
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class Watch:
         if job.is_canary:
             return
         self._check_planned(run, job)
+        self._check_start(run, job)
         for other in self.sagemaker.jobs.values():
             if other.ended or other.is_canary:
                 continue
@@ -131,6 +133,17 @@ class Watch:
             before = self.job(run, run.attempts[job.number - 2])
             if before is not None and not before.ended:
                 raise ViolationError(5, f"{job.life.name} is created, and {before.name} has not ended")
+
+    def _check_start(self, run: Run, job: TrainingJob) -> None:
+        """Hold a job to what its run waits for: the ends of others, as they were saved, and a time, by any clock."""
+        for name in run.start.after:
+            if (name, RunStatus.COMPLETED) not in self.ends:
+                raise ViolationError(9, f"{job.life.name} is created before {name} has completed")
+        if run.start.at is not None and moment(self.sagemaker.timeline.now + SKEW) < run.start.at:
+            raise ViolationError(9, f"{job.life.name} is created before {run.start.at}")
+        first = self.store.runs.get(run.start.continue_from or "")
+        if first is not None and model_of(first.attempts[-1].job_name) not in str(job.request):
+            raise ViolationError(9, f"{job.life.name} does not have the model of {first.id}")
 
     def _check_finality(self, before: Run, after: Run) -> None:
         if before.has_ended and _bare(before) != _bare(after):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.adapters.inbound import write_room_freed, write_run_due
+from spot_relay.adapters.inbound import write_predecessor_ended, write_room_freed, write_run_due
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.values import No
 from tests.fakes import MemoryTelemetry
@@ -29,11 +29,17 @@ class Queue:
         """Queue the news of room."""
         self._send(write_room_freed(run_id))
 
+    def tell(self, run_ids: tuple[str, ...]) -> None:
+        """Queue the news that a run has ended for those that come after it."""
+        for run_id in run_ids:
+            for delay in self.play.draw_delays():
+                self._send(write_predecessor_ended(run_id), delay)
+
     def look(self, run_id: str, after: timedelta) -> None:
         """Queue a look at a run."""
         self._send(write_run_due(run_id), ceil(after.total_seconds()))
 
-    def _send(self, body: str, seconds: int = 0) -> None:
+    def _send(self, body: str, seconds: float = 0) -> None:
         self.play.timeline.after(seconds + 0.2, lambda: self.play.deliver(body))
 
 

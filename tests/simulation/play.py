@@ -18,6 +18,7 @@ from spot_relay.domain.rules.turns import FASTEST, LaunchRate
 from spot_relay.domain.run.observation import DeadlineChange, Due, ResumeRequested, RoomFreed
 from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.run.run import TICK
+from spot_relay.domain.run.start import OnFailure
 from spot_relay.domain.sagemaker.job import Market, Pool
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.domain.values import replace
@@ -69,6 +70,8 @@ VISIBILITY, RECEIVES = 360.0, 5
 # When an event comes again that SageMaker left without an answer.
 PUT_OFF = 45.0
 FUNCTION_SECONDS, API_SECONDS = 60.0, 29.0
+# When users give up waiting for others, once the faults are over.
+_PATIENCE = 2 * 86_400.0
 # What a user's client tries again.
 _TRIES = 5
 _REFUSALS = (NameConflictError, NoSuchRunError, RejectedError, UnacceptableError, PrefixTakenError)
@@ -128,6 +131,7 @@ class Play:
             if now >= QUIET_AT and not self.dice.over:
                 self.dice.over = True
                 self.sagemaker.taken.clear()
+                self._give_up_waiting()
             if tick_at < (inf if next_at is None else next_at):
                 self._tick(tick_at)
             else:
@@ -231,6 +235,12 @@ class Play:
     def _stop(self, run_id: str, tries: int = _TRIES) -> None:
         self._request(f"stop {run_id}", lambda: self.service.stop(run_id), lambda: self._stop(run_id, tries - 1), tries)
 
+    def _give_up_waiting(self) -> None:
+        """Plan that users stop the runs that wait for one that has failed, and that nobody resumes."""
+        for submission in self.world.submissions:
+            if submission.start.on_failure is OnFailure.WAIT:
+                self.timeline.after(_PATIENCE, partial(self._stop, submission.name))
+
     def _resume(self, run_id: str, tries: int = _TRIES) -> None:
         budgets = {"expired_waits": 10} if self.seed % 3 == 0 else {}
         later = DeadlineChange(within_seconds=20_000) if self.seed % 3 == 1 else None
@@ -313,15 +323,19 @@ class Play:
             f'{{"TrainingJobName":"{name}","TrainingJobStatus":"{status}","SecondaryStatus":"{secondary}",'
             f'"LastModifiedTime":{int((BEGINNING.timestamp() + self.timeline.now) * 1000)}}}}}'
         )
+        for delay in self.draw_delays():
+            self.timeline.after(delay, lambda: self.deliver(body))
+
+    def draw_delays(self) -> list[float]:
+        """Draw after how many seconds a message comes: never, once or twice, and perhaps late."""
         if self.dice.strikes(Fault.LOST):
-            return
+            return []
         delays = [0.5]
         if self.dice.strikes(Fault.LATE):
             delays[0] = self.dice.stream(Fault.LATE).choice((3.0, 40.0, 400.0, 4000.0, 11_000.0))
         if self.dice.strikes(Fault.DOUBLED):
             delays.append(self.dice.stream(Fault.DOUBLED).choice((0.5, 0.6, 20.0, 400.0, 9000.0)))
-        for delay in delays:
-            self.timeline.after(delay, lambda: self.deliver(body))
+        return delays
 
     def deliver(self, body: str, receives: int = 1) -> None:
         """Hand a message to a function; what fails comes again, until it is dead."""

@@ -214,6 +214,10 @@ class Rush:
         """Nobody waits for room here."""
         raise AssertionError(run_id)
 
+    def tell(self, run_ids: tuple[str, ...]) -> None:
+        """No run comes after another one here."""
+        raise AssertionError(run_ids)
+
     def look(self, run_id: str, after: timedelta) -> None:
         """Deliver a message after a delay in whole seconds, and a moment."""
         self._deliver(run_id, ceil(after.total_seconds()))

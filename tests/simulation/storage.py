@@ -10,7 +10,7 @@ from spot_relay.domain.rules.checkpoints import CheckpointSearch
 from spot_relay.domain.run.run import DueRun
 from spot_relay.domain.sagemaker.job import Checkpoint
 from spot_relay.ports import ConflictError
-from tests.fakes import MemoryCheckpoints, MemoryRunStore, oldest_of
+from tests.fakes import MemoryCheckpoints, MemoryRunStore, followers_of, oldest_of
 from tests.simulation.faults import Fault
 
 if TYPE_CHECKING:
@@ -103,6 +103,11 @@ class RunStore(MemoryRunStore):
             known = {(run.id, run.waits_for) for run in self._indexed()}
             waiting = [run for run in waiting if (run.id, run.waits_for) in known]
         return oldest_of(waiting, pools)
+
+    def list_followers(self, run_id: str) -> tuple[str, ...]:
+        """Return the runs that wait for the end of a run; one that has begun to wait just now may be missed."""
+        listed = self._indexed() if self.dice.strikes(Fault.STALE_INDEX) else self.runs.values()
+        return followers_of(listed, run_id)
 
     def next_due(self) -> datetime | None:
         """Return when the tick next finds a run."""

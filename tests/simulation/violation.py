@@ -1,4 +1,4 @@
-"""What holds always: the eight invariants, and the error that says which of them does not."""
+"""What holds always: the nine invariants, and the error that says which of them does not."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ INVARIANTS = {
     6: "budgets are never exceeded, and a run that gives up says which one ended it",
     7: "a checkpoint prefix belongs to one run, and one attempt at a time writes there",
     8: "duplicate, late, reordered and lost events change nothing but time",
+    9: "a run begins at its time, once those that it comes after have completed, with the model that it continues from",
 }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from bench.descriptions import moment
 from simulator.life.capacity import AlwaysAvailable
 from simulator.life.job import Failure, Script, Secondary
 from simulator.world.capacity import Interruption, ScriptedCapacity
@@ -13,6 +14,7 @@ from spot_relay.domain.rules.limits import Limits
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import MAX_ATTEMPTS
+from spot_relay.domain.run.start import OnFailure, Start
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.job import Market, Placement, attempt_name, canary_name
 from spot_relay.domain.sagemaker.refusal import Refusal
@@ -72,7 +74,7 @@ def draw_world(seed: int) -> World:
     count = rng.choice((1, 1, 1, 2, 2, 3))
     shared = rng.random() < 0.1
     drawn = (_submission(rng, number, shares=shared) for number in range(1, count + 1))
-    submissions = tuple(_impatient(seed, _with_canary(seed, submission)) for submission in drawn)
+    submissions = _chain(seed, tuple(_impatient(seed, _with_canary(seed, submission)) for submission in drawn))
     names = [attempt_name(submission.name, number) for submission in submissions for number in (1, 2, 3)]
     canaries = [canary_name(s.name, number) for s in submissions if s.policy.deadline for number in (1, 2, 3)]
     return World(
@@ -95,7 +97,7 @@ def _refused(rng: Random, names: list[str]) -> dict[str, tuple[Refusal, float]]:
 
 def is_timeless(world: World) -> bool:
     """Whether time alone changes nothing about how the world's runs end."""
-    if world.foreign or world.invalid:
+    if world.foreign or world.invalid or any(submission.start for submission in world.submissions):
         return False
     if any(s.policy.budgets.refusals < Budgets().refusals for s in world.submissions):
         return False
@@ -214,6 +216,25 @@ def _impatient(seed: int, submission: Submission) -> Submission:
     policy = submission.policy
     budgets = replace(policy.budgets, refusals=rng.choice((0, 1, 4)))
     return replace(submission, policy=replace(policy, budgets=budgets))
+
+
+def _chain(seed: int, submissions: tuple[Submission, ...]) -> tuple[Submission, ...]:
+    """Let some runs come after others, or begin at a time; in rare worlds each of two comes after the other."""
+    rng = Random(f"{seed}/chain")
+    names = [submission.name for submission in submissions]
+    chained = []
+    for index, submission in enumerate(submissions):
+        others = names[:index] if rng.random() < 0.4 else [names[-1]] if index == 0 and rng.random() < 0.03 else []
+        start = Start(
+            at=moment(rng.choice((30.0, 3000.0))) if rng.random() < 0.05 else None,
+            after=tuple(name for name in others if name != submission.name),
+            on_failure=rng.choice(list(OnFailure)),
+            known_within_seconds=rng.choice((None, 600, 5000)),
+        )
+        if start.after and rng.random() < 0.3:
+            start = replace(start, continue_from=start.after[0])
+        chained.append(replace(submission, start=start) if start else submission)
+    return tuple(chained)
 
 
 def _with_canary(seed: int, submission: Submission) -> Submission:

@@ -27,6 +27,7 @@ from spot_relay.domain.run.observation import (
     Launched,
     Overgrown,
     Overtaken,
+    PredecessorEnded,
     Refused,
     ResumeRequested,
     RoomFreed,
@@ -36,6 +37,7 @@ from spot_relay.domain.run.observation import (
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Budgets, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.run import RunStatus, Waiting
+from spot_relay.domain.run.start import Start
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Absent, Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal, advise
@@ -44,6 +46,7 @@ from spot_relay.pacing import OTHERS_FIRST
 from spot_relay.service import UnacceptableError
 from tests.fakes import NOON, MemoryInputFiles, MemoryPrices
 from tests.unit.canaries import ahead, finds_capacity, kept, on_demand
+from tests.unit.chains import Chain
 from tests.unit.crowds import G5, M5, SPOT, Crowd
 from tests.unit.paid_runs import P3, PRICES, a_run
 from tests.unit.worlds import World, deadline, submission
@@ -425,6 +428,53 @@ def objections() -> list[str]:
     return [detail["message"] for detail in raised.value.details]
 
 
+def chains() -> list[str]:
+    chain = Chain()
+    for name in ("prep", "labels"):
+        chain.submit(name)
+    said(chain.world)
+    chain.after("prep", "labels", at=NOON + timedelta(minutes=5))
+    chain.ends("prep")
+    chain.ends("labels")
+    chain.looks()
+    chain.world.service.advance("train", PredecessorEnded())
+    others = [Chain() for _ in range(4)]
+    for other in others:
+        other.submit("prep")
+        said(other.world)
+    others[0].after("prep")
+    others[0].ends("prep", "Failed", failure_reason="AlgorithmError: no data")
+    others[0].world.service.resume("train")
+    others[1].after("prep", continue_from="prep")
+    others[1].ends("prep", model_artifacts=None)
+    others[2].submit("train", Start(at=NOON + timedelta(hours=1)))
+    others[2].looks()
+    others[3].after("late", known_within_seconds=60)
+    others[3].looks()
+    return [reason for one in (chain, *others) for reason in said(one.world)]
+
+
+def chains_that_are_refused() -> list[str]:
+    chain = Chain()
+    chain.submit("a", Start(after=("b",), known_within_seconds=HOUR))
+    refused = [reasons_against(chain, "b", Start(after=("a",)))]
+    chain.submit("run-0")
+    for number in range(1, 100):
+        chain.submit(f"run-{number}", Start(after=(f"run-{number - 1}",)))
+    refused.append(reasons_against(chain, "run-100", Start(after=("run-99",))))
+    waits = chain.run("a")
+    return [
+        *refused,
+        reason_of(waits, PredecessorEnded(), predecessors={"b": replace(waits, id="b", start=Start(after=("a",)))}),
+    ]
+
+
+def reasons_against(chain: Chain, name: str, start: Start) -> str:
+    with pytest.raises(UnacceptableError) as raised:
+        chain.submit(name, start)
+    return str(raised.value.details[0]["message"])
+
+
 SCENES: tuple[Callable[[], list[str]], ...] = (
     a_life,
     a_move,
@@ -455,4 +505,6 @@ SCENES: tuple[Callable[[], list[str]], ...] = (
     a_blind_return,
     money,
     objections,
+    chains,
+    chains_that_are_refused,
 )

@@ -17,7 +17,7 @@ EVENTS = Path(__file__).resolve().parents[2] / "events"
 EVERY = sorted(EVENTS.glob("*/*.json"))
 QUEUED = [path for path in EVERY if path.parent.name in {"submit", "observe"}]
 API_CALLS = [path for path in EVERY if path.parent.name == "api"]
-OURS = {"run-due": "Run Due", "room-freed": "Room Freed"}
+OURS = {"run-due": "Run Due", "room-freed": "Room Freed", "predecessor-ended": "Predecessor Ended"}
 STATE_CHANGES = [path for path in EVERY if path.parent.name == "observe" and path.stem not in OURS]
 
 JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")

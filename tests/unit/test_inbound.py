@@ -19,10 +19,11 @@ from spot_relay.adapters.inbound import (
     read_observation,
     read_page_query,
     read_upload,
+    write_predecessor_ended,
     write_room_freed,
     write_run_due,
 )
-from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, RoomFreed
+from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, PredecessorEnded, RoomFreed
 from spot_relay.domain.run.run import RunStatus
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 OBSERVED = sorted((EVENTS / "observe").glob("*.json"))
-OTHERS = {"run-due", "room-freed", "foreign-job", "canary-training"}
+OTHERS = {"run-due", "room-freed", "predecessor-ended", "foreign-job", "canary-training"}
 STATE_CHANGES = [path for path in OBSERVED if path.stem not in OTHERS]
 
 
@@ -103,7 +104,14 @@ def test_the_message_for_freed_room_is_read_as_it_is_written() -> None:
     assert json.loads(write_room_freed("churn")) == json.loads(body(EVENTS / "observe" / "room-freed.json"))
 
 
-@pytest.mark.parametrize(("write", "observation"), [(write_run_due, Due()), (write_room_freed, RoomFreed())])
+@pytest.mark.parametrize(
+    ("write", "observation"),
+    [
+        (write_run_due, Due()),
+        (write_room_freed, RoomFreed()),
+        (write_predecessor_ended, PredecessorEnded()),
+    ],
+)
 @pytest.mark.parametrize("run_id", ["churn", "a", 'a"b', "é\n", "run-relay-1"])
 def test_our_own_messages_are_read_back_for_any_run_id(
     write: Callable[[str], str], observation: Observation, run_id: str
@@ -241,7 +249,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-KINDS = ["Run Due", "Room Freed", "SageMaker Training Job State Change", "Object Created"]
+KINDS = ["Run Due", "Room Freed", "Predecessor Ended", "SageMaker Training Job State Change", "Object Created"]
 DETAILS = st.fixed_dictionaries(
     {},
     optional={
@@ -283,7 +291,7 @@ def test_any_text_yields_an_observation_none_or_an_unreadable_event_error(text: 
         elif isinstance(observation, CanaryChanged):
             assert isinstance(observation.secondary_status, str)
         else:
-            assert observation in (Due(), RoomFreed())
+            assert observation in (Due(), RoomFreed(), PredecessorEnded())
 
 
 @given(text=st.text() | JSON.map(json.dumps) | ENVELOPES)

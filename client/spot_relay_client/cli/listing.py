@@ -25,8 +25,11 @@ _REFRESH_SECONDS: Final = 5
 @click.option("--open", "only_open", is_flag=True, help="Only runs that have not ended.")
 @click.option("--name", default="", metavar="TEXT", help="Only runs whose name contains TEXT.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=25, show_default=True, help="At most so many runs.")
+@click.option("--tree", is_flag=True, help="Show each run below the one that it comes after.")
 @click.option("--watch", is_flag=True, help="Refresh the list until Ctrl-C.")
-def list_runs(terminal: Terminal, status: str | None, only_open: bool, name: str, limit: int, watch: bool) -> None:
+def list_runs(
+    terminal: Terminal, status: str | None, only_open: bool, name: str, limit: int, tree: bool, watch: bool
+) -> None:
     """List runs, newest first.
 
     With --json: {"runs": [...]}, each run as in `spot-relay show --json`.
@@ -42,13 +45,13 @@ def list_runs(terminal: Terminal, status: str | None, only_open: bool, name: str
 
     if not watch:
         runs = read()
-        terminal.show({"runs": [run.document for run in runs]}, lambda: draw_list(runs, datetime.now(UTC)))
+        terminal.show({"runs": [run.document for run in runs]}, lambda: draw_list(runs, datetime.now(UTC), tree=tree))
         return
     from rich.live import Live
 
     with Live(console=terminal.console, auto_refresh=False, screen=terminal.console.is_terminal) as live:
         while True:
-            live.update(draw_list(read(), datetime.now(UTC)), refresh=True)
+            live.update(draw_list(read(), datetime.now(UTC), tree=tree), refresh=True)
             time.sleep(_REFRESH_SECONDS)
 
 

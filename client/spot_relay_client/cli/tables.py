@@ -10,6 +10,7 @@ from rich.text import Text
 
 from spot_relay_client.cli.wording import (
     COLOURS,
+    describe_start,
     format_duration,
     format_money,
     format_percent,
@@ -32,15 +33,15 @@ if TYPE_CHECKING:
 _MAY_WRAP: Final = frozenset({"Progress", "Next step", "Began because", "On", "Resumed from"})
 
 
-def draw_list(runs: Sequence[Run], now: datetime) -> RenderableType:
-    """Return a table of runs."""
+def draw_list(runs: Sequence[Run], now: datetime, *, tree: bool = False) -> RenderableType:
+    """Return a table of runs; as a ``tree``, each is below the one that it comes after."""
     if not runs:
         return Text("There are no such runs.", "dim")
     table = create_table("Run", "Status", "Jobs", "Progress", "Next step", "Cost", "Saved", "Age")
-    for run in runs:
+    for depth, run in arrange(runs) if tree else ((0, run) for run in runs):
         add_row(
             table,
-            run.name,
+            f"{'   ' * (depth - 1)}└─ {run.name}" if depth else run.name,
             colour_status(run.status),
             str(len(run.attempts)),
             format_progress(run),
@@ -50,6 +51,25 @@ def draw_list(runs: Sequence[Run], now: datetime) -> RenderableType:
             format_duration((now - run.created_at).total_seconds()),
         )
     return table
+
+
+def arrange(runs: Sequence[Run]) -> Iterable[tuple[int, Run]]:
+    """Yield runs with their depth in the tree: each right below the first of those that it comes after.
+
+    A run whose predecessors are not among them is at the top.
+    """
+    names = {run.name for run in runs}
+    below: dict[str | None, list[Run]] = {}
+    for run in runs:
+        parent = next((name for name in (run.start.after if run.start else ()) if name in names), None)
+        below.setdefault(parent, []).append(run)
+    # Runs that wait for each other are below none at the top.
+    while below:
+        waiting = [(0, run) for run in reversed(below.pop(None if None in below else next(iter(below))))]
+        while waiting:
+            depth, run = waiting.pop()
+            yield depth, run
+            waiting += [(depth + 1, follower) for follower in reversed(below.pop(run.name, []))]
 
 
 def draw_run(run: Run, now: datetime) -> RenderableType:
@@ -75,6 +95,8 @@ def _facts(run: Run, now: datetime) -> Iterable[tuple[str, str]]:
         yield "ended", format_time(run.ended_at)
     else:
         yield "next step", f"{next_step(run, now)}; looked at {format_until(run.check_at, now)}"
+    if run.start:
+        yield "starts after", describe_start(run.start)
     yield "progress", format_progress(run)
     if run.deadline:
         left = format_duration((run.deadline.at - now).total_seconds())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 if TYPE_CHECKING:
-    from spot_relay_client.models import Run
+    from spot_relay_client.models import Run, Start
 
 COLOURS: Final = {
     "Pending": "yellow",
@@ -87,10 +87,22 @@ def next_step(run: Run, now: datetime) -> str:
     attempt = run.attempts[-1]
     if run.status == "Stopping":
         return "stops"
+    if run.start and run.start.waits:
+        open_names = [name for name, completed in run.start.after.items() if not completed]
+        return f"waits for {', '.join(open_names)}" if open_names else f"starts {format_until(run.start.at, now)}"
     if attempt.status == "Planned":
         return f"launches attempt {attempt.number} {format_until(run.check_at, now)}"
     waits = attempt.phase in {None, "Starting", "Pending", "Interrupted"} and attempt.placement.market == "spot"
     return "waits for spot" if waits else attempt.phase or "Starting"
+
+
+def describe_start(start: Start) -> str:
+    """Return what a run waits for before its first launch, or has waited for."""
+    parts = [f"{name} (completed)" if completed else name for name, completed in start.after.items()]
+    if start.at:
+        parts.append(format_time(start.at))
+    model = f", continues from the model of {start.continue_from}" if start.continue_from else ""
+    return ", ".join(parts) + model
 
 
 def format_until(moment: datetime | None, now: datetime) -> str:

@@ -61,7 +61,7 @@ class Duties:
     canary_image: str | None = None
 
     def perform(self, run: Run, owed: Outbox) -> tuple[Observation, ...]:
-        """Free, launch and stop what is owed, each idempotently, and return the answers of launches."""
+        """Free, launch, stop and tell what is owed, each idempotently, and return the answers of launches."""
         answers: tuple[Observation, ...] = ()
         for room in owed.freed:
             if room.holder is not None:
@@ -79,11 +79,15 @@ class Duties:
         if canary is not None:
             sends = partial(self._send_canary, run, canary, oldest().get(canary.placement.pool))
             answers += (_refuse_if_unanswered(CanaryRefused, canary.number, sends),)
-        stops = [] if owed.stop is None else [partial(self._stop_job, run, owed.stop)]
+        rest: list[Callable[[], StopRefused | None]] = []
+        if owed.stop is not None:
+            rest.append(partial(self._stop_job, run, owed.stop))
         given_up = (canary for canary in run.canaries if canary.job_name == owed.stop_canary)
-        stops += [partial(self._stop_canary, run, canary) for canary in given_up]
+        rest += [partial(self._stop_canary, run, canary) for canary in given_up]
+        if owed.tell_followers:
+            rest.append(partial(self._tell_followers, run))
         # After the launch: if this run is the oldest, it has taken the room itself.
-        return answers + _try_each([*stops, *(partial(self._wake_oldest, pool, oldest) for pool in served)])
+        return answers + _try_each([*rest, *(partial(self._wake_oldest, pool, oldest) for pool in served)])
 
     def publish(self, run: Run, owed: Outbox) -> Exception | None:
         """Publish what is owed about the run, and return what went wrong."""
@@ -120,6 +124,10 @@ class Duties:
                 raise
             return StopRefused(canary.job_name, str(error))
         return None
+
+    def _tell_followers(self, run: Run) -> None:
+        if followers := self.store.list_followers(run.id):
+            self.wakeups.tell(followers)
 
     def _wake_oldest(self, pool: Pool, oldest: Callable[[], dict[Pool, Waiting]]) -> None:
         if (waiting := oldest().get(pool)) is not None:

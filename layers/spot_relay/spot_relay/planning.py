@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decide.acceptance import accept, find_objections
+from spot_relay.domain.decide.beginnings import object_to_start
 from spot_relay.domain.errors import SpecError
 from spot_relay.domain.lint.draft import Surroundings
 from spot_relay.domain.lint.lint import find_flaws
 from spot_relay.domain.plan.document import plan_document
 from spot_relay.domain.plan.plan import Plan, Room, build_plan, list_steps
+from spot_relay.domain.rules.predecessors import gather_predecessors
 from spot_relay.ports import NewerSchemaError
 from spot_relay.service import NameConflictError, UnacceptableError, count_files
 
@@ -56,7 +58,8 @@ class Planner:
 
     def _find_problems(self, new: Run, other: Run | None) -> Iterator[SpecError]:
         """Yield why a run would be refused; ``other`` is the run of another spec that has its name."""
-        if found := find_objections(new, count_files(new, self.input_files), new.created_at):
+        found = find_objections(new, count_files(new, self.input_files), new.created_at)
+        if found := found + object_to_start(new, gather_predecessors(new, self.store.load), new.created_at):
             yield UnacceptableError(found)
         if other is not None:
             yield NameConflictError(other.id, new.id)

@@ -110,6 +110,10 @@ class RunStore(Protocol):
         """
         ...
 
+    def list_followers(self, run_id: str) -> tuple[str, ...]:
+        """Return the runs that wait for the end of this one. It may miss one that has only just begun to wait."""
+        ...
+
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None
     ) -> tuple[list[dict[str, Any]], str | None]:
@@ -165,10 +169,14 @@ class Vacancies(Protocol):
 
 
 class Wakeups(Protocol):
-    """The queue that wakes runs, for room that was freed or for their turns."""
+    """The queue that wakes runs, for room that was freed, for their turns, or because a run before them has ended."""
 
     def wake(self, run_id: str) -> None:
         """Ask the run to try its launch again soon."""
+        ...
+
+    def tell(self, run_ids: tuple[str, ...]) -> None:
+        """Tell runs that one which they come after has ended; raise an error if any could not be told."""
         ...
 
     def look(self, run_id: str, after: timedelta) -> None:

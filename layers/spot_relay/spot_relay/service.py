@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decide.acceptance import Objection, accept, find_objections, largest_instance_count
+from spot_relay.domain.decide.beginnings import object_to_start
 from spot_relay.domain.decide.decision import decide, settle
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.decide.looks import (
@@ -18,11 +19,13 @@ from spot_relay.domain.decide.looks import (
     canary_to_look_at,
     launch_shown_by,
     looks_again,
+    looks_at_predecessors,
     needs_checkpoint,
 )
 from spot_relay.domain.decide.steps import last_word
 from spot_relay.domain.decide.tasks import describe_gone_task
 from spot_relay.domain.errors import CallerError, SpecError
+from spot_relay.domain.rules.predecessors import gather_predecessors
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
 from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
 from spot_relay.domain.run.observation import (
@@ -159,13 +162,15 @@ class Service:
         """
         now = self.clock()
         new = accept(submission, submission_id or self.new_id(), now, self.prices.read())
-        if found := find_objections(new, count_files(new, self.input_files), now):
+        if found := self._find_objections(new, now):
             # A spec that was accepted before still returns its run, even if it would no longer be accepted.
             if self.store.load(submission.name) is None:
                 raise UnacceptableError(found)
             run = self._load_same(submission)
         else:
             run = self._create(submission, new)
+        if run.submission_id == new.submission_id and run.waits_to_begin:
+            return self._advance(run, Due())[0]
         if submission.task_token is None or run.submission_id == new.submission_id:
             return _require_published(*self._pay(run))
         return self._request(run.id, TaskWaiting(submission.task_token))
@@ -199,6 +204,10 @@ class Service:
     ) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of summaries, newest first, and where the next page begins, or None."""
         return self.store.page(status, limit, created_before)
+
+    def _find_objections(self, new: Run, now: datetime) -> tuple[Objection, ...]:
+        found = find_objections(new, count_files(new, self.input_files), now)
+        return found + object_to_start(new, gather_predecessors(new, self.store.load), now)
 
     def _create(self, submission: Submission, new: Run) -> Run:
         try:
@@ -283,6 +292,8 @@ class Service:
             undescribed = str(error) if error.refusal is Refusal.UNRECOGNIZED else None
         facts = Facts(observation, job, canary=beside, draw=self.draw(), check_every=self.check_every)
         facts = replace(facts, undescribed=undescribed)
+        if looks_at_predecessors(run, observation, now):
+            return replace(facts, predecessors=gather_predecessors(run, self.store.load))
         return self._add_checkpoint(run, facts) if needs_checkpoint(run, observation, job, now) else facts
 
     def _add_checkpoint(self, run: Run, facts: Facts) -> Facts:

@@ -17,6 +17,8 @@ from tests.unit.client.documents import NOW, ago, attempt_document, run
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from spot_relay_client.models import Run
+
 DECISION = {"at": ago(hours=1), "observation": "JobChanged", "reason": "The wait expired.", "times": 3, "until": ago()}
 BUSY: dict[str, Any] = {
     "reason": "churn-relay-02 is Training.",
@@ -61,6 +63,38 @@ def test_a_list_shows_status_progress_next_step_cost_saving_and_age() -> None:
     assert heading.split() == ["Run", "Status", "Jobs", "Progress", "Next", "step", "Cost", "Saved", "Age"]
     for text in ("churn", "InProgress", "50%", "Training", "$1.25", "70%", "2h 00m"):
         assert text in row
+
+
+def following(name: str, *others: str, waits: bool = True) -> Run:
+    """A run that comes after others, which have not completed."""
+    after = [{"run_id": other, "has_completed": False} for other in others]
+    start = {"waits": waits, "at": None, "after": after, "continue_from": None}
+    planned = attempt_document(status="Planned", phase=None)
+    return run(run_id=name, status="Pending", start=start, attempts=[planned])
+
+
+def test_a_chain_of_runs_is_listed_as_a_tree() -> None:
+    runs = [following("c", "b"), following("d", "a"), following("e", "gone"), following("b", "a", "c"), run(run_id="a")]
+    _, *rows = drawn(draw_list(runs, NOW, tree=True)).splitlines()
+    assert [row.partition("  Pending")[0].partition("  InProgress")[0].rstrip() for row in rows] == [
+        "e",
+        "a",
+        "└─ d",
+        "└─ b",
+        "   └─ c",
+    ]
+
+
+def test_runs_that_wait_for_each_other_are_listed_all_the_same() -> None:
+    runs = [following("a", "b"), following("b", "a"), run(run_id="c")]
+    assert len(drawn(draw_list(runs, NOW, tree=True)).splitlines()) == 1 + len(runs)
+
+
+def test_a_run_that_waits_for_another_one_says_so() -> None:
+    assert "waits for a" in drawn(draw_list([following("b", "a")], NOW))
+    assert "starts after  a" in drawn(draw_run(following("b", "a"), NOW))
+    begun = following("b", "a", waits=False)
+    assert "waits for a" not in drawn(draw_list([begun], NOW))
 
 
 def test_an_empty_list_says_so() -> None:

@@ -8,7 +8,7 @@ from spot_relay.spec.request_model import load_request_shape
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 KEYS = st.text(max_size=12) | st.sampled_from(
-    [*load_request_shape().members, "name", "estimator", "training_job", "policy"]
+    [*load_request_shape().members, "name", "estimator", "training_job", "policy", "start_at", "after", "continue_from"]
 )
 VALUES = st.recursive(
     SCALARS,
@@ -17,6 +17,16 @@ VALUES = st.recursive(
 )
 DOCUMENTS = st.dictionaries(KEYS, VALUES, max_size=6)
 TIMES = st.sampled_from(["P3D", "PT48H", "PT50M", 3600, "2026-12-01T06:00:00Z", "2026-12-01", "P", 0])
+STARTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "start_at": TIMES | SCALARS,
+        "after": st.just("prep")
+        | VALUES
+        | st.dictionaries(st.sampled_from(["runs", "on_failure", "known_within"]), VALUES, max_size=3),
+        "continue_from": st.just("prep") | VALUES | st.dictionaries(st.sampled_from(["run", "channel"]), VALUES),
+    },
+)
 RUNG_VALUES = {
     "instance_count": st.integers(0, 3),
     "volume_size_gb": st.integers(0, 20),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spot_relay.domain.run.submission import Submission
 from spot_relay.spec import Format, InvalidSpecError, read_resumption, read_submission
 from spot_relay.spec.problem import MAX_PROBLEMS
-from tests.unit.spec.any_document import DOCUMENTS, KEYS, POLICIES, VALUES
+from tests.unit.spec.any_document import DOCUMENTS, KEYS, POLICIES, STARTS, VALUES
 from tests.unit.spec.documents import ALLOWLIST, CALM, request, wrapped
 
 if TYPE_CHECKING:
@@ -101,6 +101,16 @@ JOBS = st.dictionaries(
 def test_any_policy_on_any_job_yields_a_submission_or_problems(policy: dict[str, Any], changes: dict[str, Any]) -> None:
     document = {"name": "a", "training_job": request(TrainingJobName=None) | changes, "policy": policy}
     check(submit(json.dumps(document).encode(), Format.JSON))
+
+
+@CALM
+@given(STARTS, VALUES)
+def test_any_start_of_any_job_yields_a_submission_or_problems(start: dict[str, Any], channels: Any) -> None:
+    job = request(TrainingJobName=None) | {"InputDataConfig": channels}
+    check(submit(json.dumps({"name": "a", "training_job": job, **start}).encode(), Format.JSON))
+    check(
+        submit(json.dumps({"name": "a", "training_job": request(TrainingJobName=None), **start}).encode(), Format.JSON)
+    )
 
 
 def resume(data: bytes) -> ResumeRequested | InvalidSpecError:

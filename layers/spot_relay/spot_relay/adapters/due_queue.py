@@ -7,7 +7,7 @@ from itertools import islice
 from math import ceil
 from typing import TYPE_CHECKING
 
-from spot_relay.adapters.inbound import write_room_freed, write_run_due
+from spot_relay.adapters.inbound import write_predecessor_ended, write_room_freed, write_run_due
 from spot_relay.domain.rules.due import spread_looks
 from spot_relay.domain.run.run import TICK
 
@@ -54,25 +54,36 @@ class DueQueue:
             If SQS rejected any, or if not all could be listed; the others have been queued.
         """
         rejected: list[str] = []
-        rest = spread_looks(_list_known(due, rejected), now)
-        queued = 0
-        while batch := list(islice(rest, _BATCH_SIZE)):
-            try:
-                answer = self.client.send_message_batch(
-                    QueueUrl=self.url,
-                    Entries=[
-                        {"Id": str(number), "MessageBody": write_run_due(run_id), "DelaySeconds": seconds}
-                        for number, (run_id, seconds) in enumerate(batch)
-                    ],
-                )
-            except Exception as error:  # noqa: BLE001 - whatever it was, the other batches must still be sent
-                rejected += [f"{run_id}: {error}" for run_id, _ in batch]
-                continue
-            queued += len(answer.get("Successful", []))
-            rejected += [f"{batch[int(entry['Id'])][0]}: {entry.get('Message')}" for entry in answer.get("Failed", [])]
-        if rejected:
-            raise NotQueuedError(rejected)
-        return queued
+        looks = spread_looks(_list_known(due, rejected), now)
+        messages = ((run_id, write_run_due(run_id), seconds) for run_id, seconds in looks)
+        return _send_all(self.client, self.url, messages, rejected)
+
+
+def _send_all(
+    client: SQSClient, url: str, messages: Iterable[tuple[str, str, int]], rejected: Sequence[str] = ()
+) -> int:
+    """Send messages, each with its run and its delay in seconds, and return how many were queued.
+
+    Raises NotQueuedError if there are any in ``rejected`` or SQS rejects some; the others have been queued.
+    """
+    rest, failed, queued = iter(messages), list(rejected), 0
+    while batch := list(islice(rest, _BATCH_SIZE)):
+        try:
+            answer = client.send_message_batch(
+                QueueUrl=url,
+                Entries=[
+                    {"Id": str(number), "MessageBody": body, "DelaySeconds": seconds}
+                    for number, (_, body, seconds) in enumerate(batch)
+                ],
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it was, the other batches must still be sent
+            failed += [f"{run_id}: {error}" for run_id, _, _ in batch]
+            continue
+        queued += len(answer.get("Successful", []))
+        failed += [f"{batch[int(entry['Id'])][0]}: {entry.get('Message')}" for entry in answer.get("Failed", [])]
+    if failed:
+        raise NotQueuedError(failed)
+    return queued
 
 
 def _list_known(due: Iterable[DueRun], failures: list[str]) -> list[DueRun]:
@@ -88,7 +99,7 @@ def _list_known(due: Iterable[DueRun], failures: list[str]) -> list[DueRun]:
 
 @dataclass(frozen=True)
 class SqsWakeups:
-    """Wakes runs for which there may be room, or whose turn comes."""
+    """Wakes runs for which there may be room, whose turn comes, or that come after one that has ended."""
 
     client: SQSClient
     url: str
@@ -96,6 +107,10 @@ class SqsWakeups:
     def wake(self, run_id: str) -> None:
         """Ask the run to try its launch again soon."""
         self.client.send_message(QueueUrl=self.url, MessageBody=write_room_freed(run_id))
+
+    def tell(self, run_ids: tuple[str, ...]) -> None:
+        """Tell runs that one which they come after has ended."""
+        _send_all(self.client, self.url, ((run_id, write_predecessor_ended(run_id), 0) for run_id in run_ids))
 
     def look(self, run_id: str, after: timedelta) -> None:
         """Have the run looked at after that time, in whole seconds, as the tick does."""

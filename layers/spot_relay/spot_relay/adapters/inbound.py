@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.errors import CallerError
 from spot_relay.domain.run.launch import RUN_ID_TAG
-from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, RoomFreed
+from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, PredecessorEnded, RoomFreed
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import parse_attempt_name, parse_canary_name, stands_for
 
@@ -37,6 +37,7 @@ class _OwnMessage(StrEnum):
 
     RUN_DUE = "Run Due"
     ROOM_FREED = "Room Freed"
+    PREDECESSOR_ENDED = "Predecessor Ended"
 
 
 class InvalidQueryError(CallerError):
@@ -146,6 +147,11 @@ def write_room_freed(run_id: str) -> str:
     return _write_message(_OwnMessage.ROOM_FREED, run_id)
 
 
+def write_predecessor_ended(run_id: str) -> str:
+    """Return the message that tells a run that one which it comes after has ended."""
+    return _write_message(_OwnMessage.PREDECESSOR_ENDED, run_id)
+
+
 def read_observation(body: str) -> tuple[str, Observation] | None:
     """Return the run id and the observation in a message of the observe queue; None if the job belongs to no run."""
     envelope = _read_envelope(body)
@@ -155,6 +161,8 @@ def read_observation(body: str) -> tuple[str, Observation] | None:
                 return _get_text(envelope["detail"], "run_id"), Due()
             case "spot-relay", _OwnMessage.ROOM_FREED:
                 return _get_text(envelope["detail"], "run_id"), RoomFreed()
+            case "spot-relay", _OwnMessage.PREDECESSOR_ENDED:
+                return _get_text(envelope["detail"], "run_id"), PredecessorEnded()
             case "aws.sagemaker", "SageMaker Training Job State Change":
                 return _read_state_change(envelope)
             case source, kind:

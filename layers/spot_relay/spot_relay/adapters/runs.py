@@ -19,6 +19,7 @@ from spot_relay.adapters.prefixes import Prefixes
 from spot_relay.adapters.run_items import (
     OPEN,
     SCHEMA_VERSION,
+    build_follower_key,
     build_item,
     format_sortable,
     read_run,
@@ -198,6 +199,16 @@ class DynamoDBRunStore:
         if item is None or int(item["schema_version"]["N"]) > SCHEMA_VERSION:
             return None
         return item.get("waits_for", {}).get("S")
+
+    def list_followers(self, run_id: str) -> tuple[str, ...]:
+        """Return the runs that wait for the end of this one, by the index, which may lag behind."""
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            IndexName="waiting",
+            KeyConditionExpression="waits_for = :run",
+            ExpressionAttributeValues={":run": {"S": build_follower_key(run_id)}},
+        )
+        return tuple(item["id"]["S"] for page in pages for item in page["Items"])
 
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -16,7 +15,16 @@ from spot_relay.spec.job_rules import (
     read_max_runtime,
 )
 from spot_relay.spec.problem import describe, join_path
-from spot_relay.spec.strict_model import Strict, make_error
+from spot_relay.spec.strict_model import Strict
+from spot_relay.spec.times import (
+    DURATION_HINT,
+    DURATION_TEXT,
+    INSTANT_HINT,
+    check_bounds,
+    read_duration,
+    read_instant,
+    validate_duration,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,66 +36,18 @@ if TYPE_CHECKING:
 MAX_DEADLINE_SECONDS = 30 * 86_400
 MIN_EXPECTED_RUNTIME_SECONDS = 60
 MAX_CHANGEOVER_SECONDS = 86_400
-# ISO 8601 without years and months, whose length depends on the calendar. Eight digits still fit a timedelta.
-_DURATION = re.compile(
-    r"P(?=[0-9T])(?:(?P<weeks>[0-9]{1,8})W)?(?:(?P<days>[0-9]{1,8})D)?"
-    r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,8})H)?(?:(?P<minutes>[0-9]{1,8})M)?(?:(?P<seconds>[0-9]{1,8})S)?)?"
-)
-# The same for a JSON schema, where groups have no names and an expression may match only part of the text.
-_DURATION_TEXT = Annotated[str, Field(pattern=re.sub(r"\?P<\w+>", "", f"^{_DURATION.pattern}$"))]
-_DURATION_HINT = 'an ISO 8601 duration such as "P3D" or "PT48H" (weeks, days, hours, minutes and seconds)'
-
-
-def _validate_duration(minimum: int, maximum: int) -> BeforeValidator:
-    def validate(value: Any) -> int:
-        seconds = _read_duration(value)
-        if seconds is None:
-            raise make_error(f"Found {describe(value)}. Use {_DURATION_HINT}, or whole seconds without quotes.")
-        return _check_bounds(seconds, minimum, maximum, value)
-
-    return BeforeValidator(validate, Annotated[int, Field(ge=minimum, le=maximum)] | _DURATION_TEXT)
-
-
-def _read_duration(value: Any) -> int | None:
-    """Return the seconds that a value stands for, or None if it is not a duration."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        return None
-    return round(timedelta(**{unit: int(count) for unit, count in match.groupdict("0").items()}).total_seconds())
-
-
-def _check_bounds(seconds: int, minimum: int, maximum: int, value: Any) -> int:
-    if seconds < minimum:
-        unit = "second" if minimum == 1 else "seconds"
-        raise make_error(f"Found {describe(value)}, but it must be at least {minimum} {unit}.")
-    if seconds > maximum:
-        days = maximum // 86_400
-        raise make_error(f"Found {describe(value)}, but it must be at most {maximum} seconds (P{days}D).")
-    return seconds
 
 
 def _read_deadline(value: Any) -> int | datetime:
-    """Return the seconds or the instant that a value stands for; an instant is converted to UTC."""
-    seconds = _read_duration(value)
+    """Return the seconds or the instant that a value stands for."""
+    seconds = read_duration(value)
     if seconds is not None:
-        return _check_bounds(seconds, 1, MAX_DEADLINE_SECONDS, value)
-    hint = f'Use {_DURATION_HINT}, whole seconds without quotes, or an instant such as "2026-12-01T06:00:00Z".'
-    try:
-        instant = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise make_error(f"Found {describe(value)}. {hint}") from None
-    if instant.tzinfo is None:
-        raise make_error(f'Found {describe(value)}, which has no time zone. Add one, such as "Z" for UTC or "+02:00".')
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError:
-        raise make_error(f"Found {describe(value)}, which is out of range in UTC. {hint}") from None
+        return check_bounds(seconds, 1, MAX_DEADLINE_SECONDS, value)
+    return read_instant(value, f"Use {DURATION_HINT}, whole seconds without quotes, or {INSTANT_HINT}.")
 
 
 _DEADLINE = BeforeValidator(
-    _read_deadline, Annotated[int, Field(ge=1, le=MAX_DEADLINE_SECONDS)] | _DURATION_TEXT | datetime
+    _read_deadline, Annotated[int, Field(ge=1, le=MAX_DEADLINE_SECONDS)] | DURATION_TEXT | datetime
 )
 
 
@@ -95,10 +55,8 @@ class DeadlineKeys(Strict):
     """The keys of a deadline, for the models that have other keys as well."""
 
     deadline: Annotated[int | datetime | None, _DEADLINE] = None
-    expected_runtime: Annotated[int | None, _validate_duration(MIN_EXPECTED_RUNTIME_SECONDS, MAX_RUNTIME_SECONDS)] = (
-        None
-    )
-    changeover: Annotated[int | None, _validate_duration(0, MAX_CHANGEOVER_SECONDS)] = None
+    expected_runtime: Annotated[int | None, validate_duration(MIN_EXPECTED_RUNTIME_SECONDS, MAX_RUNTIME_SECONDS)] = None
+    changeover: Annotated[int | None, validate_duration(0, MAX_CHANGEOVER_SECONDS)] = None
     return_to_spot: Literal["canary", "blind", "never"] | None = None
 
     @property

@@ -109,6 +109,7 @@ _EXPECTED = {
     "float_type": ("a number", "Write it without quotes."),
     "finite_number": ("a finite number", "Write one, or remove the key."),
     "bool_type": ("a boolean", "Write true or false without quotes."),
+    "string_type": ("a string", "Put it in quotes."),
     "list_type": ("a list", "Write a list, or remove the key."),
     "model_type": _MAPPING,
     "model_attributes_type": _MAPPING,

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.run.policy import Policy
+from spot_relay.domain.run.start import Start
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.spec.document import Format, copy_plain, parse_document
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from spot_relay.spec.policy_model import PolicyModel
+    from spot_relay.spec.start_model import StartModel
 
-_WRAPPER_KEYS = ("name", "estimator", "training_job", "policy", "on_end")
+_START_KEYS = ("start_at", "after", "continue_from")
+_WRAPPER_KEYS = ("name", "estimator", "training_job", "policy", "on_end", *_START_KEYS)
 # A DynamoDB item has at most 400 KB; fifty attempts, with everything that is stored about them, need the rest.
 MAX_STORED_BYTES = 80_000
 _SHAPES = (
-    "A spec is a CreateTrainingJob request, or a mapping with the keys name, training_job or estimator, policy and "
-    "on_end."
+    "A spec is a CreateTrainingJob request, or a mapping with the keys name, training_job or estimator, policy, "
+    "start_at, after, continue_from and on_end."
 )
 _MISSING_NAME = "This key is required: it is the name of the run. Add it."
 
@@ -56,15 +59,16 @@ def parse_submission(document: Mapping[str, Any], allowlist: Allowlist) -> Submi
     _refuse_foreign(document)
     problems = Problems()
     if _is_wrapped(document):
-        name, job, model = _check_wrapped(document, allowlist, problems)
+        name, job, model, start_model = _check_wrapped(document, allowlist, problems)
     else:
-        (name, job), model = _check_bare(document, allowlist, problems), None
+        (name, job), model, start_model = _check_bare(document, allowlist, problems), None, None
     problems.raise_if_any()
     training_job = normalise_job(copy.deepcopy(job))
     _check_size(training_job, next((key for key in (ESTIMATOR, "training_job") if key in document), ""), problems)
     policy = model.build(training_job) if model else Policy()
     token = document[ON_END][TASK_TOKEN] if ON_END in document else None
-    return Submission(name, training_job, policy, _fingerprint(name, training_job, policy), token)
+    start = start_model.build() if start_model else Start()
+    return Submission(name, training_job, policy, _fingerprint(name, training_job, policy, start), start, token)
 
 
 def _refuse_foreign(document: Mapping[str, Any]) -> None:
@@ -131,7 +135,7 @@ def _explain_wrapper_key(key: str) -> str:
 
 def _check_wrapped(
     document: Mapping[str, Any], allowlist: Allowlist, problems: Problems
-) -> tuple[str, Mapping[str, Any], PolicyModel | None]:
+) -> tuple[str, Mapping[str, Any], PolicyModel | None, StartModel | None]:
     for key in document:
         if key not in _WRAPPER_KEYS:
             problems.add(format_key(key), _explain_unknown_key(key, problems))
@@ -151,7 +155,12 @@ def _check_wrapped(
         model = check_policy(document["policy"], job, problems)
     if ON_END in document:
         check_on_end(document[ON_END], allowlist.task_token_state_machines, problems)
-    return str(name), job, model
+    start = None
+    if any(key in document for key in _START_KEYS):
+        from spot_relay.spec.start_model import check_start
+
+        start = check_start(document, name, job, problems)
+    return str(name), job, model, start
 
 
 def _translate(
@@ -215,9 +224,11 @@ def _explain_unknown_key(key: str, problems: Problems) -> str:
     return f"Unknown key. {_SHAPES}"
 
 
-def _fingerprint(name: str, training_job: Mapping[str, Any], policy: Policy) -> str:
+def _fingerprint(name: str, training_job: Mapping[str, Any], policy: Policy, start: Start) -> str:
     # Only what differs from the defaults, so that a new field of the policy does not change old fingerprints.
     body = {"name": name, "training_job": training_job, "policy": _drop_defaults(policy)}
+    if start:
+        body["start"] = _drop_defaults(start)
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -252,6 +252,31 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "Found 2 instances, but the ShardedByS3Key channel train has fewer objects under its prefix (1). An instance without a file of its own fails. Use fewer instances or more files.",
                 "The deadline 2026-11-23T12:01:00+00:00 cannot be met, even on-demand: training and one changeover take until 2026-11-23T14:10:00+00:00. Use that time or a later one.",
             ],
+            "chains": [
+                "Accepted.",
+                "Waiting for the runs prep and labels to complete (0 of 2 have completed), and until 2026-11-23T12:05:00Z.",
+                "prep-relay-01 completed the training.",
+                "Waiting for the run labels to complete (1 of 2 have completed), and until 2026-11-23T12:05:00Z.",
+                "labels-relay-01 completed the training.",
+                "Waiting until 2026-11-23T12:05:00Z, when the run starts.",
+                "The runs that it comes after have completed. Launching train-relay-01.",
+                "Created train-relay-01 for the submitted spec.",
+                "The run is not waiting for another run.",
+                "Waiting for the run prep to complete.",
+                "prep-relay-01 failed because the training code or its configuration has an error: AlgorithmError: no data. Fix it and resume the run, or submit a corrected spec under another name.",
+                "This run comes after prep, which is Failed. Once that one has completed, resume this one. To have a run wait for that instead of failing, write after.on_failure: wait.",
+                "Resumed by request. Looking at what it waits for before its first launch.",
+                "This run continues from prep, which has completed but left no model.",
+                "Waiting until 2026-11-23T13:00:00Z, when the run starts.",
+                "Its time has come. Launching train-relay-01.",
+                "Waiting for the run late to complete.",
+                "There is no run late, which this one comes after. Submit that one first, then this one again.",
+            ],
+            "chains_that_are_refused": [
+                "Runs would wait for each other: b → a → b. Leave one of them out.",
+                "At least 100 runs would have to complete one after the other. Submit it later.",
+                "Runs wait for each other, so none of them can begin: a → b → a.",
+            ],
         }
     )
 

@@ -59,15 +59,26 @@ def accept(submission: Submission, submission_id: str, now: datetime, prices: Pr
         created_at=now,
         updated_at=now,
         status=RunStatus.PENDING,
-        reason=f"Accepted. Launching {first.job_name}.",
+        reason="Accepted." if submission.start else f"Accepted. Launching {first.job_name}.",
         attempts=(first,),
-        check_at=now + OUTBOX_PATIENCE,
-        outbox=Outbox(launch=1),
+        check_at=now if submission.start else now + OUTBOX_PATIENCE,
+        outbox=Outbox() if submission.start else Outbox(launch=1),
+        start=submission.start,
+        waits_to_begin=bool(submission.start),
         waiting_tasks=() if submission.task_token is None else (submission.task_token,),
         deadline_at=policy.deadline.instant(now) if policy.deadline else None,
         decisions=tuple(Explanation(now, "Submitted", warning) for warning in _warn(policy, job)),
         prices=prices.only(types) if prices and not has_several_types(job) else None,
     )
+    return place_first(run, now)
+
+
+def place_first(run: Run, now: datetime) -> Run:
+    """Return a run that begins now with its first attempt where the deadline has it: on-demand, if it leaves no time.
+
+    The deadline counts from the submission, and a run may have waited since then.
+    """
+    first = replace(run.current, planned_at=now)
     standing = standing_of(run, now)
     no_time_for_spot = standing is not None and standing.demand(0.0) is Cause.SAFETY_NET
     if no_time_for_spot and (on_demand := affordable_on_demand(run, now)):
@@ -94,7 +105,7 @@ def find_objections(run: Run, files: dict[str, int], now: datetime) -> tuple[Obj
     """
     found = [_check_files(run, channel, count) for channel, count in files.items()]
     if run.policy.deadline is not None:
-        found.append(_check_deadline(run.policy.deadline, run.deadline_at, now))
+        found.append(_check_deadline(run.policy.deadline, run.deadline_at, max(now, run.start.at or now)))
     found += [Objection("policy.budgets.money_usd", because) for because in _check_costs(run, now)]
     return tuple(objection for objection in found if objection is not None)
 

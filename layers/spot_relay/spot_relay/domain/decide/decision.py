@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from spot_relay.domain.decide import canaries, launch_answers, tasks, user_requests
+from spot_relay.domain.decide import beginnings, canaries, launch_answers, tasks, user_requests
 from spot_relay.domain.decide.descriptions import follow_description
 from spot_relay.domain.decide.ends import continue_run, wait_for_listing
 from spot_relay.domain.decide.facts import Facts, clean_facts
@@ -39,6 +39,7 @@ from spot_relay.domain.run.observation import (
     Observation,
     Overgrown,
     Overtaken,
+    PredecessorEnded,
     Refused,
     ResumeRequested,
     RoomFreed,
@@ -81,6 +82,8 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return _follow_due(run, facts, now)
         case RoomFreed():
             return _follow_room(run, now)
+        case PredecessorEnded():
+            return beginnings.follow_predecessor(run, facts, now)
         case Launched() as answer:
             return launch_answers.follow_launch(run, answer, facts, now)
         case Refused() as answer:
@@ -166,6 +169,8 @@ def _follow_due(run: Run, facts: Facts, now: datetime) -> Decision:
         return unchanged(run, "The run has ended, so nothing is due.")
     if not is_due(run, now):
         return unchanged(run, "The run is not due yet.")
+    if run.waits_to_begin:
+        return beginnings.begin_or_wait(run, facts, now)
     if canary := canaries.live_canary(run):
         run = canaries.note_description(run, canary, facts.canary)
     attempt = run.current

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from spot_relay.domain.run.observation import Observation
+from spot_relay.domain.run.run import Run
 from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job
 from spot_relay.domain.text import MAX_STATUS_BYTES, MAX_TEXT_BYTES, clean_text
 from spot_relay.domain.values import replace
@@ -42,6 +44,8 @@ class Facts:
     """How long an open run may go without a look."""
     ignored_objects: int | None = None
     """How many other objects are under the prefix; None if it was not looked up."""
+    predecessors: Mapping[str, Run | None] = field(default_factory=dict)
+    """The runs that this one waits for to begin, those that they wait for, and so on; None for one that is unknown."""
     unlisted: str | None = None
     """Why the objects under the prefix could not be listed. Then nothing is known of its checkpoints."""
     undescribed: str | None = None

@@ -8,7 +8,14 @@ from spot_relay.domain.decide.markets import is_net_due
 from spot_relay.domain.rules.progress import has_uncounted_end
 from spot_relay.domain.rules.turns import LEAD
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
-from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, ResumeRequested
+from spot_relay.domain.run.observation import (
+    CanaryChanged,
+    Due,
+    JobChanged,
+    Observation,
+    PredecessorEnded,
+    ResumeRequested,
+)
 from spot_relay.domain.run.run import Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome, outcome_of
 from spot_relay.domain.sagemaker.job import Absent, Job, SecondaryStatus
@@ -37,6 +44,13 @@ def attempt_to_look_at(run: Run, observation: Observation, now: datetime) -> Att
             return attempt if may_live else None
         case _:
             return None
+
+
+def looks_at_predecessors(run: Run, observation: Observation, now: datetime) -> bool:
+    """Whether the decision needs the runs that this one waits for to begin."""
+    if run.has_ended or run.stop_requested or not run.waits_to_begin:
+        return False
+    return isinstance(observation, PredecessorEnded) or (isinstance(observation, Due) and is_due(run, now))
 
 
 def canary_to_look_at(run: Run, observation: Observation, now: datetime) -> Canary | None:

@@ -118,7 +118,7 @@ def finish(run: Run, status: RunStatus, now: datetime, reason: str, owes: Outbox
     """End the run."""
     run, stopping = give_up_canary(run)
     ended = replace(run, status=status)
-    news = Outbox(measures=metrics.measure_run_end(ended), announce=True, tasks=run.waiting_tasks)
+    news = Outbox(measures=metrics.measure_run_end(ended), announce=True, tell_followers=True, tasks=run.waiting_tasks)
     duties = (owes or Outbox()).then(stopping).then(news)
     return change(run, now, reason, duties, status=status, ended_at=now, check_at=None, waiting_tasks=())
 

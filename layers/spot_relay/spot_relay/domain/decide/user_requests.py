@@ -11,6 +11,7 @@ from spot_relay.domain.decide.steps import (
     STOP_LATER,
     Decision,
     change,
+    close_uncreated,
     describe_retry,
     finish_stopped,
     launch_again,
@@ -80,6 +81,8 @@ def _stop(run: Run, now: datetime, why: str) -> Decision:
     attempt = run.current
     if attempt.status is AttemptStatus.ENDED:
         return finish_stopped(run, now)
+    if run.waits_to_begin:
+        return finish_stopped(run.with_attempt(close_uncreated(attempt, now)), now)
     if attempt.status is AttemptStatus.IN_PROGRESS:
         owes, wait = Outbox(stop=attempt.job_name), CHECK_SOON
         reason = f"{why} Stopping {attempt.job_name}."
@@ -105,7 +108,12 @@ def resume(run: Run, request: ResumeRequested, facts: Facts, now: datetime) -> D
     place = _choose_place(open_again, now)
     if isinstance(place, No):
         return unchanged(run, place.because, rejected=True)
-    if run.current.outcome is Outcome.NEVER_CREATED:
+    if run.waits_to_begin:
+        planned = replace(_reset_attempt(open_again, place, now), status=AttemptStatus.PLANNED)
+        waiting = open_again.with_attempt(planned)
+        reason = f"{_RESUMED} Looking at what it waits for before its first launch."
+        decision = change(waiting, now, reason, status=RunStatus.PENDING, check_at=now)
+    elif run.current.outcome is Outcome.NEVER_CREATED:
         anew = _reset_attempt(open_again, place, now)
         decision = launch_again(open_again, anew, now, f"{_RESUMED} {describe_retry(anew)}")
     else:

@@ -106,6 +106,11 @@ class TaskGone:
 
 
 @dataclass(frozen=True)
+class PredecessorEnded:
+    """A run that this one comes after has ended."""
+
+
+@dataclass(frozen=True)
 class RoomFreed:
     """A job that used the pool the run waits for has ended."""
 
@@ -163,6 +168,7 @@ Observation = (
     | CanaryCreated
     | CanaryRefused
     | RoomFreed
+    | PredecessorEnded
     | Due
     | StopRequested
     | StopRefused

@@ -53,6 +53,8 @@ class Outbox:
     """Whether the status document has to be written."""
     announce: bool = False
     """Whether to send the event that the run has ended or continues."""
+    tell_followers: bool = False
+    """Whether to wake the runs that come after this one: it has ended."""
     tasks: tuple[str, ...] = field(default=(), repr=False)
     """The tokens of the Step Functions tasks to answer: the run has ended. They are secret."""
     measures: tuple[Measure, ...] = ()
@@ -64,9 +66,9 @@ class Outbox:
 
     @property
     def acts(self) -> bool:
-        """Whether something is owed that the run cannot continue without."""
+        """Whether something is owed that this run, or one that waits for it, cannot continue without."""
         jobs = self.launch is not None or self.canary is not None or self.stop is not None
-        return jobs or self.stop_canary is not None or bool(self.freed)
+        return jobs or self.stop_canary is not None or self.tell_followers or bool(self.freed)
 
     @property
     def measures_alone(self) -> tuple[Measure, ...]:
@@ -75,7 +77,7 @@ class Outbox:
 
     @property
     def actions(self) -> Outbox:
-        """Only what the run cannot continue without, and the tasks to answer once it has been saved."""
+        """Only what this run, or one that waits for it, needs to continue, and the tasks to answer once it is saved."""
         return replace(self, status=False, announce=False, measures=())
 
     @property
@@ -106,6 +108,7 @@ class Outbox:
             stop_canary=later.stop_canary if later.stop_canary is not None else self.stop_canary,
             status=self.status or later.status,
             announce=self.announce or later.announce,
+            tell_followers=self.tell_followers or later.tell_followers,
             tasks=tuple(dict.fromkeys((*self.tasks, *later.tasks))),
             measures=self.measures + later.measures,
         )

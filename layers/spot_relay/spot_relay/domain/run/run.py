@@ -11,6 +11,7 @@ from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Policy, Spent
 from spot_relay.domain.run.prices import PriceList
+from spot_relay.domain.run.start import Start
 from spot_relay.domain.sagemaker.job import EVERY_POOL, Placement, Pool
 from spot_relay.domain.sagemaker.request import checkpoint_uri_of
 from spot_relay.domain.values import replace
@@ -114,6 +115,12 @@ class Run:
     """The tokens of the Step Functions tasks that wait for its end. They are secret."""
     failing_because: str | None = None
     """Why the run is being stopped and then fails, if it was not its user who asked for that."""
+    start: Start = field(default_factory=Start)
+    """What it waits for before its first launch."""
+    waits_to_begin: bool = False
+    """Whether it has not begun, because what it waits for has not come yet."""
+    completed: tuple[str, ...] = ()
+    """Those of the runs that it comes after that are known to have completed."""
 
     @property
     def has_ended(self) -> bool:
@@ -142,6 +149,18 @@ class Run:
         if attempt.waits_for_any_room:
             return EVERY_POOL
         return attempt.placement.pool if attempt.waits_for_room else None
+
+    @property
+    def waits_for_run(self) -> str | None:
+        """The run whose end wakes this one: the first that has to complete and has not; None if there is none."""
+        if not self.waits_to_begin or self.has_ended:
+            return None
+        return next((name for name in self.start.after if name not in self.completed), None)
+
+    @property
+    def model_artifacts(self) -> str | None:
+        """The S3 URI of the model, of the attempt that completed."""
+        return next((one.model_artifacts for one in self.attempts if one.model_artifacts), None)
 
     @property
     def checkpoint_uri(self) -> str | None:

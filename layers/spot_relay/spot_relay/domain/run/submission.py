@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spot_relay.domain.run.policy import Policy
+from spot_relay.domain.run.start import Start
 
 
 @dataclass(frozen=True)
@@ -21,4 +22,5 @@ class Submission:
     training_job: dict[str, Any]
     policy: Policy
     fingerprint: str
+    start: Start = field(default_factory=Start)
     task_token: str | None = field(default=None, repr=False)

@@ -19,6 +19,8 @@ DEFAULT_MAX_RUNTIME_SECONDS = 86_400
 # A canary has to outlast the stop of the on-demand job: SageMaker gives that job 120 s, and uploads its results.
 CANARY_SLEEP_SECONDS = 600
 CANARY_MAX_RUNTIME_SECONDS = 2 * CANARY_SLEEP_SECONDS
+# Of the incremental training of built-in algorithms.
+MODEL_CONTENT_TYPE = "application/x-sagemaker-model"
 _SLEEP = f"trap 'exit 0' TERM; sleep {CANARY_SLEEP_SECONDS} & wait"
 # What decides whether the account may run a job: policies have conditions on it, and keys and networks must allow it. A
 # canary shares it with the training job, and leaves out everything that makes the job train.
@@ -105,6 +107,20 @@ def sharded_prefixes_of(request: Mapping[str, Any]) -> dict[str, str]:
         and not source.get("InstanceGroupNames")
         and source["S3Uri"].startswith("s3://")
     }
+
+
+def add_model_channel(request: Mapping[str, Any], channel: str, artifacts: str) -> dict[str, Any]:
+    """Return the request with the model of another job as an input channel, as SageMaker's own algorithms read it."""
+    source = {"S3DataType": "S3Prefix", "S3Uri": artifacts, "S3DataDistributionType": "FullyReplicated"}
+    added = {
+        "ChannelName": channel,
+        "ContentType": MODEL_CONTENT_TYPE,
+        "DataSource": {"S3DataSource": source},
+        "CompressionType": "None",
+        "InputMode": "File",
+    }
+    others = [one for one in request.get("InputDataConfig", []) if one.get("ChannelName") != channel]
+    return {**request, "InputDataConfig": [*others, added]}
 
 
 def place_job(

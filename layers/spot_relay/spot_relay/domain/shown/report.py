@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.run.attempt import Attempt, Canary
     from spot_relay.domain.run.run import Explanation, Run
+    from spot_relay.domain.run.start import Start
     from spot_relay.domain.sagemaker.job import Checkpoint, Transition
     from spot_relay.domain.shown.accounting import Account
 
@@ -102,6 +103,20 @@ def _prices(account: Account) -> dict[str, Any] | None:
     return {"source": account.prices_source, "as_of": iso(account.prices_as_of)}
 
 
+def start_document(start: Start, completed: tuple[str, ...], *, waits: bool) -> dict[str, Any] | None:
+    """Return what a run waits for before its first launch, or None if it never waits."""
+    if not start:
+        return None
+    return {
+        "waits": waits,
+        "at": iso(start.at),
+        "after": [{"run_id": name, "has_completed": name in completed} for name in start.after],
+        "on_failure": start.on_failure,
+        "continue_from": start.continue_from,
+        "channel": start.channel if start.continue_from else None,
+    }
+
+
 def _deadline(run: Run) -> dict[str, Any] | None:
     deadline = run.policy.deadline
     if deadline is None:
@@ -128,8 +143,9 @@ def status_document(run: Run, region: str) -> dict[str, Any]:
         "check_at": iso(run.check_at),
         "stop_requested": run.stop_requested,
         "attempts": [_attempt(run, attempt, region) for attempt in run.attempts],
+        "start": start_document(run.start, run.completed, waits=run.waits_to_begin and not run.has_ended),
         "log_group": LOG_GROUP,
-        "model_artifacts": next((one.model_artifacts for one in run.attempts if one.model_artifacts), None),
+        "model_artifacts": run.model_artifacts,
         "training_seconds": account.training_seconds,
         "billable_seconds": account.billable_seconds,
         "waited_seconds": account.waited_seconds,

@@ -1,0 +1,116 @@
+"""How a run begins that has to wait for other runs or for a time first."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from spot_relay.domain.decide.acceptance import Objection, place_first
+from spot_relay.domain.decide.steps import Decision, change, close_uncreated, finish, launch_again, unchanged
+from spot_relay.domain.rules.predecessors import MOST_LOOKED_AT, find_cycle, open_predecessors
+from spot_relay.domain.run.run import TICK, Run, RunStatus
+from spot_relay.domain.run.start import OnFailure
+from spot_relay.domain.sagemaker.request import add_model_channel
+from spot_relay.domain.values import No, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spot_relay.domain.decide.facts import Facts
+
+# How often a run looks by itself at those that it waits for. The end of each of them wakes it at once.
+LOOK_EVERY = timedelta(hours=1)
+
+
+def object_to_start(run: Run, known: Mapping[str, Run | None], now: datetime) -> tuple[Objection, ...]:
+    """Return why a submission can never begin; ``known`` is what `gather_predecessors` returned for it."""
+    if cycle := find_cycle(run, known):
+        return (Objection("after", f"Runs would wait for each other: {' → '.join(cycle)}. Leave one of them out."),)
+    if len(known) >= MOST_LOOKED_AT:
+        message = f"At least {MOST_LOOKED_AT} runs would have to complete one after the other. Submit it later."
+        return (Objection("after", message),)
+    found = (_look_at(run, name, known, now) for name in open_predecessors(run))
+    return tuple(Objection("after", no.because) for no in found if isinstance(no, No))
+
+
+def follow_predecessor(run: Run, facts: Facts, now: datetime) -> Decision:
+    """Look at the runs that this one waits for, because one of them has ended."""
+    if run.has_ended or not run.waits_to_begin:
+        return unchanged(run, "The run is not waiting for another run.")
+    return begin_or_wait(run, facts, now)
+
+
+def begin_or_wait(run: Run, facts: Facts, now: datetime) -> Decision:
+    """Launch the first attempt if everything has come that the run waits for; else wait on, or fail."""
+    if cycle := find_cycle(run, facts.predecessors):
+        return _fail(run, f"Runs wait for each other, so none of them can begin: {' → '.join(cycle)}.", now)
+    looked = run
+    for name in open_predecessors(run):
+        after = _look_at(looked, name, facts.predecessors, now)
+        if isinstance(after, No):
+            return _fail(looked, after.because, now)
+        looked = after
+    if open_predecessors(looked) or (looked.start.at is not None and now < looked.start.at):
+        return _wait(run, looked, facts, now)
+    return _begin(looked, now)
+
+
+def describe_wait(run: Run) -> str:
+    """Return what a run waits for before its first launch, as a sentence."""
+    names, all_names, at = open_predecessors(run), run.start.after, run.start.at
+    until = f"until {at.isoformat(timespec='seconds').replace('+00:00', 'Z')}" if at else ""
+    if not names:
+        return f"Waiting {until}, when the run starts."
+    others = f"the run {names[0]}" if len(names) == 1 else f"the runs {', '.join(names[:-1])} and {names[-1]}"
+    done = f" ({len(all_names) - len(names)} of {len(all_names)} have completed)" if len(all_names) > 1 else ""
+    return f"Waiting for {others} to complete{done}" + (f", and {until}." if until else ".")
+
+
+def _look_at(run: Run, name: str, known: Mapping[str, Run | None], now: datetime) -> Run | No:
+    """Return the run after a look at one that it waits for, or why it can never begin."""
+    other = known.get(name)
+    if other is None:
+        if now < run.start.known_by(run.created_at):
+            return run
+        return No(f"There is no run {name}, which this one comes after. Submit that one first, then this one again.")
+    if other.status is RunStatus.COMPLETED:
+        return _take_model(replace(run, completed=(*run.completed, name)), other)
+    if other.has_ended and run.start.on_failure is OnFailure.FAIL:
+        return No(
+            f"This run comes after {name}, which is {other.status}. Once that one has completed, resume this one. To "
+            "have a run wait for that instead of failing, write after.on_failure: wait."
+        )
+    return run
+
+
+def _take_model(run: Run, other: Run) -> Run | No:
+    """Return the run with the model of the one that it continues from, if that is this other run."""
+    start = run.start
+    if start.continue_from is None or start.continue_from.lower() != other.id.lower():
+        return run
+    if other.model_artifacts is None:
+        return No(f"This run continues from {other.id}, which has completed but left no model.")
+    return replace(run, training_job=add_model_channel(run.training_job, start.channel, other.model_artifacts))
+
+
+def _wait(before: Run, run: Run, facts: Facts, now: datetime) -> Decision:
+    """Wait on. The end of a run that it waits for wakes it, through an index that may lag behind its own writes."""
+    others, at = open_predecessors(run), run.start.at
+    looks = [at] if at is not None and now < at else []
+    if others:
+        is_new = now < run.created_at + TICK or run.waits_for_run != before.waits_for_run
+        looks.append(now + (TICK if is_new else LOOK_EVERY))
+    if any(facts.predecessors.get(name) is None for name in others):
+        looks.append(max(now, run.start.known_by(run.created_at)))
+    return change(run, now, describe_wait(run), status=RunStatus.PENDING, check_at=min(looks))
+
+
+def _begin(run: Run, now: datetime) -> Decision:
+    began = place_first(replace(run, waits_to_begin=False), now)
+    first = began.current
+    why = "The runs that it comes after have completed." if run.start.after else "Its time has come."
+    return launch_again(began, first, now, f"{why} Launching {first.job_name}.")
+
+
+def _fail(run: Run, because: str, now: datetime) -> Decision:
+    return finish(run.with_attempt(close_uncreated(run.current, now, because)), RunStatus.FAILED, now, because)

@@ -1,0 +1,56 @@
+"""Questions about the runs that another one comes after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from spot_relay.domain.run.run import Run
+
+# How many runs are looked at to find out whether runs wait for each other.
+MOST_LOOKED_AT = 100
+
+
+def open_predecessors(run: Run) -> tuple[str, ...]:
+    """Return the names of the runs that have to complete before this one begins, and are not known to have."""
+    return tuple(name for name in run.start.after if name not in run.completed)
+
+
+def gather_predecessors(run: Run, load: Callable[[str], Run | None]) -> dict[str, Run | None]:
+    """Load the runs that a run waits for, those that they wait for, and so on; a run that is unknown is None.
+
+    At most `MOST_LOOKED_AT` are loaded, the nearest first.
+    """
+    known: dict[str, Run | None] = {}
+    names = list(open_predecessors(run))
+    for name in names:
+        if name in known or name.lower() == run.id.lower():
+            continue
+        if len(known) == MOST_LOOKED_AT:
+            break
+        known[name] = other = load(name)
+        if other is not None and other.waits_to_begin and not other.has_ended:
+            names += open_predecessors(other)
+    return known
+
+
+def find_cycle(run: Run, known: Mapping[str, Run | None]) -> tuple[str, ...] | None:
+    """Return the names along which runs wait for each other, from this run back to itself; None if there is no way.
+
+    ``known`` is what `gather_predecessors` returned.
+    """
+    ways: list[tuple[str, ...]] = [(run.id,)]
+    seen: set[str] = set()
+    for way in ways:
+        here = run if len(way) == 1 else known.get(way[-1])
+        if here is None or not here.waits_to_begin or here.has_ended:
+            continue
+        for name in open_predecessors(here):
+            if name.lower() == run.id.lower():
+                return (*way, name)
+            if name.lower() not in seen:
+                seen.add(name.lower())
+                ways.append((*way, name))
+    return None

@@ -1,0 +1,40 @@
+"""What a run waits for before its first launch: a time, and other runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class OnFailure(StrEnum):
+    """What a run does when one that it comes after fails or is stopped."""
+
+    FAIL = "fail"
+    WAIT = "wait"
+    """Until that run is resumed and completes."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run waits for before its first launch. By default it waits for nothing."""
+
+    at: datetime | None = None
+    """Not before then; aware."""
+    after: tuple[str, ...] = ()
+    """The names of the runs that have to complete first."""
+    on_failure: OnFailure = OnFailure.FAIL
+    known_within_seconds: int | None = None
+    """For how long, from the submission, a run of ``after`` may be unknown. None if all of them have to exist then."""
+    continue_from: str | None = None
+    """The one of ``after`` whose model the training starts from."""
+    channel: str = "model"
+    """The input channel that gets that model."""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to wait for."""
+        return self.at is not None or bool(self.after)
+
+    def known_by(self, submitted_at: datetime) -> datetime:
+        """Return when the runs of ``after`` have to be known at the latest, if the run was submitted at that time."""
+        return submitted_at + timedelta(seconds=self.known_within_seconds or 0)
