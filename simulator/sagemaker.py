@@ -1,4 +1,4 @@
-"""A SageMaker in this process: a server on 127.0.0.1, with everything that makes its training jobs live."""
+"""A SageMaker in this process: a server on 127.0.0.1, with all that makes its training jobs and endpoints live."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Self
 
+from simulator.api.account import Account
 from simulator.api.audit import AuditLog
 from simulator.api.server import bind
-from simulator.api.training_jobs import Account, TrainingJobs
+from simulator.api.service import Service
 from simulator.api.validation import service_model
 from simulator.life.clock import Part, RealTime, VirtualClock
 from simulator.real.clients import Clients
 from simulator.real.events import EventPublisher
+from simulator.real.hosting.events import HostingEvents
 from simulator.real.logs import LogShipper
 from simulator.real.machine import Machine
 from simulator.real.runner import Runner
@@ -30,15 +32,15 @@ ScenarioLike = Scenario | Mapping[str, Any] | Path | None
 
 
 class SageMaker:
-    """A SageMaker that serves training jobs between `start` and `stop`, or inside a ``with`` block.
+    """A SageMaker that has training jobs and endpoints between `start` and `stop`, or inside a ``with`` block.
 
     Parameters
     ----------
     scenario
-        What happens to which jobs: a document as in the README, a file in YAML or JSON, or a `Scenario`. Without one,
-        every job gets capacity at once and completes.
+        What happens to which jobs and endpoints: a document as in the README, a file in YAML or JSON, or a `Scenario`.
+        Without one, every job gets capacity at once and completes, and every endpoint goes in service.
     clock
-        A `VirtualClock` that the caller advances. Without one, jobs live in real time.
+        A `VirtualClock` that the caller advances. Without one, time is real.
     on_event
         Called with each state-change event, in the form in which EventBridge delivers it to a target: by the thread
         that advances the virtual clock, or by a thread of the simulator in real time. What it raises reaches whoever
@@ -83,24 +85,23 @@ class SageMaker:
         self._error: Exception | None = None
         clients, audit = Clients(region), AuditLog()
         self._logs = LogShipper(clients)
-        self._jobs = TrainingJobs(
-            Account(account, region),
-            as_scenario(scenario),
-            audit,
-            now=time.time if clock is None else clock.now,
-            settle=_do_nothing if clock is None else clock.settle,
-        )
-        publisher = EventPublisher(clients, audit, self._jobs.now, on_event)
-        training = SimulatedTraining(clients, self._logs, self._jobs.apply)
+        now = time.time if clock is None else clock.now
+        settle = _do_nothing if clock is None else clock.settle
+        self._service = Service(Account(account, region), as_scenario(scenario), audit, now, settle)
+        jobs, hosting = self._service.jobs, self._service.hosting
+        publisher = EventPublisher(clients, audit, now, on_event)
+        training = SimulatedTraining(clients, self._logs, jobs.apply)
         folder = _folder_for(images, workdir).resolve()
-        self._runner = Runner(Machine(clients, self._logs, self._jobs.apply, folder, images, region, grace))
+        self._runner = Runner(Machine(clients, self._logs, jobs.apply, folder, images, region, grace))
         # The publisher comes first: what another observer does about a status may bring the next one.
-        self._jobs.add_observers(publisher, training, self._runner)
-        parts: tuple[Part, ...] = (self._jobs, publisher, training)
+        jobs.add_observers(publisher, training, self._runner)
+        events = HostingEvents(publisher, self._service)
+        hosting.observe(events, packages=events.announce)
+        parts: tuple[Part, ...] = (jobs, hosting, publisher, training)
         self._real_time = RealTime(parts, self._fail) if clock is None else None
         if clock is not None:
             clock.drive(parts)
-        self._server = bind(self._jobs, host, port)
+        self._server = bind(self._service, host, port)
         self._threads = [
             Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True),
             Thread(target=self._logs.run, daemon=True),
@@ -159,6 +160,7 @@ class SageMaker:
         """Environment variables with which boto3's clients for SageMaker find this server, and no real account."""
         return {
             "AWS_ENDPOINT_URL_SAGEMAKER": self.url,
+            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": self.url,
             "AWS_DEFAULT_REGION": self._region,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -172,12 +174,14 @@ class SageMaker:
         return self._clock
 
     def play(self, scenario: ScenarioLike) -> None:
-        """Replace the scenario, for jobs created and calls made from now on."""
-        self._jobs.play(as_scenario(scenario))
+        """Replace the scenario, for what is created and called from now on."""
+        self._service.play(as_scenario(scenario))
 
-    def log(self, *, job: str | None = None, kind: str | None = None) -> list[dict[str, Any]]:
-        """Return the audit log: every call, transition and event, of jobs whose names match a pattern."""
-        return self._jobs.audit.entries(job=job, kind=kind)
+    def log(
+        self, *, job: str | None = None, resource: str | None = None, kind: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the audit log: every call, transition and event, of jobs or resources that match a pattern."""
+        return self._service.audit.entries(job=job, resource=resource, kind=kind)
 
     def _fail(self, error: Exception) -> None:
         self._error = error

@@ -20,8 +20,13 @@ class AuditLog:
             number = len(self._entries) + 1
             self._entries.append({"number": number, "kind": kind, "time": at, **details})
 
-    def entries(self, *, after: int = 0, job: str | None = None, kind: str | None = None) -> list[dict[str, Any]]:
-        """Return the entries after a number, of one kind, and of jobs whose names match a pattern."""
+    def entries(
+        self, *, after: int = 0, job: str | None = None, resource: str | None = None, kind: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the entries after a number, of one kind, and of jobs or resources whose names match a pattern.
+
+        Jobs have a name, such as ``churn``; other resources have a kind and a name, such as ``endpoint/churn``.
+        """
         with self._lock:
             entries = self._entries[after:]
         return [
@@ -29,4 +34,5 @@ class AuditLog:
             for entry in entries
             if (kind is None or entry["kind"] == kind)
             and (job is None or fnmatchcase(entry.get("job_name") or "", job))
+            and (resource is None or fnmatchcase(entry.get("resource") or "", resource))
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from simulator.api.errors import invalid
+from simulator.api.tags import check_tags
 from simulator.life.job import Terms
 
 if TYPE_CHECKING:
@@ -48,15 +49,6 @@ def check_rules(request: Mapping[str, Any]) -> None:
         raise invalid("Duplicate channel names in InputDataConfig")
     if is_local(request):
         _check_local(request)
-
-
-def check_tags(tags: list[dict[str, str]]) -> None:
-    """Raise a ValidationException for tag keys that are repeated or reserved."""
-    keys = [tag["Key"] for tag in tags]
-    if len(keys) != len(set(keys)):
-        raise invalid("Duplicate tag keys are not allowed")
-    if any(key.lower().startswith("aws:") for key in keys):
-        raise invalid("Tag keys that begin with aws: are reserved")
 
 
 def _check_resources(resources: Mapping[str, Any], *, spot: bool) -> None:

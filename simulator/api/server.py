@@ -1,51 +1,78 @@
-"""The simulator over HTTP: SageMaker's JSON 1.1 protocol at ``/``, and its own admin API under ``/_simulator/``."""
+"""The simulator over HTTP.
+
+SageMaker's JSON 1.1 protocol is at ``/``, SageMaker Runtime's at ``/endpoints/``, and an admin API under
+``/_simulator/``.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from simulator.api.errors import ServiceError
+from simulator.api.hosting.hosting import Invocation
 from simulator.world.scenario import Scenario, ScenarioError, parse_scenario, parse_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from simulator.api.training_jobs import TrainingJobs
+    from simulator.api.service import Service
 
-_ADMIN = "/_simulator/"
-_LARGEST = 10 * 1024 * 1024
+_ADMIN: Final = "/_simulator/"
+_INVOCATIONS: Final = re.compile(r"/endpoints/([^/]+)/invocations")
+_VARIANT: Final = "X-Amzn-SageMaker-Target-Variant"
+_PASSED_ON: Final = ("Content-Type", "Accept", "X-Amzn-SageMaker-Custom-Attributes", "X-Amzn-SageMaker-Inference-Id")
+_LARGEST: Final = 10 * 1024 * 1024
 logger = logging.getLogger(__name__)
 
 
 class Application:
-    """A WSGI application for the training jobs of one account."""
+    """A WSGI application for everything that one account has."""
 
-    def __init__(self, jobs: TrainingJobs) -> None:
-        self._jobs = jobs
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         request = Request(environ)
         request.max_content_length = _LARGEST
-        answer = self._admin(request) if request.path.startswith(_ADMIN) else self._api(request)
-        return answer(environ, start_response)
+        return self._respond(request)(environ, start_response)
+
+    def _respond(self, request: Request) -> Response:
+        if request.path.startswith(_ADMIN):
+            return self._admin(request)
+        invoked = _INVOCATIONS.fullmatch(request.path)
+        return self._api(request) if invoked is None else self._runtime(request, invoked[1])
 
     def _api(self, request: Request) -> Response:
         operation = request.headers.get("X-Amz-Target", "").partition("SageMaker.")[2]
         try:
-            return _answer(self._jobs.call(operation, _body(request)))
+            return _answer(self._service.call(operation, _body(request)))
         except ServiceError as error:
             return _refusal(error)
         except Exception:
             logger.exception("%s failed", operation)
-            return _refusal(ServiceError("InternalFailure", "The simulator failed; see its log.", 500))
+            return _refusal(_failed())
+
+    def _runtime(self, request: Request, name: str) -> Response:
+        headers = {key: request.headers[key] for key in _PASSED_ON if key in request.headers}
+        try:
+            invocation = Invocation(request.get_data(), headers, request.headers.get(_VARIANT))
+            prediction = self._service.invoke(name, invocation)
+        except ServiceError as error:
+            return _runtime_refusal(error)
+        except Exception:
+            logger.exception("InvokeEndpoint failed")
+            return _runtime_refusal(_failed())
+        answer = {"x-Amzn-Invoked-Production-Variant": prediction.variant, **prediction.headers}
+        return Response(prediction.body, headers={"x-amzn-RequestId": str(uuid.uuid4()), **answer})
 
     def _admin(self, request: Request) -> Response:
         place = request.path.removeprefix(_ADMIN)
@@ -56,13 +83,13 @@ class Application:
                 case "GET", "log":
                     return _json({"entries": self._log(request)})
                 case "GET", "scenario":
-                    return _json(self._jobs.scenario.model_dump(mode="json"))
+                    return _json(self._service.scenario.model_dump(mode="json"))
                 case "PUT", "scenario":
-                    self._jobs.play(_scenario(request))
-                    return _json({"rules": len(self._jobs.scenario.rules)})
+                    self._service.play(_scenario(request))
+                    return _json({"rules": len(self._service.scenario.rules)})
                 case "POST", "rules":
-                    self._jobs.play_before(_more_rules(request))
-                    return _json({"rules": len(self._jobs.scenario.rules)})
+                    self._service.play_before(_more_rules(request))
+                    return _json({"rules": len(self._service.scenario.rules)})
                 case _:
                     return _json({"code": "NotFound", "message": f"there is no {request.method} {request.path}"}, 404)
         except ScenarioError as error:
@@ -71,9 +98,10 @@ class Application:
             return _json({"code": "InvalidRequest", "message": str(error)}, 400)
 
     def _log(self, request: Request) -> list[dict[str, Any]]:
-        return self._jobs.audit.entries(
+        return self._service.audit.entries(
             after=int(request.args.get("after", "0")),
             job=request.args.get("job"),
+            resource=request.args.get("resource"),
             kind=request.args.get("kind"),
         )
 
@@ -85,9 +113,9 @@ class _Handler(WSGIRequestHandler):
         logger.log(level, message, *args)
 
 
-def bind(jobs: TrainingJobs, host: str, port: int) -> BaseWSGIServer:
+def bind(service: Service, host: str, port: int) -> BaseWSGIServer:
     """Bind a threaded server; with port 0 the system chooses a free one."""
-    return make_server(host, port, Application(jobs), threaded=True, request_handler=_Handler)
+    return make_server(host, port, Application(service), threaded=True, request_handler=_Handler)
 
 
 def _scenario(request: Request) -> Scenario:
@@ -120,6 +148,16 @@ def _answer(body: dict[str, Any], status: int = 200) -> Response:
 
 def _refusal(error: ServiceError) -> Response:
     return _answer({"__type": error.code, "message": error.message}, error.status)
+
+
+def _runtime_refusal(error: ServiceError) -> Response:
+    headers = {"x-amzn-RequestId": str(uuid.uuid4()), "x-amzn-ErrorType": error.code}
+    body = json.dumps({"Message": error.message, **error.members})
+    return Response(body, error.status, headers=headers, content_type="application/json")
+
+
+def _failed() -> ServiceError:
+    return ServiceError("InternalFailure", "The simulator failed; see its log.", 500)
 
 
 def _json(body: Any, status: int = 200) -> Response:

@@ -35,14 +35,13 @@ logger = logging.getLogger(__name__)
 class _Letter:
     due: float
     number: int
-    job_name: str = field(compare=False)
-    secondary: str = field(compare=False)
+    subject: Mapping[str, str] = field(compare=False)
     event: Mapping[str, Any] = field(compare=False)
     tries: int = field(default=0, compare=False)
 
 
 class EventPublisher:
-    """Publishes an event for each transition, in the order in which their copies are due.
+    """Publishes events in the order in which their copies are due, one for each transition of a job among them.
 
     ``on_event`` is called with each event in the form in which EventBridge delivers it to a target.
     """
@@ -63,24 +62,34 @@ class EventPublisher:
         self._count = 0
         self._deliveries = Deliveries()
 
+    @property
+    def publishes(self) -> bool:
+        """Whether anybody receives events."""
+        return self._on_event is not None or self._clients.has("events")
+
     def held_phases(self, request: Mapping[str, Any], rule: Rule) -> frozenset[Secondary]:  # noqa: ARG002
         """Hold no phase: events follow the life of a job, they do not drive it."""
         return frozenset()
 
     def observe(self, record: Record, happening: Happening) -> None:
         """Schedule the event of a transition."""
-        if not isinstance(happening, Transitioned) or not (self._on_event or self._clients.has("events")):
+        if not isinstance(happening, Transitioned) or not self.publishes:
             return
         secondary = record.life.secondary
+        delays = self._deliveries.delays(record.name, secondary, record.rule.events)
+        subject = {"job_name": record.name, "secondary_status": secondary.value}
+        self.post(state_change(record, happening.at), delays, happening.at, subject)
+
+    def post(self, event: Mapping[str, Any], delays: Sequence[float], at: float, subject: Mapping[str, str]) -> None:
+        """Schedule the copies of an event of the moment ``at``; the log shows ``subject`` with each of them."""
+        if not self.publishes:
+            return
         with self.changed:
-            delays = self._deliveries.delays(record.name, secondary, record.rule.events)
             if not delays:
-                self._log(record.name, secondary.value, "dropped")
-            event = state_change(record, happening.at)
+                self._log(subject, "dropped")
             for delay in delays:
                 self._count += 1
-                letter = _Letter(happening.at + delay, self._count, record.name, secondary.value, event)
-                heapq.heappush(self._letters, letter)
+                heapq.heappush(self._letters, _Letter(at + delay, self._count, subject, event))
             self.changed.notify_all()
 
     def next_due(self) -> float | None:
@@ -106,7 +115,7 @@ class EventPublisher:
             if error is not None:
                 self._try_again(letter, error)
                 continue
-            self._log(letter.job_name, letter.secondary, "put")
+            self._log(letter.subject, "put")
             if self._on_event is not None:
                 self._on_event(dict(letter.event))
 
@@ -125,17 +134,16 @@ class EventPublisher:
 
     def _try_again(self, letter: _Letter, why: str) -> None:
         if letter.tries + 1 >= _TRIES:
-            logger.error("gave up on the event %s of %s: %s", letter.secondary, letter.job_name, why)
-            self._log(letter.job_name, letter.secondary, "failed", why)
+            logger.error("gave up on the event %s: %s", dict(letter.subject), why)
+            self._log(letter.subject, "failed", why)
             return
-        logger.warning("could not put the event %s of %s: %s", letter.secondary, letter.job_name, why)
+        logger.warning("could not put the event %s: %s", dict(letter.subject), why)
         pause = _FIRST_PAUSE * 2**letter.tries
         with self.changed:
             heapq.heappush(self._letters, replace(letter, due=self._now() + pause, tries=letter.tries + 1))
 
-    def _log(self, job_name: str, secondary: str, outcome: str, message: str | None = None) -> None:
-        details = {"job_name": job_name, "secondary_status": secondary, "outcome": outcome, "message": message}
-        self._audit.add("event", self._now(), **details)
+    def _log(self, subject: Mapping[str, str], outcome: str, message: str | None = None) -> None:
+        self._audit.add("event", self._now(), outcome=outcome, message=message, **subject)
 
 
 def _entry(event: Mapping[str, Any]) -> PutEventsRequestEntryTypeDef:

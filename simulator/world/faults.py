@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from simulator.world.scenario import ErrorRule, Rule
+    from collections.abc import Sequence
+
+    from simulator.world.scenario import Fault
+
+
+class Faulty(Protocol):
+    """A rule of a scenario that has errors."""
+
+    @property
+    def errors(self) -> Sequence[Fault]:
+        """The errors, in order."""
 
 
 class FaultBook:
@@ -14,9 +24,9 @@ class FaultBook:
     def __init__(self) -> None:
         # Two rules may be equal, but each has a count of its own, so the key is the rule's identity. The rule is kept
         # with its count because an identity is only unique while its object lives.
-        self._used: dict[tuple[int, int], tuple[Rule, int]] = {}
+        self._used: dict[tuple[int, int], tuple[Faulty, int]] = {}
 
-    def take(self, rule: Rule, operation: str) -> ErrorRule | None:
+    def take(self, rule: Faulty, operation: str) -> Fault | None:
         """Return the next error that ``rule`` has for ``operation``, and count it; ``None`` if there is none left."""
         for place, error in enumerate(rule.errors):
             _, used = self._used.get((id(rule), place), (rule, 0))

@@ -1,13 +1,14 @@
-"""Scenario documents: what happens to which training jobs, validated field by field."""
+"""Scenario documents: what happens to which training jobs and endpoints, validated field by field."""
 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from simulator.life.endpoint import DeploymentFailure, EndpointScript, EndpointStatus
 from simulator.life.job import Failure, Script, Secondary
 from simulator.world.capacity import Interruption, ScriptedCapacity
 
@@ -18,10 +19,31 @@ if TYPE_CHECKING:
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Market = Literal["spot", "on-demand"]
+QuotaMarket = Literal["spot", "on-demand", "endpoint"]
 Operation = Literal["CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob"]
-RatedOperation = Literal[
-    "CreateTrainingJob", "DescribeTrainingJob", "ListTrainingJobs", "StopTrainingJob", "AddTags", "ListTags"
+HostingOperation = Literal[
+    "CreateModel",
+    "DescribeModel",
+    "DeleteModel",
+    "CreateEndpointConfig",
+    "DescribeEndpointConfig",
+    "DeleteEndpointConfig",
+    "CreateEndpoint",
+    "UpdateEndpoint",
+    "DescribeEndpoint",
+    "DeleteEndpoint",
+    "ListEndpoints",
+    "CreateModelPackageGroup",
+    "DescribeModelPackageGroup",
+    "CreateModelPackage",
+    "DescribeModelPackage",
+    "ListModelPackages",
 ]
+InvokedOperation = Literal["InvokeEndpoint"]
+RatedOperation = (
+    Literal["CreateTrainingJob", "DescribeTrainingJob", "ListTrainingJobs", "StopTrainingJob", "AddTags", "ListTags"]
+    | HostingOperation
+)
 
 
 class ScenarioError(ValueError):
@@ -83,18 +105,30 @@ class FailureRule(_Document):
     after_seconds: Seconds = 0.0
 
 
-class ErrorRule(_Document):
+class Fault(_Document):
     """An error that a call returns instead of its answer, ``times`` times (``null``: always).
 
     With ``takes_effect`` the call does its work, and only its answer is lost.
     """
 
-    operation: Operation
+    operation: str
     code: Annotated[str, Field(min_length=1)]
     message: str = ""
     times: Annotated[int, Field(ge=1)] | None = 1
     http_status: Annotated[int, Field(ge=400, le=599)] = 400
     takes_effect: bool = False
+
+
+class ErrorRule(Fault):
+    """An error of an operation on training jobs."""
+
+    operation: Operation
+
+
+class HostingErrorRule(Fault):
+    """An error of an operation on endpoints, or on what they are made of."""
+
+    operation: HostingOperation | InvokedOperation
 
 
 class DropRule(_Document):
@@ -104,14 +138,30 @@ class DropRule(_Document):
     fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
-class EventsRule(_Document):
-    """How state-change events arrive: late, more than once, out of order, or not at all."""
+class EndpointDropRule(_Document):
+    """Which events of endpoints are lost: those of some statuses, and a random fraction of all."""
 
+    statuses: tuple[EndpointStatus, ...] = ()
+    fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class _Travel(_Document):
     duplicates: Annotated[int, Field(ge=0, le=20)] = 0
     delay_seconds: Seconds = 0.0
     shuffle_within_seconds: Seconds = 0.0
-    drop: DropRule = DropRule()
     seed: int = 0
+
+
+class EventsRule(_Travel):
+    """How state-change events arrive: late, more than once, out of order, or not at all."""
+
+    drop: DropRule = DropRule()
+
+
+class EndpointEventsRule(_Travel):
+    """The same for the events of endpoints and model packages."""
+
+    drop: EndpointDropRule = EndpointDropRule()
 
 
 class Rule(_Document):
@@ -165,18 +215,57 @@ class Rule(_Document):
         )
 
 
+class EndpointPhasesRule(_Document):
+    """How long an endpoint stays in each status, in seconds; with a real process, at least so long."""
+
+    creating: Seconds = 0.2
+    updating: Seconds = 0.2
+    rolling_back: Seconds = 0.2
+    deleting: Seconds = 0.2
+
+
+class EndpointFailureRule(_Document):
+    """A failure with its FailureReason, ``after_seconds`` into Creating, or into Updating at each update."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    status: Literal["Creating", "Updating"] = "Creating"
+    after_seconds: Seconds = 0.0
+
+
+class EndpointRule(_Document):
+    """What happens to the endpoints that it matches; the first rule that matches one applies.
+
+    Its errors and events are also those of the models, configurations and model package groups whose names match.
+    ``health_check_seconds`` is how long real containers have to answer pings.
+    """
+
+    name: Annotated[str, Field(min_length=1)] = "*"
+    phases: EndpointPhasesRule = EndpointPhasesRule()
+    fail: EndpointFailureRule | None = None
+    health_check_seconds: PositiveSeconds = 480.0
+    errors: tuple[HostingErrorRule, ...] = ()
+    events: EndpointEventsRule = EndpointEventsRule()
+
+    def script(self, held: frozenset[EndpointStatus] = frozenset()) -> EndpointScript:
+        """Return the script of an endpoint under this rule; ``held`` are the statuses that end on an input."""
+        failure = None
+        if self.fail is not None:
+            failure = DeploymentFailure(self.fail.reason, EndpointStatus(self.fail.status), self.fail.after_seconds)
+        return EndpointScript(**self.phases.model_dump(), failure=failure, held=held)
+
+
 class Quota(_Document):
-    """How many instances of a type the account may use at once in a market."""
+    """How many instances of a type the account may use at once in a market, or for endpoints."""
 
     instance_type: Annotated[str, Field(min_length=1)]
-    market: Market
+    market: QuotaMarket
     limit: Annotated[int, Field(ge=0)]
 
     @property
     def title(self) -> str:
         """The name of the quota, as the service writes it."""
-        usage = "spot training job usage" if self.market == "spot" else "training job usage"
-        return f"{self.instance_type} for {usage}"
+        usages = {"spot": "spot training job", "on-demand": "training job", "endpoint": "endpoint"}
+        return f"{self.instance_type} for {usages[self.market]} usage"
 
 
 class RateRule(_Document):
@@ -191,25 +280,21 @@ class RateRule(_Document):
         return self.burst if self.burst is not None else max(1.0, self.per_second)
 
 
-# Service Quotas shows the first two. The others are assumed: AWS does not publish them. Nor does it publish bursts.
+# Service Quotas shows these two. The others are assumed: AWS does not publish them. Nor does it publish bursts.
 AWS_RATES: Mapping[str, RateRule] = {
-    "CreateTrainingJob": RateRule(per_second=1),
-    "ListTrainingJobs": RateRule(per_second=2),
-    "DescribeTrainingJob": RateRule(per_second=5),
-    "StopTrainingJob": RateRule(per_second=5),
-    "ListTags": RateRule(per_second=5),
-    "AddTags": RateRule(per_second=5),
-}
+    operation: RateRule(per_second=5) for kind in get_args(RatedOperation) for operation in get_args(kind)
+} | {"CreateTrainingJob": RateRule(per_second=1), "ListTrainingJobs": RateRule(per_second=2)}
 
 
 class Scenario(_Document):
-    """Rules in order, a default for jobs that no rule matches, and the quotas and rates of the account.
+    """Rules in order, a default for jobs that no rule matches, rules for endpoints, and the account's quotas and rates.
 
     Without ``rates`` no call is throttled; ``aws`` are AWS's default rates.
     """
 
     rules: tuple[Rule, ...] = ()
     default: Rule = Rule()
+    endpoints: tuple[EndpointRule, ...] = ()
     quotas: tuple[Quota, ...] = ()
     rates: Literal["aws"] | dict[RatedOperation, RateRule] | None = None
 
@@ -225,6 +310,10 @@ class Scenario(_Document):
         matching = (rule for rule in self.rules if rule.matches(name, market, instance_type))
         return next(matching, self.default)
 
+    def endpoint_rule_for(self, name: str) -> EndpointRule:
+        """Return the first rule that matches an endpoint, or another resource of this name, else the defaults."""
+        return next((rule for rule in self.endpoints if fnmatchcase(name, rule.name)), EndpointRule())
+
     def with_first(self, more: Scenario) -> Scenario:
         """Return a scenario with the rules of ``more`` before these; its quotas replace those for the same pool.
 
@@ -235,6 +324,7 @@ class Scenario(_Document):
         return Scenario(
             rules=more.rules + self.rules,
             default=self.default,
+            endpoints=more.endpoints + self.endpoints,
             quotas=(*more.quotas, *kept),
             rates=self.rates if more.rates is None else more.rates,
         )

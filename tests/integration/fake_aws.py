@@ -12,9 +12,10 @@ from moto import backend_index, mock_aws
 from moto.moto_api._internal.models import moto_api_backend
 
 from embedded.patience import give_time
+from simulator.api.account import Account
 from simulator.api.audit import AuditLog
 from simulator.api.server import Application, bind
-from simulator.api.training_jobs import Account, TrainingJobs
+from simulator.api.service import Service
 from simulator.world.scenario import Scenario, parse_scenario
 from spot_relay import bootstrap
 from tests.integration.step_functions import StepFunctions
@@ -73,7 +74,7 @@ class Simulator:
     """The simulator on a free port of this machine; its jobs live by the clock that a test gives."""
 
     def __init__(self) -> None:
-        self._sagemaker = TrainingJobs(Account(), Scenario(), AuditLog())
+        self._sagemaker = Service(Account(), Scenario(), AuditLog())
         self._server = bind(self._sagemaker, HOST, 0)
         self.url = f"http://{HOST}:{self._server.port}"
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -81,7 +82,7 @@ class Simulator:
 
     def begin(self, clock: Callable[[], datetime]) -> None:
         """Forget every job and go on by another clock."""
-        self._sagemaker = TrainingJobs(Account(), Scenario(), AuditLog(), lambda: clock().timestamp())
+        self._sagemaker = Service(Account(), Scenario(), AuditLog(), lambda: clock().timestamp())
         self._server.app = Application(self._sagemaker)
 
     def play(self, **scenario: Any) -> None:

@@ -64,13 +64,13 @@ class Story:
     def play(self, hours: float, *rules: dict[str, Any], max_wait: float) -> Counts:
         """Play the story of a run, and count."""
         self.stack.aws.simulator.play(rules=list(rules))
-        self.stack.aws.simulator._sagemaker.add_observers(self.events)
+        self.stack.aws.simulator._sagemaker.jobs.add_observers(self.events)
         self.stack.checkpoint()
         stopping = {"MaxRuntimeInSeconds": int(hours * HOUR), "MaxWaitTimeInSeconds": int(max_wait * HOUR)}
         self._invoke("submit", self.stack.upload(json.dumps(spec(StoppingCondition=stopping))))
         while not self._is_settled():
             self.stack.clock.passes(60)
-            self.stack.aws.simulator._sagemaker.catch_up()
+            self.stack.aws.simulator._sagemaker.jobs.catch_up()
             self._deliver()
         assert self.stack.run().status is RunStatus.COMPLETED
         return self._count()

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from embedded.patience import give_time
 from embedded.sam import ROOT
+from simulator.api.account import Account
 from simulator.api.audit import AuditLog
 from simulator.api.server import Application, bind
-from simulator.api.training_jobs import Account, TrainingJobs
+from simulator.api.service import Service
 from simulator.world.scenario import Scenario, parse_scenario
 from spot_relay.adapters.prices import DynamoDBPrices
 from spot_relay.adapters.runs import DynamoDBRunStore
@@ -77,8 +78,8 @@ class Market:
         self._thread.join(timeout=give_time(5))
         self._server.server_close()
 
-    def _new(self, scenario: Scenario) -> TrainingJobs:
-        return TrainingJobs(Account(), scenario, AuditLog(), lambda: time.time() + self._ahead)
+    def _new(self, scenario: Scenario) -> Service:
+        return Service(Account(), scenario, AuditLog(), lambda: time.time() + self._ahead)
 
 
 @dataclass(frozen=True)

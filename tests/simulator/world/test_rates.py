@@ -8,9 +8,10 @@ import pytest
 from botocore.session import get_session
 
 from simulator import SageMaker, VirtualClock
+from simulator.api.account import Account
 from simulator.api.audit import AuditLog
 from simulator.api.errors import ServiceError
-from simulator.api.training_jobs import Account, TrainingJobs
+from simulator.api.service import Service
 from simulator.world.rates import TokenBucket
 from simulator.world.scenario import AWS_RATES, Scenario, ScenarioError, parse_scenario
 from tests.simulator.processes import request
@@ -64,7 +65,7 @@ def test_an_invalid_rate_is_refused_by_name(rates: object, named: str) -> None:
 
 def test_each_operation_has_a_bucket_of_its_own() -> None:
     clock = VirtualClock()
-    jobs = TrainingJobs(Account(), parse_scenario({"rates": "aws"}), AuditLog(), clock.now)
+    jobs = Service(Account(), parse_scenario({"rates": "aws"}), AuditLog(), clock.now)
     jobs.call("CreateTrainingJob", request("first"))
     with pytest.raises(ServiceError, match="Rate exceeded"):
         jobs.call("CreateTrainingJob", request("second"))
@@ -74,7 +75,7 @@ def test_each_operation_has_a_bucket_of_its_own() -> None:
 
 
 def test_new_rates_take_the_place_of_the_old_ones_and_rules_alone_leave_them() -> None:
-    jobs = TrainingJobs(Account(), parse_scenario({"rates": "aws"}), AuditLog(), lambda: 0.0)
+    jobs = Service(Account(), parse_scenario({"rates": "aws"}), AuditLog(), lambda: 0.0)
     jobs.call("CreateTrainingJob", request("first"))
     jobs.play_before(parse_scenario({"rules": [{"name": "*"}]}))
     with pytest.raises(ServiceError, match="Rate exceeded"):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from simulator.life.endpoint import DeploymentFailure, EndpointScript, EndpointStatus
 from simulator.life.job import Failure, Secondary
 from simulator.world.capacity import Interruption, ScriptedCapacity
 from simulator.world.scenario import Scenario, ScenarioError, parse_scenario, read_scenario
@@ -71,6 +72,21 @@ def test_new_rules_come_first_and_new_quotas_replace_those_for_the_same_pool() -
     assert len(both.rules) == 2
 
 
+def test_the_first_rule_for_endpoints_that_matches_applies_and_others_get_the_defaults() -> None:
+    fail = {"reason": "no capacity", "status": "Updating", "after_seconds": 3}
+    first = {"name": "a-*", "phases": {"creating": 5}, "fail": fail}
+    old = parse_scenario({"endpoints": [{"name": "*", "phases": {"creating": 9}}]})
+    both = old.with_first(parse_scenario({"endpoints": [first]}))
+
+    held = frozenset({EndpointStatus.CREATING})
+    script = both.endpoint_rule_for("a-1").script(held)
+
+    failure = DeploymentFailure("no capacity", EndpointStatus.UPDATING, 3)
+    assert script == EndpointScript(creating=5, failure=failure, held=held)
+    assert both.endpoint_rule_for("b").script().creating == 9
+    assert parse_scenario({}).endpoint_rule_for("b").script() == EndpointScript()
+
+
 @pytest.mark.parametrize(
     ("document", "said"),
     [
@@ -83,6 +99,9 @@ def test_new_rules_come_first_and_new_quotas_replace_those_for_the_same_pool() -
         ({"default": {"errors": [{"operation": "DeleteModel", "code": "x"}]}}, "default.errors[0].operation"),
         ({"default": {"events": {"drop": {"statuses": ["Sleeping"]}}}}, "default.events.drop.statuses[0]"),
         ({"quotas": [{"instance_type": "ml.m5.large", "market": "moon", "limit": 1}]}, "quotas[0].market"),
+        ({"endpoints": [{"phases": {"creating": -1}}]}, "endpoints[0].phases.creating"),
+        ({"endpoints": [{"fail": {"reason": "x", "status": "InService"}}]}, "endpoints[0].fail.status"),
+        ({"endpoints": [{"errors": [{"operation": "CreateTrainingJob", "code": "x"}]}]}, "endpoints[0].errors[0].oper"),
         ("text", "document"),
     ],
 )

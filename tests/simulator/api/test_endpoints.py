@@ -1,0 +1,388 @@
+"""Models, endpoint configurations and endpoints through real clients: every operation, and every error's message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from simulator import SageMaker, VirtualClock
+from tests.simulator.api.hosting_requests import ACCOUNT, IMAGE, model, variant
+from tests.simulator.api.test_operations import check_against_model, refused
+from tests.simulator.processes import client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_sagemaker import SageMakerClient
+
+SLOW = {"creating": 60, "updating": 30, "rolling_back": 20, "deleting": 10}
+
+
+class Host:
+    """A simulator on a virtual clock that has one model, and a configuration ``churn-1`` of it."""
+
+    def __init__(self, sagemaker: SageMaker, events: list[dict[str, Any]]) -> None:
+        self.sagemaker = sagemaker
+        self.events = events
+        self.api: SageMakerClient = client("sagemaker", sagemaker.url)
+        self.api.create_model(**model("churn"))
+        self.configure("churn-1")
+
+    def configure(self, name: str, **changes: Any) -> None:
+        """Create an endpoint configuration of the model."""
+        variants: Any = [variant("churn", **changes)]
+        self.api.create_endpoint_config(EndpointConfigName=name, ProductionVariants=variants)
+
+    def create(self, name: str = "churn", config: str = "churn-1", **more: Any) -> str:
+        """Create an endpoint."""
+        return self.api.create_endpoint(EndpointName=name, EndpointConfigName=config, **more)["EndpointArn"]
+
+    def describe(self, name: str = "churn") -> dict[str, Any]:
+        """Describe an endpoint, and check the answer."""
+        answer = self.api.describe_endpoint(EndpointName=name)
+        check_against_model("DescribeEndpoint", answer)
+        return dict(answer)
+
+    def status(self, name: str = "churn") -> tuple[str, str]:
+        """Return the status and the configuration of an endpoint."""
+        found = self.describe(name)
+        return found["EndpointStatus"], found["EndpointConfigName"]
+
+    def pass_(self, seconds: float) -> None:
+        """Let time pass."""
+        self.sagemaker.clock.advance(seconds)
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    events: list[dict[str, Any]] = []
+    scenario = {"endpoints": [{"phases": SLOW}]}
+    with SageMaker(scenario, VirtualClock(), on_event=events.append) as sagemaker:
+        yield Host(sagemaker, events)
+
+
+def test_a_model_is_created_described_and_deleted(host: Host) -> None:
+    given = model("Churn-2", Environment={"A": "b"})
+    created = host.api.create_model(**given, Tags=[{"Key": "run", "Value": "churn"}])
+    found = host.api.describe_model(ModelName="Churn-2")
+
+    check_against_model("CreateModel", created)
+    check_against_model("DescribeModel", found)
+    assert created["ModelArn"] == found["ModelArn"] == f"{ACCOUNT}:model/churn-2"
+    container = found["PrimaryContainer"]
+    assert container["Mode"] == "SingleModel"
+    assert {key: container[key] for key in given["PrimaryContainer"]} == given["PrimaryContainer"]  # type: ignore[literal-required]
+    assert host.api.list_tags(ResourceArn=found["ModelArn"])["Tags"] == [{"Key": "run", "Value": "churn"}]
+    host.api.delete_model(ModelName="Churn-2")
+    assert refused(lambda: host.api.describe_model(ModelName="Churn-2")) == (
+        "ValidationException",
+        f'Could not find model "{ACCOUNT}:model/churn-2".',
+    )
+
+
+def test_a_configuration_is_created_described_and_deleted(host: Host) -> None:
+    found = host.api.describe_endpoint_config(EndpointConfigName="churn-1")
+
+    check_against_model("DescribeEndpointConfig", found)
+    assert found["EndpointConfigArn"] == f"{ACCOUNT}:endpoint-config/churn-1"
+    assert found["ProductionVariants"] == [{**variant("churn"), "InitialVariantWeight": 1.0}]
+    host.api.delete_endpoint_config(EndpointConfigName="churn-1")
+    assert refused(lambda: host.api.describe_endpoint_config(EndpointConfigName="churn-1")) == (
+        "ValidationException",
+        f'Could not find endpoint configuration "{ACCOUNT}:endpoint-config/churn-1".',
+    )
+
+
+def test_an_endpoint_is_created_updated_and_deleted(host: Host) -> None:
+    arn = host.create()
+    assert arn == f"{ACCOUNT}:endpoint/churn"
+    assert host.status() == ("Creating", "churn-1")
+    assert "ProductionVariants" not in host.describe()
+
+    host.pass_(60)
+    assert host.status() == ("InService", "churn-1")
+    (shown,) = host.describe()["ProductionVariants"]
+    assert (shown["CurrentInstanceCount"], shown["DeployedImages"][0]["SpecifiedImage"]) == (1, IMAGE)
+
+    host.configure("churn-2", InitialInstanceCount=3)
+    host.api.update_endpoint(EndpointName="churn", EndpointConfigName="churn-2")
+    assert host.status() == ("Updating", "churn-1")
+    assert host.describe()["PendingDeploymentSummary"]["EndpointConfigName"] == "churn-2"
+    host.pass_(30)
+    assert host.status() == ("InService", "churn-2")
+    assert host.describe()["ProductionVariants"][0]["CurrentInstanceCount"] == 3
+
+    host.api.delete_endpoint(EndpointName="churn")
+    assert host.status() == ("Deleting", "churn-2")
+    host.pass_(10)
+    gone = ("ValidationException", f'Could not find endpoint "{arn}".')
+    assert refused(host.describe) == gone
+    assert refused(lambda: host.api.delete_endpoint(EndpointName="churn")) == gone
+    assert refused(lambda: host.api.update_endpoint(EndpointName="churn", EndpointConfigName="churn-1")) == gone
+
+
+def test_each_status_is_published_as_an_event_in_the_documented_form(host: Host) -> None:
+    arn = host.create(Tags=[{"Key": "run", "Value": "churn"}])
+    host.pass_(60)
+    host.api.delete_endpoint(EndpointName="churn")
+    host.pass_(10)
+
+    statuses = [event["detail"]["EndpointStatus"] for event in host.events]
+    assert statuses == ["CREATING", "IN_SERVICE", "DELETING", "DELETED"]
+    event = host.events[1]
+    assert (event["source"], event["detail-type"]) == ("aws.sagemaker", "SageMaker Endpoint State Change")
+    assert (event["resources"], event["time"]) == ([arn], "2026-01-01T00:01:00Z")
+    assert event["detail"] == {
+        "EndpointName": "churn",
+        "EndpointArn": arn,
+        "EndpointConfigName": "churn-1",
+        "ProductionVariants": [{"DesiredWeight": 1.0, "DesiredInstanceCount": 1.0}],
+        "EndpointStatus": "IN_SERVICE",
+        "CreationTime": 1_767_225_600_000,
+        "LastModifiedTime": 1_767_225_660_000,
+        "Tags": {"run": "churn"},
+    }
+
+
+def test_an_endpoint_that_fails_says_why_and_can_only_be_deleted(host: Host) -> None:
+    fail = {"reason": "The role cannot pull the image.", "after_seconds": 5}
+    host.sagemaker.play({"endpoints": [{"name": "churn", "fail": fail, "phases": SLOW}]})
+    arn = host.create()
+    host.pass_(5)
+
+    found = host.describe()
+
+    assert (found["EndpointStatus"], found["FailureReason"]) == ("Failed", fail["reason"])
+    assert host.events[-1]["detail"]["FailureReason"] == fail["reason"]
+    code, message = refused(lambda: host.api.update_endpoint(EndpointName="churn", EndpointConfigName="churn-1"))
+    assert (code, arn in message) == ("ValidationException", True)
+    host.api.delete_endpoint(EndpointName="churn")
+
+
+def test_an_update_that_fails_is_rolled_back_and_only_the_configuration_shows_it(host: Host) -> None:
+    host.create()
+    host.pass_(60)
+    host.configure("churn-2")
+    fail = {"reason": "The container ended.", "status": "Updating"}
+    host.sagemaker.play({"endpoints": [{"name": "churn", "fail": fail, "phases": SLOW}]})
+    host.api.update_endpoint(EndpointName="churn", EndpointConfigName="churn-2")
+
+    assert host.status() == ("RollingBack", "churn-1")
+    host.pass_(20)
+
+    found = host.describe()
+    assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", "churn-1")
+    assert "FailureReason" not in found
+    assert [event["detail"]["EndpointStatus"] for event in host.events[2:]] == [
+        "UPDATING",
+        "ROLLING_BACK",
+        "IN_SERVICE",
+    ]
+
+
+def test_an_endpoint_in_progress_can_be_neither_updated_nor_deleted_nor_created_again(host: Host) -> None:
+    arn = host.create()
+    host.configure("churn-2")
+    busy = ("ValidationException", f'Cannot update in-progress endpoint "{arn}".')
+
+    assert refused(lambda: host.api.update_endpoint(EndpointName="churn", EndpointConfigName="churn-2")) == busy
+    assert refused(lambda: host.api.delete_endpoint(EndpointName="churn")) == busy
+    assert refused(host.create) == ("ValidationException", f'Cannot create already existing endpoint "{arn}".')
+
+
+def test_names_are_taken_in_any_case(host: Host) -> None:
+    assert refused(lambda: host.api.create_model(**model("CHURN"))) == (
+        "ValidationException",
+        f'Cannot create already existing model "{ACCOUNT}:model/churn".',
+    )
+    assert refused(lambda: host.configure("Churn-1")) == (
+        "ValidationException",
+        f'Cannot create already existing endpoint configuration "{ACCOUNT}:endpoint-config/churn-1".',
+    )
+
+
+def test_what_a_request_names_must_exist(host: Host) -> None:
+    no_model = ("ValidationException", f'Could not find model "{ACCOUNT}:model/other".')
+    no_config = ("ValidationException", f'Could not find endpoint configuration "{ACCOUNT}:endpoint-config/other".')
+
+    assert refused(lambda: host.configure("churn-2", ModelName="other")) == no_model
+    assert refused(lambda: host.create(config="other")) == no_config
+    host.create()
+    host.pass_(60)
+    assert refused(lambda: host.api.update_endpoint(EndpointName="churn", EndpointConfigName="other")) == no_config
+    host.api.delete_model(ModelName="churn")
+    assert refused(lambda: host.create("churn-b"))[1] == f'Could not find model "{ACCOUNT}:model/churn".'
+
+
+def test_an_endpoint_outlives_its_model_and_configuration_but_cannot_be_updated_without_the_latter(host: Host) -> None:
+    host.create()
+    host.pass_(60)
+    host.configure("churn-2")
+    host.api.delete_endpoint_config(EndpointConfigName="churn-1")
+
+    assert host.status() == ("InService", "churn-1")
+    assert refused(lambda: host.api.update_endpoint(EndpointName="churn", EndpointConfigName="churn-2")) == (
+        "ValidationException",
+        f'Could not find endpoint configuration "{ACCOUNT}:endpoint-config/churn-1".',
+    )
+
+
+def test_a_serverless_variant_needs_no_instances(host: Host) -> None:
+    serverless = {"MemorySizeInMB": 2048, "MaxConcurrency": 5}
+    host.configure("churn-2", InstanceType=None, InitialInstanceCount=None, ServerlessConfig=serverless)
+    host.create(config="churn-2")
+    host.pass_(60)
+
+    (shown,) = host.describe()["ProductionVariants"]
+
+    assert (shown["CurrentServerlessConfig"], shown["CurrentInstanceCount"]) == (serverless, 0)
+
+
+def test_a_full_quota_for_endpoints_is_reported_with_the_message_of_the_service(host: Host) -> None:
+    quota = {"instance_type": "ml.m5.large", "market": "endpoint", "limit": 1}
+    host.sagemaker.play({"quotas": [quota], "endpoints": [{"phases": SLOW}]})
+    host.create()
+
+    code, message = refused(lambda: host.create("churn-b"))
+
+    assert code == "ResourceLimitExceeded"
+    assert (
+        "service limit 'ml.m5.large for endpoint usage' is 1 Instances, with current utilization of 1 Instances and a "
+        "request delta of 1 Instances" in message
+    )
+    # An update needs its instances while the old ones still serve.
+    host.pass_(60)
+    host.configure("churn-2")
+    updated = refused(lambda: host.api.update_endpoint(EndpointName="churn", EndpointConfigName="churn-2"))
+    assert updated[0] == "ResourceLimitExceeded"
+    host.api.delete_endpoint(EndpointName="churn")
+    host.pass_(10)
+    host.create("churn-b")
+
+
+def test_a_scripted_error_applies_to_the_resources_whose_names_match(host: Host) -> None:
+    denied = {"operation": "CreateModel", "code": "AccessDeniedException", "message": "no", "times": None}
+    lost = {"operation": "CreateEndpoint", "code": "InternalFailure", "http_status": 500, "takes_effect": True}
+    host.sagemaker.play({"endpoints": [{"name": "b-*", "errors": [denied, lost]}]})
+
+    assert refused(lambda: host.api.create_model(**model("b-1"))) == ("AccessDeniedException", "no")
+    host.api.create_model(**model("c-1"))
+    assert refused(lambda: host.create("b-2"))[0] == "InternalFailure"
+    assert host.status("b-2") == ("Creating", "churn-1")
+    assert [entry["outcome"] for entry in host.sagemaker.log(resource="endpoint/b-2", kind="call")] == [
+        "InternalFailure",
+        "ok",
+    ]
+
+
+def test_events_can_be_late_repeated_and_lost(host: Host) -> None:
+    travel = {"duplicates": 1, "delay_seconds": 7, "drop": {"statuses": ["Creating"]}}
+    host.sagemaker.play({"endpoints": [{"phases": SLOW, "events": travel}]})
+    host.create()
+
+    host.pass_(66)
+    assert host.events == []
+    host.pass_(1)
+
+    assert [event["detail"]["EndpointStatus"] for event in host.events] == ["IN_SERVICE"] * 2
+    outcomes = [
+        (entry["status"], entry["outcome"]) for entry in host.sagemaker.log(resource="endpoint/*", kind="event")
+    ]
+    assert outcomes == [("CREATING", "dropped"), ("IN_SERVICE", "put"), ("IN_SERVICE", "put")]
+
+
+def test_the_log_has_every_status_of_an_endpoint(host: Host) -> None:
+    host.create()
+    host.pass_(60)
+    host.api.delete_endpoint(EndpointName="churn")
+    host.pass_(10)
+
+    entries = host.sagemaker.log(resource="endpoint/churn", kind="endpoint")
+
+    assert [(entry["status"], entry["config"], entry["live"]) for entry in entries] == [
+        ("Creating", "churn-1", True),
+        ("InService", "churn-1", True),
+        ("Deleting", "churn-1", True),
+        ("Deleted", "churn-1", False),
+    ]
+
+
+def test_endpoints_are_listed_by_page_filter_and_order(host: Host) -> None:
+    for name in ("b-1", "b-2", "b-3"):
+        host.create(name)
+        host.pass_(1)
+    host.pass_(58)
+
+    def listed(**filters: Any) -> list[str]:
+        pages = host.api.get_paginator("list_endpoints").paginate(PaginationConfig={"PageSize": 2}, **filters)
+        found = []
+        for page in pages:
+            check_against_model("ListEndpoints", page)
+            found += [summary["EndpointName"] for summary in page["Endpoints"]]
+        return found
+
+    assert listed() == ["b-3", "b-2", "b-1"]
+    assert listed(SortBy="Name", SortOrder="Ascending") == ["b-1", "b-2", "b-3"]
+    assert listed(StatusEquals="InService", SortOrder="Ascending") == ["b-1", "b-2"]
+    assert listed(SortBy="Status", SortOrder="Ascending") == ["b-3", "b-1", "b-2"]
+    assert listed(NameContains="2") == ["b-2"]
+
+
+def test_tags_are_added_to_an_endpoint_and_gone_with_it(host: Host) -> None:
+    arn = host.create(Tags=[{"Key": "a", "Value": "1"}])
+
+    added = host.api.add_tags(ResourceArn=arn, Tags=[{"Key": "b", "Value": "2"}])
+
+    assert host.api.list_tags(ResourceArn=arn)["Tags"] == added["Tags"]
+    assert added["Tags"] == [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]
+    host.pass_(60)
+    host.api.delete_endpoint(EndpointName="churn")
+    host.pass_(10)
+    gone = ("ValidationException", "Requested resource not found.")
+    assert refused(lambda: host.api.list_tags(ResourceArn=arn)) == gone
+    assert refused(lambda: host.api.add_tags(ResourceArn=arn, Tags=[])) == gone
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"InstanceType": None}, "InstanceType and InitialInstanceCount are required in variant AllTraffic"),
+        ({"ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5}}, "together with ServerlessConfig"),
+        ({"ModelName": None}, "ModelName is missing in variant AllTraffic"),
+        ({"InstanceType": "ml.t3.medium"}, "at 'productionVariants.1.member.instanceType' failed to satisfy"),
+        ({"InitialVariantWeight": 0}, "InitialVariantWeight above 0"),
+    ],
+)
+def test_a_variant_that_breaks_a_rule_is_refused(host: Host, changes: dict[str, Any], said: str) -> None:
+    code, message = refused(lambda: host.configure("wrong", **changes))
+
+    assert code == "ValidationException"
+    assert said in message
+
+
+def test_variants_have_different_names(host: Host) -> None:
+    variants = [variant("churn"), variant("churn")]
+    create = host.api.create_endpoint_config
+
+    assert "must be unique" in refused(lambda: create(EndpointConfigName="two", ProductionVariants=variants))[1]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ExecutionRoleArn": None}, "ExecutionRoleArn is required"),
+        ({"PrimaryContainer": None}, "Exactly one of PrimaryContainer and Containers"),
+        ({"PrimaryContainer": {"ModelDataUrl": "s3://bucket/model.tar.gz"}}, "Image is required"),
+        ({"PrimaryContainer": {"ModelPackageName": "churn/1"}}, "model-package/churn/1 does not exist"),
+        ({"ModelName": "no_underscores"}, "regular expression pattern"),
+    ],
+)
+def test_a_model_that_breaks_a_rule_is_refused(host: Host, changes: dict[str, Any], said: str) -> None:
+    request = {key: value for key, value in (model("wrong") | changes).items() if value is not None}
+
+    code, message = refused(lambda: host.api.create_model(**request))
+
+    assert code == "ValidationException"
+    assert said in message
