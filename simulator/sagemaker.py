@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from simulator.api.account import Account
 from simulator.api.audit import AuditLog
@@ -18,6 +18,9 @@ from simulator.life.clock import Part, RealTime, VirtualClock
 from simulator.real.clients import Clients
 from simulator.real.events import EventPublisher
 from simulator.real.hosting.events import HostingEvents
+from simulator.real.hosting.host import Host
+from simulator.real.hosting.materials import LocalMaterials
+from simulator.real.hosting.runner import EndpointRunner
 from simulator.real.logs import LogShipper
 from simulator.real.machine import Machine
 from simulator.real.runner import Runner
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+# As the service documents it for the containers of endpoints.
+_HOSTING_GRACE: Final = 30.0
 ScenarioLike = Scenario | Mapping[str, Any] | Path | None
 
 
@@ -50,7 +55,7 @@ class SageMaker:
     workdir
         Where real processes run; a new temporary folder if there are images. Nothing in it is deleted.
     grace
-        Seconds between SIGTERM and SIGKILL for a real process.
+        Seconds between SIGTERM and SIGKILL for a real process; for the container of an endpoint, at most 30.
     host, port
         Where to listen; with port 0 the system chooses a free one.
     region, account
@@ -87,7 +92,8 @@ class SageMaker:
         self._logs = LogShipper(clients)
         now = time.time if clock is None else clock.now
         settle = _do_nothing if clock is None else clock.settle
-        self._service = Service(Account(account, region), as_scenario(scenario), audit, now, settle)
+        materials = LocalMaterials(clients, images)
+        self._service = Service(Account(account, region), as_scenario(scenario), audit, now, settle, materials)
         jobs, hosting = self._service.jobs, self._service.hosting
         publisher = EventPublisher(clients, audit, now, on_event)
         training = SimulatedTraining(clients, self._logs, jobs.apply)
@@ -95,8 +101,10 @@ class SageMaker:
         self._runner = Runner(Machine(clients, self._logs, jobs.apply, folder, images, region, grace))
         # The publisher comes first: what another observer does about a status may bring the next one.
         jobs.add_observers(publisher, training, self._runner)
+        machine = Host(clients, self._logs, hosting.apply, folder, images, region, account, min(grace, _HOSTING_GRACE))
+        self._endpoints = EndpointRunner(machine)
         events = HostingEvents(publisher, self._service)
-        hosting.observe(events, packages=events.announce)
+        hosting.observe(events, self._endpoints, packages=events.announce, invoke=self._endpoints.invoke)
         parts: tuple[Part, ...] = (jobs, hosting, publisher, training)
         self._real_time = RealTime(parts, self._fail) if clock is None else None
         if clock is not None:
@@ -131,6 +139,7 @@ class SageMaker:
         self._server.shutdown()
         self._server.server_close()
         self._runner.close()
+        self._endpoints.close()
         if self._real_time is not None:
             self._real_time.stop()
         self._logs.close()

@@ -21,7 +21,7 @@ _CHECKPOINTS: Final = "/opt/ml/checkpoints/"
 # Folders with another purpose, which cannot hold checkpoints as well.
 _TAKEN: Final = ("input", "model", "output")
 _TRAINING_SCRIPT: Final = "train.py"
-# Of the simulator's environment a training process gets these variables, and those that begin with AWS_.
+# Of the simulator's environment a process gets these variables, and those that begin with AWS_.
 _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
 _LONGEST_REASON: Final = 1024
 
@@ -153,8 +153,12 @@ def environment(tree: Tree, record: Record, cluster: Cluster, instance: Instance
         f"SM_HP_{_variable(key)}": value if isinstance(value, str) else json.dumps(value)
         for key, value in hyperparameters.items()
     }
-    inherited = {name: value for name, value in os.environ.items() if name in _INHERITED or name.startswith("AWS_")}
-    return {**inherited, **given, **of_channels, **of_hyperparameters, **request.get("Environment", {})}
+    return {**inherited_variables(), **given, **of_channels, **of_hyperparameters, **request.get("Environment", {})}
+
+
+def inherited_variables() -> dict[str, str]:
+    """Return what a process gets of the simulator's own environment."""
+    return {name: value for name, value in os.environ.items() if name in _INHERITED or name.startswith("AWS_")}
 
 
 def failure_reason(tree: Tree, code: int) -> str:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from simulator.real.checkpoints import CheckpointSync
 from simulator.real.container import environment, failure_reason, prepare, tree_for
 from simulator.real.namespace import CONTAINER_BASE, find_namespace
-from simulator.real.process import TrainingProcess
+from simulator.real.process import ContainerProcess
 from simulator.real.s3 import Location, channel_name_of, download, list_keys
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class InstanceRun:
         self._log = log
         self._stream = f"{record.name}/{instance.host}-{round(time.time() * 1000)}"
         self._sync: CheckpointSync | None = None
-        self._process: TrainingProcess | None = None
+        self._process: ContainerProcess | None = None
         self.tree: Tree = tree_for(record.request, home / "ml")
 
     @property
@@ -90,7 +90,7 @@ class InstanceRun:
             hosts = self._cluster.host_names(str(self._home.parent))
             command = namespace.wrap(command, self.tree.base, self._home, hosts)
         marked = {**variables, HOME_VARIABLE: str(self._home)}
-        self._process = TrainingProcess(command, self.tree.base, marked, self._keep, on_exit)
+        self._process = ContainerProcess(command, self.tree.base, marked, self._keep, on_exit)
 
     def push(self) -> int:
         """Copy new and changed checkpoints to S3; return how many files were new."""

@@ -1,4 +1,4 @@
-"""Sends the output of training processes to CloudWatch Logs."""
+"""Sends the output of real processes to CloudWatch Logs."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Line:
+    group: str
     stream: str
     text: str
     at: float
@@ -36,21 +37,21 @@ class LogShipper:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
         self._lines: SimpleQueue[_Line | None] = SimpleQueue()
-        self._streams: set[str] = set()
-        self._has_group = False
+        self._groups: set[str] = set()
+        self._streams: set[tuple[str, str]] = set()
 
-    def ship(self, stream: str, text: str, at: float | None = None) -> None:
+    def ship(self, stream: str, text: str, at: float | None = None, *, group: str = GROUP) -> None:
         """Queue a line for a stream, with the time ``at`` in epoch seconds, or with this moment's."""
         if self._clients.has("logs"):
-            self._lines.put(_Line(stream, text[:_LONGEST_LINE] or " ", time.time() if at is None else at))
+            self._lines.put(_Line(group, stream, text[:_LONGEST_LINE] or " ", time.time() if at is None else at))
 
     def run(self) -> None:
         """Send lines until `close` is called and the queue is empty."""
         open_ = True
         while open_:
             lines, open_ = self._gather()
-            for stream in dict.fromkeys(line.stream for line in lines):
-                self._send(stream, [line for line in lines if line.stream == stream])
+            for place in dict.fromkeys((line.group, line.stream) for line in lines):
+                self._send(*place, [line for line in lines if (line.group, line.stream) == place])
 
     def close(self) -> None:
         """Let `run` return once everything is sent."""
@@ -75,26 +76,26 @@ class LogShipper:
             except Empty:
                 return
 
-    def _send(self, stream: str, lines: list[_Line]) -> None:
+    def _send(self, group: str, stream: str, lines: list[_Line]) -> None:
         try:
-            self._open(stream)
+            self._open(group, stream)
             self._clients.logs.put_log_events(
-                logGroupName=GROUP,
+                logGroupName=group,
                 logStreamName=stream,
                 logEvents=[{"timestamp": round(line.at * 1000), "message": line.text} for line in lines],
             )
         except (BotoCoreError, ClientError) as error:
             logger.warning("lost %d log lines of %s: %s", len(lines), stream, error)
 
-    def _open(self, stream: str) -> None:
-        if stream in self._streams:
+    def _open(self, group: str, stream: str) -> None:
+        if (group, stream) in self._streams:
             return
         logs = self._clients.logs
         there_already = logs.exceptions.ResourceAlreadyExistsException
-        if not self._has_group:
+        if group not in self._groups:
             with suppress(there_already):
-                logs.create_log_group(logGroupName=GROUP)
-            self._has_group = True
+                logs.create_log_group(logGroupName=group)
+            self._groups.add(group)
         with suppress(there_already):
-            logs.create_log_stream(logGroupName=GROUP, logStreamName=stream)
-        self._streams.add(stream)
+            logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        self._streams.add((group, stream))

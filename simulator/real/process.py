@@ -1,4 +1,4 @@
-"""A training process: started in a group of its own, read line by line, ended with a grace period."""
+"""The process of a container: started in a group of its own, read line by line, ended with a grace period."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class TrainingProcess:
+class ContainerProcess:
     """A running command. ``on_line`` is called with each line that it prints, ``on_exit`` once it has ended."""
 
     def __init__(

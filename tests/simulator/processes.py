@@ -143,13 +143,19 @@ class Running:
 
     def rules(self, *rules: Mapping[str, Any], quotas: list[dict[str, Any]] | None = None) -> None:
         """Put rules before those in force."""
-        body = {"rules": rules, "quotas": quotas or []}
-        httpx.post(f"{self.address}/_simulator/rules", json=body).raise_for_status()
+        self.admin("rules", {"rules": rules, "quotas": quotas or []})
+
+    def admin(self, place: str, body: Mapping[str, Any]) -> None:
+        """Post to the admin API."""
+        httpx.post(f"{self.address}/_simulator/{place}", json=body).raise_for_status()
 
     def log(self, job: str, kind: str) -> list[dict[str, Any]]:
+        """Read what the audit log has about jobs."""
+        return self.entries(job=job, kind=kind)
+
+    def entries(self, **filters: str) -> list[dict[str, Any]]:
         """Read the audit log."""
-        answer = httpx.get(f"{self.address}/_simulator/log", params={"job": job, "kind": kind})
-        entries: list[dict[str, Any]] = answer.json()["entries"]
+        entries: list[dict[str, Any]] = httpx.get(f"{self.address}/_simulator/log", params=filters).json()["entries"]
         return entries
 
     def lines(self, job: str, host: str = "algo-1") -> list[str]:

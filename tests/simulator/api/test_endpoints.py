@@ -26,6 +26,7 @@ class Host:
         self.sagemaker = sagemaker
         self.events = events
         self.api: SageMakerClient = client("sagemaker", sagemaker.url)
+        self.runtime: Any = client("sagemaker-runtime", sagemaker.url)
         self.api.create_model(**model("churn"))
         self.configure("churn-1")
 
@@ -275,6 +276,31 @@ def test_a_scripted_error_applies_to_the_resources_whose_names_match(host: Host)
         "InternalFailure",
         "ok",
     ]
+
+
+def test_an_endpoint_without_a_process_can_be_invoked_in_vain_once_it_is_in_service(host: Host) -> None:
+    def invoke(**more: Any) -> tuple[str, str]:
+        return refused(lambda: host.runtime.invoke_endpoint(EndpointName="churn", Body=b"1,2", **more))
+
+    not_found = ("ValidationError", "Endpoint churn of account 000000000000 not found.")
+    assert invoke() == not_found
+    host.create()
+    assert invoke() == not_found
+    host.pass_(60)
+    assert invoke(TargetVariant="other") == ("ValidationError", "Variant other not found for Endpoint churn")
+    assert invoke() == (
+        "ModelError",
+        f"The simulator runs no container for endpoint churn: its image {IMAGE} has no folder on this machine, so that "
+        "nothing is served.",
+    )
+    busy = {"operation": "InvokeEndpoint", "code": "ServiceUnavailable", "message": "busy", "http_status": 503}
+    host.sagemaker.play({"endpoints": [{"errors": [busy]}]})
+    assert invoke() == ("ServiceUnavailable", "busy")
+    assert invoke()[0] == "ModelError"
+
+
+def test_the_runtime_is_found_by_the_environment(host: Host) -> None:
+    assert host.sagemaker.environment["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"] == host.sagemaker.url
 
 
 def test_events_can_be_late_repeated_and_lost(host: Host) -> None:
