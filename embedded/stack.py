@@ -44,12 +44,16 @@ class Stack:
     @property
     def environment(self) -> dict[str, str]:
         """The environment variables that point any AWS SDK or tool, and `spot-relay`, to this stack."""
-        addresses = {"AWS_ENDPOINT_URL_SAGEMAKER": self.simulator_url, "SPOT_RELAY_API_URL": self.api_url}
+        addresses = {
+            "AWS_ENDPOINT_URL_SAGEMAKER": self.simulator_url,
+            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": self.simulator_url,
+            "SPOT_RELAY_API_URL": self.api_url,
+        }
         return aws_environment(self.aws_url) | addresses
 
     def client(self, service: str) -> Any:
-        """Create a boto3 client for ``service``; the client for SageMaker calls the simulator."""
-        return make_client(service, self.simulator_url if service == "sagemaker" else self.aws_url)
+        """Create a boto3 client for ``service``; the clients for SageMaker and its runtime call the simulator."""
+        return make_client(service, self.simulator_url if service.startswith("sagemaker") else self.aws_url)
 
     @cached_property
     def api(self) -> Api:

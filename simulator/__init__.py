@@ -1,11 +1,11 @@
-"""A SageMaker on one machine: training jobs, a spot market, state-change events and real training processes.
+"""A SageMaker on one machine: training jobs, a spot market, endpoints, state-change events and real processes.
 
 In import order, each package imports only those before it:
 
-- `life`: the life of a training job as pure functions, and virtual time;
+- `life`: the lives of a training job and of an endpoint as pure functions, and virtual time;
 - `world`: capacity, scenarios, errors, and how events travel;
 - `api`: SageMaker's API over HTTP;
-- `real`: training processes, checkpoints, logs and events outside the simulator;
+- `real`: processes, checkpoints, logs and events outside the simulator;
 - `sagemaker`: all of these in one object.
 """
 

@@ -1,4 +1,4 @@
-"""Run the simulator of SageMaker's training jobs until SIGTERM or SIGINT."""
+"""Run the simulator of SageMaker's training jobs and endpoints until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port-file", type=Path, help="where to write the port once the server listens")
     parser.add_argument("--scenario", type=Path, help="a YAML or JSON file; see the README")
     parser.add_argument("--images", type=Path, help="the folder of the images local/*")
-    parser.add_argument("--workdir", type=Path, help="where jobs run; a new temporary folder by default")
+    parser.add_argument("--workdir", type=Path, help="where jobs and endpoints run; a new temporary folder by default")
     parser.add_argument("--grace", type=float, default=120.0, help="seconds between SIGTERM and SIGKILL (default: 120)")
     parser.add_argument("--region", default="us-east-1")
     parser.add_argument("--account", default="000000000000", help="the account in the ARNs")
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with sagemaker:
             if options.port_file:
                 _write(options.port_file, str(sagemaker.port))
-            logger.info("listening on %s, jobs run in %s", sagemaker.url, workdir)
+            logger.info("listening on %s, jobs and endpoints run in %s", sagemaker.url, workdir)
             sagemaker.wait()
     except RuntimeError:
         logger.exception("stopped")

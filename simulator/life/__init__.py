@@ -1,4 +1,7 @@
-"""The life of a training job as pure functions over frozen values: no clock, no network, standard library only."""
+"""The life of a training job as pure functions over frozen values: no clock, no network, standard library only.
+
+`simulator.life.hosting` has the life of an endpoint.
+"""
 
 from simulator.life.capacity import Allocation, AlwaysAvailable, Capacity
 from simulator.life.job import (

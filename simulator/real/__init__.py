@@ -1,1 +1,1 @@
-"""What the simulator does outside itself: training processes, objects in S3, log lines, events on EventBridge."""
+"""What the simulator does outside itself: processes, objects in S3, log lines, events on EventBridge."""

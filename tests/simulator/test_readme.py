@@ -98,6 +98,7 @@ def test_the_example_scenario_is_valid() -> None:
 
     assert len(scenario.rules) == 3
     assert scenario.rule_for("churn-relay-01", "spot", "ml.m5.large").capacity.after == 2
+    assert [rule.name for rule in scenario.endpoints] == ["churn-*"]
 
 
 def _names(node: ast.AST) -> list[str]:
