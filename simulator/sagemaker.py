@@ -21,6 +21,7 @@ from simulator.real.hosting.events import HostingEvents
 from simulator.real.hosting.host import Host
 from simulator.real.hosting.materials import LocalMaterials
 from simulator.real.hosting.runner import EndpointRunner
+from simulator.real.images import Images
 from simulator.real.logs import LogShipper
 from simulator.real.machine import Machine
 from simulator.real.runner import Runner
@@ -92,7 +93,7 @@ class SageMaker:
         self._logs = LogShipper(clients)
         now = time.time if clock is None else clock.now
         settle = _do_nothing if clock is None else clock.settle
-        materials = LocalMaterials(clients, images)
+        materials = LocalMaterials(clients, Images(images))
         self._service = Service(Account(account, region), as_scenario(scenario), audit, now, settle, materials)
         jobs, hosting = self._service.jobs, self._service.hosting
         publisher = EventPublisher(clients, audit, now, on_event)
@@ -101,7 +102,9 @@ class SageMaker:
         self._runner = Runner(Machine(clients, self._logs, jobs.apply, folder, images, region, grace))
         # The publisher comes first: what another observer does about a status may bring the next one.
         jobs.add_observers(publisher, training, self._runner)
-        machine = Host(clients, self._logs, hosting.apply, folder, images, region, account, min(grace, _HOSTING_GRACE))
+        machine = Host(
+            clients, self._logs, hosting.apply, folder, Images(images), region, account, min(grace, _HOSTING_GRACE)
+        )
         self._endpoints = EndpointRunner(machine)
         events = HostingEvents(publisher, self._service)
         hosting.observe(events, self._endpoints, packages=events.announce, invoke=self._endpoints.invoke)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulator.api.rules import LOCAL_IMAGE
@@ -10,21 +11,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def is_local_image(image: str) -> bool:
-    """Whether an image runs as a real process; any other is simulated."""
-    return image.startswith(LOCAL_IMAGE)
+@dataclass(frozen=True)
+class Images:
+    """The images in a folder; without a folder there are none."""
 
+    folder: Path | None
 
-def image_folder(image: str, images: Path | None) -> Path:
-    """Return the folder of an image ``local/<name>[:tag]``.
+    def run_here(self, image: str) -> bool:
+        """Whether an image runs as a real process; any other is simulated."""
+        return image.startswith(LOCAL_IMAGE)
 
-    Raises
-    ------
-    LookupError
-        If there is no such folder.
-    """
-    name = image.removeprefix(LOCAL_IMAGE).partition(":")[0]
-    usable = is_local_image(image) and name not in ("", ".", "..") and "/" not in name
-    if images is None or not usable or not (images / name).is_dir():
-        raise LookupError(f"Requested image {image} not found.")
-    return images.resolve() / name
+    def folder_of(self, image: str) -> Path:
+        """Return the folder of an image ``local/<name>[:tag]``.
+
+        Raises
+        ------
+        LookupError
+            If there is no such folder.
+        """
+        name = image.removeprefix(LOCAL_IMAGE).partition(":")[0]
+        usable = self.run_here(image) and name not in ("", ".", "..") and "/" not in name
+        if self.folder is None or not usable or not (self.folder / name).is_dir():
+            raise LookupError(f"Requested image {image} not found.")
+        return self.folder.resolve() / name

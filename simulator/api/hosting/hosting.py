@@ -242,6 +242,7 @@ def _subject(request: Mapping[str, Any]) -> tuple[str, str | None]:
     for member, kind in _NAMES.items():
         name = request.get(member)
         if isinstance(name, str):
+            name = name.rpartition(f":{kind}/")[2]  # some members may have an ARN
             return name, f"{kind}/{name}"
     arn = request.get("ResourceArn")
     if isinstance(arn, str):

@@ -13,7 +13,6 @@ from simulator.api.errors import ServiceError
 from simulator.api.hosting.hosting import Prediction
 from simulator.real.container import inherited_variables
 from simulator.real.hosting.materials import place_data
-from simulator.real.images import image_folder
 from simulator.real.instance_run import HOME_VARIABLE
 from simulator.real.namespace import CONTAINER_BASE, find_namespace
 from simulator.real.process import ContainerProcess
@@ -136,7 +135,7 @@ class ServingContainer:
             self._drain()
 
     def _script(self) -> Path:
-        folder = image_folder(self._container.image, self._host.images)
+        folder = self._host.images.folder_of(self._container.image)
         for name in _SCRIPTS:
             if (folder / name).is_file():
                 return folder / name

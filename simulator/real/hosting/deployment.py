@@ -13,10 +13,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from simulator.life.endpoint import DeploymentFailed, DeploymentReady
 from simulator.real.hosting.container import ServingContainer
-from simulator.real.images import is_local_image
 
 if TYPE_CHECKING:
     from simulator.api.hosting.endpoints import Deployment, EndpointRecord
+    from simulator.api.hosting.models import Model
     from simulator.life.endpoint import EndpointInput
     from simulator.real.hosting.host import Host
 
@@ -24,9 +24,9 @@ _BETWEEN_PINGS: Final = 0.1
 logger = logging.getLogger(__name__)
 
 
-def runs_here(deployment: Deployment) -> bool:
-    """Whether any container of a deployment is a real process."""
-    return any(is_local_image(each.image) for model in deployment.models.values() for each in model.containers)
+def has_process(model: Model, host: Host) -> bool:
+    """Whether any container of a model is a real process."""
+    return any(host.images.run_here(each.image) for each in model.containers)
 
 
 class DeploymentRun:
@@ -79,7 +79,7 @@ class DeploymentRun:
         """Start all containers; return why one of them does not answer, if so."""
         shutil.rmtree(self._home, ignore_errors=True)
         for variant, model in self._deployment.models.items():
-            if not any(is_local_image(each.image) for each in model.containers):
+            if not has_process(model, self._host):
                 continue
             if len(model.containers) > 1:
                 return f"The simulator runs models with one container only; {model.name} has {len(model.containers)}."

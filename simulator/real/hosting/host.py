@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from simulator.life.endpoint import EndpointInput
     from simulator.real.clients import Clients
+    from simulator.real.images import Images
     from simulator.real.logs import LogShipper
 
 
@@ -22,7 +23,7 @@ class Host:
     logs: LogShipper
     apply: Callable[[str, EndpointInput], None]
     workdir: Path
-    images: Path | None
+    images: Images
     region: str
     account: str
     grace: float = 30.0

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from simulator.real.images import image_folder, is_local_image
 from simulator.real.s3 import Location, channel_name_of, download, list_keys
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from simulator.api.hosting.models import ModelData
     from simulator.real.clients import Clients
+    from simulator.real.images import Images
 
 _ABSENT: Final = ("404", "NoSuchKey", "NoSuchBucket", "NotFound")
 
@@ -25,16 +25,16 @@ _ABSENT: Final = ("404", "NoSuchKey", "NoSuchBucket", "NotFound")
 class LocalMaterials:
     """Images on this machine and data in S3, if there is an address for it; what cannot be looked up is believed."""
 
-    def __init__(self, clients: Clients, images: Path | None) -> None:
+    def __init__(self, clients: Clients, images: Images) -> None:
         self._clients = clients
         self._images = images
 
     def has_image(self, image: str) -> bool:
         """Whether an image is simulated, or has a folder."""
-        if not is_local_image(image):
+        if not self._images.run_here(image):
             return True
         try:
-            image_folder(image, self._images)
+            self._images.folder_of(image)
         except LookupError:
             return False
         return True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from simulator.api.hosting.hosting import invoke_nothing
 from simulator.life.endpoint import EndpointStatus, ProcessesGone
-from simulator.real.hosting.deployment import DeploymentRun, runs_here
+from simulator.real.hosting.deployment import DeploymentRun, has_process
 
 if TYPE_CHECKING:
     from simulator.api.hosting.endpoints import Deployment, EndpointRecord
@@ -28,14 +28,14 @@ class EndpointRunner:
 
     def held_statuses(self, deployment: Deployment) -> frozenset[EndpointStatus]:
         """Hold the statuses that last as long as the real processes need."""
-        if self._host.images is None:
+        if self._host.images.folder is None:
             return frozenset()
-        held = _DEPLOYING if runs_here(deployment) else ()
+        held = _DEPLOYING if self._runs_here(deployment) else ()
         return frozenset({EndpointStatus.DELETING, *held})
 
     def observe(self, record: EndpointRecord, at: float) -> None:  # noqa: ARG002 (the protocol's)
         """Start or end deployments as the new status requires."""
-        if self._host.images is None:
+        if self._host.images.folder is None:
             return
         status = record.life.status
         with self._lock:
@@ -45,7 +45,7 @@ class EndpointRunner:
             elif status is EndpointStatus.DELETING:
                 Thread(target=self._end_all, args=(record.name, list(runs.values())), daemon=True).start()
             elif status in _DEPLOYING:
-                if record.deploying is not None and runs_here(record.deploying):
+                if record.deploying is not None and self._runs_here(record.deploying):
                     runs[record.deploying.number] = DeploymentRun(record, record.deploying, self._host)
             else:
                 for number, run in runs.items():
@@ -69,6 +69,9 @@ class EndpointRunner:
             run.end(min(_CLOSING_GRACE, self._host.grace))
         for run in runs:
             run.join(timeout=10)
+
+    def _runs_here(self, deployment: Deployment) -> bool:
+        return any(has_process(model, self._host) for model in deployment.models.values())
 
     def _end_all(self, name: str, runs: list[DeploymentRun]) -> None:
         for run in runs:

@@ -77,6 +77,9 @@ def test_versions_count_from_one_and_wait_for_approval(registry: Registry) -> No
     assert (found["ModelPackageGroupName"], found["ModelPackageVersion"]) == ("Churn", 2)
     assert found["InferenceSpecification"]["Containers"] == [{"Image": IMAGE, "ModelDataUrl": DATA}]
     assert (found["ModelPackageStatus"], found["ModelApprovalStatus"]) == ("Completed", "Approved")
+    assert [entry["operation"] for entry in registry.sagemaker.log(resource="model-package/churn/2", kind="call")] == [
+        "DescribeModelPackage"
+    ]
     # The service's model requires a name, which versions do not have.
     check_against_model("DescribeModelPackage", {"ModelPackageName": "none", **found})
     assert "ModelPackageName" not in found

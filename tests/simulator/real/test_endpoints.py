@@ -177,6 +177,12 @@ def test_an_endpoint_answers_from_a_real_process_until_it_is_deleted(host: Host)
         "Message": "Endpoint real-a of account 000000000000 not found.",
     }
 
+    def put() -> list[tuple[str, str]]:
+        entries = host.running.entries(resource="endpoint/real-a", kind="event")
+        return [(entry["status"], entry["outcome"]) for entry in entries] if len(entries) > 3 else []
+
+    assert wait_for(put) == [(status, "put") for status in ("CREATING", "IN_SERVICE", "DELETING", "DELETED")]
+
 
 def test_an_error_of_the_container_is_a_model_error_with_its_status_and_message(host: Host) -> None:
     host.model("real-b", "local/serves")
