@@ -34,7 +34,7 @@ help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: setup ## run a real training through an interruption and an expired wait (KEEP=1, JSON=1, SVG=file)
-	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json) $(if $(SVG),--svg "$(SVG)")
+	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json) $(if $(SVG),--svg "$(SVG)")
 
 quick: setup ## run the linters, mypy and the quick unit tests side by side, in less than a minute: after each change
 	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint types quick-tests

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import platform
-import re
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
 
 from embedded.daemons import EmbeddedError
 
@@ -23,10 +25,6 @@ LOCAL: Final = ROOT / ".local"
 STACK_NAME: Final = "spot-relay"
 ARTIFACTS: Final = "spot-relay-artifacts"
 SOURCES: Final = ("template.yaml", "samconfig.toml", "functions", "layers")
-# The runtimes that the template allows, as sam writes them.
-_ALLOWED_RUNTIMES: Final = re.compile(
-    r"((?<=\n)  PythonRuntime:\n(?:    (?!AllowedValues:).*\n)+    AllowedValues:\n(?:    - .*\n)+)"
-)
 # Those of this machine, so that the compiled packages of the layer run in MiniStack's workers.
 RUNTIME: Final = {
     "PythonRuntime": f"python{sys.version_info.major}.{sys.version_info.minor}",
@@ -51,17 +49,19 @@ def build(parameters: Mapping[str, str], environment: Mapping[str, str], root: P
             environment=environment,
             root=root,
         )
-        template.write_text(allow_runtime(template.read_text(), parameters["PythonRuntime"]))
+        built = yaml.safe_load(template.read_text())
+        allow_runtime(built, parameters["PythonRuntime"])
+        # JSON is YAML, too, and sam parses it in a hundredth of the time; it does so seven times for each deployment.
+        template.write_text(json.dumps(built, indent=1))
         stamp.write_text(sources)
     return template
 
 
-def allow_runtime(template: str, runtime: str) -> str:
-    """Return a built template that also allows a runtime on which AWS creates no functions, but this machine runs."""
-    before, allowed, after = re.split(_ALLOWED_RUNTIMES, template, maxsplit=1)
-    if f"    - {runtime}\n" in allowed:
-        return template
-    return f"{before}{allowed}    - {runtime}\n{after}"
+def allow_runtime(template: dict[str, Any], runtime: str) -> None:
+    """Let a built template also allow a runtime on which AWS creates no functions, but which this machine runs."""
+    allowed = template["Parameters"]["PythonRuntime"]["AllowedValues"]
+    if runtime not in allowed:
+        allowed.append(runtime)
 
 
 def deploy(template: Path, parameters: Mapping[str, str], environment: Mapping[str, str], root: Path = ROOT) -> None:

@@ -11,10 +11,11 @@ from botocore.config import Config
 from botocore.session import Session
 
 from embedded.sam import STACK_NAME
-from spot_relay_client.api import Api
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from spot_relay_client.api import Api
 
 REGION: Final = "us-east-1"
 ACCOUNT: Final = "000000000000"
@@ -58,6 +59,8 @@ class Stack:
     @cached_property
     def api(self) -> Api:
         """The API, as the client calls it."""
+        from spot_relay_client.api import Api  # not at the top: a stack can be stopped without the client
+
         keys = self.environment
         session = Session()
         session.set_credentials(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])

@@ -12,7 +12,7 @@ import httpx
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_incrementing
 
 from embedded.patience import give_time
 
@@ -80,12 +80,13 @@ def with_deadline(deadline: str, expected_runtime: str) -> dict[str, Any]:
 def eventually(what: str, look: Callable[[], Found | None], seconds: float = 100) -> Found:
     """Look until there is something, and give it; fail, saying what was waited for, when the time is up.
 
-    A busy machine gets more than ``seconds``.
+    A busy machine gets more than ``seconds``. Looks come less and less often, because each costs as much as a short
+    function.
     """
     seconds = give_time(seconds)
     waiting = Retrying(
         stop=stop_after_delay(seconds),
-        wait=wait_fixed(0.25),
+        wait=wait_incrementing(0.1, 0.1, 0.8),
         retry=retry_if_result(lambda found: found is None),
     )
     try:

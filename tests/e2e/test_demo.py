@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ def test_the_demo_completes_from_a_checkpoint_with_the_same_model_as_an_uninterr
     ended = subprocess.run(
         [sys.executable, "-m", "demo", "--json"],
         cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join((".", "layers/spot_relay", "client"))},
         capture_output=True,
         text=True,
         check=False,

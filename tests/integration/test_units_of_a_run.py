@@ -14,7 +14,7 @@ from bench.cost.counts import Counts
 from bench.load.units import measure_item
 from simulator.api.wire import state_change
 from simulator.life.job import Transitioned
-from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.run.run import Run, RunStatus
 from tests.integration.metering import Usage
 from tests.integration.stack import TABLE, document, messages, spec
 from tests.template import RESOURCES
@@ -57,6 +57,7 @@ class Story:
     stack: Stack
     capsys: pytest.CaptureFixture[str]
     usage: Usage = field(default_factory=Usage)
+    run: Run = field(init=False)
     events: Events = field(default_factory=Events)
     invocations: int = 0
     log_bytes: int = 0
@@ -72,25 +73,27 @@ class Story:
             self.stack.clock.passes(60)
             self.stack.aws.simulator._sagemaker.jobs.catch_up()
             self._deliver()
-        assert self.stack.run().status is RunStatus.COMPLETED
+        assert self.run.status is RunStatus.COMPLETED
         return self._count()
 
     def _deliver(self) -> None:
         """Deliver the events of the last minute, and what the tick would send."""
         while self.events.waiting:
             self._invoke("observe", messages(self.events.waiting.pop(0)))
-        due = self.stack.run().check_at
+        due = self.run.check_at
         if due is not None and due <= self.stack.clock():
             self._invoke("observe", document("observe/run-due"))
 
     def _is_settled(self) -> bool:
-        return self.stack.run().check_at is None and not self.events.waiting
+        return self.run.check_at is None and not self.events.waiting
 
     def _invoke(self, function: str, event: dict[str, Any]) -> None:
         self.capsys.readouterr()
         with self.usage.metering(self.stack):
             assert self.stack.invoke(function, event) == {"batchItemFailures": []}
         self.invocations += 1
+        # Nothing else changes the run, so that it need not be read each minute.
+        self.run = self.stack.run()
         self.log_bytes += len(self.capsys.readouterr().out.encode()) + LAMBDA_LINES
 
     def _count(self) -> Counts:
