@@ -356,6 +356,8 @@ class Plan(Answer):
 
     run_id: RunName
     as_of: datetime
+    start: Start | None
+    """What it waits for. The outlooks assume that the runs that it comes after have completed."""
     placements: list[PlannedPlacement]
     """In the order of the ladder, then what the deadline may lead to."""
     training_seconds: Seconds

@@ -60,6 +60,10 @@ def draw_plan(plan: Mapping[str, Any]) -> RenderableType:
 def _facts(plan: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     start = f", each start {format_duration(plan['startup_seconds'])}" if plan["startup_seconds"] else ""
     yield "training", f"{format_duration(plan['training_seconds'])} ({plan['training_seconds_from']}){start}"
+    start_after = plan.get("start")
+    if start_after:
+        names = [each["run_id"] for each in start_after["after"]]
+        yield "starts after", ", ".join([*names, *([_time(start_after["at"])] if start_after["at"] else [])])
     deadline = plan["deadline"]
     if deadline:
         yield "deadline", _time(deadline["at"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from spot_relay.domain.rules.pace import earliest_deadline
 from spot_relay.domain.run.policy import Budgets, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.run.start import Start
 from spot_relay.domain.sagemaker.job import Market, Placement
 from tests.fakes import NOON
 from tests.unit.worlds import deadline, submission
@@ -147,3 +149,19 @@ def test_with_any_luck_a_deadline_that_is_accepted_is_kept(minutes: int, way: Re
     assert found.latest_finish is not None
     assert found.deadline_at is not None
     assert found.latest_finish <= found.deadline_at
+
+
+def test_a_run_that_waits_is_planned_as_it_begins_once_the_others_have_completed() -> None:
+    at_once = plan(submission())
+    waits = plan(replace(submission(), start=Start(after=("prep",))))
+    assert waits.outlooks == at_once.outlooks
+    assert plan_document(waits)["start"]["after"] == [{"run_id": "prep", "has_completed": False}]
+    assert plan_document(at_once)["start"] is None
+
+
+def test_a_run_that_starts_at_a_time_is_planned_from_then_on() -> None:
+    at_once = plan(submission())
+    later = plan(replace(submission(), start=Start(at=NOON + timedelta(hours=3))))
+    assert later.earliest_finish is not None
+    assert at_once.earliest_finish is not None
+    assert later.earliest_finish - at_once.earliest_finish == timedelta(hours=3)

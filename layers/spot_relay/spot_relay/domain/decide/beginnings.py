@@ -52,7 +52,15 @@ def begin_or_wait(run: Run, facts: Facts, now: datetime) -> Decision:
         looked = after
     if open_predecessors(looked) or (looked.start.at is not None and now < looked.start.at):
         return _wait(run, looked, facts, now)
-    return _begin(looked, now)
+    return begin(looked, now)
+
+
+def begin(run: Run, now: datetime) -> Decision:
+    """Launch the first attempt of a run that has waited."""
+    began = place_first(replace(run, waits_to_begin=False), now)
+    first = began.current
+    why = "The runs that it comes after have completed." if run.start.after else "Its time has come."
+    return launch_again(began, first, now, f"{why} Launching {first.job_name}.")
 
 
 def describe_wait(run: Run) -> str:
@@ -103,13 +111,6 @@ def _wait(before: Run, run: Run, facts: Facts, now: datetime) -> Decision:
     if any(facts.predecessors.get(name) is None for name in others):
         looks.append(max(now, run.start.known_by(run.created_at)))
     return change(run, now, describe_wait(run), status=RunStatus.PENDING, check_at=min(looks))
-
-
-def _begin(run: Run, now: datetime) -> Decision:
-    began = place_first(replace(run, waits_to_begin=False), now)
-    first = began.current
-    why = "The runs that it comes after have completed." if run.start.after else "Its time has come."
-    return launch_again(began, first, now, f"{why} Launching {first.job_name}.")
 
 
 def _fail(run: Run, because: str, now: datetime) -> Decision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.plan.jobs import Luck
-from spot_relay.domain.shown.report import iso
+from spot_relay.domain.shown.report import iso, start_document
 
 if TYPE_CHECKING:
     from spot_relay.domain.plan.plan import Outlook, Plan, Room, Step
@@ -27,6 +27,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     return {
         "run_id": plan.run_id,
         "as_of": iso(plan.as_of),
+        "start": start_document(plan.start, (), waits=bool(plan.start)),
         "placements": [_step(step, index) for index, step in enumerate(plan.steps)],
         "training_seconds": plan.training_seconds,
         "training_seconds_from": _FROM_POLICY if plan.is_training_known else _FROM_LIMIT,

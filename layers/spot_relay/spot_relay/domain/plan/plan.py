@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from spot_relay.domain.decide.beginnings import begin
 from spot_relay.domain.plan.jobs import Luck
 from spot_relay.domain.plan.play import Work, play
 from spot_relay.domain.rules.next_place import ladder_of, on_demand_places
@@ -13,10 +14,12 @@ from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.request import max_runtime_of
 from spot_relay.domain.shown.accounting import account_of
+from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.prices import Price, PriceList
     from spot_relay.domain.run.run import Run
+    from spot_relay.domain.run.start import Start
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ class Plan:
     is_spot_priced: bool
     """Whether the spot prices are known; else spot counts at the on-demand price, which is the most that it costs."""
     prices: PriceList | None
+    start: Start
+    """What it waits for. The outlooks assume that the runs that it comes after have completed."""
 
     @property
     def earliest_finish(self) -> datetime | None:
@@ -113,7 +118,8 @@ class Plan:
 def build_plan(accepted: Run, prices: PriceList | None, rooms: dict[Placement, Room]) -> Plan:
     """Return the plan of a run as `accept` returned it, from the whole price list and what is known of the room."""
     work, is_known = _work_of(accepted)
-    played = {luck: play(accepted, luck, work) for luck in Luck}
+    begun = _begin(accepted)
+    played = {luck: play(begun, luck, work) for luck in Luck}
     best = played[Luck.AT_ONCE]
     return Plan(
         run_id=accepted.id,
@@ -134,7 +140,16 @@ def build_plan(accepted: Run, prices: PriceList | None, rooms: dict[Placement, R
             if attempt.placement.market is Market.SPOT
         ),
         prices=prices,
+        start=accepted.start,
     )
+
+
+def _begin(accepted: Run) -> Run:
+    """Return a run as it begins if nobody keeps it waiting but its own time."""
+    if not accepted.waits_to_begin:
+        return accepted
+    decision = begin(accepted, max(accepted.created_at, accepted.start.at or accepted.created_at))
+    return replace(decision.run, outbox=decision.owes)
 
 
 def list_steps(accepted: Run) -> tuple[tuple[Placement, int, int | None], ...]:

@@ -53,7 +53,7 @@ def play(accepted: Run, luck: Luck, work: Work) -> Run:
 
     It never waits for room or for a turn to launch. It is looked at no sooner than a tick could.
     """
-    world = _perform(_World(accepted, luck, work, accepted.created_at), accepted.outbox)
+    world = _perform(_World(accepted, luck, work, accepted.updated_at), accepted.outbox)
     for _ in range(_MOST_STEPS):
         if world.run.has_ended:
             break
