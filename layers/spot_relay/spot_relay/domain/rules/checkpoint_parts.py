@@ -1,13 +1,13 @@
 """Checkpoints of several files whose names show whether parts are missing.
 
-Each rule is about the files of one framework, and judges only those. Every other file is a checkpoint by itself, so
-that a format that nobody here knows is never taken for an incomplete one.
+Each rule is about the files of one framework, or of the helper for training code, and judges only those. Every other
+file is a checkpoint by itself, so that a format that nobody here knows is never taken for an incomplete one.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.rules.checkpoint_files import SHARD, is_checkpoint_file
@@ -42,6 +42,11 @@ _TRAINER_WEIGHTS = re.compile(r"(model|pytorch_model|adapter_model)(-\d+-of-\d+)
 _TRAINER_CORE = frozenset({"optimizer.pt", "scheduler.pt"})
 _NOT_WEIGHTS = re.compile(r"(optimizer|scheduler|scaler|sampler|rng_state|random_states|training_args|trainer_state).*")
 _TRAINER_FOLDER = re.compile(r"checkpoint-\d+")
+# Of the helper for training code (spot_relay_client.checkpoints): what it keeps beside its checkpoints, and the list of
+# files that it puts into those that are folders. The name of the list says how many there are.
+_HELPER_HISTORY = "spot-relay-history.json"
+_HELPER_LIST = re.compile(r"spot-relay-(\d{1,9})-files\.json")
+_SAGEMAKER_MARKER = ".sagemaker-"
 
 
 def judge_parts(sizes: Mapping[str, int]) -> Verdicts:
@@ -58,6 +63,31 @@ def judge_parts(sizes: Mapping[str, int]) -> Verdicts:
     _judge_lightning(folders, verdicts)
     _judge_trainer(folders, verdicts)
     return verdicts
+
+
+def find_partial_folders(sizes: Mapping[str, int]) -> set[str]:
+    """Return the folders of the helper for training code that lack files, or the list that says how many there are.
+
+    Beside the helper's history, each folder with a number in its name is a checkpoint of the helper's.
+    """
+    histories: set[str] = set()
+    counts: dict[str, set[int]] = defaultdict(set)
+    for key in sizes:
+        folder, _, name = key.rpartition("/")
+        if name == _HELPER_HISTORY:
+            histories.add(folder)
+        elif listed := _HELPER_LIST.fullmatch(name):
+            counts[folder].add(int(listed[1]))
+    if not histories and not counts:
+        return set()
+    files: Counter[str] = Counter()
+    for key, size in sizes.items():
+        name = key.rpartition("/")[2]
+        if size > 0 and _SAGEMAKER_MARKER not in name and not _HELPER_LIST.fullmatch(name):
+            files.update(key[: slash.start()] for slash in re.finditer("/", key))
+    beside = {folder for folder in files if folder.rpartition("/")[0] in histories}
+    own = {folder for folder in beside if re.search(r"\d", folder.rpartition("/")[2])}
+    return {folder for folder in own | counts.keys() if all(count > files[folder] for count in counts[folder])}
 
 
 def _judge_shards(names: Names) -> Verdicts:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.rules.checkpoint_files import is_checkpoint_file, is_unfinished
-from spot_relay.domain.rules.checkpoint_parts import judge_parts
+from spot_relay.domain.rules.checkpoint_parts import find_partial_folders, judge_parts
 from spot_relay.domain.rules.checkpoint_pattern import matches_pattern
 from spot_relay.domain.sagemaker.job import Checkpoint
 
@@ -61,7 +61,7 @@ def find_newest(prefix: str, objects: Iterable[StoredObject], pattern: str | Non
 
 def _drop_unwritten(listed: Sequence[StoredObject]) -> list[StoredObject]:
     """Return the objects without folders, markers, and files that are empty or not yet written completely."""
-    uploading = _find_uploading(listed)
+    uploading = _find_uploading(listed) | find_partial_folders({file.key: file.size for file in listed})
     files = [
         file
         for file in listed
