@@ -11,11 +11,16 @@ CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
 # The SDKs and tools that users have, each in an environment of its own: with the tests' packages they do not go together.
 SDK_STAMPS := .venv-sdk-v2/.requirements .venv-sdk-v3/.requirements .venv-aws-cli/.requirements .venv-airflow/.requirements
+# The libraries of the recipes for training code: those of PyTorch, and Keras. XGBoost is among the tests' packages.
+RECIPES ?= torch keras
+RECIPE_STAMPS := $(RECIPES:%=.venv-recipes-%/.requirements)
+# uv does not read pip's settings. One of them can lead to a build of PyTorch without CUDA, which PyPI does not have.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # The newest cfn-lint, and parliament.
 CHECKS_STAMP := .venv-template/.requirements
 CHECKS  := .venv-template/bin
 # Four workers keep two cores busy: they begin with end-to-end tests, which wait for most of their time.
-PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not docker and not registry and not sdk"
+PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not docker and not registry and not sdk and not recipes"
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The runtime and the architecture of an environment, which samconfig.toml has. The layers are built for them on any host.
 BUILT_FOR = $$($(BIN)/python layers/overrides.py $(ENV))
@@ -27,7 +32,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick quick-tests lint types template released test thorough unit e2e sdk-tests layers pythons sam-local check \
+.PHONY: help setup demo quick quick-tests lint types template released test thorough unit e2e sdk-tests recipe-tests layers pythons sam-local check \
         checkov simulate explore images faults fuzz mutate bench-client bench-load bench-policy bench-start command-docs cost openapi lint-rules plan-picture build deploy lock format clean
 
 help: ## list the commands
@@ -62,6 +67,9 @@ e2e: setup ## run the end-to-end tests on the deployed template
 
 sdk-tests: setup $(SDK_STAMPS) ## run programs of the SageMaker Python SDK, v2 and v3, the AWS CLI and Airflow on the deployed template
 	@$(BIN)/pytest -rs tests/e2e/test_sdks.py
+
+recipe-tests: setup $(RECIPE_STAMPS) ## train with the recipes for training code, stopped and started again (RECIPES="torch keras")
+	@$(BIN)/pytest -n 2 -rs tests/recipes
 
 images: setup ## write the images of built-in algorithms from the pinned wheel of the SageMaker Python SDK, after make lock
 	@rm -rf .local/images && mkdir -p .local/images
@@ -174,7 +182,9 @@ lock: setup ## pin the requirements again (UPGRADE=1 takes newer versions)
 	$(LOCK) requirements/sdk-v3.in -o requirements/sdk-v3.txt
 	$(LOCK) requirements/aws-cli.in -o requirements/aws-cli.txt
 	$(LOCK) requirements/airflow.in -o requirements/airflow.txt
+	$(LOCK) requirements/recipes-keras.in -o requirements/recipes-keras.txt
 	$(LOCK) --no-deps requirements/images.in -o requirements/images.txt
+	$(LOCK) requirements/recipes-torch.in -o requirements/recipes-torch.txt
 
 format: setup ## format the code, and fix what ruff can fix
 	$(BIN)/ruff format
@@ -196,7 +206,7 @@ $(STAMP): requirements/uv.txt requirements/dev.txt
 	@touch $@
 
 # Each environment .venv-<name> has the packages of requirements/<name>.txt.
-$(CHECKOV_STAMP) $(CHECKS_STAMP) $(SDK_STAMPS): .venv-%/.requirements: requirements/%.txt | $(STAMP)
+$(CHECKOV_STAMP) $(CHECKS_STAMP) $(SDK_STAMPS) $(RECIPE_STAMPS): .venv-%/.requirements: requirements/%.txt | $(STAMP)
 	@echo "Setting up $(@D)" >&2
 	@test -x $(@D)/bin/python || $(BIN)/python -m venv --without-pip $(@D) >&2
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $< >&2

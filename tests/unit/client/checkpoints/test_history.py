@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -35,6 +37,19 @@ def test_for_short_saves_it_is_close_to_youngs_interval(save: float, between: fl
 def test_if_a_save_takes_longer_than_there_ever_is_saving_is_as_rare_as_interruptions() -> None:
     assert choose_interval(7200, 3600) == 3600
     assert choose_interval(7201, 3600) == 3600
+
+
+def test_the_table_in_the_docs_shows_what_is_chosen_and_what_it_costs() -> None:
+    text = (Path(__file__).parents[4] / "docs" / "checkpoints.md").read_text("utf-8")
+    rows = re.findall(r"^\| \d+ (?:s|min) \|.*", text, re.MULTILINE)
+    written = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    expected = []
+    for label, save in (("1 s", 1), ("10 s", 10), ("1 min", 60), ("5 min", 300)):
+        between = (HOUR / 2, 2 * HOUR, 12 * HOUR, 48 * HOUR)
+        intervals = [(max(SHORTEST_SECONDS, choose_interval(save, each)), each) for each in between]
+        costs = [(interval, expected_seconds(interval, save, each) - 1) for interval, each in intervals]
+        expected.append([label, *(f"{interval / 60:.1f} min, {100 * cost:.1f} %" for interval, cost in costs)])
+    assert written == expected
 
 
 def test_before_any_save_the_shortest_interval_is_recommended() -> None:
