@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -359,3 +360,14 @@ def test_a_look_at_a_run_before_it_is_due_begins_nothing() -> None:
     before = chain.after("prep")
     chain.world.service.advance("train", Due())
     assert chain.run() == before
+
+
+def test_a_run_that_becomes_due_while_the_facts_are_gathered_does_not_take_the_others_for_unknown() -> None:
+    chain = Chain()
+    chain.submit("prep")
+    before = chain.after("prep")
+    assert before.check_at is not None
+    moments = itertools.chain([before.check_at - timedelta(microseconds=1)], itertools.repeat(before.check_at))
+    replace(chain.world.service, clock=lambda: next(moments)).advance("train", Due())
+    assert chain.run() == before
+    assert chain.looks().status is RunStatus.PENDING

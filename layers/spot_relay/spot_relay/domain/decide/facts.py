@@ -45,7 +45,10 @@ class Facts:
     ignored_objects: int | None = None
     """How many other objects are under the prefix; None if it was not looked up."""
     predecessors: Mapping[str, Run | None] = field(default_factory=dict)
-    """The runs that this one waits for to begin, those that they wait for, and so on; None for one that is unknown."""
+    """The runs that this one waits for to begin, those that they wait for, and so on; None for one that is unknown.
+
+    It is empty if none were looked at.
+    """
     unlisted: str | None = None
     """Why the objects under the prefix could not be listed. Then nothing is known of its checkpoints."""
     undescribed: str | None = None
