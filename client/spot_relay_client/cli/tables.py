@@ -58,11 +58,11 @@ def arrange(runs: Sequence[Run]) -> Iterable[tuple[int, Run]]:
 
     A run whose predecessors are not among them is at the top.
     """
-    names = {run.name for run in runs}
+    names = {run.name.lower(): run.name for run in runs}
     below: dict[str | None, list[Run]] = {}
     for run in runs:
-        parent = next((name for name in (run.start.after if run.start else ()) if name in names), None)
-        below.setdefault(parent, []).append(run)
+        parents = (names.get(name.lower()) for name in (run.start.after if run.start else ()))
+        below.setdefault(next(filter(None, parents), None), []).append(run)
     # Runs that wait for each other are below none at the top.
     while below:
         waiting = [(0, run) for run in reversed(below.pop(None if None in below else next(iter(below))))]

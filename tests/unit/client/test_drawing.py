@@ -74,7 +74,7 @@ def following(name: str, *others: str, waits: bool = True) -> Run:
 
 
 def test_a_chain_of_runs_is_listed_as_a_tree() -> None:
-    runs = [following("c", "b"), following("d", "a"), following("e", "gone"), following("b", "a", "c"), run(run_id="a")]
+    runs = [following("c", "b"), following("d", "a"), following("e", "gone"), following("b", "A", "c"), run(run_id="a")]
     _, *rows = drawn(draw_list(runs, NOW, tree=True)).splitlines()
     assert [row.partition("  Pending")[0].partition("  InProgress")[0].rstrip() for row in rows] == [
         "e",
