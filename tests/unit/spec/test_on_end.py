@@ -86,7 +86,7 @@ def test_a_bare_request_has_no_place_for_a_token() -> None:
     found = find_problems(request(on_end={"task_token": TOKEN}))
     assert found == snapshot(
         {
-            "on_end": "A CreateTrainingJob request has no on_end. To add one, move the request to training_job, and put name and policy next to it."
+            "on_end": "A CreateTrainingJob request has no on_end. To add one, move the request to training_job, and put name and on_end next to it."
         }
     )
     assert TOKEN not in str(found)

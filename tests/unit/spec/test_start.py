@@ -30,7 +30,9 @@ def start_of(**keys: Any) -> Start:
             {"after": {"runs": ["prep"], "on_failure": "wait", "known_within": "P1D"}},
             Start(after=("prep",), on_failure=OnFailure.WAIT, known_within_seconds=86_400),
         ),
+        ({"after": ["prep", "Prep"]}, Start(after=("prep",))),
         ({"continue_from": "prep"}, Start(after=("prep",), continue_from="prep")),
+        ({"after": "prep", "continue_from": "Prep"}, Start(after=("prep",), continue_from="Prep")),
         (
             {"after": ["prep", "labels"], "continue_from": {"run": "labels", "channel": "warm"}},
             Start(after=("prep", "labels"), continue_from="labels", channel="warm"),
@@ -71,14 +73,23 @@ def test_each_mistake_is_reported_at_its_place(keys: dict[str, Any], path: str, 
 
 
 def test_a_channel_that_the_job_has_already_is_not_replaced() -> None:
-    source = {"S3DataType": "S3Prefix", "S3Uri": "s3://data/model.tar.gz", "S3DataDistributionType": "FullyReplicated"}
-    channel = {"ChannelName": "model", "DataSource": {"S3DataSource": source}}
-    document = wrapped(InputDataConfig=[channel]) | {"continue_from": "prep"}
+    document = wrapped(InputDataConfig=[channel("model")]) | {"continue_from": "prep"}
     assert "has a channel model already" in find_problems(document)["continue_from"]
 
 
+def test_a_job_whose_channels_leave_no_room_for_the_model_is_refused() -> None:
+    document = wrapped(InputDataConfig=[channel(f"part-{number}") for number in range(20)]) | {"continue_from": "prep"}
+    assert "has 20 channels, which is the most" in find_problems(document)["continue_from"]
+
+
+def channel(name: str) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": "s3://data/files/", "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
+
+
 def test_a_bare_request_has_no_such_keys() -> None:
-    assert "move the request to training_job" in find_problems(request(after="prep"))["after"]
+    message = find_problems(request(after="prep"))["after"]
+    assert message.endswith("move the request to training_job, and put name and after next to it.")
 
 
 def test_what_a_run_waits_for_is_part_of_its_spec() -> None:

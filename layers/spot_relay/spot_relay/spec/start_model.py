@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from spot_relay.domain.run.start import OnFailure, Start
 from spot_relay.spec.deadline_model import MAX_DEADLINE_SECONDS
 from spot_relay.spec.problem import describe, join_path
+from spot_relay.spec.request_model import load_request_shape
 from spot_relay.spec.run_name import check_name
 from spot_relay.spec.strict_model import Strict, validate
 from spot_relay.spec.times import INSTANT_HINT, read_instant, validate_duration
@@ -70,13 +71,12 @@ class StartModel(Strict):
     def build(self) -> Start:
         """Return the domain's start."""
         after = self.after or AfterModel(runs=[""])
-        names = self.after.runs if self.after else []
         first = self.continue_from
-        if first is not None and first.run not in names:
-            names = [*names, first.run]
+        names = [*(self.after.runs if self.after else []), *([] if first is None else [first.run])]
+        spellings = {name.lower(): name for name in reversed(names)}
         return Start(
             at=self.start_at,
-            after=tuple(dict.fromkeys(names)),
+            after=tuple(name for name in dict.fromkeys(names) if spellings[name.lower()] == name),
             on_failure=OnFailure(after.on_failure),
             known_within_seconds=after.known_within,
             continue_from=None if first is None else first.run,
@@ -127,9 +127,17 @@ def _check_continue(model: ContinueModel, given: Any, name: Any, job: Mapping[st
         problems.add(
             path, f"Found {describe(model.channel)}. Use letters, digits, dots, hyphens and underscores, at most 64."
         )
-    elif model.channel in _list_channels(job):
+        return
+    channels, most = _list_channels(job), load_request_shape().members["InputDataConfig"].metadata["max"]
+    if model.channel in channels:
         problems.add(
             path,
             f"The training job has a channel {model.channel} already, which the model of {model.run} would replace. "
             "Remove the channel, or name another one in continue_from.channel.",
+        )
+    elif len(channels) == most:
+        problems.add(
+            path,
+            f"The training job has {most} channels, which is the most that SageMaker allows, and the model of "
+            f"{model.run} would be one more. Remove a channel.",
         )

@@ -129,7 +129,7 @@ def _explain_wrapper_key(key: str) -> str:
         return 'Unknown key in a CreateTrainingJob request. Did you mean "TrainingJobName"?'
     return (
         f"A CreateTrainingJob request has no {key}. To add one, move the request to training_job, and put name and "
-        "policy next to it."
+        f"{key} next to it."
     )
 
 
