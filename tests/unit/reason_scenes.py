@@ -447,6 +447,7 @@ def chains() -> list[str]:
     others[0].world.service.resume("train")
     others[1].after("prep", continue_from="prep")
     others[1].ends("prep", model_artifacts=None)
+    others[1].submit("next", Start(after=("prep",)))
     others[2].submit("train", Start(at=NOON + timedelta(hours=1)))
     others[2].looks()
     others[3].after("late", known_within_seconds=60)
@@ -461,7 +462,10 @@ def chains_that_are_refused() -> list[str]:
     chain.submit("run-0")
     for number in range(1, 100):
         chain.submit(f"run-{number}", Start(after=(f"run-{number - 1}",)))
-    refused.append(reasons_against(chain, "run-100", Start(after=("run-99",))))
+    refused += [
+        reasons_against(chain, "run-100", start)
+        for start in (Start(after=("run-99",)), Start(after=("late",)), Start(at=NOON + timedelta(days=367)))
+    ]
     waits = chain.run("a")
     return [
         *refused,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +20,9 @@ from spot_relay.service import RejectedError, UnacceptableError
 from tests.fakes import NOON, REGION
 from tests.unit.chains import MODEL, Chain
 from tests.unit.worlds import deadline, submission
+
+if TYPE_CHECKING:
+    from spot_relay.domain.run.policy import Policy
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -168,7 +171,7 @@ def test_a_run_after_one_that_has_failed_is_refused_unless_it_may_wait() -> None
     chain = Chain()
     chain.submit("prep")
     chain.ends("prep", "Failed", failure_reason="AlgorithmError: no data")
-    with pytest.raises(UnacceptableError, match="comes after prep, which is Failed"):
+    with pytest.raises(UnacceptableError, match=r"comes after prep, which is Failed\..* submit this one again"):
         chain.after("prep")
     assert chain.after("prep", on_failure=OnFailure.WAIT).status is RunStatus.PENDING
 
@@ -229,7 +232,7 @@ def test_a_chain_of_a_hundred_waiting_runs_is_long_enough() -> None:
     chain.submit("run-0")
     for number in range(1, 100):
         chain.submit(f"run-{number}", Start(after=(f"run-{number - 1}",)))
-    with pytest.raises(UnacceptableError, match="At least 100 runs would have to complete"):
+    with pytest.raises(UnacceptableError, match="The run would wait for 100 others or more"):
         chain.submit("run-100", Start(after=("run-99",)))
 
 
@@ -288,8 +291,16 @@ def test_a_run_whose_time_has_come_still_waits_for_the_runs_before_it() -> None:
     for _ in range(3):
         chain.looks()
     assert chain.launched == ["prep-relay-01"]
+    assert chain.run().reason == "Waiting for the run prep to complete."
     chain.ends("prep")
     assert "train-relay-01" in chain.launched
+
+
+@pytest.mark.parametrize("at", [NOON + timedelta(days=366, seconds=1), datetime.max.replace(tzinfo=UTC)])
+@pytest.mark.parametrize("policy", [None, deadline(10_800)])
+def test_a_start_more_than_a_year_ahead_is_refused(at: datetime, policy: Policy | None) -> None:
+    with pytest.raises(UnacceptableError, match=r"start_at: .*Z is more than 366 days from now"):
+        Chain().world.service.submit(replace(submission(policy), start=Start(at=at)))
 
 
 def test_a_time_that_has_passed_is_now() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -165,3 +165,8 @@ def test_a_run_that_starts_at_a_time_is_planned_from_then_on() -> None:
     assert later.earliest_finish is not None
     assert at_once.earliest_finish is not None
     assert later.earliest_finish - at_once.earliest_finish == timedelta(hours=3)
+
+
+def test_a_start_at_the_end_of_the_calendar_which_is_refused_still_has_a_plan() -> None:
+    found = plan(replace(submission(), start=Start(at=datetime.max.replace(tzinfo=UTC))))
+    assert found.earliest_finish is not None

@@ -105,7 +105,7 @@ def find_objections(run: Run, files: dict[str, int], now: datetime) -> tuple[Obj
     """
     found = [_check_files(run, channel, count) for channel, count in files.items()]
     if run.policy.deadline is not None:
-        found.append(_check_deadline(run.policy.deadline, run.deadline_at, max(now, run.start.at or now)))
+        found.append(_check_deadline(run.policy.deadline, run.deadline_at, run.start.earliest(now)))
     found += [Objection("policy.budgets.money_usd", because) for because in _check_costs(run, now)]
     return tuple(objection for objection in found if objection is not None)
 

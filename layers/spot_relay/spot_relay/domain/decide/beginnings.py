@@ -9,7 +9,7 @@ from spot_relay.domain.decide.acceptance import Objection, place_first
 from spot_relay.domain.decide.steps import Decision, change, close_uncreated, finish, launch_again, unchanged
 from spot_relay.domain.rules.predecessors import MOST_LOOKED_AT, find_cycle, open_predecessors
 from spot_relay.domain.run.run import TICK, Run, RunStatus
-from spot_relay.domain.run.start import OnFailure
+from spot_relay.domain.run.start import LONGEST_AHEAD, OnFailure
 from spot_relay.domain.sagemaker.request import add_model_channel
 from spot_relay.domain.values import No, replace
 
@@ -18,18 +18,26 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.decide.facts import Facts
 
+# What to do once nothing stands against a run any more.
+_SUBMIT, _RESUME = "submit this one again", "resume this one"
 # How often a run looks by itself at those that it waits for. The end of each of them wakes it at once.
 LOOK_EVERY = timedelta(hours=1)
 
 
 def object_to_start(run: Run, known: Mapping[str, Run | None], now: datetime) -> tuple[Objection, ...]:
     """Return why a submission can never begin; ``known`` is what `gather_predecessors` returned for it."""
+    if run.start.at is not None and run.start.at > run.start.earliest(now):
+        message = f"{_show(run.start.at)} is more than {LONGEST_AHEAD.days} days from now. Use an earlier time."
+        return (Objection("start_at", message),)
     if cycle := find_cycle(run, known):
         return (Objection("after", f"Runs would wait for each other: {' → '.join(cycle)}. Leave one of them out."),)
     if len(known) >= MOST_LOOKED_AT:
-        message = f"At least {MOST_LOOKED_AT} runs would have to complete one after the other. Submit it later."
+        message = (
+            f"The run would wait for {MOST_LOOKED_AT} others or more, with those that they wait for. Submit it once "
+            "some of them have completed."
+        )
         return (Objection("after", message),)
-    found = (_look_at(run, name, known, now) for name in open_predecessors(run))
+    found = (_look_at(run, name, known, now, _SUBMIT) for name in open_predecessors(run))
     return tuple(Objection("after", no.because) for no in found if isinstance(no, No))
 
 
@@ -49,7 +57,7 @@ def begin_or_wait(run: Run, facts: Facts, now: datetime) -> Decision:
         return _fail(run, f"Runs wait for each other, so none of them can begin: {' → '.join(cycle)}.", now)
     looked = run
     for name in open_predecessors(run):
-        after = _look_at(looked, name, facts.predecessors, now)
+        after = _look_at(looked, name, facts.predecessors, now, _RESUME)
         if isinstance(after, No):
             return _fail(looked, after.because, now)
         looked = after
@@ -62,14 +70,20 @@ def begin(run: Run, now: datetime) -> Decision:
     """Launch the first attempt of a run that has waited."""
     began = place_first(replace(run, waits_to_begin=False), now)
     first = began.current
-    why = "The runs that it comes after have completed." if run.start.after else "Its time has come."
+    match run.start.after:
+        case ():
+            why = "Its time has come."
+        case (name,):
+            why = f"The run {name} has completed."
+        case _:
+            why = "All runs that it comes after have completed."
     return launch_again(began, first, now, f"{why} Launching {first.job_name}.")
 
 
-def describe_wait(run: Run) -> str:
+def describe_wait(run: Run, now: datetime) -> str:
     """Return what a run waits for before its first launch, as a sentence."""
     names, all_names, at = open_predecessors(run), run.start.after, run.start.at
-    until = f"until {at.isoformat(timespec='seconds').replace('+00:00', 'Z')}" if at else ""
+    until = f"until {_show(at)}" if at is not None and now < at else ""
     if not names:
         return f"Waiting {until}, when the run starts."
     others = f"the run {names[0]}" if len(names) == 1 else f"the runs {', '.join(names[:-1])} and {names[-1]}"
@@ -77,19 +91,23 @@ def describe_wait(run: Run) -> str:
     return f"Waiting for {others} to complete{done}" + (f", and {until}." if until else ".")
 
 
-def _look_at(run: Run, name: str, known: Mapping[str, Run | None], now: datetime) -> Run | No:
-    """Return the run after a look at one that it waits for, or why it can never begin."""
+def _show(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _look_at(run: Run, name: str, known: Mapping[str, Run | None], now: datetime, then: str) -> Run | No:
+    """Return the run after a look at one that it waits for, or why it cannot begin, and what to do ``then``."""
     other = known.get(name)
     if other is None:
         if now < run.start.known_by(run.created_at):
             return run
-        return No(f"There is no run {name}, which this one comes after. Submit that one first, then this one again.")
+        return No(f"There is no run {name}, which this one comes after. Submit that one first, then {then}.")
     if other.status is RunStatus.COMPLETED:
         return _take_model(replace(run, completed=(*run.completed, name)), other)
     if other.has_ended and run.start.on_failure is OnFailure.FAIL:
         return No(
-            f"This run comes after {name}, which is {other.status}. Once that one has completed, resume this one. To "
-            "have a run wait for that instead of failing, write after.on_failure: wait."
+            f"This run comes after {name}, which is {other.status}. Once that one has completed, {then}. To have a run "
+            "wait for that, write after.on_failure: wait."
         )
     return run
 
@@ -113,7 +131,7 @@ def _wait(before: Run, run: Run, facts: Facts, now: datetime) -> Decision:
         looks.append(now + (TICK if is_new else LOOK_EVERY))
     if any(facts.predecessors.get(name) is None for name in others):
         looks.append(max(now, run.start.known_by(run.created_at)))
-    return change(run, now, describe_wait(run), status=RunStatus.PENDING, check_at=min(looks))
+    return change(run, now, describe_wait(run, now), status=RunStatus.PENDING, check_at=min(looks))
 
 
 def _fail(run: Run, because: str, now: datetime) -> Decision:

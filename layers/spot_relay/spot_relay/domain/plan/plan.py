@@ -148,7 +148,7 @@ def _begin(accepted: Run) -> Run:
     """Return a run as it begins if nobody keeps it waiting but its own time."""
     if not accepted.waits_to_begin:
         return accepted
-    decision = begin(accepted, max(accepted.created_at, accepted.start.at or accepted.created_at))
+    decision = begin(accepted, accepted.start.earliest(accepted.created_at))
     return replace(decision.run, outbox=decision.owes)
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+# A later start is most likely a mistake, and the end of the calendar would be in reach.
+LONGEST_AHEAD = timedelta(days=366)
+
 
 class OnFailure(StrEnum):
     """What a run does when one that it comes after fails or is stopped."""
@@ -34,6 +37,10 @@ class Start:
     def __bool__(self) -> bool:
         """Whether there is anything to wait for."""
         return self.at is not None or bool(self.after)
+
+    def earliest(self, now: datetime) -> datetime:
+        """Return when a run submitted now may begin by its time, at most `LONGEST_AHEAD`."""
+        return now if self.at is None else min(max(now, self.at), now + LONGEST_AHEAD)
 
     def known_by(self, submitted_at: datetime) -> datetime:
         """Return when the runs of ``after`` have to be known at the latest, if the run was submitted at that time."""
