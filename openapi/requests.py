@@ -33,8 +33,8 @@ RUN_NAME: Schema = {
 }
 _SHAPES = ("SpecWithPolicy", "SpecOfOptions", "BareSpec")
 _TYPES = {"structure": "object", "map": "object", "list": "array", "long": "integer"}
-# A row of the table of policy keys in docs/spec.md: | `key` | default | bounds | meaning |
-_ROW = re.compile(r"^\| `([a-z_.\[\]]+)` \|[^|]*\|[^|]*\| ([^|]*) \|$", re.MULTILINE)
+# A row of the tables of keys in docs/spec.md: | `key` | meaning |, or | `key` | default | bounds | meaning |
+_ROW = re.compile(r"^\| `([a-z_.\[\]]+)` \|(?:[^|]*\|[^|]*\|)? ([^|]*) \|$", re.MULTILINE)
 # Keys that need another one. In a resumption each may stand alone: it changes a deadline that the run has already.
 _NEEDS = {
     "deadline": ["expected_runtime"],
@@ -154,21 +154,21 @@ class _Documents(GenerateJsonSchema):
 
 
 def _schema_of(model: type[BaseModel], *, defaults: bool) -> Schema:
-    """Return the schema of a model in one piece, with the descriptions of a policy's keys from docs/spec.md."""
+    """Return the schema of a model in one piece, with the descriptions of its keys from docs/spec.md."""
     schema = model.model_json_schema(schema_generator=_Documents)
     definitions: dict[str, Schema] = schema.pop("$defs")
     meanings = dict(_ROW.findall((ROOT / "docs/spec.md").read_text("utf-8")))
 
-    def inline(schema: Schema, path: str) -> Schema:
+    def inline(schema: Schema, path: str, *, is_described: bool = False) -> Schema:
         if "$ref" in schema:
             # The defaults of a mapping are those of its keys.
             schema = definitions[schema["$ref"].rpartition("/")[2]]
         dropped = {"title"} if defaults and schema.get("default") is not None else {"title", "default"}
         plain = {key: value for key, value in schema.items() if key not in dropped}
-        if path in meanings:
+        if path in meanings and not is_described:
             plain = {"description": meanings[path]} | plain
         if "anyOf" in plain:
-            plain["anyOf"] = [inline(one, path) for one in plain["anyOf"]]
+            plain["anyOf"] = [inline(one, path, is_described=True) for one in plain["anyOf"]]
         if "items" in plain:
             plain["items"] = inline(plain["items"], f"{path}[]")
         if "properties" in plain:
