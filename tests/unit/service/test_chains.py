@@ -382,3 +382,20 @@ def test_a_run_that_becomes_due_while_the_facts_are_gathered_does_not_take_the_o
     replace(chain.world.service, clock=lambda: next(moments)).advance("train", Due())
     assert chain.run() == before
     assert chain.looks().status is RunStatus.PENDING
+
+
+def test_the_news_of_an_end_that_could_not_be_told_stays_owed() -> None:
+    chain = Chain()
+    chain.submit("prep")
+    chain.after("prep")
+    chain.world.jobs.becomes("prep-relay-01", "Completed", "Completed")
+    told, chain.world.wakeups.told = chain.world.wakeups.told, None  # type: ignore[assignment]
+    with pytest.raises(TypeError):
+        chain.world.service.advance("prep", chain.world.event(1, "Completed", "Completed"))
+    prep = chain.run("prep")
+    assert (prep.status, prep.outbox.tell_followers) == (RunStatus.COMPLETED, True)
+    assert prep.due_at is not None
+    chain.world.wakeups.told = told
+    chain.world.service.advance("prep", Due())
+    chain.deliver()
+    assert "train-relay-01" in chain.launched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,15 @@ def test_the_policy_and_the_resumption_in_the_reference_are_valid() -> None:
     assert policy.deadline is not None
     bodies = re.findall(r"^(\{\"budgets\".*\})$", text, re.MULTILINE)
     assert [read_resumption(body.encode()).budgets for body in bodies] == [{"expired_waits": 20}]
+
+
+def test_the_run_that_starts_later_in_the_reference_is_valid() -> None:
+    text = (FOLDER.parent / "docs" / "spec.md").read_text(encoding="utf-8")
+    [block] = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "\nafter:" in block]
+    spec = block.replace("training_job:\n  # …", f"training_job: {json.dumps(wrapped()['training_job'])}")
+    start = read_submission(spec.encode(), Format.YAML, DOCUMENT_RULES).start
+    assert (start.after, start.continue_from) == (("churn-pretrained", "churn-labels"), "churn-pretrained")
+    assert start.at is not None
 
 
 def test_the_ladder_example_ends_on_demand_and_has_a_money_budget() -> None:
