@@ -25,7 +25,7 @@ from spot_relay.domain.decide.looks import (
 from spot_relay.domain.decide.steps import last_word
 from spot_relay.domain.decide.tasks import describe_gone_task
 from spot_relay.domain.errors import CallerError, SpecError
-from spot_relay.domain.rules.predecessors import gather_predecessors
+from spot_relay.domain.rules.predecessors import gather_predecessors, may_close_cycle
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
 from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
 from spot_relay.domain.run.observation import (
@@ -293,7 +293,8 @@ class Service:
         facts = Facts(observation, job, canary=beside, draw=self.draw(), check_every=self.check_every)
         facts = replace(facts, undescribed=undescribed)
         if looks_at_predecessors(run, observation, now):
-            return replace(facts, predecessors=gather_predecessors(run, self.store.load))
+            gathered = gather_predecessors(run, self.store.load, follow=may_close_cycle(run))
+            return replace(facts, predecessors=gathered)
         return self._add_checkpoint(run, facts) if needs_checkpoint(run, observation, job, now) else facts
 
     def _add_checkpoint(self, run: Run, facts: Facts) -> Facts:

@@ -23,6 +23,7 @@ from tests.unit.worlds import deadline, submission
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.policy import Policy
+    from spot_relay.domain.run.run import Run
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -216,6 +217,25 @@ def test_runs_that_come_to_wait_for_each_other_at_the_same_moment_fail() -> None
     assert "a → b → a" in chain.run("a").reason
     chain.deliver()
     assert chain.run("b").status is RunStatus.FAILED
+
+
+@pytest.mark.parametrize(("known_within", "loaded"), [(None, ["b"]), (HOUR.seconds, ["b", "a"])])
+def test_only_a_run_that_may_close_a_cycle_follows_the_others_each_time(
+    known_within: int | None, loaded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = Chain()
+    chain.submit("a")
+    chain.submit("b", Start(after=("a",)))
+    chain.submit("c", Start(after=("b",), known_within_seconds=known_within))
+    load, read = chain.world.store.load, list[str]()
+
+    def note(run_id: str) -> Run | None:
+        read.append(run_id)
+        return load(run_id)
+
+    monkeypatch.setattr(chain.world.store, "load", note)
+    chain.world.service.advance("c", PredecessorEnded())
+    assert read == ["c", *loaded]
 
 
 def test_a_run_that_has_begun_closes_no_cycle() -> None:

@@ -266,7 +266,7 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "prep-relay-01 failed because the training code or its configuration has an error: AlgorithmError: no data. Fix it and resume the run, or submit a corrected spec under another name.",
                 "This run comes after prep, which is Failed. Once that one has completed, resume this one. To have a run wait for that, write after.on_failure: wait.",
                 "Resumed by request. Looking at what it waits for before its first launch.",
-                "This run continues from prep, which has completed but left no model.",
+                "This run continues from prep, which has completed but left no model. Name one that has.",
                 "The run prep has completed. Launching next-relay-01.",
                 "Created next-relay-01 for the submitted spec.",
                 "Waiting until 2026-11-23T13:00:00Z, when the run starts.",

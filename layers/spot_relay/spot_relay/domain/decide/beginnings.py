@@ -118,7 +118,7 @@ def _take_model(run: Run, other: Run) -> Run | No:
     if start.continue_from is None or start.continue_from.lower() != other.id.lower():
         return run
     if other.model_artifacts is None:
-        return No(f"This run continues from {other.id}, which has completed but left no model.")
+        return No(f"This run continues from {other.id}, which has completed but left no model. Name one that has.")
     return replace(run, training_job=add_model_channel(run.training_job, start.channel, other.model_artifacts))
 
 

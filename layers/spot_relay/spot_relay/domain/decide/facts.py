@@ -45,7 +45,7 @@ class Facts:
     ignored_objects: int | None = None
     """How many other objects are under the prefix; None if it was not looked up."""
     predecessors: Mapping[str, Run | None] = field(default_factory=dict)
-    """The runs that this one waits for to begin, those that they wait for, and so on; None for one that is unknown.
+    """The runs that this one waits for to begin, and perhaps those that they wait for; None for one that is unknown.
 
     It is empty if none were looked at.
     """

@@ -18,10 +18,15 @@ def open_predecessors(run: Run) -> tuple[str, ...]:
     return tuple(name for name in run.start.after if name not in run.completed)
 
 
-def gather_predecessors(run: Run, load: Callable[[str], Run | None]) -> dict[str, Run | None]:
-    """Load the runs that a run waits for, those that they wait for, and so on; a run that is unknown is None.
+def may_close_cycle(run: Run) -> bool:
+    """Whether runs may wait for each other because this one was accepted before one that it comes after."""
+    return run.start.known_within_seconds is not None
 
-    At most `MOST_LOOKED_AT` are loaded, the nearest first.
+
+def gather_predecessors(run: Run, load: Callable[[str], Run | None], *, follow: bool = True) -> dict[str, Run | None]:
+    """Load the runs that a run waits for and, to ``follow`` them, those that they wait for, and so on.
+
+    A run that is unknown is None. At most `MOST_LOOKED_AT` are loaded, the nearest first.
     """
     known: dict[str, Run | None] = {}
     names = list(open_predecessors(run))
@@ -31,7 +36,7 @@ def gather_predecessors(run: Run, load: Callable[[str], Run | None]) -> dict[str
         if len(known) == MOST_LOOKED_AT:
             break
         known[name] = other = load(name)
-        if other is not None and other.waits_to_begin and not other.has_ended:
+        if follow and other is not None and other.waits_to_begin and not other.has_ended:
             names += open_predecessors(other)
     return known
 
