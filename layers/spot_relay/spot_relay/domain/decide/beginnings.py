@@ -50,11 +50,11 @@ def follow_predecessor(run: Run, facts: Facts, now: datetime) -> Decision:
 
 def begin_or_wait(run: Run, facts: Facts, now: datetime) -> Decision:
     """Launch the first attempt if everything has come that the run waits for; else wait on, or fail."""
+    if cycle := find_cycle(run, facts.predecessors):
+        return _fail(run, f"Runs wait for each other, so none of them can begin: {' → '.join(cycle)}.", now)
     if any(name not in facts.predecessors for name in open_predecessors(run)):
         # It has become due since the facts were gathered, and what was not looked at may exist. The tick comes again.
         return unchanged(run, "The run is not due yet.")
-    if cycle := find_cycle(run, facts.predecessors):
-        return _fail(run, f"Runs wait for each other, so none of them can begin: {' → '.join(cycle)}.", now)
     looked = run
     for name in open_predecessors(run):
         after = _look_at(looked, name, facts.predecessors, now, _RESUME)
