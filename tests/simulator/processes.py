@@ -225,3 +225,12 @@ def ministack(folder: Path) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(timeout=give_time(20))
+
+
+def gone(process: int) -> bool:
+    """Whether there is no such process."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    return False

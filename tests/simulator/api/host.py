@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.simulator.api.answers import check_against_model
 from tests.simulator.api.hosting_requests import model, variant
-from tests.simulator.api.test_operations import check_against_model
 from tests.simulator.processes import client
 
 if TYPE_CHECKING:

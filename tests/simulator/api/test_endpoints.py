@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.simulator.api.answers import check_against_model, refused
 from tests.simulator.api.host import SLOW
 from tests.simulator.api.hosting_requests import ACCOUNT, IMAGE, model, variant
-from tests.simulator.api.test_operations import check_against_model, refused
 
 if TYPE_CHECKING:
     from tests.simulator.api.host import Host

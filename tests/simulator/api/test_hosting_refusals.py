@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.simulator.api.answers import refused
 from tests.simulator.api.host import SLOW
 from tests.simulator.api.hosting_requests import ACCOUNT, model, variant
-from tests.simulator.api.test_operations import refused
 
 if TYPE_CHECKING:
     from tests.simulator.api.host import Host

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from simulator import SageMaker, VirtualClock
+from tests.simulator.api.answers import check_against_model, refused
 from tests.simulator.api.hosting_requests import ACCOUNT, DATA, IMAGE, model, package
-from tests.simulator.api.test_operations import check_against_model, refused
 from tests.simulator.processes import client
 
 if TYPE_CHECKING:

@@ -3,48 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
 import httpx
 import pytest
-from botocore.exceptions import ClientError
-from botocore.validate import ParamValidator
 
+from tests.simulator.api.answers import check_against_model, refused
 from tests.simulator.processes import QUICK, Running, request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from botocore.model import ServiceModel
     from mypy_boto3_sagemaker import SageMakerClient
 
 ACCOUNT = "arn:aws:sagemaker:us-east-1:000000000000:training-job"
 NO_WAIT = {"MaxRuntimeInSeconds": 60}
-
-
-def refused(call: Callable[[], Any]) -> tuple[str, str]:
-    """Make a call that is refused; return the code and the message."""
-    with pytest.raises(ClientError) as caught:
-        call()
-    error = caught.value.response["Error"]
-    return error["Code"], error["Message"]
-
-
-@cache
-def api_model() -> ServiceModel:
-    return botocore.session.get_session().get_service_model("sagemaker")
-
-
-def check_against_model(operation: str, answer: Any) -> None:
-    """Check an answer that botocore has parsed against its own model."""
-    model = api_model().operation_model(operation)
-    body = {key: value for key, value in answer.items() if key != "ResponseMetadata"}
-    shape = model.output_shape
-    assert shape is not None
-    report = ParamValidator().validate(body, shape)
-    assert not report.has_errors(), report.generate_report()
 
 
 def test_the_description_of_a_job_conforms_to_the_model(running: Running, sagemaker: SageMakerClient) -> None:

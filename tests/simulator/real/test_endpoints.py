@@ -14,8 +14,7 @@ from botocore.exceptions import ClientError
 
 from simulator.real.namespace import find_namespace
 from tests.simulator.api.hosting_requests import model, variant
-from tests.simulator.processes import Running, client, simulator, wait_for
-from tests.simulator.real.test_processes import gone
+from tests.simulator.processes import Running, client, gone, simulator, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

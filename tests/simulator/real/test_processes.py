@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from embedded.patience import give_time
 from simulator.real.container import failure_reason, tree_for
-from tests.simulator.processes import QUICK, Running, channel, keys, local, shipped, simulator, unpacked, wait_for
+from tests.simulator.processes import QUICK, Running, channel, gone, keys, local, shipped, simulator, unpacked, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,14 +82,6 @@ def _images(images: Path) -> None:
         folder = images / name
         folder.mkdir()
         (folder / "train.py").write_text(textwrap.dedent(script))
-
-
-def gone(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 def test_an_interrupted_process_continues_from_its_checkpoint(

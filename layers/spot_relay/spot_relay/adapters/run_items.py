@@ -40,8 +40,8 @@ def build_item(run: Run, retention: timedelta) -> dict[str, Any]:
     }
     if run.waits_for is not None:
         item |= {"waits_for": {"S": run.waits_for.key}, "waits_since": {"S": _build_age_key(run)}}
-    elif run.waits_for_run is not None:
-        item |= {"waits_for": {"S": build_follower_key(run.waits_for_run)}, "waits_since": {"S": _build_age_key(run)}}
+    if run.waits_for_run is not None:
+        item["follows"] = {"S": run.waits_for_run.lower()}
     if run.due_at is not None:
         item |= {"open": {"S": OPEN}, "check_at": {"S": format_sortable(run.due_at)}}
     elif run.ended_at is not None:
@@ -85,11 +85,6 @@ def _set_missing_fields(value: Any) -> Any:
             )
         case _:
             return value
-
-
-def build_follower_key(run_id: str) -> str:
-    """Return the key in the index `waiting` of the runs that wait for the end of a run; no pool has such a key."""
-    return f"run#{run_id.lower()}"
 
 
 def read_waiting(item: dict[str, Any]) -> Waiting:

@@ -19,7 +19,6 @@ from spot_relay.adapters.prefixes import Prefixes
 from spot_relay.adapters.run_items import (
     OPEN,
     SCHEMA_VERSION,
-    build_follower_key,
     build_item,
     format_sortable,
     read_run,
@@ -204,9 +203,9 @@ class DynamoDBRunStore:
         """Return the runs that wait for the end of this one, by the index, which may lag behind."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
-            IndexName="waiting",
-            KeyConditionExpression="waits_for = :run",
-            ExpressionAttributeValues={":run": {"S": build_follower_key(run_id)}},
+            IndexName="followers",
+            KeyConditionExpression="follows = :run",
+            ExpressionAttributeValues={":run": {"S": run_id.lower()}},
         )
         return tuple(item["id"]["S"] for page in pages for item in page["Items"])
 
