@@ -132,6 +132,7 @@ def _owing_all(stack: WatchedStack, run: Run) -> Run:
     store(stack).create(replace(younger, check_at=stack.clock()))
     launch = replace(run.current, status=AttemptStatus.PLANNED, launched_at=None)
     owed = Outbox((Room(POOL, "churn-relay-00"),), 1, None, "churn-relay-01", "churn-canary-01", True, True)
+    owed = replace(owed, tell_followers=True)
     canary = _created_canary(stack, run)
     return replace(run.with_attempt(launch), status=RunStatus.PENDING, outbox=owed, canaries=(canary,))
 
