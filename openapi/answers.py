@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from openapi.requests import NAME_PATTERN
 from spot_relay.domain.lint.rule import Severity
 from spot_relay.domain.run.attempt import AttemptStatus, CanaryStatus
+from spot_relay.domain.run.hosting import HostingStatus
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus
 from spot_relay.domain.run.start import OnFailure
@@ -181,6 +182,44 @@ class Start(Answer):
     """The input channel that has this model."""
 
 
+class HostingTask(Answer):
+    """Something that is done with the model once the run has completed."""
+
+    status: HostingStatus | Literal["Waiting"]
+    """Waiting until the run has completed. A failure changes nothing about the run's own status."""
+    reason: str
+    """Why it has this status."""
+    arn: str | None
+    """The ARN of the model package, or of the endpoint."""
+    began_at: datetime | None
+    check_at: datetime | None
+    """When it is checked again, even if no event arrives before."""
+    settled_at: datetime | None
+    """When it succeeded or failed."""
+
+
+class Registering(HostingTask):
+    """The registration of the model."""
+
+    group: str
+    """The model package group."""
+
+
+class Deploying(HostingTask):
+    """The deployment of the model."""
+
+    endpoint: str
+    model_name: str | None
+    """The name of the model and of its configuration, which is that of the training job that made the model."""
+
+
+class Hosting(Answer):
+    """What is done with the run's model: it is registered, deployed, or both."""
+
+    register_model: Registering | None
+    deploy: Deploying | None
+
+
 class Run(Answer):
     """A run, as in its status document in S3. Times are UTC, durations are whole seconds, money is in USD."""
 
@@ -203,6 +242,8 @@ class Run(Answer):
     """The CloudWatch log group that has the log streams of all attempts."""
     model_artifacts: str | None
     """The S3 URI of the model that the completed attempt has uploaded."""
+    hosting: Hosting | None
+    """Null if the spec has no on_success."""
     training_seconds: Seconds
     billable_seconds: Seconds
     waited_seconds: Seconds

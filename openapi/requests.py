@@ -16,6 +16,7 @@ from spot_relay.spec.resumption_model import ResumptionModel
 from spot_relay.spec.run_name import MAX_NAME
 from spot_relay.spec.sdk_options import GROUPS, OPTIONS
 from spot_relay.spec.start_model import StartModel
+from spot_relay.spec.success_model import ON_SUCCESS, SuccessModel
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -46,7 +47,10 @@ _NEEDS = {
 
 def build_schemas() -> dict[str, Schema]:
     """Return the schemas of request bodies by name."""
-    start = _schema_of(StartModel, defaults=True)["properties"]
+    others = _schema_of(StartModel, defaults=True)["properties"] | {
+        "on_success": {"$ref": "#/components/schemas/OnSuccess"},
+        "on_end": {"$ref": "#/components/schemas/OnEnd"},
+    }
     return {
         "Spec": {
             "description": "A training job, and what Spot Relay may do to keep it going, in one of three forms.",
@@ -58,8 +62,7 @@ def build_schemas() -> dict[str, Schema]:
                 "name": RUN_NAME,
                 "training_job": {"$ref": "#/components/schemas/TrainingJob"},
                 "policy": {"$ref": "#/components/schemas/Policy"},
-                **start,
-                "on_end": {"$ref": "#/components/schemas/OnEnd"},
+                **others,
             },
             ["name", "training_job"],
         ),
@@ -70,8 +73,7 @@ def build_schemas() -> dict[str, Schema]:
                 "estimator": _object("docs/spec.md lists the options of each version.", _list_options(), []),
                 "training_job": {"type": "object", "properties": _training_job()["properties"]},
                 "policy": {"$ref": "#/components/schemas/Policy"},
-                **start,
-                "on_end": {"$ref": "#/components/schemas/OnEnd"},
+                **others,
             },
             ["estimator"],
         ),
@@ -81,6 +83,11 @@ def build_schemas() -> dict[str, Schema]:
         },
         "TrainingJob": _training_job(),
         "Policy": {**_schema_of(PolicyModel, defaults=True), "dependentRequired": _NEEDS},
+        "OnSuccess": {
+            **_schema_of(SuccessModel, defaults=True, path=ON_SUCCESS),
+            "minProperties": 1,
+            "description": "What to do with the model of the run, if the stack allows it.",
+        },
         "OnEnd": _object(
             "The task of Step Functions to which the end of the run is reported, if the stack allows it.",
             {TASK_TOKEN: {"type": "string", "minLength": 1, "maxLength": MAX_TOKEN_CHARACTERS}},
@@ -153,8 +160,11 @@ class _Documents(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
 
-def _schema_of(model: type[BaseModel], *, defaults: bool) -> Schema:
-    """Return the schema of a model in one piece, with the descriptions of its keys from docs/spec.md."""
+def _schema_of(model: type[BaseModel], *, defaults: bool, path: str = "") -> Schema:
+    """Return the schema of a model in one piece, with the descriptions of keys from docs/spec.md.
+
+    ``path`` is the key whose value the model is, if its own keys have names that others have, too.
+    """
     schema = model.model_json_schema(schema_generator=_Documents)
     definitions: dict[str, Schema] = schema.pop("$defs")
     meanings = dict(_ROW.findall((ROOT / "docs/spec.md").read_text("utf-8")))
@@ -176,4 +186,4 @@ def _schema_of(model: type[BaseModel], *, defaults: bool) -> Schema:
             plain["properties"] = {name: inline(one, f"{path}.{name}".removeprefix(".")) for name, one in inner}
         return plain
 
-    return inline(schema, "")
+    return inline(schema, path)

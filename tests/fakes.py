@@ -346,12 +346,16 @@ class MemoryDocuments:
 
 @dataclass
 class MemoryAnnouncements:
-    """The events that were announced."""
+    """The events that were announced, those about models apart from the others."""
 
     details: list[dict[str, Any]] = field(default_factory=list)
+    hosting: list[dict[str, Any]] = field(default_factory=list)
 
     def announce(self, detail: dict[str, Any]) -> None:
         self.details.append(detail)
+
+    def announce_hosting(self, detail: dict[str, Any]) -> None:
+        self.hosting.append(detail)
 
 
 @dataclass

@@ -133,6 +133,28 @@ class Start:
 
 
 @dataclass(frozen=True)
+class HostingTask:
+    """Something that is done with a run's model: it is registered, or deployed."""
+
+    target: str
+    """The name of the model package group, or of the endpoint."""
+    status: str
+    """Waiting, InProgress, Succeeded or Failed."""
+    reason: str
+    arn: str | None
+    """The ARN of the model package, or of the endpoint."""
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Hosting:
+    """What is done with a run's model once the run has completed."""
+
+    register_model: HostingTask | None
+    deploy: HostingTask | None
+
+
+@dataclass(frozen=True)
 class RunSummary:
     """A run in a list of runs."""
 
@@ -178,6 +200,8 @@ class Run:
     deadline: Deadline | None
     start: Start | None
     """None if it never waited."""
+    hosting: Hosting | None
+    """None if nothing is done with its model."""
     training_seconds: int
     billable_seconds: int
     waited_seconds: int
@@ -222,6 +246,7 @@ class Run:
             decisions=tuple(_decision(each) for each in document.get("decisions", ())),
             deadline=_deadline(document.get("deadline")),
             start=_start(document.get("start")),
+            hosting=_hosting(document.get("hosting")),
             training_seconds=document.get("training_seconds", 0),
             billable_seconds=document.get("billable_seconds", 0),
             waited_seconds=document.get("waited_seconds", 0),
@@ -303,6 +328,27 @@ def _start(document: Document | None) -> Start | None:
         at=read_time(document.get("at")),
         after={each["run_id"]: each["has_completed"] for each in document.get("after", ())},
         continue_from=document.get("continue_from"),
+    )
+
+
+def _hosting(document: Document | None) -> Hosting | None:
+    if document is None:
+        return None
+    return Hosting(
+        register_model=_hosting_task(document.get("register_model"), "group"),
+        deploy=_hosting_task(document.get("deploy"), "endpoint"),
+    )
+
+
+def _hosting_task(document: Document | None, target: str) -> HostingTask | None:
+    if document is None:
+        return None
+    return HostingTask(
+        target=document[target],
+        status=document["status"],
+        reason=document["reason"],
+        arn=document.get("arn"),
+        settled_at=read_time(document.get("settled_at")),
     )
 
 

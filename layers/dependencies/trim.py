@@ -20,7 +20,10 @@ CALLS: dict[str, tuple[str, ...]] = {
     "pricing": ("GetProducts",),
     # The last two are botocore's own: for a bucket in another region, and for one of S3 Express.
     "s3": ("DeleteObject", "GetObject", "ListObjectsV2", "PutObject", "HeadBucket", "CreateSession"),
-    "sagemaker": ("CreateTrainingJob", "DescribeTrainingJob", "ListTags", "StopTrainingJob"),
+    "sagemaker": (
+        *("CreateEndpoint", "CreateEndpointConfig", "CreateModel", "CreateModelPackage", "CreateTrainingJob"),
+        *("DescribeEndpoint", "DescribeTrainingJob", "ListTags", "StopTrainingJob", "UpdateEndpoint"),
+    ),
     "sqs": ("SendMessage", "SendMessageBatch"),
     "stepfunctions": ("SendTaskFailure", "SendTaskSuccess"),
 }

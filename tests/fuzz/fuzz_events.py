@@ -64,6 +64,8 @@ def words() -> Iterator[str]:
         "Run Due",
         "Room Freed",
         "Predecessor Ended",
+        "SageMaker Endpoint State Change",
+        "EndpointConfigName",
         "spot-relay",
         "aws.sagemaker",
         "aws.s3",

@@ -13,10 +13,21 @@ from spot_relay.adapters.item_size import measure_item
 from spot_relay.adapters.run_items import build_item
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.decide.descriptions import MOST_TRANSITIONS
+from spot_relay.domain.decide.hosting import MOST_REASON_BYTES
 from spot_relay.domain.decide.steps import KEPT_DECISIONS, LONGEST_EXPLANATION
 from spot_relay.domain.decide.user_requests import TOO_LARGE
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.hosting import (
+    Deployment,
+    HostingKind,
+    HostingStatus,
+    HostingStep,
+    HostingTask,
+    OnSuccess,
+    Registration,
+    Serverless,
+)
 from spot_relay.domain.run.observation import Due, JobChanged
 from spot_relay.domain.run.outbox import Measure, Outbox, Room
 from spot_relay.domain.run.policy import Budgets, Deadline, Policy, Rung
@@ -118,6 +129,29 @@ def canary(number: int) -> Canary:
     )
 
 
+# Their environments and content types share the bytes of the training job.
+REGISTRATION = Registration(NAME, "i" * 255)
+DEPLOYMENT = Deployment(NAME, "i" * 255, f"arn:aws:iam::111122223333:role/{'r' * 64}", {}, TYPE, 100, Serverless(1, 1))
+
+
+def task(kind: HostingKind) -> HostingTask:
+    """Something done with the model, with everything that can be known of it."""
+    return HostingTask(
+        kind,
+        HostingStep.ENDPOINT_CONFIG,
+        HostingStatus.IN_PROGRESS,
+        filled(MOST_REASON_BYTES),
+        MOMENT,
+        MOMENT,
+        MOMENT,
+        MONTH,
+        filled(MAX_TEXT_BYTES),
+        NAME,
+        MOMENT,
+        MOMENT,
+    )
+
+
 def arn(job_name: str) -> str:
     """An ARN of the longest partition and region."""
     return f"arn:aws-us-gov:sagemaker:ap-southeast-1:111122223333:training-job/{job_name}"
@@ -151,6 +185,8 @@ def largest(training_job: dict[str, Any]) -> Run:
             status=True,
             announce=True,
             tell_followers=True,
+            host=tuple(HostingKind),
+            announce_hosting=True,
             tasks=tokens("a"),
             measures=measures,
         ),
@@ -166,6 +202,8 @@ def largest(training_job: dict[str, Any]) -> Run:
         canaries=tuple(canary(number) for number in range(1, MAX_ATTEMPTS)),
         prices=PriceList(f"s3://{'b' * 63}/{'k' * 1024}", MOMENT, prices),
         failing_because=TOO_LARGE,
+        on_success=OnSuccess(REGISTRATION, DEPLOYMENT),
+        hosting=tuple(task(kind) for kind in HostingKind),
         decisions=(Explanation(MOMENT, "ResumeRequested", filled(LONGEST_EXPLANATION), MONTH, MOMENT),)
         * KEPT_DECISIONS,
     )
@@ -181,7 +219,7 @@ def test_the_largest_run_can_be_stored_and_read(stack: Stack, letter: str) -> No
     run = largest(job)
     kept = tuple(replace(one, transitions=()) for one in run.attempts)
     assert replace(saved, decisions=()) == replace(run, version=2, decisions=(), attempts=kept)
-    assert len(saved.decisions) >= KEPT_DECISIONS // 2, "at most transitions and the oldest explanations were dropped"
+    assert len(saved.decisions) >= KEPT_DECISIONS // 4, "at most transitions and the oldest explanations were dropped"
 
 
 # Quotes take the most bytes of what is left once a text is clean.
@@ -285,6 +323,7 @@ def test_nothing_is_left_out_of_the_largest_run() -> None:
         run.canaries[0],
         run.decisions[0],
         run.outbox,
+        run.hosting[0],
     ):
         empty = {field.name for field in fields(part) if getattr(part, field.name) in (None, (), {})}
         assert not empty, type(part)

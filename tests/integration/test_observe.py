@@ -116,6 +116,9 @@ CASES = {
     "predecessor-ended": Case(
         60, RunStatus.IN_PROGRESS, rule=LONG, reason="Created churn-relay-01 for the submitted spec."
     ),
+    "endpoint-in-service": Case(
+        60, RunStatus.IN_PROGRESS, rule=LONG, reason="Created churn-relay-01 for the submitted spec."
+    ),
     "run-due": Case(400, RunStatus.IN_PROGRESS, rule=LONG, reason="churn-relay-01 is Training."),
 }
 

@@ -78,7 +78,7 @@ def announced(request: pytest.FixtureRequest) -> tuple[Announcements, Callable[[
     """Announcements, and what the rule that sends e-mail hears of them."""
     if request.param == "memory":
         memory = MemoryAnnouncements()
-        return memory, lambda: [plain(detail) for detail in memory.details]
+        return memory, lambda: [plain(detail) for detail in (*memory.details, *memory.hosting)]
     client = request.getfixturevalue("aws").client
     queue = client("sqs").create_queue(QueueName="heard")["QueueUrl"]
     arn = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -99,6 +99,15 @@ def test_an_announcement_is_heard_by_the_rule_of_the_template(
     port, heard = announced
     port.announce(announcement(RUN) | {"status": "Failed"})
     assert heard() == [plain(announcement(RUN) | {"status": "Failed"})]
+
+
+def test_what_has_become_of_a_model_is_heard_by_the_rule_of_the_template(
+    announced: tuple[Announcements, Callable[[], list[dict[str, Any]]]],
+) -> None:
+    port, heard = announced
+    port.announce_hosting({"run_id": "churn", "status": "Failed", "summary": "The hosting of run churn has failed."})
+    (told,) = heard()
+    assert (told["run_id"], told["status"]) == ("churn", "Failed")
 
 
 def test_an_announcement_that_the_bus_refuses_is_not_taken_for_done(aws: FakeAWS) -> None:

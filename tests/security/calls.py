@@ -60,6 +60,11 @@ def training_job(name: str) -> str:
     return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/{name}"
 
 
+def hosted(kind: str, name: str) -> str:
+    """Return the ARN of a model, an endpoint or the like."""
+    return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/{name}"
+
+
 def queue(name: str) -> str:
     """Return the ARN of a queue."""
     return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
@@ -117,14 +122,53 @@ def _job(action: str) -> Callable[[Parameters], tuple[Request, ...]]:
     return lambda given: (Request(f"sagemaker:{action}", training_job(given["TrainingJobName"])),)
 
 
-def _create_training_job(given: Parameters) -> tuple[Request, ...]:
-    """A launch passes a role, and sets tags where there are any."""
-    arn, tags = training_job(given["TrainingJobName"]), {tag["Key"]: tag["Value"] for tag in given.get("Tags", [])}
+def _create(action: str, given: Parameters, arn: str, *others: str) -> tuple[Request, ...]:
+    """What creates something with tags asks for both; it may be about other resources as well."""
+    tags = {tag["Key"]: tag["Value"] for tag in given.get("Tags", [])}
     told: dict[str, str | list[str]] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
     told |= {"aws:TagKeys": list(tags)}
-    tagging = [Request("sagemaker:AddTags", arn, told | {"sagemaker:TaggingAction": "CreateTrainingJob"})]
-    passing = Request("iam:PassRole", given["RoleArn"], {"iam:PassedToService": "sagemaker.amazonaws.com"})
-    return (Request("sagemaker:CreateTrainingJob", arn, told), *(tagging if tags else []), passing)
+    tagging = [Request("sagemaker:AddTags", arn, told | {"sagemaker:TaggingAction": action})]
+    creating = (Request(f"sagemaker:{action}", resource, told) for resource in (arn, *others))
+    return (*creating, *(tagging if tags else []))
+
+
+def _pass_role(arn: str) -> Request:
+    return Request("iam:PassRole", arn, {"iam:PassedToService": "sagemaker.amazonaws.com"})
+
+
+def _create_training_job(given: Parameters) -> tuple[Request, ...]:
+    """A launch passes a role, and sets tags where there are any."""
+    creating = _create("CreateTrainingJob", given, training_job(given["TrainingJobName"]))
+    return (*creating, _pass_role(given["RoleArn"]))
+
+
+def _create_model(given: Parameters) -> tuple[Request, ...]:
+    creating = _create("CreateModel", given, hosted("model", given["ModelName"]))
+    return (*creating, _pass_role(given["ExecutionRoleArn"]))
+
+
+def _create_endpoint_config(given: Parameters) -> tuple[Request, ...]:
+    return _create("CreateEndpointConfig", given, hosted("endpoint-config", given["EndpointConfigName"]))
+
+
+def _create_endpoint(given: Parameters) -> tuple[Request, ...]:
+    config = hosted("endpoint-config", given["EndpointConfigName"])
+    return _create("CreateEndpoint", given, hosted("endpoint", given["EndpointName"]), config)
+
+
+def _update_endpoint(given: Parameters) -> tuple[Request, ...]:
+    """Which tags the two have is known to SageMaker alone: here they are those that Spot Relay sets."""
+    named = {"endpoint": given["EndpointName"], "endpoint-config": given["EndpointConfigName"]}
+    tags = {"aws:ResourceTag/spot-relay:run-id": "churn"}
+    return tuple(Request("sagemaker:UpdateEndpoint", hosted(kind, name), tags) for kind, name in named.items())
+
+
+def _create_model_package(given: Parameters) -> tuple[Request, ...]:
+    return (Request("sagemaker:CreateModelPackage", hosted("model-package", f"{given['ModelPackageGroupName']}/1")),)
+
+
+def _describe_endpoint(given: Parameters) -> tuple[Request, ...]:
+    return (Request("sagemaker:DescribeEndpoint", hosted("endpoint", given["EndpointName"])),)
 
 
 _ASKED: Mapping[str, Callable[[Parameters], tuple[Request, ...]]] = {
@@ -148,6 +192,12 @@ _ASKED: Mapping[str, Callable[[Parameters], tuple[Request, ...]]] = {
     "sagemaker.DescribeTrainingJob": _job("DescribeTrainingJob"),
     "sagemaker.StopTrainingJob": _job("StopTrainingJob"),
     "sagemaker.ListTags": lambda given: (Request("sagemaker:ListTags", given["ResourceArn"]),),
+    "sagemaker.CreateModel": _create_model,
+    "sagemaker.CreateEndpointConfig": _create_endpoint_config,
+    "sagemaker.CreateEndpoint": _create_endpoint,
+    "sagemaker.UpdateEndpoint": _update_endpoint,
+    "sagemaker.DescribeEndpoint": _describe_endpoint,
+    "sagemaker.CreateModelPackage": _create_model_package,
     "pricing.GetProducts": lambda _: (Request("pricing:GetProducts", "*"),),
 }
 CALLS = frozenset(_ASKED)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.stub import Stubber
 
 from spot_relay.adapters.runs import DynamoDBRunStore
+from spot_relay.domain.rules.hosting import begin_tasks
 from spot_relay.domain.run.attempt import AttemptStatus, Canary
+from spot_relay.domain.run.hosting import HostingKind, HostingStep
 from spot_relay.domain.run.launch import launch_of_canary
 from spot_relay.domain.run.outbox import Outbox, Room
 from spot_relay.domain.run.run import RunStatus
@@ -54,6 +56,7 @@ def journeys() -> Iterator[tuple[str, Journey]]:
     yield from (("uploads", uploads), ("requests", requests), ("a prefix changes hands", a_prefix_changes_hands))
     for status in ("completed", "algorithm-error"):
         yield f"an end by {status}, and a task that waits for it", _waited_for(status)
+    yield "models are registered and deployed", models_are_hosted
     yield from (("shards", shards), ("ticks", ticks), ("prices of a file", prices_of_a_file))
     yield "prices of the Price List", prices_of_the_price_list
 
@@ -202,6 +205,40 @@ def shards(stack: WatchedStack) -> None:
     taken(stack.invoke("submit", stack.upload(json.dumps({"name": "churn", "training_job": job}))))
     job["CheckpointConfig"]["S3Uri"] = f"s3://{CHECKPOINTS}/checkpoints/other/"
     accepted(stack.call("create-run", {"name": "other", "training_job": job}))
+
+
+def models_are_hosted(stack: WatchedStack) -> None:
+    """One run creates an endpoint, which another one updates; a function dies before it has saved what it created."""
+    stack.client("sagemaker").create_model_package_group(ModelPackageGroupName="churn")
+    wanted = {
+        "register_model": {"group": "churn"},
+        "deploy": {"endpoint": "churn-live", "instance_type": "ml.m5.large"},
+    }
+    for name in ("churn", "again"):
+        job = {**SPEC["training_job"], "CheckpointConfig": {"S3Uri": f"s3://{CHECKPOINTS}/checkpoints/{name}/"}}
+        with stack.variable("ALLOW_HOSTING", "true"):
+            hosted = {"name": name, "training_job": job, "on_success": wanted}
+            taken(stack.invoke("submit", stack.upload(json.dumps(hosted), f"runs/{name}.json")))
+        run = settled(stack, name)
+        if name == "churn":
+            # As if nothing had been saved after the calls.
+            begun = begin_tasks(run, stack.clock())
+            for tasks in (begun, (begun[0], replace(begun[1], step=HostingStep.ENDPOINT))):
+                again = replace(stack.run(), hosting=tasks, outbox=Outbox(host=tuple(HostingKind)))
+                store(stack).save(again)
+                settled(stack, name)
+
+
+def settled(stack: WatchedStack, name: str) -> Run:
+    """Let the tick look at a run until all has been done with its model."""
+    for _ in range(10):
+        stack.clock.passes(400)
+        stack.tick()
+        run = stack.run(name)
+        if run.hosting and not any(task.is_open for task in run.hosting):
+            assert [task.status for task in run.hosting] == ["Succeeded", "Succeeded"]
+            return run
+    raise AssertionError(run.hosting)
 
 
 def ticks(stack: WatchedStack) -> None:

@@ -29,6 +29,7 @@ SPECS_KEY, DATA_KEY = (f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}" for name in 
 STATE_MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:nightly"
 PARAMETERS = {
     "TaskTokenStateMachineArns": STATE_MACHINE,
+    "AllowHosting": "true",
     "AllowedRoleArns": ROLE,
     "AllowedCheckpointBuckets": "churn-*",
     "PriceFile": PRICE_FILE,

@@ -11,12 +11,26 @@ from hypothesis import strategies as st
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.hosting import (
+    Deployment,
+    Endpoint,
+    HostingKind,
+    HostingStatus,
+    HostingStep,
+    HostingTask,
+    Made,
+    NoEndpoint,
+    OnSuccess,
+    Unmade,
+)
 from spot_relay.domain.run.observation import (
     CanaryChanged,
     CanaryCreated,
     CanaryRefused,
     DeadlineChange,
     Due,
+    EndpointChanged,
+    HostingAnswered,
     JobChanged,
     Launched,
     Overgrown,
@@ -63,6 +77,35 @@ jobs = st.builds(
     st.none() | st.integers(0, 1000),
     transitions,
 )
+hosting_answers = st.one_of(
+    st.just(Made("arn:made")),
+    st.just(NoEndpoint()),
+    st.builds(Unmade, texts, st.booleans(), st.booleans()),
+    st.builds(
+        Endpoint,
+        st.just("arn:endpoint"),
+        st.sampled_from(["Creating", "InService", "Updating", "RollingBack", "Failed", "OutOfService", "Unheard"]),
+        st.sampled_from(["churn-relay-01", "another", "yet-another"]),
+        moments,
+        st.none() | st.sampled_from(["churn-relay-01", "another"]),
+        st.none() | texts,
+        st.booleans(),
+    ),
+)
+hosting_tasks = st.builds(
+    HostingTask,
+    st.just(HostingKind.DEPLOY),
+    st.sampled_from(HostingStep).filter(lambda step: step is not HostingStep.MODEL_PACKAGE),
+    st.sampled_from(HostingStatus),
+    st.just("any"),
+    moments,
+    moments,
+    maybe_moments,
+    st.integers(0, 25),
+    replaces=st.none() | st.just("another"),
+    replaces_since=maybe_moments,
+)
+ON_SUCCESS = OnSuccess(deploy=Deployment("live", "an-image", "a-role", instance_type="ml.m5.large"))
 observations = st.one_of(
     st.builds(JobChanged, st.integers(0, 4), statuses, secondaries, moments),
     st.builds(Launched, st.integers(0, 4), st.just("arn")),
@@ -71,6 +114,8 @@ observations = st.one_of(
     st.builds(CanaryCreated, st.integers(0, 4)),
     st.builds(CanaryRefused, st.integers(0, 4), st.sampled_from(Refusal), texts),
     st.just(RoomFreed()),
+    st.just(EndpointChanged()),
+    st.builds(HostingAnswered, st.sampled_from(HostingKind), st.sampled_from(HostingStep), hosting_answers),
     st.just(Due()),
     st.just(StopRequested()),
     st.builds(
@@ -168,6 +213,8 @@ def runs(draw: st.DrawFn) -> Run:
         changeovers=tuple(draw(st.lists(st.integers(0, 5000), max_size=3))),
         closed=tuple(draw(st.lists(placements, max_size=4))),
         canaries=tuple(draw(st.lists(canaries, max_size=1))),
+        on_success=draw(st.sampled_from([OnSuccess(), ON_SUCCESS])),
+        hosting=tuple(draw(st.lists(hosting_tasks, max_size=1))) if status is RunStatus.COMPLETED else (),
     )
 
 

@@ -48,6 +48,7 @@ from tests.fakes import NOON, MemoryInputFiles, MemoryPrices
 from tests.unit.canaries import ahead, finds_capacity, kept, on_demand
 from tests.unit.chains import Chain
 from tests.unit.crowds import G5, M5, SPOT, Crowd
+from tests.unit.hosting_scenes import endpoints_that_are_not_what_they_should_be, models_that_are_hosted
 from tests.unit.paid_runs import P3, PRICES, a_run
 from tests.unit.worlds import World, deadline, submission
 
@@ -511,4 +512,6 @@ SCENES: tuple[Callable[[], list[str]], ...] = (
     objections,
     chains,
     chains_that_are_refused,
+    models_that_are_hosted,
+    endpoints_that_are_not_what_they_should_be,
 )

@@ -18,7 +18,8 @@ EVERY = sorted(EVENTS.glob("*/*.json"))
 QUEUED = [path for path in EVERY if path.parent.name in {"submit", "observe"}]
 API_CALLS = [path for path in EVERY if path.parent.name == "api"]
 OURS = {"run-due": "Run Due", "room-freed": "Room Freed", "predecessor-ended": "Predecessor Ended"}
-STATE_CHANGES = [path for path in EVERY if path.parent.name == "observe" and path.stem not in OURS]
+OF_ENDPOINTS = {"endpoint-in-service"}
+STATE_CHANGES = [path for path in EVERY if path.parent.name == "observe" and path.stem not in {*OURS, *OF_ENDPOINTS}]
 
 JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 ENVELOPE = {"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"}

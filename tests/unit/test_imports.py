@@ -141,6 +141,8 @@ def test_a_handler_works_with_what_its_layers_hold_and_imports_what_is_costly_on
     # boto3 and Powertools' batch utility would each cost a cold start a tenth more.
     assert {"boto3", "s3transfer", "aws_lambda_powertools.utilities.batch"} & at_last == set()
     assert costly & at_first == set()
+    hosting = {"adapters.hosting", "domain.decide.hosting", "domain.rules.hosting", "domain.run.hosting_part"}
+    assert {f"spot_relay.{name}" for name in {*hosting, "spec.success_model"}} & at_last == set()
     if function(path) in {"submit", "api"}:
         assert costly <= at_last
     else:

@@ -23,7 +23,15 @@ from spot_relay.adapters.inbound import (
     write_room_freed,
     write_run_due,
 )
-from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, PredecessorEnded, RoomFreed
+from spot_relay.domain.run.observation import (
+    CanaryChanged,
+    Due,
+    EndpointChanged,
+    JobChanged,
+    Observation,
+    PredecessorEnded,
+    RoomFreed,
+)
 from spot_relay.domain.run.run import RunStatus
 
 if TYPE_CHECKING:
@@ -31,7 +39,9 @@ if TYPE_CHECKING:
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 OBSERVED = sorted((EVENTS / "observe").glob("*.json"))
-OTHERS = {"run-due", "room-freed", "predecessor-ended", "foreign-job", "canary-training"}
+OTHERS = {
+    *("run-due", "room-freed", "predecessor-ended", "foreign-job", "canary-training", "endpoint-in-service"),
+}
 STATE_CHANGES = [path for path in OBSERVED if path.stem not in OTHERS]
 
 
@@ -427,3 +437,25 @@ def test_any_query_yields_a_page_query_or_an_invalid_query_error(query: dict[str
     except InvalidQueryError:
         return
     assert 1 <= wanted.limit <= 100
+
+
+def endpoint_event(config: object) -> str:
+    """A state change of an endpoint with this configuration."""
+    event: dict[str, Any] = json.loads(body(EVENTS / "observe" / "endpoint-in-service.json"))
+    event["detail"]["EndpointConfigName"] = config
+    return json.dumps(event)
+
+
+@pytest.mark.parametrize(
+    ("config", "run_id"), [("churn-relay-01", "churn"), ("a-b-relay-50", "a-b"), ("their-config", None)]
+)
+def test_an_event_of_an_endpoint_is_about_the_run_that_its_configuration_is_named_after(
+    config: str, run_id: str | None
+) -> None:
+    assert read_observation(endpoint_event(config)) == (None if run_id is None else (run_id, EndpointChanged()))
+
+
+@pytest.mark.parametrize("config", [None, 7, "", "x" * 2000])
+def test_an_event_of_an_endpoint_without_a_readable_configuration_is_unreadable(config: object) -> None:
+    with pytest.raises(UnreadableEventError):
+        read_observation(endpoint_event(config))

@@ -55,6 +55,12 @@ def test_metrics_are_published_by_placement_only_if_the_environment_says_so(valu
     assert RunSettings.from_env(RUN | {"METRICS_BY_PLACEMENT": value}).metrics_by_placement is read
 
 
+@pytest.mark.parametrize(("value", "read"), [("", False), ("false", False), ("true", True)])
+def test_models_are_hosted_only_if_the_environment_says_so(value: str, read: bool) -> None:
+    assert not SubmissionSettings.from_env(SUBMISSION).allow_hosting
+    assert SubmissionSettings.from_env(SUBMISSION | {"ALLOW_HOSTING": value}).allow_hosting is read
+
+
 def test_a_switch_that_is_neither_on_nor_off_is_an_error() -> None:
     with pytest.raises(SettingsError, match="METRICS_BY_PLACEMENT is 'yes', but it must be true or false"):
         RunSettings.from_env(RUN | {"METRICS_BY_PLACEMENT": "yes"})

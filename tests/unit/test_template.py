@@ -98,12 +98,14 @@ def test_all_functions_share_one_environment() -> None:
     assert not [name for name, function in of_type(FUNCTION).items() if "Environment" in function]
     given = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
     env = {name: "1" for name in given if name != "ATTEMPT_LIMITS"} | {"PRICE_FILE": "", "METRICS_BY_PLACEMENT": "true"}
+    env["ALLOW_HOSTING"] = "true"
     for settings in (RunSettings, SubmissionSettings, TickSettings, PriceSettings):
         assert settings.from_env(env)
     assert given["OBSERVE_QUEUE_URL"] == {"Ref": "ObserveQueue"}
     assert given["ATTEMPT_LIMITS"] == {"Ref": "AttemptLimits"}
     assert given["LAUNCH_RATE"] == {"Ref": "LaunchRate"}
     assert given["CANARY_IMAGE"] == {"Ref": "CanaryImage"}
+    assert given["ALLOW_HOSTING"] == {"Ref": "AllowHosting"}
     assert given["PRICE_FILE"] == {"Ref": "PriceFile"}
     assert given["METRICS_BY_PLACEMENT"] == {"Ref": "MetricsByPlacement"}
 
@@ -177,12 +179,34 @@ def test_no_role_may_do_everything_to_something_or_something_to_everything() -> 
         assert statement["Effect"] == "Allow", policy
 
 
-def test_training_jobs_are_touched_only_if_their_name_is_an_attempts_or_a_canarys() -> None:
-    training = [
-        entry for _, entry in statements() if any("sagemaker:" in action for action in as_list(entry["Action"]))
+def touched(policy: str | None = None) -> list[str]:
+    """What the statements about SageMaker are about, of one policy, or of all but those on hosting."""
+    found = [
+        entry
+        for name, entry in statements()
+        if any("sagemaker:" in action for action in as_list(entry["Action"]))
+        and (name == policy if policy else name != "HostingPolicy")
     ]
-    named = [resource["Fn::Sub"].rpartition(":")[2] for entry in training for resource in as_list(entry["Resource"])]
-    assert named == ["training-job/*-relay-*", "training-job/*-canary-*"] * len(training)
+    return [resource["Fn::Sub"].rpartition(":")[2] for entry in found for resource in as_list(entry["Resource"])]
+
+
+def test_training_jobs_are_touched_only_if_their_name_is_an_attempts_or_a_canarys() -> None:
+    assert set(touched()) == {"training-job/*-relay-*", "training-job/*-canary-*"}
+
+
+def test_models_are_touched_only_if_their_name_is_an_attempts_and_only_by_the_function_observe() -> None:
+    assert set(touched("HostingPolicy")) == {
+        "model/*-relay-*",
+        "endpoint-config/*-relay-*",
+        "endpoint/*",
+        "model-package/*",
+    }
+    holders = [
+        name
+        for name, role in of_type("AWS::IAM::Role").items()
+        if "HostingPolicy" in str(role.get("ManagedPolicyArns"))
+    ]
+    assert holders == ["ObserveRole"]
 
 
 def test_the_tick_can_neither_read_runs_nor_change_them() -> None:

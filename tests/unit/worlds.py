@@ -33,6 +33,7 @@ from tests.fakes import (
     MemoryTurns,
     MemoryWakeups,
 )
+from tests.hosting import MemoryHosting
 
 PREFIX = "s3://models/churn/checkpoints/"
 
@@ -103,10 +104,12 @@ class World:
     pauses: list[float] = field(default_factory=list)
     draw: float = 0.5
     jobs: MemoryTrainingJobs = field(init=False)
+    hosting: MemoryHosting = field(init=False)
     service: Service = field(init=False)
 
     def __post_init__(self) -> None:
         self.jobs = MemoryTrainingJobs(self.clock)
+        self.hosting = MemoryHosting(self.clock)
         ids = count(1)
         self.service = Service(
             store=self.store,
@@ -126,6 +129,7 @@ class World:
             new_id=lambda: f"submission-{next(ids)}",
             region=REGION,
             check_every=timedelta(minutes=5),
+            hosting=self.hosting,
         )
 
     def run(self, run_id: str = "churn") -> Run:

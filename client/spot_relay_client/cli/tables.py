@@ -10,6 +10,7 @@ from rich.text import Text
 
 from spot_relay_client.cli.wording import (
     COLOURS,
+    describe_hosting,
     describe_start,
     format_duration,
     format_money,
@@ -97,6 +98,11 @@ def _facts(run: Run, now: datetime) -> Iterable[tuple[str, str]]:
         yield "next step", f"{next_step(run, now)}; looked at {format_until(run.check_at, now)}"
     if run.start:
         yield "starts after", describe_start(run.start)
+    for name, task in (
+        (("registration", run.hosting.register_model), ("endpoint", run.hosting.deploy)) if run.hosting else ()
+    ):
+        if task:
+            yield name, describe_hosting(task)
     yield "progress", format_progress(run)
     if run.deadline:
         left = format_duration((run.deadline.at - now).total_seconds())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 if TYPE_CHECKING:
-    from spot_relay_client.models import Run, Start
+    from spot_relay_client.models import HostingTask, Run, Start
 
 COLOURS: Final = {
     "Pending": "yellow",
@@ -103,6 +103,11 @@ def describe_start(start: Start) -> str:
         parts.append(format_time(start.at))
     model = f", continues from the model of {start.continue_from}" if start.continue_from else ""
     return ", ".join(parts) + model
+
+
+def describe_hosting(task: HostingTask) -> str:
+    """Return what has become of a registration or a deployment."""
+    return f"{task.target}: {task.status}. {task.reason}"
 
 
 def format_until(moment: datetime | None, now: datetime) -> str:

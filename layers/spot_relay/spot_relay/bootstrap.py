@@ -91,6 +91,15 @@ class _LazyClient:
         return getattr(create_client(self._name), attribute)
 
 
+class _LazyHosting:
+    """What registers and deploys models, imported when it is first used: few runs do anything with their models."""
+
+    def __getattr__(self, method: str) -> Any:
+        from spot_relay.adapters.hosting import SageMakerHosting
+
+        return getattr(SageMakerHosting(_defer_client("sagemaker")), method)
+
+
 def _defer_client(name: str) -> Any:
     """Return a stand-in for the client of an AWS service."""
     return _LazyClient(name)
@@ -101,8 +110,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_service(settings: RunSettings, listing_seconds: int = 40) -> Service:
-    """Wire the use cases around runs, which list checkpoints for so many seconds of a call, and no longer."""
+def create_service(settings: RunSettings, listing_seconds: int = 40, *, hosts: bool = False) -> Service:
+    """Wire the use cases around runs, which list checkpoints for so many seconds of a call, and no longer.
+
+    ``hosts`` says whether the function registers and deploys models. The others leave that to it.
+    """
+    hosting: Any = _LazyHosting() if hosts else None
     dynamodb, s3 = create_client("dynamodb"), _defer_client("s3")
     store = DynamoDBRunStore(dynamodb, settings.table, settings.retention)
     turns = DynamoDBTurns(dynamodb, settings.table, settings.launch_rate)
@@ -126,6 +139,7 @@ def create_service(settings: RunSettings, listing_seconds: int = 40) -> Service:
         region=dynamodb.meta.region_name,
         check_every=settings.check_every,
         canary_image=settings.canary_image,
+        hosting=hosting,
     )
 
 

@@ -11,12 +11,21 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.hosting import Unmade
 from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
-from spot_relay.domain.run.observation import CanaryCreated, CanaryRefused, Launched, Refused, StopRefused, TaskGone
+from spot_relay.domain.run.observation import (
+    CanaryCreated,
+    CanaryRefused,
+    HostingAnswered,
+    Launched,
+    Refused,
+    StopRefused,
+    TaskGone,
+)
 from spot_relay.domain.run.run import Waiting
 from spot_relay.domain.sagemaker.job import EVERY_POOL, Job, Market, Pool
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
-from spot_relay.domain.shown.report import announcement, status_document, task_error
+from spot_relay.domain.shown.report import announcement, hosting_announcement, status_document, task_error
 from spot_relay.pacing import OTHERS_FIRST
 from spot_relay.ports import UnansweredError
 
@@ -24,12 +33,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from spot_relay.domain.run.attempt import Attempt, Canary
+    from spot_relay.domain.run.hosting import Endpoint, HostingTask, Made, NoEndpoint
     from spot_relay.domain.run.launch import Launch
     from spot_relay.domain.run.observation import Observation
     from spot_relay.domain.run.outbox import Outbox, Room
     from spot_relay.domain.run.run import Run
     from spot_relay.pacing import Pacing
-    from spot_relay.ports import Announcements, RunStore, Slots, StatusDocuments, TrainingJobs, WaitingTasks, Wakeups
+    from spot_relay.ports import (
+        Announcements,
+        Hosting,
+        RunStore,
+        Slots,
+        StatusDocuments,
+        TrainingJobs,
+        WaitingTasks,
+        Wakeups,
+    )
 
 _Answer = TypeVar("_Answer")
 _Refused = TypeVar("_Refused", Refused, CanaryRefused)
@@ -57,6 +76,8 @@ class Duties:
     slots: Slots
     wakeups: Wakeups
     pacing: Pacing
+    hosting: Hosting | None
+    """None where hosting is left to another function."""
     region: str
     canary_image: str | None = None
 
@@ -89,6 +110,13 @@ class Duties:
         # After the launch: if this run is the oldest, it has taken the room itself.
         return answers + _try_each([*rest, *(partial(self._wake_oldest, pool, oldest) for pool in served)])
 
+    def host(self, run: Run, owed: Outbox) -> tuple[HostingAnswered, ...]:
+        """Make the next call of each task for the run's model that is owed, and return the answers."""
+        if self.hosting is None:
+            return ()
+        tasks = [task for task in run.hosting if task.kind in owed.host and task.is_open]
+        return tuple(HostingAnswered(task.kind, task.step, _host(self.hosting, run, task)) for task in tasks)
+
     def publish(self, run: Run, owed: Outbox) -> Exception | None:
         """Publish what is owed about the run, and return what went wrong."""
         try:
@@ -96,6 +124,8 @@ class Duties:
                 self.documents.write(run.id, status_document(run, self.region))
             if owed.announce:
                 self.announcements.announce(announcement(run))
+            if owed.announce_hosting:
+                self.announcements.announce_hosting(hosting_announcement(run))
         except Exception as error:  # noqa: BLE001 - no error of any kind may keep the run from continuing
             return error
         return None
@@ -195,6 +225,17 @@ class Duties:
         both = room.holder is not None and self.slots.limit(kind) is not None
         pools = tuple(Pool(kind, market) for market in Market) if both else (room.pool,)
         return (*pools, EVERY_POOL)
+
+
+def _host(hosting: Hosting, run: Run, task: HostingTask) -> Made | Unmade | Endpoint | NoEndpoint:
+    # Imported here to keep cold starts short: few runs do anything with their models.
+    from spot_relay.domain.run.hosting_part import part_of
+
+    try:
+        part = part_of(run, task.step)
+        return hosting.find_endpoint(run.endpoint_name) if part is None else hosting.create(part)
+    except Exception as error:  # noqa: BLE001 - no error of any kind may keep the run from everything else
+        return Unmade(f"{type(error).__name__}: {error}", passes=True)
 
 
 def _refuse_if_unanswered(refused: type[_Refused], number: int, launch: Callable[[], _Answer]) -> _Answer | _Refused:

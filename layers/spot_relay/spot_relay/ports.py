@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.rules.checkpoints import CheckpointSearch
     from spot_relay.domain.rules.turns import Lane
+    from spot_relay.domain.run.hosting import Endpoint, Made, NoEndpoint, Part, Unmade
     from spot_relay.domain.run.launch import Created, Launch
     from spot_relay.domain.run.outbox import Measure
     from spot_relay.domain.run.prices import PriceList
@@ -220,6 +221,18 @@ class TrainingJobs(Protocol):
         ...
 
 
+class Hosting(Protocol):
+    """SageMaker's models, endpoints and model packages. A failed call is an answer: it proves nothing."""
+
+    def create(self, part: Part) -> Made | Unmade:
+        """Create a part, or update the endpoint; what exists already and has the part's tags counts as made."""
+        ...
+
+    def find_endpoint(self, name: str) -> Endpoint | NoEndpoint | Unmade:
+        """Describe an endpoint, with whether Spot Relay has created it."""
+        ...
+
+
 class Checkpoints(Protocol):
     """The checkpoints in S3."""
 
@@ -244,6 +257,10 @@ class Announcements(Protocol):
 
     def announce(self, detail: dict[str, Any]) -> None:
         """Publish a Spot Relay Run State Change event."""
+        ...
+
+    def announce_hosting(self, detail: dict[str, Any]) -> None:
+        """Publish a Spot Relay Hosting State Change event."""
         ...
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decide.acceptance import Objection, accept, find_objections, largest_instance_count
 from spot_relay.domain.decide.beginnings import object_to_start
-from spot_relay.domain.decide.decision import decide, settle
+from spot_relay.domain.decide.decision import decide, reason_after, settle
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.decide.looks import (
     attempt_to_look_at,
@@ -23,7 +23,6 @@ from spot_relay.domain.decide.looks import (
     needs_checkpoint,
 )
 from spot_relay.domain.decide.steps import last_word
-from spot_relay.domain.decide.tasks import describe_gone_task
 from spot_relay.domain.errors import CallerError, SpecError
 from spot_relay.domain.rules.predecessors import gather_predecessors, may_close_cycle
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
@@ -35,7 +34,6 @@ from spot_relay.domain.run.observation import (
     Overgrown,
     ResumeRequested,
     StopRequested,
-    TaskGone,
     TaskWaiting,
     keep_what_exists,
 )
@@ -49,6 +47,7 @@ from spot_relay.ports import (
     Announcements,
     Checkpoints,
     ConflictError,
+    Hosting,
     InputFiles,
     Prices,
     RunExistsError,
@@ -151,6 +150,8 @@ class Service:
     check_every: timedelta = field(default=timedelta(minutes=5))
     canary_image: str | None = None
     """The image in which canaries sleep; None for each run's own training image."""
+    hosting: Hosting | None = None
+    """None in functions that may not register or deploy models: what is owed of that is left to the others."""
 
     def submit(self, submission: Submission, submission_id: str | None = None) -> Run:
         """Accept a run and launch its first attempt; the same submission again is the same run.
@@ -324,21 +325,24 @@ class Service:
         untold: Exception | None = None
         published = False
         for _ in range(MAX_CONFLICTS):
-            tasks = run.outbox.tasks if run.has_ended and untold is None else ()
-            nothing_to_do = not answers and not run.outbox.acts
-            nothing_to_publish = not run.outbox or (published and not tasks) or failure is not None
+            owed_here = run.outbox if self.hosting else replace(run.outbox, host=())
+            tasks = owed_here.tasks if run.has_ended and untold is None else ()
+            nothing_to_do = not answers and not owed_here.acts
+            nothing_to_publish = not owed_here or (published and not tasks) or failure is not None
             if nothing_to_do and nothing_to_publish:
                 return run, failure or untold
-            answers += self._duties.perform(run, run.outbox.without(answers))
+            answers += self._duties.perform(run, owed_here.without(answers))
+            answers += self._duties.host(run, owed_here)
             # Only tasks of an end that is saved: an answer cannot be taken back.
             told = self._duties.answer_tasks(run, tasks)
             untold = untold or told.failure
-            left = tuple(token for token in run.outbox.tasks if token not in told.done)
+            untold_tasks = tuple(token for token in run.outbox.tasks if token not in told.done)
+            left = Outbox(tasks=untold_tasks, host=() if self.hosting else run.outbox.host)
             settled = self._settle(run, (*answers, *told.gone))
             owed = run.outbox.publications.then(settled.outbox)
             failure = failure or self._duties.publish(settled, owed)
             still_owed = owed.publications if failure else last_word(settled, self.clock())
-            settled = replace(settled, outbox=owed.actions.then(still_owed).then(Outbox(tasks=left)))
+            settled = replace(settled, outbox=owed.actions.then(still_owed).then(left))
             if settled == run:
                 return run, failure or untold
             try:
@@ -367,6 +371,7 @@ class Service:
             self.slots,
             self.wakeups,
             self.pacing,
+            self.hosting,
             self.region,
             self.canary_image,
         )
@@ -375,9 +380,7 @@ class Service:
         facts = Facts(Due(), draw=self.draw(), check_every=self.check_every)
         settled = settle(run, answers, facts, self.clock())
         for answer in answers:
-            # An end keeps its own reason.
-            reason = describe_gone_task(answer) if isinstance(answer, TaskGone) else settled.reason
-            self.telemetry.log_decision(settled, type(answer).__name__, reason)
+            self.telemetry.log_decision(settled, type(answer).__name__, reason_after(answer, settled))
         return settled
 
 

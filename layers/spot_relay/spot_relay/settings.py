@@ -62,6 +62,7 @@ class SubmissionSettings:
     allowed_checkpoint_buckets: tuple[str, ...]
     task_token_state_machines: tuple[str, ...] = ()
     region: str | None = None
+    allow_hosting: bool = False
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -72,6 +73,7 @@ class SubmissionSettings:
             allowed_checkpoint_buckets=_read_list(env, "ALLOWED_CHECKPOINT_BUCKETS"),
             task_token_state_machines=_split(env.get("TASK_TOKEN_STATE_MACHINE_ARNS", "")),
             region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION"),
+            allow_hosting=_read_switch(env, "ALLOW_HOSTING"),
         )
 
 

@@ -135,3 +135,19 @@ def test_a_run_of_which_only_the_beginning_is_known_can_be_drawn() -> None:
     planned = attempt_document(status="Planned", phase=None)
     for drawing in (draw_live(run(attempts=[planned]), [], NOW), draw_run(run(attempts=[planned]), NOW)):
         assert "Planned" in drawn(drawing)
+
+
+def test_what_is_done_with_a_model_is_shown_with_its_status_and_the_reason() -> None:
+    waiting = {"status": "Waiting", "reason": "It begins once the run has completed.", "arn": None, "settled_at": None}
+    failed = {"status": "Failed", "reason": "No room.", "arn": "arn:endpoint", "settled_at": ago(hours=1)}
+    hosting = {"register_model": {"group": "churn", **waiting}, "deploy": {"endpoint": "churn-live", **failed}}
+    shown = run(hosting=hosting)
+
+    text = drawn(draw_run(shown, NOW))
+
+    assert "registration  churn: Waiting. It begins once the run has completed." in text
+    assert "endpoint      churn-live: Failed. No room." in text
+    assert shown.hosting is not None
+    assert shown.hosting.deploy is not None
+    assert shown.hosting.deploy.settled_at == NOW - timedelta(hours=1)
+    assert "endpoint" not in drawn(draw_run(run(hosting={"register_model": None, "deploy": None}), NOW))

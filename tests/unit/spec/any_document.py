@@ -8,7 +8,17 @@ from spot_relay.spec.request_model import load_request_shape
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 KEYS = st.text(max_size=12) | st.sampled_from(
-    [*load_request_shape().members, "name", "estimator", "training_job", "policy", "start_at", "after", "continue_from"]
+    [
+        *load_request_shape().members,
+        "name",
+        "estimator",
+        "training_job",
+        "policy",
+        "start_at",
+        "after",
+        "continue_from",
+        "on_success",
+    ]
 )
 VALUES = st.recursive(
     SCALARS,
@@ -25,6 +35,31 @@ STARTS = st.fixed_dictionaries(
         | VALUES
         | st.dictionaries(st.sampled_from(["runs", "on_failure", "known_within"]), VALUES, max_size=3),
         "continue_from": st.just("prep") | VALUES | st.dictionaries(st.sampled_from(["run", "channel"]), VALUES),
+    },
+)
+CONTAINERS = {
+    "image": st.just("444455556666.dkr.ecr.us-east-1.amazonaws.com/x:1") | SCALARS,
+    "environment": st.dictionaries(st.sampled_from(["MODE", "1"]), SCALARS) | SCALARS,
+}
+SERVERLESS = st.dictionaries(st.sampled_from(["memory_size_in_mb", "max_concurrency"]), st.integers() | SCALARS)
+SUCCESSES = st.fixed_dictionaries(
+    {},
+    optional={
+        "register_model": VALUES
+        | st.fixed_dictionaries(
+            {"group": st.just("churn") | SCALARS}, optional={**CONTAINERS, "content_types": VALUES}
+        ),
+        "deploy": VALUES
+        | st.fixed_dictionaries(
+            {"endpoint": st.just("churn") | SCALARS},
+            optional={
+                **CONTAINERS,
+                "role_arn": SCALARS,
+                "instance_type": st.just("ml.m5.large") | SCALARS,
+                "instance_count": SCALARS,
+                "serverless": SERVERLESS | SCALARS,
+            },
+        ),
     },
 )
 RUNG_VALUES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from spot_relay.domain.run.submission import Submission
 from spot_relay.spec import Format, InvalidSpecError, read_resumption, read_submission
 from spot_relay.spec.problem import MAX_PROBLEMS
-from tests.unit.spec.any_document import DOCUMENTS, KEYS, POLICIES, STARTS, VALUES
+from tests.unit.spec.any_document import DOCUMENTS, KEYS, POLICIES, STARTS, SUCCESSES, VALUES
 from tests.unit.spec.documents import ALLOWLIST, CALM, request, wrapped
 
 if TYPE_CHECKING:
@@ -111,6 +112,17 @@ def test_any_start_of_any_job_yields_a_submission_or_problems(start: dict[str, A
     check(
         submit(json.dumps({"name": "a", "training_job": request(TrainingJobName=None), **start}).encode(), Format.JSON)
     )
+
+
+@CALM
+@given(SUCCESSES | VALUES, JOBS)
+def test_any_hosting_of_any_job_yields_a_submission_or_problems(success: Any, changes: dict[str, Any]) -> None:
+    document = {"name": "a", "training_job": request(TrainingJobName=None) | changes, "on_success": success}
+    for allowlist in (ALLOWLIST, replace(ALLOWLIST, allow_hosting=True)):
+        try:
+            check(read_submission(json.dumps(document).encode(), Format.JSON, allowlist))
+        except InvalidSpecError as error:
+            check(error)
 
 
 def resume(data: bytes) -> ResumeRequested | InvalidSpecError:

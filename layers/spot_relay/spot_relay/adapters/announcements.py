@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 SOURCE = "spot-relay"
 STATE_CHANGE = "Spot Relay Run State Change"
+HOSTING_CHANGE = "Spot Relay Hosting State Change"
 
 
 class NotAnnouncedError(Exception):
@@ -19,14 +20,21 @@ class NotAnnouncedError(Exception):
 
 @dataclass(frozen=True)
 class EventBridgeAnnouncements:
-    """Announces on the default event bus that a run has ended or continues."""
+    """Announces on the default event bus that a run has ended or continues, and what has become of its model."""
 
     client: EventBridgeClient
 
     def announce(self, detail: dict[str, Any]) -> None:
         """Publish a Spot Relay Run State Change event; raise NotAnnouncedError if the bus rejects it."""
+        self._put(STATE_CHANGE, detail)
+
+    def announce_hosting(self, detail: dict[str, Any]) -> None:
+        """Publish a Spot Relay Hosting State Change event; raise NotAnnouncedError if the bus rejects it."""
+        self._put(HOSTING_CHANGE, detail)
+
+    def _put(self, detail_type: str, detail: dict[str, Any]) -> None:
         answer = self.client.put_events(
-            Entries=[{"Source": SOURCE, "DetailType": STATE_CHANGE, "Detail": json.dumps(detail)}],
+            Entries=[{"Source": SOURCE, "DetailType": detail_type, "Detail": json.dumps(detail)}],
         )
         if answer["FailedEntryCount"]:
             raise NotAnnouncedError(str(answer["Entries"][0].get("ErrorMessage")))

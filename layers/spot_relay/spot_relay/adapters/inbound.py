@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.errors import CallerError
 from spot_relay.domain.run.launch import RUN_ID_TAG
-from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Observation, PredecessorEnded, RoomFreed
+from spot_relay.domain.run.observation import (
+    CanaryChanged,
+    Due,
+    EndpointChanged,
+    JobChanged,
+    Observation,
+    PredecessorEnded,
+    RoomFreed,
+)
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import parse_attempt_name, parse_canary_name, stands_for
 
@@ -165,6 +173,8 @@ def read_observation(body: str) -> tuple[str, Observation] | None:
                 return _get_text(envelope["detail"], "run_id"), PredecessorEnded()
             case "aws.sagemaker", "SageMaker Training Job State Change":
                 return _read_state_change(envelope)
+            case "aws.sagemaker", "SageMaker Endpoint State Change":
+                return _read_endpoint_change(envelope)
             case source, kind:
                 message = f"This function does not handle events of {_quote(source)} / {_quote(kind)}."
                 raise UnreadableEventError(message)
@@ -197,6 +207,15 @@ def _read_state_change(envelope: dict[str, Any]) -> tuple[str, Observation] | No
         run_id, number = canary
         return _spell(run_id, tags), CanaryChanged(number, _get_text(detail, "SecondaryStatus"))
     return None
+
+
+def _read_endpoint_change(envelope: dict[str, Any]) -> tuple[str, Observation] | None:
+    """Return the run whose model an endpoint's configuration serves: the configuration is named after its job.
+
+    The tags say which run has created the endpoint, and others may have updated it since.
+    """
+    attempt = parse_attempt_name(_get_text(envelope["detail"], "EndpointConfigName"))
+    return None if attempt is None else (attempt[0], EndpointChanged())
 
 
 def _spell(named: str, tags: Mapping[str, Any]) -> str:

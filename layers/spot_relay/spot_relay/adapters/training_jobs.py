@@ -173,10 +173,10 @@ def _classify(error: ClientError, placement: Placement) -> Refusal:
         return classify_quota(message, placement)
     if code == "ValidationException":
         return classify_invalid(message, placement)
-    return Refusal.INVALID if code in _FINAL else _classify_unanswered(error)
+    return Refusal.INVALID if code in _FINAL else classify_unanswered(error)
 
 
-def _classify_unanswered(error: ClientError) -> Refusal:
+def classify_unanswered(error: ClientError) -> Refusal:
     """Return what an error means that says nothing about the job."""
     code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
     if code in _THROTTLES or status == _TOO_MANY_REQUESTS:
@@ -191,7 +191,7 @@ def _unanswered() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise UnansweredError(str(error), _classify_unanswered(error)) from error
+        raise UnansweredError(str(error), classify_unanswered(error)) from error
     except BotoCoreError as error:
         raise UnansweredError(f"SageMaker did not answer: {error}.", Refusal.UNAVAILABLE) from error
 

@@ -36,7 +36,7 @@ class Allowlist:
 
     Roles and the state machines whose tasks may be answered are listed by their exact ARNs, images and buckets by
     patterns (see `patterns`). An empty tuple allows nothing. ``region`` is where the stack is, for images that a spec
-    names by their algorithms.
+    names by their algorithms. ``allow_hosting`` says whether models may be registered and deployed.
     """
 
     allowed_role_arns: tuple[str, ...]
@@ -44,6 +44,7 @@ class Allowlist:
     allowed_checkpoint_buckets: tuple[str, ...]
     task_token_state_machines: tuple[str, ...] = ()
     region: str | None = None
+    allow_hosting: bool = False
 
 
 def check_job(
@@ -90,7 +91,7 @@ def _check_role(job: Mapping[str, Any], path: str, allowlist: Allowlist, problem
         return
     allowed = allowlist.allowed_role_arns
     if role not in allowed:
-        message = f"Found {describe(role)}, which this stack may not pass to SageMaker. {_advise(allowed)}"
+        message = f"Found {describe(role)}, which this stack may not pass to SageMaker. {advise(allowed)}"
         problems.add(join_path(path, "RoleArn"), message)
 
 
@@ -109,7 +110,7 @@ def _check_algorithm(job: Mapping[str, Any], path: str, allowlist: Allowlist, pr
     if len(given) > 1:
         problems.add(path, "The job has both TrainingImage and AlgorithmName. Remove one.")
     for key in given:
-        _check_image(algorithm[key], join_path(path, key), allowlist, problems)
+        check_image(algorithm[key], join_path(path, key), allowlist, problems)
 
 
 def _check_evaluators(job: Mapping[str, Any], path: str, allowlist: Allowlist, problems: Problems) -> None:
@@ -118,17 +119,18 @@ def _check_evaluators(job: Mapping[str, Any], path: str, allowlist: Allowlist, p
         configurations = job.get(key)
         for index, configuration in enumerate(configurations if isinstance(configurations, list) else []):
             image = configuration.get("RuleEvaluatorImage") if isinstance(configuration, dict) else None
-            _check_image(image, f"{join_path(path, key)}[{index}].RuleEvaluatorImage", allowlist, problems)
+            check_image(image, f"{join_path(path, key)}[{index}].RuleEvaluatorImage", allowlist, problems)
 
 
-def _check_image(name: Any, path: str, allowlist: Allowlist, problems: Problems) -> None:
+def check_image(name: Any, path: str, allowlist: Allowlist, problems: Problems) -> None:
+    """Report a name that is no image, or an image that the operator does not allow."""
     # `check_request` reports a name that is too long.
     if not isinstance(name, str) or len(name) > _MAX_IMAGE_CHARACTERS:
         return
     if not path.endswith("AlgorithmName") and not is_image_name(name):
         problems.add(path, f"Found {describe(name)}, which is not a valid image name. Use registry/repository:tag.")
     elif not image_matches_any(name, allowlist.allowed_images):
-        advice = _advise(allowlist.allowed_images)
+        advice = advise(allowlist.allowed_images)
         problems.add(path, f"Found {describe(name)}, which this stack does not allow. {advice}")
 
 
@@ -226,7 +228,7 @@ def _check_checkpoint(job: Mapping[str, Any], path: str, allowlist: Allowlist, p
     if count_characters(uri) <= _MAX_S3_URI < count_characters(_add_slash(uri)):
         problems.add(path, f"With its trailing / it has more than {_MAX_S3_URI} characters. Shorten it.")
     if not matches_any(bucket, allowlist.allowed_checkpoint_buckets):
-        advice = _advise(allowlist.allowed_checkpoint_buckets)
+        advice = advise(allowlist.allowed_checkpoint_buckets)
         problems.add(path, f"Found the bucket {describe(bucket)}, which this stack does not allow. {advice}")
 
 
@@ -277,7 +279,8 @@ def _add_slash(uri: str) -> str:
     return uri if uri.endswith("/") else uri + "/"
 
 
-def _advise(allowed: tuple[str, ...]) -> str:
+def advise(allowed: tuple[str, ...]) -> str:
+    """Return what to do about a value that is not among the allowed ones."""
     if not allowed:
         return "The stack's parameter allows none. Ask its operator."
     more = ", or another value that its operator allows" if allowed[3:] else ""

@@ -7,8 +7,9 @@ import hashlib
 import json
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from spot_relay.domain.run.hosting import OnSuccess
 from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.run.start import Start
 from spot_relay.domain.run.submission import Submission
@@ -28,14 +29,16 @@ if TYPE_CHECKING:
 
     from spot_relay.spec.policy_model import PolicyModel
     from spot_relay.spec.start_model import StartModel
+    from spot_relay.spec.success_model import SuccessModel
 
 _START_KEYS = ("start_at", "after", "continue_from")
-_WRAPPER_KEYS = ("name", "estimator", "training_job", "policy", "on_end", *_START_KEYS)
+_ON_SUCCESS = "on_success"
+_WRAPPER_KEYS = ("name", "estimator", "training_job", "policy", "on_end", *_START_KEYS, _ON_SUCCESS)
 # A DynamoDB item has at most 400 KB; fifty attempts, with everything that is stored about them, need the rest.
 MAX_STORED_BYTES = 80_000
 _SHAPES = (
     "A spec is a CreateTrainingJob request, or a mapping with the keys name, training_job or estimator, policy, "
-    "start_at, after, continue_from and on_end."
+    "start_at, after, continue_from, on_success and on_end."
 )
 _MISSING_NAME = "This key is required: it is the name of the run. Add it."
 
@@ -59,16 +62,26 @@ def parse_submission(document: Mapping[str, Any], allowlist: Allowlist) -> Submi
     _refuse_foreign(document)
     problems = Problems()
     if _is_wrapped(document):
-        name, job, model, start_model = _check_wrapped(document, allowlist, problems)
+        name, job, models = _check_wrapped(document, allowlist, problems)
     else:
-        (name, job), model, start_model = _check_bare(document, allowlist, problems), None, None
+        (name, job), models = _check_bare(document, allowlist, problems), _Models()
     problems.raise_if_any()
     training_job = normalise_job(copy.deepcopy(job))
-    _check_size(training_job, next((key for key in (ESTIMATOR, "training_job") if key in document), ""), problems)
-    policy = model.build(training_job) if model else Policy()
+    _check_size(training_job, document, problems)
+    policy = models.policy.build(training_job) if models.policy else Policy()
     token = document[ON_END][TASK_TOKEN] if ON_END in document else None
-    start = start_model.build() if start_model else Start()
-    return Submission(name, training_job, policy, _fingerprint(name, training_job, policy, start), start, token)
+    start = models.start.build() if models.start else Start()
+    success = models.success.build(training_job) if models.success else OnSuccess()
+    fingerprint = _fingerprint(name, training_job, policy, start=start, on_success=success)
+    return Submission(name, training_job, policy, fingerprint, start=start, on_success=success, task_token=token)
+
+
+class _Models(NamedTuple):
+    """The parts of a document beside the training job, each None if it has no such part, or an invalid one."""
+
+    policy: PolicyModel | None = None
+    start: StartModel | None = None
+    success: SuccessModel | None = None
 
 
 def _refuse_foreign(document: Mapping[str, Any]) -> None:
@@ -76,14 +89,18 @@ def _refuse_foreign(document: Mapping[str, Any]) -> None:
         raise InvalidSpecError((Problem(*foreign),))
 
 
-def _check_size(training_job: Mapping[str, Any], path: str, problems: Problems) -> None:
+def _check_size(training_job: Mapping[str, Any], document: Mapping[str, Any], problems: Problems) -> None:
     """Refuse a job too large for a DynamoDB item: aliases, escapes and multi-byte characters can inflate it."""
-    size = len(json.dumps(training_job, separators=(",", ":"), ensure_ascii=False).encode())
-    if size > MAX_STORED_BYTES:
-        message = (
-            f"The training job takes {size} bytes as JSON, but at most {MAX_STORED_BYTES} can be stored. Shorten it."
-        )
-        problems.add(path, message)
+    parts = {"The training job": training_job}
+    if _is_wrapped(document) and _ON_SUCCESS in document:
+        parts[f"{_ON_SUCCESS} together with the training job"] = {**training_job, _ON_SUCCESS: document[_ON_SUCCESS]}
+    for name, part in parts.items():
+        size = len(json.dumps(part, separators=(",", ":"), ensure_ascii=False).encode())
+        if size <= MAX_STORED_BYTES:
+            continue
+        path = next((key for key in (ESTIMATOR, "training_job") if key in document), "")
+        message = f"{name} takes {size} bytes as JSON, but at most {MAX_STORED_BYTES} can be stored. Shorten it."
+        problems.add(path if part is training_job else _ON_SUCCESS, message)
         problems.raise_if_any()
 
 
@@ -135,7 +152,7 @@ def _explain_wrapper_key(key: str) -> str:
 
 def _check_wrapped(
     document: Mapping[str, Any], allowlist: Allowlist, problems: Problems
-) -> tuple[str, Mapping[str, Any], PolicyModel | None, StartModel | None]:
+) -> tuple[str, Mapping[str, Any], _Models]:
     for key in document:
         if key not in _WRAPPER_KEYS:
             problems.add(format_key(key), _explain_unknown_key(key, problems))
@@ -147,20 +164,30 @@ def _check_wrapped(
     else:
         problems.add_missing("name", _MISSING_NAME)
     job = _check_training_job({**document, "name": name}, allowlist, problems)
-    model = None
+    models = _check_rest(document, name, job, allowlist, problems)
+    if ON_END in document:
+        check_on_end(document[ON_END], allowlist.task_token_state_machines, problems)
+    return str(name), job, models
+
+
+def _check_rest(
+    document: Mapping[str, Any], name: Any, job: Mapping[str, Any], allowlist: Allowlist, problems: Problems
+) -> _Models:
+    models = _Models()
     if "policy" in document:
         # Imported here to keep cold starts short: a bare request does not need pydantic.
         from spot_relay.spec.policy_model import check_policy
 
-        model = check_policy(document["policy"], job, problems)
-    if ON_END in document:
-        check_on_end(document[ON_END], allowlist.task_token_state_machines, problems)
-    start = None
+        models = models._replace(policy=check_policy(document["policy"], job, problems))
     if any(key in document for key in _START_KEYS):
         from spot_relay.spec.start_model import check_start
 
-        start = check_start(document, name, job, problems)
-    return str(name), job, model, start
+        models = models._replace(start=check_start(document, name, job, problems))
+    if _ON_SUCCESS in document:
+        from spot_relay.spec.success_model import check_success
+
+        models = models._replace(success=check_success(document[_ON_SUCCESS], job, allowlist, problems))
+    return models
 
 
 def _translate(
@@ -224,11 +251,10 @@ def _explain_unknown_key(key: str, problems: Problems) -> str:
     return f"Unknown key. {_SHAPES}"
 
 
-def _fingerprint(name: str, training_job: Mapping[str, Any], policy: Policy, start: Start) -> str:
+def _fingerprint(name: str, training_job: Mapping[str, Any], policy: Policy, **others: Start | OnSuccess) -> str:
     # Only what differs from the defaults, so that a new field of the policy does not change old fingerprints.
     body = {"name": name, "training_job": training_job, "policy": _drop_defaults(policy)}
-    if start:
-        body["start"] = _drop_defaults(start)
+    body |= {key: _drop_defaults(value) for key, value in others.items() if value}
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

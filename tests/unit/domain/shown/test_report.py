@@ -96,6 +96,7 @@ def test_the_status_document_tells_all_of_a_run() -> None:
         "run_id": "churn",
         "training_job_arn": "arn:aws:sagemaker:us-east-1:111122223333:training-job/churn",
         "start": None,
+        "hosting": None,
         "log_group": "/aws/sagemaker/TrainingJobs",
         "model_artifacts": None,
         "tags": [],

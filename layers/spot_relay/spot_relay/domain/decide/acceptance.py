@@ -65,6 +65,7 @@ def accept(submission: Submission, submission_id: str, now: datetime, prices: Pr
         outbox=Outbox() if submission.start else Outbox(launch=1),
         start=submission.start,
         waits_to_begin=bool(submission.start),
+        on_success=submission.on_success,
         waiting_tasks=() if submission.task_token is None else (submission.task_token,),
         deadline_at=policy.deadline.instant(now) if policy.deadline else None,
         decisions=tuple(Explanation(now, "Submitted", warning) for warning in _warn(policy, job)),

@@ -34,6 +34,8 @@ from spot_relay.domain.run.observation import (
     CanaryCreated,
     CanaryRefused,
     Due,
+    EndpointChanged,
+    HostingAnswered,
     JobChanged,
     Launched,
     Observation,
@@ -74,6 +76,14 @@ def settle(run: Run, answers: tuple[Observation, ...], facts: Facts, now: dateti
     return replace(settled, outbox=owed)
 
 
+def reason_after(answer: Observation, settled: Run) -> str:
+    """Return the reason of what an answer has led to, for the log. An end keeps its own reason."""
+    if isinstance(answer, TaskGone):
+        return tasks.describe_gone_task(answer)
+    is_aside = isinstance(answer, HostingAnswered) and settled.decisions
+    return settled.decisions[-1].reason if is_aside else settled.reason
+
+
 def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
     match facts.observation:
         case JobChanged() as event:
@@ -84,10 +94,10 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return _follow_room(run, now)
         case PredecessorEnded():
             return beginnings.follow_predecessor(run, facts, now)
-        case Launched() as answer:
-            return launch_answers.follow_launch(run, answer, facts, now)
-        case Refused() as answer:
-            return launch_answers.follow_refusal(run, answer, facts, now)
+        case EndpointChanged() | HostingAnswered() as news:
+            return _follow_hosting(run, news, facts, now)
+        case Launched() | Refused() as answer:
+            return _follow_launch_answer(run, answer, facts, now)
         case CanaryChanged() | CanaryCreated() | CanaryRefused() as news:
             return _follow_canary(run, news, facts, now)
         case StopRequested() | ResumeRequested() | TaskWaiting() as request:
@@ -96,6 +106,23 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return _follow_failure(run, failure, now)
         case _:
             assert_never(facts.observation)
+
+
+def _follow_launch_answer(run: Run, answer: Launched | Refused, facts: Facts, now: datetime) -> Decision:
+    if isinstance(answer, Launched):
+        return launch_answers.follow_launch(run, answer, facts, now)
+    return launch_answers.follow_refusal(run, answer, facts, now)
+
+
+def _follow_hosting(run: Run, news: EndpointChanged | HostingAnswered, facts: Facts, now: datetime) -> Decision:
+    if not run.hosting:
+        return unchanged(run, "The run does nothing with its model.")
+    # Imported here, and below, to keep cold starts short: few runs do anything with their models.
+    from spot_relay.domain.decide import hosting
+
+    if isinstance(news, EndpointChanged):
+        return hosting.follow_event(run, now)
+    return hosting.follow_answer(run, news, facts, now)
 
 
 def _follow_request(
@@ -165,6 +192,10 @@ def _note_event(run: Run, attempt: Attempt, event: JobChanged, facts: Facts, now
 
 
 def _follow_due(run: Run, facts: Facts, now: datetime) -> Decision:
+    if run.has_ended and run.hosting:
+        from spot_relay.domain.decide import hosting
+
+        return hosting.follow_due(run, now)
     if run.has_ended:
         return unchanged(run, "The run has ended, so nothing is due.")
     if not is_due(run, now):

@@ -120,7 +120,23 @@ def finish(run: Run, status: RunStatus, now: datetime, reason: str, owes: Outbox
     ended = replace(run, status=status)
     news = Outbox(measures=metrics.measure_run_end(ended), announce=True, tell_followers=True, tasks=run.waiting_tasks)
     duties = (owes or Outbox()).then(stopping).then(news)
+    if status is RunStatus.COMPLETED and run.on_success:
+        run, hosting = _begin_hosting(run, now)
+        duties = duties.then(hosting)
     return change(run, now, reason, duties, status=status, ended_at=now, check_at=None, waiting_tasks=())
+
+
+def _begin_hosting(run: Run, now: datetime) -> tuple[Run, Outbox]:
+    """Return a run that completes with what is to be done with its model, and the first call of each part of it."""
+    # Imported here to keep cold starts short: few runs do anything with their models.
+    from spot_relay.domain.rules.hosting import begin_tasks
+
+    tasks = begin_tasks(run, now)
+    open_kinds = tuple(task.kind for task in tasks if task.is_open)
+    failed = tuple(
+        measure for task in tasks if not task.is_open for measure in metrics.measure_hosting(run, task.status)
+    )
+    return replace(run, hosting=tasks), Outbox(host=open_kinds, announce_hosting=not open_kinds, measures=failed)
 
 
 def finish_stopped(run: Run, now: datetime, owes: Outbox | None = None, more: str = "") -> Decision:

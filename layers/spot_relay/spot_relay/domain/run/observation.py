@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from spot_relay.domain.run.hosting import Endpoint, HostingKind, HostingStep, Made, NoEndpoint, Unmade
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.sagemaker.job import ENDED_SECONDARIES, ENDED_STATUSES, WAITING_FOR_CAPACITY, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
@@ -111,6 +112,20 @@ class PredecessorEnded:
 
 
 @dataclass(frozen=True)
+class EndpointChanged:
+    """A SageMaker Endpoint State Change event about a configuration of the run. It is only a reason to look."""
+
+
+@dataclass(frozen=True)
+class HostingAnswered:
+    """What SageMaker answered to the next call that registers or deploys the run's model."""
+
+    kind: HostingKind
+    step: HostingStep
+    answer: Made | Unmade | Endpoint | NoEndpoint
+
+
+@dataclass(frozen=True)
 class RoomFreed:
     """A job that used the pool the run waits for has ended."""
 
@@ -169,6 +184,8 @@ Observation = (
     | CanaryRefused
     | RoomFreed
     | PredecessorEnded
+    | EndpointChanged
+    | HostingAnswered
     | Due
     | StopRequested
     | StopRefused
@@ -184,7 +201,12 @@ def keep_what_exists(answers: tuple[Observation, ...]) -> tuple[Observation, ...
     """Return the answers to fold into a newer state that another function has saved meanwhile.
 
     A job that was created still exists. A refusal may no longer hold: the faster function has asked as well, perhaps
-    for another placement. A published document may be out of date.
+    for another placement. A published document may be out of date, and so may what was seen of an endpoint.
     """
-    created = (answer for answer in answers if not isinstance(answer, Refused | CanaryRefused | StopRefused))
-    return (*created, Overtaken())
+    return (*(answer for answer in answers if _still_holds(answer)), Overtaken())
+
+
+def _still_holds(answer: Observation) -> bool:
+    if isinstance(answer, HostingAnswered):
+        return isinstance(answer.answer, Made)
+    return not isinstance(answer, Refused | CanaryRefused | StopRefused)

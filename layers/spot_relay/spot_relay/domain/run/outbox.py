@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from spot_relay.domain.run.hosting import HostingKind
 from spot_relay.domain.run.observation import CanaryCreated, Launched
 from spot_relay.domain.sagemaker.job import Market, Pool
 from spot_relay.domain.values import replace
@@ -53,8 +54,12 @@ class Outbox:
     """Whether the status document has to be written."""
     announce: bool = False
     """Whether to send the event that the run has ended or continues."""
+    announce_hosting: bool = False
+    """Whether to send the event that everything that was to be done with the model is done, or has failed."""
     tell_followers: bool = False
     """Whether to wake the runs that come after this one: it has ended."""
+    host: tuple[HostingKind, ...] = ()
+    """Of which of the things to do with the model the next call to SageMaker is due."""
     tasks: tuple[str, ...] = field(default=(), repr=False)
     """The tokens of the Step Functions tasks to answer: the run has ended. They are secret."""
     measures: tuple[Measure, ...] = ()
@@ -62,13 +67,14 @@ class Outbox:
 
     def __bool__(self) -> bool:
         """Whether anything is owed."""
-        return self.acts or self.status or self.announce or bool(self.tasks or self.measures)
+        published = self.status or self.announce or self.announce_hosting
+        return self.acts or published or bool(self.tasks or self.measures)
 
     @property
     def acts(self) -> bool:
         """Whether something is owed that this run, or one that waits for it, cannot continue without."""
         jobs = self.launch is not None or self.canary is not None or self.stop is not None
-        return jobs or self.stop_canary is not None or self.tell_followers or bool(self.freed)
+        return jobs or self.stop_canary is not None or self.tell_followers or bool(self.freed or self.host)
 
     @property
     def measures_alone(self) -> tuple[Measure, ...]:
@@ -78,12 +84,12 @@ class Outbox:
     @property
     def actions(self) -> Outbox:
         """Only what this run, or one that waits for it, needs to continue, and the tasks to answer once it is saved."""
-        return replace(self, status=False, announce=False, measures=())
+        return replace(self, status=False, announce=False, announce_hosting=False, measures=())
 
     @property
     def publications(self) -> Outbox:
         """Only what is owed to those who read about the run."""
-        return Outbox(status=self.status, announce=self.announce)
+        return Outbox(status=self.status, announce=self.announce, announce_hosting=self.announce_hosting)
 
     def without(self, answered: tuple[Observation, ...]) -> Outbox:
         """Return these duties without the launches that are answered already: those jobs exist."""
@@ -108,7 +114,9 @@ class Outbox:
             stop_canary=later.stop_canary if later.stop_canary is not None else self.stop_canary,
             status=self.status or later.status,
             announce=self.announce or later.announce,
+            announce_hosting=self.announce_hosting or later.announce_hosting,
             tell_followers=self.tell_followers or later.tell_followers,
+            host=tuple(dict.fromkeys((*self.host, *later.host))),
             tasks=tuple(dict.fromkeys((*self.tasks, *later.tasks))),
             measures=self.measures + later.measures,
         )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
+from spot_relay.domain.run.hosting import HostingTask, OnSuccess
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Policy, Spent
 from spot_relay.domain.run.prices import PriceList
@@ -121,6 +122,10 @@ class Run:
     """Whether it has not begun, because what it waits for has not come yet."""
     completed: tuple[str, ...] = ()
     """Those of the runs that it comes after that are known to have completed."""
+    on_success: OnSuccess = field(default_factory=OnSuccess)
+    """What to do with its model once it has completed."""
+    hosting: tuple[HostingTask, ...] = ()
+    """What has been done with its model since it has completed. Nothing else of a run changes after its end."""
 
     @property
     def has_ended(self) -> bool:
@@ -163,14 +168,30 @@ class Run:
         return next((one.model_artifacts for one in self.attempts if one.model_artifacts), None)
 
     @property
+    def model_name(self) -> str | None:
+        """The name of its model and its endpoint configuration in SageMaker: that of the job that made the model."""
+        return next((one.job_name for one in self.attempts if one.model_artifacts), None)
+
+    @property
+    def endpoint_name(self) -> str:
+        """The name of the endpoint that its model is deployed to; empty if it is deployed to none."""
+        return self.on_success.deploy.endpoint if self.on_success.deploy else ""
+
+    @property
     def checkpoint_uri(self) -> str | None:
         """The S3 prefix that holds the run's checkpoints, with its trailing slash."""
         return checkpoint_uri_of(self.training_job)
 
     @property
     def due_at(self) -> datetime | None:
-        """When the tick has to look at the run: soon if it still owes something, otherwise at its `check_at`."""
-        return self.updated_at + OUTBOX_PATIENCE if self.outbox else self.check_at
+        """When the tick has to look at the run: soon if it still owes something, otherwise at its `check_at`.
+
+        A run that has completed is looked at as long as something is being done with its model.
+        """
+        if self.outbox:
+            return self.updated_at + OUTBOX_PATIENCE
+        looks = (self.check_at, *(task.check_at for task in self.hosting))
+        return min((look for look in looks if look is not None), default=None)
 
     def attempt(self, number: int) -> Attempt | None:
         """Return the attempt with that number, or None."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from spot_relay.domain.run.hosting import OnSuccess
 from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.run.start import Start
 
@@ -23,4 +24,5 @@ class Submission:
     policy: Policy
     fingerprint: str
     start: Start = field(default_factory=Start)
+    on_success: OnSuccess = field(default_factory=OnSuccess)
     task_token: str | None = field(default=None, repr=False)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from spot_relay.domain.run.attempt import Attempt
+    from spot_relay.domain.run.hosting import HostingStatus
     from spot_relay.domain.run.run import Run
 
 
@@ -53,6 +54,11 @@ def measure_run_end(run: Run) -> tuple[Measure, ...]:
     found = (_measure(run.current, f"Runs{run.status}", 1),)
     savings = account_of(run, run.updated_at).savings_percent
     return found if savings is None else (*found, _measure(run.current, "SavingsPercent", savings))
+
+
+def measure_hosting(run: Run, status: HostingStatus) -> tuple[Measure, ...]:
+    """Return the metric of a registration or a deployment that has succeeded or failed."""
+    return (_measure(run.current, f"Hosting{status}", 1),)
 
 
 def measure_late_event(attempt: Attempt) -> tuple[Measure, ...]:

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from spot_relay.domain.run.attempt import Attempt, Canary
+    from spot_relay.domain.run.hosting import HostingTask
     from spot_relay.domain.run.run import Explanation, Run
     from spot_relay.domain.run.start import Start
     from spot_relay.domain.sagemaker.job import Checkpoint, Transition
     from spot_relay.domain.shown.accounting import Account
 
+_HOSTING_KEYS = ("status", "reason", "arn", "began_at", "check_at", "settled_at")
 # Where SageMaker puts the logs of all training jobs.
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
@@ -117,6 +119,29 @@ def start_document(start: Start, completed: tuple[str, ...], *, waits: bool) -> 
     }
 
 
+def _hosting(run: Run) -> dict[str, Any] | None:
+    """Return what is done with the run's model, or None if nothing is."""
+    wanted = run.on_success
+    if not wanted:
+        return None
+    tasks = {str(task.kind): _hosting_task(task) for task in run.hosting}
+    waiting = _hosting_task(None)
+    registers, deploys = wanted.register_model, wanted.deploy
+    registration = {"group": registers.group, **tasks.get("register_model", waiting)} if registers else None
+    deployment = {"endpoint": deploys.endpoint, **tasks.get("deploy", waiting)} if deploys else None
+    if deployment is not None:
+        deployment["model_name"] = run.model_name
+    return {"register_model": registration, "deploy": deployment}
+
+
+def _hosting_task(task: HostingTask | None) -> dict[str, Any]:
+    if task is None:
+        reason = "It begins once the run has completed."
+        return dict.fromkeys(_HOSTING_KEYS) | {"status": "Waiting", "reason": reason}
+    values = (task.status, task.reason, task.arn, iso(task.began_at), iso(task.check_at), iso(task.settled_at))
+    return dict(zip(_HOSTING_KEYS, values, strict=True))
+
+
 def _deadline(run: Run) -> dict[str, Any] | None:
     deadline = run.policy.deadline
     if deadline is None:
@@ -146,6 +171,7 @@ def status_document(run: Run, region: str) -> dict[str, Any]:
         "start": start_document(run.start, run.completed, waits=run.waits_to_begin and not run.has_ended),
         "log_group": LOG_GROUP,
         "model_artifacts": run.model_artifacts,
+        "hosting": _hosting(run),
         "training_seconds": account.training_seconds,
         "billable_seconds": account.billable_seconds,
         "waited_seconds": account.waited_seconds,
@@ -197,6 +223,21 @@ def announcement(run: Run) -> dict[str, Any]:
         "cost_usd": account.cost_usd,
         "on_demand_cost_usd": account.on_demand_cost_usd,
         "interruptions": account.interruptions,
+    }
+
+
+def hosting_announcement(run: Run) -> dict[str, Any]:
+    """Return the detail of the Spot Relay Hosting State Change event: everything wanted for the model is settled."""
+    failed = [task for task in run.hosting if task.status == "Failed"]
+    status = "Failed" if failed else "Succeeded"
+    reason = " ".join(task.reason for task in failed or run.hosting)
+    return {
+        "run_id": run.id,
+        "status": status,
+        "reason": reason,
+        "summary": _flatten(f"The hosting of run {run.id} has {status.lower()}: {reason}"),
+        "model_artifacts": run.model_artifacts,
+        "hosting": _hosting(run),
     }
 
 
