@@ -24,6 +24,8 @@ from tests.exploration.programs import Answer, Call, Place, Programs
 from tests.exploration.tasks import Task, observe
 from tests.fakes import MemorySlots
 from tests.simulation.faults import Dice
+from tests.simulation.hosting import Hosting
+from tests.simulation.hosting_watch import HostingWatch
 from tests.simulation.invariants import Published, Watch
 from tests.simulation.ledger import Ledger
 from tests.simulation.sagemaker import SageMaker, TrainingJob
@@ -114,7 +116,9 @@ class World:
     def __post_init__(self) -> None:
         self.sagemaker = SageMaker(self.timeline, self._follow_script, self._happened, self.checkpoints.work)
         self.sagemaker.quotas = self.scenario.quotas
-        self.watch = Watch(self.sagemaker, Ledger(self.sagemaker, self.checkpoints))
+        # No run of a scenario does anything with its model.
+        no_hosting = HostingWatch(Hosting(lambda: moment(self.timeline.now), timeline=self.timeline))
+        self.watch = Watch(self.sagemaker, Ledger(self.sagemaker, self.checkpoints), no_hosting)
         self.sagemaker.created, self.sagemaker.stopped = self._created, self.watch.stopped
         self.store = RunStore(timeline=self.timeline, dice=_NO_DICE, watch=self.watch.saved)
         self.watch.store = self.store

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from spot_relay import service as use_cases
-from spot_relay.domain.decide import beginnings, ends, steps
+from spot_relay.domain.decide import beginnings, ends, hosting, steps
 from spot_relay.domain.decide import launch_answers as answers
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.launch_answers import follow_launch, follow_refusal
@@ -17,8 +17,11 @@ from spot_relay.domain.decide.steps import Decision, change, give_up_canary, pla
 from spot_relay.domain.rules import after_end
 from spot_relay.domain.rules.after_end import relaunch_after
 from spot_relay.domain.rules.next_place import Onward, Place
+from spot_relay.domain.run import hosting_part
 from spot_relay.domain.run.attempt import AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.hosting import HostingStatus, HostingStep
+from spot_relay.domain.run.hosting_part import part_of
 from spot_relay.domain.run.launch import CANARY_TAG, Launch
 from spot_relay.domain.run.observation import JobChanged, Launched, Refused
 from spot_relay.domain.run.outbox import Outbox
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.decide.facts import Facts
     from spot_relay.domain.rules.after_end import Relaunch
     from spot_relay.domain.run.attempt import Attempt
+    from spot_relay.domain.run.hosting import Part
     from spot_relay.domain.run.observation import Observation
     from spot_relay.domain.run.run import Run
 
@@ -201,6 +205,20 @@ def _checks_nothing(self: RunStore, run: Run) -> None:
     """Let the prefix be whosever it is."""
 
 
+def _names_anew(run: Run, step: HostingStep) -> Part | None:
+    """Name each model after the time as well, so that none is ever taken for one that is there already."""
+    part = part_of(run, step)
+    if part is None or step is not HostingStep.MODEL:
+        return part
+    name = f"{part.name}-{run.version}"
+    return replace(part, name=name, request=part.request | {"ModelName": name})
+
+
+def _is_content_with_any(self: Any) -> Decision:
+    """Take an endpoint that is in service for updated, whatever it serves."""
+    return hosting._settle(self.run, self.task, HostingStatus.SUCCEEDED, "It is in service.", self.at)
+
+
 _TRY_AGAIN = answers._try_again
 
 BROKEN = (
@@ -226,5 +244,11 @@ BROKEN = (
     Broken("leaves a stopped run its job", 4, _deciding(_leaves_a_stopped_run_its_job)),
     Broken("leaves its canary alive", 4, ((steps, "give_up_canary", _leaves_its_canary_alive),)),
     Broken("begins whatever has become of the others", 9, ((beginnings, "open_predecessors", _finds_none),)),
+    Broken("names a model anew with each try", 10, ((hosting_part, "part_of", _names_anew),)),
+    Broken(
+        "is content with any configuration in service",
+        10,
+        ((hosting._Look, "_follow_other_configuration", _is_content_with_any),),
+    ),
     Broken("saves over what another has saved", 4, ((RunStore, "save", _saves_whatever_was_there),)),
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent, greenlet
 
+from spot_relay.domain.run.hosting import Unmade
 from spot_relay.domain.run.launch import CANARY_TAG
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.ports import ConflictError, UnansweredError
@@ -141,6 +142,8 @@ class Lambda:
         refusal = Refusal.THROTTLED if trouble is Fault.THROTTLED else Refusal.UNAVAILABLE
         if port == "jobs" and method == "create":
             return NotCreated(str(trouble), refusal)
+        if port == "hosting":
+            return Unmade(str(trouble), passes=True)
         if port == "jobs":
             raise UnansweredError(f"{method}: {trouble}", refusal)
         if trouble is Fault.ANSWER_LOST and method in {"save", "reopen"}:

@@ -21,9 +21,11 @@ from tests.simulation.violation import ViolationError
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.attempt import Attempt
+    from spot_relay.domain.run.hosting import Part
     from spot_relay.domain.run.outbox import Measure
     from spot_relay.domain.run.run import Run
     from spot_relay.domain.sagemaker.job import Job
+    from tests.simulation.hosting_watch import HostingWatch
     from tests.simulation.ledger import Ledger
     from tests.simulation.sagemaker import SageMaker, TrainingJob
     from tests.simulation.storage import RunStore
@@ -42,6 +44,7 @@ class Published:
     announcements: list[dict[str, Any]]
     measures: list[Measure]
     answers: dict[str, str] = field(default_factory=dict)
+    hosting: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -50,6 +53,7 @@ class Watch:
 
     sagemaker: SageMaker
     ledger: Ledger
+    hosting: HostingWatch
     store: RunStore = field(init=False)
     resuming: Counter[str] = field(default_factory=Counter)
     ends: set[tuple[str, str]] = field(default_factory=set)
@@ -73,6 +77,7 @@ class Watch:
             raise ViolationError(4, f"{after.id} was opened again, and nobody had asked for it")
         if not reopened:
             self._check_finality(before, after)
+        self.hosting.saved(before, after)
         self._check_attempts(before, after, reopened=reopened)
         self.check_launched(after, after.current)
         self._check_canary(after)
@@ -104,6 +109,10 @@ class Watch:
                 raise ViolationError(7, f"{job.life.name} writes to the prefix to which {other.name} writes")
         if job.checkpoint_uri is not None and not job.checkpoint_uri.endswith("/"):
             raise ViolationError(7, f"the prefix of {job.life.name} does not end in /")
+
+    def made(self, part: Part) -> None:
+        """Check a model, an endpoint or the like that is about to be created."""
+        self.hosting.made(part, self.store.runs.values())
 
     def stopped(self, job: TrainingJob) -> None:
         """Check a job that is about to be asked to stop."""
@@ -220,6 +229,7 @@ def check_end(watch: Watch, published: Published) -> None:
         for attempt in run.attempts:
             _check_account(watch, run, attempt)
         watch.ledger.closed(run)
+        watch.hosting.closed(run, published.documents.get(run.id, {}), published.hosting)
         _check_published(run, published)
     if untold := watch.awaited - set(published.answers):
         raise ViolationError(2, f"{len(untold)} tasks wait for runs that have ended, and were not told")
@@ -261,5 +271,8 @@ def _check_measures(watch: Watch, published: Published) -> None:
 
 
 def _bare(run: Run) -> Run:
-    """Return what never changes of a run that has ended: tasks that come for its end leave only an explanation."""
-    return replace(run, outbox=Outbox(), version=0, decisions=(), updated_at=run.created_at)
+    """Return what never changes of a run that has ended.
+
+    Tasks that come for its end leave only an explanation, and what is done with its model has a record of its own.
+    """
+    return replace(run, outbox=Outbox(), version=0, decisions=(), updated_at=run.created_at, hosting=())

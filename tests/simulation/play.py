@@ -43,6 +43,8 @@ from tests.fakes import (
 )
 from tests.simulation.faults import Dice, Fault
 from tests.simulation.functions import Lambda
+from tests.simulation.hosting import Hosting
+from tests.simulation.hosting_watch import HostingWatch
 from tests.simulation.invariants import Published, Watch, check_end
 from tests.simulation.ledger import Ledger
 from tests.simulation.outlets import Queue, Tasks, Telemetry
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from simulator.life.job import Happening, Script
+    from spot_relay.domain.run.hosting import Endpoint
     from spot_relay.domain.run.run import Run
     from spot_relay.domain.run.submission import Submission
     from tests.simulation.sagemaker import TrainingJob
@@ -105,7 +108,11 @@ class Play:
         self.sagemaker.was_full = lambda: self._struck(Fault.QUOTA_FULL)
         self.sagemaker.refuse = self._refused
         self.checkpoints = Checkpoints(timeline=self.timeline, dice=self.dice)
-        self.watch = Watch(self.sagemaker, Ledger(self.sagemaker, self.checkpoints))
+        timeline, seed = self.timeline, self.seed
+        self.hosting = Hosting(lambda: moment(timeline.now), seed=seed, timeline=timeline, is_stale=self._is_stale)
+        self.hosting.tells = self._emit_endpoint
+        self.watch = Watch(self.sagemaker, Ledger(self.sagemaker, self.checkpoints), HostingWatch(self.hosting))
+        self.hosting.created = self.watch.made
         self.sagemaker.created, self.sagemaker.stopped = self.watch.created, self.watch.stopped
         self.store = RunStore(timeline=self.timeline, dice=self.dice, watch=self.watch.saved)
         self.watch.store = self.store
@@ -113,6 +120,8 @@ class Play:
         self.functions = Lambda(self.timeline, self.dice, self._told if self.tell else None, silent)
         self.functions.answered = self.watch.ledger.answered
         self.service = self.wire(self._service())
+        # The function behind the API and the one for uploads may not touch models and endpoints.
+        self.elsewhere = replace(self.service, hosting=None)
         self.outages = self._outages()
         self.stops = Stops(self.sagemaker, self.store, self.dice, self.outages)
 
@@ -137,7 +146,7 @@ class Play:
             else:
                 self.timeline.step()
         told = self.documents.written, self.announcements.details, self.telemetry.measures, self.tasks.answers
-        check_end(self.watch, Published(*told))
+        check_end(self.watch, Published(*told, self.announcements.hosting))
 
     def _service(self) -> Service:
         ids, draws, functions = count(1), Random(self.seed * 3), self.functions
@@ -169,6 +178,7 @@ class Play:
             new_id=lambda: f"submission-{next(ids)}",
             region=REGION,
             check_every=timedelta(seconds=self.world.check_every),
+            hosting=functions.port("hosting", self.hosting),
         )
 
     def _plan(self) -> None:
@@ -228,12 +238,14 @@ class Play:
 
     def _submit(self, submission: Submission, tries: int = _TRIES) -> None:
         def work() -> Run:
-            return self.service.submit(submission)
+            return self.elsewhere.submit(submission)
 
         self._request(f"submit {submission.name}", work, lambda: self._submit(submission, tries - 1), tries)
 
     def _stop(self, run_id: str, tries: int = _TRIES) -> None:
-        self._request(f"stop {run_id}", lambda: self.service.stop(run_id), lambda: self._stop(run_id, tries - 1), tries)
+        self._request(
+            f"stop {run_id}", lambda: self.elsewhere.stop(run_id), lambda: self._stop(run_id, tries - 1), tries
+        )
 
     def _give_up_waiting(self) -> None:
         """Plan that users stop the runs that wait for one that has failed, and that nobody resumes."""
@@ -249,7 +261,7 @@ class Play:
             # In the function itself, which may be slow; one that is killed asks for nothing any more.
             self.watch.resuming[run_id] += 1
             try:
-                return self.service.resume(run_id, ResumeRequested(budgets, later))
+                return self.elsewhere.resume(run_id, ResumeRequested(budgets, later))
             finally:
                 self.watch.resuming[run_id] -= 1
 
@@ -322,6 +334,17 @@ class Play:
             '{"source":"aws.sagemaker","detail-type":"SageMaker Training Job State Change","time":"","detail":'
             f'{{"TrainingJobName":"{name}","TrainingJobStatus":"{status}","SecondaryStatus":"{secondary}",'
             f'"LastModifiedTime":{int((BEGINNING.timestamp() + self.timeline.now) * 1000)}}}}}'
+        )
+        for delay in self.draw_delays():
+            self.timeline.after(delay, lambda: self.deliver(body))
+
+    def _emit_endpoint(self, endpoint: Endpoint) -> None:
+        """Send the state change of an endpoint."""
+        if self.tell:
+            self._told(f"SageMaker: {endpoint.arn} is {endpoint.status}, {endpoint.config_name}")
+        body = (
+            '{"source":"aws.sagemaker","detail-type":"SageMaker Endpoint State Change","time":"","detail":'
+            f'{{"EndpointConfigName":"{endpoint.config_name}"}}}}'
         )
         for delay in self.draw_delays():
             self.timeline.after(delay, lambda: self.deliver(body))

@@ -127,4 +127,5 @@ def _outcome(run: Run) -> tuple[Any, ...]:
         for a in run.attempts
     ]
     resumed = [attempt.resumes_from.key if attempt.resumes_from else None for attempt in run.attempts]
-    return str(run.status), run.spent, attempts, resumed
+    hosted = [(str(task.kind), str(task.status)) for task in run.hosting]
+    return str(run.status), run.spent, attempts, resumed, hosted

@@ -1,4 +1,4 @@
-"""What holds always: the nine invariants, and the error that says which of them does not."""
+"""What holds always: the ten invariants, and the error that says which of them does not."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ INVARIANTS = {
     7: "a checkpoint prefix belongs to one run, and one attempt at a time writes there",
     8: "duplicate, late, reordered and lost events change nothing but time",
     9: "a run begins at its time, once those that it comes after have completed, with the model that it continues from",
+    10: "what is done with a model is done once, for a run that has completed, and told as it is",
 }
 
 

@@ -11,6 +11,7 @@ from simulator.life.capacity import AlwaysAvailable
 from simulator.life.job import Failure, Script, Secondary
 from simulator.world.capacity import Interruption, ScriptedCapacity
 from spot_relay.domain.rules.limits import Limits
+from spot_relay.domain.run.hosting import Deployment, OnSuccess, Registration
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import MAX_ATTEMPTS
@@ -21,6 +22,7 @@ from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.sagemaker.request import CANARY_MAX_RUNTIME_SECONDS, max_runtime_of, placement_of
 from spot_relay.domain.values import replace
 from tests.fakes import NOON
+from tests.simulation.hosting import GROUP, OTHERS
 
 BUCKET = "s3://models"
 M5, G5 = "ml.m5.xlarge", "ml.g5.2xlarge"
@@ -75,6 +77,7 @@ def draw_world(seed: int) -> World:
     shared = rng.random() < 0.1
     drawn = (_submission(rng, number, shares=shared) for number in range(1, count + 1))
     submissions = _chain(seed, tuple(_impatient(seed, _with_canary(seed, submission)) for submission in drawn))
+    submissions = tuple(_hosted(seed, submission) for submission in submissions)
     names = [attempt_name(submission.name, number) for submission in submissions for number in (1, 2, 3)]
     canaries = [canary_name(s.name, number) for s in submissions if s.policy.deadline for number in (1, 2, 3)]
     return World(
@@ -100,6 +103,9 @@ def is_timeless(world: World) -> bool:
     if world.foreign or world.invalid or any(submission.start for submission in world.submissions):
         return False
     if any(s.policy.budgets.refusals < Budgets().refusals for s in world.submissions):
+        return False
+    endpoints = [s.on_success.deploy.endpoint for s in world.submissions if s.on_success.deploy]
+    if len(set(endpoints)) < len(endpoints):
         return False
     prefixes = {_prefix(submission) for submission in world.submissions}
     return len(prefixes) == len(world.submissions) and all(s.policy.deadline is None for s in world.submissions)
@@ -235,6 +241,22 @@ def _chain(seed: int, submissions: tuple[Submission, ...]) -> tuple[Submission, 
             start = replace(start, continue_from=start.after[0])
         chained.append(replace(submission, start=start) if start else submission)
     return tuple(chained)
+
+
+def _hosted(seed: int, submission: Submission) -> Submission:
+    """Let some runs have their models registered or deployed: to an endpoint of their own, a common one, or others'."""
+    is_common = Random(f"{seed}/hosting").random() < 0.25
+    rng = Random(f"{seed}/{submission.name}/hosting")
+    if rng.random() >= 0.3 and not is_common:
+        return submission
+    image, role = "111122223333.dkr.ecr.us-east-1.amazonaws.com/churn:1", "arn:aws:iam::111122223333:role/training"
+    own = f"{submission.name}-live"
+    endpoint = "live" if is_common else rng.choice((own, own, own, OTHERS))
+    wanted = OnSuccess(
+        Registration(GROUP, image) if rng.random() < 0.5 else None,
+        Deployment(endpoint, image, role, instance_type=M5) if rng.random() < 0.8 else None,
+    )
+    return replace(submission, on_success=wanted)
 
 
 def _with_canary(seed: int, submission: Submission) -> Submission:
