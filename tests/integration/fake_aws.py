@@ -94,6 +94,11 @@ class Simulator:
         entries = self._sagemaker.audit.entries(kind="call")
         return [(entry["job_name"], entry["outcome"]) for entry in entries if entry["operation"] == operation]
 
+    def outcomes(self, operation: str) -> list[str]:
+        """Return the outcome of every call of an operation, in order."""
+        entries = self._sagemaker.audit.entries(kind="call")
+        return [entry["outcome"] for entry in entries if entry["operation"] == operation]
+
     def created(self) -> list[str]:
         """Name the jobs that were created, in order."""
         return [name for name, outcome in self.calls("CreateTrainingJob") if outcome == "ok"]

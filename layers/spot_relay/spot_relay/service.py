@@ -339,7 +339,9 @@ class Service:
             untold_tasks = tuple(token for token in run.outbox.tasks if token not in told.done)
             left = Outbox(tasks=untold_tasks, host=() if self.hosting else run.outbox.host)
             settled = self._settle(run, (*answers, *told.gone))
-            owed = run.outbox.publications.then(settled.outbox)
+            # What this call has published already is owed once more only for later.
+            earlier = Outbox() if published and failure is None else run.outbox.publications
+            owed = earlier.then(settled.outbox)
             failure = failure or self._duties.publish(settled, owed)
             still_owed = owed.publications if failure else last_word(settled, self.clock())
             settled = replace(settled, outbox=owed.actions.then(still_owed).then(left))

@@ -282,6 +282,7 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "Runs wait for each other, so none of them can begin: a → b → a.",
             ],
             "models_that_are_hosted": [
+                "The model is registered as arn:aws:sagemaker:us-east-1:111122223333:model-package/churn-models/1.",
                 "Model churn-relay-01 exists.",
                 "EndpointConfig churn-relay-01 exists.",
                 "There is no endpoint churn-live yet. Creating it.",
@@ -292,7 +293,6 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "The endpoint churn-live is in service with the model churn-relay-01.",
                 "The run is not waiting for an endpoint.",
                 "The answer to Follow is no longer waited for.",
-                "The model is registered as arn:aws:sagemaker:us-east-1:111122223333:model-package/churn-models/1.",
                 "The run does nothing with its model.",
                 "Rate exceeded. Trying again.",
                 "Rate exceeded. Giving up after 20 tries.",

@@ -80,8 +80,8 @@ def reason_after(answer: Observation, settled: Run) -> str:
     """Return the reason of what an answer has led to, for the log. An end keeps its own reason."""
     if isinstance(answer, TaskGone):
         return tasks.describe_gone_task(answer)
-    is_aside = isinstance(answer, HostingAnswered) and settled.decisions
-    return settled.decisions[-1].reason if is_aside else settled.reason
+    kind = answer.kind if isinstance(answer, HostingAnswered) else None
+    return next((task.reason for task in settled.hosting if task.kind is kind), settled.reason)
 
 
 def _decide(run: Run, facts: Facts, now: datetime) -> Decision:

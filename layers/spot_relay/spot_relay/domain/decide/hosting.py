@@ -92,8 +92,7 @@ def _follow_made(run: Run, task: HostingTask, arn: str, facts: Facts, now: datet
         verb = "created" if task.step is HostingStep.ENDPOINT else "updated"
         moved = _move(replace(task, arn=arn), following, now)
         return _wait(run, moved, f"The endpoint {run.endpoint_name} is being {verb}.", now + facts.check_every, now)
-    moved = _move(task, following, now)
-    return _call(_with(run, moved), (task.kind,), now, f"{task.step} {run.model_name} exists.")
+    return _go_on(run, _move(task, following, now), f"{task.step} {run.model_name} exists.", now)
 
 
 def _follow_unmade(run: Run, task: HostingTask, unmade: Unmade, facts: Facts, now: datetime) -> Decision:
@@ -113,8 +112,9 @@ def _follow_absence(run: Run, task: HostingTask, _: NoEndpoint, facts: Facts, no
     """Create the endpoint; one that was created may not be visible yet, or has been deleted since."""
     name = run.endpoint_name
     if task.step is HostingStep.LOOK:
-        moved = _move(task, HostingStep.ENDPOINT, now)
-        return _call(_with(run, moved), (task.kind,), now, f"There is no endpoint {name} yet. Creating it.")
+        return _go_on(
+            run, _move(task, HostingStep.ENDPOINT, now), f"There is no endpoint {name} yet. Creating it.", now
+        )
     if now < task.since + ABSENCE_PATIENCE:
         return _wait(run, task, f"The endpoint {name} is not visible yet.", now + min(_SOON, facts.check_every), now)
     return _settle(run, task, HostingStatus.FAILED, f"The endpoint {name} has been deleted.", now)
@@ -193,7 +193,7 @@ class _Look:
         update = replace(task, replaces=seen.config_name, replaces_since=seen.modified_at)
         moved = _move(update, HostingStep.ENDPOINT_UPDATE, self.at)
         reason = f"The endpoint {self.name} serves {self.other}. Updating it."
-        return _call(_with(self.run, moved), (task.kind,), self.at, reason)
+        return _go_on(self.run, moved, reason, self.at)
 
     def _wait(self, task: HostingTask, reason: str) -> Decision:
         if self.at >= task.began_at + PATIENCE:
@@ -221,6 +221,11 @@ def _call(run: Run, kinds: tuple[HostingKind, ...], now: datetime, reason: str) 
     """Owe the next call of some tasks. The tick finds them again if nobody makes it."""
     tasks = (replace(task, check_at=now + OUTBOX_PATIENCE) if task.kind in kinds else task for task in run.hosting)
     return Decision(replace(run, updated_at=now, hosting=tuple(tasks)), Outbox(host=kinds), reason)
+
+
+def _go_on(run: Run, task: HostingTask, reason: str, now: datetime) -> Decision:
+    """Owe the next call of a task that has moved on."""
+    return _call(_with(run, replace(task, reason=reason)), (task.kind,), now, reason)
 
 
 def _wait(run: Run, task: HostingTask, reason: str, until: datetime, now: datetime) -> Decision:
