@@ -9,6 +9,16 @@ from typing import TYPE_CHECKING, Any
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.hosting import (
+    Deployment,
+    HostingKind,
+    HostingStatus,
+    HostingStep,
+    HostingTask,
+    OnSuccess,
+    Registration,
+    Serverless,
+)
 from spot_relay.domain.run.outbox import Measure, Outbox, Room
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung, Spent
 from spot_relay.domain.run.prices import Price, PriceList
@@ -140,6 +150,8 @@ def a_full_run(run_id: str) -> Run:
             announce=True,
             tell_followers=True,
             tasks=("answered",),
+            host=(HostingKind.DEPLOY,),
+            announce_hosting=True,
         ),
         ended_at=next(moments),
         version=41,
@@ -165,4 +177,26 @@ def a_full_run(run_id: str) -> Run:
         decisions=(Explanation(next(moments), "Due", "because — «so»", 7, next(moments)),),
         holds_prefix=True,
         failing_because="It grew too large.",
+        on_success=OnSuccess(
+            Registration("models", "image:1", {"A": "1"}, ("text/csv",), ("text/plain",), "Approved", "who leaves"),
+            Deployment("live", "image:2", "a-role", {"B": "2"}, "ml.m5.large", 2, Serverless(2048, 5)),
+        ),
+        hosting=(_a_full_task(moments),),
+    )
+
+
+def _a_full_task(moments: Iterator[datetime]) -> HostingTask:
+    return HostingTask(
+        HostingKind.DEPLOY,
+        HostingStep.ENDPOINT_UPDATE,
+        HostingStatus.IN_PROGRESS,
+        "because",
+        next(moments),
+        next(moments),
+        next(moments),
+        3,
+        "arn:aws:sagemaker:us-east-1:111122223333:endpoint/live",
+        "an-earlier-one",
+        next(moments),
+        next(moments),
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.stack import BUCKET, CHECKPOINTS, QUEUE, ROLE, TABLE
-from tests.security.calls import queue, table, training_job
+from tests.security.calls import hosted, queue, table, training_job
 from tests.security.policies import (
     DATA_KEY,
     FUNCTIONS,
@@ -25,6 +25,7 @@ from tests.security.translated import ACCOUNT, REGION, resources
 RUN: dict[str, str | list[str]] = {"dynamodb:LeadingKeys": ["churn"]}
 TAGGED: dict[str, str | list[str]] = {"aws:RequestTag/spot-relay:run-id": "churn", "aws:TagKeys": ["spot-relay:run-id"]}
 CREATED: dict[str, str | list[str]] = {**TAGGED, "sagemaker:TaggingAction": "CreateTrainingJob"}
+OF_OURS: dict[str, str | list[str]] = {"aws:ResourceTag/spot-relay:run-id": "churn"}
 TO_SAGEMAKER: dict[str, str | list[str]] = {"iam:PassedToService": "sagemaker.amazonaws.com"}
 OURS: dict[str, str | list[str]] = {
     "events:source": ["spot-relay"],
@@ -158,7 +159,21 @@ OUTSIDE = [
     Request("sagemaker:StopTrainingJob", training_job("churn-relay-01").replace(REGION, "eu-west-1")),
     Request("sagemaker:StopTrainingJob", training_job("churn-relay-01").replace(ACCOUNT, "999999999999")),
     Request("sagemaker:StopProcessingJob", training_job("x-relay-01").replace("training", "processing")),
-    Request("sagemaker:CreateEndpoint", f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/x-relay-01", CREATED),
+    Request("sagemaker:CreateEndpoint", hosted("endpoint", "live")),
+    Request("sagemaker:CreateEndpoint", hosted("endpoint-config", "theirs"), CREATED),
+    Request("sagemaker:CreateModel", hosted("model", "churn-relay-01")),
+    *(Request("sagemaker:CreateModel", hosted("model", name), CREATED) for name in ("theirs", "churn-relay")),
+    Request("sagemaker:CreateEndpointConfig", hosted("endpoint-config", "churn-relay-01")),
+    Request("sagemaker:UpdateEndpoint", hosted("endpoint", "live")),
+    Request("sagemaker:UpdateEndpoint", hosted("endpoint", "live"), {"aws:ResourceTag/team": "a"}),
+    Request("sagemaker:UpdateEndpointWeightsAndCapacities", hosted("endpoint", "live"), OF_OURS),
+    Request("sagemaker:InvokeEndpoint", hosted("endpoint", "live"), OF_OURS),
+    *(
+        Request(f"sagemaker:Delete{action}", hosted(kind, "churn-relay-01"), OF_OURS)
+        for action, kind in (("Endpoint", "endpoint"), ("Model", "model"), ("EndpointConfig", "endpoint-config"))
+    ),
+    Request("sagemaker:AddTags", hosted("endpoint", "live"), TAGGED),
+    Request("sagemaker:CreateModelPackageGroup", hosted("model-package-group", "churn")),
     Request("sagemaker:ListTrainingJobs", "*"),
     # Roles, and to whom they are passed.
     *(Request("iam:PassRole", role, TO_SAGEMAKER) for role in (f"{ROLE}-admin", f"{ROLE[:-1]}", ROLE.upper(), "*")),
@@ -233,6 +248,23 @@ OUTSIDE = [
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_is_refused_whatever_belongs_to_none(function: str) -> None:
     assert [str(request) for request in OUTSIDE if roles()[function].allows(request)] == []
+
+
+HOSTING = [
+    Request("sagemaker:CreateModel", hosted("model", "churn-relay-01"), CREATED),
+    Request("sagemaker:CreateEndpointConfig", hosted("endpoint-config", "churn-relay-01"), CREATED),
+    Request("sagemaker:CreateEndpoint", hosted("endpoint", "live"), CREATED),
+    Request("sagemaker:UpdateEndpoint", hosted("endpoint", "live"), OF_OURS),
+    Request("sagemaker:DescribeEndpoint", hosted("endpoint", "live")),
+    Request("sagemaker:CreateModelPackage", hosted("model-package", "churn/1")),
+]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_only_the_function_observe_touches_models_and_only_if_the_parameter_says_so(function: str) -> None:
+    off = roles(AllowHosting="false")[function]
+    assert not any(off.allows(request) for request in HOSTING)
+    assert [roles()[function].allows(request) for request in HOSTING] == [function == "observe"] * len(HOSTING)
 
 
 @pytest.mark.parametrize("function", ["submit", "api", "observe"])

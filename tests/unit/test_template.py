@@ -430,6 +430,7 @@ def test_the_api_answers_before_api_gateway_gives_up() -> None:
     ("rule", "detail"),
     [
         ("TrainingJobChangedRule", {"TrainingJobName": [{"wildcard": "*-relay-*"}, {"wildcard": "*-canary-*"}]}),
+        ("EndpointChangedRule", {"EndpointConfigName": [{"wildcard": "*-relay-*"}]}),
         (
             "SpecUploadedRule",
             {"object": {"key": [{"prefix": "runs/"}]}},
@@ -444,3 +445,12 @@ def test_a_rule_lets_through_only_what_concerns_us(rule: str, detail: dict[str, 
 def test_local_addresses_are_empty_unless_they_are_given() -> None:
     for parameter in ("EndpointUrl", "SageMakerEndpointUrl"):
         assert TEMPLATE["Parameters"][parameter]["Default"] == ""
+
+
+def test_the_events_of_endpoints_come_only_to_a_stack_that_hosts_and_both_queues_take_them() -> None:
+    rule = TEMPLATE["Resources"]["EndpointChangedRule"]
+    assert rule["Condition"] == "Hosts"
+    (target,) = rule["Properties"]["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": ["ObserveQueue", "Arn"]}
+    for queue in ("ObserveQueuePolicy", "ObserveDeadLetterQueuePolicy"):
+        assert "EndpointChangedRule" in str(TEMPLATE["Resources"][queue])

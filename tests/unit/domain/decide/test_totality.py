@@ -37,9 +37,24 @@ def test_there_is_always_a_decision_with_a_reason_and_it_keeps_the_invariants(ru
         assert getattr(after.spent, budget.name) <= getattr(after.policy.budgets, budget.name)
     assert len(after.attempts) <= MAX_ATTEMPTS
     if run.has_ended and not isinstance(known.observation, ResumeRequested):
-        assert decision.run is run
+        assert _without_hosting(decision.run) == _without_hosting(run)
+        assert decision.run is run or decision.run.hosting != run.hosting
     if run.stop_requested and not isinstance(known.observation, ResumeRequested):
         assert len(after.attempts) == len(run.attempts) or run.current.status is AttemptStatus.ENDED
+
+
+def _without_hosting(run: Run) -> Run:
+    """A run without what may change after its end."""
+    return replace(run, hosting=(), decisions=(), updated_at=run.created_at)
+
+
+@given(run=runs(), known=facts, now=moments)
+def test_what_is_done_with_a_model_is_settled_once_or_looked_at_again(run: Run, known: Facts, now: Any) -> None:
+    after = decide(run, known, now).run
+    for earlier, task in zip(run.hosting, after.hosting, strict=True) if run.hosting else ():
+        assert task == earlier or earlier.is_open
+        assert not task.is_open or task == earlier or task.check_at is not None
+        assert task.is_open or task == earlier or (task.check_at is None and task.settled_at == now)
 
 
 @given(run=runs(), known=facts, now=moments)
