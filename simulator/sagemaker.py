@@ -20,6 +20,7 @@ from simulator.real.logs import LogShipper
 from simulator.real.machine import Machine
 from simulator.real.runner import Runner
 from simulator.real.simulated_training import SimulatedTraining
+from simulator.world.images import Images
 from simulator.world.scenario import Scenario, parse_scenario, read_scenario
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class SageMaker:
         that advances the virtual clock, or by a thread of the simulator in real time. What it raises reaches whoever
         advances the clock; in real time it stops the simulator.
     images
-        The folder of the images ``local/<name>``, which run as real processes; only in real time.
+        The folder of the images that run as real processes: ``local/<name>``, and those that its ``images.yaml``
+        names; only in real time.
     workdir
         Where real processes run; a new temporary folder if there are images. Nothing in it is deleted.
     grace
@@ -56,8 +58,8 @@ class SageMaker:
 
     Raises
     ------
-    ScenarioError
-        If the scenario is invalid.
+    ScenarioError, ImagesError
+        If the scenario, or the ``images.yaml``, is invalid.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class SageMaker:
         self._region = region
         self._ended = Event()
         self._error: Exception | None = None
-        clients, audit = Clients(region), AuditLog()
+        clients, audit, found = Clients(region), AuditLog(), Images.read(images)
         self._logs = LogShipper(clients)
         self._jobs = TrainingJobs(
             Account(account, region),
@@ -89,11 +91,12 @@ class SageMaker:
             audit,
             now=time.time if clock is None else clock.now,
             settle=_do_nothing if clock is None else clock.settle,
+            images=found,
         )
         publisher = EventPublisher(clients, audit, self._jobs.now, on_event)
         training = SimulatedTraining(clients, self._logs, self._jobs.apply)
         folder = _folder_for(images, workdir).resolve()
-        self._runner = Runner(Machine(clients, self._logs, self._jobs.apply, folder, images, region, grace))
+        self._runner = Runner(Machine(clients, self._logs, self._jobs.apply, folder, found, region, grace))
         # The publisher comes first: what another observer does about a status may bring the next one.
         self._jobs.add_observers(publisher, training, self._runner)
         parts: tuple[Part, ...] = (self._jobs, publisher, training)

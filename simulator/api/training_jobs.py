@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from simulator.api import errors
 from simulator.api.errors import ServiceError
 from simulator.api.listing import list_jobs
-from simulator.api.rules import check_rules, check_tags, instances_of, is_local, terms_of
+from simulator.api.rules import check_rules, check_tags, instances_of, terms_of
 from simulator.api.validation import validate
 from simulator.api.wire import Record, describe, model_uri
 from simulator.life import advance, begin
 from simulator.life.job import Happening, Input, PhaseDone, Secondary, Status, StopRequested, Transitioned
 from simulator.life.lifecycle import next_due as next_due_of
 from simulator.world.faults import FaultBook
+from simulator.world.images import Images
 from simulator.world.rates import RateLimits
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Apply(Protocol):
 class Observer(Protocol):
     """Acts on what happens to jobs: publishes it, or runs the jobs. It must not block."""
 
-    def held_phases(self, request: Mapping[str, Any], rule: Rule) -> frozenset[Secondary]:
+    def held_phases(self, request: Mapping[str, Any], rule: Rule, *, real: bool) -> frozenset[Secondary]:
         """Return the phases of such a job that last until this observer applies an input."""
 
     def observe(self, record: Record, happening: Happening) -> None:
@@ -62,7 +63,8 @@ class Account:
 class TrainingJobs:
     """All training jobs of an account, behind one lock.
 
-    ``now`` returns epoch seconds. ``settle`` is called after each call of the API, outside the lock.
+    ``now`` returns epoch seconds. ``settle`` is called after each call of the API, outside the lock. ``images`` say
+    which jobs run as real processes.
     """
 
     def __init__(
@@ -72,11 +74,13 @@ class TrainingJobs:
         audit: AuditLog,
         now: Callable[[], float] = time.time,
         settle: Callable[[], None] = lambda: None,
+        images: Images | None = None,
     ) -> None:
         self.account = account
         self.audit = audit
         self.now = now
         self._settle = settle
+        self._images = images or Images.read(None)
         self._scenario = scenario
         self._faults = FaultBook()
         self._limits = RateLimits(scenario.rate_rules, now())
@@ -192,16 +196,17 @@ class TrainingJobs:
     def _create(self, request: Mapping[str, Any]) -> dict[str, Any]:
         name = request["TrainingJobName"]
         arn = self.account.arn(name)
-        check_rules(request)
+        real = self._images.runs(request)
+        check_rules(request, real=real)
         if arn in self._names:
             raise errors.name_taken(arn)
         market, instance_type = _placement(request)
         self._check_quotas(request, market)
         rule = self._scenario.rule_for(name, market, instance_type)
-        held = frozenset().union(*(observer.held_phases(request, rule) for observer in self._observers))
+        held = frozenset().union(*(observer.held_phases(request, rule, real=real) for observer in self._observers))
         life, started = begin(name, terms_of(request), rule.script(held), self.now())
         tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", [])}
-        record = Record(arn=arn, request=request, life=life, rule=rule, tags=tags)
+        record = Record(arn=arn, request=request, life=life, rule=rule, real=real, tags=tags)
         self._records[name], self._names[arn] = record, name
         self._announce(record, started)
         self.changed.notify_all()
@@ -256,7 +261,7 @@ class TrainingJobs:
     def _advance(self, record: Record, happens: Input | None = None) -> None:
         life, happenings = advance(record.life, self.now(), happens)
         record = replace(record, life=life)
-        if life.status is Status.COMPLETED and not is_local(record.request):
+        if life.status is Status.COMPLETED and not record.real:
             record = replace(record, model=model_uri(record.request))
         self._records[record.name] = record
         for happening in happenings:

@@ -63,7 +63,7 @@ class EventPublisher:
         self._count = 0
         self._deliveries = Deliveries()
 
-    def held_phases(self, request: Mapping[str, Any], rule: Rule) -> frozenset[Secondary]:  # noqa: ARG002
+    def held_phases(self, request: Mapping[str, Any], rule: Rule, *, real: bool) -> frozenset[Secondary]:  # noqa: ARG002
         """Hold no phase: events follow the life of a job, they do not drive it."""
         return frozenset()
 

@@ -21,7 +21,7 @@ from simulator.real.instance_run import InstanceRun
 from simulator.real.s3 import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from simulator.api.wire import Record
@@ -116,11 +116,12 @@ class JobRun:
             self._report(PhaseDone())
 
     def _train_to_end(self) -> None:
-        command = command_of(self._record.request, self._machine.images)
+        image = self._machine.images.find(self._record.request)
+        command = command_of(self._record.request, image)
         self._download()
         self._report(PhaseDone())
         self._wait_until(lambda: self._may_train)
-        failure = self._train(command)
+        failure = self._train(command, image.environment)
         if self._end in (_End.INTERRUPTED, _End.FAILED, _End.CLOSING):
             return
         if self._end is None:
@@ -142,11 +143,11 @@ class JobRun:
                 self._raise_if_ended()
                 instance.restore(request["CheckpointConfig"]["S3Uri"])
 
-    def _train(self, command: Sequence[str]) -> str | None:
+    def _train(self, command: Sequence[str], variables: Mapping[str, str]) -> str | None:
         """Run the processes until all have ended; return why the first that failed did so."""
         try:
             for instance in self._instances:
-                instance.start(command, self._changed.set)
+                instance.start(command, variables, self._changed.set)
             failure = self._follow()
         finally:
             for instance in self._instances:
