@@ -11,6 +11,8 @@ CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
 # The SDKs and tools that users have, each in an environment of its own: with the tests' packages they do not go together.
 SDK_STAMPS := .venv-sdk-v2/.requirements .venv-sdk-v3/.requirements .venv-aws-cli/.requirements .venv-airflow/.requirements
+# What the examples need: TensorFlow for the stand-in images, and the SDK that submits their rows.
+EXAMPLE_STAMPS := .venv-tensorflow/.requirements .venv-sdk-v2/.requirements $(if $(filter sdk-v3,$(CLIENT)),.venv-sdk-v3/.requirements)
 # The newest cfn-lint, and parliament.
 CHECKS_STAMP := .venv-template/.requirements
 CHECKS  := .venv-template/bin
@@ -27,7 +29,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick quick-tests lint types template released test thorough unit e2e sdk-tests layers pythons sam-local check \
+.PHONY: help setup demo examples quick quick-tests lint types template released test thorough unit e2e sdk-tests layers pythons sam-local check \
         checkov simulate explore images faults fuzz mutate bench-client bench-load bench-policy bench-start command-docs cost openapi lint-rules plan-picture build deploy lock format clean
 
 help: ## list the commands
@@ -35,6 +37,9 @@ help: ## list the commands
 
 demo: setup ## run a real training through an interruption and an expired wait (KEEP=1, JSON=1, SVG=file)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json) $(if $(SVG),--svg "$(SVG)")
+
+examples: setup $(EXAMPLE_STAMPS) ## train the workshop's five workloads for real, through interruptions (JSON=1, CLIENT=spec, ROWS="xgboost-mnist", KEEP=1)
+	@$(BIN)/python -m workshop $(if $(JSON),--json) $(if $(KEEP),--keep) $(if $(CLIENT),--client $(CLIENT)) $(foreach row,$(ROWS),--row $(row))
 
 quick: setup ## run the linters, mypy and the quick unit tests side by side, in less than a minute: after each change
 	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint types quick-tests
@@ -174,6 +179,7 @@ lock: setup ## pin the requirements again (UPGRADE=1 takes newer versions)
 	$(LOCK) requirements/sdk-v3.in -o requirements/sdk-v3.txt
 	$(LOCK) requirements/aws-cli.in -o requirements/aws-cli.txt
 	$(LOCK) requirements/airflow.in -o requirements/airflow.txt
+	$(LOCK) requirements/tensorflow.in -o requirements/tensorflow.txt
 	$(LOCK) --no-deps requirements/images.in -o requirements/images.txt
 
 format: setup ## format the code, and fix what ruff can fix
@@ -196,7 +202,7 @@ $(STAMP): requirements/uv.txt requirements/dev.txt
 	@touch $@
 
 # Each environment .venv-<name> has the packages of requirements/<name>.txt.
-$(CHECKOV_STAMP) $(CHECKS_STAMP) $(SDK_STAMPS): .venv-%/.requirements: requirements/%.txt | $(STAMP)
+$(CHECKOV_STAMP) $(CHECKS_STAMP) $(SDK_STAMPS) .venv-tensorflow/.requirements: .venv-%/.requirements: requirements/%.txt | $(STAMP)
 	@echo "Setting up $(@D)" >&2
 	@test -x $(@D)/bin/python || $(BIN)/python -m venv --without-pip $(@D) >&2
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $< >&2
