@@ -60,9 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(outcome.to_json()), flush=True)
     else:
         console = Console(highlight=False)
-        console.print(
-            outcome.draw(), "", *(f"{row.row.run}: {row.model}" for row in outcome.rows if row.model), sep="\n"
-        )
+        console.print(outcome.draw(), "", *(f"{row.run}: {row.model}" for row in outcome.rows if row.model), sep="\n")
     for row in outcome.rows:
         if row.complaint:
             errors.print(f"{row.row.workload}: {row.complaint}", style="red", markup=False, soft_wrap=True)

@@ -21,6 +21,7 @@ class RowOutcome:
     client: Client
     status: str
     seconds: float
+    run: str = ""
     attempts: int = 0
     interruptions: int = 0
     resumed_from: str | None = None
@@ -50,7 +51,7 @@ class RowOutcome:
         return {
             "workload": self.row.workload,
             "client": self.client,
-            "run": self.row.run,
+            "run": self.run,
             "status": self.status,
             "attempts": self.attempts,
             "interruptions": self.interruptions,

@@ -14,6 +14,7 @@ from workshop.rows import EXAMPLES, ROOT, Client, Row
 
 if TYPE_CHECKING:
     from embedded.stack import Stack
+    from workshop.outcome import RowOutcome
 
 COMMAND: Final = (sys.executable, "-m", "spot_relay_client")
 LIMIT_SECONDS: Final = 600
@@ -40,19 +41,20 @@ class Programs:
 
     stack: Stack
 
-    def submit(self, row: Row, client: Client, model: str | None) -> None:
-        """Submit a row with a client, and wait until its run has ended; ``model`` is what it begins with."""
-        self._run(row.run, self._command(row, client, model))
+    def submit(self, row: Row, client: Client, before: RowOutcome | None) -> None:
+        """Submit a row, and wait until its run has ended; ``before`` has the model that it begins with."""
+        self._run(row.run, self._command(row, client, before))
 
     def read_log(self, run: str) -> list[str]:
         """Return the lines of all attempts of a run."""
         return self._run(f"{run}-log", (*COMMAND, "logs", run)).splitlines()
 
-    def _command(self, row: Row, client: Client, model: str | None) -> tuple[str, ...]:
+    def _command(self, row: Row, client: Client, before: RowOutcome | None) -> tuple[str, ...]:
         if client is not Client.SPEC:
-            return (str(_PYTHON[client]), str(EXAMPLES / "scripts" / row.scripts[client]), row.run)
+            earlier = () if before is None else (before.run,)
+            return (str(_PYTHON[client]), str(EXAMPLES / "scripts" / row.scripts[client]), row.run, *earlier)
         place = "training_job.InputDataConfig.2.DataSource.S3DataSource.S3Uri"
-        changes = () if model is None else ("--set", f"{place}={model}")
+        changes = () if before is None else ("--set", f"{place}={before.model}")
         return (*COMMAND, "submit", str(EXAMPLES / row.spec), "--wait", *changes)
 
     def _run(self, name: str, command: tuple[str, ...]) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from workshop.digits import build_mnist
+from workshop.electricity import build_electricity
+from workshop.shapes import build_caltech, build_cifar, build_more_voc, build_voc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,9 +75,51 @@ class Row:
         return wanted if wanted is not None and has_it else self.notebook
 
 
-_MLOGLOSS: Final = Metric("validation-mlogloss", re.compile(r"validation-mlogloss:([\d.]+)"), Better.LOWER)
+def _of_sdks(name: str) -> dict[Client, str]:
+    return {Client.SDK_V2: f"{name}_sdk_v2.py", Client.SDK_V3: f"{name}_sdk_v3.py"}
 
+
+_MLOGLOSS: Final = Metric("validation-mlogloss", re.compile(r"validation-mlogloss:([\d.]+)"), Better.LOWER)
+_MAP: Final = Metric("validation:mAP", re.compile(r"validation mAP <score>=\(([\d.]+)\)"), Better.HIGHER)
+
+# Those that take longest come first: two cores train several at a time.
 ROWS: Final = (
+    Row(
+        workload="Object detection, initial",
+        run="object-detection-voc",
+        notebook=Client.SDK_V2,
+        spec="object-detection.yaml",
+        scripts=_of_sdks("object_detection"),
+        metric=_MAP,
+        data=partial(build_voc, "voc"),
+    ),
+    Row(
+        workload="DeepAR",
+        run="deepar-electricity",
+        notebook=Client.SDK_V2,
+        spec="deepar.yaml",
+        scripts=_of_sdks("deepar"),
+        metric=Metric("train:loss", re.compile(r"train loss <loss>=(-?[\d.]+)"), Better.LOWER),
+        data=partial(build_electricity, "deepar-electricity"),
+    ),
+    Row(
+        workload="Image classification",
+        run="image-classification-caltech256",
+        notebook=Client.BOTO3,
+        spec="image-classification.yaml",
+        scripts={Client.BOTO3: "image_classification_boto3.py"},
+        metric=Metric("validation:accuracy", re.compile(r"Validation-accuracy=([\d.]+)"), Better.HIGHER),
+        data=partial(build_caltech, "caltech256"),
+    ),
+    Row(
+        workload="TensorFlow, custom container",
+        run="tf-cifar10",
+        notebook=Client.SDK_V2,
+        spec="tensorflow-cifar10.yaml",
+        scripts=_of_sdks("tensorflow_cifar10"),
+        metric=Metric("loss", re.compile(r"step = \d+, loss = ([\d.]+)"), Better.LOWER),
+        data=partial(build_cifar, "tf-cifar10"),
+    ),
     Row(
         workload="XGBoost, one instance",
         run="xgboost-mnist",
@@ -93,5 +137,15 @@ ROWS: Final = (
         scripts={Client.BOTO3: "xgboost_distributed_boto3.py"},
         metric=_MLOGLOSS,
         data=partial(build_mnist, "xgboost-mnist-distributed", parts=5),
+    ),
+    Row(
+        workload="Object detection, incremental",
+        run="object-detection-voc-incremental",
+        notebook=Client.SDK_V2,
+        spec="object-detection-incremental.yaml",
+        scripts=_of_sdks("object_detection_incremental"),
+        metric=_MAP,
+        data=partial(build_more_voc, "voc"),
+        begins_with="object-detection-voc",
     ),
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from workshop.outcome import RowOutcome
@@ -37,43 +38,42 @@ class Workshop:
         trained: dict[str, Future[RowOutcome]] = {}
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for row in rows:
-                before = trained[row.begins_with] if row.begins_with else None
-                trained[row.run] = pool.submit(self._train, row, row.client(client), before)
+                earlier = trained[row.begins_with] if row.begins_with else None
+                trained[row.run] = pool.submit(self._train, row, row.client(client), earlier)
             return [trained[row.run].result() for row in rows]
 
-    def _train(self, row: Row, client: Client, before: Future[RowOutcome] | None) -> RowOutcome:
-        model = before.result().model if before else None
-        if before and model is None:
+    def _train(self, row: Row, client: Client, earlier: Future[RowOutcome] | None) -> RowOutcome:
+        before = earlier.result() if earlier else None
+        if before and before.model is None:
             return RowOutcome(row, client, "not submitted", 0, error=f"The run {row.begins_with} has left no model.")
         began = time.monotonic()
         s3 = self.stack.client("s3")
         for key, body in row.data().items():
             s3.put_object(Bucket=self.bucket, Key=key, Body=body)
         self.note(f"{row.workload}: submitted by {client}")
-        programs = Programs(self.stack)
         error = None
         try:
-            programs.submit(row, client, model)
+            Programs(self.stack).submit(row, client, before)
         except ProgramError as problem:
             error = str(problem)
-        outcome = self._look(row, client, time.monotonic() - began, error)
+        outcome = replace(self._look(row, client, error), seconds=time.monotonic() - began)
         self.note(f"{row.workload}: {outcome.complaint or 'Completed'}")
         return outcome
 
-    def _look(self, row: Row, client: Client, seconds: float, error: str | None) -> RowOutcome:
-        answer = self.stack.call("GET", f"/runs/{row.run}")
-        if not answer.is_success:
-            return RowOutcome(row, client, "not submitted", seconds, error=error or answer.text)
-        run = answer.json()
+    def _look(self, row: Row, client: Client, error: str | None) -> RowOutcome:
+        run = self._find(row.run)
+        if run is None:
+            return RowOutcome(row, client, "not submitted", 0, error=error or f"There is no run {row.run}.")
         try:
-            metrics = tuple(row.metric.read(Programs(self.stack).read_log(row.run)))
+            metrics = tuple(row.metric.read(Programs(self.stack).read_log(run["run_id"])))
         except ProgramError as problem:
             metrics, error = (), error or str(problem)
         return RowOutcome(
             row,
             client,
             run["status"],
-            seconds,
+            seconds=0,
+            run=run["run_id"],
             attempts=len(run["attempts"]),
             interruptions=run["interruptions"],
             resumed_from=_name_of_checkpoint(run["attempts"]),
@@ -83,6 +83,14 @@ class Workshop:
             model=run["model_artifacts"],
             error=error,
         )
+
+    def _find(self, name: str) -> dict[str, Any] | None:
+        """Return the run of this name, or the one whose name is this and a time, as version 3 of the SDK names jobs."""
+        named = re.compile(rf"{re.escape(name)}(-\d[\d-]*)?")
+        runs = self.stack.call("GET", "/runs").json()["runs"]
+        found = [run["run_id"] for run in runs if named.fullmatch(run["run_id"])]
+        answer: dict[str, Any] | None = self.stack.call("GET", f"/runs/{found[0]}").json() if found else None
+        return answer
 
     def _is_real(self, model: str | None) -> bool:
         """Whether a model is there, and is not the simulator's mark that nothing was trained."""
