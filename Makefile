@@ -29,7 +29,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo examples quick quick-tests lint types template released test thorough unit e2e sdk-tests layers pythons sam-local check \
+.PHONY: help setup demo examples quick quick-tests lint types template released test thorough unit e2e sdk-tests example-tests layers pythons sam-local check \
         checkov simulate explore images faults fuzz mutate bench-client bench-load bench-policy bench-start command-docs cost openapi lint-rules plan-picture build deploy lock format clean
 
 help: ## list the commands
@@ -67,6 +67,9 @@ e2e: setup ## run the end-to-end tests on the deployed template
 
 sdk-tests: setup $(SDK_STAMPS) ## run programs of the SageMaker Python SDK, v2 and v3, the AWS CLI and Airflow on the deployed template
 	@$(BIN)/pytest -rs tests/e2e/test_sdks.py
+
+example-tests: setup $(EXAMPLE_STAMPS) ## train four of the examples for real, as make examples does, and check how they did
+	@$(BIN)/pytest -rs tests/e2e/test_workshop.py
 
 images: setup ## write the images of built-in algorithms from the pinned wheel of the SageMaker Python SDK, after make lock
 	@rm -rf .local/images && mkdir -p .local/images
