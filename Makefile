@@ -129,7 +129,7 @@ fuzz: setup ## fuzz the readers of input, guided by coverage: TARGET=spec, event
 	$(if $(INPUT),--input "$(INPUT)")
 
 openapi: setup ## regenerate docs/openapi.yaml from the models
-	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m openapi
+	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m openapi
 
 lint-rules: setup ## regenerate docs/lint.md from the rules
 	@PYTHONPATH=layers/spot_relay $(BIN)/python -c \

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from examples.images.deepar.forecast import Model, Settings
+from examples.images.deepar.forecast import Model
 from examples.images.deepar.likelihoods import LIKELIHOODS
 from examples.images.deepar.series import Frequency, Series, SeriesError, read_series
+from tests.unit.images.untrained import random_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,21 +22,6 @@ HOURLY = Frequency.of("H")
 def counting(length: int, start: str = "2014-01-01 00:00:00") -> Series:
     """Return a series whose values are 1, 2, 3 and so on."""
     return Series(start, np.arange(1.0, length + 1))
-
-
-def random_model(likelihood: str = "gaussian", layers: int = 2, cells: int = 3) -> Model:
-    """Return a network that has learned nothing."""
-    settings = Settings("H", context_length=6, prediction_length=4, likelihood=likelihood, num_layers=layers)
-    rng = np.random.default_rng(0)
-    width = counting(9).window(0, 1, HOURLY).inputs(1.0).shape[1]
-    weights = {}
-    for layer in range(layers):
-        weights[f"kernel_{layer}"] = rng.normal(0, 0.3, (width if layer == 0 else cells, 4 * cells))
-        weights[f"recurrent_{layer}"] = rng.normal(0, 0.3, (cells, 4 * cells))
-        weights[f"bias_{layer}"] = np.zeros(4 * cells)
-    parameters = LIKELIHOODS[likelihood].parameters
-    weights |= {"kernel_out": rng.normal(0, 0.3, (cells, parameters)), "bias_out": np.zeros(parameters)}
-    return Model(settings, weights)
 
 
 def test_series_are_read_from_json_lines_and_may_have_missing_values(tmp_path: Path) -> None:

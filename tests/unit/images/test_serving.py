@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from examples.images.deepar.serve import RequestError, Server, answer
-from tests.unit.images.test_deepar import random_model
+from tests.unit.images.untrained import random_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
