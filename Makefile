@@ -16,6 +16,8 @@ RECIPES ?= torch keras
 RECIPE_STAMPS := $(RECIPES:%=.venv-recipes-%/.requirements)
 # uv does not read pip's settings. One of them can lead to a build of PyTorch without CUDA, which PyPI does not have.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+# What the examples need: TensorFlow for the stand-in images, and the SDK that submits their rows.
+EXAMPLE_STAMPS := .venv-tensorflow/.requirements .venv-sdk-v2/.requirements $(if $(filter sdk-v3,$(CLIENT)),.venv-sdk-v3/.requirements)
 # The newest cfn-lint, and parliament.
 CHECKS_STAMP := .venv-template/.requirements
 CHECKS  := .venv-template/bin
@@ -32,7 +34,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick quick-tests lint types template released test thorough unit e2e sdk-tests recipe-tests layers pythons sam-local check \
+.PHONY: help setup demo examples quick quick-tests lint types template released test thorough unit e2e sdk-tests recipe-tests example-tests layers pythons sam-local check \
         checkov simulate explore images faults fuzz mutate bench-client bench-load bench-policy bench-start command-docs cost openapi lint-rules plan-picture build deploy lock format clean
 
 help: ## list the commands
@@ -40,6 +42,9 @@ help: ## list the commands
 
 demo: setup ## run a real training through an interruption and an expired wait (KEEP=1, JSON=1, SVG=file)
 	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json) $(if $(SVG),--svg "$(SVG)")
+
+examples: setup $(EXAMPLE_STAMPS) ## train the workshop's five workloads for real, through interruptions (JSON=1, CLIENT=spec, ROWS="xgboost-mnist", KEEP=1)
+	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m workshop $(if $(JSON),--json) $(if $(KEEP),--keep) $(if $(CLIENT),--client $(CLIENT)) $(foreach row,$(ROWS),--row $(row))
 
 quick: setup ## run the linters, mypy and the quick unit tests side by side, in less than a minute: after each change
 	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint types quick-tests
@@ -70,6 +75,9 @@ sdk-tests: setup $(SDK_STAMPS) ## run programs of the SageMaker Python SDK, v2 a
 
 recipe-tests: setup $(RECIPE_STAMPS) ## train with the recipes for training code, stopped and started again (RECIPES="torch keras")
 	@$(BIN)/pytest -n 2 -rs tests/recipes
+
+example-tests: setup $(EXAMPLE_STAMPS) ## train four of the examples for real, as make examples does, and check how they did
+	@$(BIN)/pytest -rs tests/e2e/test_workshop.py
 
 images: setup ## write the images of built-in algorithms from the pinned wheel of the SageMaker Python SDK, after make lock
 	@rm -rf .local/images && mkdir -p .local/images
@@ -129,7 +137,7 @@ fuzz: setup ## fuzz the readers of input, guided by coverage: TARGET=spec, event
 	$(if $(INPUT),--input "$(INPUT)")
 
 openapi: setup ## regenerate docs/openapi.yaml from the models
-	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m openapi
+	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m openapi
 
 lint-rules: setup ## regenerate docs/lint.md from the rules
 	@PYTHONPATH=layers/spot_relay $(BIN)/python -c \
@@ -183,6 +191,7 @@ lock: setup ## pin the requirements again (UPGRADE=1 takes newer versions)
 	$(LOCK) requirements/aws-cli.in -o requirements/aws-cli.txt
 	$(LOCK) requirements/airflow.in -o requirements/airflow.txt
 	$(LOCK) requirements/recipes-keras.in -o requirements/recipes-keras.txt
+	$(LOCK) requirements/tensorflow.in -o requirements/tensorflow.txt
 	$(LOCK) --no-deps requirements/images.in -o requirements/images.txt
 	$(LOCK) requirements/recipes-torch.in -o requirements/recipes-torch.txt
 
@@ -206,7 +215,7 @@ $(STAMP): requirements/uv.txt requirements/dev.txt
 	@touch $@
 
 # Each environment .venv-<name> has the packages of requirements/<name>.txt.
-$(CHECKOV_STAMP) $(CHECKS_STAMP) $(SDK_STAMPS) $(RECIPE_STAMPS): .venv-%/.requirements: requirements/%.txt | $(STAMP)
+$(CHECKOV_STAMP) $(CHECKS_STAMP) $(SDK_STAMPS) $(RECIPE_STAMPS) .venv-tensorflow/.requirements: .venv-%/.requirements: requirements/%.txt | $(STAMP)
 	@echo "Setting up $(@D)" >&2
 	@test -x $(@D)/bin/python || $(BIN)/python -m venv --without-pip $(@D) >&2
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $< >&2

@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace) -> tuple[Outcome, str]:
             Terminal(console, Spec.read().rounds, started_at) if console.is_terminal else PlainText(console, started_at)
         )
     audience.note("Starting MiniStack and the simulator, building and deploying template.yaml")
-    scenario, images = FOLDER / "scenario.yaml", FOLDER / "images"
+    scenario, images = FOLDER / "scenario.yaml", FOLDER.parent / "examples" / "images"
     with deployment.running(scenario=scenario, images=images, keep=options.keep) as stack:
         try:
             with audience:

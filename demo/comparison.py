@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xgboost as xgb
 
-from demo.images.xgboost import train as training
+from examples.images.xgboost import train as training
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,8 +52,8 @@ def load_matrices(files: Mapping[str, bytes]) -> dict[str, xgb.DMatrix]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         channels = sorted({key.partition("/")[0] for key in files})
-        loaded = {channel: training.load_channel(Path(folder, channel)) for channel in channels}
-    return {channel: matrix for channel, matrix in loaded.items() if matrix is not None}
+        tables = {channel: training.read_table(sorted(Path(folder, channel).iterdir())) for channel in channels}
+    return {channel: table.widened(table.values.shape[1]) for channel, table in tables.items()}
 
 
 def train_uninterrupted(hyperparameters: Mapping[str, str], data: Mapping[str, xgb.DMatrix]) -> bytes:

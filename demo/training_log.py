@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from demo.images.xgboost.train import CHECKPOINT_PREFIX
+from examples.images.xgboost.train import CHECKPOINT_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

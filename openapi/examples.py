@@ -6,8 +6,6 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from openapi.requests import ROOT
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.decide.decision import decide
@@ -18,6 +16,9 @@ from spot_relay.domain.plan.plan import build_plan
 from spot_relay.domain.run.observation import Launched
 from spot_relay.domain.shown.report import status_document
 from spot_relay.spec import Allowlist, Format, read_submission
+from spot_relay.spec.built_in_images import find_image
+from spot_relay_client.spec_file import read_spec
+from spot_relay_client.stack import Stack
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run
@@ -34,11 +35,11 @@ def read_requests() -> dict[str, dict[str, Any]]:
             "withPolicy": {"summary": "With a policy", "value": json.loads(_read_posted_spec())},
             "bare": {
                 "summary": "A CreateTrainingJob request as it is",
-                "value": json.loads((ROOT / "examples/xgboost.json").read_text("utf-8")),
+                "value": _read_bare_example(),
             },
             "deadline": {
                 "summary": "With a deadline",
-                "value": yaml.safe_load((ROOT / "examples/deadline.yaml").read_text("utf-8")),
+                "value": _read_example("deadline.yaml"),
             },
         },
         "Resumption": {
@@ -48,6 +49,25 @@ def read_requests() -> dict[str, dict[str, Any]]:
             }
         },
     }
+
+
+def _read_example(name: str) -> dict[str, Any]:
+    """Return an example as the client sends it to a stack."""
+    parameters = {
+        "AllowedRoleArns": "arn:aws:iam::111122223333:role/spot-relay-training",
+        "AllowedCheckpointBuckets": "example-training-111122223333",
+    }
+    stack = Stack("spot-relay", _REGION, {}, parameters, account="111122223333")
+    filled_in: dict[str, Any] = stack.fill_in(read_spec((ROOT / "examples" / name).read_text("utf-8"), name))
+    return filled_in
+
+
+def _read_bare_example() -> dict[str, Any]:
+    """Return an example as a request, which names its image."""
+    spec = _read_example("xgboost.json")
+    job: dict[str, Any] = {"TrainingJobName": spec["name"], **spec["training_job"]}
+    image = find_image(spec["estimator"]["algorithm"], _REGION)
+    return job | {"AlgorithmSpecification": {"TrainingImage": image, **job["AlgorithmSpecification"]}}
 
 
 def build_answers() -> dict[str, Any]:

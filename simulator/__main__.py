@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulator.sagemaker import SageMaker
+from simulator.world.images import ImagesError
 from simulator.world.scenario import ScenarioError
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 (the default) lets the system choose")
     parser.add_argument("--port-file", type=Path, help="where to write the port once the server listens")
     parser.add_argument("--scenario", type=Path, help="a YAML or JSON file; see the README")
-    parser.add_argument("--images", type=Path, help="the folder of the images local/*")
+    parser.add_argument(
+        "--images", type=Path, help="the folder of the images that run as real processes; see the README"
+    )
     parser.add_argument("--workdir", type=Path, help="where jobs and endpoints run; a new temporary folder by default")
     parser.add_argument("--grace", type=float, default=120.0, help="seconds between SIGTERM and SIGKILL (default: 120)")
     parser.add_argument("--region", default="us-east-1")
@@ -62,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             region=options.region,
             account=options.account,
         )
-    except (OSError, ScenarioError) as error:
+    except (OSError, ScenarioError, ImagesError) as error:
         logger.error("%s", error)  # noqa: TRY400 (the user's mistake: a traceback would not help)
         return 2
     _end_at_signals(sagemaker)

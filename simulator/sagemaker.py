@@ -21,11 +21,11 @@ from simulator.real.hosting.events import HostingEvents
 from simulator.real.hosting.host import Host
 from simulator.real.hosting.materials import LocalMaterials
 from simulator.real.hosting.runner import EndpointRunner
-from simulator.real.images import Images
 from simulator.real.logs import LogShipper
 from simulator.real.machine import Machine
 from simulator.real.runner import Runner
 from simulator.real.simulated_training import SimulatedTraining
+from simulator.world.images import Images
 from simulator.world.scenario import Scenario, parse_scenario, read_scenario
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class SageMaker:
         that advances the virtual clock, or by a thread of the simulator in real time. What it raises reaches whoever
         advances the clock; in real time it stops the simulator.
     images
-        The folder of the images ``local/<name>``, which run as real processes; only in real time.
+        The folder of the images that run as real processes: ``local/<name>``, and those that its ``images.yaml``
+        names; only in real time.
     workdir
         Where real processes run; a new temporary folder if there are images. Nothing in it is deleted.
     grace
@@ -64,8 +65,8 @@ class SageMaker:
 
     Raises
     ------
-    ScenarioError
-        If the scenario is invalid.
+    ScenarioError, ImagesError
+        If the scenario, or the ``images.yaml``, is invalid.
     """
 
     def __init__(
@@ -89,22 +90,22 @@ class SageMaker:
         self._region = region
         self._ended = Event()
         self._error: Exception | None = None
-        clients, audit = Clients(region), AuditLog()
+        clients, audit, found = Clients(region), AuditLog(), Images.read(images)
         self._logs = LogShipper(clients)
         now = time.time if clock is None else clock.now
         settle = _do_nothing if clock is None else clock.settle
-        materials = LocalMaterials(clients, Images(images))
-        self._service = Service(Account(account, region), as_scenario(scenario), audit, now, settle, materials)
+        materials = LocalMaterials(clients, found)
+        self._service = Service(
+            Account(account, region), as_scenario(scenario), audit, now, settle, materials, found.runs
+        )
         jobs, hosting = self._service.jobs, self._service.hosting
         publisher = EventPublisher(clients, audit, now, on_event)
         training = SimulatedTraining(clients, self._logs, jobs.apply)
         folder = _folder_for(images, workdir).resolve()
-        self._runner = Runner(Machine(clients, self._logs, jobs.apply, folder, images, region, grace))
+        self._runner = Runner(Machine(clients, self._logs, jobs.apply, folder, found, region, grace))
         # The publisher comes first: what another observer does about a status may bring the next one.
         jobs.add_observers(publisher, training, self._runner)
-        machine = Host(
-            clients, self._logs, hosting.apply, folder, Images(images), region, account, min(grace, _HOSTING_GRACE)
-        )
+        machine = Host(clients, self._logs, hosting.apply, folder, found, region, account, min(grace, _HOSTING_GRACE))
         self._endpoints = EndpointRunner(machine)
         events = HostingEvents(publisher, self._service)
         hosting.observe(events, self._endpoints, packages=events.announce, invoke=self._endpoints.invoke)

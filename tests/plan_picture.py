@@ -16,9 +16,10 @@ from spot_relay.domain.plan.document import plan_document
 from spot_relay.domain.plan.plan import Room, build_plan
 from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.sagemaker.job import Market, Placement
-from spot_relay.spec import Allowlist, Format, read_submission
+from spot_relay.spec import parse_submission
 from spot_relay_client.account_view import add_quotas
 from spot_relay_client.cli.plan_view import draw_plan
+from tests.example_specs import ALLOWLIST, FOLDER, read_example
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PICTURE: Final = ROOT / "docs" / "images" / "plan.svg"
@@ -31,8 +32,7 @@ _FONT_FROM_THE_NETWORK: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 def plan_example() -> dict[str, Any]:
     """Return the plan of the example as the API answers it, with one run waiting for spot."""
-    allowlist = Allowlist(("arn:aws:iam::111122223333:role/spot-relay-training",), ("*",), ("*",))
-    spec = read_submission((ROOT / "examples" / "deadline.yaml").read_bytes(), Format.YAML, allowlist)
+    spec = parse_submission(read_example(FOLDER / "deadline.yaml"), ALLOWLIST)
     waiting = Room(limit=4, used=3, waiting=1, oldest="resnet-weekly", because="The quota has no room.", as_of=_NOW)
     rooms = {
         Placement(_KIND, 1, Market.SPOT): waiting,

@@ -57,12 +57,16 @@ def check_up(session: Session, stack_name: str | None, spec: Mapping[str, Any] |
     yield Finding("stack", "ok", f"{stack.name} in {stack.region}; its API is at {stack.api_url}")
     yield compare_versions(client_version(), stack.outputs.get("Version"))
     yield _check_api(session, stack)
+    try:
+        spec = stack.fill_in(spec)
+    except SpotRelayError as error:
+        yield Finding("spec", "problem", str(error))
+        return
     job = (spec or {}).get("training_job", spec) or {}
-    parameters = _parameters(session, stack)
-    roles = [job["RoleArn"]] if "RoleArn" in job else allowed_roles(parameters)
+    roles = [job["RoleArn"]] if "RoleArn" in job else allowed_roles(stack.parameters)
     yield from (_check_role(session, region, role) for role in roles)
     yield from (_check_bucket(session, region, bucket) for bucket in [stack.outputs["SpecsBucket"], *buckets_of(job)])
-    rate = float(parameters.get("LaunchRate") or DEFAULT_RATE)
+    rate = float(stack.parameters.get("LaunchRate") or DEFAULT_RATE)
     yield from _check_quotas(session, region, rate, placements_of(spec or {}))
 
 
@@ -210,12 +214,6 @@ def _check_api(session: Session, stack: Stack) -> Finding:
     except SpotRelayError as error:
         return Finding("api", "problem", f"{error}")
     return Finding("api", "ok", "it answers")
-
-
-def _parameters(session: Session, stack: Stack) -> dict[str, str]:
-    client = _client(session, "cloudformation", stack.region)
-    (described,) = client.describe_stacks(StackName=stack.name)["Stacks"]
-    return {each["ParameterKey"]: each["ParameterValue"] for each in described.get("Parameters", ())}
 
 
 def allowed_roles(parameters: Mapping[str, str]) -> Sequence[str]:

@@ -47,11 +47,13 @@ class SpotRelay:
     def submit(self, spec: Mapping[str, Any]) -> Run:
         """Submit a spec, and return its run. The same spec again is the same run, so it never trains twice.
 
-        If the answer is lost, the run is asked for by its name.
+        Values such as ``{stack.role}`` in the spec are filled in first: see `Stack.fill_in`. If the answer is
+        lost, the run is asked for by its name.
         """
         submitted_at = datetime.now(UTC)
+        filled_in = self.stack.fill_in(dict(spec))
         try:
-            return _read(Run.from_document, self.api.submit(dict(spec)))
+            return _read(Run.from_document, self.api.submit(filled_in))
         except UnreachableError:
             run = self._find_made(spec.get("name") or spec.get("TrainingJobName"), submitted_at)
             if run is None:
@@ -65,7 +67,7 @@ class SpotRelay:
         stack is too old to plan, it is not asked: it would submit the spec.
         """
         self._require_version()
-        return self.api.plan(dict(spec))
+        return self.api.plan(self.stack.fill_in(dict(spec)))
 
     def _require_version(self) -> None:
         """Make sure that the stack says its version, which those did not that cannot plan."""

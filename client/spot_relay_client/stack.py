@@ -1,20 +1,22 @@
-"""Finds a deployed stack by its name, through the outputs of CloudFormation, which are kept in a small file."""
+"""Finds a deployed stack by its name, through what CloudFormation says of it, which is kept in a small file."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import re
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from spot_relay_client.errors import StackNotFoundError
+from spot_relay_client.errors import SpotRelayError, StackNotFoundError
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -24,20 +26,72 @@ NAME_VARIABLE: Final = "SPOT_RELAY_STACK"
 # The address of the API, where it is not what CloudFormation says: with a stack on this machine, or behind a gateway.
 URL_VARIABLE: Final = "SPOT_RELAY_API_URL"
 _KEPT_SECONDS: Final = 24 * 3600
+_VALUE: Final = re.compile(r"\{stack\.([^{}]*)\}")
+# What a spec may have filled in.
+_VALUES: Final = ("role", "bucket", "account", "region")
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack, as its outputs describe it."""
+    """A deployed stack, as CloudFormation describes it."""
 
     name: str
     region: str
     outputs: dict[str, str]
+    parameters: dict[str, str] = field(default_factory=dict)
+    account: str = ""
 
     @property
     def api_url(self) -> str:
         """The address of the API."""
         return os.environ.get(URL_VARIABLE) or self.outputs["ApiUrl"]
+
+    @property
+    def role(self) -> str:
+        """The role for training jobs: the first of AllowedRoleArns."""
+        return self._list("AllowedRoleArns")[0]
+
+    @property
+    def bucket(self) -> str:
+        """The bucket for data, checkpoints and models.
+
+        It is SageMaker's default bucket if AllowedCheckpointBuckets has it, and else the first that is named there.
+        """
+        patterns = self._list("AllowedCheckpointBuckets")
+        default = f"sagemaker-{self.region}-{self.account}"
+        if any(fnmatchcase(default, pattern) for pattern in patterns):
+            return default
+        named = [pattern for pattern in patterns if "*" not in pattern]
+        if not named:
+            raise SpotRelayError(
+                f"The stack {self.name} allows the buckets {', '.join(patterns)}, so {{stack.bucket}} could be any of "
+                "them. Write a bucket's name instead."
+            )
+        return named[0]
+
+    def fill_in(self, document: Any) -> Any:
+        """Return a document with ``{stack.role}``, ``{stack.bucket}`` and so on filled in, in its strings only.
+
+        Raises `SpotRelayError` for another name after ``stack.``. Everything else in braces stays as it is.
+        """
+        if isinstance(document, dict):
+            return {key: self.fill_in(value) for key, value in document.items()}
+        if isinstance(document, list):
+            return [self.fill_in(value) for value in document]
+        return _VALUE.sub(self._value, document) if isinstance(document, str) else document
+
+    def _value(self, found: re.Match[str]) -> str:
+        if found[1] not in _VALUES:
+            known = ", ".join(f"{{stack.{name}}}" for name in _VALUES)
+            raise SpotRelayError(f"The spec contains {found[0]}, which is not known. Known are {known}.")
+        value: str = getattr(self, found[1])
+        return value
+
+    def _list(self, parameter: str) -> list[str]:
+        values = [value.strip() for value in self.parameters.get(parameter, "").split(",")]
+        if not any(values):
+            raise SpotRelayError(f"CloudFormation shows no {parameter} of the stack {self.name}. Update the stack.")
+        return values
 
 
 def find(session: Session, name: str | None = None, *, region: str | None = None, fresh: bool = False) -> Stack:
@@ -53,7 +107,7 @@ def find(session: Session, name: str | None = None, *, region: str | None = None
     kept = _file(session, name, region)
     stack = None if fresh else _load(kept)
     if stack is None:
-        stack = Stack(name, region, _outputs(session, name, region))
+        stack = _describe(session, name, region)
         _save(kept, stack)
     return stack
 
@@ -64,7 +118,7 @@ def region_of(session: Session) -> str | None:
     return region
 
 
-def _outputs(session: Session, name: str, region: str) -> dict[str, str]:
+def _describe(session: Session, name: str, region: str) -> Stack:
     try:
         client: Any = session.create_client("cloudformation", region_name=region)
         (described,) = client.describe_stacks(StackName=name)["Stacks"]
@@ -75,7 +129,9 @@ def _outputs(session: Session, name: str, region: str) -> dict[str, str]:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", ())}
     if "ApiUrl" not in outputs:
         raise StackNotFoundError(f"The stack {name} in {region} is no stack of Spot Relay: it has no output ApiUrl.")
-    return outputs
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in described.get("Parameters", ())}
+    # arn:aws:cloudformation:region:account:stack/…
+    return Stack(name, region, outputs, parameters, described["StackId"].split(":")[4])
 
 
 def _advice(name: str, region: str, why: str) -> str:
@@ -99,7 +155,8 @@ def _load(path: Path) -> Stack | None:
     try:
         age = time.time() - path.stat().st_mtime
         kept: dict[str, Any] = json.loads(path.read_bytes())
-        return Stack(**kept) if 0 <= age < _KEPT_SECONDS and "ApiUrl" in kept["outputs"] else None
+        usable = 0 <= age < _KEPT_SECONDS and "ApiUrl" in kept["outputs"] and "parameters" in kept
+        return Stack(**kept) if usable else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

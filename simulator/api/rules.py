@@ -11,14 +11,8 @@ from simulator.life.job import Terms
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LOCAL_IMAGE: Final = "local/"
 _DEFAULT_MAX_RUNTIME: Final = 86_400
 _LONGEST_RUNTIME: Final = 28 * 86_400
-
-
-def is_local(request: Mapping[str, Any]) -> bool:
-    """Whether the job runs as a real process."""
-    return str(request["AlgorithmSpecification"].get("TrainingImage", "")).startswith(LOCAL_IMAGE)
 
 
 def terms_of(request: Mapping[str, Any]) -> Terms:
@@ -33,8 +27,8 @@ def terms_of(request: Mapping[str, Any]) -> Terms:
     )
 
 
-def check_rules(request: Mapping[str, Any]) -> None:
-    """Raise a ValidationException for the first rule that ``request`` breaks."""
+def check_rules(request: Mapping[str, Any], *, real: bool = False) -> None:
+    """Raise a ValidationException for the first rule that ``request`` breaks; ``real`` jobs run as processes."""
     for name in ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition"):
         if name not in request:
             raise invalid(f"{name} is required for training jobs that are not serverless")
@@ -47,8 +41,8 @@ def check_rules(request: Mapping[str, Any]) -> None:
     channels = [channel["ChannelName"] for channel in request.get("InputDataConfig", [])]
     if len(channels) != len(set(channels)):
         raise invalid("Duplicate channel names in InputDataConfig")
-    if is_local(request):
-        _check_local(request)
+    if real:
+        _check_real(request)
 
 
 def _check_resources(resources: Mapping[str, Any], *, spot: bool) -> None:
@@ -82,14 +76,14 @@ def _check_limits(request: Mapping[str, Any]) -> None:
         )
 
 
-def _check_local(request: Mapping[str, Any]) -> None:
+def _check_real(request: Mapping[str, Any]) -> None:
     if request["AlgorithmSpecification"]["TrainingInputMode"] == "Pipe":
-        raise invalid("The simulator runs images local/* in the File and FastFile modes only")
+        raise invalid("The simulator runs real processes in the File and FastFile modes only")
     for place, channel in enumerate(request.get("InputDataConfig", []), start=1):
-        _check_local_channel(channel, f"inputDataConfig.{place}.member")
+        _check_real_channel(channel, f"inputDataConfig.{place}.member")
 
 
-def _check_local_channel(channel: Mapping[str, Any], path: str) -> None:
+def _check_real_channel(channel: Mapping[str, Any], path: str) -> None:
     source = channel["DataSource"].get("S3DataSource")
     if source is None or source["S3DataType"] != "S3Prefix":
         raise invalid(f"The simulator reads S3DataSource with S3DataType S3Prefix only: '{path}'")

@@ -10,6 +10,7 @@ from simulator.api.calls import Calls
 from simulator.api.hosting.hosting import Hosting
 from simulator.api.hosting.materials import Anything
 from simulator.api.training_jobs import TrainingJobs
+from simulator.world.images import is_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +27,7 @@ class Service:
     """Everything that an account has.
 
     ``now`` returns epoch seconds. ``settle`` is called after each call of the API. ``materials`` knows which images and
-    model data exist; without it, all do.
+    model data exist; without it, all do. ``runs`` says of an image whether it is a real process.
     """
 
     def __init__(
@@ -37,10 +38,11 @@ class Service:
         now: Callable[[], float] = time.time,
         settle: Callable[[], None] = lambda: None,
         materials: Materials | None = None,
+        runs: Callable[[str], bool] = is_local,
     ) -> None:
         self.audit = audit
         self._calls = Calls(scenario, audit, now)
-        self.jobs = TrainingJobs(account, self._calls, settle)
+        self.jobs = TrainingJobs(account, self._calls, settle, runs)
         self.hosting = Hosting(account, self._calls, settle, materials or Anything())
 
     @property

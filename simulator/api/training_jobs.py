@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from simulator.api import errors
 from simulator.api.listing import JOBS
-from simulator.api.rules import check_rules, instances_of, is_local, terms_of
+from simulator.api.rules import check_rules, instances_of, terms_of
 from simulator.api.tags import add_tags, tag_list
 from simulator.api.validation import validate
 from simulator.api.wire import Record, describe, model_uri
@@ -34,7 +34,7 @@ class Apply(Protocol):
 class Observer(Protocol):
     """Acts on what happens to jobs: publishes it, or runs the jobs. It must not block."""
 
-    def held_phases(self, request: Mapping[str, Any], rule: Rule) -> frozenset[Secondary]:
+    def held_phases(self, request: Mapping[str, Any], rule: Rule, *, real: bool) -> frozenset[Secondary]:
         """Return the phases of such a job that last until this observer applies an input."""
 
     def observe(self, record: Record, happening: Happening) -> None:
@@ -42,12 +42,16 @@ class Observer(Protocol):
 
 
 class TrainingJobs:
-    """All training jobs of an account, behind one lock. ``settle`` is called after each call, outside the lock."""
+    """All training jobs of an account, behind one lock.
 
-    def __init__(self, account: Account, calls: Calls, settle: Callable[[], None]) -> None:
+    ``settle`` is called after each call, outside the lock. ``runs`` says of an image whether it is a real process.
+    """
+
+    def __init__(self, account: Account, calls: Calls, settle: Callable[[], None], runs: Callable[[str], bool]) -> None:
         self._account = account
         self._calls = calls
         self._settle = settle
+        self._runs = runs
         self._records: dict[str, Record] = {}
         self._names: dict[str, str] = {}  # by ARN
         self._observers: Sequence[Observer] = ()
@@ -124,16 +128,17 @@ class TrainingJobs:
     def _create(self, request: Mapping[str, Any]) -> dict[str, Any]:
         name = request["TrainingJobName"]
         arn = self._account.arn(name)
-        check_rules(request)
+        real = self._runs(str(request["AlgorithmSpecification"].get("TrainingImage", "")))
+        check_rules(request, real=real)
         if arn in self._names:
             raise errors.name_taken(arn)
         market, instance_type = _placement(request)
         self._check_quotas(request, market)
         rule = self._calls.scenario.rule_for(name, market, instance_type)
-        held = frozenset().union(*(observer.held_phases(request, rule) for observer in self._observers))
+        held = frozenset().union(*(observer.held_phases(request, rule, real=real) for observer in self._observers))
         life, started = begin(name, terms_of(request), rule.script(held), self._calls.now())
         tags = add_tags({}, request.get("Tags", []))
-        record = Record(arn=arn, request=request, life=life, rule=rule, tags=tags)
+        record = Record(arn=arn, request=request, life=life, rule=rule, real=real, tags=tags)
         self._records[name], self._names[arn] = record, name
         self._announce(record, started)
         self.changed.notify_all()
@@ -185,7 +190,7 @@ class TrainingJobs:
     def _advance(self, record: Record, happens: Input | None = None) -> None:
         life, happenings = advance(record.life, self._calls.now(), happens)
         record = replace(record, life=life)
-        if life.status is Status.COMPLETED and not is_local(record.request):
+        if life.status is Status.COMPLETED and not record.real:
             record = replace(record, model=model_uri(record.request))
         self._records[record.name] = record
         for happening in happenings:

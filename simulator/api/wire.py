@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from simulator.api.rules import is_local
 from simulator.life import billable_seconds, training_seconds
 from simulator.life.job import Secondary
 
@@ -34,12 +33,13 @@ _EVENT_MEMBERS: Final = (
 
 @dataclass(frozen=True)
 class Record:
-    """A training job with its request, its rule, its tags and where its model is."""
+    """A training job with its request, its rule, its tags and where its model is; ``real`` ones run as processes."""
 
     arn: str
     request: Mapping[str, Any]
     life: Job
     rule: Rule
+    real: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     model: str | None = None
 
@@ -55,7 +55,7 @@ class Record:
 
     def message(self, step: Transition) -> str:
         """Return the StatusMessage of a transition; while a job without a process trains, it says so."""
-        simulated = step.status is Secondary.TRAINING and not is_local(self.request)
+        simulated = step.status is Secondary.TRAINING and not self.real
         return f"{step.message} ({SIMULATED})" if simulated else step.message
 
 

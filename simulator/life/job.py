@@ -66,6 +66,8 @@ class Script:
     simulated checkpoints: without it an interruption loses all work, with 0 it loses none. A phase in ``held`` lasts
     until an input says that it is over, and at least for its duration; this is how a job follows a real process.
     On-demand jobs get capacity at once, unless they wait for ``capacity``, too, because ``on_demand_waits``.
+    ``wait_expires_after`` cuts MaxWait short: for each interruption, how long after it the wait expires (``None``: as
+    the job's terms say).
     """
 
     starting: float = 0.2
@@ -79,6 +81,7 @@ class Script:
     capacity: Capacity = field(default_factory=AlwaysAvailable)
     held: frozenset[Secondary] = frozenset()
     on_demand_waits: bool = False
+    wait_expires_after: tuple[float | None, ...] = ()
 
     def duration_of(self, phase: Secondary) -> float:
         """Return the duration of a phase that ends by itself."""
@@ -89,6 +92,10 @@ class Script:
             Secondary.STOPPING: self.stopping,
         }
         return durations[phase]
+
+    def expiry_after(self, interruptions: int) -> float | None:
+        """Return how long after the last of so many interruptions the wait is cut short, if it is."""
+        return self.wait_expires_after[interruptions - 1] if 0 < interruptions <= len(self.wait_expires_after) else None
 
 
 @dataclass(frozen=True)

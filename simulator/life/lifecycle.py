@@ -174,6 +174,9 @@ def _upcoming(job: Job) -> Iterator[tuple[float, _Change]]:
 def _limits(job: Job) -> Iterator[tuple[float, _Change]]:
     if job.terms.max_wait is not None:
         yield job.created_at + job.terms.max_wait, _Change.MAX_WAIT
+        cut_short = job.script.expiry_after(job.interruptions)
+        if job.secondary is Secondary.INTERRUPTED and cut_short is not None:
+            yield job.since + cut_short, _Change.MAX_WAIT
     if job.terms.max_pending is not None and job.training_started_at is None:
         yield job.created_at + job.terms.max_pending, _Change.MAX_PENDING
     if job.on_instances_since is not None:

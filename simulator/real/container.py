@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from simulator.api.wire import Record
     from simulator.real.cluster import Cluster, Instance
+    from simulator.world.images import Image
 
 _CHECKPOINTS: Final = "/opt/ml/checkpoints/"
 # Folders with another purpose, which cannot hold checkpoints as well.
@@ -70,24 +70,21 @@ def tree_for(request: Mapping[str, Any], base: Path) -> Tree:
     return Tree(base, base / (inside if usable else "checkpoints"))
 
 
-def command_of(request: Mapping[str, Any], images: Path | None) -> list[str]:
+def command_of(request: Mapping[str, Any], image: Image) -> list[str]:
     """Return the command of a container: its entry point if the request has one, else the image's script.
 
     Raises
     ------
     ValueError
-        If there is no such image ``local/<name>[:tag]``, or if it has no script although it needs one.
+        If the image has no script although it needs one.
     """
     algorithm = request["AlgorithmSpecification"]
-    image = algorithm["TrainingImage"]
-    name = image.partition("/")[2].partition(":")[0]
-    if images is None or name in ("", ".", "..") or "/" in name or not (images / name).is_dir():
-        raise ValueError(f"Cannot find the training image: {image}. Image not found.")
-    script = images.resolve() / name / _TRAINING_SCRIPT
+    script = image.folder / _TRAINING_SCRIPT
     entry: list[str] | None = algorithm.get("ContainerEntrypoint")
     if not entry and not script.is_file():
-        raise ValueError(f"The training image {image} has no {_TRAINING_SCRIPT}, and the job no ContainerEntrypoint.")
-    return [*(entry or [sys.executable, str(script)]), *algorithm.get("ContainerArguments", [])]
+        uri = algorithm["TrainingImage"]
+        raise ValueError(f"The training image {uri} has no {_TRAINING_SCRIPT}, and the job no ContainerEntrypoint.")
+    return [*(entry or [str(image.python), str(script)]), *algorithm.get("ContainerArguments", [])]
 
 
 def prepare(tree: Tree, request: Mapping[str, Any], cluster: Cluster, instance: Instance) -> None:

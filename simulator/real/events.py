@@ -67,7 +67,7 @@ class EventPublisher:
         """Whether anybody receives events."""
         return self._on_event is not None or self._clients.has("events")
 
-    def held_phases(self, request: Mapping[str, Any], rule: Rule) -> frozenset[Secondary]:  # noqa: ARG002
+    def held_phases(self, request: Mapping[str, Any], rule: Rule, *, real: bool) -> frozenset[Secondary]:  # noqa: ARG002
         """Hold no phase: events follow the life of a job, they do not drive it."""
         return frozenset()
 

@@ -81,15 +81,18 @@ class InstanceRun:
         self._sync = CheckpointSync(self._machine.clients.s3, Location.parse(prefix), self.tree.checkpoints)
         self._sync.restore()
 
-    def start(self, command: Sequence[str], on_exit: Callable[[], None]) -> None:
-        """Start the training process, in a namespace with its folders at ``/opt/ml`` if this machine can make one."""
+    def start(self, command: Sequence[str], of_image: Mapping[str, str], on_exit: Callable[[], None]) -> None:
+        """Start the training process, in a namespace with its folders at ``/opt/ml`` if this machine can make one.
+
+        ``of_image`` are variables of the image, which the job may override.
+        """
         namespace = find_namespace()
         seen = self.tree if namespace is None else tree_for(self._record.request, CONTAINER_BASE)
         variables = environment(seen, self._record, self._cluster, self._instance, self._machine.region)
         if namespace is not None:
             hosts = self._cluster.host_names(str(self._home.parent))
             command = namespace.wrap(command, self.tree.base, self._home, hosts)
-        marked = {**variables, HOME_VARIABLE: str(self._home)}
+        marked = {**of_image, **variables, HOME_VARIABLE: str(self._home)}
         self._process = ContainerProcess(command, self.tree.base, marked, self._keep, on_exit)
 
     def push(self) -> int:

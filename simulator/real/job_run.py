@@ -21,11 +21,12 @@ from simulator.real.instance_run import InstanceRun
 from simulator.real.s3 import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from simulator.api.wire import Record
     from simulator.real.machine import Machine
+    from simulator.world.images import Image
 
 _CLOSING_GRACE: Final = 2.0
 _MODEL: Final = "model.tar.gz"
@@ -115,12 +116,20 @@ class JobRun:
             # Even after an error: a job that is stopping waits for this report. A second report changes nothing.
             self._report(PhaseDone())
 
+    def _find_image(self) -> Image:
+        uri = str(self._record.request["AlgorithmSpecification"].get("TrainingImage", ""))
+        try:
+            return self._machine.images.find(uri)
+        except LookupError:
+            raise ValueError(f"Cannot find the training image: {uri}. Image not found.") from None
+
     def _train_to_end(self) -> None:
-        command = command_of(self._record.request, self._machine.images)
+        image = self._find_image()
+        command = command_of(self._record.request, image)
         self._download()
         self._report(PhaseDone())
         self._wait_until(lambda: self._may_train)
-        failure = self._train(command)
+        failure = self._train(command, image.environment)
         if self._end in (_End.INTERRUPTED, _End.FAILED, _End.CLOSING):
             return
         if self._end is None:
@@ -142,11 +151,11 @@ class JobRun:
                 self._raise_if_ended()
                 instance.restore(request["CheckpointConfig"]["S3Uri"])
 
-    def _train(self, command: Sequence[str]) -> str | None:
+    def _train(self, command: Sequence[str], variables: Mapping[str, str]) -> str | None:
         """Run the processes until all have ended; return why the first that failed did so."""
         try:
             for instance in self._instances:
-                instance.start(command, self._changed.set)
+                instance.start(command, variables, self._changed.set)
             failure = self._follow()
         finally:
             for instance in self._instances:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from simulator.api.training_jobs import Apply
     from simulator.real.clients import Clients
     from simulator.real.logs import LogShipper
+    from simulator.world.images import Images
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Machine:
     logs: LogShipper
     apply: Apply
     workdir: Path
-    images: Path | None
+    images: Images
     region: str
     grace: float = 120.0
     sync_every: float = 0.25

@@ -5,7 +5,6 @@ from __future__ import annotations
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
-from simulator.api.rules import is_local
 from simulator.life.job import Happening, PhaseDone, Secondary, Transitioned
 from simulator.real.job_run import JobRun
 
@@ -28,13 +27,13 @@ class Runner:
         self._newest: dict[str, JobRun] = {}
         self._numbers: dict[str, int] = {}
 
-    def held_phases(self, request: Mapping[str, Any], rule: Rule) -> frozenset[Secondary]:  # noqa: ARG002
+    def held_phases(self, request: Mapping[str, Any], rule: Rule, *, real: bool) -> frozenset[Secondary]:  # noqa: ARG002
         """Hold the phases that last as long as the real process needs."""
-        return _HELD if is_local(request) else frozenset()
+        return _HELD if real else frozenset()
 
     def observe(self, record: Record, happening: Happening) -> None:
         """Start or end a run as the new status requires."""
-        if not isinstance(happening, Transitioned) or not is_local(record.request):
+        if not isinstance(happening, Transitioned) or not record.real:
             return
         name, secondary = record.name, record.life.secondary
         with self._lock:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from simulator.api.rules import is_local
 from simulator.api.wire import SIMULATED, model_uri
 from simulator.life.job import CheckpointWritten, Happening, PhaseDone, Secondary, TrainingExited, Transitioned
 from simulator.real.cluster import cluster_of
@@ -44,15 +43,15 @@ class SimulatedTraining:
         self._apply = apply
         self._work: deque[Callable[[], None]] = deque()
 
-    def held_phases(self, request: Mapping[str, Any], rule: Rule) -> frozenset[Secondary]:
+    def held_phases(self, request: Mapping[str, Any], rule: Rule, *, real: bool) -> frozenset[Secondary]:
         """Hold Downloading until the checkpoint to continue from is known, and Uploading until there is a model."""
-        if is_local(request) or not self._clients.has("s3"):
+        if real or not self._clients.has("s3"):
             return frozenset()
         return frozenset({Secondary.UPLOADING, *([Secondary.DOWNLOADING] if self._rule(request, rule) else [])})
 
     def observe(self, record: Record, happening: Happening) -> None:
         """Restore when the job downloads, write when a checkpoint is due, upload when it has trained."""
-        if is_local(record.request):
+        if record.real:
             return
         rule = self._rule(record.request, record.rule)
         if isinstance(happening, CheckpointWritten):

@@ -55,16 +55,22 @@ class _Document(BaseModel):
 
 
 class InterruptionRule(_Document):
-    """A loss of capacity, and after how many seconds the capacity returns (``null``: never)."""
+    """A loss of capacity, and after how many seconds the capacity returns (``null``: never).
+
+    With ``wait_expires_after`` the job's MaxWait expires so many seconds later, as if the rest of it had passed.
+    """
 
     after_training_seconds: Seconds | None = None
     after_checkpoints: Annotated[int, Field(ge=1)] | None = None
     capacity_returns_after: Seconds | None = None
+    wait_expires_after: Seconds | None = None
 
     @model_validator(mode="after")
     def _require_moment(self) -> InterruptionRule:
         if self.after_training_seconds is None and self.after_checkpoints is None:
             raise ValueError("give after_training_seconds or after_checkpoints")
+        if self.capacity_returns_after is not None and self.wait_expires_after is not None:
+            raise ValueError("give capacity_returns_after or wait_expires_after, not both")
         return self
 
 
@@ -212,6 +218,7 @@ class Rule(_Document):
             capacity=ScriptedCapacity(self.capacity.after, interruptions),
             held=held,
             on_demand_waits=self.market == "on-demand",
+            wait_expires_after=tuple(planned.wait_expires_after for planned in self.capacity.interruptions),
         )
 
 

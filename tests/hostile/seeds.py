@@ -6,20 +6,14 @@ import json
 from functools import cache
 from typing import Any
 
-import yaml
-
+from tests.example_specs import SPECS, read_example
 from tests.hostile.functions import ROOT
 
 
 @cache
 def specs() -> tuple[dict[str, Any], ...]:
     """Return the example specs, and the spec in the event documents."""
-    folder = ROOT / "examples"
-    found = [
-        yaml.safe_load(path.read_text("utf-8"))
-        for path in sorted(folder.iterdir())
-        if path.suffix in {".json", ".yaml"}
-    ]
+    found = [read_example(path) for path in SPECS]
     return (*found, json.loads(event("api/create-run")["body"]), *_more())
 
 

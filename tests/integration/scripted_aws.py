@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Answer = tuple[int, Any]
+ROLE: Final = "arn:aws:iam::111122223333:role/training"
 _STACK: Final = """<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>spot-relay</StackName>
+<StackId>arn:aws:cloudformation:us-east-1:111122223333:stack/spot-relay/1</StackId>
 <CreationTime>2026-05-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus>
 <Outputs><member><OutputKey>ApiUrl</OutputKey><OutputValue>{url}/v1</OutputValue></member>{version}</Outputs>
-</member></Stacks></DescribeStacksResult></DescribeStacksResponse>"""
+<Parameters><member><ParameterKey>AllowedRoleArns</ParameterKey><ParameterValue>{role}</ParameterValue></member>
+<member><ParameterKey>AllowedCheckpointBuckets</ParameterKey><ParameterValue>sagemaker-*</ParameterValue></member>
+</Parameters></member></Stacks></DescribeStacksResult></DescribeStacksResponse>"""
 
 
 class ScriptedAws(ThreadingHTTPServer):
@@ -30,6 +34,7 @@ class ScriptedAws(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer: Callable[[str, str], Answer] = lambda method, path: (500, {"message": f"{method} {path}"})
         self.requests: list[tuple[str, str]] = []
+        self.bodies: list[bytes] = []
         self.signed_for: set[str] = set()
         self.version: str | None = "0.1.0"
 
@@ -41,7 +46,7 @@ class ScriptedAws(ThreadingHTTPServer):
     def describe(self) -> str:
         """Describe the stack, as CloudFormation does; the first releases said no version."""
         output = f"<member><OutputKey>Version</OutputKey><OutputValue>{self.version}</OutputValue></member>"
-        return _STACK.format(url=self.url, version=output if self.version else "")
+        return _STACK.format(url=self.url, role=ROLE, version=output if self.version else "")
 
     def script(self, **answers: list[Answer]) -> None:
         """Answer the requests of each method one after the other; the last answer is repeated."""
@@ -67,6 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, self.server.describe().encode(), "text/xml")
             return
         self.server.requests.append((self.command, self.path))
+        self.server.bodies.append(body)
         self.server.signed_for.add(self.headers["Authorization"].split("/")[3])
         status, document = self.server.answer(self.command, self.path)
         if status == 0:

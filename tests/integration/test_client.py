@@ -20,7 +20,7 @@ from spot_relay_client.errors import (
     WaitTimeoutError,
 )
 from spot_relay_client.relay import SpotRelay
-from tests.integration.scripted_aws import serve_scripted_aws  # noqa: F401 (a fixture)
+from tests.integration.scripted_aws import ROLE, serve_scripted_aws  # noqa: F401 (a fixture)
 from tests.unit.client.documents import run_document
 
 if TYPE_CHECKING:
@@ -75,6 +75,12 @@ def test_a_failed_submission_is_repeated_with_the_same_spec(
     aws.script(POST=[failure, (202, made_now())])
     assert relay.submit(SPEC).name == "churn"
     assert aws.count("POST") == 2
+
+
+def test_values_of_the_stack_are_filled_in_before_a_spec_is_sent(aws: ScriptedAws, relay: SpotRelay) -> None:
+    aws.script(POST=[(202, made_now())])
+    relay.submit({"name": "churn", "training_job": {"RoleArn": "{stack.role}"}})
+    assert json.loads(aws.bodies[-1]) == {"name": "churn", "training_job": {"RoleArn": ROLE}}
 
 
 def dry_run(tmp_path: Path, *arguments: str) -> Result:

@@ -40,7 +40,7 @@ class Events:
 
     waiting: list[str] = field(default_factory=list)
 
-    def held_phases(self, request: Mapping[str, Any], rule: Rule) -> frozenset[Secondary]:  # noqa: ARG002 (the protocol)
+    def held_phases(self, request: Mapping[str, Any], rule: Rule, *, real: bool) -> frozenset[Secondary]:  # noqa: ARG002 (the protocol)
         """Hold no job back."""
         return frozenset()
 

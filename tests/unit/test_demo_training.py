@@ -16,9 +16,10 @@ import xgboost as xgb
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from demo import data
-from demo.images.xgboost import train as training
-from demo.images.xgboost.train import Checkpoints, Folders, Round, run, train
 from embedded.patience import give_time
+from examples.images.toolkit.container import TERMINATED, Folders
+from examples.images.xgboost import train as training
+from examples.images.xgboost.train import Checkpoints, Round, read_table, run, train
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(training.__file__)
@@ -160,8 +161,8 @@ def test_libsvm_and_csv_train_the_same_model(tmp_path: Path) -> None:
     lines = ["# customers"]
     lines += [f"{row[0]:g} " + " ".join(f"{i}:{value:g}" for i, value in enumerate(row[1:])) for row in rows]
     (tmp_path / "a.libsvm").write_text("\n".join(lines) + "\n")
-    matrix = training.load_channel(tmp_path)
-    assert matrix is not None
+    table = read_table([tmp_path / "a.libsvm"])
+    matrix = table.widened(table.values.shape[1])
     expected = train(PARAMS, 5, {"train": xgb.DMatrix(rows[:, 1:], label=rows[:, 0])})
     assert train(PARAMS, 5, {"train": matrix}) == expected
 
@@ -169,11 +170,11 @@ def test_libsvm_and_csv_train_the_same_model(tmp_path: Path) -> None:
 def test_a_channel_of_an_unknown_type_is_refused_with_its_name(tmp_path: Path) -> None:
     folders = _folders(tmp_path)
     with pytest.raises(ValueError, match="channel train must be text/csv or text/libsvm, not x-parquet"):
-        training.load_channel(folders.channel("train"), "application/x-parquet")
+        read_table(folders.files("train"), "application/x-parquet")
 
 
 def _start(base: Path) -> subprocess.Popen[str]:
-    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(base)}
+    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "PYTHONPATH": str(SCRIPT.parents[3])}
     return subprocess.Popen(
         [sys.executable, str(SCRIPT)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -190,7 +191,7 @@ def test_after_a_sigterm_the_last_checkpoint_lets_the_next_start_lose_no_round(t
     _has_checkpoint(folders)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=give_time(60))
-    assert process.returncode == training.TERMINATED
+    assert process.returncode == TERMINATED
     assert _names(folders.model) == set()
     rounds = [int(line[1:].split("]")[0]) for line in output.splitlines() if line.startswith("[")]
     assert f"xgboost-checkpoint.{rounds[-1]}" in _names(folders.checkpoints)

@@ -232,8 +232,8 @@ def test_its_examples_of_specs_are_taken_and_in_the_schema() -> None:
     for example in examples.values():
         spec = example["value"]
         job = spec.get("training_job", spec)
-        image = job["AlgorithmSpecification"]["TrainingImage"]
-        allowlist = Allowlist((job["RoleArn"],), (image,), ("churn-*", "example-training-*"))
+        images, buckets = ("*.dkr.ecr.*.amazonaws.com/*",), ("churn-*", "example-training-*")
+        allowlist = Allowlist((job["RoleArn"],), images, buckets, region="us-east-1")
         assert read_submission(json.dumps(spec).encode(), Format.JSON, allowlist)
         assert validator("Spec").is_valid(spec)
 

@@ -37,8 +37,9 @@ def show_plan(
     from spot_relay.domain.lint.lint import find_flaws
     from spot_relay_client.account_view import add_quotas, list_quotas, look_around
 
-    spec = _read(file, assignments)
+    read = _read(file, assignments)
     relay = terminal.relay
+    spec = relay.stack.fill_in(read)
     answer = relay.plan(spec)
     session, region = relay.session, relay.stack.region
     own: tuple[Finding, ...] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import socket
-import sys
 import uuid
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from simulator.api.hosting.hosting import Invocation
     from simulator.api.hosting.models import Container
     from simulator.real.hosting.host import Host
+    from simulator.world.images import Image
 
 _ADDRESS: Final = "127.0.0.1"
 _SCRIPTS: Final = ("serve", "serve.py")
@@ -66,11 +66,12 @@ class ServingContainer:
 
     def start(self, on_exit: Callable[[], None]) -> None:
         """Start the process, in a namespace with its folders at ``/opt/ml`` if this machine can make one."""
-        command = [sys.executable, str(self._script())]
+        image = self._host.images.find(self._container.image)
+        command = [str(image.python), str(self._script(image))]
         base = self._home / "ml"
         self._port = _free_port()
         namespace = find_namespace()
-        variables = self._environment(base if namespace is None else CONTAINER_BASE)
+        variables = {**image.environment, **self._environment(base if namespace is None else CONTAINER_BASE)}
         if namespace is not None:
             command = namespace.wrap(command, base, self._home, "")
         self._process = ContainerProcess(command, base, variables, self._keep, on_exit)
@@ -134,11 +135,10 @@ class ServingContainer:
             self._process.end(grace)
             self._drain()
 
-    def _script(self) -> Path:
-        folder = self._host.images.folder_of(self._container.image)
+    def _script(self, image: Image) -> Path:
         for name in _SCRIPTS:
-            if (folder / name).is_file():
-                return folder / name
+            if (image.folder / name).is_file():
+                return image.folder / name
         raise ValueError(f"The image {self._container.image} has neither serve nor serve.py.")
 
     def _environment(self, base: Path) -> Mapping[str, str]:

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 def has_process(model: Model, host: Host) -> bool:
     """Whether any container of a model is a real process."""
-    return any(host.images.run_here(each.image) for each in model.containers)
+    return any(host.images.runs(each.image) for each in model.containers)
 
 
 class DeploymentRun:

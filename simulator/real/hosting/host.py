@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from simulator.life.endpoint import EndpointInput
     from simulator.real.clients import Clients
-    from simulator.real.images import Images
     from simulator.real.logs import LogShipper
+    from simulator.world.images import Images
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from simulator.api.hosting.models import ModelData
     from simulator.real.clients import Clients
-    from simulator.real.images import Images
+    from simulator.world.images import Images
 
 _ABSENT: Final = ("404", "NoSuchKey", "NoSuchBucket", "NotFound")
 
@@ -31,10 +31,10 @@ class LocalMaterials:
 
     def has_image(self, image: str) -> bool:
         """Whether an image is simulated, or has a folder."""
-        if not self._images.run_here(image):
+        if not self._images.runs(image):
             return True
         try:
-            self._images.folder_of(image)
+            self._images.find(image)
         except LookupError:
             return False
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -134,6 +135,18 @@ def test_a_job_whose_wait_expires_is_stopped_and_not_failed() -> None:
     assert seconds_after_start(job)[-2:] == [("Stopping", 50.0), ("MaxWaitTimeExceeded", 51.0)]
     assert job.status is Status.STOPPED
     assert job.failure_reason is None
+
+
+def test_a_script_can_cut_the_wait_short_after_an_interruption_of_its_choice() -> None:
+    twice = ScriptedCapacity(0.0, (Interruption(4.0, 3.0), Interruption(4.0, None)))
+    cut_short = replace(script(capacity=twice), wait_expires_after=(None, 2.0))
+    job, _ = advance(job_with(cut_short, spot(3600, 3600)), T0 + 100)
+
+    assert seconds_after_start(job)[-3:] == [
+        ("Interrupted", 15.0),
+        ("Stopping", 17.0),
+        ("MaxWaitTimeExceeded", 18.0),
+    ]
 
 
 def test_a_job_that_never_got_capacity_has_no_training_time() -> None:

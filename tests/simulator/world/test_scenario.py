@@ -94,6 +94,18 @@ def test_the_first_rule_for_endpoints_that_matches_applies_and_others_get_the_de
         ({"rules": [{"train_seconds": -1}]}, "rules[0].train_seconds"),
         ({"default": {"billable_share": 1.5}}, "default.billable_share"),
         ({"default": {"capacity": {"interruptions": [{}]}}}, "default.capacity.interruptions[0]"),
+        (
+            {
+                "default": {
+                    "capacity": {
+                        "interruptions": [
+                            {"after_checkpoints": 1, "capacity_returns_after": 1, "wait_expires_after": 1}
+                        ]
+                    }
+                }
+            },
+            "give capacity_returns_after or wait_expires_after, not both",
+        ),
         ({"default": {"checkpoints": {"every_seconds": 0}}}, "default.checkpoints.every_seconds"),
         ({"default": {"checkpoints": {"every_seconds": 1, "name": "x"}}}, "name must contain {number}"),
         ({"default": {"errors": [{"operation": "DeleteModel", "code": "x"}]}}, "default.errors[0].operation"),

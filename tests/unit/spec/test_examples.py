@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from spot_relay.domain.sagemaker.job import Market
-from spot_relay.spec import Allowlist, Format, parse_submission, read_resumption, read_submission
+from spot_relay.spec import Format, parse_submission, read_resumption, read_submission
+from tests.example_specs import ALLOWLIST, FOLDER, SPECS, read_example
 from tests.unit.spec.documents import ALLOWLIST as DOCUMENT_RULES
 from tests.unit.spec.documents import wrapped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from spot_relay.domain.run.submission import Submission
 
-FOLDER = Path(__file__).parents[3] / "examples"
-SPECS = sorted(path for path in FOLDER.iterdir() if path.is_file() and path.suffix != ".md")
-ALLOWLIST = Allowlist(
-    allowed_role_arns=("arn:aws:iam::111122223333:role/spot-relay-training",),
-    allowed_images=("111122223333.dkr.ecr.us-east-1.amazonaws.com/*",),
-    allowed_checkpoint_buckets=("example-training-111122223333",),
-)
 
-
-def read_example(path: Path) -> Submission:
-    """Return the submission in an example."""
-    return read_submission(path.read_bytes(), Format.of(path.name), ALLOWLIST)
+def submit_example(path: Path) -> Submission:
+    """Return the submission that an example becomes."""
+    return parse_submission(read_example(path), ALLOWLIST)
 
 
 def test_there_are_nine_examples_and_the_readme_lists_each() -> None:
@@ -40,17 +34,24 @@ def test_there_are_nine_examples_and_the_readme_lists_each() -> None:
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.name)
 def test_an_example_is_valid_and_uses_spot(path: Path) -> None:
-    assert read_example(path).training_job["EnableManagedSpotTraining"] is True
+    assert submit_example(path).training_job["EnableManagedSpotTraining"] is True
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.name)
+def test_an_example_names_no_account_role_or_bucket(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert "{stack.role}" in text
+    assert not re.search(r"\d{12}|arn:aws|s3://(?!\{stack\.bucket\}/)", text)
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.name)
 def test_an_example_has_checkpoints_or_restarts_from_scratch(path: Path) -> None:
-    submission = read_example(path)
+    submission = submit_example(path)
     assert ("CheckpointConfig" in submission.training_job) is not submission.policy.restart_from_scratch
 
 
 def test_no_two_examples_share_a_name_or_a_checkpoint_prefix() -> None:
-    submissions = [read_example(path) for path in SPECS]
+    submissions = [submit_example(path) for path in SPECS]
     prefixes = [s.training_job["CheckpointConfig"]["S3Uri"] for s in submissions if not s.policy.restart_from_scratch]
     assert len({submission.name for submission in submissions}) == len(SPECS)
     assert len(set(prefixes)) == len(prefixes) == 7
@@ -76,13 +77,13 @@ def test_the_run_that_starts_later_in_the_reference_is_valid() -> None:
 
 
 def test_the_ladder_example_ends_on_demand_and_has_a_money_budget() -> None:
-    policy = read_example(FOLDER / "ladder.yaml").policy
+    policy = submit_example(FOLDER / "ladder.yaml").policy
     assert [rung.placement.market for rung in policy.ladder] == [Market.SPOT, Market.SPOT, Market.ON_DEMAND]
     assert policy.budgets.money_usd == 40
 
 
 def test_the_deadline_example_allows_more_time_than_the_training_takes() -> None:
-    deadline = read_example(FOLDER / "deadline.yaml").policy.deadline
+    deadline = submit_example(FOLDER / "deadline.yaml").policy.deadline
     assert deadline is not None
     assert deadline.within_seconds is not None
     assert deadline.within_seconds > deadline.expected_runtime_seconds + deadline.changeover_seconds

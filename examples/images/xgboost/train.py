@@ -1,82 +1,57 @@
-"""Train XGBoost as a SageMaker training container does, and resume from checkpoints bit for bit.
+"""Train XGBoost as SageMaker's container does, on one host or several, and resume from checkpoints bit for bit.
 
-The folders are SageMaker's, under ``SAGEMAKER_BASE_DIR`` (default ``/opt/ml``):
+The folders are SageMaker's (`toolkit.container`):
 
 - ``input/config/hyperparameters.json``: all values are strings. Those in ``Schedule`` are for this script,
   the others are passed to XGBoost;
 - ``input/data/train`` and optionally ``input/data/validation``: CSV with the label first and no header,
   or libsvm, according to the channel's ContentType;
-- ``SM_CHECKPOINT_DIR``: ``xgboost-checkpoint.N`` holds the model after N rounds;
-- ``SM_MODEL_DIR``: ``xgboost-model`` at the end.
+- the checkpoint folder: ``xgboost-checkpoint.N`` holds the model after N rounds;
+- the model folder: ``xgboost-model`` at the end.
 
 A round depends only on the data, the model so far and the number of the round: each starts with a new booster and
 its own seed. That costs one prediction over the training set per round. In return, a training that was interrupted
 anywhere ends with the same model as one that never was, even with row and column sampling.
+
+With several hosts, each trains on the files it has, and XGBoost's own collective sums up their histograms. Only the
+first host writes checkpoints and the model.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import os
-import signal
 import sys
-import threading
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xgboost as xgb
 
+from examples.images.toolkit.container import Folders, Hosts, run_training, write_atomically
+from examples.images.xgboost.cluster import Cluster
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from types import FrameType
+    import threading
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    Matrix = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 CHECKPOINT_PREFIX = "xgboost-checkpoint."
 MODEL_FILE = "xgboost-model"
-TERMINATED = 128 + signal.SIGTERM
-
-
-@dataclass(frozen=True)
-class Folders:
-    """The folders that a training reads from and writes to."""
-
-    base: Path
-    checkpoints: Path
-    model: Path
-
-    @staticmethod
-    def of(environment: Mapping[str, str]) -> Folders:
-        """Read the folders from a container's environment."""
-        base = Path(environment.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
-        return Folders(
-            base=base,
-            checkpoints=Path(environment.get("SM_CHECKPOINT_DIR", base / "checkpoints")),
-            model=Path(environment.get("SM_MODEL_DIR", base / "model")),
-        )
-
-    @property
-    def config(self) -> Path:
-        """The folder of hyperparameters and channel descriptions."""
-        return self.base / "input" / "config"
-
-    def channel(self, name: str) -> Path:
-        """Return the folder of an input channel, which may not exist."""
-        return self.base / "input" / "data" / name
+CHANNELS = ("train", "validation")
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """This script's own hyperparameters.
+    """This script's own hyperparameters; the first is SageMaker's own, too, and required there.
 
     ``seconds_per_round`` is a pause after each round, in place of the work of a larger problem, so that a small one
     takes long enough to be watched and interrupted. It does not change the model.
     """
 
     num_round: int = 100
-    checkpoint_every: int = 5
-    keep_checkpoints: int = 3
+    checkpoint_every: int = 1
+    keep_checkpoints: int = 5
     seconds_per_round: float = 0.0
 
 
@@ -92,6 +67,8 @@ class Round:
 def split_hyperparameters(given: Mapping[str, str]) -> tuple[Schedule, dict[str, str]]:
     """Split the hyperparameters into those of this script and those of XGBoost."""
     params = {"nthread": "1", "tree_method": "hist", "seed": "0", **given}
+    if "silent" in params:  # XGBoost's older name for it, which SageMaker's container still takes
+        params["verbosity"] = "0" if params.pop("silent") == "1" else "1"
     own: dict[str, Any] = {}
     for field in fields(Schedule):
         if field.name in params:
@@ -99,22 +76,33 @@ def split_hyperparameters(given: Mapping[str, str]) -> tuple[Schedule, dict[str,
     return Schedule(**own), params
 
 
-def load_channel(folder: Path, content_type: str = "") -> xgb.DMatrix | None:
-    """Read all files of a channel, sorted by name; return None if the channel does not exist."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-    if not files:
-        return None
+@dataclass(frozen=True)
+class Table:
+    """The rows of a channel's files; values that are not listed are missing."""
+
+    labels: Matrix
+    values: Matrix
+
+    def widened(self, width: int) -> xgb.DMatrix:
+        """Return the rows for XGBoost, with so many columns."""
+        missing = np.full((len(self.values), width - self.values.shape[1]), np.nan)
+        return xgb.DMatrix(np.hstack([self.values, missing]), label=self.labels)
+
+
+def read_table(files: Sequence[Path], content_type: str = "") -> Table:
+    """Read the files of a channel as its ContentType says, or else as their names do."""
     kinds = {content_type.split(";")[0].split("/")[-1] or path.suffix.lstrip(".") for path in files}
     if kinds <= {"csv"}:
         rows = np.vstack([np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64) for path in files])
-        return xgb.DMatrix(rows[:, 1:], label=rows[:, 0])
+        return Table(rows[:, 0], rows[:, 1:])
     if kinds <= {"libsvm", "x-libsvm", "svm"}:
         return _read_libsvm(line for path in files for line in path.read_text("utf-8").splitlines())
-    raise ValueError(f"The channel {folder.name} must be text/csv or text/libsvm, not {', '.join(sorted(kinds))}")
+    folder = files[0].parent.name
+    raise ValueError(f"The channel {folder} must be text/csv or text/libsvm, not {', '.join(sorted(kinds))}")
 
 
-def _read_libsvm(lines: Iterable[str]) -> xgb.DMatrix:
-    """Read ``label index:value …`` lines; values that a line does not list are missing."""
+def _read_libsvm(lines: Iterable[str]) -> Table:
+    """Read ``label index:value …`` lines."""
     samples = [line.split("#")[0].split() for line in lines if line.split("#")[0].strip()]
     pairs = [[(int(i), float(v)) for i, _, v in (token.partition(":") for token in s[1:])] for s in samples]
     width = 1 + max((index for row in pairs for index, _ in row), default=0)
@@ -122,7 +110,7 @@ def _read_libsvm(lines: Iterable[str]) -> xgb.DMatrix:
     for number, row in enumerate(pairs):
         for index, value in row:
             values[number, index] = value
-    return xgb.DMatrix(values, label=np.array([float(sample[0]) for sample in samples]))
+    return Table(np.array([float(sample[0]) for sample in samples]), values)
 
 
 def train(
@@ -147,19 +135,6 @@ def train(
         if not after_round(Round(number, metrics.split("\t", 1)[1].replace("\t", " "), model)):
             break
     return model
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that others see either all of it or nothing.
-
-    The folder may be synchronised to S3 at any moment, so the file is written outside of it, and moved when complete.
-    """
-    unfinished = path.parent.parent / f".unfinished-{path.parent.name}-{path.name}"
-    with unfinished.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
 
 
 @dataclass(frozen=True)
@@ -199,72 +174,67 @@ class Checkpoints:
 
 def run(folders: Folders, stop: threading.Event) -> bool:
     """Train until all rounds are done or ``stop`` is set, and return whether all are done."""
-    given = folders.config / "hyperparameters.json"
-    schedule, params = split_hyperparameters(json.loads(given.read_text("utf-8")) if given.exists() else {})
+    schedule, params = split_hyperparameters(folders.read_config("hyperparameters"))
     if schedule.num_round < 1:
         raise ValueError(f"num_round must be at least 1, not {schedule.num_round}")
+    tables = _read_channels(folders)
+    with Cluster.joined(Hosts.of(folders), stop) as cluster:
+        return _run(folders, stop, schedule, params, tables, cluster)
+
+
+def _run(
+    folders: Folders,
+    stop: threading.Event,
+    schedule: Schedule,
+    params: Mapping[str, str],
+    tables: Mapping[str, Table],
+    cluster: Cluster,
+) -> bool:
+    width = cluster.largest(max(table.values.shape[1] for table in tables.values()))
+    data = {name: table.widened(width) for name, table in tables.items()}
     checkpoints = Checkpoints(folders.checkpoints, schedule.keep_checkpoints)
-    data = _load_channels(folders)
-    resumed_from, model = checkpoints.newest() or (0, None)
+    resumed_from, model = cluster.as_on_first(checkpoints.newest() or (0, None))
     print(f"Resuming from {CHECKPOINT_PREFIX}{resumed_from}" if resumed_from else "Training from the beginning")
     done = resumed_from
 
     def after_round(finished: Round) -> bool:
         nonlocal done
         done = finished.number
-        print(f"[{finished.number}] {finished.metrics}")
+        if cluster.is_first:
+            print(f"[{finished.number}] {finished.metrics}")
         due = done % schedule.checkpoint_every == 0 or done == schedule.num_round
-        if due:
+        if due and cluster.is_first:
             checkpoints.save(done, finished.model)
-        stopping = stop.wait(schedule.seconds_per_round)
-        if stopping and not due:
+        # All hosts stop after the same round: none is left waiting for the others.
+        stopping = bool(cluster.largest(stop.wait(schedule.seconds_per_round)))
+        if stopping and not due and cluster.is_first:
             checkpoints.save(done, finished.model)
         return not stopping
 
-    if not stop.is_set():
+    if not cluster.largest(stop.is_set()):
         model = train(params, schedule.num_round, data, model=model, first=resumed_from + 1, after_round=after_round)
     if model is None or done < schedule.num_round:
         print(f"Stopped after round {done} of {schedule.num_round}")
         return False
-    folders.model.mkdir(parents=True, exist_ok=True)
-    write_atomically(folders.model / MODEL_FILE, model)
+    if cluster.is_first:
+        folders.model.mkdir(parents=True, exist_ok=True)
+        write_atomically(folders.model / MODEL_FILE, model)
     print(f"Trained {done - resumed_from} of {schedule.num_round} rounds here; the model is complete")
     return True
 
 
-def _load_channels(folders: Folders) -> dict[str, xgb.DMatrix]:
+def _read_channels(folders: Folders) -> dict[str, Table]:
     """Read the channel train, which is required, and the optional channel validation."""
-    described = folders.config / "inputdataconfig.json"
-    config: dict[str, dict[str, str]] = json.loads(described.read_text("utf-8")) if described.exists() else {}
-    loaded = {
-        name: load_channel(folders.channel(name), config.get(name, {}).get("ContentType", ""))
-        for name in ("train", "validation")
+    config = folders.read_config("inputdataconfig")
+    tables = {
+        name: read_table(files, config.get(name, {}).get("ContentType", ""))
+        for name in CHANNELS
+        if (files := folders.files(name))
     }
-    data = {name: matrix for name, matrix in loaded.items() if matrix is not None}
-    if "train" not in data:
+    if "train" not in tables:
         raise ValueError(f"There is no training data in {folders.channel('train')}")
-    return data
-
-
-def main() -> int:
-    """Train, and return 0, or 143 if a SIGTERM ended the training after a last checkpoint."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
-    stop = threading.Event()
-
-    def terminate(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, terminate)
-    folders = Folders.of(os.environ)
-    try:
-        return 0 if run(folders, stop) else TERMINATED
-    except Exception as error:
-        failure = folders.base / "output" / "failure"  # SageMaker copies this file to the job's FailureReason
-        failure.parent.mkdir(parents=True, exist_ok=True)
-        failure.write_text(f"{type(error).__name__}: {error}", "utf-8")
-        raise
+    return tables
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_training(run))

@@ -1,0 +1,41 @@
+"""Train in a container of your own with version 3 of the SageMaker Python SDK: the workshop's job in today's options.
+
+New are the lines that mention Spot Relay. The container writes no checkpoints, so each attempt begins at zero: the tag
+allows that. The first argument is the beginning of the job's name, if there is one.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import boto3
+from sagemaker.core.helper.session_helper import Session
+from sagemaker.core.shapes import Tag
+from sagemaker.core.training.configs import Compute, InputData, OutputDataConfig, StoppingCondition
+from sagemaker.train.model_trainer import ModelTrainer
+
+from spot_relay_client import SpotRelay, install
+
+# The SDK logs the lines of a job, and leaves it to the program where its log goes.
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+stack = SpotRelay().stack  # the role and the bucket of the stack
+session = Session(
+    boto_session=install(boto3.Session()),  # carries out managed spot training jobs as runs of Spot Relay
+    default_bucket=stack.bucket,
+)
+name = sys.argv[1] if len(sys.argv) > 1 else "tf-cifar10"
+
+trainer = ModelTrainer(
+    sagemaker_session=session,
+    training_image=f"{stack.account}.dkr.ecr.{stack.region}.amazonaws.com/sagemaker-tf-cifar10-example:latest",
+    role=stack.role,
+    base_job_name=name,
+    compute=Compute(instance_type="ml.m4.xlarge", instance_count=1, enable_managed_spot_training=True),
+    stopping_condition=StoppingCondition(max_runtime_in_seconds=3600, max_wait_time_in_seconds=3600),
+    output_data_config=OutputDataConfig(s3_output_path=f"s3://{stack.bucket}/tf-cifar10/output"),
+    hyperparameters={"train-steps": "100"},
+    tags=[Tag(key="spot-relay:restart_from_scratch", value="true")],
+)
+training = InputData(channel_name="training", data_source=f"s3://{stack.bucket}/tf-cifar10/training")
+trainer.train(input_data_config=[training], wait=True, logs=True)
