@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from spot_relay import service as use_cases
-from spot_relay.domain.decide import beginnings, ends, hosting, steps
+from spot_relay.domain.decide import ends, hosting, steps
 from spot_relay.domain.decide import launch_answers as answers
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.launch_answers import follow_launch, follow_refusal
@@ -26,7 +26,7 @@ from spot_relay.domain.run.launch import CANARY_TAG, Launch
 from spot_relay.domain.run.observation import JobChanged, Launched, Refused
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Budget
-from spot_relay.domain.run.run import MAX_ATTEMPTS
+from spot_relay.domain.run.run import MAX_ATTEMPTS, Run
 from spot_relay.domain.sagemaker.job import Absent, Job
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.values import No, replace
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.attempt import Attempt
     from spot_relay.domain.run.hosting import Part
     from spot_relay.domain.run.observation import Observation
-    from spot_relay.domain.run.run import Run
 
 
 find = SageMaker.find
@@ -243,7 +242,7 @@ BROKEN = (
     Broken("lets a late event draw on a budget", 8, _deciding(_draws_twice_on_a_budget)),
     Broken("leaves a stopped run its job", 4, _deciding(_leaves_a_stopped_run_its_job)),
     Broken("leaves its canary alive", 4, ((steps, "give_up_canary", _leaves_its_canary_alive),)),
-    Broken("begins whatever has become of the others", 9, ((beginnings, "open_predecessors", _finds_none),)),
+    Broken("begins whatever has become of the others", 9, ((Run, "open_predecessors", property(_finds_none)),)),
     Broken("names a model anew with each try", 10, ((hosting_part, "part_of", _names_anew),)),
     Broken(
         "is content with any configuration in service",

@@ -20,7 +20,7 @@ class Sigterm:
         self._earlier: signal._HANDLER = signal.SIG_DFL
 
     def listen(self) -> None:
-        """Note every SIGTERM from now on, and then call the handler that was there before.
+        """Remember from now on that a SIGTERM came, and pass each one on to the handler that was there before.
 
         Raises
         ------

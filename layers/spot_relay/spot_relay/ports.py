@@ -177,7 +177,7 @@ class Wakeups(Protocol):
         ...
 
     def tell(self, run_ids: tuple[str, ...]) -> None:
-        """Tell runs that one which they come after has ended; raise an error if any could not be told."""
+        """Tell runs that a run before them has ended; raise an error if any could not be told."""
         ...
 
     def look(self, run_id: str, after: timedelta) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from spot_relay.domain.decide.acceptance import Objection, place_first
 from spot_relay.domain.decide.steps import Decision, change, close_uncreated, finish, launch_again, unchanged
-from spot_relay.domain.rules.predecessors import MOST_LOOKED_AT, find_cycle, open_predecessors
+from spot_relay.domain.rules.predecessors import MOST_LOOKED_AT, find_cycle
 from spot_relay.domain.run.run import TICK, Run, RunStatus
 from spot_relay.domain.run.start import LONGEST_AHEAD, OnFailure
 from spot_relay.domain.sagemaker.request import add_model_channel
@@ -37,7 +37,7 @@ def object_to_start(run: Run, known: Mapping[str, Run | None], now: datetime) ->
             "some of them have completed."
         )
         return (Objection("after", message),)
-    found = (_look_at(run, name, known, now, _SUBMIT) for name in open_predecessors(run))
+    found = (_look_at(run, name, known, now, _SUBMIT) for name in run.open_predecessors)
     return tuple(Objection("after", no.because) for no in found if isinstance(no, No))
 
 
@@ -52,16 +52,16 @@ def begin_or_wait(run: Run, facts: Facts, now: datetime) -> Decision:
     """Launch the first attempt if everything has come that the run waits for; else wait on, or fail."""
     if cycle := find_cycle(run, facts.predecessors):
         return _fail(run, f"Runs wait for each other, so none of them can begin: {' → '.join(cycle)}.", now)
-    if any(name not in facts.predecessors for name in open_predecessors(run)):
+    if any(name not in facts.predecessors for name in run.open_predecessors):
         # It has become due since the facts were gathered, and what was not looked at may exist. The tick comes again.
         return unchanged(run, "The run is not due yet.")
     looked = run
-    for name in open_predecessors(run):
+    for name in run.open_predecessors:
         after = _look_at(looked, name, facts.predecessors, now, _RESUME)
         if isinstance(after, No):
             return _fail(looked, after.because, now)
         looked = after
-    if open_predecessors(looked) or (looked.start.at is not None and now < looked.start.at):
+    if looked.open_predecessors or (looked.start.at is not None and now < looked.start.at):
         return _wait(run, looked, facts, now)
     return begin(looked, now)
 
@@ -82,7 +82,7 @@ def begin(run: Run, now: datetime) -> Decision:
 
 def describe_wait(run: Run, now: datetime) -> str:
     """Return what a run waits for before its first launch, as a sentence."""
-    names, all_names, at = open_predecessors(run), run.start.after, run.start.at
+    names, all_names, at = run.open_predecessors, run.start.after, run.start.at
     until = f"until {_show(at)}" if at is not None and now < at else ""
     if not names:
         return f"Waiting {until}, when the run starts."
@@ -124,7 +124,7 @@ def _take_model(run: Run, other: Run) -> Run | No:
 
 def _wait(before: Run, run: Run, facts: Facts, now: datetime) -> Decision:
     """Wait on. The end of a run that it waits for wakes it, through an index that may lag behind its own writes."""
-    others, at = open_predecessors(run), run.start.at
+    others, at = run.open_predecessors, run.start.at
     looks = [at] if at is not None and now < at else []
     if others:
         is_new = now < run.created_at + TICK or run.waits_for_run != before.waits_for_run

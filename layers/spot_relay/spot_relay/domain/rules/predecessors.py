@@ -13,11 +13,6 @@ if TYPE_CHECKING:
 MOST_LOOKED_AT = 100
 
 
-def open_predecessors(run: Run) -> tuple[str, ...]:
-    """Return the names of the runs that have to complete before this one begins, and are not known to have."""
-    return tuple(name for name in run.start.after if name not in run.completed)
-
-
 def may_close_cycle(run: Run) -> bool:
     """Whether runs may wait for each other because this one was accepted before one that it comes after."""
     return run.start.known_within_seconds is not None
@@ -29,7 +24,7 @@ def gather_predecessors(run: Run, load: Callable[[str], Run | None], *, follow: 
     A run that is unknown is None. At most `MOST_LOOKED_AT` are loaded, the nearest first.
     """
     known: dict[str, Run | None] = {}
-    names = list(open_predecessors(run))
+    names = list(run.open_predecessors)
     for name in names:
         if name in known or name.lower() == run.id.lower():
             continue
@@ -37,7 +32,7 @@ def gather_predecessors(run: Run, load: Callable[[str], Run | None], *, follow: 
             break
         known[name] = other = load(name)
         if follow and other is not None and other.waits_to_begin and not other.has_ended:
-            names += open_predecessors(other)
+            names += other.open_predecessors
     return known
 
 
@@ -52,7 +47,7 @@ def find_cycle(run: Run, known: Mapping[str, Run | None]) -> tuple[str, ...] | N
         here = run if len(way) == 1 else known.get(way[-1])
         if here is None or not here.waits_to_begin or here.has_ended:
             continue
-        for name in open_predecessors(here):
+        for name in here.open_predecessors:
             if name.lower() == run.id.lower():
                 return (*way, name)
             if name.lower() not in seen:

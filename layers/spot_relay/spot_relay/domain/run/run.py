@@ -156,11 +156,16 @@ class Run:
         return attempt.placement.pool if attempt.waits_for_room else None
 
     @property
+    def open_predecessors(self) -> tuple[str, ...]:
+        """The names of the runs that have to complete before this one begins, and are not known to have."""
+        return tuple(name for name in self.start.after if name not in self.completed)
+
+    @property
     def waits_for_run(self) -> str | None:
         """The run whose end wakes this one: the first that has to complete and has not; None if there is none."""
         if not self.waits_to_begin or self.has_ended:
             return None
-        return next((name for name in self.start.after if name not in self.completed), None)
+        return next(iter(self.open_predecessors), None)
 
     @property
     def model_artifacts(self) -> str | None:
