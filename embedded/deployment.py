@@ -50,6 +50,7 @@ TEMPORARY: Final = "tmp"
 OWNER: Final = "owner.json"
 PARAMETERS: Final = {
     "AllowedRoleArns": f"arn:aws:iam::{ACCOUNT}:role/{training_role.NAME}",
+    "AllowHosting": "true",
     "AllowedImages": "local/*,*.dkr.ecr.*.amazonaws.com/*",
     "AllowedCheckpointBuckets": "sagemaker-*,churn-*",  # the latter for the documents of events/
     "LaunchRate": "1000",  # the simulator throttles nothing, unless its scenario has rates

@@ -15,7 +15,8 @@ from rich.console import Console
 from embedded import deployment
 from embedded.daemons import EmbeddedError
 from embedded.stack import ACCOUNT, REGION
-from workshop.outcome import EndpointOutcome, Outcome
+from workshop import endpoint
+from workshop.outcome import Outcome
 from workshop.rows import EXAMPLES, ROWS, Client
 from workshop.training import Workshop
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 SCENARIO: Final = Path(__file__).with_name("scenario.yaml")
 BUCKET: Final = f"sagemaker-{REGION}-{ACCOUNT}"
 CANCELLED: Final = 128 + signal.SIGINT
-NO_ENDPOINT: Final = EndpointOutcome(answered=False, reason="Spot Relay does not host models.")
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -45,7 +45,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train the rows, and return 0 if all were really trained, were interrupted, and completed."""
+    """Train the rows, and return 0 if all really trained, were interrupted and completed, and the endpoint answered."""
     options = parse_options(arguments)
     errors = Console(stderr=True, highlight=False)
     try:
@@ -61,6 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         console = Console(highlight=False)
         console.print(outcome.draw(), "", *(f"{row.run}: {row.model}" for row in outcome.rows if row.model), sep="\n")
+        if outcome.endpoint and outcome.endpoint.answered:
+            console.print("", f"DeepAR's endpoint: {outcome.endpoint.reason}", sep="\n")
+    if outcome.endpoint and not outcome.endpoint.answered:
+        errors.print(f"DeepAR's endpoint: {outcome.endpoint.reason}", style="red", markup=False, soft_wrap=True)
     for row in outcome.rows:
         if row.complaint:
             errors.print(f"{row.row.workload}: {row.complaint}", style="red", markup=False, soft_wrap=True)
@@ -77,7 +81,9 @@ def _run(options: argparse.Namespace, errors: Console) -> Outcome:
     with deployment.running(scenario=SCENARIO, images=EXAMPLES / "images", keep=options.keep) as stack:
         note(f"Training {len(options.rows)} workloads. Their logs are in {stack.folder}")
         rows = Workshop(stack, BUCKET, note).train(options.rows, options.client)
-        return Outcome(rows, NO_ENDPOINT, time.monotonic() - began)
+        deploying = next((row for row in rows if row.row.run == endpoint.RUN), None)
+        answer = endpoint.ask(stack, deploying) if deploying else None
+        return Outcome(rows, answer, time.monotonic() - began)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ class RowOutcome:
 
 @dataclass(frozen=True)
 class EndpointOutcome:
-    """Whether an endpoint with DeepAR's model answered, and if not, why."""
+    """Whether the endpoint with DeepAR's model answered: what it forecast, or why it did not."""
 
     answered: bool
     reason: str
@@ -77,23 +77,24 @@ class EndpointOutcome:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of all rows, and of the endpoint."""
+    """What became of all rows, and of the endpoint, if DeepAR was among the rows."""
 
     rows: Sequence[RowOutcome]
-    endpoint: EndpointOutcome
+    endpoint: EndpointOutcome | None
     seconds: float
 
     @property
     def succeeded(self) -> bool:
-        """Whether nothing is wrong with any row."""
-        return bool(self.rows) and all(row.complaint is None for row in self.rows)
+        """Whether nothing is wrong with any row, nor with the endpoint."""
+        answered = self.endpoint is None or self.endpoint.answered
+        return answered and bool(self.rows) and all(row.complaint is None for row in self.rows)
 
     def to_json(self) -> dict[str, Any]:
         """Return one object for programs."""
         return {
             "rows": [row.to_json() for row in self.rows],
-            "endpoint_answered": self.endpoint.answered,
-            "endpoint_reason": self.endpoint.reason,
+            "endpoint_answered": self.endpoint is not None and self.endpoint.answered,
+            "endpoint_reason": self.endpoint.reason if self.endpoint else "DeepAR was not among the rows.",
             "seconds": round(self.seconds, 1),
         }
 

@@ -36,7 +36,12 @@ estimator = Estimator(
     max_wait=3600,
     base_job_name="deepar-electricity",
     output_path=f"{data}/output",
-    tags=[{"Key": "spot-relay:restart_from_scratch", "Value": "true"}],
+    tags=[
+        {"Key": "spot-relay:restart_from_scratch", "Value": "true"},
+        # Deploys the model, in place of estimator.deploy(), also if this script is gone by then.
+        {"Key": "spot-relay:on_success.deploy.endpoint", "Value": "deepar-electricity"},
+        {"Key": "spot-relay:on_success.deploy.instance_type", "Value": "ml.m5.large"},
+    ],
 )
 estimator.set_hyperparameters(
     time_freq="H",

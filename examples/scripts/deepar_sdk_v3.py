@@ -50,7 +50,12 @@ trainer = ModelTrainer(
         "dropout_rate": "0.05",
         "early_stopping_patience": "10",
     },
-    tags=[Tag(key="spot-relay:restart_from_scratch", value="true")],
+    tags=[
+        Tag(key="spot-relay:restart_from_scratch", value="true"),
+        # Deploys the model, also if this script is gone by then.
+        Tag(key="spot-relay:on_success.deploy.endpoint", value="deepar-electricity"),
+        Tag(key="spot-relay:on_success.deploy.instance_type", value="ml.m5.large"),
+    ],
 )
 channels = [InputData(channel_name=channel, data_source=f"{data}/{channel}/") for channel in ("train", "test")]
 trainer.train(input_data_config=channels, wait=True, logs=True)

@@ -1,4 +1,4 @@
-"""Where the policy of a job comes from: the session or a file for all of its jobs, and tags for one of them."""
+"""What else a spec has: the policy of a session or of a file for all of its jobs, and the tags of one of them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
 TAG_PREFIX: Final = "spot-relay:"
+# Keys of a spec beside its policy that a tag may set.
+_BESIDE_POLICY: Final = ("start_at", "after", "continue_from", "on_success")
 
 
 class InvalidPolicyError(SpotRelayError):
@@ -40,30 +42,32 @@ def read_policy(given: Mapping[str, Any] | str | PathLike[str] | None) -> dict[s
     return found
 
 
-def policy_of_tags(tags: Iterable[Mapping[str, str]]) -> dict[str, Any]:
-    """Return the policy in the tags whose keys begin with ``spot-relay:``.
+def keys_of_tags(tags: Iterable[Mapping[str, str]]) -> dict[str, Any]:
+    """Return the keys of a spec in the tags whose keys begin with ``spot-relay:``.
 
-    A dot leads to a key within another, as in ``spot-relay:budgets.expired_waits``.
+    They belong to its policy, except for those of ``start_at``, ``after``, ``continue_from`` and ``on_success``. A dot
+    leads to a key within another, as in ``spot-relay:budgets.expired_waits``.
     """
-    policy: dict[str, Any] = {}
+    spec: dict[str, Any] = {}
     for tag in tags:
-        if is_policy_tag(tag):
-            *outer, last = tag["Key"].removeprefix(TAG_PREFIX).split(".")
+        if is_spec_tag(tag):
+            path = tag["Key"].removeprefix(TAG_PREFIX).split(".")
+            *outer, last = path if path[0] in _BESIDE_POLICY else ["policy", *path]
             nested: Any = {last: _read_value(tag.get("Value", ""))}
             for key in reversed(outer):
                 nested = {key: nested}
-            policy = merge(policy, nested)
-    return policy
+            spec = merge(spec, nested)
+    return spec
 
 
-def is_policy_tag(tag: Mapping[str, str]) -> bool:
-    """Whether a tag belongs to the policy rather than to the training job."""
+def is_spec_tag(tag: Mapping[str, str]) -> bool:
+    """Whether a tag belongs to the spec rather than to the training job."""
     return tag.get("Key", "").startswith(TAG_PREFIX)
 
 
-def merge(policy: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a policy with the keys of another put over it, also within keys that hold others."""
-    merged = dict(policy)
+def merge(mapping: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping with the keys of another put over it, also within keys that hold others."""
+    merged = dict(mapping)
     for key, value in more.items():
         earlier = merged.get(key)
         merged[key] = merge(earlier, value) if isinstance(earlier, Mapping) and isinstance(value, Mapping) else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from spot_relay_client.sagemaker.policies import is_policy_tag, merge, policy_of_tags
+from spot_relay_client.sagemaker.policies import is_spec_tag, keys_of_tags, merge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,13 +26,12 @@ def spec_of(request: Mapping[str, Any], policy: Mapping[str, Any], call: str) ->
     """
     tags = [tag for tag in request.get("Tags", ()) if tag.get("Key") != CALL_TAG]
     job = {key: value for key, value in request.items() if key not in ("TrainingJobName", "Tags")}
-    kept = [tag for tag in tags if not is_policy_tag(tag)]
+    kept = [tag for tag in tags if not is_spec_tag(tag)]
     spec: dict[str, Any] = {
         "name": request.get("TrainingJobName"),
         "training_job": job | {"Tags": [*kept, {"Key": CALL_TAG, "Value": call}]},
     }
-    whole = merge(policy, policy_of_tags(tags))
-    return spec | ({"policy": whole} if whole else {})
+    return spec | merge({"policy": policy} if policy else {}, keys_of_tags(tags))
 
 
 def is_of_call(run: Mapping[str, Any], call: str) -> bool:

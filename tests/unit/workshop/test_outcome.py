@@ -26,7 +26,7 @@ GOOD = RowOutcome(
     saved_percent=71.4,
     model="s3://bucket/model.tar.gz",
 )
-NONE = EndpointOutcome(answered=False, reason="It does not host models.")
+ANSWERED = EndpointOutcome(answered=True, reason="It forecast 48 hours.")
 
 
 @pytest.mark.parametrize(
@@ -43,17 +43,29 @@ NONE = EndpointOutcome(answered=False, reason="It does not host models.")
 def test_a_row_is_good_if_it_trained_survived_and_improved(change: dict[str, object], complaint: str | None) -> None:
     row = replace(GOOD, **change)  # type: ignore[arg-type]
     assert row.complaint == complaint
-    assert Outcome([GOOD, row], NONE, 90).succeeded is (complaint is None)
+    assert Outcome([GOOD, row], ANSWERED, 90).succeeded is (complaint is None)
 
 
 def test_without_rows_nothing_has_succeeded() -> None:
-    assert not Outcome([], NONE, 1).succeeded
+    assert not Outcome([], ANSWERED, 1).succeeded
+
+
+@pytest.mark.parametrize("endpoint", [None, ANSWERED])
+def test_without_deepar_no_endpoint_is_needed(endpoint: EndpointOutcome | None) -> None:
+    assert Outcome([GOOD], endpoint, 90).succeeded
+
+
+def test_an_endpoint_that_did_not_answer_is_no_success() -> None:
+    silent = EndpointOutcome(answered=False, reason="Its deployment is Failed.")
+    outcome = Outcome([GOOD], silent, 90)
+    assert not outcome.succeeded
+    assert outcome.to_json()["endpoint_reason"] == "Its deployment is Failed."
 
 
 def test_the_json_has_what_was_asked_for() -> None:
-    document = Outcome([GOOD], NONE, 90).to_json()
-    assert document["endpoint_answered"] is False
-    assert document["endpoint_reason"] == "It does not host models."
+    document = Outcome([GOOD], ANSWERED, 90).to_json()
+    assert document["endpoint_answered"] is True
+    assert document["endpoint_reason"] == "It forecast 48 hours."
     (row,) = document["rows"]
     assert row == {
         "workload": "XGBoost, one instance",
@@ -77,7 +89,7 @@ def test_the_json_has_what_was_asked_for() -> None:
 def test_the_table_has_a_line_for_each_row() -> None:
     console = Console(width=160, record=True, file=io.StringIO())
     lost = RowOutcome(ROW, Client.SPEC, "not submitted", 0, error="The stack is gone.")
-    console.print(Outcome([GOOD, lost], NONE, 90).draw())
+    console.print(Outcome([GOOD, lost], ANSWERED, 90).draw())
     text = console.export_text()
     assert "XGBoost, one instance" in text
     assert "xgboost-checkpoint.6" in text

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from spot_relay_client.sagemaker.policies import InvalidPolicyError, merge, policy_of_tags, read_policy
+from spot_relay_client.sagemaker.policies import InvalidPolicyError, keys_of_tags, merge, read_policy
 from spot_relay_client.sagemaker.specs import is_routed, spec_of
 from tests.unit.client.sagemaker.documents import REQUEST
 
@@ -39,11 +39,24 @@ def test_tags_for_spot_relay_become_policy_and_win_over_that_of_the_session() ->
     assert [tag["Key"] for tag in spec["training_job"]["Tags"]] == ["team", "SpotRelayCall"]
 
 
+def test_tags_may_say_when_a_run_starts_and_what_becomes_of_its_model() -> None:
+    tags = [
+        {"Key": "spot-relay:after", "Value": "features"},
+        {"Key": "spot-relay:on_success.deploy.endpoint", "Value": "churn-live"},
+        {"Key": "spot-relay:on_success.deploy.serverless.max_concurrency", "Value": "5"},
+        {"Key": "spot-relay:deadline", "Value": "P2D"},
+    ]
+    spec = spec_of(REQUEST | {"Tags": tags}, {}, "a-call")
+    assert spec["after"] == "features"
+    assert spec["on_success"] == {"deploy": {"endpoint": "churn-live", "serverless": {"max_concurrency": 5}}}
+    assert spec["policy"] == {"deadline": "P2D"}
+
+
 @pytest.mark.parametrize(
     ("text", "value"), [("1.5", 1.5), ("false", False), ("P1D", "P1D"), ("null", "null"), ("[1]", "[1]"), ("", "")]
 )
 def test_the_value_of_a_tag_is_a_number_a_boolean_or_text(text: str, value: object) -> None:
-    assert policy_of_tags([{"Key": "spot-relay:x", "Value": text}]) == {"x": value}
+    assert keys_of_tags([{"Key": "spot-relay:x", "Value": text}]) == {"policy": {"x": value}}
 
 
 def test_a_key_that_two_policies_have_is_taken_from_the_second() -> None:
