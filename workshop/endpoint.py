@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -29,7 +29,8 @@ def ask(stack: Stack, row: RowOutcome) -> EndpointOutcome:
         return EndpointOutcome(answered=False, reason=f"The run that would deploy it is {row.status}.")
     deployment = _await_deployment(stack, row.run)
     if deployment["status"] != "Succeeded":
-        return EndpointOutcome(answered=False, reason=f"Its deployment is {deployment['status']}: {deployment['reason']}")
+        reason = f"Its deployment is {deployment['status']}: {deployment['reason']}"
+        return EndpointOutcome(answered=False, reason=reason)
     known, wanted = _split_series()
     request = {"instances": known, "configuration": {"output_types": ["mean"], "num_samples": 50}}
     try:
@@ -58,8 +59,8 @@ def judge(answer: dict[str, Any], wanted: list[list[float]]) -> EndpointOutcome:
     forecasts = [prediction["mean"] for prediction in answer["predictions"]]
     if [len(forecast) for forecast in forecasts] != [len(used) for used in wanted]:
         return EndpointOutcome(answered=False, reason=f"Its answer has other lengths than {PREDICTED} hours.")
-    pairs = [pair for forecast, used in zip(forecasts, wanted, strict=True) for pair in zip(forecast, used, strict=True)]
-    off = sum(abs(expected - real) for expected, real in pairs) / sum(real for _, real in pairs)
+    pairs = list(zip(chain(*forecasts), chain(*wanted), strict=True))
+    off = sum(abs(expected - used) for expected, used in pairs) / sum(used for _, used in pairs)
     return EndpointOutcome(
         answered=True,
         reason=f"It forecast {PREDICTED} hours for each of {len(wanted)} customers, off by {off:.0%} on average.",

