@@ -50,7 +50,7 @@ quick: setup ## run the linters, mypy and the quick unit tests side by side, in 
 	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint types quick-tests
 
 quick-tests: setup
-	@THOROUGHNESS=quick $(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not registry" tests/unit tests/layers tests/mutation
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow and not registry" tests/unit tests/layers tests/mutation
 
 lint: setup ## run all linters on all files, as .pre-commit-config.yaml lists them
 	@$(BIN)/pre-commit run --all-files --show-diff-on-failure

@@ -25,6 +25,7 @@ ALLOWLIST: Final = Allowlist(
     allowed_images=("*.dkr.ecr.us-east-1.amazonaws.com/*",),
     allowed_checkpoint_buckets=(BUCKET,),
     region="us-east-1",
+    allow_hosting=True,
 )
 
 

@@ -1,4 +1,4 @@
-"""How thoroughly a test run searches: little in `make quick`, more in `make test`, and fully in `make thorough` and CI.
+"""How thoroughly a test run searches: a little in `make quick` and `make test`, and fully in `make thorough` and CI.
 
 A test that draws its examples says how many it deserves, with `examples` or `share`; the level in the environment
 variable THOROUGHNESS may cut that down. No level leaves a test out.
@@ -21,17 +21,16 @@ Case = TypeVar("Case")
 class Level(StrEnum):
     """How much a test run may cost."""
 
-    QUICK = "quick"
-    USUAL = "usual"
+    SOME = "some"
     ALL = "all"
     MUTANTS = "mutants"
 
 
-LEVEL: Final = Level(os.environ.get("THOROUGHNESS") or Level.USUAL)
+LEVEL: Final = Level(os.environ.get("THOROUGHNESS") or Level.SOME)
 # No property test tries more examples than this.
-_MOST: Final = {Level.QUICK: 10, Level.USUAL: 15, Level.MUTANTS: 10}
+_MOST: Final = {Level.SOME: 10, Level.MUTANTS: 10}
 # Of so many cases of one kind one is tried.
-_STEPS: Final = {Level.QUICK: 16, Level.USUAL: 8}
+_STEPS: Final = {Level.SOME: 16}
 
 
 def examples(wanted: int, base: settings | None = None, **more: Any) -> settings:

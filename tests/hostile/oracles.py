@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 EXAMPLE_ROLE = "arn:aws:iam::111122223333:role/spot-relay-training"
 # The second pattern can be fitted in many ways.
 IMAGES = ("*.dkr.ecr.*.amazonaws.com/*", "1*.amazonaws.com/*/train-*/train-*:v*")
-ALLOWLIST = Allowlist((ROLE, EXAMPLE_ROLE), IMAGES, ("churn-*", "example-training-*"), region="us-east-1")
+ALLOWLIST = Allowlist(
+    (ROLE, EXAMPLE_ROLE), IMAGES, ("churn-*", "example-training-*"), region="us-east-1", allow_hosting=True
+)
 _MODEL = ServiceModel(Loader().load_service_model("sagemaker", "service-2"))
 CREATE: Any = _MODEL.operation_model("CreateTrainingJob").input_shape
 # What a path is written with: keys, and places in lists.

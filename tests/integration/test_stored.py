@@ -67,7 +67,7 @@ def form(name: str) -> dict[str, dict[str, Any]]:
 def stored(*states: str, turn: int | None = None) -> pytest.MarkDecorator:
     """Have a test for each form, and each of the states that it has; without states for all of them.
 
-    A usual run tries the share of them that has its ``turn``, if there is one.
+    A run that is not thorough tries the share of them that has its ``turn``, if there is one.
     """
     cases = [(name, state) for name in FORMS for state in form(name) if not states or state in states]
     tried = cases if turn is None else share(cases, turn)
