@@ -21,6 +21,7 @@ from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.run.attempt import Attempt
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import OUTBOX_PATIENCE, Run, RunStatus
+from spot_relay.domain.run.start import Start
 from spot_relay.domain.sagemaker.job import short_id_of
 from spot_relay.ports import ConflictError, RunExistsError, RunStore
 from tests.fakes import NOON, MemoryRunStore
@@ -396,6 +397,8 @@ def value_of(hint: Any) -> st.SearchStrategy[Any]:
             return st.lists(value_of(inner[0]), max_size=2).map(tuple)
         case origin if origin is dict:
             return st.dictionaries(TEXT, value_of(inner[1]), max_size=2)
+        case _ if hint is Start:
+            return built(Start, after=st.lists(NAMES, max_size=2).map(tuple))  # an index holds the first of them
         case _ if isinstance(hint, type) and is_dataclass(hint):
             return built(hint)
         case _ if isinstance(hint, type) and issubclass(hint, tuple):
