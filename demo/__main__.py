@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from demo import screen
+from demo import pages, screen
 from demo.audience import PlainText, Silent, Terminal
 from demo.demo_run import FOLDER, LIMIT_SECONDS, DemoError, DeployedStack, Spec, run_demo
 from demo.picture import save_picture
@@ -76,18 +76,23 @@ def _run(options: argparse.Namespace) -> tuple[Outcome, str]:
     scenario, images = FOLDER / "scenario.yaml", FOLDER.parent / "examples" / "images"
     with deployment.running(scenario=scenario, images=images, keep=options.keep) as stack:
         try:
-            with audience:
-                outcome = run_demo(_connect(stack), audience, started_second, options.limit)
+            with pages.serving(stack, keep=options.keep) as address:
+                page = f"{address}runs/{Spec.read().name}"
+                audience.note(f"The page of the run, live and with a button to stop it: {page}")
+                with audience:
+                    outcome = run_demo(_connect(stack), audience, started_second, options.limit)
         except DemoError as error:
             raise DemoError(f"{error}\nThe logs of MiniStack and the simulator are in {stack.folder}") from error
         if options.svg and outcome.succeeded:
             save_picture(outcome, Spec.read().rounds, options.svg)
+        saved = pages.save(outcome)
         if options.json:
             print(json.dumps(outcome.to_json()), flush=True)
         else:
             console.print(screen.draw_result(outcome))
+            audience.note(f"The page of the run, as a file: {saved}")
             audience.note("Stopping everything" if not options.keep else "Leaving everything running")
-    return outcome, _write_instructions(stack)
+    return outcome, _write_instructions(stack, page)
 
 
 def _connect(stack: Stack) -> DeployedStack:
@@ -99,10 +104,15 @@ def _connect(stack: Stack) -> DeployedStack:
     return DeployedStack(clients, stack.client("lambda"), outputs["SpecsBucket"], functions)
 
 
-def _write_instructions(stack: Stack) -> str:
+def _write_instructions(stack: Stack, page: str) -> str:
     bucket = stack.outputs["SpecsBucket"]
     return f"""
-Everything is still running. To use it with any AWS SDK or tool:
+Everything is still running. The run in your browser, and all runs:
+
+    {page}
+    {page.rpartition("/runs/")[0]}/
+
+To use the stack with any AWS SDK or tool:
 
     . {deployment.KEPT_ENVIRONMENT}
     {sys.executable} -c 'import boto3; print(boto3.client("sagemaker").list_training_jobs())'

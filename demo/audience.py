@@ -63,7 +63,7 @@ class Terminal:
     def note(self, text: str) -> None:
         """Print the note above the picture."""
         elapsed = (datetime.now(UTC) - self._started_at).total_seconds()
-        self._console.print(f"[dim]+{elapsed:5.1f} s[/dim]  {text}", highlight=False)
+        self._console.print(f"[dim]+{elapsed:5.1f} s[/dim]  {text}", highlight=False, soft_wrap=True)
 
     def show(self, view: View) -> None:
         """Redraw the picture; the first view starts it."""

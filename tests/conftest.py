@@ -26,6 +26,7 @@ _STACKS = {
     "tests/e2e/test_chains.py": "stack",
     "tests/e2e/test_clients.py": "clients",
     "tests/e2e/test_command.py": "clients",
+    "tests/e2e/test_dashboard.py": "clients",
     "tests/e2e/test_faults.py": "troubled",
     "tests/e2e/test_hostile_api.py": "stack",
     "tests/e2e/test_hosting.py": "stack",

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from embedded import deployment
+from tests.e2e.command import Command
 from tests.e2e.relay import CAPACITY, CHECKPOINTS, DEMANDS, NEVER, PRICES, STATE_MACHINE, Relay, spec, with_deadline
 
 if TYPE_CHECKING:
@@ -74,3 +75,9 @@ def troubled() -> Iterator[Relay]:
         relay = Relay(stack)
         relay.s3.create_bucket(Bucket=CHECKPOINTS)
         yield relay
+
+
+@pytest.fixture(scope="session")
+def command(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """The command, for the stack of all tests."""
+    return Command.of(stack, tmp_path_factory.mktemp("cache"))

@@ -1,32 +1,26 @@
 """A server on loopback that speaks for SageMaker and CloudWatch Logs, for programs in any language.
 
 Calls that concern runs are answered by a router, all others are passed on to AWS. AWS takes what is passed on for the
-user's own calls, so the server answers nobody else:
-
-- Its address has a key in it that only those know who were given the address. Other users of the machine and web pages
-  in a browser do not.
-- A request must name the server in its Host header, or a page whose host name is made to lead here could speak to it.
-- A request must be one that an SDK sends: a POST that is signed, with a JSON type and a target. No form of a web page
-  can send these headers, and a script of one must first ask with OPTIONS, which is refused. Whatever has an Origin or
-  another mark of a browser is refused as well.
+user's own calls, so the server stands behind a gate (`loopback`), and answers only requests that an SDK sends: a POST
+that is signed, with a JSON type and a target. No form of a web page can send these headers, and a script of one must
+first ask with OPTIONS, which is refused. Whatever has an Origin or another mark of a browser is refused as well.
 """
 
 from __future__ import annotations
 
-import hmac
 import json
 import logging
 import secrets
 from http import HTTPStatus
-from threading import Lock, Thread
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from spot_relay_client.errors import SpotRelayError
+from spot_relay_client.loopback import Gate, LoopbackServer, RefusedRequestError
 from spot_relay_client.sagemaker.errors import ServiceError
 from spot_relay_client.sagemaker.router import ROUTED, Call
 from spot_relay_client.sagemaker.signing import Signer, read_scope
@@ -40,7 +34,6 @@ if TYPE_CHECKING:
 
     from spot_relay_client.sagemaker.routers import Routers
 
-HOST: Final = "127.0.0.1"
 # The services, as botocore and signatures name them, by the beginning of their targets.
 _SERVICES: Final = {"SageMaker": "sagemaker", "Logs_20140328": "logs"}
 _OPERATIONS: Final = frozenset(operation for operations in ROUTED.values() for operation in operations)
@@ -48,22 +41,16 @@ _LARGEST: Final = 10 * 1024 * 1024
 logger = logging.getLogger(__name__)
 
 
-class RefusedRequestError(Exception):
-    """A request that no SDK has sent with the server's address."""
-
-
 class Application:
-    """A WSGI application at one address: ``http://127.0.0.1:port/key``."""
+    """The WSGI application behind a gate."""
 
-    def __init__(self, session: Session, routers: Routers, key: str) -> None:
+    def __init__(self, session: Session, routers: Routers, gate: Gate) -> None:
         self._signer = Signer(session)
         self._routers = routers
-        self._path = f"/{key}/"
+        self._gate = gate
         self._lock = Lock()
         self.calls = 0
         """How many calls of SDKs there have been."""
-        self.host = ""
-        """The only Host that requests may name; the server sets it once it has a port."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -82,12 +69,8 @@ class Application:
     def _admit(self, request: Request) -> tuple[str, str]:
         """Return the service and the operation that a request calls; raise RefusedRequestError if it is no SDK's."""
         headers = request.headers
-        # The bytes of the path, because those of another may not be text.
-        path = request.environ["PATH_INFO"].encode("latin-1")
-        if not hmac.compare_digest(path.rstrip(b"/"), self._path.rstrip("/").encode()):
-            raise RefusedRequestError("The address lacks the key of this proxy.")
-        if headers.get("Host") != self.host:
-            raise RefusedRequestError(f"The Host header does not name this proxy, {self.host}.")
+        if self._gate.admit(request) not in ("", "/"):
+            raise RefusedRequestError("The address has more in it than this proxy's.")
         if "Origin" in headers or "Referer" in headers or any(name.startswith("Sec-Fetch-") for name, _ in headers):
             raise RefusedRequestError("This proxy does not speak to web pages.")
         if request.method != "POST" or request.mimetype not in ("application/x-amz-json-1.0", CONTENT_TYPE):
@@ -143,25 +126,19 @@ class Proxy:
     """The server; ``with Proxy(session, routers) as proxy`` runs it in a thread of its own."""
 
     def __init__(self, session: Session, routers: Routers, port: int = 0) -> None:
-        key = secrets.token_urlsafe(32)
-        self._application = Application(session, routers, key)
-        self._server: BaseWSGIServer = make_server(
-            HOST, port, self._application, threaded=True, request_handler=_Handler
-        )
-        self._application.host = f"{HOST}:{self._server.port}"
-        self.url = f"http://{self._application.host}/{key}"
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        gate = Gate()
+        self._application = Application(session, routers, gate)
+        self._server = LoopbackServer(gate, self._application, port)
+        self.url = gate.url
 
     def __enter__(self) -> Proxy:
         """Begin to serve."""
-        self._thread.start()
+        self._server.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.__exit__()
 
     @property
     def calls(self) -> int:
@@ -172,16 +149,6 @@ class Proxy:
     def environment(self) -> dict[str, str]:
         """The variables with which SDKs and the AWS CLI find the proxy."""
         return {"AWS_ENDPOINT_URL_SAGEMAKER": self.url, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": self.url}
-
-
-class _Handler(WSGIRequestHandler):
-    # One request a connection: nothing that a refused request leaves unread can be taken for another.
-    protocol_version = "HTTP/1.0"
-
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 (werkzeug's name)
-        """Send werkzeug's lines to our own log, without the key that is in them."""
-        del message, args
-        logger.log(logging.DEBUG if type == "info" else logging.WARNING, "%s of the server", type)
 
 
 def _respond(status: int, body: bytes) -> Response:

@@ -1,0 +1,1 @@
+"""The pages of runs in a browser, with buttons: `spot-relay dashboard`."""

@@ -1,0 +1,265 @@
+"""The dashboard: what its pages show, what its buttons do, and who else may not use it."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from werkzeug.test import Client
+
+from spot_relay_client.dashboard.app import Dashboard
+from spot_relay_client.errors import InvalidSpecError, NoSuchRunError, UnreachableError
+from spot_relay_client.logs import LogLine
+from spot_relay_client.loopback import Gate
+from spot_relay_client.models import Run, RunSummary
+from tests.unit.client.documents import run_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from werkzeug.test import TestResponse
+
+HOST = "127.0.0.1:4600"
+ORIGIN = {"Origin": f"http://{HOST}"}
+BUDGETS = {"expired_waits": 10, "money_usd": 12.5, "refusals": 500}
+
+
+class FakeReader:
+    """A log that grows by a line with each look."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+
+    def read(self, run: Run, _until: datetime) -> Iterator[LogLine]:
+        self.lines += 1
+        yield LogLine(datetime(2026, 5, 1, 12, tzinfo=UTC), 1, "algo-1", f"{run.name} <b>epoch</b> {self.lines}")
+
+
+@dataclass
+class FakeRelay:
+    """The runs of a stack, and what was asked of them. It stands for its own API as well."""
+
+    documents: dict[str, dict[str, Any]]
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+    fault: Exception | None = None
+
+    @property
+    def api(self) -> FakeRelay:
+        return self
+
+    def show(self, run: str) -> dict[str, Any]:
+        self.shown.append(run)
+        if isinstance(self.fault, UnreachableError):
+            raise self.fault
+        if run not in self.documents:
+            raise NoSuchRunError(404, "NoSuchRun", f"There is no run {run}.")
+        return self.documents[run]
+
+    def get(self, run: str) -> Run:
+        return Run.from_document(self.show(run))
+
+    def list(self, status: str | None = None) -> Iterator[RunSummary]:
+        for document in self.documents.values():
+            if status in (None, document["status"]):
+                summary = {key: document[key] for key in ("run_id", "status", "reason", "created_at", "updated_at")}
+                yield RunSummary.from_document(summary | {"attempts": len(document["attempts"])})
+
+    def stop(self, run: str) -> None:
+        self._ask("stop", run)
+
+    def resume(self, run: str, changes: dict[str, Any]) -> None:
+        self._ask("resume", run, changes)
+
+    def read_logs(self) -> FakeReader:
+        return FakeReader()
+
+    def _ask(self, *asked: Any) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.asked.append(asked)
+
+
+@dataclass
+class Browser:
+    """Asks the dashboard for pages, with the headers that are given."""
+
+    relay: FakeRelay
+    gate: Gate
+    client: Client
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        return self.client.get(f"/{self.gate.key}{path}", headers={"Host": HOST} | headers)
+
+    def press(self, path: str, form: dict[str, str] | None = None, **headers: str) -> TestResponse:
+        return self.client.post(f"/{self.gate.key}{path}", data=form or {}, headers={"Host": HOST} | ORIGIN | headers)
+
+
+@pytest.fixture
+def browser() -> Browser:
+    documents = [
+        run_document(run_id="churn", budgets=BUDGETS),
+        run_document(run_id="failed", status="Failed", budgets=BUDGETS),
+        run_document(run_id="done", status="Completed"),
+    ]
+    relay, gate = FakeRelay({each["run_id"]: each for each in documents}), Gate()
+    gate.host = HOST
+    return Browser(relay, gate, Client(Dashboard(relay, gate)))  # type: ignore[arg-type]
+
+
+def text_of(answer: TestResponse) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", " ", answer.text))
+
+
+def test_the_first_page_lists_the_runs_and_leads_to_them(browser: Browser) -> None:
+    page = browser.get("/")
+    assert page.status_code == 200
+    for name in browser.relay.documents:
+        assert f'href="/{browser.gate.key}/runs/{name}"' in page.text
+    assert browser.client.get(f"/{browser.gate.key}", headers={"Host": HOST}).location == f"/{browser.gate.key}/"
+
+
+def test_a_run_that_has_not_changed_is_not_asked_for_again(browser: Browser) -> None:
+    browser.get("/")
+    browser.relay.documents["churn"]["updated_at"] = datetime.now(UTC).isoformat()
+    browser.relay.shown.clear()
+    browser.get("/")
+    assert browser.relay.shown == ["churn"]
+
+
+def test_runs_are_filtered_by_their_status_and_wrong_wishes_count_as_none(browser: Browser) -> None:
+    assert "/runs/churn" not in browser.get("/?status=Failed").text
+    assert "/runs/failed" in browser.get("/?status=Failed").text
+    assert "/runs/churn" in browser.get("/?status=x&sort=%00&order=y").text
+
+
+def test_a_run_has_its_page_with_the_buttons_for_what_can_be_done_now(browser: Browser) -> None:
+    assert "Stop…" in text_of(browser.get("/runs/churn"))
+    assert "Resume…" in text_of(browser.get("/runs/failed"))
+    assert 'class="button"' not in browser.get("/runs/done").text
+
+
+def test_pages_stay_up_to_date_by_a_script_of_their_own_or_by_being_loaded_again(browser: Browser) -> None:
+    for path in ("/", "/runs/churn", "/runs/churn/log"):
+        page = browser.get(path).text
+        assert f'<script src="/{browser.gate.key}/live.js" defer=""></script>' in page
+        assert '<noscript><meta http-equiv="refresh" content="15"></noscript>' in page
+    script = browser.get("/live.js")
+    assert (script.status_code, script.mimetype) == (200, "text/javascript")
+
+
+def test_a_button_asks_first_and_then_does_what_it_says(browser: Browser) -> None:
+    assert "Stop churn?" in text_of(browser.get("/runs/churn/stop"))
+    assert browser.relay.asked == []
+    pressed = browser.press("/runs/churn/stop")
+    assert (pressed.status_code, pressed.location) == (303, f"/{browser.gate.key}/runs/churn")
+    assert browser.relay.asked == [("stop", "churn")]
+
+
+def test_a_run_is_resumed_with_those_budgets_that_were_changed(browser: Browser) -> None:
+    page = browser.get("/runs/failed/resume").text
+    assert 'name="money_usd" value="12.5"' in page
+    browser.press("/runs/failed/resume", {"expired_waits": "20", "money_usd": "12.5", "refusals": ""})
+    assert browser.relay.asked == [("resume", "failed", {"budgets": {"expired_waits": 20}})]
+
+
+def test_what_is_no_number_is_refused_and_nothing_is_sent(browser: Browser) -> None:
+    answer = browser.press("/runs/failed/resume", {"expired_waits": "many"})
+    assert answer.status_code == 422
+    assert "Expired waits is a number, and 'many' is none." in text_of(answer)
+    assert browser.relay.asked == []
+
+
+def test_a_refusal_of_the_stack_is_shown_where_it_was_asked(browser: Browser) -> None:
+    browser.relay.fault = InvalidSpecError(400, "InvalidSpec", "budgets.expired_waits: at most 1000")
+    answer = browser.press("/runs/failed/resume", {"expired_waits": "5000"})
+    assert answer.status_code == 422
+    assert "budgets.expired_waits: at most 1000" in text_of(answer)
+
+
+@pytest.mark.parametrize("path", ["/runs/done/stop", "/runs/done/resume", "/runs/churn/resume", "/runs/churn/delete"])
+def test_what_a_run_has_no_button_for_is_declined_with_its_status(browser: Browser, path: str) -> None:
+    for answer in (browser.get(path), browser.press(path)):
+        assert answer.status_code == 409
+        assert browser.relay.documents[path.split("/")[2]]["status"] in text_of(answer)
+    assert browser.relay.asked == []
+
+
+def test_the_log_shows_all_lines_so_far_each_once(browser: Browser) -> None:
+    browser.get("/runs/churn/log")
+    page = browser.get("/runs/churn/log")
+    assert page.text.count("&lt;b&gt;epoch&lt;/b&gt; 1\n") == page.text.count("&lt;b&gt;epoch&lt;/b&gt; 2\n") == 1
+    assert "05-01 12:00:00 01 algo-1 churn" in page.text
+
+
+def test_a_stack_that_does_not_answer_and_a_run_that_is_not_there_are_told(browser: Browser) -> None:
+    missing = browser.get("/runs/nobody")
+    assert (missing.status_code, "There is no run nobody." in text_of(missing)) == (404, True)
+    browser.relay.fault = UnreachableError("The API of Spot Relay could not be used.")
+    down = browser.get("/runs/churn")
+    assert (down.status_code, "could not be used" in text_of(down)) == (502, True)
+    assert browser.get("/elsewhere").status_code == 404
+
+
+# What a page of another site can make a browser send, even if it has learned the address.
+ATTACKS = {
+    "the name of the attacker's host, which leads here (DNS rebinding)": {"Host": "evil.example:4600"},
+    "another name of this machine": {"Host": "localhost:4600"},
+    "another port": {"Host": "127.0.0.1:1"},
+    "a page of another site": {"Sec-Fetch-Site": "cross-site"},
+    "a page of another port": {"Sec-Fetch-Site": "same-site"},
+}
+FORGED = ATTACKS | {
+    "a form of another site": {"Origin": "https://evil.example"},
+    "a form of another port": {"Origin": "http://127.0.0.1:1"},
+    "a form in a sandbox": {"Origin": "null"},
+    "a program without an Origin": {"Origin": ""},
+}
+
+
+@pytest.mark.parametrize("headers", FORGED.values(), ids=FORGED)
+def test_what_another_site_presses_is_refused(browser: Browser, headers: dict[str, str]) -> None:
+    assert browser.press("/runs/churn/stop", **headers).status_code == 403
+    assert browser.relay.asked == []
+
+
+@pytest.mark.parametrize("headers", ATTACKS.values(), ids=ATTACKS)
+def test_another_site_sees_no_page(browser: Browser, headers: dict[str, str]) -> None:
+    answer = browser.get("/runs/churn", **headers)
+    assert answer.status_code == 403
+    assert "churn" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/", "/runs/churn", "/x/runs/churn", "/%00/", "//", "/live.js"])
+def test_without_the_key_nothing_is_shown(browser: Browser, path: str) -> None:
+    assert browser.client.get(path, headers={"Host": HOST}).status_code == 403
+    assert browser.client.post(f"{path}/stop", headers={"Host": HOST} | ORIGIN).status_code == 403
+    assert browser.relay.asked == []
+
+
+@pytest.mark.parametrize("path", ["/", "/runs/churn", "/runs/churn/stop", "/live.js", "/elsewhere"])
+def test_pages_load_nothing_from_elsewhere_and_cannot_be_framed_or_kept(browser: Browser, path: str) -> None:
+    headers = browser.get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert not [name for name, _ in headers if name.lower().startswith("access-control-")]
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_other_methods_do_nothing(browser: Browser, method: str) -> None:
+    path = f"/{browser.gate.key}/runs/churn/stop"
+    assert browser.client.open(path, method=method, headers={"Host": HOST} | ORIGIN).status_code in (403, 405, 200)
+    assert browser.relay.asked == []
+
+
+def test_a_form_that_is_too_large_is_refused(browser: Browser) -> None:
+    answer = browser.press("/runs/failed/resume", {"expired_waits": "1" * 20_000})
+    assert answer.status_code == 413
+    assert browser.relay.asked == []
