@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,8 +70,11 @@ class Story:
         self.stack.checkpoint()
         stopping = {"MaxRuntimeInSeconds": int(hours * HOUR), "MaxWaitTimeInSeconds": int(max_wait * HOUR)}
         self._invoke("submit", self.stack.upload(json.dumps(spec(StoppingCondition=stopping))))
+        minutes = count(1)
         while not self._is_settled():
             self.stack.clock.passes(60)
+            if next(minutes) % 60 == 0:
+                self.stack.checkpoint()
             self.stack.aws.simulator._sagemaker.jobs.catch_up()
             self._deliver()
         assert self.run.status is RunStatus.COMPLETED
