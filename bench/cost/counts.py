@@ -28,7 +28,9 @@ class Counts:
     table_bytes: float = 0  # that stay
     bucket_bytes: float = 0  # that stay
     scheduled: float = 0  # calls of a schedule
-    alarms: float = 0
+    alarms: float = 0  # of a metric each
+    composite_alarms: float = 0
+    dashboards: float = 0
     metrics: float = 0
 
     def times(self, number: float) -> Counts:
@@ -71,7 +73,10 @@ TICK: Final = Counts(invocations=1, calls=1, read_units=0.5, log_bytes=666, sche
 
 # Lambda asks each of the two queues for messages with five pollers, each of which waits for up to 20 seconds.
 POLLS_A_MINUTE: Final = 2 * 5 * 3
-ALARMS: Final = 7
+# With the parameters' defaults.
+ALARMS: Final = 17
+COMPOSITE_ALARMS: Final = 1
+DASHBOARDS: Final = 1
 # The names of the metrics; by default, each has one set of dimensions.
 METRICS: Final = 27
 
@@ -86,7 +91,13 @@ ONE_VCPU_MB: Final = 1769
 def count_idle_month() -> Counts:
     """Return what a stack without runs uses in a month, but for the weekly call of ``prices``."""
     ticks = TICK.times(MINUTES_A_MONTH)
-    return replace(ticks, sqs_requests=POLLS_A_MINUTE * MINUTES_A_MONTH, alarms=ALARMS)
+    return replace(
+        ticks,
+        sqs_requests=POLLS_A_MINUTE * MINUTES_A_MONTH,
+        alarms=ALARMS,
+        composite_alarms=COMPOSITE_ALARMS,
+        dashboards=DASHBOARDS,
+    )
 
 
 def count_runs(run: Counts, number: int) -> Counts:

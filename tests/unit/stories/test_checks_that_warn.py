@@ -1,17 +1,20 @@
-"""What the checks of a run tell the operator: a deadline that has passed, and a checkpoint that does not come."""
+"""What the operator is told of runs: a deadline has passed, a checkpoint does not come, spot is billed in full."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
 from spot_relay.domain.rules.checkpoint_age import CHECKPOINT_PATIENCE
+from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.values import No
 from tests.unit.worlds import World, deadline, submission
 
 MINUTE, HOUR = 60, 3600
 EVERY_CHECK = 5 * MINUTE
 PATIENCE = CHECKPOINT_PATIENCE.total_seconds()
-OVERDUE, LATE = "CheckpointsOverdue", "RunsPastDeadline"
+OVERDUE, LATE, BILLED = "CheckpointsOverdue", "RunsPastDeadline", "SpotBilledAsOnDemand"
 
 
 @pytest.fixture
@@ -83,3 +86,23 @@ def test_a_run_is_counted_at_each_check_after_its_deadline_and_once_when_it_ends
     assert world.telemetry.total(LATE) == before + checked + 1
     world.passes(HOUR)
     assert world.telemetry.total(LATE) == before + checked + 1
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Completed"])
+def test_a_spot_job_that_sagemaker_runs_on_demand_is_counted_once(world: World, status: str) -> None:
+    job = world.jobs.jobs["churn-relay-01"]
+    elsewhere = replace(job.placement, market=Market.ON_DEMAND)
+    world.jobs.becomes(job.name, "InProgress", "Training", placement=elsewhere)
+    for _ in range(2 if status == "InProgress" else 0):
+        world.passes(EVERY_CHECK)
+    world.tell(1, "Completed", "Completed", training_seconds=3600, billable_seconds=3600)
+    assert world.telemetry.total(BILLED) == 1
+    assert world.run().current.placement.market is Market.ON_DEMAND
+
+
+def test_an_attempt_on_demand_is_no_spot_job_that_was_billed_in_full() -> None:
+    world = World()
+    world.service.submit(submission(EnableManagedSpotTraining=False, StoppingCondition={"MaxRuntimeInSeconds": 86_400}))
+    world.trains(1, HOUR)
+    world.tell(1, "Completed", "Completed", training_seconds=3600, billable_seconds=3600)
+    assert world.telemetry.total(BILLED) == 0

@@ -44,6 +44,15 @@ def measure_interruptions(attempt: Attempt, count: int) -> tuple[Measure, ...]:
     return (_measure(attempt, "Interruptions", count),) if count else ()
 
 
+def measure_market(attempt: Attempt, described: Market) -> tuple[Measure, ...]:
+    """Return the metric of a job that was created as a spot job and that SageMaker describes as an on-demand one.
+
+    Whoever records the description moves the attempt to that market, so each job is counted once.
+    """
+    created = attempt.status is AttemptStatus.IN_PROGRESS and attempt.placement.market is Market.SPOT
+    return (_measure(attempt, "SpotBilledAsOnDemand", 1),) if created and described is Market.ON_DEMAND else ()
+
+
 def measure_attempt_end(attempt: Attempt) -> tuple[Measure, ...]:
     """Return the metrics of an attempt's end: its seconds, whether its wait expired, and whether spot saved nothing."""
     values = {
