@@ -139,30 +139,30 @@ OPEN = replace(accept(submission(Policy(deadline=LATE)), "one", NOON), status=Ru
 
 def test_a_run_that_is_open_after_its_deadline_is_counted_with_each_check() -> None:
     last = NOON + 10 * HOUR
-    assert measures.measure_check(OPEN, last, has_looked=False) == ()
+    assert measures.measure_check(OPEN, last, has_listed=False) == ()
     late = told(("RunsPastDeadline", 1))
-    assert measures.measure_check(OPEN, last + timedelta(seconds=1), has_looked=False) == late
+    assert measures.measure_check(OPEN, last + timedelta(seconds=1), has_listed=False) == late
     waits = replace(OPEN, attempts=(FIRST,), status=RunStatus.PENDING)
-    assert measures.measure_check(waits, last + HOUR, has_looked=True) == late
+    assert measures.measure_check(waits, last + HOUR, has_listed=True) == late
     for needless in (replace(OPEN, stop_requested=True), replace(OPEN, status=RunStatus.FAILED)):
-        assert measures.measure_check(needless, last + HOUR, has_looked=True) == ()
-    assert measures.measure_check(replace(OPEN, deadline_at=None), last + HOUR, has_looked=False) == ()
+        assert measures.measure_check(needless, last + HOUR, has_listed=True) == ()
+    assert measures.measure_check(replace(OPEN, deadline_at=None), last + HOUR, has_listed=False) == ()
 
 
 def test_a_checkpoint_that_is_overdue_while_its_job_trains_is_counted_with_each_check() -> None:
     soon, late = NOON + 3 * HOUR - timedelta(seconds=1), NOON + 3 * HOUR
-    assert measures.measure_check(OPEN, soon, has_looked=True) == ()
-    assert measures.measure_check(OPEN, late, has_looked=True) == told(("CheckpointsOverdue", 1))
+    assert measures.measure_check(OPEN, soon, has_listed=True) == ()
+    assert measures.measure_check(OPEN, late, has_listed=True) == told(("CheckpointsOverdue", 1))
     newer = replace(LIVE, checkpoint=Checkpoint("last.pt", NOON + HOUR))
-    assert measures.measure_check(OPEN.with_attempt(newer), late, has_looked=True) == ()
-    assert measures.measure_check(OPEN.with_attempt(newer), late + HOUR, has_looked=True) == told(
+    assert measures.measure_check(OPEN.with_attempt(newer), late, has_listed=True) == ()
+    assert measures.measure_check(OPEN.with_attempt(newer), late + HOUR, has_listed=True) == told(
         ("CheckpointsOverdue", 1)
     )
 
 
 def test_a_checkpoint_is_not_overdue_if_it_was_not_looked_for_or_if_the_job_is_stopped_or_keeps_none() -> None:
     late = NOON + 4 * HOUR
-    assert measures.measure_check(OPEN, late, has_looked=False) == ()
+    assert measures.measure_check(OPEN, late, has_listed=False) == ()
     without = {key: value for key, value in OPEN.training_job.items() if key != "CheckpointConfig"}
     unlooked = (
         replace(OPEN, stop_requested=True),
@@ -173,7 +173,7 @@ def test_a_checkpoint_is_not_overdue_if_it_was_not_looked_for_or_if_the_job_is_s
         OPEN.with_attempt(replace(LIVE, transitions=(TRAINING._replace(ended_at=late),))),
         OPEN.with_attempt(replace(LIVE, transitions=())),
     )
-    assert [measures.measure_check(run, late, has_looked=True) for run in unlooked] == [()] * len(unlooked)
+    assert [measures.measure_check(run, late, has_listed=True) for run in unlooked] == [()] * len(unlooked)
 
 
 def test_a_run_that_ended_after_its_deadline_is_counted_unless_it_was_asked_to_stop() -> None:

@@ -71,8 +71,8 @@ def _measure_check(run: Run, facts: Facts, now: datetime) -> Outbox:
     """Return the metrics that are owed if this was a regular check. Other observations come too irregularly."""
     if not isinstance(facts.observation, Due):
         return Outbox()
-    has_looked = isinstance(facts.job, Job) and facts.unlisted is None
-    return Outbox(measures=metrics.measure_check(run, now, has_looked=has_looked))
+    has_listed = facts.ignored_objects is not None
+    return Outbox(measures=metrics.measure_check(run, now, has_listed=has_listed))
 
 
 def settle(run: Run, answers: tuple[Observation, ...], facts: Facts, now: datetime) -> Run:

@@ -73,17 +73,17 @@ def _saved_nothing(attempt: Attempt) -> bool:
     return billed >= trained >= _COMPARABLE_SECONDS
 
 
-def measure_check(run: Run, now: datetime, *, has_looked: bool) -> tuple[Measure, ...]:
+def measure_check(run: Run, now: datetime, *, has_listed: bool) -> tuple[Measure, ...]:
     """Return the metrics of a check: whether the run is open past its deadline, and whether a checkpoint is overdue.
 
-    ``has_looked`` says whether the check saw the job and its checkpoints. Otherwise nothing is known of the latter.
+    ``has_listed`` says whether the check has looked for checkpoints. Otherwise the newest one may be unknown.
     """
     if run.has_ended or run.stop_requested:
         return ()
     attempt = run.current
     is_late = run.deadline_at is not None and now > run.deadline_at
     stays = attempt.status is AttemptStatus.IN_PROGRESS and attempt.switch_to is None
-    saves = run.checkpoint_uri is not None and has_looked
+    saves = run.checkpoint_uri is not None and has_listed
     is_overdue = stays and saves and is_checkpoint_overdue(attempt.transitions, attempt.checkpoint, now)
     values = {"RunsPastDeadline": is_late, "CheckpointsOverdue": is_overdue}
     return tuple(_measure(attempt, name, 1) for name, holds in values.items() if holds)
