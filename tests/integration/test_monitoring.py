@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spot_relay.service import Service
+from tests.integration.printed import a_life, known_metrics, printed
 from tests.integration.stack import body_of, messages, spec
-from tests.integration.test_telemetry import a_life, known_metrics, printed
 from tests.monitoring import NAMESPACE, alarmed_metrics, fields_of, flatten, plotted_metrics, queries, widgets
 
 if TYPE_CHECKING:
