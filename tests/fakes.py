@@ -381,7 +381,7 @@ class MemoryTelemetry:
     def log_decision(self, run: Run, observation: str, reason: str) -> None:
         self.reasons.append(f"{run.id} {observation}: {reason}")
 
-    def measure(self, measures: tuple[Measure, ...]) -> None:
+    def measure(self, run_id: str, measures: tuple[Measure, ...]) -> None:  # noqa: ARG002 (the protocol)
         self.measures.extend(measures)
 
     def total(self, name: str) -> float:

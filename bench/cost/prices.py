@@ -24,4 +24,6 @@ API_REQUEST: Final = 3.50 / 1e6  # REST API
 LOG_GB: Final = 0.50
 LOG_GB_MONTH: Final = 0.03
 ALARM_MONTH: Final = 0.10
+COMPOSITE_ALARM_MONTH: Final = 0.50
+DASHBOARD_MONTH: Final = 3.00  # an account's first three, with up to 50 metrics each, are free
 METRIC_MONTH: Final = 0.30

@@ -43,7 +43,8 @@ def price_units(used: Counts) -> dict[str, float]:
         * (prices.DYNAMODB_GB_MONTH + prices.DYNAMODB_BACKUP_GB_MONTH)
         + used.bucket_bytes / _GB * prices.S3_GB_MONTH
         + used.log_bytes / _GB * prices.LOG_GB_MONTH,
-        "alarms": used.alarms * prices.ALARM_MONTH,
+        "alarms": used.alarms * prices.ALARM_MONTH + used.composite_alarms * prices.COMPOSITE_ALARM_MONTH,
+        "dashboard": used.dashboards * prices.DASHBOARD_MONTH,
         "custom metrics": used.metrics * prices.METRIC_MONTH,
     }
 

@@ -28,13 +28,15 @@ def test_the_page_dates_the_prices_and_names_their_region() -> None:
 
 def test_each_unit_is_multiplied_by_its_price() -> None:
     priced = price_units(
-        Counts(read_units=8e6, write_units=2e6, sqs_requests=1e6, s3_writes=1000, alarms=3, metrics=10)
+        Counts(
+            read_units=8e6, write_units=2e6, sqs_requests=1e6, s3_writes=1000, alarms=3, composite_alarms=2, metrics=10
+        )
     )
     assert {name: round(cost, 6) for name, cost in priced.items() if cost} == {
         "DynamoDB, reads and writes": 8 * 0.125 + 2 * 0.625,
         "SQS": 0.4,
         "S3, requests": 0.005,
-        "alarms": 0.3,
+        "alarms": 1.3,
         "custom metrics": 3.0,
     }
 

@@ -253,7 +253,7 @@ class World:
         """Publish an event."""
         self.announced |= {(detail["run_id"], str(detail["status"]))}
 
-    def measure(self, measures: tuple[Measure, ...]) -> None:
+    def measure(self, run_id: str, measures: tuple[Measure, ...]) -> None:  # noqa: ARG002 (the protocol)
         """Count the metrics that can be compared with what SageMaker knows."""
         for measure in measures:
             if measure.name in _MEASURED:

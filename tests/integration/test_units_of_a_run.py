@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,7 @@ from simulator.life.job import Transitioned
 from spot_relay.domain.run.run import Run, RunStatus
 from tests.integration.metering import Usage
 from tests.integration.stack import TABLE, document, messages, spec
-from tests.template import RESOURCES
+from tests.monitoring import of_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,8 +70,11 @@ class Story:
         self.stack.checkpoint()
         stopping = {"MaxRuntimeInSeconds": int(hours * HOUR), "MaxWaitTimeInSeconds": int(max_wait * HOUR)}
         self._invoke("submit", self.stack.upload(json.dumps(spec(StoppingCondition=stopping))))
+        minutes = count(1)
         while not self._is_settled():
             self.stack.clock.passes(60)
+            if next(minutes) % 60 == 0:
+                self.stack.checkpoint()
             self.stack.aws.simulator._sagemaker.jobs.catch_up()
             self._deliver()
         assert self.run.status is RunStatus.COMPLETED
@@ -151,6 +155,7 @@ def test_a_tick_that_finds_nothing_uses_what_the_table_of_costs_says(
     assert asdict(found) == close_to(counts.TICK)
 
 
-def test_the_alarms_are_counted() -> None:
-    alarms = [name for name, entry in RESOURCES.items() if entry["Type"] == "AWS::CloudWatch::Alarm"]
-    assert len(alarms) == counts.ALARMS
+def test_the_alarms_and_the_dashboard_of_a_stack_with_the_default_parameters_are_counted() -> None:
+    assert len(of_type("AWS::CloudWatch::Alarm")) == counts.ALARMS
+    assert len(of_type("AWS::CloudWatch::CompositeAlarm")) == counts.COMPOSITE_ALARMS
+    assert len(of_type("AWS::CloudWatch::Dashboard")) == counts.DASHBOARDS

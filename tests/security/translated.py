@@ -30,6 +30,8 @@ ACCOUNT = "000000000000"
 _SOURCES = ("CodeUri", "ContentUri")
 # Such as arn:aws:sqs:us-east-1:000000000000:<name>; a resource that stands here has an ARN that policies name.
 _ARNS = {
+    "AWS::CloudWatch::Alarm": "arn:aws:cloudwatch:{region}:{account}:alarm:{name}",
+    "AWS::CloudWatch::CompositeAlarm": "arn:aws:cloudwatch:{region}:{account}:alarm:{name}",
     "AWS::DynamoDB::Table": "arn:aws:dynamodb:{region}:{account}:table/{name}",
     "AWS::Events::Rule": "arn:aws:events:{region}:{account}:rule/{name}",
     "AWS::IAM::Role": "arn:aws:iam::{account}:role/{name}",

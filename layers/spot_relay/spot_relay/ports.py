@@ -282,6 +282,6 @@ class Telemetry(Protocol):
         """Log a decision, with the run's id and the attempt's job name."""
         ...
 
-    def measure(self, measures: tuple[Measure, ...]) -> None:
-        """Publish metrics immediately."""
+    def measure(self, run_id: str, measures: tuple[Measure, ...]) -> None:
+        """Publish metrics immediately, with the id of the run that they are about."""
         ...

@@ -244,7 +244,7 @@ class Service:
             self.telemetry.log_decision(decision.run, type(observation).__name__, decision.reason)
             if decision.run is run:
                 self._duties.perform(run, decision.owes)
-                self.telemetry.measure(decision.owes.measures)
+                self.telemetry.measure(run.id, decision.owes.measures)
                 return _require_published(run, failure), decision
             write = self.store.reopen if run.has_ended and not decision.run.has_ended else self.store.save
             owed = run.outbox.then(decision.owes)
@@ -260,7 +260,7 @@ class Service:
                 observation = Overgrown()
                 continue
             if alone:
-                self.telemetry.measure(alone)
+                self.telemetry.measure(run.id, alone)
             return _require_published(*self._pay(saved)), decision
         raise ConflictError(run.id)
 
@@ -358,7 +358,7 @@ class Service:
                 answers = (*answers, Overgrown())
                 continue
             # Only whoever settled the outbox publishes its metrics, because a metric cannot be published twice.
-            self.telemetry.measure(run.outbox.measures + owed.measures)
+            self.telemetry.measure(run.id, run.outbox.measures + owed.measures)
             run, answers, published = saved, (), True
         raise ConflictError(run.id)
 

@@ -37,11 +37,12 @@ class PowertoolsTelemetry:
             run_version=run.version,
         )
 
-    def measure(self, measures: tuple[Measure, ...]) -> None:
-        """Publish metrics as one EMF line per placement, which names it even where it is no dimension."""
+    def measure(self, run_id: str, measures: tuple[Measure, ...]) -> None:
+        """Publish metrics as one EMF line per placement, which names it and the run even if they are no dimensions."""
         ordered = sorted(measures, key=lambda m: (m.market, m.instance_type))
         for (market, instance_type), group in groupby(ordered, key=lambda m: (m.market, m.instance_type)):
             metrics = EphemeralMetrics()
+            metrics.add_metadata("run_id", run_id)
             placement = {"market": str(market), "instance_type": instance_type}
             if self.by_placement:
                 metrics.add_dimensions(service=str(metrics.service), **placement)

@@ -11,9 +11,10 @@ from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.outbox import Measure
+from spot_relay.domain.run.policy import Deadline, Policy
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
-from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Transition
 from spot_relay.domain.shown import metrics as measures
 from tests.fakes import NOON
 from tests.unit.worlds import World, submission
@@ -64,6 +65,27 @@ def test_an_ended_attempt_tells_its_seconds_as_far_as_they_are_known() -> None:
     assert measures.measure_attempt_end(FIRST) == ()
 
 
+@pytest.mark.parametrize(
+    ("market", "trained", "billed", "told_of"),
+    [
+        (Market.SPOT, 3600, 3600, True),
+        (Market.SPOT, 60, 61, True),
+        (Market.SPOT, 3600, 3599, False),
+        (Market.SPOT, 59, 59, False),  # rounding decides
+        (Market.SPOT, 3600, None, False),
+        (Market.SPOT, None, 3600, False),
+        (Market.ON_DEMAND, 3600, 3600, False),
+    ],
+)
+def test_a_spot_job_of_a_minute_or_more_that_saved_nothing_is_counted(
+    market: Market, trained: int | None, billed: int | None, told_of: bool
+) -> None:
+    placement = replace(PLACEMENT, market=market)
+    ended = replace(FIRST, placement=placement, training_seconds=trained, billable_seconds=billed)
+    found = [measure.name for measure in measures.measure_attempt_end(ended)]
+    assert ("SpotBilledAsOnDemand" in found) is told_of
+
+
 def test_an_expired_wait_is_counted() -> None:
     expired = replace(FIRST, outcome=Outcome.MAX_WAIT_TIME_EXCEEDED)
     assert measures.measure_attempt_end(expired) == told(("WaitsExpired", 1))
@@ -104,3 +126,64 @@ def test_the_end_of_an_attempt_brings_all_that_was_not_counted_before(by: str) -
         ("RunsCompleted", 1),
         ("SavingsPercent", 50.0),
     ]
+
+
+HOUR = timedelta(hours=1)
+LATE = Deadline(expected_runtime_seconds=7200, within_seconds=36_000)
+TRAINING = Transition("Training", NOON)
+LIVE = replace(
+    FIRST, status=AttemptStatus.IN_PROGRESS, ended_at=None, training_started_at=NOON, transitions=(TRAINING,)
+)
+OPEN = replace(accept(submission(Policy(deadline=LATE)), "one", NOON), status=RunStatus.IN_PROGRESS, attempts=(LIVE,))
+
+
+def test_a_run_that_is_open_after_its_deadline_is_counted_with_each_check() -> None:
+    last = NOON + 10 * HOUR
+    assert measures.measure_check(OPEN, last, has_listed=False) == ()
+    late = told(("RunsPastDeadline", 1))
+    assert measures.measure_check(OPEN, last + timedelta(seconds=1), has_listed=False) == late
+    waits = replace(OPEN, attempts=(FIRST,), status=RunStatus.PENDING)
+    assert measures.measure_check(waits, last + HOUR, has_listed=True) == late
+    for needless in (replace(OPEN, stop_requested=True), replace(OPEN, status=RunStatus.FAILED)):
+        assert measures.measure_check(needless, last + HOUR, has_listed=True) == ()
+    assert measures.measure_check(replace(OPEN, deadline_at=None), last + HOUR, has_listed=False) == ()
+
+
+def test_a_checkpoint_that_is_overdue_while_its_job_trains_is_counted_with_each_check() -> None:
+    soon, late = NOON + 3 * HOUR - timedelta(seconds=1), NOON + 3 * HOUR
+    assert measures.measure_check(OPEN, soon, has_listed=True) == ()
+    assert measures.measure_check(OPEN, late, has_listed=True) == told(("CheckpointsOverdue", 1))
+    newer = replace(LIVE, checkpoint=Checkpoint("last.pt", NOON + HOUR))
+    assert measures.measure_check(OPEN.with_attempt(newer), late, has_listed=True) == ()
+    assert measures.measure_check(OPEN.with_attempt(newer), late + HOUR, has_listed=True) == told(
+        ("CheckpointsOverdue", 1)
+    )
+
+
+def test_a_checkpoint_is_not_overdue_if_it_was_not_looked_for_or_if_the_job_is_stopped_or_keeps_none() -> None:
+    late = NOON + 4 * HOUR
+    assert measures.measure_check(OPEN, late, has_listed=False) == ()
+    without = {key: value for key, value in OPEN.training_job.items() if key != "CheckpointConfig"}
+    unlooked = (
+        replace(OPEN, stop_requested=True),
+        replace(OPEN, training_job=without),
+        OPEN.with_attempt(replace(LIVE, switch_to=Market.SPOT)),
+        OPEN.with_attempt(replace(LIVE, status=AttemptStatus.ENDED)),
+        OPEN.with_attempt(replace(LIVE, transitions=(TRAINING, Transition("Interrupted", NOON)))),
+        OPEN.with_attempt(replace(LIVE, transitions=(TRAINING._replace(ended_at=late),))),
+        OPEN.with_attempt(replace(LIVE, transitions=())),
+    )
+    assert [measures.measure_check(run, late, has_listed=True) for run in unlooked] == [()] * len(unlooked)
+
+
+def test_a_run_that_ended_after_its_deadline_is_counted_unless_it_was_asked_to_stop() -> None:
+    last = NOON + 10 * HOUR
+    ended = replace(OPEN, status=RunStatus.COMPLETED, ended_at=last + HOUR)
+    in_time = ended.with_attempt(replace(FIRST, ended_at=last))
+    late = ended.with_attempt(replace(FIRST, ended_at=last + timedelta(seconds=1)))
+    names = [
+        [measure.name for measure in measures.measure_run_end(run)]
+        for run in (ended, late, in_time, replace(late, stop_requested=True), replace(late, deadline_at=None))
+    ]
+    on_time = ["RunsCompleted"]
+    assert names == [[*on_time, "RunsPastDeadline"], [*on_time, "RunsPastDeadline"], on_time, on_time, on_time]

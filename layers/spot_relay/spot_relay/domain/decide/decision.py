@@ -63,7 +63,16 @@ def decide(run: Run, facts: Facts, now: datetime) -> Decision:
     if decision.run is run:
         return decision
     changed = explain(decision.run, type(facts.observation).__name__, decision.reason, now)
-    return replace(decision, run=changed, owes=decision.owes.then(leave_queue(run, changed)))
+    owes = decision.owes.then(leave_queue(run, changed)).then(_measure_check(changed, facts, now))
+    return replace(decision, run=changed, owes=owes)
+
+
+def _measure_check(run: Run, facts: Facts, now: datetime) -> Outbox:
+    """Return the metrics that are owed if this was a regular check. Other observations come too irregularly."""
+    if not isinstance(facts.observation, Due):
+        return Outbox()
+    has_listed = facts.ignored_objects is not None
+    return Outbox(measures=metrics.measure_check(run, now, has_listed=has_listed))
 
 
 def settle(run: Run, answers: tuple[Observation, ...], facts: Facts, now: datetime) -> Run:

@@ -108,7 +108,8 @@ def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: dateti
         run = forget_refusals(run)
     run = _count(run, described, job, facts, now)
     adopted = launch_answers.measure_adoption(run, attempt, now)
-    owes = Outbox(measures=adopted + metrics.measure_interruptions(attempt, missed))
+    odd = metrics.measure_market(attempt, job.placement.market)
+    owes = Outbox(measures=adopted + odd + metrics.measure_interruptions(attempt, missed))
     if run.stop_requested and job.status == TrainingJobStatus.IN_PROGRESS:
         owes = owes.then(Outbox(stop=attempt.job_name))
     steering = steer(run, facts, now)
@@ -181,7 +182,8 @@ def _follow_end(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetim
         run = forget_refusals(run)
     run = _count(run, closed, job, facts, now)
     adopted = launch_answers.measure_adoption(run, attempt, now)
-    measures = adopted + metrics.measure_interruptions(attempt, missed) + metrics.measure_attempt_end(closed)
+    odd = metrics.measure_market(attempt, job.placement.market)
+    measures = adopted + odd + metrics.measure_interruptions(attempt, missed) + metrics.measure_attempt_end(closed)
     owes = Outbox(freed=(Room(closed.placement.pool, attempt.job_name),), measures=measures)
     return follow_outcome(run, outcome, facts, now, owes)
 

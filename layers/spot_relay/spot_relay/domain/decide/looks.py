@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from spot_relay.domain.decide.markets import is_net_due
+from spot_relay.domain.rules.checkpoint_age import is_checkpoint_overdue
 from spot_relay.domain.rules.progress import has_uncounted_end
 from spot_relay.domain.rules.turns import LEAD
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
@@ -101,7 +102,8 @@ def looks_again(run: Run, observation: Observation) -> bool:
 def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | None, now: datetime) -> bool:
     """Whether the decision needs the newest checkpoint.
 
-    It does after each end that a relaunch may follow, after an interruption, and to measure progress under a deadline.
+    It does after each end that a relaunch may follow, after an interruption, to measure progress under a deadline, and
+    if the newest one that is known is so old that the next one is overdue.
     """
     if run.checkpoint_uri is None:
         return False
@@ -114,6 +116,8 @@ def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | Non
             return False
         case _ if job.has_ended:
             return outcome_of(job) is not Outcome.COMPLETED
+        case Due() if is_checkpoint_overdue(job.transitions, run.current.checkpoint, now):
+            return True
         case _:
             return run.deadline_at is not None or has_uncounted_end(run.current, job)
 

@@ -117,7 +117,7 @@ def leave_queue(before: Run, after: Run) -> Outbox:
 def finish(run: Run, status: RunStatus, now: datetime, reason: str, owes: Outbox | None = None) -> Decision:
     """End the run."""
     run, stopping = give_up_canary(run)
-    ended = replace(run, status=status)
+    ended = replace(run, status=status, ended_at=now)
     news = Outbox(measures=metrics.measure_run_end(ended), announce=True, tell_followers=True, tasks=run.waiting_tasks)
     duties = (owes or Outbox()).then(stopping).then(news)
     if status is RunStatus.COMPLETED and run.on_success:
