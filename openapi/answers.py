@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from openapi.requests import NAME_PATTERN
 from spot_relay.domain.lint.rule import Severity
+from spot_relay.domain.rules.progress import KEPT_POINTS
 from spot_relay.domain.run.attempt import AttemptStatus, CanaryStatus
 from spot_relay.domain.run.hosting import HostingStatus
 from spot_relay.domain.run.policy import ReturnToSpot
@@ -16,6 +17,7 @@ from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus
 from spot_relay.domain.run.start import OnFailure
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.sagemaker.phase import KEPT_PHASES, Stage
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.spec.run_name import MAX_NAME
 
@@ -35,6 +37,8 @@ class Checkpoint(Answer):
 
     key: str
     last_modified: datetime
+    size_bytes: Count | None
+    """The size of that object. Null if it was stored by an earlier release."""
 
 
 class Placement(Answer):
@@ -55,6 +59,15 @@ class Transition(Answer):
     ended_at: datetime | None
     message: str | None
     """SageMaker's message, without values of the spec that may be secret."""
+
+
+class Phase(Answer):
+    """A phase of the training job's life, in fewer words than SageMaker's."""
+
+    stage: Stage
+    """`waiting` is the wait for the first capacity. `earlier` stands for phases that lie too far back to be kept."""
+    started_at: datetime
+    ended_at: datetime | None
 
 
 class Attempt(Answer):
@@ -82,6 +95,7 @@ class Attempt(Answer):
     ignored_objects: Count | None
     """How many other objects were under the prefix: logs, markers, data, code and incomplete checkpoints."""
     placement: Placement
+    planned_at: datetime
     created_at: datetime | None
     training_started_at: datetime | None
     ended_at: datetime | None
@@ -90,6 +104,8 @@ class Attempt(Answer):
     waited_seconds: Seconds | None
     interruptions: Count
     wasted_seconds: Seconds
+    phases: Annotated[list[Phase], Field(max_length=KEPT_PHASES)]
+    """The latest ones; those before them are one. They stay when the transitions are dropped."""
     transitions: list[Transition]
     """The latest 40, as of the latest description of the job. A run with a very long history drops the oldest ones."""
 
@@ -133,6 +149,15 @@ class Deadline(Answer):
     progress_seconds: Seconds
     """The training that the run's checkpoints contain."""
     return_to_spot: ReturnToSpot
+
+
+class ProgressPoint(Answer):
+    """What the checkpoints were known to hold once one was written."""
+
+    at: datetime
+    """When that checkpoint was written."""
+    seconds: Seconds
+    """The training that the run's checkpoints contained then."""
 
 
 class Spent(Answer):
@@ -263,6 +288,8 @@ class Run(Answer):
     deadline: Deadline | None
     spent: Spent
     budgets: Budgets
+    progress: Annotated[list[ProgressPoint], Field(max_length=KEPT_POINTS)]
+    """How the training that the checkpoints contain has grown; those of a long run are thinned evenly."""
     canaries: list[Canary]
     decisions: list[Decision]
     """The latest 40."""

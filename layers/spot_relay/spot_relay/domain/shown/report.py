@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.domain.run.life import phases_of
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import training_job_arn
 from spot_relay.domain.sagemaker.redaction import redact_job
@@ -33,7 +35,9 @@ def iso(moment: datetime | None) -> str | None:
 
 
 def _checkpoint(found: Checkpoint | None) -> dict[str, Any] | None:
-    return {"key": found.key, "last_modified": iso(found.last_modified)} if found else None
+    if found is None:
+        return None
+    return {"key": found.key, "last_modified": iso(found.last_modified), "size_bytes": found.size}
 
 
 def _transition(entry: Transition) -> dict[str, Any]:
@@ -43,6 +47,18 @@ def _transition(entry: Transition) -> dict[str, Any]:
         "ended_at": iso(entry.ended_at),
         "message": entry.message,
     }
+
+
+def _phases(attempt: Attempt) -> list[dict[str, Any]]:
+    zero = attempt.planned_at
+    return [
+        {"stage": stage, "started_at": _later(zero, begins), "ended_at": None if ends is None else _later(zero, ends)}
+        for stage, begins, ends in phases_of(attempt)
+    ]
+
+
+def _later(zero: datetime, seconds: int) -> str | None:
+    return iso(zero + timedelta(seconds=seconds))
 
 
 def _attempt(run: Run, attempt: Attempt, region: str) -> dict[str, Any]:
@@ -62,6 +78,7 @@ def _attempt(run: Run, attempt: Attempt, region: str) -> dict[str, Any]:
         "checkpoint": _checkpoint(attempt.checkpoint),
         "ignored_objects": attempt.ignored_objects,
         "placement": asdict(attempt.placement),
+        "planned_at": iso(attempt.planned_at),
         "created_at": iso(attempt.created_at or attempt.launched_at),
         "training_started_at": iso(attempt.training_started_at),
         "ended_at": iso(attempt.ended_at),
@@ -70,6 +87,7 @@ def _attempt(run: Run, attempt: Attempt, region: str) -> dict[str, Any]:
         "waited_seconds": attempt.waited_seconds,
         "interruptions": attempt.interruptions,
         "wasted_seconds": attempt.wasted_seconds,
+        "phases": _phases(attempt),
         "transitions": [_transition(entry) for entry in attempt.transitions],
     }
 
@@ -185,6 +203,7 @@ def status_document(run: Run, region: str) -> dict[str, Any]:
         "deadline": _deadline(run),
         "spent": asdict(run.spent),
         "budgets": asdict(run.policy.budgets),
+        "progress": [{"at": _later(run.created_at, after), "seconds": s} for after, s in run.progress_points],
         "canaries": [_canary(canary) for canary in run.canaries],
         "decisions": [_decision(entry) for entry in run.decisions],
         "tags": tags_of(run.training_job),
