@@ -19,6 +19,7 @@ from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.sagemaker.phase import KEPT_PHASES, Stage
 from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.shown.forecast import NextAction
 from spot_relay.spec.run_name import MAX_NAME
 
 RunName = Annotated[str, Field(pattern=NAME_PATTERN, max_length=MAX_NAME)]
@@ -149,6 +150,43 @@ class Deadline(Answer):
     progress_seconds: Seconds
     """The training that the run's checkpoints contain."""
     return_to_spot: ReturnToSpot
+    pace: float | None
+    """A run that waits is behind once the training that is left takes more than this share of the time that is left."""
+    reserve_seconds: Seconds | None
+    """The safety net: what has to be left beside the training, so that a move to on-demand is in time."""
+    on_demand_from: datetime | None
+    """When a run on spot goes on-demand if it has no capacity from now on. Null if it does not, or has ended."""
+
+
+class Next(Answer):
+    """What is decided next as far as is known."""
+
+    action: NextAction
+    at: datetime | None
+    """Null if it depends on something else than time."""
+    reason: str
+    """In a sentence, with the condition."""
+
+
+class Finish(Answer):
+    """When the run completes. It is known for runs with a deadline, which say how long they train."""
+
+    earliest: datetime
+    """If nothing delays it from now on."""
+    likely: datetime | None
+    """If as much of its time is lost as until now, and capacity takes as long to come. Null before it has trained."""
+    latest: datetime | None
+    """By its deadline, as long as on-demand capacity is there when it is needed. Null if nothing promises it."""
+
+
+class Queue(Answer):
+    """The queue for room in a pool, in which the oldest run is first."""
+
+    pool: str
+    """The instance type and market, or `any instance type` if a quota is full that spans them."""
+    since: datetime
+    ahead: Count | None
+    """How many runs are ahead of this one, up to 100. Null in the status document in S3."""
 
 
 class ProgressPoint(Answer):
@@ -260,6 +298,12 @@ class Run(Answer):
     check_at: datetime | None
     """When an open run is checked again, even if no event arrives before."""
     stop_requested: bool
+    next: Next | None
+    """Null once it has ended."""
+    finish: Finish | None
+    """Null if nothing is known."""
+    queue: Queue | None
+    """Null unless it waits for room."""
     attempts: Annotated[list[Attempt], Field(min_length=1, max_length=MAX_ATTEMPTS)]
     start: Start | None
     """Null if it never waited."""
@@ -284,6 +328,8 @@ class Run(Answer):
     on_demand_cost_usd: float | None
     """What the training that was kept would have cost on-demand."""
     wasted_usd: float | None
+    most_usd: float | None
+    """What it costs at most until its newest attempt, which may use all of MaxRuntimeInSeconds, has ended."""
     prices: PriceSource | None
     deadline: Deadline | None
     spent: Spent

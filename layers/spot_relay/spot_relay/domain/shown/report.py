@@ -6,12 +6,14 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.domain.rules.pace import standing_of
 from spot_relay.domain.run.life import phases_of
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import training_job_arn
 from spot_relay.domain.sagemaker.redaction import redact_job
 from spot_relay.domain.sagemaker.request import role_arn_of, tags_of
 from spot_relay.domain.shown.accounting import account_of
+from spot_relay.domain.shown.forecast import foretell_demand, foretell_finish, foretell_next
 from spot_relay.domain.text import clean_text
 
 if TYPE_CHECKING:
@@ -161,7 +163,7 @@ def _hosting_task(task: HostingTask | None) -> dict[str, Any]:
 
 
 def _deadline(run: Run) -> dict[str, Any] | None:
-    deadline = run.policy.deadline
+    deadline, standing = run.policy.deadline, standing_of(run, run.updated_at)
     if deadline is None:
         return None
     return {
@@ -169,7 +171,30 @@ def _deadline(run: Run) -> dict[str, Any] | None:
         "expected_runtime_seconds": deadline.expected_runtime_seconds,
         "progress_seconds": round(run.progress_seconds),
         "return_to_spot": deadline.return_to_spot,
+        "pace": round(standing.pace, 4) if standing else None,
+        "reserve_seconds": round(standing.reserve) if standing else None,
+        "on_demand_from": iso(foretell_demand(run, run.updated_at)),
     }
+
+
+def _next(run: Run) -> dict[str, Any] | None:
+    found = foretell_next(run, run.updated_at)
+    return None if found is None else {"action": found.action, "at": iso(found.at), "reason": found.reason}
+
+
+def _finish(run: Run) -> dict[str, Any] | None:
+    found = foretell_finish(run, run.updated_at)
+    if found is None:
+        return None
+    return {"earliest": iso(found.earliest), "likely": iso(found.likely), "latest": iso(found.latest)}
+
+
+def _queue(run: Run) -> dict[str, Any] | None:
+    pool = run.waits_for
+    if pool is None:
+        return None
+    attempt = run.current
+    return {"pool": str(pool), "since": iso(attempt.waiting_since or attempt.planned_at), "ahead": None}
 
 
 def status_document(run: Run, region: str) -> dict[str, Any]:
@@ -185,6 +210,9 @@ def status_document(run: Run, region: str) -> dict[str, Any]:
         "ended_at": iso(run.ended_at),
         "check_at": iso(run.check_at),
         "stop_requested": run.stop_requested,
+        "next": _next(run),
+        "finish": _finish(run),
+        "queue": _queue(run),
         "attempts": [_attempt(run, attempt, region) for attempt in run.attempts],
         "start": start_document(run.start, run.completed, waits=run.waits_to_begin and not run.has_ended),
         "log_group": LOG_GROUP,
@@ -199,6 +227,7 @@ def status_document(run: Run, region: str) -> dict[str, Any]:
         "cost_usd": account.cost_usd,
         "on_demand_cost_usd": account.on_demand_cost_usd,
         "wasted_usd": account.wasted_usd,
+        "most_usd": account.most_usd,
         "prices": _prices(account),
         "deadline": _deadline(run),
         "spent": asdict(run.spent),
