@@ -239,13 +239,14 @@ def _foretell_likely(run: Run, standing: Standing, flight: float | None, left: f
 
 
 def _first_training(run: Run) -> datetime | None:
+    # Attempts come one after another, so the first that is found is the first of all.
     starts = (
         attempt.planned_at + timedelta(seconds=phase.begins)
         for attempt in run.attempts
         for phase in phases_of(attempt)
         if phase.stage is Stage.TRAINING
     )
-    return min(starts, default=None)
+    return next(starts, None)
 
 
 def _mean_wait(run: Run) -> float | None:
