@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "ls": "listing:list_runs",
     "show": "details:show",
     "watch": "following:watch",
+    "page": "page:write_page",
     "logs": "log_output:logs",
     "explain": "details:explain",
     "stop": "requests:stop",
