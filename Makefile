@@ -34,7 +34,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo examples quick quick-tests lint types template released test thorough unit e2e sdk-tests recipe-tests example-tests layers pythons sam-local check \
+.PHONY: help setup demo examples quick quick-tests lint types template released pages test thorough unit e2e sdk-tests recipe-tests example-tests layers pythons sam-local check \
         checkov simulate explore images faults fuzz mutate bench-client bench-load bench-policy bench-start command-docs cost openapi lint-rules plan-picture build deploy lock format clean
 
 help: ## list the commands
@@ -148,6 +148,9 @@ plan-picture: setup ## regenerate docs/images/plan.svg, a recording of `spot-rel
 
 command-docs: setup ## regenerate docs/command.md and the recordings of the command in docs/images
 	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m manual
+
+pages: setup ## write the kept pages of typical runs (tests/unit/pages/kept) anew, after a change to the pages
+	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.unit.pages
 
 released: setup ## keep what this release's template keeps, for the test that compares the next one with it: at each release
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.released

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from openapi.requests import NAME_PATTERN
 from spot_relay.domain.lint.rule import Severity
+from spot_relay.domain.rules.progress import KEPT_POINTS
 from spot_relay.domain.run.attempt import AttemptStatus, CanaryStatus
 from spot_relay.domain.run.hosting import HostingStatus
 from spot_relay.domain.run.policy import ReturnToSpot
@@ -16,7 +17,9 @@ from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus
 from spot_relay.domain.run.start import OnFailure
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.sagemaker.phase import KEPT_PHASES, Stage
 from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.shown.forecast import NextAction
 from spot_relay.spec.run_name import MAX_NAME
 
 RunName = Annotated[str, Field(pattern=NAME_PATTERN, max_length=MAX_NAME)]
@@ -35,6 +38,8 @@ class Checkpoint(Answer):
 
     key: str
     last_modified: datetime
+    size_bytes: Count | None
+    """The size of that object. Null if it was stored by an earlier release."""
 
 
 class Placement(Answer):
@@ -55,6 +60,15 @@ class Transition(Answer):
     ended_at: datetime | None
     message: str | None
     """SageMaker's message, without values of the spec that may be secret."""
+
+
+class Phase(Answer):
+    """A phase of the training job's life, in fewer words than SageMaker's."""
+
+    stage: Stage
+    """`waiting` is the wait for the first capacity. `earlier` stands for phases that lie too far back to be kept."""
+    started_at: datetime
+    ended_at: datetime | None
 
 
 class Attempt(Answer):
@@ -82,6 +96,7 @@ class Attempt(Answer):
     ignored_objects: Count | None
     """How many other objects were under the prefix: logs, markers, data, code and incomplete checkpoints."""
     placement: Placement
+    planned_at: datetime
     created_at: datetime | None
     training_started_at: datetime | None
     ended_at: datetime | None
@@ -90,6 +105,8 @@ class Attempt(Answer):
     waited_seconds: Seconds | None
     interruptions: Count
     wasted_seconds: Seconds
+    phases: Annotated[list[Phase], Field(max_length=KEPT_PHASES)]
+    """The latest ones; those before them are one. They stay when the transitions are dropped."""
     transitions: list[Transition]
     """The latest 40, as of the latest description of the job. A run with a very long history drops the oldest ones."""
 
@@ -133,6 +150,52 @@ class Deadline(Answer):
     progress_seconds: Seconds
     """The training that the run's checkpoints contain."""
     return_to_spot: ReturnToSpot
+    pace: float | None
+    """A run that waits is behind once the training that is left takes more than this share of the time that is left."""
+    reserve_seconds: Seconds | None
+    """The safety net: what has to be left beside the training, so that a move to on-demand is in time."""
+    on_demand_from: datetime | None
+    """When a run on spot goes on-demand if it has no capacity from now on. Null if it does not, or has ended."""
+
+
+class Next(Answer):
+    """What is decided next as far as is known."""
+
+    action: NextAction
+    at: datetime | None
+    """Null if it depends on something else than time."""
+    reason: str
+    """In a sentence, with the condition."""
+
+
+class Finish(Answer):
+    """When the run completes. It is known for runs with a deadline, which say how long they train."""
+
+    earliest: datetime
+    """If nothing delays it from now on."""
+    likely: datetime | None
+    """If as much of its time is lost as until now, and capacity takes as long to come. Null before it has trained."""
+    latest: datetime | None
+    """By its deadline, as long as on-demand capacity is there when it is needed. Null if nothing promises it."""
+
+
+class Queue(Answer):
+    """The queue for room in a pool, in which the oldest run is first."""
+
+    pool: str
+    """The instance type and market, or `any instance type` if a quota is full that spans them."""
+    since: datetime
+    ahead: Count | None
+    """How many runs are ahead of this one, up to 100. Null in the status document in S3."""
+
+
+class ProgressPoint(Answer):
+    """What the checkpoints were known to hold once one was written."""
+
+    at: datetime
+    """When that checkpoint was written."""
+    seconds: Seconds
+    """The training that the run's checkpoints contained then."""
 
 
 class Spent(Answer):
@@ -235,6 +298,12 @@ class Run(Answer):
     check_at: datetime | None
     """When an open run is checked again, even if no event arrives before."""
     stop_requested: bool
+    next: Next | None
+    """Null once it has ended."""
+    finish: Finish | None
+    """Null if nothing is known."""
+    queue: Queue | None
+    """Null unless it waits for room."""
     attempts: Annotated[list[Attempt], Field(min_length=1, max_length=MAX_ATTEMPTS)]
     start: Start | None
     """Null if it never waited."""
@@ -259,10 +328,14 @@ class Run(Answer):
     on_demand_cost_usd: float | None
     """What the training that was kept would have cost on-demand."""
     wasted_usd: float | None
+    most_usd: float | None
+    """What it costs at most until its newest attempt, which may use all of MaxRuntimeInSeconds, has ended."""
     prices: PriceSource | None
     deadline: Deadline | None
     spent: Spent
     budgets: Budgets
+    progress: Annotated[list[ProgressPoint], Field(max_length=KEPT_POINTS)]
+    """How the training that the checkpoints contain has grown; those of a long run are thinned evenly."""
     canaries: list[Canary]
     decisions: list[Decision]
     """The latest 40."""

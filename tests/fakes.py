@@ -321,7 +321,7 @@ class MemoryCheckpoints:
     """The checkpoints of each prefix, newest last."""
 
     found: dict[str, list[Checkpoint]] = field(default_factory=dict)
-    """The objects under each prefix, of one byte each: checkpoints and others."""
+    """The objects under each prefix: checkpoints and others. Those whose size is not given have one byte."""
     asked: list[str] = field(default_factory=list)
     unlisted: No | None = None
 
@@ -330,7 +330,9 @@ class MemoryCheckpoints:
         if self.unlisted:
             return self.unlisted
         prefix = uri.removeprefix("s3://").partition("/")[2]
-        below = [StoredObject(c.key.removeprefix(prefix), c.last_modified, 1) for c in self.found.get(uri, [])]
+        below = [
+            StoredObject(c.key.removeprefix(prefix), c.last_modified, c.size or 1) for c in self.found.get(uri, [])
+        ]
         return find_newest(prefix, below, pattern)
 
 

@@ -86,8 +86,12 @@ def list_runs() -> dict[str, Any]:
 
 
 def show_run(run_id: str) -> dict[str, Any]:
-    """Return one run."""
-    return status_document(service.show(run_id), service.region)
+    """Return one run, with its place in the queue if it waits in one."""
+    run = service.show(run_id)
+    document = status_document(run, service.region)
+    if document["queue"] is not None:
+        document["queue"]["ahead"] = bootstrap.create_planner(service, settings).count_ahead(run)
+    return document
 
 
 def stop_run(run_id: str) -> dict[str, Any]:

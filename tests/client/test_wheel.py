@@ -21,6 +21,7 @@ from embedded.patience import give_time
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "client" / "spot_relay_client"
 DOMAIN = ROOT / "layers" / "spot_relay" / "spot_relay" / "domain"
+PAGES = DOMAIN.parent / "pages"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 SOURCES = ("pyproject.toml", "LICENSE", "docs/client.md", "client", "layers/spot_relay")
 
@@ -60,11 +61,15 @@ def call(installed: Path, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_wheel_has_the_client_with_its_data_and_of_the_service_only_the_domain(wheel: Path) -> None:
+def test_the_wheel_has_the_client_with_its_data_and_of_the_service_only_the_domain_and_the_pages(wheel: Path) -> None:
     in_wheel = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
     client = {path for path in CLIENT.rglob("*") if path.suffix in {".py", ".json", ".typed"}}
     expected = {f"spot_relay_client/{path.relative_to(CLIENT).as_posix()}" for path in client}
-    expected |= {f"spot_relay/domain/{path.relative_to(DOMAIN).as_posix()}" for path in DOMAIN.rglob("*.py")}
+    expected |= {
+        f"spot_relay/{folder.name}/{path.relative_to(folder).as_posix()}"
+        for folder in (DOMAIN, PAGES)
+        for path in folder.rglob("*.py")
+    }
     assert in_wheel == expected
     assert "spot_relay_client/py.typed" in in_wheel
     assert "spot_relay_client/model/spot-relay/2026-11-01/service-2.json" in in_wheel

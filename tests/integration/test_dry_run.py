@@ -129,6 +129,23 @@ def test_a_plan_has_the_stacks_prices_limits_and_queue(stack: Stack) -> None:
     assert "1 of 1 in use" in placement["queue"]["oldest"]["message"]
 
 
+def test_a_run_that_waits_is_shown_with_its_place_in_the_queue(stack: Stack) -> None:
+    kind = SPEC["training_job"]["ResourceConfig"]["InstanceType"]
+    stack.limit_attempts(f"{kind}=1")
+    database = stack.client("dynamodb")
+    assert stack.call("create-run")[1]["queue"] is None
+    assert stack.call("get-run")[1]["queue"] is None
+    store = DynamoDBRunStore(database, TABLE)
+    for name in ("first", "second"):
+        store.create(waiting(a_run(name, stack.clock())))
+    stack.clock.passes(60)
+    third = spec(CheckpointConfig={"S3Uri": f"s3://{CHECKPOINTS}/third/"}) | {"name": "third"}
+    status, shown = stack.call("create-run", third)
+    assert (status, shown["queue"]["ahead"]) == (202, None)
+    queue = stack.call("get-run", path="/runs/third")[1]["queue"]
+    assert (queue["pool"], queue["ahead"]) == (f"{kind} (spot)", 2)
+
+
 def test_a_dry_run_reads_no_secret_back(stack: Stack) -> None:
     secret = "hunter2-hunter2-hunter2"
     assert secret not in json.dumps(dry_run(stack, spec(HyperParameters={"api_key": secret})))

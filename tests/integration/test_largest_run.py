@@ -16,6 +16,7 @@ from spot_relay.domain.decide.descriptions import MOST_TRANSITIONS
 from spot_relay.domain.decide.hosting import MOST_REASON_BYTES
 from spot_relay.domain.decide.steps import KEPT_DECISIONS, LONGEST_EXPLANATION
 from spot_relay.domain.decide.user_requests import TOO_LARGE
+from spot_relay.domain.rules.progress import KEPT_POINTS
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.hosting import (
@@ -32,10 +33,11 @@ from spot_relay.domain.run.observation import Due, JobChanged
 from spot_relay.domain.run.outbox import Measure, Outbox, Room
 from spot_relay.domain.run.policy import Budgets, Deadline, Policy, Rung
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import MAX_ATTEMPTS, MAX_WAITING_TASKS, Explanation, Run, RunStatus
+from spot_relay.domain.run.run import MAX_ATTEMPTS, MAX_WAITING_TASKS, Explanation, ProgressPoint, Run, RunStatus
 from spot_relay.domain.run.start import OnFailure, Start
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Transition, attempt_name, canary_name
+from spot_relay.domain.sagemaker.phase import KEPT_PHASES, Phase, Stage, merge_oldest
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.text import MAX_MESSAGE_BYTES, MAX_REASON_BYTES, MAX_STATUS_BYTES, MAX_TEXT_BYTES, encoded_size
 from spot_relay.ports import RunTooLargeError
@@ -107,6 +109,7 @@ def attempt(number: int) -> Attempt:
         model_artifacts=filled(MAX_TEXT_BYTES) if number == MAX_ATTEMPTS else None,  # only the newest attempt completes
         transitions=(Transition(filled(MAX_STATUS_BYTES), MOMENT, MOMENT, filled(MAX_MESSAGE_BYTES)),)
         * MOST_TRANSITIONS,
+        phases=(Phase(Stage.DOWNLOADING, MONTH, MONTH), Phase(Stage.INTERRUPTED, MONTH, MONTH)) * (KEPT_PHASES // 2),
         turn_at=MOMENT if number == 1 else None,  # only the newest attempt can await its turn
     )
 
@@ -197,6 +200,7 @@ def largest(training_job: dict[str, Any]) -> Run:
         ended_at=MOMENT,
         deadline_at=MOMENT,
         progress_seconds=MONTH + 1 / 3,
+        progress_points=(ProgressPoint(MONTH, MONTH),) * KEPT_POINTS,
         changeovers=(86_400,) * MAX_ATTEMPTS,
         closed=(PLACEMENT,) * 10,
         canaries=tuple(canary(number) for number in range(1, MAX_ATTEMPTS)),
@@ -217,9 +221,13 @@ def test_the_largest_run_can_be_stored_and_read(stack: Stack, letter: str) -> No
     saved = store.save(store.create(largest(job)))
     assert store.load(NAME) == saved
     run = largest(job)
-    kept = tuple(replace(one, transitions=()) for one in run.attempts)
+    whole, merged = run.attempts[-2:], [merge_oldest(one.phases, 1) for one in run.attempts[:-2]]
+    kept = (
+        *(replace(one, transitions=(), phases=phases) for one, phases in zip(run.attempts, merged, strict=False)),
+        *(replace(one, transitions=()) for one in whole),
+    )
     assert replace(saved, decisions=()) == replace(run, version=2, decisions=(), attempts=kept)
-    assert len(saved.decisions) >= KEPT_DECISIONS // 4, "at most transitions and the oldest explanations were dropped"
+    assert len(saved.decisions) >= KEPT_DECISIONS // 4, "only transitions, old phases and old explanations were dropped"
 
 
 # Quotes take the most bytes of what is left once a text is clean.

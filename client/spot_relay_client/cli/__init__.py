@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "show": "details:show",
     "watch": "following:watch",
     "dashboard": "dashboard:dashboard",
+    "page": "page:write_page",
     "logs": "log_output:logs",
     "explain": "details:explain",
     "stop": "requests:stop",

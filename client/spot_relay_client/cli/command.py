@@ -119,6 +119,7 @@ def _complete_run(context: click.Context, _parameter: click.Parameter, incomplet
 
 
 run_argument = click.argument("run", shell_complete=_complete_run)
+optional_run_argument = click.argument("run", required=False, shell_complete=_complete_run)
 
 
 def _report(error: SpotRelayError, *, as_json: bool) -> None:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from spot_relay_client.models import Run
     from spot_relay_client.relay import SpotRelay
 
-_STATUSES: Final = ("Pending", "InProgress", "Stopping", "Completed", "Failed", "Stopped")
+STATUSES: Final = ("Pending", "InProgress", "Stopping", "Completed", "Failed", "Stopped")
 _OPEN: Final = frozenset({"Pending", "InProgress", "Stopping"})
 _REFRESH_SECONDS: Final = 5
 
 
 @stack_command("ls")
-@click.option("--status", type=click.Choice(_STATUSES, case_sensitive=False), help="Only runs with this status.")
+@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only runs with this status.")
 @click.option("--open", "only_open", is_flag=True, help="Only runs that have not ended.")
 @click.option("--name", default="", metavar="TEXT", help="Only runs whose name contains TEXT.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=25, show_default=True, help="At most so many runs.")

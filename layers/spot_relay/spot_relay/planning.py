@@ -13,6 +13,7 @@ from spot_relay.domain.lint.lint import find_flaws
 from spot_relay.domain.plan.document import plan_document
 from spot_relay.domain.plan.plan import Plan, Room, build_plan, list_steps
 from spot_relay.domain.rules.predecessors import gather_predecessors
+from spot_relay.domain.run.run import Run, Waiting
 from spot_relay.ports import NewerSchemaError
 from spot_relay.service import NameConflictError, UnacceptableError, count_files
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.lint.rule import Finding
     from spot_relay.domain.rules.limits import Limits
-    from spot_relay.domain.run.run import Run
     from spot_relay.domain.run.submission import Submission
     from spot_relay.domain.sagemaker.job import Placement
     from spot_relay.ports import InputFiles, Prices, RunStore, Vacancies
@@ -55,6 +55,13 @@ class Planner:
         problems = list(self._find_problems(new, None if is_same else existing))
         rooms = {placement: self._look_for_room(placement) for placement, _, _ in list_steps(new)}
         return _write_answer(problems, find_flaws(document, around), build_plan(new, prices, rooms))
+
+    def count_ahead(self, run: Run) -> int | None:
+        """Return how many runs are ahead of one that waits for room, up to 100; None if it does not wait."""
+        if run.waits_for is None:
+            return None
+        own = Waiting(run.created_at, run.id)
+        return sum(other < own for other in self.vacancies.list_waiting(run.waits_for))
 
     def _find_problems(self, new: Run, other: Run | None) -> Iterator[SpecError]:
         """Yield why a run would be refused; ``other`` is the run of another spec that has its name."""

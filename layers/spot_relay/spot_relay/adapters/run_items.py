@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Increase this with every change to what is stored about a run, even for a new field with a default: an earlier release
 # reads only the fields it knows, and its next save would drop the rest. tests/integration/stored/ has documents of each
 # version.
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 # The only partition key of the sparse index `due`, which contains only open runs.
 OPEN = "open"
 

@@ -21,7 +21,7 @@ from spot_relay.domain.decide.decision import decide, settle
 from spot_relay.domain.decide.steps import KEPT_DECISIONS, explain
 from spot_relay.domain.run.observation import Due, Launched
 from spot_relay.domain.run.policy import Budgets, Policy
-from spot_relay.domain.run.run import Explanation, Run
+from spot_relay.domain.run.run import Explanation, ProgressPoint, Run
 from spot_relay.domain.sagemaker.job import Transition
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON
@@ -258,8 +258,8 @@ def moved(value: Any, by: timedelta, *, speechless: bool = False) -> Any:
         return re.sub(r"[0-9]", "", value) if speechless else value
     if isinstance(value, dict):
         return {key: moved(item, by, speechless=speechless) for key, item in value.items()}
-    if isinstance(value, Transition):
-        return Transition(*moved(tuple(value), by, speechless=speechless))
+    if isinstance(value, Transition | ProgressPoint):
+        return type(value)(*moved(tuple(value), by, speechless=speechless))
     if isinstance(value, tuple | list):
         return type(value)(moved(item, by, speechless=speechless) for item in value)
     if not is_dataclass(value) or isinstance(value, type):

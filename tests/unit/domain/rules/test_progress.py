@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_relay.domain.decide.acceptance import accept
-from spot_relay.domain.rules.progress import KEPT_CHANGEOVERS, count_progress
-from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.rules.progress import KEPT_CHANGEOVERS, KEPT_POINTS, count_progress
+from spot_relay.domain.run.run import ProgressPoint, RunStatus
 from spot_relay.domain.sagemaker.job import Checkpoint, Job, Transition
 from spot_relay.domain.sagemaker.request import placement_of
 from tests.fakes import NOON
@@ -387,3 +387,27 @@ def test_on_demand_a_start_without_a_wait_costs_the_time_since_the_training_befo
     job = replace(completed(at(900)), transitions=transitions)
     after = count_progress(run, run.current, job, None, at(900))
     assert after.changeovers == (60, 40)
+
+
+def test_each_checkpoint_that_is_seen_is_a_point_of_the_progress(world: World) -> None:
+    world.trains(1)
+    saves(world, "model.1", after=0)
+    world.passes(300)
+    saves(world, "model.2", after=20)
+    run = world.passes(300)
+    assert run.progress_points == (ProgressPoint(660, 600), ProgressPoint(980, 920))
+    assert run.progress_points[-1].seconds == round(run.progress_seconds)
+    assert world.passes(600).progress_points == run.progress_points
+
+
+def test_points_of_a_long_run_are_thinned_evenly_and_the_first_and_the_newest_stay(world: World) -> None:
+    world.trains(1, 60)
+    for number in range(3 * KEPT_POINTS):
+        saves(world, f"model.{number}", after=0)
+        world.passes(300)
+    points = world.run().progress_points
+    assert len(points) == KEPT_POINTS
+    assert points[0] == ProgressPoint(120, 60)
+    assert points[-1].seconds == round(world.run().progress_seconds)
+    gaps = [later.after - earlier.after for earlier, later in pairwise(points)]
+    assert max(gaps) <= 2 * min(gaps[:-1])

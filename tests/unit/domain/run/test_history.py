@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus
@@ -10,12 +11,18 @@ from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.history import drop_history
 from spot_relay.domain.run.run import Explanation
 from spot_relay.domain.sagemaker.ending import Outcome
-from spot_relay.domain.sagemaker.job import Checkpoint, Transition, attempt_name
+from spot_relay.domain.sagemaker.job import Checkpoint, Market, Transition, attempt_name
+from spot_relay.domain.sagemaker.phase import Phase, Stage, merge_oldest, read_phases
 from tests.fakes import NOON
 from tests.unit.paid_runs import a_run
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run
+
+
+STAGES = ("Starting", "Training", "Interrupted", "Training", "Interrupted", "Downloading", "Training", "Stopping")
+TRANSITIONS = tuple(Transition(status, NOON + timedelta(seconds=100 * n)) for n, status in enumerate(STAGES))
+LIFE = read_phases(TRANSITIONS, Market.SPOT, NOON, until=NOON + timedelta(seconds=900))
 
 
 def an_old_run() -> Run:
@@ -36,7 +43,8 @@ def an_old_run() -> Run:
             training_seconds=60,
             billable_seconds=20,
             checkpoint=saved,
-            transitions=(Transition("Starting", NOON),),
+            transitions=TRANSITIONS,
+            ended_at=NOON + timedelta(seconds=900),
         )
         for number in range(1, 13)
     )
@@ -52,10 +60,13 @@ def test_transitions_go_first_then_explanations_and_then_the_texts_of_attempts_t
         [10, 11, 12],
         [],
     ]
-    assert [len(step.decisions) for step in steps] == [40, 40, 40, 20, 10, 5, 5, 5, 0]
-    assert steps[5].decisions == run.decisions[-5:]
-    assert steps[5].attempts == tuple(replace(attempt, transitions=()) for attempt in run.attempts)
-    assert [len(step.attempts[0].failure_reason or "") for step in steps] == [216] * 6 + [98, 0, 0]
+    assert [len(step.decisions) for step in steps] == [40, 40, 40, 40, 20, 10, 10, 5, 5, 5, 0]
+    assert steps[7].decisions == run.decisions[-5:]
+    dropped = {"transitions": (), "phases": (Phase(Stage.EARLIER, 0, 900),)}
+    whole = {"transitions": (), "phases": LIFE}
+    assert steps[7].attempts == tuple(replace(one, **(whole if one.number > 10 else dropped)) for one in run.attempts)  # type: ignore[arg-type]
+    assert [len(step.attempts[0].phases) for step in steps[:7]] == [8, 8, 8, 6, 6, 6, 1]
+    assert [len(step.attempts[0].failure_reason or "") for step in steps] == [216] * 8 + [98, 0, 0]
     assert steps[-1].reason == "r" * 97 + "…"
 
 
@@ -66,8 +77,9 @@ def test_a_run_that_failing_because_needs_none_of_it() -> None:
 
 def test_the_newest_attempts_and_all_that_was_paid_stay() -> None:
     run, *_, least = an_old_run(), *drop_history(an_old_run())
-    whole = [replace(attempt, transitions=()) for attempt in run.attempts]
+    whole = [replace(attempt, transitions=(), phases=LIFE) for attempt in run.attempts]
     assert least.attempts[-2:] == tuple(whole[-2:])
     for old, kept in zip(whole[:-2], least.attempts[:-2], strict=True):
-        assert kept == replace(old, failure_reason=None, resumes_from=None, checkpoint=None, arn=None)
+        merged = merge_oldest(old.phases, 1)
+        assert kept == replace(old, failure_reason=None, resumes_from=None, checkpoint=None, arn=None, phases=merged)
     assert replace(least, attempts=(), decisions=(), reason="") == replace(run, attempts=(), decisions=(), reason="")

@@ -10,7 +10,7 @@ from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, Canary
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.policy import Budgets, Deadline, Policy, ReturnToSpot, Spent
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import Explanation, Run, RunStatus
+from spot_relay.domain.run.run import Explanation, ProgressPoint, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Transition
 from spot_relay.domain.shown.report import announcement, iso, notice_of_end, status_document
@@ -45,7 +45,7 @@ FIRST = Attempt(
     billable_seconds=1800,
     waited_seconds=60,
     wasted_seconds=360,
-    checkpoint=Checkpoint("churn/checkpoints/a", at(60)),
+    checkpoint=Checkpoint("churn/checkpoints/a", at(60), 5_000),
     ignored_objects=7,
     transitions=(
         Transition("Starting", at(2), at(3), "Preparing the instances"),
@@ -61,7 +61,7 @@ SECOND = Attempt(
     status=AttemptStatus.IN_PROGRESS,
     launched_at=at(65),
     training_started_at=at(68),
-    resumes_from=Checkpoint("churn/checkpoints/a", at(60)),
+    resumes_from=Checkpoint("churn/checkpoints/a", at(60), 5_000),
 )
 CANARY = Canary(2, "churn-canary-02", Placement(M5, 1, Market.SPOT), at(70), 3600, CanaryStatus.ENDED, "Stopped", 90)
 EXPLAINED = Explanation(at(64), "JobChanged", "because", 2, at(65))
@@ -84,6 +84,7 @@ def a_run() -> Run:
         stop_requested=True,
         spent=Spent(1, 2, 3, 4, 5, 6),
         progress_seconds=3240.4,
+        progress_points=(ProgressPoint(3600, 3240),),
         canaries=(CANARY,),
         decisions=(EXPLAINED,),
     )
@@ -117,13 +118,25 @@ def test_the_status_document_tells_all_of_a_run() -> None:
         "cost_usd": 0.294,
         "on_demand_cost_usd": 0.48,
         "wasted_usd": 0.024,
+        "most_usd": 0.486,
         "prices": {"source": "s3://prices/list.json", "as_of": "2026-11-22T12:00:00.000Z"},
         "deadline": {
             "at": "2026-11-24T12:00:00.000Z",
             "expected_runtime_seconds": 7200,
             "progress_seconds": 3240,
             "return_to_spot": "blind",
+            "pace": 0.8,
+            "reserve_seconds": 1500,
+            "on_demand_from": None,
         },
+        "next": {
+            "action": "stop",
+            "at": None,
+            "reason": "The run ends once SageMaker has stopped churn-relay-02.",
+        },
+        "finish": None,
+        "queue": None,
+        "progress": [{"at": "2026-11-23T13:00:00.000Z", "seconds": 3240}],
         "spent": {
             "expired_waits": 1,
             "capacity_failures": 2,
@@ -198,9 +211,10 @@ def test_the_status_document_tells_all_of_each_attempt() -> None:
         "failure_reason": "a reason",
         "status_message": "a message",
         "resumes_from": None,
-        "checkpoint": {"key": "churn/checkpoints/a", "last_modified": "2026-11-23T13:00:00.000Z"},
+        "checkpoint": {"key": "churn/checkpoints/a", "last_modified": "2026-11-23T13:00:00.000Z", "size_bytes": 5_000},
         "ignored_objects": 7,
         "placement": {"instance_type": M5, "instance_count": 2, "market": "spot", "volume_size_gb": None},
+        "planned_at": "2026-11-23T12:00:00.000Z",
         "created_at": "2026-11-23T12:02:00.000Z",
         "training_started_at": "2026-11-23T12:03:00.000Z",
         "ended_at": "2026-11-23T13:03:00.000Z",
@@ -211,6 +225,13 @@ def test_the_status_document_tells_all_of_each_attempt() -> None:
         "wasted_seconds": 360,
         "job_arn": "arn:aws:sagemaker:us-east-1:111122223333:training-job/churn-relay-01",
         "log_stream_prefix": "churn-relay-01/",
+        "phases": [
+            {
+                "stage": "waiting",
+                "started_at": "2026-11-23T12:02:00.000Z",
+                "ended_at": "2026-11-23T13:03:00.000Z",
+            }
+        ],
         "transitions": [
             {
                 "status": "Starting",
@@ -228,7 +249,11 @@ def test_the_status_document_tells_all_of_each_attempt() -> None:
     }
     assert (lives["job_arn"], lives["transitions"]) == (None, [])
     assert lives["placement"] == {"instance_type": M5, "instance_count": 1, "market": "on-demand", "volume_size_gb": 30}
-    assert lives["resumes_from"] == {"key": "churn/checkpoints/a", "last_modified": "2026-11-23T13:00:00.000Z"}
+    assert lives["resumes_from"] == {
+        "key": "churn/checkpoints/a",
+        "last_modified": "2026-11-23T13:00:00.000Z",
+        "size_bytes": 5_000,
+    }
     # Until SageMaker has said when it created the job, the launch is as good.
     assert lives["created_at"] == "2026-11-23T13:05:00.000Z"
     assert [lives[key] for key in ("outcome", "ended_at", "training_seconds")] == [None, None, None]

@@ -10,15 +10,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.decide.steps import CHECK_SOON
-from spot_relay.domain.rules.after_end import check_relaunch
-from spot_relay.domain.rules.money import check_money, pays_for_canary
-from spot_relay.domain.rules.next_place import affordable_on_demand, spot_place
+from spot_relay.domain.rules.next_place import spot_place
 from spot_relay.domain.rules.pace import max_wait_of, standing_of
+from spot_relay.domain.rules.switches import may_go_on_demand, may_return, seconds_waited, way_of
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import ReturnToSpot
-from spot_relay.domain.run.run import MAX_ATTEMPTS, TICK, Run
+from spot_relay.domain.run.run import TICK, Run
 from spot_relay.domain.sagemaker.job import WAITING_FOR_CAPACITY, Job, Market, TrainingJobStatus, canary_name
 from spot_relay.domain.values import replace
 
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
 # The shortest time to the next look at a run that is about to need its safety net, or to return.
 CLOSE_LOOK = TICK
-# A return to spot needs an attempt, and so may the switch back to on-demand, the last one.
-ATTEMPTS_KEPT = 2
 
 
 @dataclass(frozen=True)
@@ -64,14 +61,14 @@ def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
         return now + min(every, CHECK_SOON)
     if attempt.placement.market is Market.ON_DEMAND:
         sent = run.canary_beside(attempt.number) is not None
-        seconds = None if sent or not _may_return(run, attempt, now) else standing.return_in(_way(run))
+        seconds = None if sent or not may_return(run, attempt, now) else standing.return_in(way_of(run))
         return now + every if seconds is None else now + min(every, max(CLOSE_LOOK, timedelta(seconds=seconds)))
     if attempt.waiting_since is None:
         # While the job trains, work and time shrink alike. If an interruption's event is lost, the net is due then.
         slack = timedelta(seconds=standing.time - standing.work - standing.reserve)
         return now + min(every, max(CLOSE_LOOK, slack))
-    seconds = standing.demand_in(_seconds_waited(attempt, now))
-    if seconds == 0 and not _may_go_on_demand(run, now):
+    seconds = standing.demand_in(seconds_waited(attempt, now))
+    if seconds == 0 and not may_go_on_demand(run, now):
         return now + every
     return now + min(every, timedelta(seconds=seconds))
 
@@ -85,7 +82,7 @@ def demand_before_launch(run: Run, now: datetime) -> Demand | None:
     answered = attempt.status is AttemptStatus.PLANNED and attempt.refusals == 0
     if standing is None or not answered or attempt.placement.market is not Market.SPOT:
         return None
-    return standing.demand(_seconds_waited(attempt, now))
+    return standing.demand(seconds_waited(attempt, now))
 
 
 def describe_demand(demand: Demand, attempt: Attempt) -> str:
@@ -100,7 +97,7 @@ def is_net_due(run: Run, now: datetime) -> bool:
     standing = standing_of(run, now)
     if standing is None or run.stop_requested or run.current.switch_to is not None:
         return False
-    return standing.demand(0.0) is not None and _may_go_on_demand(run, now)
+    return standing.demand(0.0) is not None and may_go_on_demand(run, now)
 
 
 def has_capacity(canary: object) -> bool:
@@ -111,17 +108,17 @@ def has_capacity(canary: object) -> bool:
 def _to_on_demand(run: Run, attempt: Attempt, standing: Standing, now: datetime) -> Steering:
     if attempt.waiting_since is None:
         return Steering(run)
-    demand = standing.demand(_seconds_waited(attempt, now))
-    if demand is None or not _may_go_on_demand(run, now):
+    demand = standing.demand(seconds_waited(attempt, now))
+    if demand is None or not may_go_on_demand(run, now):
         return Steering(run)
     reason = f"{describe_demand(demand, attempt)} Stopping it to continue on-demand."
     return _switch(run, attempt, Market.ON_DEMAND, reason)
 
 
 def _to_spot(run: Run, attempt: Attempt, standing: Standing, facts: Facts, now: datetime) -> Steering:
-    if not _may_return(run, attempt, now):
+    if not may_return(run, attempt, now):
         return Steering(run)
-    way = _way(run)
+    way = way_of(run)
     seconds = standing.return_in(way)
     if seconds is None:
         return Steering(run)
@@ -173,28 +170,3 @@ def _stop_again(run: Run, attempt: Attempt, facts: Facts) -> Steering:
         return Steering(run)
     reason = f"{attempt.job_name} is still {job.secondary_status}. Asking SageMaker again to stop it."
     return Steering(run, Outbox(stop=attempt.job_name), reason)
-
-
-def _may_go_on_demand(run: Run, now: datetime) -> bool:
-    return check_relaunch(run) is None and affordable_on_demand(run, now) is not None
-
-
-def _may_return(run: Run, attempt: Attempt, now: datetime) -> bool:
-    """Whether an on-demand attempt may ever return to spot; one that the safety net started may not."""
-    if attempt.cause is Cause.SAFETY_NET or len(run.attempts) > MAX_ATTEMPTS - ATTEMPTS_KEPT:
-        return False
-    if attempt.status is not AttemptStatus.IN_PROGRESS or check_relaunch(run) is not None:
-        return False
-    place = spot_place(run)
-    if place is None or check_money(run, place.placement, now) is not None:
-        return False
-    sends = _way(run) is ReturnToSpot.CANARY and run.canary_beside(attempt.number) is None
-    return not sends or pays_for_canary(run, place.placement, now)
-
-
-def _way(run: Run) -> ReturnToSpot:
-    return run.policy.deadline.return_to_spot if run.policy.deadline else ReturnToSpot.NEVER
-
-
-def _seconds_waited(attempt: Attempt, now: datetime) -> float:
-    return (now - (attempt.waiting_since or now)).total_seconds()

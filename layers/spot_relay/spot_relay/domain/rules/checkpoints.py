@@ -55,7 +55,7 @@ def find_newest(prefix: str, objects: Iterable[StoredObject], pattern: str | Non
         counted = [file for file in files if matches_pattern(pattern, file.key) and parts.get(file.key, True)]
     # S3 has a resolution of one second. Within one, prefer the longer key (a later round), then the greater.
     last = max(counted, key=lambda file: (file.last_modified, len(file.key), file.key), default=None)
-    newest = None if last is None else Checkpoint(prefix + last.key, last.last_modified)
+    newest = None if last is None else Checkpoint(prefix + last.key, last.last_modified, last.size)
     return CheckpointSearch(newest, len(listed) - len(counted))
 
 

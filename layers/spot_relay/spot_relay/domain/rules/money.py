@@ -92,6 +92,21 @@ def worst_cost(run: Run, placement: Placement) -> float | None:
     return _usd(max_runtime_of(run.training_job), placement, price.usd_per_hour(placement.market))
 
 
+def most_until_end(run: Run, now: datetime) -> float | None:
+    """Return what the run costs at most until its newest attempt has ended, or another one has; None without a price.
+
+    The attempt may use all of MaxRuntimeInSeconds. Once the run has ended, this is what it has cost.
+    """
+    if run.has_ended:
+        return cost_so_far(run, now)
+    has_ended = run.current.status is AttemptStatus.ENDED
+    others = run if has_ended else replace(run, attempts=run.attempts[:-1])
+    live = None if has_ended else attempt_cost(run.current, run.prices, now)
+    worst = worst_cost(run, run.current.placement)
+    most = worst if live is None or worst is None else max(live, worst)
+    return add_costs((cost_so_far(others, now), most, _kept_for_canaries(run)))
+
+
 def check_money(run: Run, placement: Placement, now: datetime) -> No | None:
     """Return why the run may not pay for another attempt in the placement, or None if it may."""
     budget = run.policy.budgets.money_usd

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from spot_relay.domain.run.run import ProgressPoint
 from spot_relay.domain.sagemaker.job import WAITING_FOR_CAPACITY, Market, SecondaryStatus, TrainingJobStatus
 from spot_relay.domain.values import replace
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 # The costs of this many recent starts are kept: enough for a 99th percentile, without a list that grows forever.
 KEPT_CHANGEOVERS = 100
+# How many points of the progress are kept: enough to draw it.
+KEPT_POINTS = 100
 # Once one of these follows a stretch of training, anything that was not in a checkpoint is lost.
 _GOING_ON = WAITING_FOR_CAPACITY | {SecondaryStatus.TRAINING}
 
@@ -44,6 +47,7 @@ def count_progress(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint 
     changeovers = run.changeovers
     saved_at = checkpoint.last_modified if checkpoint else None
     stretches = _stretches(job, attempt.placement.market, until)
+    saves: list[datetime] = []
     for stretch in stretches:
         start = max(stretch.start, until or stretch.start)
         end = max(start, stretch.end or now)  # a function's clock may be behind SageMaker's
@@ -51,6 +55,7 @@ def count_progress(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint 
             saved_at = end if run.checkpoint_uri or stretch is stretches[-1] else None
         saved = min(max(saved_at, start), end) if saved_at else start
         kept += (saved - start).total_seconds()
+        saves += [saved] * (saved > start)
         if not stretch.closed:
             until = saved if saved > start else until
             continue
@@ -64,8 +69,25 @@ def count_progress(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint 
         run,
         attempts=run.attempts_with(attempt),
         progress_seconds=round(kept, 3),
+        progress_points=_add_point(run.progress_points, _seconds_of(run, saves[-1] if saves else now), round(kept)),
         changeovers=changeovers[-KEPT_CHANGEOVERS:],
     )
+
+
+def _seconds_of(run: Run, moment: datetime) -> int:
+    return round((moment - run.created_at).total_seconds())
+
+
+def _add_point(points: tuple[ProgressPoint, ...], after: int, seconds: int) -> tuple[ProgressPoint, ...]:
+    """Return the points with another one if the progress has grown; one that is hardly missed makes room for it."""
+    if seconds <= (points[-1].seconds if points else 0):
+        return points
+    points = (*points, ProgressPoint(max(after, points[-1].after) if points else after, seconds))
+    if len(points) <= KEPT_POINTS:
+        return points
+    # Without the point whose neighbours are closest to each other, those that are left are spread as evenly as can be.
+    least = min(range(1, len(points) - 1), key=lambda index: points[index + 1].after - points[index - 1].after)
+    return (*points[:least], *points[least + 1 :])
 
 
 def has_uncounted_end(attempt: Attempt, job: Job) -> bool:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Transition
+from spot_relay.domain.sagemaker.phase import Phase
 from spot_relay.domain.sagemaker.refusal import Refusal
 
 
@@ -85,6 +86,8 @@ class Attempt:
     """The S3 URI of the model, if it completed."""
     transitions: tuple[Transition, ...] = ()
     """The newest SecondaryStatusTransitions of its job."""
+    phases: tuple[Phase, ...] = ()
+    """The phases of its life, once its transitions were dropped; `life.phases_of` reads them from either."""
 
     @property
     def began_at(self) -> datetime:

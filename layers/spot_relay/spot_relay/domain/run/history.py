@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spot_relay.domain.run.life import without_transitions
+from spot_relay.domain.sagemaker.phase import KEPT_PHASES
 from spot_relay.domain.text import shorten
 from spot_relay.domain.values import replace
 
@@ -16,18 +18,23 @@ if TYPE_CHECKING:
 # The newest attempts stay as they are: the next decision may depend on all that is known of them.
 _KEPT_WHOLE = 2
 _SHORT_BYTES = 100
+# How many phases are left of an attempt whose run has to do without most of them: the newest, and those before in one.
+_FEW_PHASES = 6
 
 
 def drop_history(run: Run) -> Iterator[Run]:
     """Yield the run with less and less of its history: first transitions, then explanations, then attempts' texts.
 
-    The oldest go first. What decisions depend on, and what was paid, stays.
+    The oldest go first. What decisions depend on, and what was paid, stays. So do the phases of each attempt's life.
     """
     for kept in (10, 3, 0):
         yield (run := _drop_transitions(run, len(run.attempts) - kept))
-    for kept in (20, 10, 5):
-        yield (run := replace(run, decisions=run.decisions[-kept:]))
     old = len(run.attempts) - _KEPT_WHOLE
+    yield (run := _drop_transitions(run, old, _FEW_PHASES))
+    for kept in (20, 10):
+        yield (run := replace(run, decisions=run.decisions[-kept:]))
+    yield (run := _drop_transitions(run, old, 1))
+    yield (run := replace(run, decisions=run.decisions[-5:]))
     yield (run := _shorten_attempts(run, old, _SHORT_BYTES))
     yield (run := _shorten_attempts(run, old, 0))
     yield (run := replace(run, decisions=(), reason=shorten(run.reason, _SHORT_BYTES)))
@@ -36,9 +43,9 @@ def drop_history(run: Run) -> Iterator[Run]:
         yield _shorten_attempts(run, len(run.attempts), 0)
 
 
-def _drop_transitions(run: Run, old: int) -> Run:
+def _drop_transitions(run: Run, old: int, phases: int = KEPT_PHASES) -> Run:
     attempts = enumerate(run.attempts)
-    return replace(run, attempts=tuple(replace(a, transitions=()) if i < old else a for i, a in attempts))
+    return replace(run, attempts=tuple(without_transitions(a, phases) if i < old else a for i, a in attempts))
 
 
 def _shorten_attempts(run: Run, old: int, most_bytes: int) -> Run:

@@ -57,6 +57,14 @@ class DueRun(NamedTuple):
     at: datetime
 
 
+class ProgressPoint(NamedTuple):
+    """The training that checkpoints were known to hold once one was written."""
+
+    after: int
+    """When that checkpoint was written, in seconds after the run was created."""
+    seconds: int
+
+
 @dataclass(frozen=True)
 class Explanation:
     """A decision that changed the run: when, after which observation, and why.
@@ -102,6 +110,8 @@ class Run:
     deadline_at: datetime | None = None
     progress_seconds: float = 0.0
     """The training that its checkpoints hold."""
+    progress_points: tuple[ProgressPoint, ...] = ()
+    """How that grew, oldest first."""
     changeovers: tuple[int, ...] = ()
     """What its most recent starts cost, in seconds."""
     closed: tuple[Placement, ...] = ()

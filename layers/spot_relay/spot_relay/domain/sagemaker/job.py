@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -129,6 +129,8 @@ class Checkpoint:
 
     key: str
     last_modified: datetime
+    size: int | None = field(default=None, compare=False)
+    """In bytes. It is only shown: the same object may be known with its size and, from an earlier release, without."""
 
 
 class Transition(NamedTuple):

@@ -70,6 +70,12 @@ def max_runtime_of(request: Mapping[str, Any]) -> int:
     return seconds
 
 
+def limit_wait(request: Mapping[str, Any], max_wait_seconds: int | None) -> int:
+    """Return the MaxWaitTimeInSeconds that a spot job gets, whose own limit may be replaced by another one."""
+    own = request.get("StoppingCondition", {}).get("MaxWaitTimeInSeconds")
+    return max(max_wait_seconds or own or 0, max_runtime_of(request))
+
+
 def max_pending_of(request: Mapping[str, Any]) -> int | None:
     """Return MaxPendingTimeInSeconds of a request or a description, or None."""
     seconds: int | None = request.get("StoppingCondition", {}).get("MaxPendingTimeInSeconds")
@@ -195,13 +201,13 @@ def _sleeper(request: Mapping[str, Any], image: str | None) -> dict[str, Any]:
 
 def _market(request: Mapping[str, Any], market: Market, max_wait_seconds: int | None) -> dict[str, Any]:
     stopping = dict(request.get("StoppingCondition", {}))
-    own_wait = stopping.pop("MaxWaitTimeInSeconds", None)
+    stopping.pop("MaxWaitTimeInSeconds", None)
     if market is Market.SPOT:
         # On spot, MaxWaitTimeInSeconds bounds the wait. A shorter limit would end a job that only has to wait.
         stopping.pop("MaxPendingTimeInSeconds", None)
     if market is Market.ON_DEMAND:
         return {"StoppingCondition": stopping}
-    wait = max(max_wait_seconds or own_wait or 0, max_runtime_of(request))
+    wait = limit_wait(request, max_wait_seconds)
     return {"StoppingCondition": {**stopping, "MaxWaitTimeInSeconds": wait}, "EnableManagedSpotTraining": True}
 
 

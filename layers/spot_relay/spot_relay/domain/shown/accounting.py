@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.rules.money import add_costs, cost_so_far, kept_on_demand_cost, wasted_cost
+from spot_relay.domain.rules.money import add_costs, cost_so_far, kept_on_demand_cost, most_until_end, wasted_cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,8 @@ class Account:
     """What the training that was kept would have cost on-demand."""
     wasted_usd: float | None = None
     """The part of the cost that paid for lost training."""
+    most_usd: float | None = None
+    """What it costs at most until its newest attempt has ended."""
     prices_source: str | None = None
     prices_as_of: datetime | None = None
 
@@ -63,6 +65,7 @@ def account_of(run: Run, now: datetime) -> Account:
         cost_usd=_round(cost_so_far(run, now)) if run.prices else None,
         on_demand_cost_usd=_sum(kept_on_demand_cost, run, now),
         wasted_usd=_sum(wasted_cost, run, now),
+        most_usd=_round(most_until_end(run, now)) if run.prices else None,
         prices_source=run.prices.source if run.prices else None,
         prices_as_of=run.prices.as_of if run.prices else None,
     )

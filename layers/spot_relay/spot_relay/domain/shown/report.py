@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.domain.rules.pace import standing_of
+from spot_relay.domain.run.life import phases_of
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import training_job_arn
 from spot_relay.domain.sagemaker.redaction import redact_job
 from spot_relay.domain.sagemaker.request import role_arn_of, tags_of
 from spot_relay.domain.shown.accounting import account_of
+from spot_relay.domain.shown.forecast import foretell_demand, foretell_finish, foretell_next
 from spot_relay.domain.text import clean_text
 
 if TYPE_CHECKING:
@@ -33,7 +37,9 @@ def iso(moment: datetime | None) -> str | None:
 
 
 def _checkpoint(found: Checkpoint | None) -> dict[str, Any] | None:
-    return {"key": found.key, "last_modified": iso(found.last_modified)} if found else None
+    if found is None:
+        return None
+    return {"key": found.key, "last_modified": iso(found.last_modified), "size_bytes": found.size}
 
 
 def _transition(entry: Transition) -> dict[str, Any]:
@@ -43,6 +49,18 @@ def _transition(entry: Transition) -> dict[str, Any]:
         "ended_at": iso(entry.ended_at),
         "message": entry.message,
     }
+
+
+def _phases(attempt: Attempt) -> list[dict[str, Any]]:
+    zero = attempt.planned_at
+    return [
+        {"stage": stage, "started_at": _later(zero, begins), "ended_at": None if ends is None else _later(zero, ends)}
+        for stage, begins, ends in phases_of(attempt)
+    ]
+
+
+def _later(zero: datetime, seconds: int) -> str | None:
+    return iso(zero + timedelta(seconds=seconds))
 
 
 def _attempt(run: Run, attempt: Attempt, region: str) -> dict[str, Any]:
@@ -62,6 +80,7 @@ def _attempt(run: Run, attempt: Attempt, region: str) -> dict[str, Any]:
         "checkpoint": _checkpoint(attempt.checkpoint),
         "ignored_objects": attempt.ignored_objects,
         "placement": asdict(attempt.placement),
+        "planned_at": iso(attempt.planned_at),
         "created_at": iso(attempt.created_at or attempt.launched_at),
         "training_started_at": iso(attempt.training_started_at),
         "ended_at": iso(attempt.ended_at),
@@ -70,6 +89,7 @@ def _attempt(run: Run, attempt: Attempt, region: str) -> dict[str, Any]:
         "waited_seconds": attempt.waited_seconds,
         "interruptions": attempt.interruptions,
         "wasted_seconds": attempt.wasted_seconds,
+        "phases": _phases(attempt),
         "transitions": [_transition(entry) for entry in attempt.transitions],
     }
 
@@ -143,7 +163,7 @@ def _hosting_task(task: HostingTask | None) -> dict[str, Any]:
 
 
 def _deadline(run: Run) -> dict[str, Any] | None:
-    deadline = run.policy.deadline
+    deadline, standing = run.policy.deadline, standing_of(run, run.updated_at)
     if deadline is None:
         return None
     return {
@@ -151,7 +171,30 @@ def _deadline(run: Run) -> dict[str, Any] | None:
         "expected_runtime_seconds": deadline.expected_runtime_seconds,
         "progress_seconds": round(run.progress_seconds),
         "return_to_spot": deadline.return_to_spot,
+        "pace": round(standing.pace, 4) if standing else None,
+        "reserve_seconds": round(standing.reserve) if standing else None,
+        "on_demand_from": iso(foretell_demand(run, run.updated_at)),
     }
+
+
+def _next(run: Run) -> dict[str, Any] | None:
+    found = foretell_next(run, run.updated_at)
+    return None if found is None else {"action": found.action, "at": iso(found.at), "reason": found.reason}
+
+
+def _finish(run: Run) -> dict[str, Any] | None:
+    found = foretell_finish(run, run.updated_at)
+    if found is None:
+        return None
+    return {"earliest": iso(found.earliest), "likely": iso(found.likely), "latest": iso(found.latest)}
+
+
+def _queue(run: Run) -> dict[str, Any] | None:
+    pool = run.waits_for
+    if pool is None:
+        return None
+    attempt = run.current
+    return {"pool": str(pool), "since": iso(attempt.waiting_since or attempt.planned_at), "ahead": None}
 
 
 def status_document(run: Run, region: str) -> dict[str, Any]:
@@ -167,6 +210,9 @@ def status_document(run: Run, region: str) -> dict[str, Any]:
         "ended_at": iso(run.ended_at),
         "check_at": iso(run.check_at),
         "stop_requested": run.stop_requested,
+        "next": _next(run),
+        "finish": _finish(run),
+        "queue": _queue(run),
         "attempts": [_attempt(run, attempt, region) for attempt in run.attempts],
         "start": start_document(run.start, run.completed, waits=run.waits_to_begin and not run.has_ended),
         "log_group": LOG_GROUP,
@@ -181,10 +227,12 @@ def status_document(run: Run, region: str) -> dict[str, Any]:
         "cost_usd": account.cost_usd,
         "on_demand_cost_usd": account.on_demand_cost_usd,
         "wasted_usd": account.wasted_usd,
+        "most_usd": account.most_usd,
         "prices": _prices(account),
         "deadline": _deadline(run),
         "spent": asdict(run.spent),
         "budgets": asdict(run.policy.budgets),
+        "progress": [{"at": _later(run.created_at, after), "seconds": s} for after, s in run.progress_points],
         "canaries": [_canary(canary) for canary in run.canaries],
         "decisions": [_decision(entry) for entry in run.decisions],
         "tags": tags_of(run.training_job),
