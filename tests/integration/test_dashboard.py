@@ -95,8 +95,12 @@ class Browser:
     def get(self, path: str, **headers: str) -> TestResponse:
         return self.client.get(f"/{self.gate.key}{path}", headers={"Host": HOST} | headers)
 
-    def press(self, path: str, form: dict[str, str] | None = None, **headers: str) -> TestResponse:
-        return self.client.post(f"/{self.gate.key}{path}", data=form or {}, headers={"Host": HOST} | ORIGIN | headers)
+    def press(
+        self, path: str, form: dict[str, str] | None = None, headers: dict[str, str] | None = None
+    ) -> TestResponse:
+        return self.client.post(
+            f"/{self.gate.key}{path}", data=form or {}, headers={"Host": HOST} | ORIGIN | (headers or {})
+        )
 
 
 @pytest.fixture
@@ -223,7 +227,7 @@ FORGED = ATTACKS | {
 
 @pytest.mark.parametrize("headers", FORGED.values(), ids=FORGED)
 def test_what_another_site_presses_is_refused(browser: Browser, headers: dict[str, str]) -> None:
-    assert browser.press("/runs/churn/stop", **headers).status_code == 403
+    assert browser.press("/runs/churn/stop", headers=headers).status_code == 403
     assert browser.relay.asked == []
 
 

@@ -24,6 +24,8 @@ from spot_relay.pages.style import STYLE
 from spot_relay.pages.wording import NOTHING, Clock, duration, money, percent, read_moment, shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from spot_relay.pages.markup import Child, Element
     from spot_relay.pages.run_facts import Document
 
@@ -34,18 +36,23 @@ _SHOWN = ((40, 50), (20, 50), (20, 20), (10, 10), (5, 5), (1, 1))
 _MOST_REASON = 600
 
 
-def render_run(document: Document, now: datetime, zone: tzinfo = UTC) -> str:
-    """Return the page of a run, from its status document as the API answers it, at a moment in a time zone."""
+def render_run(
+    document: Document, now: datetime, zone: tzinfo = UTC, *, bar: Element | None = None, head: Iterable[Element] = ()
+) -> str:
+    """Return the page of a run, from its status document as the API answers it, at a moment in a time zone.
+
+    A server puts a ``bar`` above it, and more into its ``head``.
+    """
     run, clock = RunFacts(document, now), Clock(now, zone)
     for decisions, logs in _SHOWN:
-        page = render_page(frame(f"{run.name}: {run.status}", _build(run, clock, decisions, logs)))
+        page = render_page(frame(f"{run.name}: {run.status}", bar, _build(run, clock, decisions, logs), head=head))
         if len(page.encode()) < MOST_BYTES:
             break
     return page
 
 
-def frame(title: str, *content: Child) -> Element:
-    """Return a whole page around its content."""
+def frame(title: str, *content: Child, head: Iterable[Element] = ()) -> Element:
+    """Return a whole page around its content, with more in its head."""
     return el(
         "html",
         el(
@@ -55,6 +62,7 @@ def frame(title: str, *content: Child) -> Element:
             el("meta", name="color-scheme", content="light dark"),
             el("title", f"{title} - Spot Relay"),
             el("style", STYLE),
+            head,
         ),
         el("body", el("main", *content)),
         lang="en",

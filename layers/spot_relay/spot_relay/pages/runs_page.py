@@ -52,11 +52,13 @@ def render_runs(
     *,
     link_view: Callable[[View], str] | None = None,
     link_run: Callable[[str], str] | None = None,
+    bar: Element | None = None,
+    head: Iterable[Element] = (),
 ) -> str:
     """Return the page of runs, from their status documents, at a moment in a time zone.
 
     ``link_view`` returns the address of this page with another view, and ``link_run`` that of the page of a run.
-    Without them the page has no such links.
+    Without them the page has no such links. A server puts a ``bar`` above the page, and more into its ``head``.
     """
     seen, clock = view or View(), Clock(now, zone)
     runs = [RunFacts(document, now) for document in documents]
@@ -71,7 +73,7 @@ def render_runs(
         el("section", _draw_table(shown, clock, seen, link_view, link_run), aria_label="Runs"),
         el("footer", f"As of {clock.full(now)}."),
     )
-    return render_page(frame(f"Runs: {len(shown)}", *content))
+    return render_page(frame(f"Runs: {len(shown)}", bar, *content, head=head))
 
 
 def _is_shown(run: RunFacts, view: View) -> bool:

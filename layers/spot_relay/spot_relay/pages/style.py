@@ -78,6 +78,15 @@ details{margin-top:12px}summary{cursor:pointer;color:var(--link);font-size:14px}
 .hidden{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden;white-space:nowrap}
 .filter{display:flex;flex-wrap:wrap;gap:6px 14px;margin-bottom:12px;font-size:14px;align-items:center}
 [aria-current]{font-weight:700;color:var(--ink);text-decoration:none}
+.bar-top{display:flex;flex-wrap:wrap;gap:8px 20px;justify-content:space-between;align-items:center;margin-bottom:14px}
+.links{display:flex;flex-wrap:wrap;gap:8px 18px;align-items:center}
+.button{display:inline-block;font:600 14px/1.4 system-ui,sans-serif;padding:6px 14px;border:1.5px solid currentColor;
+border-radius:6px;background:var(--card);color:var(--link);text-decoration:none;cursor:pointer}
+.button:hover,.button:focus-visible{background:var(--link);color:var(--card)}
+.field{display:grid;grid-template-columns:minmax(0,220px) minmax(0,160px);gap:4px 16px;align-items:center}
+input{font:inherit;color:inherit;background:var(--page);border:1px solid var(--soft);border-radius:4px;padding:4px 8px}
+pre{margin:0;font:13px/1.5 ui-monospace,Menlo,Consolas,monospace;white-space:pre-wrap;overflow-wrap:anywhere}
+[hidden]{display:none}
 footer{color:var(--soft);font-size:13px}
 @media (max-width:560px){main{padding:12px 8px 32px}header,section{padding:14px}.lead{font-size:18px}
 .lanes{grid-template-columns:78px 1fr}.bars td:last-child{display:none}}
