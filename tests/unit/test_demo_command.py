@@ -6,6 +6,7 @@ import json
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,6 @@ from embedded.daemons import EmbeddedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 PLACES = Places("s3://specs/status/churn.json", "/aws/sagemaker/TrainingJobs", (), "s3://data/checkpoints/", None)
 RUN = {"run_id": "churn", "status": "Completed", "reason": "training completed"}
@@ -53,6 +53,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return calls
 
 
+ADDRESS = "http://127.0.0.1:4600/key/"
+
+
 def _replace_demo(monkeypatch: pytest.MonkeyPatch, ends: Callable[[], Outcome]) -> list[DeployedStack]:
     calls: list[DeployedStack] = []
 
@@ -60,7 +63,14 @@ def _replace_demo(monkeypatch: pytest.MonkeyPatch, ends: Callable[[], Outcome]) 
         calls.append(stack)
         return ends()
 
+    @contextmanager
+    def serving(_stack: object, *, keep: bool) -> Iterator[str]:
+        assert isinstance(keep, bool)
+        yield ADDRESS
+
     monkeypatch.setattr(command, "run_demo", run_demo)
+    monkeypatch.setattr(command.pages, "serving", serving)
+    monkeypatch.setattr(command.pages, "save", lambda _outcome: Path("demo.html"))
     return calls
 
 
@@ -80,6 +90,17 @@ def test_a_successful_run_exits_with_0_and_shows_the_result(
     assert (calls[0].specs_bucket, calls[0].functions) == ("specs", ("api", "observe"))
     assert started[0]["ended"]
     assert not started[0]["keep"]
+
+
+def test_the_page_of_the_run_is_shown_while_it_goes_on_and_kept_as_a_file(
+    started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _replace_demo(monkeypatch, lambda: GOOD)
+    command.main(["--keep"])
+    printed = capsys.readouterr().out
+    assert printed.count(f"{ADDRESS}runs/churn\n") == 2, "at the beginning, and among the instructions"
+    assert "as a file: demo.html" in printed
+    assert started[0]["keep"]
 
 
 def test_json_prints_only_one_object(
