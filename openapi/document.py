@@ -57,8 +57,8 @@ def build_document() -> dict[str, Any]:
             "title": "Spot Relay",
             "version": "0.1.0",
             "description": (
-                "Submits, lists, shows, stops and resumes runs: SageMaker training jobs that Spot Relay keeps running "
-                "on spot instances until they finish."
+                "Submits, lists, shows, stops, resumes and moves runs: SageMaker training jobs that Spot Relay keeps "
+                "running on spot instances until they finish."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

@@ -48,6 +48,18 @@ def read_requests() -> dict[str, dict[str, Any]]:
                 "value": {"budgets": {"expired_waits": 20}, "deadline": "P1D", "expected_runtime": "PT6H"},
             }
         },
+        "Move": {
+            "onDemand": {"summary": "To on-demand, where the run stays", "value": {"market": "on-demand"}},
+            "spot": {"summary": "To spot, where the policy decides again", "value": {"market": "spot"}},
+        },
+        "DeadlineChange": {
+            "later": {"summary": "Two days from now", "value": {"deadline": "P2D"}},
+            "first": {
+                "summary": "A first deadline",
+                "value": {"deadline": "2030-01-01T12:00:00Z", "expected_runtime": "PT6H"},
+            },
+            "none": {"summary": "No deadline any more", "value": {"deadline": None}},
+        },
     }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from spot_relay.domain.run.run import RunStatus
+from spot_relay.spec.change_model import DeadlineChangeModel, MoveModel
 from spot_relay.spec.on_end import MAX_TOKEN_CHARACTERS, TASK_TOKEN
 from spot_relay.spec.policy_model import PolicyModel
 from spot_relay.spec.request_model import load_request_shape
@@ -97,6 +98,20 @@ def build_schemas() -> dict[str, Schema]:
             **_schema_of(ResumptionModel, defaults=False),
             "description": "Changes to the budgets and the deadline. What is left out stays as it is.",
         },
+        "Move": {
+            **_schema_of(MoveModel, defaults=False),
+            "description": "Where the run continues. The ladder and the money budget decide on which instances.",
+        },
+        "DeadlineChange": _build_deadline_change(),
+    }
+
+
+def _build_deadline_change() -> Schema:
+    schema = _schema_of(DeadlineChangeModel, defaults=False)
+    removal = _object("Removes the deadline.", {"deadline": {"type": "null"}}, ["deadline"])
+    return {
+        "description": "Changes to the deadline, of which what is left out stays as it is, or null to remove it.",
+        "anyOf": [schema | {"minProperties": 1}, removal],
     }
 
 
@@ -166,7 +181,7 @@ def _schema_of(model: type[BaseModel], *, defaults: bool, path: str = "") -> Sch
     ``path`` is the key whose value the model is, if its own keys have names that others have, too.
     """
     schema = model.model_json_schema(schema_generator=_Documents)
-    definitions: dict[str, Schema] = schema.pop("$defs")
+    definitions: dict[str, Schema] = schema.pop("$defs", {})
     meanings = dict(_ROW.findall((ROOT / "docs/spec.md").read_text("utf-8")))
 
     def inline(schema: Schema, path: str, *, is_described: bool = False) -> Schema:

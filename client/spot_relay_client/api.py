@@ -69,6 +69,14 @@ class Api:
         """Resume a run with changes, such as ``{"budgets": {...}}``."""
         return self._call("resume_run", id=run, body=_encode(changes))
 
+    def move(self, run: str, market: str) -> dict[str, Any]:
+        """Move an open run to a market."""
+        return self._call("move_run", id=run, body=_encode({"market": market}))
+
+    def change_deadline(self, run: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """Change the deadline of an open run, such as ``{"deadline": "P2D"}``, or remove it: ``{"deadline": None}``."""
+        return self._call("change_deadline", id=run, body=_encode(changes))
+
     def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         try:
             body = getattr(self._client, operation)(**parameters)["body"]

@@ -147,6 +147,21 @@ class SpotRelay:
                 raise
             return now
 
+    def move(self, run: str, market: str) -> Run:
+        """Move an open run to ``on-demand``, where it stays until it is moved back, or to ``spot``.
+
+        A live training job is stopped, and the next one continues from its newest checkpoint.
+        """
+        return _read(Run.from_document, self.api.move(run, market))
+
+    def change_deadline(self, run: str, deadline: str | datetime | None, **changes: Any) -> Run:
+        """Change the deadline of an open run to an instant or to a duration from now, such as ``P2D``; None removes it.
+
+        ``changes`` are other keys of the deadline. A first one needs ``expected_runtime``.
+        """
+        moment = deadline.isoformat() if isinstance(deadline, datetime) else deadline
+        return _read(Run.from_document, self.api.change_deadline(run, {"deadline": moment, **changes}))
+
     def logs(
         self,
         run: str,

@@ -1,4 +1,4 @@
-"""Answers the API: submits, lists, shows, stops and resumes runs.
+"""Answers the API: submits, lists, shows, stops, resumes and moves runs, and changes their deadlines.
 
 `ROUTES` is the only declaration of the routes. The resolver, docs/openapi.yaml (`make openapi`) and the answer to an
 unknown path are made from it, and a test compares it with the events in template.yaml.
@@ -28,7 +28,9 @@ from spot_relay.spec import (
     InvalidSpecError,
     Problem,
     parse_submission,
+    read_deadline_change,
     read_document,
+    read_move,
     read_resumption,
     read_submission,
 )
@@ -104,6 +106,16 @@ def resume_run(run_id: str) -> dict[str, Any]:
     return status_document(service.resume(run_id, read_resumption(_read_body())), service.region)
 
 
+def move_run(run_id: str) -> dict[str, Any]:
+    """Move a run to the market in the body."""
+    return status_document(service.change(run_id, read_move(_read_body())), service.region)
+
+
+def change_deadline(run_id: str) -> dict[str, Any]:
+    """Change a run's deadline as the body says, or remove it."""
+    return status_document(service.change(run_id, read_deadline_change(_read_body())), service.region)
+
+
 class Route(NamedTuple):
     """One route. The schemas that it names are defined in openapi/, which no function imports."""
 
@@ -168,6 +180,24 @@ ROUTES = (
         (InvalidSpecError, NoSuchRunError, NoSuchRouteError, RejectedError, PrefixTakenError, NewerSchemaError),
         status=HTTPStatus.ACCEPTED,
         body="Resumption",
+    ),
+    Route(
+        "POST",
+        "/runs/{id}/move",
+        move_run,
+        "Move an open run to on-demand, where it stays, or to spot. It continues from its newest checkpoint.",
+        (InvalidSpecError, NoSuchRunError, NoSuchRouteError, RejectedError, NewerSchemaError),
+        status=HTTPStatus.ACCEPTED,
+        body="Move",
+    ),
+    Route(
+        "POST",
+        "/runs/{id}/deadline",
+        change_deadline,
+        "Change the deadline of an open run, or remove it.",
+        (InvalidSpecError, NoSuchRunError, NoSuchRouteError, RejectedError, NewerSchemaError),
+        status=HTTPStatus.ACCEPTED,
+        body="DeadlineChange",
     ),
 )
 for route in ROUTES:

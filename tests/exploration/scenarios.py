@@ -12,7 +12,7 @@ from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.job import Market, Placement, Pool
 from tests.exploration.closing import deliver_next, pass_until
 from tests.exploration.scope import Allowance, Scenario
-from tests.exploration.tasks import resume, stop, submit
+from tests.exploration.tasks import move, resume, stop, submit
 from tests.exploration.world import Message
 from tests.simulation.worlds import BUCKET, M5
 
@@ -100,12 +100,27 @@ def _expires_and_stop(world: World) -> None:
     _queue(world, stop("run-1"))
 
 
-def _ends_and_stop(world: World) -> None:
+def _ends(world: World) -> None:
     """Let the training be about to end."""
     _submitted(world, _spec("run-1"))
     pass_until(world, _TRAINING)
     world.pass_to(_TRAINING + _LATER)
+
+
+def _ends_and_stop(world: World) -> None:
+    """Let the training be about to end."""
+    _ends(world)
     _queue(world, stop("run-1"))
+
+
+def _launch_and_move(world: World) -> None:
+    _queue(world, submit(_spec("run-1")), move("run-1", Market.ON_DEMAND))
+
+
+def _ends_and_move(world: World) -> None:
+    """Let the training be about to end."""
+    _ends(world)
+    _queue(world, move("run-1", Market.ON_DEMAND))
 
 
 def _room(world: World) -> None:
@@ -213,6 +228,20 @@ SCENARIOS = (
         "end and stop",
         "a user stops a run whose training is about to end",
         _ends_and_stop,
+        _trains,
+        frozenset({Secondary.COMPLETED, Secondary.STOPPED}),
+    ),
+    Scenario(
+        "launch and move",
+        "a run is moved to on-demand while its first attempt is launched",
+        _launch_and_move,
+        _trains,
+        allowance=Allowance(leaps=1),
+    ),
+    Scenario(
+        "end and move",
+        "a user moves a run to on-demand whose training is about to end",
+        _ends_and_move,
         _trains,
         frozenset({Secondary.COMPLETED, Secondary.STOPPED}),
     ),

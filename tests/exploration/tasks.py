@@ -7,12 +7,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.adapters.inbound import read_observation
-from spot_relay.domain.run.observation import CanaryChanged, JobChanged
+from spot_relay.domain.run.observation import CanaryChanged, JobChanged, MoveRequested
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from spot_relay.domain.run.submission import Submission
+    from spot_relay.domain.sagemaker.job import Market
     from spot_relay.service import Service
 
 
@@ -26,6 +27,8 @@ class Task:
     """Whether a queue delivers it again if the function fails; a user's request is gone then."""
     resumes: str | None = field(default=None, compare=False)
     """The run whose user asks for its resumption."""
+    moves: str | None = field(default=None, compare=False)
+    """The run whose user asks to move it."""
     draws_an_id: bool = field(default=False, compare=False)
     """Whether each invocation draws a submission id of its own."""
 
@@ -64,3 +67,10 @@ def stop(run_id: str) -> Task:
 def resume(run_id: str) -> Task:
     """Return the task of a user's resumption."""
     return Task(f"resume {run_id}", lambda service: service.resume(run_id), is_message=False, resumes=run_id)
+
+
+def move(run_id: str, market: Market) -> Task:
+    """Return the task of a user's move."""
+    request = MoveRequested(market)
+    name = f"move {run_id} to {market}"
+    return Task(name, lambda service: service.change(run_id, request), is_message=False, moves=run_id)

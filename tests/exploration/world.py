@@ -23,6 +23,7 @@ from spot_relay.domain.values import replace
 from tests.exploration.programs import Answer, Call, Place, Programs
 from tests.exploration.tasks import Task, observe
 from tests.fakes import MemorySlots
+from tests.simulation.changes_watch import ChangesWatch
 from tests.simulation.faults import Dice
 from tests.simulation.hosting import Hosting
 from tests.simulation.hosting_watch import HostingWatch
@@ -118,7 +119,8 @@ class World:
         self.sagemaker.quotas = self.scenario.quotas
         # No run of a scenario does anything with its model.
         no_hosting = HostingWatch(Hosting(lambda: moment(self.timeline.now), timeline=self.timeline))
-        self.watch = Watch(self.sagemaker, Ledger(self.sagemaker, self.checkpoints), no_hosting)
+        ledger, changes = Ledger(self.sagemaker, self.checkpoints), ChangesWatch(self.timeline)
+        self.watch = Watch(self.sagemaker, ledger, no_hosting, changes)
         self.sagemaker.created, self.sagemaker.stopped = self._created, self.watch.stopped
         self.store = RunStore(timeline=self.timeline, dice=_NO_DICE, watch=self.watch.saved)
         self.watch.store = self.store
@@ -229,7 +231,9 @@ class World:
 
     def answer(self, call: Call) -> Answer:
         """Carry out a call, and return its answer."""
-        self.watch.resuming = Counter(filter(None, (worker.place.task.resumes for worker in self.workers)))
+        tasks = [worker.place.task for worker in self.workers]
+        self.watch.resuming = Counter(filter(None, (task.resumes for task in tasks)))
+        self.watch.changes.asking = Counter(filter(None, (task.resumes or task.moves for task in tasks)))
         if deep := self.is_deep(call):
             self.deep_key = None
         port: Any = self if call.port in _OWN_PORTS else getattr(self, _PORTS.get(call.port, call.port))

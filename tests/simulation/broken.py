@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from spot_relay import service as use_cases
-from spot_relay.domain.decide import ends, hosting, steps
+from spot_relay.domain.decide import deadlines, ends, hosting, markets, moves, steps
 from spot_relay.domain.decide import launch_answers as answers
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.launch_answers import follow_launch, follow_refusal
+from spot_relay.domain.decide.markets import Steering
 from spot_relay.domain.decide.steps import Decision, change, give_up_canary, plan
 from spot_relay.domain.rules import after_end
 from spot_relay.domain.rules.after_end import relaunch_after
-from spot_relay.domain.rules.next_place import Onward, Place
+from spot_relay.domain.rules.next_place import Onward, Place, choose_place
 from spot_relay.domain.run import hosting_part
 from spot_relay.domain.run.attempt import AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
@@ -27,7 +28,7 @@ from spot_relay.domain.run.observation import JobChanged, Launched, Refused
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Budget
 from spot_relay.domain.run.run import MAX_ATTEMPTS, Run
-from spot_relay.domain.sagemaker.job import Absent, Job
+from spot_relay.domain.sagemaker.job import Absent, Job, Market
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.values import No, replace
 from spot_relay.ports import ConflictError
@@ -218,6 +219,18 @@ def _is_content_with_any(self: Any) -> Decision:
     return hosting._settle(self.run, self.task, HostingStatus.SUCCEEDED, "It is in service.", self.at)
 
 
+def _goes_by_its_policy_alone(run: Run, cause: Cause, now: datetime) -> Onward | No:
+    return choose_place(replace(run, moved_to=None), cause, now)
+
+
+def _leaves_it_to_others(run: Run, attempt: Attempt, market: Market, reason: str) -> Steering:
+    return Steering(markets.switch(run, attempt, market, reason).run, reason=reason)
+
+
+def _leaves_it_alone(run: Run, *_: object) -> Steering:
+    return Steering(run)
+
+
 _TRY_AGAIN = answers._try_again
 
 BROKEN = (
@@ -248,6 +261,13 @@ BROKEN = (
         "is content with any configuration in service",
         10,
         ((hosting._Look, "_follow_other_configuration", _is_content_with_any),),
+    ),
+    Broken("goes by its policy alone after a move", 11, ((ends, "choose_place", _goes_by_its_policy_alone),)),
+    Broken("accepts whatever deadline", 11, ((deadlines, "check_deadline", _finds_nothing_wrong),)),
+    Broken(
+        "leaves a moved run its job",
+        4,
+        ((moves, "switch", _leaves_it_to_others), (markets, "_stop_again", _leaves_it_alone)),
     ),
     Broken("saves over what another has saved", 4, ((RunStore, "save", _saves_whatever_was_there),)),
 )

@@ -39,6 +39,8 @@ class Fault(StrEnum):
     SKEW = "clock skewed"
     CANARY_ANSWER_LOST = "canary created, the answer got lost"
     REFUSED = "launch refused by SageMaker"
+    USER_MOVES = "moved by its user"
+    USER_CHANGES_DEADLINE = "deadline changed by its user"
 
 
 # How often a kind that is on strikes where it can, at the middle one of its intensities.
@@ -67,6 +69,8 @@ _USUALLY = {
     Fault.SKEW: 0.7,
     Fault.CANARY_ANSWER_LOST: 0.4,
     Fault.REFUSED: 0.7,
+    Fault.USER_MOVES: 0.6,
+    Fault.USER_CHANGES_DEADLINE: 0.6,
 }
 _INTENSITIES = (0.3, 1.0, 2.5)
 # Of two plays, one has a kind at all: where everything goes wrong at once, much can't happen any more.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.outbox import Measure
     from spot_relay.domain.run.run import Run
     from spot_relay.domain.sagemaker.job import Job
+    from tests.simulation.changes_watch import ChangesWatch
     from tests.simulation.hosting_watch import HostingWatch
     from tests.simulation.ledger import Ledger
     from tests.simulation.sagemaker import SageMaker, TrainingJob
@@ -54,6 +55,7 @@ class Watch:
     sagemaker: SageMaker
     ledger: Ledger
     hosting: HostingWatch
+    changes: ChangesWatch
     store: RunStore = field(init=False)
     resuming: Counter[str] = field(default_factory=Counter)
     ends: set[tuple[str, str]] = field(default_factory=set)
@@ -78,6 +80,7 @@ class Watch:
         if not reopened:
             self._check_finality(before, after)
         self.hosting.saved(before, after)
+        self.changes.saved(before, after)
         self._check_attempts(before, after, reopened=reopened)
         self.check_launched(after, after.current)
         self._check_canary(after)

@@ -41,6 +41,7 @@ from tests.fakes import (
     MemorySlots,
     MemoryTurns,
 )
+from tests.simulation.changes_watch import ChangesWatch
 from tests.simulation.faults import Dice, Fault
 from tests.simulation.functions import Lambda
 from tests.simulation.hosting import Hosting
@@ -53,7 +54,16 @@ from tests.simulation.stops import Stops
 from tests.simulation.storage import Checkpoints, RunStore
 from tests.simulation.timeline import Timeline
 from tests.simulation.violation import ViolationError
-from tests.simulation.worlds import G5, M5, PRICES, canary_script, draw_script, draw_world
+from tests.simulation.worlds import (
+    G5,
+    M5,
+    PRICES,
+    canary_script,
+    draw_deadline,
+    draw_move,
+    draw_script,
+    draw_world,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -61,6 +71,7 @@ if TYPE_CHECKING:
 
     from simulator.life.job import Happening, Script
     from spot_relay.domain.run.hosting import Endpoint
+    from spot_relay.domain.run.observation import DeadlineRequested, MoveRequested
     from spot_relay.domain.run.run import Run
     from spot_relay.domain.run.submission import Submission
     from tests.simulation.sagemaker import TrainingJob
@@ -111,7 +122,8 @@ class Play:
         timeline, seed = self.timeline, self.seed
         self.hosting = Hosting(lambda: moment(timeline.now), seed=seed, timeline=timeline, is_stale=self._is_stale)
         self.hosting.tells = self._emit_endpoint
-        self.watch = Watch(self.sagemaker, Ledger(self.sagemaker, self.checkpoints), HostingWatch(self.hosting))
+        ledger, hosting = Ledger(self.sagemaker, self.checkpoints), HostingWatch(self.hosting)
+        self.watch = Watch(self.sagemaker, ledger, hosting, ChangesWatch(self.timeline))
         self.hosting.created = self.watch.made
         self.sagemaker.created, self.sagemaker.stopped = self.watch.created, self.watch.stopped
         self.store = RunStore(timeline=self.timeline, dice=self.dice, watch=self.watch.saved)
@@ -201,6 +213,15 @@ class Play:
                 self.timeline.after(when, partial(self._stopped_outside, submission.name))
         if self.dice.draws(Fault.QUOTA_FULL):
             self._fill(rng)
+        self._plan_changes(Random(self.seed * 5 + 3))
+
+    def _plan_changes(self, rng: Random) -> None:
+        """Plan what users change about open runs."""
+        for submission, delay in zip(self.world.submissions, self.world.delays, strict=True):
+            for kind, draw in ((Fault.USER_MOVES, draw_move), (Fault.USER_CHANGES_DEADLINE, draw_deadline)):
+                if self.dice.draws(kind):
+                    for _ in range(rng.choice((1, 2, 4))):
+                        self._plan_request(rng, delay, kind, partial(self._change, submission.name, draw(rng)))
 
     def _plan_request(self, rng: Random, delay: float, kind: Fault, act: Callable[[], None]) -> None:
         """Plan what a user asks for: at some moment, or right beside something that is observed."""
@@ -261,11 +282,19 @@ class Play:
             # In the function itself, which may be slow; one that is killed asks for nothing any more.
             self.watch.resuming[run_id] += 1
             try:
-                return self.elsewhere.resume(run_id, ResumeRequested(budgets, later))
+                with self.watch.changes.asks(run_id):
+                    return self.elsewhere.resume(run_id, ResumeRequested(budgets, later))
             finally:
                 self.watch.resuming[run_id] -= 1
 
         self._request(f"resume {run_id}", work, lambda: self._resume(run_id, tries - 1), tries)
+
+    def _change(self, run_id: str, wanted: MoveRequested | DeadlineRequested, tries: int = _TRIES) -> None:
+        def work() -> Run:
+            with self.watch.changes.asks(run_id):
+                return self.elsewhere.change(run_id, wanted)
+
+        self._request(f"{wanted} {run_id}", work, lambda: self._change(run_id, wanted, tries - 1), tries)
 
     def _request(self, name: str, work: Callable[[], Any], again: Callable[[], None], tries: int) -> None:
         """Call the API; a client tries again what failed."""

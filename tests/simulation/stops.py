@@ -1,4 +1,4 @@
-"""Jobs that have to stop, and how soon: those of runs that were stopped, and canaries that were given up."""
+"""Jobs that have to stop, and how soon: those of runs that were stopped or moved, and canaries that were given up."""
 
 from __future__ import annotations
 
@@ -75,8 +75,10 @@ class Stops:
 
 def _condemned(run: Run) -> Iterator[str]:
     """Name the jobs that have to stop, as far as they live."""
-    if run.has_ended or run.stop_requested:
-        yield run.current.job_name
+    attempt = run.current
+    leaves = attempt.switch_to not in {None, attempt.placement.market}
+    if run.has_ended or run.stop_requested or (leaves and run.moved_to is not None):
+        yield attempt.job_name
     for canary in run.canaries:
         if run.has_ended or canary is not run.canary or canary.status is CanaryStatus.ENDED:
             yield canary.job_name

@@ -12,6 +12,7 @@ from simulator.life.job import Failure, Script, Secondary
 from simulator.world.capacity import Interruption, ScriptedCapacity
 from spot_relay.domain.rules.limits import Limits
 from spot_relay.domain.run.hosting import Deployment, OnSuccess, Registration
+from spot_relay.domain.run.observation import DeadlineChange, DeadlineRequested, MoveRequested
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import MAX_ATTEMPTS
@@ -142,6 +143,26 @@ def draw_script(seed: int, run_id: str, number: int, policy: Policy, *, spot: bo
         failure=failure,
         capacity=ScriptedCapacity(first, interruptions) if spot else AlwaysAvailable(),
     )
+
+
+def draw_move(rng: Random) -> MoveRequested:
+    """Draw where a user moves a run."""
+    return MoveRequested(rng.choice(list(Market)))
+
+
+def draw_deadline(rng: Random) -> DeadlineRequested:
+    """Draw which deadline a user wants for a run: too early, tight or easy, for an instant or none."""
+    expected = rng.choice((None, 3000, 6000))
+    seconds = rng.choice((300, 2000, 4000, 7000, 20_000))
+    change = rng.choice(
+        (
+            DeadlineChange(within_seconds=seconds, expected_runtime_seconds=expected),
+            DeadlineChange(at=moment(seconds + 4000.0), expected_runtime_seconds=expected),
+            DeadlineChange(changeover_seconds=60, return_to_spot=rng.choice(list(ReturnToSpot))),
+            None,
+        )
+    )
+    return DeadlineRequested(change)
 
 
 def canary_script(seed: int, run_id: str, number: int) -> Script:

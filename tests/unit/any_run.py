@@ -28,11 +28,13 @@ from spot_relay.domain.run.observation import (
     CanaryCreated,
     CanaryRefused,
     DeadlineChange,
+    DeadlineRequested,
     Due,
     EndpointChanged,
     HostingAnswered,
     JobChanged,
     Launched,
+    MoveRequested,
     Overgrown,
     Overtaken,
     Refused,
@@ -121,6 +123,11 @@ observations = st.one_of(
     st.builds(
         ResumeRequested,
         st.sampled_from([{}, {"expired_waits": 3}]),
+        st.none() | st.builds(DeadlineChange, maybe_moments, expected_runtime_seconds=st.none() | st.just(90)),
+    ),
+    st.builds(MoveRequested, st.sampled_from(Market)),
+    st.builds(
+        DeadlineRequested,
         st.none() | st.builds(DeadlineChange, maybe_moments, expected_runtime_seconds=st.none() | st.just(90)),
     ),
     st.just(Overtaken()),
@@ -213,6 +220,7 @@ def runs(draw: st.DrawFn) -> Run:
         changeovers=tuple(draw(st.lists(st.integers(0, 5000), max_size=3))),
         closed=tuple(draw(st.lists(placements, max_size=4))),
         canaries=tuple(draw(st.lists(canaries, max_size=1))),
+        moved_to=draw(st.none() | st.sampled_from(Market)),
         on_success=draw(st.sampled_from([OnSuccess(), ON_SUCCESS])),
         hosting=tuple(draw(st.lists(hosting_tasks, max_size=1))) if status is RunStatus.COMPLETED else (),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
@@ -22,9 +23,11 @@ from spot_relay.domain.run.observation import (
     CanaryCreated,
     CanaryRefused,
     DeadlineChange,
+    DeadlineRequested,
     Due,
     JobChanged,
     Launched,
+    MoveRequested,
     Overgrown,
     Overtaken,
     PredecessorEnded,
@@ -43,7 +46,7 @@ from spot_relay.domain.sagemaker.job import Absent, Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal, advise
 from spot_relay.domain.values import No
 from spot_relay.pacing import OTHERS_FIRST
-from spot_relay.service import UnacceptableError
+from spot_relay.service import RejectedError, UnacceptableError
 from tests.fakes import NOON, MemoryInputFiles, MemoryPrices
 from tests.unit.canaries import ahead, finds_capacity, kept, on_demand
 from tests.unit.chains import Chain
@@ -68,10 +71,12 @@ TOO_SMALL = (
 FULL = TOO_SMALL.replace("is 0", "is 1").replace("of 0", "of 1")
 
 
-def submitted(policy: Policy | None = None, *refusals: tuple[Refusal, str], **changes: Any) -> World:
+def submitted(
+    policy: Policy | None = None, *refusals: tuple[Refusal, str], start: Start | None = None, **changes: Any
+) -> World:
     world = World(prices=MemoryPrices(PRICES))
     world.jobs.refusals = list(refusals)
-    world.service.submit(submission(policy, **changes))
+    world.service.submit(replace(submission(policy, **changes), start=start or Start()))
     return world
 
 
@@ -338,6 +343,65 @@ def resumptions() -> list[str]:
     ]
 
 
+def moves() -> list[str]:
+    def ask(world: World, market: Market) -> None:
+        with suppress(RejectedError):
+            world.service.change("churn", MoveRequested(market))
+
+    spot, on_demand = Market.SPOT, Market.ON_DEMAND
+    trains, waits, rests = submitted(), submitted(None, (Refusal.QUOTA_FULL, FULL)), submitted()
+    trains.trains(1)
+    for market in (spot, on_demand, on_demand, spot, on_demand):
+        ask(trains, market)
+    trains.tell(1, "Stopped", "Stopped")
+    for market in (on_demand, spot):
+        ask(trains, market)
+    trains.service.stop("churn")
+    ask(trains, spot)
+    trains.tell(2, "Stopped", "Stopped")
+    ask(trains, spot)
+    waits.jobs.refusals = [(Refusal.QUOTA_TOO_SMALL, TOO_SMALL)]
+    for market in (on_demand, on_demand, spot):
+        ask(waits, market)
+    rests.trains(1)
+    rests.tell(1, "Failed", "Failed", failure_reason="CapacityError: Unable to provision.")
+    ask(rests, on_demand)
+    later = submitted(start=Start(at=NOON + timedelta(hours=1)))
+    ask(later, on_demand)
+    policies = [Policy(Budgets(money_usd=0.1)), Policy(ladder=(Rung(Placement(M5, 1, on_demand)),)), deadline(7900)]
+    poor, always, tight = map(submitted, policies)
+    ask(poor, on_demand)
+    ask(always, spot)
+    ask(always, on_demand)
+    ask(tight, spot)
+    gone = submitted(Policy(budgets=Budgets(refusals=0)), THROTTLED)
+    ask(gone, on_demand)
+    done = submitted()
+    done.tell(1, "Completed", "Completed")
+    ask(done, on_demand)
+    return [*chain.from_iterable(map(said, (trains, waits, rests, later, poor, always, tight, gone, done)))]
+
+
+def changed_deadlines() -> list[str]:
+    def ask(world: World, change: DeadlineChange | None) -> None:
+        with suppress(RejectedError):
+            world.service.change("churn", DeadlineRequested(change))
+
+    known, free = submitted(deadline(20 * HOUR)), submitted()
+    at = DeadlineChange(at=NOON + timedelta(hours=30))
+    for change in (at, at, DeadlineChange(changeover_seconds=60), DeadlineChange(within_seconds=60), None, None):
+        ask(known, change)
+    known.service.stop("churn")
+    ask(known, at)
+    known.tell(1, "Stopped", "Stopped")
+    ask(known, at)
+    ask(free, at)
+    ask(free, replace(at, expected_runtime_seconds=HOUR))
+    free.tell(1, "Completed", "Completed")
+    ask(free, at)
+    return [*said(known), *said(free)]
+
+
 def checkpoints_that_cannot_be_listed() -> list[str]:
     world = submitted()
     world.checkpoints.unlisted = No("The checkpoints cannot be found.")
@@ -502,6 +566,8 @@ SCENES: tuple[Callable[[], list[str]], ...] = (
     stops,
     a_job_that_was_given_up,
     resumptions,
+    moves,
+    changed_deadlines,
     checkpoints_that_cannot_be_listed,
     patterns_of_checkpoints,
     deadlines,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from demo import __main__ as command
+from demo import pages
 from demo.comparison import Comparison
 from demo.demo_run import DemoError, DeployedStack
 from demo.outcome import Outcome, Places
@@ -69,8 +70,8 @@ def _replace_demo(monkeypatch: pytest.MonkeyPatch, ends: Callable[[], Outcome]) 
         yield ADDRESS
 
     monkeypatch.setattr(command, "run_demo", run_demo)
-    monkeypatch.setattr(command.pages, "serving", serving)
-    monkeypatch.setattr(command.pages, "save", lambda _outcome: Path("demo.html"))
+    monkeypatch.setattr(pages, "serving", serving)
+    monkeypatch.setattr(pages, "save", lambda _outcome: Path("demo.html"))
     return calls
 
 

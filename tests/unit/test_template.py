@@ -410,6 +410,8 @@ def test_every_route_of_the_api_wants_a_signature() -> None:
         ("GET", "/runs/{id}"),
         ("POST", "/runs/{id}/stop"),
         ("POST", "/runs/{id}/resume"),
+        ("POST", "/runs/{id}/move"),
+        ("POST", "/runs/{id}/deadline"),
     }
     assert all("Auth" not in route for route in routes)
 

@@ -28,6 +28,8 @@ COMMANDS: Final = {
     "explain": "details:explain",
     "stop": "requests:stop",
     "resume": "requests:resume",
+    "move": "requests:move",
+    "deadline": "requests:change_deadline",
     "savings": "savings_report:savings",
     "doctor": "doctor:examine",
     "redrive": "dead_letters:redrive",

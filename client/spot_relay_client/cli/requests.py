@@ -1,4 +1,4 @@
-"""Changes what becomes of a run: `spot-relay stop` and `spot-relay resume`."""
+"""Changes what becomes of a run: `spot-relay stop`, `resume`, `move` and `deadline`."""
 
 from __future__ import annotations
 
@@ -48,6 +48,40 @@ def resume(terminal: Terminal, run: str, budgets: tuple[str, ...], deadline: str
     if wait:
         wait_and_exit(terminal, resumed)
     _show(terminal, resumed)
+
+
+@stack_command()
+@run_argument
+@click.option(
+    "--to", "market", type=click.Choice(["on-demand", "spot"]), required=True, help="Where the run continues."
+)
+@click.option("--wait", is_flag=True, help="Wait until the run has ended, and exit with its result.")
+def move(terminal: Terminal, run: str, market: str, wait: bool) -> None:
+    """Move an open run to on-demand or to spot now.
+
+    A training job that is running is stopped, and the next one continues from its newest checkpoint. On-demand, the run
+    stays until you move it back. On spot, its ladder and its deadline decide again. With --json: the run as in
+    `spot-relay show --json`.
+    """
+    moved = terminal.relay.move(run, market)
+    if wait:
+        wait_and_exit(terminal, moved)
+    _show(terminal, moved)
+
+
+@stack_command("deadline")
+@run_argument
+@click.argument("when")
+@click.option("--expected-runtime", metavar="DURATION", help="How long the whole training takes, such as PT6H.")
+def change_deadline(terminal: Terminal, run: str, when: str, expected_runtime: str | None) -> None:
+    """Change the deadline of an open run, or remove it.
+
+    WHEN is a duration from now, such as P2D, an instant, such as 2030-01-01T12:00:00Z, or none. A first deadline needs
+    --expected-runtime. With --json: the run as in `spot-relay show --json`.
+    """
+    changes = {} if expected_runtime is None else {"expected_runtime": expected_runtime}
+    deadline = None if when.lower() == "none" else when
+    _show(terminal, terminal.relay.change_deadline(run, deadline, **changes))
 
 
 def _show(terminal: Terminal, run: Run) -> None:

@@ -1,4 +1,4 @@
-"""The use cases: submit a run, advance it by an observation, stop it, resume it, show it, list runs.
+"""The use cases: submit a run, advance it by an observation, stop, resume or change it, show it, list runs.
 
 Everything that happens to a run goes through `advance`. A crash between any two of its steps loses nothing: what a
 saved decision owes is in the run's outbox, and whoever loads the run next performs it first.
@@ -29,8 +29,10 @@ from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
 from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
 from spot_relay.domain.run.observation import (
     CanaryCreated,
+    DeadlineRequested,
     Due,
     Launched,
+    MoveRequested,
     Overgrown,
     ResumeRequested,
     StopRequested,
@@ -195,6 +197,10 @@ class Service:
     def resume(self, run_id: str, request: ResumeRequested | None = None) -> Run:
         """Continue an ended run; raise NoSuchRunError, PrefixTakenError, or RejectedError if it can't continue."""
         return self._request(run_id, request or ResumeRequested())
+
+    def change(self, run_id: str, request: MoveRequested | DeadlineRequested) -> Run:
+        """Move an open run, or change its deadline; raise NoSuchRunError, or RejectedError if that can't be done."""
+        return self._request(run_id, request)
 
     def show(self, run_id: str) -> Run:
         """Return a run; raise NoSuchRunError if there is none."""

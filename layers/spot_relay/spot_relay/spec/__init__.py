@@ -1,5 +1,6 @@
-"""What users submit: read text into a validated submission or resumption, or report every problem with its path."""
+"""What users submit: read text into a validated submission or request, or report every problem with its path."""
 
+from spot_relay.spec.change import read_deadline_change, read_move
 from spot_relay.spec.document import Format, read_document
 from spot_relay.spec.job_rules import Allowlist
 from spot_relay.spec.problem import InvalidSpecError, Problem
@@ -14,7 +15,9 @@ __all__ = [
     "InvalidSpecError",
     "Problem",
     "parse_submission",
+    "read_deadline_change",
     "read_document",
+    "read_move",
     "read_resumption",
     "read_submission",
 ]

@@ -93,7 +93,12 @@ class Problems:
     def raise_if_any(self) -> None:
         """Raise ``InvalidSpecError`` with every problem added so far, if there are any."""
         if self._collected:
-            raise InvalidSpecError(tuple(self._collected))
+            raise self.error
+
+    @property
+    def error(self) -> InvalidSpecError:
+        """The error with every problem added so far."""
+        return InvalidSpecError(tuple(self._collected))
 
 
 def join_path(path: str, key: str) -> str:

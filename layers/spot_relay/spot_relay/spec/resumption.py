@@ -29,4 +29,4 @@ def read_resumption(data: bytes) -> ResumeRequested:
     problems = Problems()
     model: ResumptionModel | None = check_resumption(document, problems)
     problems.raise_if_any()
-    return model.build() if model else ResumeRequested()
+    return model.request() if model else ResumeRequested()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
-from spot_relay.domain.run.policy import ReturnToSpot
-from spot_relay.spec.deadline_model import DeadlineKeys
+from spot_relay.spec.change_model import DeadlineChangeModel
 from spot_relay.spec.policy_model import BUDGETS, BudgetsModel, PolicyModel
 from spot_relay.spec.strict_model import validate
 
@@ -16,20 +15,14 @@ if TYPE_CHECKING:
     from spot_relay.spec.problem import Problems
 
 
-class ResumptionModel(DeadlineKeys):
+class ResumptionModel(DeadlineChangeModel):
     """The whole body of a resumption."""
 
     budgets: BudgetsModel = BudgetsModel()
 
-    def build(self) -> ResumeRequested:
+    def request(self) -> ResumeRequested:
         """Return the domain's request, which contains only what was given."""
-        change = DeadlineChange(
-            at=self.at,
-            within_seconds=self.within_seconds,
-            expected_runtime_seconds=self.expected_runtime,
-            changeover_seconds=self.changeover,
-            return_to_spot=None if self.return_to_spot is None else ReturnToSpot(self.return_to_spot),
-        )
+        change = self.build()
         budgets = self.budgets.model_dump(exclude_unset=True)
         return ResumeRequested(budgets, None if change == DeadlineChange() else change)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from spot_relay.domain.decide import beginnings, canaries, launch_answers, tasks, user_requests
+from spot_relay.domain.decide import beginnings, canaries, deadlines, launch_answers, moves, tasks, user_requests
 from spot_relay.domain.decide.descriptions import follow_description
 from spot_relay.domain.decide.ends import continue_run, wait_for_listing
 from spot_relay.domain.decide.facts import Facts, clean_facts
@@ -33,11 +33,13 @@ from spot_relay.domain.run.observation import (
     CanaryChanged,
     CanaryCreated,
     CanaryRefused,
+    DeadlineRequested,
     Due,
     EndpointChanged,
     HostingAnswered,
     JobChanged,
     Launched,
+    MoveRequested,
     Observation,
     Overgrown,
     Overtaken,
@@ -109,7 +111,7 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return _follow_launch_answer(run, answer, facts, now)
         case CanaryChanged() | CanaryCreated() | CanaryRefused() as news:
             return _follow_canary(run, news, facts, now)
-        case StopRequested() | ResumeRequested() | TaskWaiting() as request:
+        case StopRequested() | ResumeRequested() | MoveRequested() | DeadlineRequested() | TaskWaiting() as request:
             return _follow_request(run, request, facts, now)
         case TaskGone() | Overtaken() | Overgrown() | StopRefused() as failure:
             return _follow_failure(run, failure, now)
@@ -135,13 +137,22 @@ def _follow_hosting(run: Run, news: EndpointChanged | HostingAnswered, facts: Fa
 
 
 def _follow_request(
-    run: Run, request: StopRequested | ResumeRequested | TaskWaiting, facts: Facts, now: datetime
+    run: Run,
+    request: StopRequested | ResumeRequested | MoveRequested | DeadlineRequested | TaskWaiting,
+    facts: Facts,
+    now: datetime,
 ) -> Decision:
-    if isinstance(request, StopRequested):
-        return user_requests.stop(run, now)
-    if isinstance(request, ResumeRequested):
-        return user_requests.resume(run, request, facts, now)
-    return tasks.join(run, request, now)
+    match request:
+        case StopRequested():
+            return user_requests.stop(run, now)
+        case ResumeRequested():
+            return user_requests.resume(run, request, facts, now)
+        case MoveRequested():
+            return moves.move(run, request.market, now)
+        case DeadlineRequested():
+            return deadlines.follow_request(run, request, facts, now)
+        case TaskWaiting():
+            return tasks.join(run, request, now)
 
 
 def _follow_failure(run: Run, failure: TaskGone | Overtaken | Overgrown | StopRefused, now: datetime) -> Decision:

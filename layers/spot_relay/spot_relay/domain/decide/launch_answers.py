@@ -64,6 +64,7 @@ _WHY: dict[Cause, str] = {
     Cause.SAFETY_NET: "because the deadline leaves no time to wait for spot",
     Cause.BEHIND_PACE: "because waiting longer for spot would put the deadline at risk",
     Cause.AHEAD_OF_PACE: "to return to spot, because the run is ahead of schedule",
+    Cause.MOVED: "because the run was moved by request",
     Cause.MAX_WAIT_TIME_EXCEEDED: "because the attempt before it reached MaxWaitTimeInSeconds",
     Cause.MAX_PENDING_TIME_EXCEEDED: "because the attempt before it reached MaxPendingTimeInSeconds",
     Cause.MAX_RUNTIME_EXCEEDED: "because the attempt before it reached MaxRuntimeInSeconds",
@@ -99,7 +100,7 @@ def follow_launch(run: Run, answer: Launched, facts: Facts, now: datetime) -> De
     )
     owes = Outbox(measures=measure_adoption(run, attempt, now))
     # An earlier launch that seemed to fail may have created the job, and its events may have come too early.
-    soon = run.stop_requested or attempt.refusals > 0
+    soon = run.stop_requested or attempt.refusals > 0 or lives.switch_to is not None
     stopping = f" {STOPPING_IT}" if run.stop_requested else ""
     if run.stop_requested:
         owes = owes.then(Outbox(stop=attempt.job_name))
@@ -146,7 +147,7 @@ def go_on_demand(run: Run, attempt: Attempt, demand: Demand, now: datetime) -> D
     place = affordable_on_demand(run, now)
     if place is None:
         return launch_again(run, attempt, now)
-    moved = _move(run, attempt, Onward(place, demand), now)
+    moved = move_attempt(run, attempt, Onward(place, demand), now)
     return launch_again(run, moved, now, f"{describe_demand(demand, attempt)} {_describe_move(moved)}")
 
 
@@ -281,7 +282,7 @@ def _open_place(run: Run, attempt: Attempt, refusal: Refusal, message: str, now:
 
 def _relocate(run: Run, attempt: Attempt, onward: Onward, facts: Facts, now: datetime, reason: str) -> Decision:
     """Move an attempt that was never created to another placement, and launch it there, after a rest if needed."""
-    moved = _move(run, attempt, onward, now)
+    moved = move_attempt(run, attempt, onward, now)
     rest = rest_of_pool(run, moved.placement.pool, facts.draw, now)
     if rest is None:
         return launch_again(run, moved, now, f"{reason} {_describe_move(moved)}")
@@ -294,7 +295,7 @@ def _describe_move(moved: Attempt) -> str:
     return f"Launching it on {moved.placement} instead."
 
 
-def _move(run: Run, attempt: Attempt, onward: Onward, now: datetime) -> Attempt:
+def move_attempt(run: Run, attempt: Attempt, onward: Onward, now: datetime) -> Attempt:
     """Return an attempt that was never created in another placement."""
     placement = onward.place.placement
     return replace(
@@ -307,5 +308,6 @@ def _move(run: Run, attempt: Attempt, onward: Onward, now: datetime) -> Attempt:
         waits_for_room=False,
         waits_for_any_room=False,
         waiting_since=None,
+        switch_to=None,
         max_wait_seconds=max_wait_of(run, placement, now),
     )

@@ -11,6 +11,7 @@ from spot_relay.domain.rules.turns import LEAD
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.observation import (
     CanaryChanged,
+    DeadlineRequested,
     Due,
     JobChanged,
     Observation,
@@ -43,6 +44,8 @@ def attempt_to_look_at(run: Run, observation: Observation, now: datetime) -> Att
                 attempt.status is AttemptStatus.PLANNED and (run.stop_requested or attempt.gives_up)
             )
             return attempt if may_live else None
+        case DeadlineRequested() if _counts_training(run, observation):
+            return run.current if run.current.status is AttemptStatus.IN_PROGRESS else None
         case _:
             return None
 
@@ -87,7 +90,7 @@ def looks_again(run: Run, observation: Observation) -> bool:
     if run.has_ended:
         return False
     match observation:
-        case Due():
+        case Due() | DeadlineRequested():
             return True
         case JobChanged():
             attempt = run.attempt(observation.attempt)
@@ -102,8 +105,8 @@ def looks_again(run: Run, observation: Observation) -> bool:
 def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | None, now: datetime) -> bool:
     """Whether the decision needs the newest checkpoint.
 
-    It does after each end that a relaunch may follow, after an interruption, to measure progress under a deadline, and
-    if the newest one that is known is so old that the next one is overdue.
+    It does after each end that a relaunch may follow, after an interruption, to measure progress under a deadline, also
+    under one that is only asked for, and if the newest one that is known is so old that the next one is overdue.
     """
     if run.checkpoint_uri is None:
         return False
@@ -114,12 +117,19 @@ def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | Non
             return run.has_ended and run.status is not RunStatus.COMPLETED
         case _ if not isinstance(job, Job) or run.has_ended:
             return False
+        case DeadlineRequested():
+            return _counts_training(run, observation) and not job.has_ended
         case _ if job.has_ended:
             return outcome_of(job) is not Outcome.COMPLETED
         case Due() if is_checkpoint_overdue(job.transitions, run.current.checkpoint, now):
             return True
         case _:
             return run.deadline_at is not None or has_uncounted_end(run.current, job)
+
+
+def _counts_training(run: Run, request: DeadlineRequested) -> bool:
+    """Whether a change of the deadline depends on the training that the run's checkpoints hold."""
+    return request.change is not None and not (run.has_ended or run.stop_requested)
 
 
 def is_due(run: Run, now: datetime) -> bool:

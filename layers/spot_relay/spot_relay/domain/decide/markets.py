@@ -1,4 +1,4 @@
-"""Planned switches between spot and on-demand: away from a wait for spot that takes too long, and back again.
+"""Planned switches between spot and on-demand: away from a wait for spot that takes too long, back, or by request.
 
 A switch stops the live job; the next attempt is launched once that job is described as ended, never before.
 """
@@ -32,7 +32,7 @@ CLOSE_LOOK = TICK
 
 @dataclass(frozen=True)
 class Steering:
-    """What the deadline changes about a run with a live job, what is owed for that, and why."""
+    """What a switch, or the look for one, changes about a run with a live job, what is owed for that, and why."""
 
     run: Run
     owes: Outbox = field(default_factory=Outbox)
@@ -41,12 +41,14 @@ class Steering:
 
 
 def steer(run: Run, facts: Facts, now: datetime) -> Steering:
-    """Switch markets if the deadline requires or allows it."""
+    """Switch markets if the deadline requires or allows it, or go on with a switch."""
     attempt, standing = run.current, standing_of(run, now)
-    if standing is None or run.stop_requested:
+    if run.stop_requested:
         return Steering(run)
     if attempt.switch_to is not None:
         return _stop_again(run, attempt, facts)
+    if standing is None:
+        return Steering(run)
     if attempt.placement.market is Market.SPOT:
         return _to_on_demand(run, attempt, standing, now)
     return _to_spot(run, attempt, standing, facts, now)
@@ -55,10 +57,10 @@ def steer(run: Run, facts: Facts, now: datetime) -> Steering:
 def next_look(run: Run, now: datetime, every: timedelta) -> datetime:
     """Return when to look at a run with a live job again: after ``every``, or sooner if a rule may fire before."""
     attempt, standing = run.current, standing_of(run, now)
-    if standing is None:
-        return now + every
     if attempt.switch_to is not None:
         return now + min(every, CHECK_SOON)
+    if standing is None:
+        return now + every
     if attempt.placement.market is Market.ON_DEMAND:
         sent = run.canary_beside(attempt.number) is not None
         seconds = None if sent or not may_return(run, attempt, now) else standing.return_in(way_of(run))
@@ -112,7 +114,7 @@ def _to_on_demand(run: Run, attempt: Attempt, standing: Standing, now: datetime)
     if demand is None or not may_go_on_demand(run, now):
         return Steering(run)
     reason = f"{describe_demand(demand, attempt)} Stopping it to continue on-demand."
-    return _switch(run, attempt, Market.ON_DEMAND, reason)
+    return switch(run, attempt, Market.ON_DEMAND, reason)
 
 
 def _to_spot(run: Run, attempt: Attempt, standing: Standing, facts: Facts, now: datetime) -> Steering:
@@ -126,12 +128,12 @@ def _to_spot(run: Run, attempt: Attempt, standing: Standing, facts: Facts, now: 
     # that exists needs no wait, so a return only has to leave the safety net's reserve.
     if has_capacity(facts.canary):
         why = f"There is spot capacity again. Stopping {attempt.job_name} to continue on spot."
-        return _switch(run, attempt, Market.SPOT, why)
+        return switch(run, attempt, Market.SPOT, why)
     if seconds > 0:
         return Steering(run)
     if way is ReturnToSpot.BLIND:
         why = f"The run is well ahead of schedule. Stopping {attempt.job_name} to wait for spot capacity."
-        return _switch(run, attempt, Market.SPOT, why)
+        return switch(run, attempt, Market.SPOT, why)
     return _send_canary(run, attempt, now)
 
 
@@ -157,16 +159,21 @@ def _send_canary(run: Run, attempt: Attempt, now: datetime) -> Steering:
     return Steering(run.with_canary(canary), Outbox(canary=canary.number), reason)
 
 
-def _switch(run: Run, attempt: Attempt, market: Market, reason: str) -> Steering:
+def switch(run: Run, attempt: Attempt, market: Market, reason: str) -> Steering:
+    """Stop a live attempt, so that the run continues in a market once its job is described as ended."""
     leaving = replace(attempt, switch_to=market)
     return Steering(run.with_attempt(leaving), Outbox(stop=attempt.job_name), reason)
 
 
 def _stop_again(run: Run, attempt: Attempt, facts: Facts) -> Steering:
-    """Repeat the stop that a switch needs if the job ignores it; a job that trains on spot after all is left alone."""
+    """Repeat the stop that a switch needs if the job ignores it.
+
+    A job that trains on spot after all is left alone, unless its user wants the run on-demand.
+    """
     job = facts.job
     trains_on_spot = attempt.placement.market is Market.SPOT and attempt.waiting_since is None
-    if not isinstance(job, Job) or job.status != TrainingJobStatus.IN_PROGRESS or trains_on_spot:
+    may_stay = trains_on_spot and run.moved_to is not Market.ON_DEMAND
+    if not isinstance(job, Job) or job.status != TrainingJobStatus.IN_PROGRESS or may_stay:
         return Steering(run)
     reason = f"{attempt.job_name} is still {job.secondary_status}. Asking SageMaker again to stop it."
     return Steering(run, Outbox(stop=attempt.job_name), reason)

@@ -12,7 +12,7 @@ from spot_relay.domain.run.attempt import Attempt, AttemptStatus, CanaryStatus
 from spot_relay.domain.run.outbox import Outbox, Room
 from spot_relay.domain.run.run import ABSENCE_PATIENCE, OUTBOX_PATIENCE, Explanation, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
-from spot_relay.domain.sagemaker.job import attempt_name
+from spot_relay.domain.sagemaker.job import Market, attempt_name
 from spot_relay.domain.sagemaker.quota import parse_quota
 from spot_relay.domain.sagemaker.refusal import Refusal, advise
 from spot_relay.domain.shown import metrics
@@ -162,7 +162,8 @@ def plan(
     placement = onward.place.placement
     if no := check_money(run, placement, now):
         return finish(run, RunStatus.FAILED, now, f"{reason} {no.because}", owes)
-    run, stopping = give_up_canary(run)
+    moved_to = None if run.moved_to is Market.SPOT else run.moved_to
+    run, stopping = give_up_canary(replace(run, moved_to=moved_to))
     number = len(run.attempts) + 1
     attempt = Attempt(
         number=number,

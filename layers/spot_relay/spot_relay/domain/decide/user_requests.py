@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from spot_relay.domain.decide.deadlines import change_deadline
 from spot_relay.domain.decide.steps import (
     CHECK_SOON,
     STOP_LATER,
@@ -21,12 +21,11 @@ from spot_relay.domain.decide.steps import (
 from spot_relay.domain.rules.after_end import check_relaunch
 from spot_relay.domain.rules.money import check_money
 from spot_relay.domain.rules.next_place import Onward, choose_place
-from spot_relay.domain.rules.pace import check_deadline, earliest_deadline, max_wait_of
+from spot_relay.domain.rules.pace import max_wait_of
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus
 from spot_relay.domain.run.cause import Cause
-from spot_relay.domain.run.launch import check_canary
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.run.policy import Deadline, ReturnToSpot, Spent
+from spot_relay.domain.run.policy import Spent
 from spot_relay.domain.run.run import ABSENCE_PATIENCE, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.redaction import hide_secrets
@@ -35,7 +34,7 @@ from spot_relay.domain.values import No, as_sentence, replace
 if TYPE_CHECKING:
     from spot_relay.domain.decide.facts import Facts
     from spot_relay.domain.rules.next_place import Place
-    from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested, StopRefused
+    from spot_relay.domain.run.observation import ResumeRequested, StopRefused
 
 
 _RESUMED = "Resumed by request."
@@ -146,6 +145,7 @@ def _reset_attempt(run: Run, place: Place, now: datetime) -> Attempt:
         failure_reason=None,
         ended_at=None,
         waiting_since=None,
+        switch_to=None,
         max_wait_seconds=max_wait_of(run, place.placement, now),
     )
 
@@ -153,30 +153,4 @@ def _reset_attempt(run: Run, place: Place, now: datetime) -> Attempt:
 def _change_policy(run: Run, request: ResumeRequested, now: datetime) -> Run | No:
     """Return the run with the budgets and the deadline that a resumption asks for, or why it cannot have them."""
     run = replace(run, policy=replace(run.policy, budgets=replace(run.policy.budgets, **request.budgets)))
-    if request.deadline is None:
-        return run
-    deadline = _change_deadline(run, request.deadline)
-    if isinstance(deadline, No):
-        return deadline
-    moved = request.deadline.at is not None or request.deadline.within_seconds is not None
-    at = deadline.instant(now) if moved or run.deadline_at is None else run.deadline_at
-    left = max(0, round(deadline.expected_runtime_seconds - run.progress_seconds))
-    if no := check_deadline(at, earliest_deadline(replace(deadline, expected_runtime_seconds=left), now)):
-        return no
-    return replace(run, deadline_at=at, policy=replace(run.policy, deadline=deadline))
-
-
-def _change_deadline(run: Run, wanted: DeadlineChange) -> Deadline | No:
-    known, no_canary = run.policy.deadline, check_canary(run.training_job)
-    given = {name: value for name, value in asdict(wanted).items() if value is not None}
-    if "at" in given or "within_seconds" in given:
-        given = {"at": None, "within_seconds": None} | given
-    if wanted.return_to_spot is ReturnToSpot.CANARY and no_canary:
-        return No(f"return_to_spot cannot be canary. {no_canary.because}")
-    if run.checkpoint_uri is None:
-        return No("The run cannot have a deadline, because its training job has no CheckpointConfig.")
-    if known is not None:
-        return replace(known, **given)
-    if "at" not in given or "expected_runtime_seconds" not in given:
-        return No("The run has no deadline yet. A first one needs both deadline and expected_runtime.")
-    return Deadline(**({"return_to_spot": ReturnToSpot.BLIND} | given if no_canary else given))
+    return run if request.deadline is None else change_deadline(run, request.deadline, now)

@@ -40,16 +40,20 @@ class Onward:
 def choose_place(run: Run, cause: Cause, now: datetime) -> Onward | No:
     """Return where the run continues after its newest attempt has ended; No if it cannot continue in any.
 
-    The deadline decides first, then a return to spot that is under way, then the ladder. The time that such a return
-    takes is no reason to abandon it; only the safety net is.
+    The deadline decides first, then its user's move or a return to spot that is under way, then the ladder. The time
+    that going to spot takes is no reason to abandon it; only the safety net is.
     """
-    standing, returns = standing_of(run, now), run.current.switch_to is Market.SPOT
+    standing = standing_of(run, now)
+    returns = run.moved_to is not Market.ON_DEMAND and Market.SPOT in {run.current.switch_to, run.moved_to}
     demand = standing.demand(0.0 if returns else inf) if standing else None
     if demand is not None and (place := affordable_on_demand(run, now)):
         keeps_cause = demand is not Cause.SAFETY_NET and run.current.placement.market is Market.ON_DEMAND
         return Onward(place, cause if keeps_cause else demand)
+    if run.moved_to is Market.ON_DEMAND and (place := affordable_on_demand(run, now)):
+        is_there = run.current.placement.market is Market.ON_DEMAND and run.current.switch_to is None
+        return Onward(place, cause if is_there else Cause.MOVED)
     if returns and (place := spot_place(run)):
-        return Onward(place, Cause.AHEAD_OF_PACE)
+        return Onward(place, Cause.MOVED if run.moved_to is Market.SPOT else Cause.AHEAD_OF_PACE)
     if standing is not None and run.current.placement.market is Market.ON_DEMAND:
         place = affordable_on_demand(run, now) if _stays_on_demand(run) else spot_place(run)
         if place is not None:
@@ -127,9 +131,14 @@ def place_of_job(run: Run, attempt: Attempt, placement: Placement) -> Place:
 
 
 def move_to_job(run: Run, attempt: Attempt, placement: Placement) -> Attempt:
-    """Return the attempt in the place that its job runs in."""
+    """Return the attempt in the place that its job runs in.
+
+    One that its user has moved before its launch was answered has to switch only if its job runs in the other market.
+    """
     place = place_of_job(run, attempt, placement)
-    return replace(attempt, placement=place.placement, rung=place.rung)
+    arrives = attempt.status is AttemptStatus.PLANNED and attempt.switch_to is place.placement.market
+    switch_to = None if arrives else attempt.switch_to
+    return replace(attempt, placement=place.placement, rung=place.rung, switch_to=switch_to)
 
 
 def affordable_on_demand(run: Run, now: datetime) -> Place | None:

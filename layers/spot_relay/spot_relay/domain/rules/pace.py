@@ -56,6 +56,14 @@ class Standing:
     hysteresis: float
     """h: how many changeovers a return to spot has to be ahead."""
 
+    @property
+    def leaves_time_for_spot(self) -> bool:
+        """Whether there is time to stop an on-demand job and to wait for spot.
+
+        Time and work shrink alike on-demand, so a run that is too near the safety net now always will be.
+        """
+        return self.time - self.work > self.reserve + RETURN_SECONDS
+
     def demand(self, waited: float) -> Demand | None:
         """Return why a run that has waited this long for spot capacity has to go on-demand, or None if it does not."""
         if self.time <= self.work + self.reserve:
@@ -80,9 +88,7 @@ class Standing:
             return None
         seconds = max(0.0, (self.work - allowed) / (1 - self.pace))
         worthwhile = self.work - seconds > self.changeover + RETURN_SECONDS
-        # Time and work shrink alike on-demand, so a run that is too near the safety net now always will be.
-        safe = self.time - self.work > self.reserve + RETURN_SECONDS
-        return seconds if worthwhile and safe else None
+        return seconds if worthwhile and self.leaves_time_for_spot else None
 
 
 def standing_of(run: Run, now: datetime) -> Standing | None:

@@ -11,6 +11,7 @@ from spot_relay.domain.run.attempt import Attempt, AttemptStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.run.run import MAX_ATTEMPTS, Run
+from spot_relay.domain.sagemaker.job import Market
 
 # A return to spot needs an attempt, and so may the switch back to on-demand, the last one.
 ATTEMPTS_KEPT = 2
@@ -22,8 +23,13 @@ def may_go_on_demand(run: Run, now: datetime) -> bool:
 
 
 def may_return(run: Run, attempt: Attempt, now: datetime) -> bool:
-    """Whether an on-demand attempt may ever return to spot; one that the safety net started may not."""
-    if attempt.cause is Cause.SAFETY_NET or len(run.attempts) > MAX_ATTEMPTS - ATTEMPTS_KEPT:
+    """Whether an on-demand attempt may ever return to spot by itself.
+
+    One that the safety net started may not, nor one of a run that its user has moved on-demand.
+    """
+    if attempt.cause is Cause.SAFETY_NET or run.moved_to is Market.ON_DEMAND:
+        return False
+    if len(run.attempts) > MAX_ATTEMPTS - ATTEMPTS_KEPT:
         return False
     if attempt.status is not AttemptStatus.IN_PROGRESS or check_relaunch(run) is not None:
         return False

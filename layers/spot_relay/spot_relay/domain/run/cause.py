@@ -11,7 +11,7 @@ from spot_relay.domain.sagemaker.ending import Outcome
 class Cause(StrEnum):
     """Why an attempt was planned. Part of the status document and of the metric names ``RelaunchesAfter<Cause>``.
 
-    The first five are ours; the others name how the attempt before it ended.
+    The first six are ours; the others name how the attempt before it ended.
     """
 
     SUBMITTED = "Submitted"
@@ -19,6 +19,7 @@ class Cause(StrEnum):
     SAFETY_NET = "SafetyNet"
     BEHIND_PACE = "BehindPace"
     AHEAD_OF_PACE = "AheadOfPace"
+    MOVED = "Moved"
     MAX_WAIT_TIME_EXCEEDED = "MaxWaitTimeExceeded"
     MAX_PENDING_TIME_EXCEEDED = "MaxPendingTimeExceeded"
     MAX_RUNTIME_EXCEEDED = "MaxRuntimeExceeded"

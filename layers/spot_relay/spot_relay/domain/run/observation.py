@@ -8,7 +8,13 @@ from typing import Any
 
 from spot_relay.domain.run.hosting import Endpoint, HostingKind, HostingStep, Made, NoEndpoint, Unmade
 from spot_relay.domain.run.policy import ReturnToSpot
-from spot_relay.domain.sagemaker.job import ENDED_SECONDARIES, ENDED_STATUSES, WAITING_FOR_CAPACITY, Placement
+from spot_relay.domain.sagemaker.job import (
+    ENDED_SECONDARIES,
+    ENDED_STATUSES,
+    WAITING_FOR_CAPACITY,
+    Market,
+    Placement,
+)
 from spot_relay.domain.sagemaker.refusal import Refusal
 
 
@@ -142,9 +148,9 @@ class StopRequested:
 
 @dataclass(frozen=True)
 class DeadlineChange:
-    """What a resumption changes about its run's deadline; a field that is None stays as it is.
+    """What a user changes about a run's deadline; a field that is None stays as it is.
 
-    Of ``at`` and ``within_seconds`` at most one is given, and the latter counts from the resumption.
+    Of ``at`` and ``within_seconds`` at most one is given, and the latter counts from the request.
     """
 
     at: datetime | None = None
@@ -163,6 +169,20 @@ class ResumeRequested:
 
     budgets: dict[str, Any] = field(default_factory=dict)
     deadline: DeadlineChange | None = None
+
+
+@dataclass(frozen=True)
+class MoveRequested:
+    """A user asked to continue an open run in another market now."""
+
+    market: Market
+
+
+@dataclass(frozen=True)
+class DeadlineRequested:
+    """A user asked to change the deadline of an open run, or to remove it if ``change`` is None."""
+
+    change: DeadlineChange | None
 
 
 @dataclass(frozen=True)
@@ -190,6 +210,8 @@ Observation = (
     | StopRequested
     | StopRefused
     | ResumeRequested
+    | MoveRequested
+    | DeadlineRequested
     | TaskWaiting
     | TaskGone
     | Overtaken

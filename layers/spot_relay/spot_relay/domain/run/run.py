@@ -13,7 +13,7 @@ from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Policy, Spent
 from spot_relay.domain.run.prices import PriceList
 from spot_relay.domain.run.start import Start
-from spot_relay.domain.sagemaker.job import EVERY_POOL, Placement, Pool
+from spot_relay.domain.sagemaker.job import EVERY_POOL, Market, Placement, Pool
 from spot_relay.domain.sagemaker.request import checkpoint_uri_of
 from spot_relay.domain.values import replace
 
@@ -136,6 +136,8 @@ class Run:
     """What to do with its model once it has completed."""
     hosting: tuple[HostingTask, ...] = ()
     """What has been done with its model since it has completed. Nothing else of a run changes after its end."""
+    moved_to: Market | None = None
+    """Where its user has moved it: on-demand until it is moved back, or to spot until its next attempt is planned."""
 
     @property
     def has_ended(self) -> bool:

@@ -1,0 +1,283 @@
+"""A user moves a run to on-demand or to spot: what happens at once, what holds from then on, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from spot_relay.domain.run.attempt import CanaryStatus
+from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.observation import Launched, MoveRequested, Refused
+from spot_relay.domain.run.policy import Budgets, Policy, Rung, Spent
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.run.start import Start
+from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.service import NoSuchRunError, RejectedError
+from tests.fakes import NOON, MemoryPrices
+from tests.unit.canaries import ahead, finds_capacity, markets, stopped
+from tests.unit.paid_runs import PRICES
+from tests.unit.worlds import World, deadline, submission
+
+if TYPE_CHECKING:
+    from spot_relay.domain.run.run import Run
+
+HOUR = 3600
+M5, G5 = "ml.m5.xlarge", "ml.g5.2xlarge"
+SPOT, ON_DEMAND = Market.SPOT, Market.ON_DEMAND
+CAPACITY = "CapacityError: Unable to provision requested ML compute capacity."
+SERVICE = "InternalServerError: We encountered an internal error.  Please try again."
+FULL = (Refusal.QUOTA_FULL, "full")
+
+
+def submitted(policy: Policy | None = None, *refusals: tuple[Refusal, str], start: Start | None = None) -> World:
+    world = World(prices=MemoryPrices(PRICES))
+    world.jobs.refusals = list(refusals)
+    world.service.submit(replace(submission(policy), start=start or Start()))
+    return world
+
+
+def moved(world: World, market: Market) -> Run:
+    return world.service.change("churn", MoveRequested(market))
+
+
+def on_demand() -> World:
+    """A run without a deadline that its user has moved on-demand, where it trains."""
+    world = submitted()
+    world.trains(1)
+    world.checkpoint("a")
+    moved(world, ON_DEMAND)
+    world.clock.passes(60)
+    world.tell(1, "Stopped", "Stopped")
+    world.trains(2)
+    return world
+
+
+def reason_of_refusal(world: World, market: Market) -> str:
+    before = world.run()
+    with pytest.raises(RejectedError) as caught:
+        moved(world, market)
+    assert world.run() == before
+    return str(caught.value)
+
+
+def test_a_job_that_trains_on_spot_is_stopped_and_continued_on_demand_from_its_checkpoint() -> None:
+    world = submitted()
+    world.trains(1)
+    newest = world.checkpoint("a")
+    run = moved(world, ON_DEMAND)
+    assert run.reason == "A move to on-demand was requested. Stopping churn-relay-01 to continue on-demand."
+    assert world.jobs.stopped == ["churn-relay-01"]
+    world.clock.passes(60)
+    run = world.tell(1, "Stopped", "Stopped")
+    assert (run.current.cause, run.current.resumes_from) == (Cause.MOVED, newest)
+    assert markets(world) == ["spot", "on-demand"]
+    assert run.spent == Spent()
+
+
+def test_the_next_attempt_waits_until_the_stopped_job_is_described_as_ended() -> None:
+    world = submitted()
+    world.trains(1)
+    moved(world, ON_DEMAND)
+    world.advance(world.event(1, "Stopped", "Stopped"))
+    assert world.passes(300).current.number == 1
+    assert world.live_jobs() == ["churn-relay-01"]
+
+
+def test_a_stop_that_was_lost_is_repeated_although_the_job_trains_on_spot() -> None:
+    world = submitted()
+    world.trains(1)
+    moved(world, ON_DEMAND)
+    world.jobs.becomes("churn-relay-01", "InProgress", "Training")
+    world.passes(60)
+    assert world.jobs.stopped == ["churn-relay-01", "churn-relay-01"]
+
+
+def test_a_request_that_comes_twice_stops_the_job_once_and_is_answered_twice() -> None:
+    world = submitted()
+    world.trains(1)
+    assert moved(world, ON_DEMAND) == moved(world, ON_DEMAND)
+    assert world.jobs.stopped == ["churn-relay-01"]
+    world.clock.passes(60)
+    run = world.tell(1, "Stopped", "Stopped")
+    assert moved(world, ON_DEMAND) == run
+
+
+@pytest.mark.parametrize("failure", [CAPACITY, SERVICE])
+def test_on_demand_a_run_stays_whatever_its_ladder_says(failure: str) -> None:
+    world = on_demand()
+    world.tell(2, "Failed", "Failed", failure_reason=failure)
+    run = world.passes(1200)
+    assert markets(world) == ["spot", "on-demand", "on-demand"]
+    assert run.current.cause == Cause.of_end(run.attempts[1].outcome)
+
+
+def test_a_run_that_is_moved_back_goes_by_its_ladder_again() -> None:
+    world = on_demand()
+    run = moved(world, SPOT)
+    assert run.moved_to is SPOT
+    world.clock.passes(60)
+    run = world.tell(2, "Stopped", "Stopped")
+    assert (run.current.cause, run.moved_to) == (Cause.MOVED, None)
+    world.tell(3, "Stopped", "MaxWaitTimeExceeded")
+    assert markets(world) == ["spot", "on-demand", "spot", "spot"]
+
+
+def test_a_run_ahead_of_its_deadlines_pace_does_not_return_once_its_user_has_moved_it() -> None:
+    world = ahead()
+    assert world.run().canary is not None
+    run = moved(world, ON_DEMAND)
+    assert run.reason == "The run is already on-demand, and stays there from now on."
+    assert run.canary is not None
+    assert run.canary.status is CanaryStatus.ENDED
+    assert "churn-canary-02" in world.jobs.stopped
+    world.passes(4 * HOUR)
+    assert len(world.run().canaries) == 1
+    assert markets(world) == ["spot", "on-demand"]
+
+
+def test_a_return_to_spot_that_is_under_way_ends_on_demand_if_its_user_wants_that() -> None:
+    world = ahead()
+    finds_capacity(world)
+    assert world.run().current.switch_to is SPOT
+    moved(world, ON_DEMAND)
+    stopped(world)
+    assert markets(world) == ["spot", "on-demand", "on-demand"]
+
+
+def test_under_a_deadline_a_run_may_be_moved_to_spot_before_the_pace_allows_it() -> None:
+    world = ahead()
+    moved(world, SPOT)
+    run = stopped(world)
+    assert (run.current.placement.market, run.current.cause) == (SPOT, Cause.MOVED)
+
+
+def test_a_move_to_spot_that_the_deadline_leaves_no_time_for_is_refused() -> None:
+    world = World()
+    world.service.submit(submission(deadline(2 * HOUR + 1000, changeover_seconds=600)))
+    world.trains(1)
+    assert markets(world) == ["on-demand"]
+    expected = "The deadline leaves no time to wait for spot. Change it or remove it, then move the run."
+    assert reason_of_refusal(world, SPOT) == expected
+
+
+def test_a_launch_that_waits_for_room_on_spot_is_made_on_demand_at_once() -> None:
+    world = submitted(None, FULL)
+    assert world.run().waits_for is not None
+    run = moved(world, ON_DEMAND)
+    assert (run.current.number, run.current.placement) == (1, Placement(M5, 1, ON_DEMAND))
+    assert (run.status, run.waits_for, run.current.switch_to) == (RunStatus.IN_PROGRESS, None, None)
+
+
+def test_a_job_that_exists_after_all_in_the_other_market_is_stopped() -> None:
+    world = submitted(None, (Refusal.UNAVAILABLE, "no answer"))
+    # The job was created, and the answer got lost.
+    world.jobs.refusals = [(Refusal.UNAVAILABLE, "no answer")]
+    moved(world, ON_DEMAND)
+    run = world.advance(Launched(1, "arn", Placement(M5, 1, SPOT)))
+    assert (run.current.placement.market, run.current.switch_to) == (SPOT, ON_DEMAND)
+
+
+def test_a_placement_on_demand_that_is_refused_for_good_leaves_the_run_on_spot() -> None:
+    world = submitted(Policy(ladder=(Rung(Placement(M5, 1, SPOT)),)), FULL)
+    world.jobs.refusals = [(Refusal.QUOTA_TOO_SMALL, "too small")]
+    run = moved(world, ON_DEMAND)
+    assert (run.current.placement.market, run.current.switch_to, run.status) == (SPOT, None, RunStatus.IN_PROGRESS)
+    assert "SageMaker refuses every placement of this run on-demand for good" in reason_of_refusal(world, ON_DEMAND)
+
+
+def test_a_run_between_two_attempts_continues_where_its_user_wants_it_within_a_minute() -> None:
+    world = submitted()
+    world.trains(1)
+    world.checkpoint("a")
+    world.tell(1, "Failed", "Failed", failure_reason=CAPACITY)
+    assert moved(world, ON_DEMAND).reason.endswith("Launching the next attempt within a minute.")
+    assert moved(world, ON_DEMAND).reason == world.run().reason
+    world.passes(60)
+    assert markets(world) == ["spot", "on-demand"]
+    assert world.run().current.cause is Cause.MOVED
+
+
+def test_a_run_that_waits_to_begin_begins_where_its_user_wants_it() -> None:
+    world = submitted(start=Start(at=NOON.replace(hour=14)))
+    run = moved(world, ON_DEMAND)
+    assert (run.waits_to_begin, run.status, world.live_jobs()) == (True, RunStatus.PENDING, [])
+    world.passes(2 * HOUR + 60)
+    assert markets(world) == ["on-demand"]
+    assert world.live_jobs() == ["churn-relay-01"]
+
+
+def test_a_resumed_run_stays_on_demand() -> None:
+    world = on_demand()
+    world.service.stop("churn")
+    world.tell(2, "Stopped", "Stopped")
+    world.service.resume("churn")
+    assert markets(world) == ["spot", "on-demand", "on-demand"]
+
+
+def test_a_run_that_is_there_already_is_left_alone() -> None:
+    world = submitted()
+    world.trains(1)
+    before = world.run()
+    assert moved(world, SPOT) == before
+    assert world.telemetry.reasons[-1] == "churn MoveRequested: The run is already on spot."
+
+
+def test_a_run_that_fell_back_to_spot_is_told_so_and_goes_by_its_policy_again() -> None:
+    world = submitted(Policy(ladder=(Rung(Placement(M5, 1, SPOT)),)), FULL)
+    world.jobs.refusals = [(Refusal.QUOTA_TOO_SMALL, "too small")]
+    moved(world, ON_DEMAND)
+    run = moved(world, SPOT)
+    assert (run.moved_to, run.reason) == (
+        None,
+        "The run is already on spot, and from now on its policy decides again.",
+    )
+
+
+def test_money_that_does_not_pay_for_on_demand_is_named_with_what_is_needed() -> None:
+    # Prices: 0.23 on-demand and 0.08 on spot, each for an hour at most.
+    world = submitted(Policy(Budgets(money_usd=0.1)))
+    world.trains(1)
+    reason = reason_of_refusal(world, ON_DEMAND)
+    assert reason.startswith("policy.budgets.money_usd is 0.1000 USD.")
+    assert reason.endswith("An open run has to be stopped before it can be resumed.")
+    assert world.live_jobs() == ["churn-relay-01"]
+
+
+def test_a_job_without_checkpoints_is_not_moved_once_it_has_been_launched() -> None:
+    world = World()
+    world.service.submit(submission(CheckpointConfig=None))
+    world.trains(1)
+    assert "no CheckpointConfig, so another attempt would start from zero" in reason_of_refusal(world, ON_DEMAND)
+
+
+def test_a_run_with_no_spot_in_its_ladder_is_not_moved_to_spot() -> None:
+    world = submitted(Policy(ladder=(Rung(Placement(M5, 1, ON_DEMAND)),)))
+    world.trains(1)
+    assert "no placement on spot that SageMaker accepts" in reason_of_refusal(world, SPOT)
+
+
+def test_a_run_that_is_being_stopped_or_has_ended_is_not_moved() -> None:
+    world = submitted()
+    world.trains(1)
+    world.service.stop("churn")
+    assert reason_of_refusal(world, ON_DEMAND).startswith("The run is being stopped.")
+    world.tell(1, "Stopped", "Stopped")
+    expected = "Only an open run can be moved, and this one is Stopped. Resume it first."
+    assert reason_of_refusal(world, ON_DEMAND) == expected
+    done = submitted()
+    done.tell(1, "Completed", "Completed")
+    assert reason_of_refusal(done, SPOT) == "Only an open run can be moved, and this one is Completed."
+
+
+def test_a_run_that_gives_up_its_launch_is_not_moved() -> None:
+    world = submitted(Policy(Budgets(refusals=0)), (Refusal.THROTTLED, "Rate exceeded"))
+    world.advance(Refused(1, Refusal.THROTTLED, "Rate exceeded"))
+    assert "the run is about to fail" in reason_of_refusal(world, ON_DEMAND)
+
+
+def test_a_run_that_does_not_exist_is_not_moved() -> None:
+    with pytest.raises(NoSuchRunError):
+        moved(World(), ON_DEMAND)
