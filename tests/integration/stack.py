@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TABLE = "spot-relay-runs"
 BUCKET = "spot-relay-specs-000000000000-us-east-1"
 CHECKPOINTS = "churn-000000000000"
+DATA = "arriving-data"
 ROLE = "arn:aws:iam::000000000000:role/spot-relay-training"
 SERVICE = "spot-relay"
 QUEUE = "spot-relay-observe"
@@ -120,6 +121,7 @@ class Stack:
             "TASK_TOKEN_STATE_MACHINE_ARNS": "arn:aws:states:us-east-1:123456789012:stateMachine:nightly",
             "OBSERVE_QUEUE_URL": self.queue_url,
             "ATTEMPT_LIMITS": "",
+            "TRIGGER_BUCKETS": DATA,
         }
 
     def limit_attempts(self, limits: str) -> None:

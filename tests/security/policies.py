@@ -30,6 +30,7 @@ STATE_MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:nightly"
 PARAMETERS = {
     "TaskTokenStateMachineArns": STATE_MACHINE,
     "AllowHosting": "true",
+    "TriggerBuckets": "arriving-data",
     "AllowedRoleArns": ROLE,
     "AllowedCheckpointBuckets": "churn-*",
     "PriceFile": PRICE_FILE,

@@ -199,8 +199,12 @@ def test_the_failures_are_the_texts_that_sagemaker_writes() -> None:
     assert reasons["service-error"].startswith("InternalServerError: We encountered an internal error.")
 
 
-def test_an_uploaded_spec_is_told_as_s3_tells_it() -> None:
-    event = _body(EVENTS / "submit" / "spec-uploaded.json")
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    {"spec-uploaded": "runs/", "template-uploaded": "templates/", "data-arrived": "incoming/"}.items(),
+)
+def test_an_uploaded_object_is_told_as_s3_tells_it(name: str, folder: str) -> None:
+    event = _body(EVENTS / "submit" / f"{name}.json")
     detail = event["detail"]
     assert set(event) == ENVELOPE
     assert (event["source"], event["detail-type"]) == ("aws.s3", "Object Created")
@@ -215,7 +219,17 @@ def test_an_uploaded_spec_is_told_as_s3_tells_it() -> None:
         "reason",
     }
     assert set(detail["object"]) == {"key", "size", "etag", "version-id", "sequencer"}
-    assert detail["object"]["key"].startswith("runs/")
+    assert detail["object"]["key"].startswith(folder)
+
+
+def test_a_deleted_template_is_told_as_s3_tells_it() -> None:
+    event, created = (_body(EVENTS / "submit" / f"template-{how}.json") for how in ("deleted", "uploaded"))
+    assert set(event) == ENVELOPE
+    assert (event["source"], event["detail-type"]) == ("aws.s3", "Object Deleted")
+    assert set(event["detail"]) == {*created["detail"], "deletion-type"}
+    assert (event["detail"]["reason"], event["detail"]["deletion-type"]) == ("DeleteObject", "Delete Marker Created")
+    assert set(event["detail"]["object"]) == {"key", "etag", "version-id", "sequencer"}
+    assert event["detail"]["object"]["key"] == created["detail"]["object"]["key"]
 
 
 @pytest.mark.parametrize(("name", "kind"), OURS.items())

@@ -106,6 +106,7 @@ def test_all_functions_share_one_environment() -> None:
     assert given["LAUNCH_RATE"] == {"Ref": "LaunchRate"}
     assert given["CANARY_IMAGE"] == {"Ref": "CanaryImage"}
     assert given["ALLOW_HOSTING"] == {"Ref": "AllowHosting"}
+    assert given["TRIGGER_BUCKETS"] == {"Fn::Join": [",", {"Ref": "TriggerBuckets"}]}
     assert given["PRICE_FILE"] == {"Ref": "PriceFile"}
     assert given["METRICS_BY_PLACEMENT"] == {"Ref": "MetricsByPlacement"}
 
@@ -270,19 +271,24 @@ def test_items_are_updated_only_if_they_count_attempts_or_turns_or_by_whoever_ke
 @pytest.mark.parametrize(
     ("owner", "sid", "actions", "kept_from"),
     [
-        ("OpenRunsPolicy", "ReadRunsPrefixesAndPrices", ["GetItem"], ["slots#*", "turns#*"]),
+        ("OpenRunsPolicy", "ReadRunsPrefixesAndPrices", ["GetItem"], ["bursts#*", "slots#*", "turns#*"]),
         (
             "OpenRunsPolicy",
             "KeepRunsAndPrefixes",
             ["PutItem", "UpdateItem", "ConditionCheckItem"],
-            ["prices#*", "slots#*", "turns#*"],
+            ["bursts#*", "prices#*", "slots#*", "turns#*"],
         ),
-        ("ObserveRole", "ReadRunsAndNames", ["GetItem"], ["checkpoints#*", "prices#*", "slots#*", "turns#*"]),
+        (
+            "ObserveRole",
+            "ReadRunsAndNames",
+            ["GetItem"],
+            ["bursts#*", "checkpoints#*", "prices#*", "slots#*", "turns#*"],
+        ),
         (
             "ObserveRole",
             "KeepRuns",
             ["PutItem", "UpdateItem"],
-            ["checkpoints#*", "names#*", "prices#*", "slots#*", "turns#*"],
+            ["bursts#*", "checkpoints#*", "names#*", "prices#*", "slots#*", "turns#*"],
         ),
     ],
 )

@@ -21,6 +21,7 @@ from spot_relay.domain.run.observation import (
     RoomFreed,
 )
 from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.run.template import Arrival
 from spot_relay.domain.sagemaker.job import parse_attempt_name, parse_canary_name, stands_for
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _LEAST_MILLISECONDS = 100_000_000_000
 # The form of `next_token`: the creation time and the id of the last run on the page.
 _TOKEN = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z#[a-zA-Z0-9-]{1,63}", re.ASCII)
 SUFFIXES = (".json", ".yaml", ".yml")
+SPECS, TEMPLATES = "runs/", "templates/"
 MAX_PAGE = 100
 
 
@@ -60,7 +62,7 @@ class UnreadableEventError(Exception):
 
 @dataclass(frozen=True)
 class Upload:
-    """An object uploaded to the bucket for specs."""
+    """An object that was uploaded to the bucket for specs, or deleted from it."""
 
     bucket: str
     key: str
@@ -69,7 +71,12 @@ class Upload:
     @property
     def is_spec(self) -> bool:
         """Whether the object is under runs/ and has the suffix of a spec."""
-        return self.key.startswith("runs/") and self.key.lower().endswith(SUFFIXES)
+        return self.key.startswith(SPECS) and self.key.lower().endswith(SUFFIXES)
+
+    @property
+    def is_template(self) -> bool:
+        """Whether the object is under templates/ and has the suffix of a spec."""
+        return self.key.startswith(TEMPLATES) and self.key.lower().endswith(SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -130,6 +137,35 @@ def read_dry_run(query: Mapping[str, str]) -> bool:
         message = f"dry_run is {value[:_MAX_QUOTE]!r}, but it must be true or false."
         raise InvalidQueryError(message)
     return value == "true"
+
+
+def read_delivery(body: str, specs_bucket: str) -> Upload | Arrival:
+    """Read a message of the submit queue: an upload to the bucket for specs, or the arrival of an object elsewhere."""
+    envelope = _read_envelope(body, source="aws.s3")
+    try:
+        if _get_text(envelope["detail"]["bucket"], "name") != specs_bucket:
+            return _read_arrival(envelope)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        message = f"The event of S3 cannot be read: {_summarise(error)}"
+        raise UnreadableEventError(message) from None
+    return read_upload(body)
+
+
+def _read_arrival(envelope: dict[str, Any]) -> Arrival:
+    """Read an Object Created event of a bucket with data.
+
+    Each event about one version of an object has the same version id or, in a bucket without versions, the same entity
+    tag and sequencer. A bucket whose versions are suspended calls each version null.
+    """
+    if envelope.get("detail-type") != "Object Created":
+        message = f"{_quote(envelope.get('detail-type'))} is not the arrival of an object"
+        raise ValueError(message)
+    stored = envelope["detail"]["object"]
+    version = stored.get("version-id") or "null"
+    names = ("version-id",) if version != "null" else ("etag", "sequencer")
+    identity = " ".join(_get_text(stored, name) for name in names)
+    at = datetime.fromisoformat(_get_text(envelope, "time")).astimezone(UTC)
+    return Arrival(_get_text(envelope["detail"]["bucket"], "name"), _get_text(stored, "key"), identity, at)
 
 
 def read_upload(body: str) -> Upload:
