@@ -161,6 +161,9 @@ def _read_arrival(envelope: dict[str, Any]) -> Arrival:
         message = f"{_quote(envelope.get('detail-type'))} is not the arrival of an object"
         raise ValueError(message)
     stored = envelope["detail"]["object"]
+    if not isinstance(stored, dict):
+        message = "object is not a mapping"
+        raise TypeError(message)
     version = stored.get("version-id") or "null"
     names = ("version-id",) if version != "null" else ("etag", "sequencer")
     identity = " ".join(_get_text(stored, name) for name in names)
