@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.outbox import Measure
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.run import Run, RunStatus
-    from spot_relay.domain.run.template import Burst
+    from spot_relay.domain.run.template import Burst, Schedule
     from spot_relay.domain.sagemaker.job import Pool
 
 REGION = "us-east-1"
@@ -454,6 +454,22 @@ class MemoryTemplateFiles:
 
     def clear(self, key: str) -> None:
         self.reports.pop(key, None)
+
+
+@dataclass
+class MemorySchedules:
+    """The schedules of templates, by their keys; ``refusal`` is the answer to each that is put, if there is one."""
+
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    refusal: No | None = None
+
+    def put(self, template: str, schedule: Schedule) -> No | None:
+        if self.refusal is None:
+            self.schedules[template] = schedule
+        return self.refusal
+
+    def remove(self, template: str) -> None:
+        self.schedules.pop(template, None)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Turns specs that were uploaded to S3 into runs, and checks templates, whose runs start when data arrives."""
+"""Turns specs that were uploaded to S3 into runs, and starts the runs of templates: for data, or by schedule."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spot_relay import bootstrap
 from spot_relay.adapters.inbound import Upload, handle_messages, read_delivery
 from spot_relay.domain.errors import SpecError
 from spot_relay.domain.shown.report import notice_of_end
-from spot_relay.settings import RunSettings, SubmissionSettings
+from spot_relay.settings import RunSettings, ScheduleSettings, SubmissionSettings
 from spot_relay.spec import MAX_BYTES, Allowlist, Format, read_submission
 
 if TYPE_CHECKING:
@@ -30,15 +30,15 @@ allowlist = Allowlist(**asdict(SubmissionSettings.from_env()))
 @cache
 def triggers() -> Triggers:
     """Return the use cases around templates, which specs do without."""
-    return bootstrap.create_triggers(service, settings, allowlist)
+    return bootstrap.create_triggers(service, settings, ScheduleSettings.from_env(), allowlist)
 
 
 def take(body: str) -> None:
-    """Submit a spec, check a template, or start the runs that an object starts, whichever a message is about."""
+    """Submit a spec, check a template, or start what an object or a schedule starts, whichever a message is about."""
     delivered = read_delivery(body, settings.bucket)
     if not isinstance(delivered, Upload):
-        runs = triggers().start_runs(delivered)
-        logger.info("an object has arrived", bucket=delivered.bucket, key=delivered.key, runs=[run.id for run in runs])
+        runs = triggers().start(delivered)
+        logger.info("a template may have started runs", key=delivered.key, runs=[run.id for run in runs])
     elif delivered.is_template:
         template = triggers().check(delivered.key)
         logger.info("a template was checked", key=delivered.key, is_valid=template is not None)

@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from spot_relay.spec.template import fill_template, read_template
 from spot_relay.triggers import Triggers
-from tests.fakes import MemoryBursts, MemoryTemplateFiles
+from tests.fakes import MemoryBursts, MemorySchedules, MemoryTemplateFiles
 from tests.scripts import load_script
 from tests.unit.worlds import TRAINING_JOB
 
@@ -120,6 +120,7 @@ def enter(module: Any, world: World) -> None:
             service=world.service,
             files=MemoryTemplateFiles({"templates/churn.json": json.dumps(TEMPLATE).encode()}),
             bursts=MemoryBursts(),
+            schedules=MemorySchedules(),
             read=lambda data, key: read_template(data, key, module.allowlist),
             fill=lambda template, values: fill_template(template, values, module.allowlist),
             retention=timedelta(days=90),

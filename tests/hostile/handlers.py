@@ -113,12 +113,8 @@ def names(text: str) -> list[str]:
         return []
     detail = member(message, "detail")
     told = [member(message, name) for name in ("source", "detail-type", "time")]
-    told += [
-        member(detail, "run_id"),
-        member(member(detail, "bucket"), "name"),
-        member(detail, "LastModifiedTime"),
-        member(member(detail, "object"), "key"),
-    ]
+    told += [member(detail, name) for name in ("run_id", "LastModifiedTime", "template", "at")]
+    told.append(member(member(detail, "object"), "key"))
     return [name for name in told if isinstance(name, str)]
 
 

@@ -14,6 +14,7 @@ from spot_relay.domain.run.launch import check_canary, launch_of_attempt
 from spot_relay.domain.run.observation import CanaryChanged, JobChanged
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.run.run import MAX_ATTEMPTS
+from spot_relay.domain.run.template import Appointment
 from spot_relay.service import UnacceptableError
 from spot_relay.spec import Allowlist, Format, InvalidSpecError, read_resumption, read_submission
 from spot_relay.spec.problem import MAX_PROBLEMS
@@ -141,6 +142,9 @@ def check_upload(text: str) -> Upload | None:
         check_reason(error)
         return None
     delivered.key.encode()
+    if isinstance(delivered, Appointment):
+        assert delivered.at.tzinfo is not None
+        return None
     if not isinstance(delivered, Upload):
         assert delivered.bucket != SPECS
         assert delivered.version

@@ -11,7 +11,7 @@ import pytest
 
 from spot_relay.domain.run.run import RunStatus
 from tests.integration.scenes import VISIBILITY_TIMEOUT, KilledError, Reaper
-from tests.integration.stack import CHECKPOINTS, DATA, SPEC, TABLE, body_of, document, messages
+from tests.integration.stack import CHECKPOINTS, DATA, SCHEDULES, SPEC, TABLE, body_of, document, messages
 from tests.thoroughness import share
 
 if TYPE_CHECKING:
@@ -39,6 +39,21 @@ def template(**changes: Any) -> dict[str, Any]:
 def upload(stack: Stack, key: str = KEY, **changes: Any) -> None:
     """Upload a template, and let `submit` check it."""
     assert stack.invoke("submit", stack.upload(json.dumps(template(**changes)), key)) == TAKEN
+
+
+def upload_scheduled(stack: Stack, key: str = "templates/churn.yaml", **changes: Any) -> None:
+    """Upload a template with a schedule, and let `submit` check it."""
+    job = template()["training_job"]
+    job["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] = f"s3://{DATA}/{{date}}/"
+    given = {"schedule": "cron(0 6 * * ? *)", "trigger": None, "training_job": job} | changes
+    upload(stack, key, **given)
+
+
+def schedules(stack: Stack) -> list[dict[str, Any]]:
+    """Return the schedules of the stack's templates, whole."""
+    client = stack.client("scheduler")
+    listed = client.list_schedules(GroupName=SCHEDULES)["Schedules"]
+    return [client.get_schedule(GroupName=SCHEDULES, Name=one["Name"]) for one in listed]
 
 
 def arrival(key: str = "incoming/monday/_SUCCESS", version: str | None = "1") -> str:
@@ -152,6 +167,57 @@ def test_a_flood_waits_and_each_end_lets_one_more_begin(stack: Stack) -> None:
         assert len(under_way) <= 2
     assert {run.status for run in runs_of(stack)} == {RunStatus.COMPLETED}
     assert len(stack.aws.simulator.created()) == 4
+
+
+def test_a_template_with_a_schedule_gets_one_in_the_stacks_group_which_follows_it(stack: Stack) -> None:
+    upload_scheduled(stack)
+    (made,) = schedules(stack)
+    assert (made["ScheduleExpression"], made["ScheduleExpressionTimezone"]) == ("cron(0 6 * * ? *)", "UTC")
+    target = made["Target"]
+    assert target["Arn"] == stack.environment()["SUBMIT_QUEUE_ARN"]
+    assert target["RoleArn"] == stack.environment()["SCHEDULE_ROLE_ARN"]
+    sent = json.loads(target["Input"])
+    assert sent["detail"]["at"] == "<aws.scheduler.scheduled-time>"
+    assert sent == body_of("submit/template-due") | {"detail": {**sent["detail"], "template": "templates/churn.yaml"}}
+    upload_scheduled(stack, schedule={"expression": "rate(12 hours)", "timezone": "Europe/Berlin"})
+    (changed,) = schedules(stack)
+    assert (changed["ScheduleExpression"], changed["ScheduleExpressionTimezone"]) == ("rate(12 hours)", "Europe/Berlin")
+
+
+@pytest.mark.parametrize("how", ["deleted", "invalid", "triggered"])
+def test_a_schedule_goes_when_its_template_no_longer_has_one(stack: Stack, how: str) -> None:
+    upload_scheduled(stack)
+    upload_scheduled(stack, "templates/other.json")
+    if how == "deleted":
+        stack.client("s3").delete_object(Bucket=stack.environment()["SPECS_BUCKET"], Key="templates/churn.yaml")
+        for _ in range(2):
+            assert stack.invoke("submit", document("submit/template-deleted")) == TAKEN
+    else:
+        upload(stack, "templates/churn.yaml", **({"settle": "soon"} if how == "invalid" else {}))
+    assert ["other.json" in one["Target"]["Input"] for one in schedules(stack)] == [True]
+
+
+def test_a_schedule_starts_one_run_for_each_of_its_times_however_often_it_says_so(stack: Stack) -> None:
+    stack.aws.simulator.play(default=LONG)
+    upload_scheduled(stack)
+    due = document("submit/template-due")
+    for _ in range(2):
+        assert stack.invoke("submit", due) == TAKEN
+    (run,) = runs_of(stack)
+    source = run.training_job["InputDataConfig"][0]["DataSource"]["S3DataSource"]
+    assert source["S3Uri"] == f"s3://{DATA}/2025-06-04/"
+    later = body_of("submit/template-due")
+    later["detail"]["at"] = "2025-06-05T06:00:00Z"
+    assert stack.invoke("submit", messages(json.dumps(later))) == TAKEN
+    assert len(runs_of(stack)) == 2
+
+
+@pytest.mark.parametrize("how", ["gone", "triggered", "invalid"])
+def test_a_message_of_a_schedule_that_is_no_more_starts_nothing(stack: Stack, how: str) -> None:
+    if how != "gone":
+        upload(stack, "templates/churn.yaml", **({"settle": "soon"} if how == "invalid" else {}))
+    assert stack.invoke("submit", document("submit/template-due")) == TAKEN
+    assert runs_of(stack) == []
 
 
 SCENES: dict[str, dict[str, Any]] = {

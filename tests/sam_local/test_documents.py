@@ -37,7 +37,7 @@ def fails_as(name: str) -> dict[str, Any]:
     }
 
 
-ABOUT_TEMPLATES = ("template-uploaded", "template-deleted", "data-arrived")
+ABOUT_TEMPLATES = ("template-uploaded", "template-deleted", "template-due", "data-arrived")
 
 
 def stopped_by_somebody(churn: Churn) -> None:

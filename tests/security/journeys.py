@@ -164,12 +164,15 @@ def uploads(stack: WatchedStack) -> None:
 
 
 def templates(stack: WatchedStack) -> None:
-    """A bad template is reported, a good one starts runs, of single objects and of bursts, and one is deleted."""
+    """A bad template is reported, a good one starts runs: for objects, for bursts, by schedule; and one is deleted."""
     stack.aws.simulator.play(default=LONG)
     test_triggers.upload(stack, settle="soon")
     test_triggers.upload(stack)
     test_triggers.upload(stack, "templates/burst.json", settle="PT1S")
     taken(stack.invoke("submit", messages(test_triggers.arrival(), test_triggers.arrival(version="2"))))
+    for expression in ("rate(1 day)", "rate(2 days)"):
+        test_triggers.upload_scheduled(stack, schedule=expression)
+    taken(stack.invoke("submit", document("submit/template-due")))
     stack.client("s3").delete_object(Bucket=BUCKET, Key=test_triggers.KEY)
     taken(stack.invoke("submit", document("submit/template-deleted")))
 

@@ -13,7 +13,7 @@ from spot_relay.domain.run.template import Arrival
 from spot_relay.spec import Allowlist
 from spot_relay.spec.template import fill_template, read_template
 from spot_relay.triggers import Triggers
-from tests.fakes import MemoryBursts, MemoryTemplateFiles
+from tests.fakes import MemoryBursts, MemorySchedules, MemoryTemplateFiles
 from tests.unit.worlds import TRAINING_JOB, World
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Arriving:
     world: World = field(default_factory=World)
     files: MemoryTemplateFiles = field(default_factory=MemoryTemplateFiles)
     bursts: MemoryBursts = field(default_factory=MemoryBursts)
+    schedules: MemorySchedules = field(default_factory=MemorySchedules)
     triggers: Triggers = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,6 +56,7 @@ class Arriving:
             service=self.world.service,
             files=self.files,
             bursts=self.bursts,
+            schedules=self.schedules,
             read=lambda data, key: read_template(data, key, ALLOWLIST),
             fill=lambda found, values: fill_template(found, values, ALLOWLIST),
             retention=timedelta(days=90),

@@ -23,6 +23,7 @@ from spot_relay.adapters.inbound import (
     write_predecessor_ended,
     write_room_freed,
     write_run_due,
+    write_template_due,
 )
 from spot_relay.domain.run.observation import (
     CanaryChanged,
@@ -34,7 +35,7 @@ from spot_relay.domain.run.observation import (
     RoomFreed,
 )
 from spot_relay.domain.run.run import RunStatus
-from spot_relay.domain.run.template import Arrival
+from spot_relay.domain.run.template import Appointment, Arrival
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -323,7 +324,8 @@ def test_any_text_yields_an_arrival_or_an_upload_or_an_unreadable_event_error(te
         delivered = read_delivery(text, "specs")
     except UnreadableEventError:
         return
-    assert isinstance(delivered, Upload) == (delivered.bucket == "specs")
+    if not isinstance(delivered, Appointment):
+        assert isinstance(delivered, Upload) == (delivered.bucket == "specs")
 
 
 def arrival_event(**changes: Any) -> str:
@@ -332,6 +334,21 @@ def arrival_event(**changes: Any) -> str:
     stored = event["detail"]["object"] | changes
     event["detail"]["object"] = {key: value for key, value in stored.items() if value is not None}
     return json.dumps(event)
+
+
+def test_a_schedule_says_which_template_is_due_and_when() -> None:
+    text = write_template_due("templates/churn.yaml", "2025-06-04T06:00:00Z")
+    at = datetime(2025, 6, 4, 6, tzinfo=UTC)
+    assert read_delivery(text, "specs") == Appointment("templates/churn.yaml", at)
+    assert read_delivery(text.replace("06:00:00Z", "08:00:00+02:00"), "specs") == Appointment(
+        "templates/churn.yaml", at
+    )
+
+
+@pytest.mark.parametrize("at", ["<aws.scheduler.scheduled-time>", "2025-06-04T06:00:00", ""])
+def test_a_schedule_that_does_not_say_when_is_refused(at: str) -> None:
+    with pytest.raises(UnreadableEventError):
+        read_delivery(write_template_due("templates/churn.yaml", at), "specs")
 
 
 def test_the_arrival_of_an_object_says_which_version_of_it_when() -> None:

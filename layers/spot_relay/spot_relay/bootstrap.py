@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
     from spot_relay.planning import Planner
-    from spot_relay.settings import PriceSettings, RunSettings, TickSettings
+    from spot_relay.settings import PriceSettings, RunSettings, ScheduleSettings, TickSettings
     from spot_relay.spec import Allowlist
     from spot_relay.triggers import Triggers
 
@@ -170,10 +170,13 @@ def create_planner(service: Service, settings: RunSettings) -> Planner:
     )
 
 
-def create_triggers(service: Service, settings: RunSettings, allowlist: Allowlist) -> Triggers:
+def create_triggers(
+    service: Service, settings: RunSettings, schedules: ScheduleSettings, allowlist: Allowlist
+) -> Triggers:
     """Wire the use cases around templates."""
     # Imported here to keep cold starts short: specs need none of it.
     from spot_relay.adapters.bursts import DynamoDBBursts
+    from spot_relay.adapters.schedules import EventBridgeSchedules
     from spot_relay.spec import MAX_BYTES
     from spot_relay.spec.template import fill_template, read_template
     from spot_relay.triggers import Triggers
@@ -182,6 +185,9 @@ def create_triggers(service: Service, settings: RunSettings, allowlist: Allowlis
         service=service,
         files=S3TemplateFiles(create_client("s3"), settings.bucket, MAX_BYTES),
         bursts=DynamoDBBursts(create_client("dynamodb"), settings.table, settings.retention),
+        schedules=EventBridgeSchedules(
+            _defer_client("scheduler"), schedules.group, schedules.role_arn, schedules.queue_arn
+        ),
         read=lambda data, key: read_template(data, key, allowlist),
         fill=lambda template, values: fill_template(template, values, allowlist),
         retention=settings.retention,

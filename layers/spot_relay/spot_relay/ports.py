@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.outbox import Measure
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.run import DueRun, Run, RunStatus, Waiting
-    from spot_relay.domain.run.template import Burst
+    from spot_relay.domain.run.template import Burst, Schedule
     from spot_relay.domain.sagemaker.job import Absent, Job, Pool
     from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
     from spot_relay.domain.values import No
@@ -156,6 +156,18 @@ class Bursts(Protocol):
 
     def open(self, template: str, bucket: str, folder: str, burst: Burst, instead_of: Burst | None) -> bool:
         """Note a new burst, unless another one than ``instead_of`` is known by now; return whether that was done."""
+        ...
+
+
+class Schedules(Protocol):
+    """The schedules of templates."""
+
+    def put(self, template: str, schedule: Schedule) -> No | None:
+        """Create or change the schedule of a template; return No if it is refused."""
+        ...
+
+    def remove(self, template: str) -> None:
+        """Delete the schedule of a template, if it has one."""
         ...
 
 

@@ -83,6 +83,24 @@ class SubmissionSettings:
 
 
 @dataclass(frozen=True)
+class ScheduleSettings:
+    """Where the schedules of templates are, and what they send their messages to, with which role."""
+
+    group: str
+    role_arn: str
+    queue_arn: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; raise SettingsError if a variable is missing or invalid."""
+        return cls(
+            group=_read_text(env, "SCHEDULE_GROUP"),
+            role_arn=_read_text(env, "SCHEDULE_ROLE_ARN"),
+            queue_arn=_read_text(env, "SUBMIT_QUEUE_ARN"),
+        )
+
+
+@dataclass(frozen=True)
 class TickSettings:
     """What the tick needs."""
 

@@ -1,4 +1,4 @@
-"""The use cases around templates: check one that was uploaded, and start runs when data arrives.
+"""The use cases around templates: check one that was uploaded, and start runs when data arrives or by schedule.
 
 Each may be repeated at any point, because a message is delivered again after a crash, and may be delivered twice
 without one. What a run is named depends on its template and on what started it, so a repetition finds the run.
@@ -15,11 +15,13 @@ from spot_relay.domain.rules.arrivals import (
     folder_of,
     join_burst,
     name_run_of,
+    name_scheduled_run,
     values_of,
     values_of_burst,
+    values_of_schedule,
 )
 from spot_relay.domain.run.observation import DataArrived
-from spot_relay.domain.run.template import Burst
+from spot_relay.domain.run.template import Arrival, Burst
 from spot_relay.domain.values import replace
 from spot_relay.ports import ConflictError
 from spot_relay.service import MAX_CONFLICTS, NameConflictError
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.run.run import Run
     from spot_relay.domain.run.submission import Submission
-    from spot_relay.domain.run.template import Arrival, Template
-    from spot_relay.ports import Bursts, TemplateFiles
+    from spot_relay.domain.run.template import Appointment, Template
+    from spot_relay.ports import Bursts, Schedules, TemplateFiles
     from spot_relay.service import Service
 
 
@@ -42,6 +44,7 @@ class Triggers:
     service: Service
     files: TemplateFiles
     bursts: Bursts
+    schedules: Schedules
     read: Callable[[bytes, str], Template]
     """Reads a template of a key; raises a SpecError with every problem."""
     fill: Callable[[Template, Mapping[str, str]], Submission]
@@ -52,18 +55,42 @@ class Triggers:
     """What was read of each template, and of which content; None for one that is not valid."""
 
     def check(self, key: str) -> Template | None:
-        """Report what is wrong with a template as it is now; return it if it is there and valid."""
-        template, errors = None, None
-        if (data := self.files.read(key)) is not None:
-            try:
-                template = self.read(data, key)
-            except SpecError as error:
-                errors = error.details
-        if errors is None:
-            self.files.clear(key)
-        else:
-            self.files.report(key, errors, self.service.clock())
+        """Report what is wrong with a template as it is now, and keep its schedule; return it if it is there and valid.
+
+        If it changes meanwhile, that is done again: two functions may be at it at once, and the slower one must not
+        have the last word about what is no longer so.
+        """
+        for _ in range(MAX_CONFLICTS):
+            data = self.files.read(key)
+            template = self._check(key, data)
+            if self.files.read(key) == data:
+                return template
+        raise ConflictError(key)
+
+    def _check(self, key: str, data: bytes | None) -> Template | None:
+        try:
+            template = None if data is None else self.read(data, key)
+            self._keep_schedule(key, template)
+        except SpecError as error:
+            self.schedules.remove(key)
+            self.files.report(key, error.details, self.service.clock())
+            return None
+        self.files.clear(key)
         return template
+
+    def _keep_schedule(self, key: str, template: Template | None) -> None:
+        """Have the schedule of a template be as the template says; raise a SpecError if that can't be."""
+        if template is None or template.schedule is None:
+            self.schedules.remove(key)
+        elif (no := self.schedules.put(key, template.schedule)) is not None:
+            raise SpecError(no.because, [("schedule", no.because)])
+
+    def start(self, occasion: Arrival | Appointment) -> tuple[Run, ...]:
+        """Start what an occasion starts, and return the runs that it is part of."""
+        if isinstance(occasion, Arrival):
+            return self.start_runs(occasion)
+        run = self.start_scheduled(occasion)
+        return () if run is None else (run,)
 
     def start_runs(self, arrival: Arrival) -> tuple[Run, ...]:
         """Start what the arrival of an object starts, and return the runs that it is part of.
@@ -82,6 +109,15 @@ class Triggers:
         if errors:
             raise errors[0]
         return tuple(run for run in runs if run is not None)
+
+    def start_scheduled(self, appointment: Appointment) -> Run | None:
+        """Start the run of a template at a time of its schedule; None if there is nothing to start any more."""
+        template = self._read(appointment.key)
+        if template is None or template.schedule is None:
+            return None
+        run_id = name_scheduled_run(template, appointment.at)
+        known = self.service.store.load(run_id)
+        return known or self._submit(template, run_id, values_of_schedule(appointment.at, run_id))
 
     def _list_templates(self) -> list[Template]:
         """Return the valid templates. One that has not changed since it was read is not read again."""

@@ -103,8 +103,11 @@ def test_of_a_message_only_names_and_times_are_told_in_the_log_whatever_stands_e
             function.hand(batch([json.dumps(box[0])]))
             told |= {place.key} if SECRET in "".join(function.log.lines) else set()
             place.put(before)
-    times = {"LastModifiedTime", "time"}
-    assert told == {"observe": {"source", "detail-type", "run_id"} | times, "submit": {"source", "detail-type", "name", "key", "time"}}[name]
+    expected = {
+        "observe": {"source", "detail-type", "run_id", "LastModifiedTime", "time"},
+        "submit": {"source", "detail-type", "key", "time", "template", "at"},
+    }
+    assert told == expected[name]
 
 
 @pytest.mark.parametrize("place", ["Environment", "requester"])

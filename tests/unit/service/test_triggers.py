@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.run.template import Appointment, Schedule
+from spot_relay.domain.values import No
 from spot_relay.ports import ConflictError, RunExistsError
 from tests.thoroughness import examples
 from tests.unit.arriving import BUCKET, KEY, Arriving, template
@@ -333,6 +335,57 @@ def test_a_run_that_settles_takes_its_place_only_when_it_begins() -> None:
     assert len(arriving.launched) == 1
     arriving.ends(arriving.runs[0])
     assert len(arriving.launched) == 2
+
+
+SCHEDULED = template(trigger=None, schedule="rate(1 day)")["training_job"] | {"HyperParameters": {"day": "{date}"}}
+
+
+def test_a_template_has_the_schedule_that_it_says_as_long_as_it_says_so() -> None:
+    arriving = Arriving()
+    arriving.upload(trigger=None, schedule="rate(1 day)", training_job=SCHEDULED)
+    assert arriving.schedules.schedules == {KEY: Schedule("rate(1 day)")}
+    arriving.upload(
+        trigger=None, schedule={"expression": "rate(2 days)", "timezone": "Asia/Tokyo"}, training_job=SCHEDULED
+    )
+    assert arriving.schedules.schedules == {KEY: Schedule("rate(2 days)", "Asia/Tokyo")}
+    arriving.upload()
+    assert arriving.schedules.schedules == {}
+
+
+def test_a_schedule_that_is_refused_is_a_problem_of_the_template() -> None:
+    arriving = Arriving()
+    arriving.schedules.refusal = No("EventBridge Scheduler refuses the schedule: Invalid timezone.")
+    arriving.upload(trigger=None, schedule="rate(1 day)", training_job=SCHEDULED)
+    assert arriving.files.reports[KEY] == [{"path": "schedule", "message": arriving.schedules.refusal.because}]
+
+
+def test_a_time_of_a_schedule_starts_one_run_with_its_date() -> None:
+    arriving = Arriving()
+    arriving.upload(trigger=None, schedule="rate(1 day)", training_job=SCHEDULED)
+    at = arriving.world.clock()
+    runs = {run.id for _ in range(3) for run in arriving.triggers.start(Appointment(KEY, at))}
+    assert len(runs) == len(arriving.launched) == 1
+    assert arriving.runs[0].training_job["HyperParameters"] == {"day": "2026-11-23"}
+    (later,) = arriving.triggers.start(Appointment(KEY, at + timedelta(days=1)))
+    assert later.id not in runs
+
+
+def test_a_template_that_changes_while_it_is_checked_is_checked_again() -> None:
+    """So the schedule is the newest template's, although the older one's check ends last."""
+    arriving = Arriving()
+    arriving.upload(trigger=None, schedule="rate(1 day)", training_job=SCHEDULED)
+    put, newest = arriving.schedules.put, json.dumps(template()).encode()
+
+    def put_late(template: str, schedule: Schedule) -> No | None:
+        if arriving.files.files[KEY] != newest:
+            # Another function checks what was uploaded meanwhile, before this one puts what it has read.
+            arriving.files.files[KEY] = newest
+            arriving.triggers.check(KEY)
+        return put(template, schedule)
+
+    arriving.schedules.put = put_late  # type: ignore[method-assign]
+    arriving.triggers.check(KEY)
+    assert arriving.schedules.schedules == {}
 
 
 def _shuffled_twice(arrivals: list[Arrival], seed: int) -> list[Arrival]:

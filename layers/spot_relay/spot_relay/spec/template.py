@@ -142,6 +142,9 @@ def read_template(data: bytes, key: str, allowlist: Allowlist) -> Template:
         problems.raise_if_any()
     name = "example" if any(problem.path == "name" for problem in problems.collected) else str(document["name"])
     template = _build(model or TemplateModel(), key, name, body)
+    if template.trigger is None and template.schedule is None:
+        # So that the rest is checked as well: most templates have a trigger.
+        template = replace(template, trigger=Trigger("example"))
     _check_body(template, allowlist, problems)
     return template
 

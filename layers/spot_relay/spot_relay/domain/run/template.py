@@ -62,6 +62,16 @@ class Arrival:
 
 
 @dataclass(frozen=True)
+class Appointment:
+    """A time at which the schedule of a template starts a run."""
+
+    key: str
+    """The template's."""
+    at: datetime
+    """When the run was to start, the same each time that is said."""
+
+
+@dataclass(frozen=True)
 class Burst:
     """Objects that arrive in a folder one soon after the other, and the one run that they start."""
 
