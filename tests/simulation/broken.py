@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from spot_relay import service as use_cases
+from spot_relay import triggers
 from spot_relay.domain.decide import ends, hosting, steps
 from spot_relay.domain.decide import launch_answers as answers
 from spot_relay.domain.decide.decision import decide
@@ -16,6 +18,7 @@ from spot_relay.domain.decide.launch_answers import follow_launch, follow_refusa
 from spot_relay.domain.decide.steps import Decision, change, give_up_canary, plan
 from spot_relay.domain.rules import after_end
 from spot_relay.domain.rules.after_end import relaunch_after
+from spot_relay.domain.rules.arrivals import Step, join_burst, name_run_of
 from spot_relay.domain.rules.next_place import Onward, Place
 from spot_relay.domain.run import hosting_part
 from spot_relay.domain.run.attempt import AttemptStatus, Canary, CanaryStatus
@@ -32,7 +35,8 @@ from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.values import No, replace
 from spot_relay.ports import ConflictError
 from spot_relay.service import Service
-from tests.fakes import MemoryRunStore
+from tests import fakes
+from tests.fakes import MemoryRunStore, MemorySlots
 from tests.simulation.sagemaker import SageMaker
 from tests.simulation.storage import RunStore
 
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.attempt import Attempt
     from spot_relay.domain.run.hosting import Part
     from spot_relay.domain.run.observation import Observation
+    from spot_relay.domain.run.template import Arrival, Template
 
 
 find = SageMaker.find
@@ -220,6 +225,19 @@ def _is_content_with_any(self: Any) -> Decision:
 
 _TRY_AGAIN = answers._try_again
 
+_events = itertools.count()
+
+
+def _names_each_event(template: Template, arrival: Arrival) -> str:
+    return name_run_of(template, replace(arrival, version=f"{arrival.version} {next(_events)}"))
+
+
+def _knows_no_later_burst(*given: Any) -> Step:
+    """Take whatever comes once a run has begun for what it has trained on."""
+    step, (burst, run, *_) = join_burst(*given), given
+    return Step.NOTHING if step is Step.OPEN and burst is not None and run is not None else step
+
+
 BROKEN = (
     Broken("clones what is interrupted", 1, _deciding(_clones_what_is_interrupted)),
     Broken("trusts that an event will come", 2, _deciding(_trusts_that_an_event_will_come)),
@@ -249,5 +267,10 @@ BROKEN = (
         10,
         ((hosting._Look, "_follow_other_configuration", _is_content_with_any),),
     ),
+    Broken("takes each event for new data", 11, ((triggers, "name_run_of", _names_each_event),)),
+    Broken("starts a run for each object of a burst", 11, ((triggers, "join_burst", lambda *_: Step.OPEN),)),
+    Broken("forgets what was put before a run began", 11, ((triggers, "join_burst", _knows_no_later_burst),)),
+    Broken("lets every run of a template begin", 11, ((MemorySlots, "take_place", lambda *_: True),)),
+    Broken("takes places from runs that are under way", 11, ((fakes, "needs_no_place", lambda *_: True),)),
     Broken("saves over what another has saved", 4, ((RunStore, "save", _saves_whatever_was_there),)),
 )

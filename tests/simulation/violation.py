@@ -1,4 +1,4 @@
-"""What holds always: the ten invariants, and the error that says which of them does not."""
+"""What holds always: the eleven invariants, and the error that says which of them does not."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ INVARIANTS = {
     8: "duplicate, late, reordered and lost events change nothing but time",
     9: "a run begins at its time, once those that it comes after have completed, with the model that it continues from",
     10: "what is done with a model is done once, for a run that has completed, and told as it is",
+    11: "the same data starts one run, and no more runs of a template are under way than it allows",
 }
 
 

@@ -161,7 +161,7 @@ class Triggers:
                     return self._submit_burst(template, arrival, burst)
                 case _:
                     opened = Burst(name_run_of(template, arrival), arrival.at)
-                    if self.bursts.open(*place, opened, instead_of=burst):
+                    if self.bursts.open(*place, opened, burst):
                         return self._submit_burst(template, arrival, opened)
         raise ConflictError(arrival.key)
 
