@@ -4,6 +4,9 @@
   itself, but not for which service it was made.
 - The answer to a task of Step Functions concerns the state machine that the task's token is of. MiniStack checks
   permissions for it against every resource.
+- A schedule is in a group, which is part of its name for permissions. MiniStack takes every schedule for one of the
+  default group.
+- A schedule's input may ask for the time of the schedule. MiniStack sends the input as it is.
 - An object may be encrypted with ``aws:kms`` without naming a key: AWS then takes the account's own key for S3.
 """
 
@@ -12,12 +15,13 @@ from __future__ import annotations
 import json
 import re
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ministack import app  # type: ignore[import-untyped]
 from ministack.core import iam_actions  # type: ignore[import-untyped]
 from ministack.core.iam_evaluator import AuthError  # type: ignore[import-untyped]
-from ministack.services import apigateway_v1, s3, stepfunctions  # type: ignore[import-untyped]
+from ministack.services import apigateway_v1, eventbridge, s3, stepfunctions  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +31,7 @@ WRONG_SERVICE: Final = f"Credential should be scoped to correct service: '{API_S
 ENCRYPTION: Final = "x-amz-server-side-encryption"
 KMS_KEY: Final = f"{ENCRYPTION}-aws-kms-key-id"
 ACCOUNT_KEY: Final = "alias/aws/s3"
+SCHEDULED_TIME: Final = "<aws.scheduler.scheduled-time>"
 _SCOPE: Final = re.compile(r"[^/\s,=]+/\d{8}/[^/\s,]*/(?P<service>[^/\s,]+)/aws4_request")
 
 Headers = dict[str, str]
@@ -34,13 +39,14 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 def install() -> None:
-    """Correct the answers of API Gateway, S3 and Step Functions."""
+    """Correct the answers of API Gateway, S3, Scheduler and Step Functions."""
     app._enforce_execute_api = require_service(app._enforce_execute_api)  # noqa: SLF001 (there is no setting for this)
     s3._resolve_sse_write_headers = name_key(s3._resolve_sse_write_headers)  # noqa: SLF001
     tokens = TaskTokens()
     stepfunctions._execute_task = tokens.watch(stepfunctions._execute_task)  # noqa: SLF001
     stepfunctions._invoke_with_callback = tokens.remember(stepfunctions._invoke_with_callback)  # noqa: SLF001
-    iam_actions.extract_resource_arn = tokens.name_machines(iam_actions.extract_resource_arn)
+    iam_actions.extract_resource_arn = name_group(tokens.name_machines(iam_actions.extract_resource_arn))
+    eventbridge._invoke_target = fill_in_time(eventbridge._invoke_target)  # noqa: SLF001
 
 
 def signed_service(headers: Mapping[str, str], query: Mapping[str, Any]) -> str | None:
@@ -80,6 +86,34 @@ def name_key(resolve: Callable[[Headers, str], Any]) -> Callable[[Headers, str],
     return read
 
 
+def name_group(extract: Callable[..., str]) -> Callable[..., str]:
+    """Wrap what names the resource of a request: a schedule is named after its group, too."""
+
+    def name(
+        service: str, method: str, path: str, headers: Headers, body: bytes, query: dict[str, Any], *others: Any
+    ) -> str:
+        arn = extract(service, method, path, headers, body, query, *others)
+        if service != "scheduler" or ":schedule/default/" not in arn:
+            return arn
+        given = query.get("groupName") or _read_member(body, "GroupName") or "default"
+        group = given[0] if isinstance(given, list) else given
+        return arn.replace(":schedule/default/", f":schedule/{group}/")
+
+    return name
+
+
+def fill_in_time(invoke: Callable[..., None]) -> Callable[..., None]:
+    """Wrap what invokes a target: the input of a schedule gets the time, which is when it is invoked."""
+
+    def call(target: dict[str, Any], event: dict[str, Any], *others: Any, **named: Any) -> None:
+        if event.get("Source") == "aws.scheduler" and "Input" in target:
+            at = datetime.fromtimestamp(int(event["Time"]), UTC).isoformat().replace("+00:00", "Z")
+            target = {**target, "Input": target["Input"].replace(SCHEDULED_TIME, at)}
+        invoke(target, event, *others, **named)
+
+    return call
+
+
 class TaskTokens:
     """Knows which state machine a task's token is of."""
 
@@ -109,16 +143,16 @@ class TaskTokens:
         """Wrap what names the resource of a request: the answer to a task is about the task's state machine."""
 
         def name(service: str, method: str, path: str, headers: Headers, body: bytes, *others: Any) -> str:
-            token = _token_in(body) if service == "states" else None
+            token = _read_member(body, "taskToken") if service == "states" else None
             return self._machines.get(token or "") or extract(service, method, path, headers, body, *others)
 
         return name
 
 
-def _token_in(body: bytes) -> str | None:
-    """Return the task token of a request; the service itself refuses a body that is not JSON."""
+def _read_member(body: bytes, name: str) -> str | None:
+    """Return a member of a request; the service itself refuses a body that is not JSON."""
     try:
-        token: str | None = json.loads(body).get("taskToken")
+        value: str | None = json.loads(body).get(name)
     except ValueError:
         return None
-    return token
+    return value

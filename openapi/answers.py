@@ -231,10 +231,14 @@ class Predecessor(Answer):
 
 
 class Start(Answer):
-    """What the run waits for before its first launch."""
+    """What the run waits for before its first launch, and what it was made from."""
 
     waits: bool
     """Whether it is still waiting."""
+    template: str | None
+    """The key of the template that the run was made from."""
+    at_most: int | None
+    """How many runs of the template may be under way at once."""
     at: datetime | None
     """It starts at this time, or later."""
     after: list[Predecessor]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.rules.checkpoints import CheckpointSearch, StoredObject, find_newest
-from spot_relay.domain.rules.limits import Limits, needs_no_slot, refuse_slot
+from spot_relay.domain.rules.limits import Limits, needs_no_place, needs_no_slot, refuse_slot
 from spot_relay.domain.rules.turns import FASTEST, LaunchRate, TakenTurns
 from spot_relay.domain.run.launch import Created
 from spot_relay.domain.run.run import DueRun, Waiting
@@ -27,13 +27,14 @@ from spot_relay.domain.values import No, replace
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from spot_relay.domain.rules.turns import Lane
     from spot_relay.domain.run.launch import Launch
     from spot_relay.domain.run.outbox import Measure
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.run import Run, RunStatus
+    from spot_relay.domain.run.template import Burst, Schedule
     from spot_relay.domain.sagemaker.job import Pool
 
 REGION = "us-east-1"
@@ -110,6 +111,9 @@ class MemoryRunStore:
     def list_followers(self, run_id: str) -> tuple[str, ...]:
         return followers_of(self.runs.values(), run_id)
 
+    def list_queued(self, template: str, most: int) -> tuple[str, ...]:
+        return queued_of(self.runs.values(), template, most)
+
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None
     ) -> tuple[list[dict[str, Any]], str | None]:
@@ -137,6 +141,12 @@ def followers_of(runs: Iterable[Run], run_id: str) -> tuple[str, ...]:
     """Return those of some runs that wait for the end of a run."""
     waiting = ((run.id, run.waits_for_run) for run in runs)
     return tuple(name for name, other in waiting if other is not None and other.lower() == run_id.lower())
+
+
+def queued_of(runs: Iterable[Run], template: str, most: int) -> tuple[str, ...]:
+    """Return the oldest of some runs that wait for others of their template to end."""
+    waiting = sorted((run.created_at, run.id) for run in runs if run.waits_for_place and run.start.template == template)
+    return tuple(run_id for _, run_id in waiting[:most])
 
 
 def _stamp(moment: datetime) -> str:
@@ -184,6 +194,15 @@ class MemorySlots:
     def give_back(self, instance_type: str, holder: str) -> None:
         if self.limit(instance_type) is not None:
             self.holders.get(instance_type, set()).discard(holder)
+
+    def take_place(self, template: str, run_id: str, most: int) -> bool:
+        held = self.holders.setdefault(template, set())
+        if self.find is not None and run_id not in held and len(held) >= most:
+            held -= {other for other in held if needs_no_place(other, self.find)}
+        if run_id not in held and len(held) >= most:
+            return False
+        held.add(run_id)
+        return True
 
 
 @dataclass
@@ -415,3 +434,58 @@ class MemoryInputFiles:
             return None
         found = [key for key in self.buckets[bucket] if key.startswith(prefix) and not key.endswith("/")]
         return min(len(found), at_most)
+
+
+@dataclass
+class MemoryTemplateFiles:
+    """The templates, by their keys, and the reports of their problems."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    reports: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    reads: list[str] = field(default_factory=list)
+
+    def list(self) -> Iterable[tuple[str, str]]:
+        return [(key, str(hash(data))) for key, data in sorted(self.files.items())]
+
+    def read(self, key: str) -> bytes | None:
+        self.reads.append(key)
+        return self.files.get(key)
+
+    def report(self, key: str, errors: Sequence[dict[str, str]], now: datetime) -> None:  # noqa: ARG002
+        self.reports[key] = [*errors]
+
+    def clear(self, key: str) -> None:
+        self.reports.pop(key, None)
+
+
+@dataclass
+class MemorySchedules:
+    """The schedules of templates, by their keys; ``refusal`` is the answer to each that is put, if there is one."""
+
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    refusal: No | None = None
+
+    def put(self, template: str, schedule: Schedule) -> No | None:
+        if self.refusal is None:
+            self.schedules[template] = schedule
+        return self.refusal
+
+    def remove(self, template: str) -> None:
+        self.schedules.pop(template, None)
+
+
+@dataclass
+class MemoryBursts:
+    """The newest burst of each folder, under the same condition as in the table."""
+
+    bursts: dict[tuple[str, str, str], Burst] = field(default_factory=dict)
+
+    def load(self, template: str, bucket: str, folder: str) -> Burst | None:
+        return self.bursts.get((template, bucket, folder))
+
+    def open(self, template: str, bucket: str, folder: str, burst: Burst, instead_of: Burst | None) -> bool:
+        known = self.load(template, bucket, folder)
+        if (known and known.run_id) != (instead_of and instead_of.run_id):
+            return False
+        self.bursts[template, bucket, folder] = burst
+        return True

@@ -130,6 +130,10 @@ class Start:
     """The runs that have to complete first, and whether each has."""
     continue_from: str | None
     """The run whose model the training starts from."""
+    template: str | None
+    """The key of the template that the run was made from."""
+    at_most: int | None
+    """How many runs of the template may be under way at once."""
 
 
 @dataclass(frozen=True)
@@ -328,6 +332,8 @@ def _start(document: Document | None) -> Start | None:
         at=read_time(document.get("at")),
         after={each["run_id"]: each["has_completed"] for each in document.get("after", ())},
         continue_from=document.get("continue_from"),
+        template=document.get("template"),
+        at_most=document.get("at_most"),
     )
 
 

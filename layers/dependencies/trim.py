@@ -24,6 +24,7 @@ CALLS: dict[str, tuple[str, ...]] = {
         *("CreateEndpoint", "CreateEndpointConfig", "CreateModel", "CreateModelPackage", "CreateTrainingJob"),
         *("DescribeEndpoint", "DescribeTrainingJob", "ListTags", "StopTrainingJob", "UpdateEndpoint"),
     ),
+    "scheduler": ("CreateSchedule", "DeleteSchedule", "UpdateSchedule"),
     "sqs": ("SendMessage", "SendMessageBatch"),
     "stepfunctions": ("SendTaskFailure", "SendTaskSuccess"),
 }

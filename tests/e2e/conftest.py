@@ -11,7 +11,20 @@ import pytest
 
 from embedded import deployment
 from tests.e2e.command import Command
-from tests.e2e.relay import CAPACITY, CHECKPOINTS, DEMANDS, NEVER, PRICES, STATE_MACHINE, Relay, spec, with_deadline
+from tests.e2e.relay import (
+    CAPACITY,
+    CHECKPOINTS,
+    DATA,
+    DEMANDS,
+    MINUTELY,
+    NEVER,
+    PRICES,
+    STATE_MACHINE,
+    Relay,
+    spec,
+    template,
+    with_deadline,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +39,7 @@ def stack() -> Iterator[Stack]:
         "CheckIntervalSeconds": "5",
         "PriceFile": f"s3://{CHECKPOINTS}/{PRICES}",
         "TaskTokenStateMachineArns": STATE_MACHINE,
+        "TriggerBuckets": DATA,
     }
     with deployment.running(images=Path(__file__).with_name("images"), parameters=parameters) as deployed:
         yield deployed
@@ -60,6 +74,8 @@ def begin_what_waits_for_a_tick(relay: Relay) -> None:
     relay.upload("runs/scarce.json", spec("scarce"))
     relay.rule("deaf", train_seconds=1, events={"drop": {"fraction": 1}})
     relay.upload("runs/deaf.json", spec("deaf"))
+    relay.rule(f"{MINUTELY}-*", train_seconds=0.5)
+    relay.upload(f"templates/{MINUTELY}.json", template(MINUTELY, schedule="rate(1 minute)"))
 
 
 def early(made: dict[str, Any], policy: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 CHECKPOINTS = "sagemaker-us-east-1-000000000000"
+DATA = "arriving-data"
 PRICES = "prices.json"
+# A template with a schedule.
+MINUTELY = "minutely"
 STATE_MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:nightly"
 # The outputs that name the queues whose messages the functions handle.
 QUEUES = ("SubmitQueueUrl", "ObserveQueueUrl")
@@ -69,6 +72,13 @@ def spec(name: str, max_wait: int = 120, max_runtime: int = 60) -> dict[str, Any
         "MaxWaitTimeInSeconds": max_wait,
     }
     made["training_job"]["CheckpointConfig"] = {"S3Uri": f"s3://{CHECKPOINTS}/{name}/checkpoints"}
+    return made
+
+
+def template(name: str, **keys: Any) -> dict[str, Any]:
+    """Return a good template: a spec with what starts its runs."""
+    made = spec(name) | keys
+    made["training_job"]["CheckpointConfig"] = {"S3Uri": f"s3://{CHECKPOINTS}/{{name}}/checkpoints"}
     return made
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from spot_relay.spec.template import fill_template, read_template
+from spot_relay.triggers import Triggers
+from tests.fakes import MemoryBursts, MemorySchedules, MemoryTemplateFiles
 from tests.scripts import load_script
+from tests.unit.worlds import TRAINING_JOB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,11 +30,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = "arn:aws:iam::000000000000:role/spot-relay-training"
+SPECS, DATA = "spot-relay-specs-000000000000-us-east-1", "arriving-data"
 ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "spot-relay",
     "POWERTOOLS_METRICS_NAMESPACE": "SpotRelay",
     "TABLE_NAME": "runs",
-    "SPECS_BUCKET": "specs",
+    "SPECS_BUCKET": SPECS,
     "CHECK_INTERVAL_SECONDS": "300",
     "LAUNCH_RATE": "1000",
     "RETENTION_DAYS": "90",
@@ -36,9 +43,25 @@ ENVIRONMENT = {
     "ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
     "ALLOWED_CHECKPOINT_BUCKETS": "churn-*",
     "OBSERVE_QUEUE_URL": "http://127.0.0.1/queue",
+    "TRIGGER_BUCKETS": DATA,
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
+}
+# Each object starts a run, with all that it says of itself in the spec.
+TEMPLATE = {
+    "name": "arrived",
+    "trigger": {"bucket": DATA},
+    "training_job": {
+        **TRAINING_JOB,
+        "AlgorithmSpecification": {
+            "TrainingImage": "000000000000.dkr.ecr.us-east-1.amazonaws.com/churn:1",
+            "TrainingInputMode": "File",
+        },
+        "RoleArn": ROLE,
+        "CheckpointConfig": {"S3Uri": "s3://churn-models/{name}/"},
+        "HyperParameters": {"from": "{bucket} {key} {prefix} {date}"},
+    },
 }
 
 
@@ -88,13 +111,28 @@ class Log(io.TextIOBase):
         return len(text)
 
 
+def enter(module: Any, world: World) -> None:
+    """Have a function work in this world from now on."""
+    module.service = world.service
+    if hasattr(module, "triggers"):
+        module.files = MemorySpecFiles()
+        triggers = Triggers(
+            service=world.service,
+            files=MemoryTemplateFiles({"templates/churn.json": json.dumps(TEMPLATE).encode()}),
+            bursts=MemoryBursts(),
+            schedules=MemorySchedules(),
+            read=lambda data, key: read_template(data, key, module.allowlist),
+            fill=lambda template, values: fill_template(template, values, module.allowlist),
+            retention=timedelta(days=90),
+        )
+        module.triggers = lambda: triggers
+
+
 def load(function: str, world: World, log: Log | None = None) -> ModuleType:
     """Load a function as a new process of Lambda does, over a world instead of AWS; it prints to ``log``, if given."""
     logging.Logger.manager.loggerDict.pop(ENVIRONMENT["POWERTOOLS_SERVICE_NAME"], None)
     with patch.dict(os.environ, ENVIRONMENT), redirect_stdout(log or sys.stdout):
         module: Any = load_script(ROOT / "functions" / function / "app.py", f"hostile_{function}_app")
-    module.service = world.service
-    if function == "submit":
-        module.files = MemorySpecFiles()
+    enter(module, world)
     loaded: ModuleType = module
     return loaded

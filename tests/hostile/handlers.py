@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.adapters.inbound import UnreadableEventError, read_observation, read_upload
+from spot_relay.adapters.inbound import UnreadableEventError, read_delivery, read_observation
 from spot_relay.spec import Format, read_submission
 from tests.hostile import seeds
-from tests.hostile.functions import Context, Log, MemorySpecFiles, load
+from tests.hostile.functions import SPECS, Context, Log, MemorySpecFiles, enter, load
 from tests.hostile.mutation import Choices, encoded, mutated
 from tests.hostile.oracles import ALLOWLIST, check_answer, check_observation, check_upload
 from tests.hostile.values import SECRET
@@ -31,7 +31,7 @@ class Function:
         """Put the function into a new world, in which there is one run."""
         world = World()
         world.service.submit(submission())
-        self.module.service = world.service
+        enter(self.module, world)
         self.log.lines.clear()
         return world
 
@@ -74,7 +74,7 @@ class Submit(Function):
         uploads = [upload for text in texts if (upload := check_upload(text))]
         files = MemorySpecFiles({upload.key: content for upload in uploads})
         self.module.files = files
-        assert failed(self.hand(batch(texts))) == unreadable(read_upload, texts)
+        assert failed(self.hand(batch(texts))) == unreadable(lambda text: read_delivery(text, SPECS), texts)
         named = [name for text in texts for name in names(text)]
         for upload in uploads:
             problems = files.reports.get(upload.key)
@@ -113,7 +113,8 @@ def names(text: str) -> list[str]:
         return []
     detail = member(message, "detail")
     told = [member(message, name) for name in ("source", "detail-type", "time")]
-    told += [member(detail, "run_id"), member(detail, "LastModifiedTime"), member(member(detail, "object"), "key")]
+    told += [member(detail, name) for name in ("run_id", "LastModifiedTime", "template", "at")]
+    told.append(member(member(detail, "object"), "key"))
     return [name for name in told if isinstance(name, str)]
 
 

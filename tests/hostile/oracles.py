@@ -9,16 +9,17 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
-from spot_relay.adapters.inbound import UnreadableEventError, Upload, read_observation, read_upload
+from spot_relay.adapters.inbound import UnreadableEventError, Upload, read_delivery, read_observation
 from spot_relay.domain.run.launch import check_canary, launch_of_attempt
 from spot_relay.domain.run.observation import CanaryChanged, JobChanged
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.run.run import MAX_ATTEMPTS
+from spot_relay.domain.run.template import Appointment
 from spot_relay.service import UnacceptableError
 from spot_relay.spec import Allowlist, Format, InvalidSpecError, read_resumption, read_submission
 from spot_relay.spec.problem import MAX_PROBLEMS
 from spot_relay.spec.submission import MAX_STORED_BYTES
-from tests.hostile.functions import ROLE
+from tests.hostile.functions import ROLE, SPECS
 from tests.unit.worlds import World
 
 if TYPE_CHECKING:
@@ -138,16 +139,24 @@ def check_observation(text: str) -> tuple[str, Any] | None:
 def check_upload(text: str) -> Upload | None:
     """Return the upload of a spec, after checking that any other message is ignored or refused in a few words."""
     try:
-        upload = read_upload(text)
+        delivered = read_delivery(text, SPECS)
     except UnreadableEventError as error:
         check_reason(error)
         return None
-    upload.key.encode()
-    if not upload.is_spec:
+    delivered.key.encode()
+    if isinstance(delivered, Appointment):
+        assert delivered.at.tzinfo is not None
         return None
-    assert upload.key.startswith("runs/")
-    assert Format.of(upload.key)
-    return upload
+    if not isinstance(delivered, Upload):
+        assert delivered.bucket != SPECS
+        assert delivered.version
+        assert delivered.at.tzinfo is not None
+        return None
+    if not delivered.is_spec:
+        return None
+    assert delivered.key.startswith("runs/")
+    assert Format.of(delivered.key)
+    return delivered
 
 
 def check_reason(error: UnreadableEventError) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 HOST = "127.0.0.1"
-SERVICES = ("dynamodb", "s3", "sqs", "events", "sagemaker", "stepfunctions")
+SERVICES = ("dynamodb", "s3", "sqs", "events", "sagemaker", "stepfunctions", "scheduler")
 
 
 @contextmanager

@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TABLE = "spot-relay-runs"
 BUCKET = "spot-relay-specs-000000000000-us-east-1"
 CHECKPOINTS = "churn-000000000000"
+DATA = "arriving-data"
+SCHEDULES = "spot-relay-schedules"
 ROLE = "arn:aws:iam::000000000000:role/spot-relay-training"
 SERVICE = "spot-relay"
 QUEUE = "spot-relay-observe"
@@ -98,6 +100,7 @@ class Stack:
         self.aws.step_functions.forget()
         create_runs_table(self.client("dynamodb"), TABLE)
         self.client("s3").create_bucket(Bucket=BUCKET)
+        self.client("scheduler").create_schedule_group(Name=SCHEDULES)
 
     def client(self, service: str) -> Any:
         """Return the client that the functions use, too."""
@@ -120,6 +123,10 @@ class Stack:
             "TASK_TOKEN_STATE_MACHINE_ARNS": "arn:aws:states:us-east-1:123456789012:stateMachine:nightly",
             "OBSERVE_QUEUE_URL": self.queue_url,
             "ATTEMPT_LIMITS": "",
+            "TRIGGER_BUCKETS": DATA,
+            "SCHEDULE_GROUP": SCHEDULES,
+            "SCHEDULE_ROLE_ARN": "arn:aws:iam::000000000000:role/TemplateSchedulesRole",
+            "SUBMIT_QUEUE_ARN": f"arn:aws:sqs:us-east-1:{ACCOUNT}:spot-relay-submit",
         }
 
     def limit_attempts(self, limits: str) -> None:

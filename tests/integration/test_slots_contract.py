@@ -243,6 +243,28 @@ def test_slots_that_were_taken_before_the_limit_was_lifted_and_set_again_are_fou
     assert holders(slots) == {"c-relay-01"}
 
 
+def test_as_many_runs_of_a_template_have_a_place_as_it_allows_until_they_have_ended(slots: Slots, runs: Runs) -> None:
+    for name in ("a", "b", "c"):
+        runs.holder(name)
+    key = "templates/churn.yaml"
+    assert [slots.take_place(key, name, 2) for name in ("a", "b", "c", "a")] == [True, True, False, True]
+    assert slots.take_place("templates/other.yaml", "c", 2)
+    runs.attempt_ends("a")
+    assert not slots.take_place(key, "c", 2)
+    runs.holder("a", status=RunStatus.FAILED)
+    assert slots.take_place(key, "c", 2)
+    assert holders(slots, key) == {"b", "c"}
+
+
+def test_a_place_is_free_whose_run_has_expired_and_a_lower_limit_holds_for_the_next(slots: Slots, runs: Runs) -> None:
+    for name in ("a", "b", "c", "d"):
+        runs.holder(name)
+    assert [slots.take_place("templates/churn.yaml", name, 3) for name in ("a", "b", "c")] == [True] * 3
+    del runs.known["a"]
+    assert not slots.take_place("templates/churn.yaml", "d", 2)
+    assert slots.take_place("templates/churn.yaml", "d", 3)
+
+
 def test_no_more_runs_are_looked_up_than_a_launch_has_time_for_and_each_has_its_turn(
     table: DynamoDBSlots, runs: Runs
 ) -> None:

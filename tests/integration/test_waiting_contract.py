@@ -84,6 +84,24 @@ def test_a_run_that_has_ended_waits_for_no_other(store: RunStore) -> None:
     assert store.list_followers("prep") == ()
 
 
+def queued(name: str, template: str = "templates/a.yaml", **start: Any) -> Run:
+    """A run that waits for others of its template."""
+    return replace(a_run(name, NOON), start=Start(template=template, at_most=1, **start), waits_to_begin=True)
+
+
+def test_the_oldest_runs_that_wait_for_others_of_their_template_are_found_by_it(store: RunStore) -> None:
+    for name, seconds in {"b": 1, "a": 60, "oldest": -1, "c": 0}.items():
+        store.create(replace(queued(name), created_at=NOON + seconds * SECOND))
+    store.create(queued("other", "templates/A.yaml"))
+    store.create(replace(queued("has-begun"), waits_to_begin=False))
+    store.create(queued("prep", after=("oldest",)))
+    store.create(queued("settling", at=NOON + SECOND))
+    assert store.list_queued("templates/a.yaml", 3) == ("oldest", "c", "b")
+    assert store.list_queued("templates/a.yaml", 9) == ("oldest", "c", "b", "a")
+    assert store.list_queued("templates/A.yaml", 9) == ("other",)
+    assert store.list_queued("templates/b.yaml", 9) == ()
+
+
 @dataclass
 class SmallPages:
     """A client whose queries return at most seven items at a time."""

@@ -37,6 +37,9 @@ def fails_as(name: str) -> dict[str, Any]:
     }
 
 
+ABOUT_TEMPLATES = ("template-uploaded", "template-deleted", "template-due", "data-arrived")
+
+
 def stopped_by_somebody(churn: Churn) -> None:
     churn.stack.client("sagemaker").stop_training_job(TrainingJobName="churn-relay-01")
     eventually("the job being stopped", lambda: churn.job()["TrainingJobStatus"] == "Stopped" or None)
@@ -75,6 +78,13 @@ def test_submit_turns_the_uploaded_spec_into_a_run_with_a_training_job(
     assert churn.jobs() == ["churn-relay-01"]
     assert sorted(churn.keys()) == ["runs/churn.json", "status/churn.json"]
     assert churn.status()["status"] == "InProgress"
+
+
+@pytest.mark.parametrize("name", ABOUT_TEMPLATES)
+def test_submit_takes_what_is_about_templates(sam_local: SamLocal, churn: Churn, name: str) -> None:
+    assert churn.keys() == []
+    assert sam_local.invoke("Submit", place(f"submit/{name}")) == TAKEN
+    assert churn.keys() == []
 
 
 def test_api_creates_a_run(sam_local: SamLocal, churn: Churn) -> None:
@@ -247,7 +257,7 @@ def test_observe_folds_a_document_into_its_run(sam_local: SamLocal, churn: Churn
 
 def test_no_document_is_left_out() -> None:
     sent = {
-        "submit": {"spec-uploaded"},
+        "submit": {"spec-uploaded", *ABOUT_TEMPLATES},
         "api": {"create-run", "get-run", "list-runs", "stop-run", "resume-run"},
         "observe": set(CASES),
         "tick": {"every-minute"},

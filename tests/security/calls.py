@@ -5,6 +5,7 @@ A call that is not listed is an error: nobody would know what it needs.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.integration.stack import BUCKET
@@ -132,8 +133,8 @@ def _create(action: str, given: Parameters, arn: str, *others: str) -> tuple[Req
     return (*creating, *(tagging if tags else []))
 
 
-def _pass_role(arn: str) -> Request:
-    return Request("iam:PassRole", arn, {"iam:PassedToService": "sagemaker.amazonaws.com"})
+def _pass_role(arn: str, service: str = "sagemaker") -> Request:
+    return Request("iam:PassRole", arn, {"iam:PassedToService": f"{service}.amazonaws.com"})
 
 
 def _create_training_job(given: Parameters) -> tuple[Request, ...]:
@@ -171,6 +172,15 @@ def _describe_endpoint(given: Parameters) -> tuple[Request, ...]:
     return (Request("sagemaker:DescribeEndpoint", hosted("endpoint", given["EndpointName"])),)
 
 
+def _schedule(action: str, given: Parameters) -> tuple[Request, ...]:
+    """Whoever creates or changes a schedule passes it its role."""
+    arn = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/{given['GroupName']}/{given['Name']}"
+    asked_for = Request(f"scheduler:{action}", arn)
+    if "Target" not in given:
+        return (asked_for,)
+    return (asked_for, _pass_role(given["Target"]["RoleArn"], "scheduler"))
+
+
 _ASKED: Mapping[str, Callable[[Parameters], tuple[Request, ...]]] = {
     "dynamodb.GetItem": lambda given: (_item("GetItem", given),),
     "dynamodb.PutItem": lambda given: (_item("PutItem", given),),
@@ -183,6 +193,9 @@ _ASKED: Mapping[str, Callable[[Parameters], tuple[Request, ...]]] = {
     "s3.PutObject": _object("PutObject"),
     "s3.DeleteObject": _object("DeleteObject"),
     "s3.ListObjectsV2": _listing,
+    "scheduler.CreateSchedule": partial(_schedule, "CreateSchedule"),
+    "scheduler.UpdateSchedule": partial(_schedule, "UpdateSchedule"),
+    "scheduler.DeleteSchedule": partial(_schedule, "DeleteSchedule"),
     "sqs.SendMessage": _send,
     "sqs.SendMessageBatch": _send,
     "eventbridge.PutEvents": _put_events,

@@ -16,10 +16,10 @@ from spot_relay.domain.run.launch import launch_of_canary
 from spot_relay.domain.run.outbox import Outbox, Room
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement, Pool
-from tests.integration import test_crash, test_crash_of_switches, test_observe
+from tests.integration import test_crash, test_crash_of_switches, test_observe, test_triggers
 from tests.integration.runs import a_run, waiting
 from tests.integration.scenes import follow
-from tests.integration.stack import BUCKET, CHECKPOINTS, SPEC, TABLE, Context, document, spec
+from tests.integration.stack import BUCKET, CHECKPOINTS, SPEC, TABLE, Context, document, messages, spec
 from tests.security.policies import PRICE_FILE
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def journeys() -> Iterator[tuple[str, Journey]]:
     for function, look in LOOKS.items():
         yield f"{function} pays every debt", _paying(look, _owing_all)
         yield f"{function} pays for a canary", _paying(look, _owing_a_canary)
+    yield from (("templates", templates), ("a flood", a_flood))
     yield from (("uploads", uploads), ("requests", requests), ("a prefix changes hands", a_prefix_changes_hands))
     for status in ("completed", "algorithm-error"):
         yield f"an end by {status}, and a task that waits for it", _waited_for(status)
@@ -160,6 +161,31 @@ def uploads(stack: WatchedStack) -> None:
     del body["detail"]["object"]["version-id"]
     event["Records"][0]["body"] = json.dumps(body)
     taken(stack.invoke("submit", event))
+
+
+def templates(stack: WatchedStack) -> None:
+    """A bad template is reported, a good one starts runs: for objects, for bursts, by schedule; and one is deleted."""
+    stack.aws.simulator.play(default=LONG)
+    test_triggers.upload(stack, settle="soon")
+    test_triggers.upload(stack)
+    test_triggers.upload(stack, "templates/burst.json", settle="PT1S")
+    taken(stack.invoke("submit", messages(test_triggers.arrival(), test_triggers.arrival(version="2"))))
+    for expression in ("rate(1 day)", "rate(2 days)"):
+        test_triggers.upload_scheduled(stack, schedule=expression)
+    taken(stack.invoke("submit", document("submit/template-due")))
+    stack.client("s3").delete_object(Bucket=BUCKET, Key=test_triggers.KEY)
+    taken(stack.invoke("submit", document("submit/template-deleted")))
+
+
+def a_flood(stack: WatchedStack) -> None:
+    """One run waits for another one of its template to end."""
+    stack.make_queue()
+    stack.aws.simulator.play(default={"train_seconds": 60})
+    test_triggers.upload(stack, at_most={"runs": 1})
+    taken(stack.invoke("submit", messages(test_triggers.arrival(), test_triggers.arrival(version="2"))))
+    for _ in range(5):
+        stack.clock.passes(60)
+        stack.tick()
 
 
 def requests(stack: WatchedStack) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document  # type: ignore[import-untyped]
 
-from tests.integration.stack import BUCKET, QUEUE, ROLE, TABLE
+from tests.integration.stack import BUCKET, QUEUE, ROLE, SCHEDULES, TABLE
 from tests.security.translated import ACCOUNT, REGION, resources
 
 if TYPE_CHECKING:
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 FUNCTIONS = ("submit", "api", "observe", "tick", "prices")
 # The names that the tests' stack has; the parameters that use every statement there is.
-NAMES = {"RunsTable": TABLE, "SpecsBucket": BUCKET, "ObserveQueue": QUEUE}
+NAMES = {"RunsTable": TABLE, "SpecsBucket": BUCKET, "ObserveQueue": QUEUE, "TemplateSchedules": SCHEDULES}
 PRICE_FILE = f"s3://{BUCKET}/prices.json"
 SPECS_KEY, DATA_KEY = (f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}" for name in ("specs", "data"))
 STATE_MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:nightly"
 PARAMETERS = {
     "TaskTokenStateMachineArns": STATE_MACHINE,
     "AllowHosting": "true",
+    "TriggerBuckets": "arriving-data",
     "AllowedRoleArns": ROLE,
     "AllowedCheckpointBuckets": "churn-*",
     "PriceFile": PRICE_FILE,

@@ -44,7 +44,8 @@ def resource_types(grant: Grant) -> Iterator[dict[str, Any]]:
     for entry in details(grant.action)["resourceTypes"]:
         kind = AWS.resources.get_resource_type_details(service, entry["name"])
         if re.fullmatch(form(kind["arn"]), example(grant.resource)):
-            yield kind | {"conditionKeys": [*kind["conditionKeys"], *entry["conditionKeys"]]}
+            keys = [*kind.get("conditionKeys", []), *entry.get("conditionKeys", [])]
+            yield kind | {"conditionKeys": keys}
 
 
 def form(arn: str) -> str:

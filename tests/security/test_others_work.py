@@ -342,8 +342,10 @@ def test_each_role_is_taken_on_by_the_one_service_that_needs_it() -> None:
     for name, entry in resources(NAMES, **PARAMETERS).items():
         if entry["Type"] == "AWS::IAM::Role":
             (trust,) = entry["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-            service = "scheduler" if name.startswith("Every") else "lambda"
+            in_group = name == "TemplateSchedulesRole"
+            service = "scheduler" if name.startswith("Every") or in_group else "lambda"
             assert (trust["Principal"], trust["Action"]) == ({"Service": f"{service}.amazonaws.com"}, "sts:AssumeRole")
             # A scheduler works for everyone; this one only for this account.
-            condition = {"StringEquals": {"aws:SourceAccount": ACCOUNT}} if service == "scheduler" else None
-            assert trust.get("Condition") == condition
+            account = {"StringEquals": {"aws:SourceAccount": ACCOUNT}} if service == "scheduler" else {}
+            group = {"ArnEquals": {"aws:SourceArn": NAMES["TemplateSchedules"]}} if in_group else {}
+            assert trust.get("Condition", {}) == account | group

@@ -25,7 +25,6 @@ UNSEEN = {
     "DescribeVpc": "Lambda attaches a function to a VPC with the function's role",
     "ReceiveUploads": "Lambda takes messages off a function's queue with the function's role",
     "ReceiveObservations": "Lambda takes messages off a function's queue with the function's role",
-    "DistinguishDeletedFromForbidden": "S3 looks for it when an object is not there, which moto does not",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from spot_relay import service as use_cases
+from spot_relay import triggers
 from spot_relay.domain.decide import deadlines, ends, hosting, markets, moves, steps
 from spot_relay.domain.decide import launch_answers as answers
 from spot_relay.domain.decide.decision import decide
@@ -17,6 +19,7 @@ from spot_relay.domain.decide.markets import Steering
 from spot_relay.domain.decide.steps import Decision, change, give_up_canary, plan
 from spot_relay.domain.rules import after_end
 from spot_relay.domain.rules.after_end import relaunch_after
+from spot_relay.domain.rules.arrivals import Step, join_burst, name_run_of
 from spot_relay.domain.rules.next_place import Onward, Place, choose_place
 from spot_relay.domain.run import hosting_part
 from spot_relay.domain.run.attempt import AttemptStatus, Canary, CanaryStatus
@@ -33,7 +36,8 @@ from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.values import No, replace
 from spot_relay.ports import ConflictError
 from spot_relay.service import Service
-from tests.fakes import MemoryRunStore
+from tests import fakes
+from tests.fakes import MemoryRunStore, MemorySlots
 from tests.simulation.sagemaker import SageMaker
 from tests.simulation.storage import RunStore
 
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.attempt import Attempt
     from spot_relay.domain.run.hosting import Part
     from spot_relay.domain.run.observation import Observation
+    from spot_relay.domain.run.template import Arrival, Template
 
 
 find = SageMaker.find
@@ -233,6 +238,19 @@ def _leaves_it_alone(run: Run, *_: object) -> Steering:
 
 _TRY_AGAIN = answers._try_again
 
+_events = itertools.count()
+
+
+def _names_each_event(template: Template, arrival: Arrival) -> str:
+    return name_run_of(template, replace(arrival, version=f"{arrival.version} {next(_events)}"))
+
+
+def _knows_no_later_burst(*given: Any) -> Step:
+    """Take whatever comes once a run has begun for what it has trained on."""
+    step, (burst, run, *_) = join_burst(*given), given
+    return Step.NOTHING if step is Step.OPEN and burst is not None and run is not None else step
+
+
 BROKEN = (
     Broken("clones what is interrupted", 1, _deciding(_clones_what_is_interrupted)),
     Broken("trusts that an event will come", 2, _deciding(_trusts_that_an_event_will_come)),
@@ -269,5 +287,10 @@ BROKEN = (
         4,
         ((moves, "switch", _leaves_it_to_others), (markets, "_stop_again", _leaves_it_alone)),
     ),
+    Broken("takes each event for new data", 12, ((triggers, "name_run_of", _names_each_event),)),
+    Broken("starts a run for each object of a burst", 12, ((triggers, "join_burst", lambda *_: Step.OPEN),)),
+    Broken("forgets what was put before a run began", 12, ((triggers, "join_burst", _knows_no_later_burst),)),
+    Broken("lets every run of a template begin", 12, ((MemorySlots, "take_place", lambda *_: True),)),
+    Broken("takes places from runs that are under way", 12, ((fakes, "needs_no_place", lambda *_: True),)),
     Broken("saves over what another has saved", 4, ((RunStore, "save", _saves_whatever_was_there),)),
 )

@@ -16,6 +16,7 @@ from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome, outcome_of
 from spot_relay.domain.values import replace
+from tests.simulation.arrivals import check_places
 from tests.simulation.functions import SKEW
 from tests.simulation.violation import ViolationError
 
@@ -60,6 +61,8 @@ class Watch:
     resuming: Counter[str] = field(default_factory=Counter)
     ends: set[tuple[str, str]] = field(default_factory=set)
     """The ends of runs that were saved."""
+    resumed: set[str] = field(default_factory=set)
+    """The runs that their users have resumed."""
     awaited: set[str] = field(default_factory=set)
     """The tokens of the tasks that runs were saved with."""
 
@@ -70,6 +73,9 @@ class Watch:
             self.ends.add((after.id, str(after.status)))
         elif after.check_at is None:
             raise ViolationError(2, f"{after.id} is open and has no check_at")
+        if reopened:
+            self.resumed.add(after.id)
+        check_places(self.store.runs.values(), after, self.resumed)
         if before is None or reopened:
             self.ledger.opened(after)
             self._check_prefix(after)

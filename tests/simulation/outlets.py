@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run
     from tests.simulation.play import Play
 
+# The queues' visibility timeout, and how often a message is received before it is dead.
+VISIBILITY, RECEIVES = 360.0, 5
+
 
 @dataclass
 class Queue:

@@ -41,6 +41,7 @@ from tests.fakes import (
     MemorySlots,
     MemoryTurns,
 )
+from tests.simulation.arrivals import Data, draw_incoming
 from tests.simulation.changes_watch import ChangesWatch
 from tests.simulation.faults import Dice, Fault
 from tests.simulation.functions import Lambda
@@ -48,7 +49,7 @@ from tests.simulation.hosting import Hosting
 from tests.simulation.hosting_watch import HostingWatch
 from tests.simulation.invariants import Published, Watch, check_end
 from tests.simulation.ledger import Ledger
-from tests.simulation.outlets import Queue, Tasks, Telemetry
+from tests.simulation.outlets import RECEIVES, VISIBILITY, Queue, Tasks, Telemetry
 from tests.simulation.sagemaker import CallError, SageMaker
 from tests.simulation.stops import Stops
 from tests.simulation.storage import Checkpoints, RunStore
@@ -79,8 +80,6 @@ if TYPE_CHECKING:
 # Faults are over after eight hours; a play that goes on for a month never ends.
 QUIET_AT, TOO_LATE = 8 * 3600.0, 30 * 86_400.0
 TICK_SECONDS = TICK.total_seconds()
-# The queues' visibility timeout, and how often a message is received before it is dead.
-VISIBILITY, RECEIVES = 360.0, 5
 # When an event comes again that SageMaker left without an answer.
 PUT_OFF = 45.0
 FUNCTION_SECONDS, API_SECONDS = 60.0, 29.0
@@ -128,12 +127,16 @@ class Play:
         self.sagemaker.created, self.sagemaker.stopped = self.watch.created, self.watch.stopped
         self.store = RunStore(timeline=self.timeline, dice=self.dice, watch=self.watch.saved)
         self.watch.store = self.store
-        silent = frozenset({"telemetry"} if self.world.limits.by_type else {"telemetry", "slots"})
+        incoming = draw_incoming(self.seed)
+        starts = [submission.start for submission in self.world.submissions]
+        uses_slots = self.world.limits.by_type or incoming or any(start.at_most is not None for start in starts)
+        silent = frozenset({"telemetry"} if uses_slots else {"telemetry", "slots"})
         self.functions = Lambda(self.timeline, self.dice, self._told if self.tell else None, silent)
         self.functions.answered = self.watch.ledger.answered
         self.service = self.wire(self._service())
         # The function behind the API and the one for uploads may not touch models and endpoints.
         self.elsewhere = replace(self.service, hosting=None)
+        self.data = Data(self, incoming)
         self.outages = self._outages()
         self.stops = Stops(self.sagemaker, self.store, self.dice, self.outages)
 
@@ -159,6 +162,7 @@ class Play:
                 self.timeline.step()
         told = self.documents.written, self.announcements.details, self.telemetry.measures, self.tasks.answers
         check_end(self.watch, Published(*told, self.announcements.hosting))
+        self.data.check_end()
 
     def _service(self) -> Service:
         ids, draws, functions = count(1), Random(self.seed * 3), self.functions
@@ -214,6 +218,7 @@ class Play:
         if self.dice.draws(Fault.QUOTA_FULL):
             self._fill(rng)
         self._plan_changes(Random(self.seed * 5 + 3))
+        self.data.plan()
 
     def _plan_changes(self, rng: Random) -> None:
         """Plan what users change about open runs."""
@@ -414,6 +419,18 @@ class Play:
         if self.tell:
             self._told(f"observe {read_observation(body)}")
         self.functions.invoke("observe", FUNCTION_SECONDS, work, then)
+
+    def invoke_submit(self, name: str, work: Callable[[], Any], then: Callable[[bool, Any], None]) -> None:
+        """Invoke the function submit, which handles the messages of its queue as observe does."""
+
+        def judged(ended: bool, answer: Any) -> None:
+            self._judge(name, answer)
+            then(ended, answer)
+
+        self._observe()
+        if self.tell:
+            self._told(name)
+        self.functions.invoke(name, FUNCTION_SECONDS, work, judged)
 
     def _judge(self, name: str, answer: Any) -> None:
         """Let no error pass that is neither an injected one nor an answer to a user."""

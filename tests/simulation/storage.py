@@ -10,7 +10,7 @@ from spot_relay.domain.rules.checkpoints import CheckpointSearch
 from spot_relay.domain.run.run import DueRun
 from spot_relay.domain.sagemaker.job import Checkpoint
 from spot_relay.ports import ConflictError
-from tests.fakes import MemoryCheckpoints, MemoryRunStore, followers_of, oldest_of
+from tests.fakes import MemoryCheckpoints, MemoryRunStore, followers_of, oldest_of, queued_of
 from tests.simulation.faults import Fault
 
 if TYPE_CHECKING:
@@ -108,6 +108,11 @@ class RunStore(MemoryRunStore):
         """Return the runs that wait for the end of a run; one that has begun to wait just now may be missed."""
         listed = self._indexed() if self.dice.strikes(Fault.STALE_INDEX) else self.runs.values()
         return followers_of(listed, run_id)
+
+    def list_queued(self, template: str, most: int) -> tuple[str, ...]:
+        """Return the runs that wait for others of their template; one that has begun to wait just now may be missed."""
+        listed = self._indexed() if self.dice.strikes(Fault.STALE_INDEX) else self.runs.values()
+        return queued_of(listed, template, most)
 
     def next_due(self) -> datetime | None:
         """Return when the tick next finds a run."""

@@ -14,6 +14,7 @@ INVARIANTS = {
     9: "a run begins at its time, once those that it comes after have completed, with the model that it continues from",
     10: "what is done with a model is done once, for a run that has completed, and told as it is",
     11: "what a user has changed about an open run holds until it is changed again",
+    12: "the same data starts one run, and no more runs of a template are under way than it allows",
 }
 
 

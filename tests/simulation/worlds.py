@@ -76,9 +76,9 @@ def draw_world(seed: int) -> World:
     rng = Random(seed * 2)
     count = rng.choice((1, 1, 1, 2, 2, 3))
     shared = rng.random() < 0.1
-    drawn = (_submission(rng, number, shares=shared) for number in range(1, count + 1))
+    drawn = (draw_submission(rng, f"run-{number}", shares=shared) for number in range(1, count + 1))
     submissions = _chain(seed, tuple(_impatient(seed, _with_canary(seed, submission)) for submission in drawn))
-    submissions = tuple(_hosted(seed, submission) for submission in submissions)
+    submissions = _limited(seed, tuple(_hosted(seed, submission) for submission in submissions))
     names = [attempt_name(submission.name, number) for submission in submissions for number in (1, 2, 3)]
     canaries = [canary_name(s.name, number) for s in submissions if s.policy.deadline for number in (1, 2, 3)]
     return World(
@@ -182,8 +182,8 @@ def _prefix(submission: Submission) -> str:
     return uri
 
 
-def _submission(rng: Random, number: int, *, shares: bool) -> Submission:
-    name = f"run-{number}"
+def draw_submission(rng: Random, name: str, *, shares: bool = False) -> Submission:
+    """Draw what a user submits, by itself."""
     spot, kind = rng.random() < 0.85, rng.choice((M5, M5, G5))
     keeps = rng.random() < 0.92
     deadline = _deadline(rng) if keeps and rng.random() < 0.25 else None
@@ -206,7 +206,7 @@ def _submission(rng: Random, number: int, *, shares: bool) -> Submission:
     policy = _policy(rng, placement_of(job), runtime, deadline, keeps=keeps)
     if barren:
         policy = Policy(Budgets(expired_waits=_BARREN))
-    return Submission(name, job, policy, fingerprint=f"{name} of {number}", task_token=f"{name}/first")
+    return Submission(name, job, policy, fingerprint=f"{name} of its spec", task_token=f"{name}/first")
 
 
 def _policy(rng: Random, own: Placement, runtime: int, deadline: Deadline | None, *, keeps: bool) -> Policy:
@@ -262,6 +262,16 @@ def _chain(seed: int, submissions: tuple[Submission, ...]) -> tuple[Submission, 
             start = replace(start, continue_from=start.after[0])
         chained.append(replace(submission, start=start) if start else submission)
     return tuple(chained)
+
+
+def _limited(seed: int, submissions: tuple[Submission, ...]) -> tuple[Submission, ...]:
+    """Let the runs of some worlds be of one template, of which only one may be under way."""
+    if len(submissions) == 1 or Random(f"{seed}/limited").random() >= 0.08:
+        return submissions
+    return tuple(
+        replace(submission, start=replace(submission.start, template="templates/mine.yaml", at_most=1))
+        for submission in submissions
+    )
 
 
 def _hosted(seed: int, submission: Submission) -> Submission:

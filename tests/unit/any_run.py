@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ from spot_relay.domain.run.observation import (
     CanaryChanged,
     CanaryCreated,
     CanaryRefused,
+    DataArrived,
     DeadlineChange,
     DeadlineRequested,
     Due,
@@ -44,6 +45,7 @@ from spot_relay.domain.run.observation import (
 )
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung, Spent
 from spot_relay.domain.run.run import ENDED_RUNS, Run, RunStatus
+from spot_relay.domain.run.start import Start
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, Market, Placement, Transition, attempt_name
 from spot_relay.domain.sagemaker.refusal import Refusal
@@ -106,8 +108,12 @@ hosting_tasks = st.builds(
     st.integers(0, 25),
     replaces=st.none() | st.just("another"),
     replaces_since=maybe_moments,
-)
+    # One that is settled is never looked at again.
+).map(lambda task: task if task.is_open else replace(task, check_at=None))
 ON_SUCCESS = OnSuccess(deploy=Deployment("live", "an-image", "a-role", instance_type="ml.m5.large"))
+starts = st.just(Start()) | st.builds(
+    Start, maybe_moments, template=st.just("templates/churn.yaml"), at_most=st.none() | st.integers(1, 3)
+)
 observations = st.one_of(
     st.builds(JobChanged, st.integers(0, 4), statuses, secondaries, moments),
     st.builds(Launched, st.integers(0, 4), st.just("arn")),
@@ -116,6 +122,7 @@ observations = st.one_of(
     st.builds(CanaryCreated, st.integers(0, 4)),
     st.builds(CanaryRefused, st.integers(0, 4), st.sampled_from(Refusal), texts),
     st.just(RoomFreed()),
+    st.builds(DataArrived, moments),
     st.just(EndpointChanged()),
     st.builds(HostingAnswered, st.sampled_from(HostingKind), st.sampled_from(HostingStep), hosting_answers),
     st.just(Due()),
@@ -200,6 +207,9 @@ def runs(draw: st.DrawFn) -> Run:
     status = draw(st.sampled_from(RunStatus))
     ladder = tuple(Rung(draw(placements), draw(st.integers(1, 3))) for _ in range(RUNGS))
     deadline = draw(st.none() | deadlines)
+    tried = draw(attempts(run_has_ended=status in ENDED_RUNS))
+    start = draw(starts)
+    is_new = len(tried) == 1 and tried[0].status is AttemptStatus.PLANNED
     return Run(
         id="churn",
         submission_id="one",
@@ -210,7 +220,9 @@ def runs(draw: st.DrawFn) -> Run:
         updated_at=draw(moments),
         status=status,
         reason="",
-        attempts=draw(attempts(run_has_ended=status in ENDED_RUNS)),
+        attempts=tried,
+        start=start,
+        waits_to_begin=bool(start) and is_new and draw(st.booleans()),
         check_at=None if status in ENDED_RUNS else draw(moments),
         stop_requested=draw(st.booleans()),
         spent=spent,
@@ -227,4 +239,4 @@ def runs(draw: st.DrawFn) -> Run:
 
 
 described = st.none() | st.just(Absent()) | jobs
-facts = st.builds(Facts, observations, described, checkpoints, described, st.floats(0, 0.999))
+facts = st.builds(Facts, observations, described, checkpoints, described, st.floats(0, 0.999), has_place=st.booleans())

@@ -22,6 +22,7 @@ from spot_relay.domain.run.observation import (
     CanaryChanged,
     CanaryCreated,
     CanaryRefused,
+    DataArrived,
     DeadlineChange,
     DeadlineRequested,
     Due,
@@ -538,6 +539,21 @@ def chains_that_are_refused() -> list[str]:
     ]
 
 
+def templates() -> list[str]:
+    chain = Chain()
+    chain.world.slots.find = chain.world.store.load
+    limited = Start(template="templates/churn.yaml", at_most=1)
+    chain.submit("first", limited)
+    chain.submit("second", replace(limited, at=NOON + timedelta(minutes=5)))
+    later = [reason_of(chain.run("second"), DataArrived(NOON + timedelta(minutes=minutes))) for minutes in (5, 10)]
+    chain.looks("second")
+    chain.ends("first")
+    two = Start(template="templates/two.yaml", at_most=2)
+    for name in ("a", "b", "c"):
+        chain.submit(name, two)
+    return [*said(chain.world), *later, reason_of(chain.run("second"), DataArrived(NOON))]
+
+
 def reasons_against(chain: Chain, name: str, start: Start) -> str:
     with pytest.raises(UnacceptableError) as raised:
         chain.submit(name, start)
@@ -578,6 +594,7 @@ SCENES: tuple[Callable[[], list[str]], ...] = (
     objections,
     chains,
     chains_that_are_refused,
+    templates,
     models_that_are_hosted,
     endpoints_that_are_not_what_they_should_be,
 )

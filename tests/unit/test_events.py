@@ -13,6 +13,8 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
+from spot_relay.adapters.inbound import write_template_due
+
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 EVERY = sorted(EVENTS.glob("*/*.json"))
 QUEUED = [path for path in EVERY if path.parent.name in {"submit", "observe"}]
@@ -125,7 +127,7 @@ def test_a_queued_document_is_a_record_as_sqs_sends_it(path: Path) -> None:
 
 def test_no_two_messages_or_events_share_an_id() -> None:
     messages = [_load(path)["Records"][0]["messageId"] for path in QUEUED]
-    events = [_body(path)["id"] for path in QUEUED if path.stem not in OURS]
+    events = [_body(path)["id"] for path in QUEUED if path.stem not in {*OURS, "template-due"}]
     assert len({*messages, *events}) == len(messages) + len(events)
 
 
@@ -199,8 +201,12 @@ def test_the_failures_are_the_texts_that_sagemaker_writes() -> None:
     assert reasons["service-error"].startswith("InternalServerError: We encountered an internal error.")
 
 
-def test_an_uploaded_spec_is_told_as_s3_tells_it() -> None:
-    event = _body(EVENTS / "submit" / "spec-uploaded.json")
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    {"spec-uploaded": "runs/", "template-uploaded": "templates/", "data-arrived": "incoming/"}.items(),
+)
+def test_an_uploaded_object_is_told_as_s3_tells_it(name: str, folder: str) -> None:
+    event = _body(EVENTS / "submit" / f"{name}.json")
     detail = event["detail"]
     assert set(event) == ENVELOPE
     assert (event["source"], event["detail-type"]) == ("aws.s3", "Object Created")
@@ -215,7 +221,22 @@ def test_an_uploaded_spec_is_told_as_s3_tells_it() -> None:
         "reason",
     }
     assert set(detail["object"]) == {"key", "size", "etag", "version-id", "sequencer"}
-    assert detail["object"]["key"].startswith("runs/")
+    assert detail["object"]["key"].startswith(folder)
+
+
+def test_a_deleted_template_is_told_as_s3_tells_it() -> None:
+    event, created = (_body(EVENTS / "submit" / f"template-{how}.json") for how in ("deleted", "uploaded"))
+    assert set(event) == ENVELOPE
+    assert (event["source"], event["detail-type"]) == ("aws.s3", "Object Deleted")
+    assert set(event["detail"]) == {*created["detail"], "deletion-type"}
+    assert (event["detail"]["reason"], event["detail"]["deletion-type"]) == ("DeleteObject", "Delete Marker Created")
+    assert set(event["detail"]["object"]) == {"key", "etag", "version-id", "sequencer"}
+    assert event["detail"]["object"]["key"] == created["detail"]["object"]["key"]
+
+
+def test_what_a_schedule_sends_says_which_template_is_due_and_when() -> None:
+    event = _body(EVENTS / "submit" / "template-due.json")
+    assert json.dumps(event) == write_template_due("templates/churn.yaml", "2025-06-04T06:00:00Z")
 
 
 @pytest.mark.parametrize(("name", "kind"), OURS.items())

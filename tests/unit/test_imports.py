@@ -22,6 +22,7 @@ ALLOWED = {
     "spot_relay.bootstrap",
     "spot_relay.settings",
     "spot_relay.service",
+    "spot_relay.triggers",
     "spot_relay.ports",
     "spot_relay.spec",
     "spot_relay.adapters.inbound",

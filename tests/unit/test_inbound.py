@@ -16,12 +16,14 @@ from spot_relay.adapters.inbound import (
     PageQuery,
     UnreadableEventError,
     Upload,
+    read_delivery,
     read_observation,
     read_page_query,
     read_upload,
     write_predecessor_ended,
     write_room_freed,
     write_run_due,
+    write_template_due,
 )
 from spot_relay.domain.run.observation import (
     CanaryChanged,
@@ -33,6 +35,7 @@ from spot_relay.domain.run.observation import (
     RoomFreed,
 )
 from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.run.template import Appointment, Arrival
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -247,7 +250,7 @@ def test_a_malformed_observation_is_unreadable(text: str) -> None:
     ids=["source", "surrogate", "moment", "moment-in-another-script", "time", "not JSON"],
 )
 def test_the_error_for_an_unreadable_message_is_short_and_can_be_logged(text: str) -> None:
-    for read in (read_observation, read_upload):
+    for read in (read_observation, read_upload, lambda text: read_delivery(text, "specs")):
         with pytest.raises(UnreadableEventError) as raised:
             read(text)
         assert len(str(raised.value).encode()) < 300
@@ -313,6 +316,76 @@ def test_any_text_yields_an_upload_or_an_unreadable_event_error(text: str) -> No
     assert isinstance(upload.bucket, str)
     assert isinstance(upload.key, str)
     assert upload.version_id is None or isinstance(upload.version_id, str)
+
+
+@given(text=st.text() | JSON.map(json.dumps) | ENVELOPES)
+def test_any_text_yields_an_arrival_or_an_upload_or_an_unreadable_event_error(text: str) -> None:
+    try:
+        delivered = read_delivery(text, "specs")
+    except UnreadableEventError:
+        return
+    if not isinstance(delivered, Appointment):
+        assert isinstance(delivered, Upload) == (delivered.bucket == "specs")
+
+
+def arrival_event(**changes: Any) -> str:
+    """Return the event of an object that has arrived, with changes to the object; None removes a key."""
+    event = json.loads(body(EVENTS / "submit" / "data-arrived.json"))
+    stored = event["detail"]["object"] | changes
+    event["detail"]["object"] = {key: value for key, value in stored.items() if value is not None}
+    return json.dumps(event)
+
+
+def test_a_schedule_says_which_template_is_due_and_when() -> None:
+    text = write_template_due("templates/churn.yaml", "2025-06-04T06:00:00Z")
+    at = datetime(2025, 6, 4, 6, tzinfo=UTC)
+    assert read_delivery(text, "specs") == Appointment("templates/churn.yaml", at)
+    assert read_delivery(text.replace("06:00:00Z", "08:00:00+02:00"), "specs") == Appointment(
+        "templates/churn.yaml", at
+    )
+
+
+@pytest.mark.parametrize("at", ["<aws.scheduler.scheduled-time>", "2025-06-04T06:00:00", ""])
+def test_a_schedule_that_does_not_say_when_is_refused(at: str) -> None:
+    with pytest.raises(UnreadableEventError):
+        read_delivery(write_template_due("templates/churn.yaml", at), "specs")
+
+
+def test_the_arrival_of_an_object_says_which_version_of_it_when() -> None:
+    arrival = read_delivery(arrival_event(), "specs")
+    assert arrival == Arrival(
+        "arriving-data",
+        "incoming/2025-06-03/_SUCCESS",
+        "Hk2Vd8Rm4ZsBw0XyTn6Qf9Lc3Jp7Ga1",
+        datetime(2025, 6, 3, 9, 30, 2, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize("version", [None, "", "null"])
+def test_a_version_without_an_id_is_told_by_its_entity_tag_and_its_sequencer(version: str | None) -> None:
+    arrival = read_delivery(arrival_event(**{"version-id": version}), "specs")
+    assert isinstance(arrival, Arrival)
+    assert arrival.version == "d41d8cd98f00b204e9800998ecf8427e 00683EC20A9D41E7B3"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        arrival_event(**{"version-id": None, "sequencer": None}),
+        arrival_event(**{"version-id": 7}),
+        arrival_event(key=None),
+        arrival_event().replace("Object Created", "Object Deleted"),
+        arrival_event().replace('"time": "2025', '"time": "x'),
+        json.dumps(
+            {"source": "aws.s3", "detail-type": "Object Created", "detail": {"bucket": {"name": "a"}, "object": []}}
+        ),
+        json.dumps({"source": "aws.s3", "detail": {"bucket": "a"}}),
+    ],
+    ids=["no version", "odd version", "no key", "deleted", "no time", "no object", "no bucket"],
+)
+def test_an_arrival_that_does_not_say_all_that_is_refused(text: str) -> None:
+    with pytest.raises(UnreadableEventError):
+        read_delivery(text, "specs")
 
 
 def upload_event(**changes: Any) -> str:

@@ -106,6 +106,7 @@ def test_all_functions_share_one_environment() -> None:
     assert given["LAUNCH_RATE"] == {"Ref": "LaunchRate"}
     assert given["CANARY_IMAGE"] == {"Ref": "CanaryImage"}
     assert given["ALLOW_HOSTING"] == {"Ref": "AllowHosting"}
+    assert given["TRIGGER_BUCKETS"] == {"Fn::Join": [",", {"Ref": "TriggerBuckets"}]}
     assert given["PRICE_FILE"] == {"Ref": "PriceFile"}
     assert given["METRICS_BY_PLACEMENT"] == {"Ref": "MetricsByPlacement"}
 
@@ -154,12 +155,38 @@ def test_logs_do_not_stay_for_ever() -> None:
     assert all("RetentionInDays" in group for group in of_type("AWS::Logs::LogGroup").values())
 
 
-def test_a_role_is_passed_only_to_sagemaker_and_only_if_it_is_allowed() -> None:
+def test_a_role_is_passed_only_to_sagemaker_and_if_it_is_allowed_or_to_the_schedules_if_it_is_theirs() -> None:
     passing = [statement for _, statement in statements() if "iam:PassRole" in as_list(statement["Action"])]
-    assert len(passing) == 1
-    assert passing[0]["Resource"] == {"Ref": "AllowedRoleArns"}
-    assert passing[0]["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
-    assert passing[0]["Action"] == "iam:PassRole"
+    assert [statement["Action"] for statement in passing] == ["iam:PassRole", "iam:PassRole"]
+    assert [(statement["Resource"], statement["Condition"]) for statement in passing] == [
+        ({"Ref": "AllowedRoleArns"}, {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}),
+        (
+            {"Fn::GetAtt": ["TemplateSchedulesRole", "Arn"]},
+            {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
+        ),
+    ]
+
+
+def test_the_schedules_of_templates_are_in_a_group_of_the_stack_and_may_only_send_to_one_queue() -> None:
+    keeping = [entry for _, entry in statements() if "scheduler:" in str(entry["Action"])]
+    assert [entry["Resource"]["Fn::Sub"].rpartition(":")[2] for entry in keeping] == ["schedule/${TemplateSchedules}/*"]
+    role = RESOURCES["TemplateSchedulesRole"]["Properties"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Condition"]["ArnEquals"] == {"aws:SourceArn": {"Fn::GetAtt": ["TemplateSchedules", "Arn"]}}
+    granted = [entry for name, entry in statements() if name == "TemplateSchedulesRole"]
+    assert [(entry["Action"], entry["Resource"]) for entry in granted] == [
+        ("sqs:SendMessage", {"Fn::GetAtt": ["SubmitQueue", "Arn"]})
+    ]
+
+
+def test_data_starts_runs_only_if_it_arrives_in_a_bucket_that_the_operator_names() -> None:
+    rule = RESOURCES["DataArrivedRule"]
+    assert rule["Condition"] == "ReceivesData"
+    assert rule["Properties"]["EventPattern"]["detail"]["bucket"]["name"] == {"Ref": "TriggerBuckets"}
+    allowed = re.compile(TEMPLATE["Parameters"]["TriggerBuckets"]["AllowedPattern"])
+    assert allowed.fullmatch("my-data.2026")
+    assert allowed.fullmatch("")
+    assert not allowed.fullmatch("*")
 
 
 def test_an_allowed_role_is_named_in_full() -> None:
@@ -270,19 +297,24 @@ def test_items_are_updated_only_if_they_count_attempts_or_turns_or_by_whoever_ke
 @pytest.mark.parametrize(
     ("owner", "sid", "actions", "kept_from"),
     [
-        ("OpenRunsPolicy", "ReadRunsPrefixesAndPrices", ["GetItem"], ["slots#*", "turns#*"]),
+        ("OpenRunsPolicy", "ReadRunsPrefixesAndPrices", ["GetItem"], ["bursts#*", "slots#*", "turns#*"]),
         (
             "OpenRunsPolicy",
             "KeepRunsAndPrefixes",
             ["PutItem", "UpdateItem", "ConditionCheckItem"],
-            ["prices#*", "slots#*", "turns#*"],
+            ["bursts#*", "prices#*", "slots#*", "turns#*"],
         ),
-        ("ObserveRole", "ReadRunsAndNames", ["GetItem"], ["checkpoints#*", "prices#*", "slots#*", "turns#*"]),
+        (
+            "ObserveRole",
+            "ReadRunsAndNames",
+            ["GetItem"],
+            ["bursts#*", "checkpoints#*", "prices#*", "slots#*", "turns#*"],
+        ),
         (
             "ObserveRole",
             "KeepRuns",
             ["PutItem", "UpdateItem"],
-            ["checkpoints#*", "names#*", "prices#*", "slots#*", "turns#*"],
+            ["bursts#*", "checkpoints#*", "names#*", "prices#*", "slots#*", "turns#*"],
         ),
     ],
 )

@@ -19,7 +19,14 @@ from spot_relay.adapters.announcements import EventBridgeAnnouncements
 from spot_relay.adapters.due_queue import DelayedCopies, DueQueue, SqsWakeups
 from spot_relay.adapters.prices import AwsPriceList, DynamoDBPrices
 from spot_relay.adapters.runs import DynamoDBRunStore
-from spot_relay.adapters.s3 import S3Checkpoints, S3InputFiles, S3PriceFile, S3StatusDocuments, SpecFiles
+from spot_relay.adapters.s3 import (
+    S3Checkpoints,
+    S3InputFiles,
+    S3PriceFile,
+    S3StatusDocuments,
+    S3TemplateFiles,
+    SpecFiles,
+)
 from spot_relay.adapters.slots import DynamoDBSlots
 from spot_relay.adapters.telemetry import PowertoolsTelemetry
 from spot_relay.adapters.training_jobs import SageMakerTrainingJobs
@@ -32,7 +39,9 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
     from spot_relay.planning import Planner
-    from spot_relay.settings import PriceSettings, RunSettings, TickSettings
+    from spot_relay.settings import PriceSettings, RunSettings, ScheduleSettings, TickSettings
+    from spot_relay.spec import Allowlist
+    from spot_relay.triggers import Triggers
 
 # The API's function has 29 s, the others 60: a call that hangs and is retried must leave time to report that.
 _CONFIG = Config(connect_timeout=3, read_timeout=6, retries={"mode": "standard", "total_max_attempts": 2})
@@ -158,6 +167,30 @@ def create_planner(service: Service, settings: RunSettings) -> Planner:
         limits=settings.limits,
         clock=service.clock,
         region=dynamodb.meta.region_name,
+    )
+
+
+def create_triggers(
+    service: Service, settings: RunSettings, schedules: ScheduleSettings, allowlist: Allowlist
+) -> Triggers:
+    """Wire the use cases around templates."""
+    # Imported here to keep cold starts short: specs need none of it.
+    from spot_relay.adapters.bursts import DynamoDBBursts
+    from spot_relay.adapters.schedules import EventBridgeSchedules
+    from spot_relay.spec import MAX_BYTES
+    from spot_relay.spec.template import fill_template, read_template
+    from spot_relay.triggers import Triggers
+
+    return Triggers(
+        service=service,
+        files=S3TemplateFiles(create_client("s3"), settings.bucket, MAX_BYTES),
+        bursts=DynamoDBBursts(create_client("dynamodb"), settings.table, settings.retention),
+        schedules=EventBridgeSchedules(
+            _defer_client("scheduler"), schedules.group, schedules.role_arn, schedules.queue_arn
+        ),
+        read=lambda data, key: read_template(data, key, allowlist),
+        fill=lambda template, values: fill_template(template, values, allowlist),
+        retention=settings.retention,
     )
 
 

@@ -156,7 +156,11 @@ class Duties:
         return None
 
     def _tell_followers(self, run: Run) -> None:
-        if followers := self.store.list_followers(run.id):
+        followers = self.store.list_followers(run.id)
+        if run.start.template is not None and run.start.at_most is not None:
+            # More than the one for which there is a place now: the index may still list runs that have begun.
+            followers += self.store.list_queued(run.start.template, run.start.at_most)
+        if followers:
             self.wakeups.tell(followers)
 
     def _wake_oldest(self, pool: Pool, oldest: Callable[[], dict[Pool, Waiting]]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from spot_relay.domain.errors import CallerError, SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime, timedelta
 
     from spot_relay.domain.rules.checkpoints import CheckpointSearch
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.outbox import Measure
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.run import DueRun, Run, RunStatus, Waiting
+    from spot_relay.domain.run.template import Burst, Schedule
     from spot_relay.domain.sagemaker.job import Absent, Job, Pool
     from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
     from spot_relay.domain.values import No
@@ -115,10 +116,58 @@ class RunStore(Protocol):
         """Return the runs that wait for the end of this one. It may miss one that has only just begun to wait."""
         ...
 
+    def list_queued(self, template: str, most: int) -> tuple[str, ...]:
+        """Return the oldest runs that wait for others of their template to end. It may lag behind."""
+        ...
+
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None
     ) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of summaries, newest first, and the `created_before` of the next page, or None."""
+        ...
+
+
+class TemplateFiles(Protocol):
+    """The templates in the bucket for specs, and the reports of their problems."""
+
+    def list(self) -> Iterable[tuple[str, str]]:
+        """Return the key of each template, and what changes whenever its content does."""
+        ...
+
+    def read(self, key: str) -> bytes | None:
+        """Return what is there now, as far as a template may be long, or None."""
+        ...
+
+    def report(self, key: str, errors: Sequence[dict[str, str]], now: datetime) -> None:
+        """Write a report of every problem with a template, or with a spec that was made from one."""
+        ...
+
+    def clear(self, key: str) -> None:
+        """Delete the report of a template, if there is one."""
+        ...
+
+
+class Bursts(Protocol):
+    """The newest burst of objects in each folder that a template waits for."""
+
+    def load(self, template: str, bucket: str, folder: str) -> Burst | None:
+        """Return the newest burst, read consistently, or None if none is known."""
+        ...
+
+    def open(self, template: str, bucket: str, folder: str, burst: Burst, instead_of: Burst | None) -> bool:
+        """Note a new burst, unless another one than ``instead_of`` is known by now; return whether that was done."""
+        ...
+
+
+class Schedules(Protocol):
+    """The schedules of templates."""
+
+    def put(self, template: str, schedule: Schedule) -> No | None:
+        """Create or change the schedule of a template; return No if it is refused."""
+        ...
+
+    def remove(self, template: str) -> None:
+        """Delete the schedule of a template, if it has one."""
         ...
 
 
@@ -138,6 +187,13 @@ class Slots(Protocol):
 
     def give_back(self, instance_type: str, holder: str) -> None:
         """Release the slot of a training job, if it holds one."""
+        ...
+
+    def take_place(self, template: str, run_id: str, most: int) -> bool:
+        """Take a place among the runs of a template that are under way; return whether the run has one.
+
+        It keeps the place until it has ended.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decide.acceptance import Objection, accept, find_objections, largest_instance_count
-from spot_relay.domain.decide.beginnings import object_to_start
+from spot_relay.domain.decide.beginnings import needs_place, object_to_start
 from spot_relay.domain.decide.decision import decide, reason_after, settle
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.decide.looks import (
@@ -301,8 +301,15 @@ class Service:
         facts = replace(facts, undescribed=undescribed)
         if looks_at_predecessors(run, observation, now):
             gathered = gather_predecessors(run, self.store.load, follow=may_close_cycle(run))
-            return replace(facts, predecessors=gathered)
+            return self._add_place(run, replace(facts, predecessors=gathered))
         return self._add_checkpoint(run, facts) if needs_checkpoint(run, observation, job, now) else facts
+
+    def _add_place(self, run: Run, facts: Facts) -> Facts:
+        """Return the facts with whether the run has a place among those of its template, if that is all it needs."""
+        template, most = run.start.template, run.start.at_most
+        if template is None or most is None or not needs_place(run, facts, self.clock()):
+            return facts
+        return replace(facts, has_place=self.slots.take_place(template, run.id, most))
 
     def _add_checkpoint(self, run: Run, facts: Facts) -> Facts:
         """Return the facts with the run's newest checkpoint, or with the reason why it is not known."""

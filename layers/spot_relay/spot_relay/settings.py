@@ -63,6 +63,8 @@ class SubmissionSettings:
     task_token_state_machines: tuple[str, ...] = ()
     region: str | None = None
     allow_hosting: bool = False
+    trigger_buckets: tuple[str, ...] = ()
+    """The buckets whose objects may start runs."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -74,6 +76,27 @@ class SubmissionSettings:
             task_token_state_machines=_split(env.get("TASK_TOKEN_STATE_MACHINE_ARNS", "")),
             region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION"),
             allow_hosting=_read_switch(env, "ALLOW_HOSTING"),
+            trigger_buckets=tuple(
+                name for name in _split(env.get("TRIGGER_BUCKETS", "")) if name != env.get("SPECS_BUCKET")
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class ScheduleSettings:
+    """Where the schedules of templates are, and what they send their messages to, with which role."""
+
+    group: str
+    role_arn: str
+    queue_arn: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; raise SettingsError if a variable is missing or invalid."""
+        return cls(
+            group=_read_text(env, "SCHEDULE_GROUP"),
+            role_arn=_read_text(env, "SCHEDULE_ROLE_ARN"),
+            queue_arn=_read_text(env, "SUBMIT_QUEUE_ARN"),
         )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from embedded.corrections import TaskTokens, name_key, signed_service
+from embedded.corrections import TaskTokens, fill_in_time, name_group, name_key, signed_service
 
 HEADER = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=0"
 
@@ -37,6 +37,32 @@ def test_only_an_upload_that_names_no_key_is_encrypted_with_the_accounts_own(
     given = {"x-amz-server-side-encryption": encryption, "x-amz-server-side-encryption-aws-kms-key-id": key}
     read = name_key(lambda headers, _: headers.get("x-amz-server-side-encryption-aws-kms-key-id"))
     assert read({name: value for name, value in given.items() if value is not None}, "bucket") == kept
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "named"),
+    [
+        ({}, b'{"GroupName": "mine"}', "schedule/mine/nightly"),
+        ({"groupName": "mine"}, b"", "schedule/mine/nightly"),
+        ({"groupName": ["mine"]}, b"", "schedule/mine/nightly"),
+        ({}, b"{}", "schedule/default/nightly"),
+        ({}, b"not JSON", "schedule/default/nightly"),
+    ],
+)
+def test_a_schedule_is_named_after_its_group_for_permissions(query: dict[str, Any], body: bytes, named: str) -> None:
+    name = name_group(lambda *_: "arn:aws:scheduler:us-east-1:000000000000:schedule/default/nightly")
+    arn = name("scheduler", "POST", "/schedules/nightly", {}, body, query, "us-east-1", "000000000000")
+    assert arn == f"arn:aws:scheduler:us-east-1:000000000000:{named}"
+    assert name_group(lambda *_: "a queue")("sqs", "POST", "/", {}, body, query) == "a queue"
+
+
+def test_the_input_of_a_schedule_gets_the_time_and_that_of_a_rule_stays_as_it_is() -> None:
+    sent: list[str] = []
+    invoke = fill_in_time(lambda target, *_: sent.append(target["Input"]))
+    target = {"Input": '{"at": "<aws.scheduler.scheduled-time>"}'}
+    invoke(target, {"Source": "aws.scheduler", "Time": 1749016800.9}, {})
+    invoke(target, {"Source": "aws.s3", "Time": 1749016800.9}, {})
+    assert sent == ['{"at": "2025-06-04T06:00:00Z"}', target["Input"]]
 
 
 def test_the_answer_to_a_task_is_about_the_state_machine_of_its_token() -> None:

@@ -60,7 +60,7 @@ def test_any_request_is_answered_as_its_method_is_and_none_with_a_fault_of_ours(
 @pytest.mark.parametrize("text", share(TEXTS), ids=lambda text: ascii(text[:30]))
 def test_the_key_of_an_upload_is_told_in_the_log_as_it_is_or_cannot_be_read(submit: Submit, text: str) -> None:
     submit.begin()
-    message = json.loads(json.dumps(next(one for one in seeds.messages() if one["source"] == "aws.s3")))
+    message = json.loads(seeds.event("submit/spec-uploaded")["Records"][0]["body"])
     message["detail"]["object"]["key"] = key = f"runs/{text}.json"
     submit.module.files = files = MemorySpecFiles({key: b"{}"})
     can_be_a_key = len(key) <= 1024 and text.encode("utf-8", "replace").decode() == text
@@ -76,7 +76,7 @@ def test_of_an_upload_that_is_no_spec_the_log_tells_the_key_and_nothing_else_of_
     submit: Submit, key: str
 ) -> None:
     submit.begin()
-    message = json.loads(json.dumps(next(one for one in seeds.messages() if one["source"] == "aws.s3")))
+    message = json.loads(seeds.event("submit/spec-uploaded")["Records"][0]["body"])
     message["detail"]["object"]["key"] = key
     message |= {"resources": [SECRET, "\ud800"]}
     submit.module.files = MemorySpecFiles()
@@ -103,11 +103,14 @@ def test_of_a_message_only_names_and_times_are_told_in_the_log_whatever_stands_e
             function.hand(batch([json.dumps(box[0])]))
             told |= {place.key} if SECRET in "".join(function.log.lines) else set()
             place.put(before)
-    times = {"LastModifiedTime", "time"}
-    assert told == {"observe": {"source", "detail-type", "run_id"} | times, "submit": {"source", "key"}}[name]
+    expected = {
+        "observe": {"source", "detail-type", "run_id", "LastModifiedTime", "time"},
+        "submit": {"source", "detail-type", "key", "time", "template", "at"},
+    }
+    assert told == expected[name]
 
 
-@pytest.mark.parametrize("place", ["Environment", "bucket"])
+@pytest.mark.parametrize("place", ["Environment", "requester"])
 def test_the_check_of_the_log_takes_no_other_member_for_a_name(observe: Observe, place: str) -> None:
     observe.begin()
     message = {"source": "aws.s3", "time": "now", "detail": {place: {"time": SECRET, "name": SECRET, "key": SECRET}}}

@@ -353,6 +353,8 @@ def test_the_status_document_shows_what_a_run_waits_for() -> None:
     chain.ends("a")
     assert status_document(chain.run(), REGION)["start"] == {
         "waits": True,
+        "template": None,
+        "at_most": None,
         "at": None,
         "after": [{"run_id": "a", "has_completed": True}, {"run_id": "b", "has_completed": False}],
         "on_failure": "fail",

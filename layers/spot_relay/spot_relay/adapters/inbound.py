@@ -21,6 +21,7 @@ from spot_relay.domain.run.observation import (
     RoomFreed,
 )
 from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.run.template import Appointment, Arrival
 from spot_relay.domain.sagemaker.job import parse_attempt_name, parse_canary_name, stands_for
 
 if TYPE_CHECKING:
@@ -37,15 +38,18 @@ _LEAST_MILLISECONDS = 100_000_000_000
 # The form of `next_token`: the creation time and the id of the last run on the page.
 _TOKEN = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z#[a-zA-Z0-9-]{1,63}", re.ASCII)
 SUFFIXES = (".json", ".yaml", ".yml")
+SPECS, TEMPLATES = "runs/", "templates/"
 MAX_PAGE = 100
 
 
 class _OwnMessage(StrEnum):
-    """The messages that Spot Relay puts into its own observe queue, by their detail-type."""
+    """The messages that Spot Relay puts into its own queues, by their detail-type."""
 
     RUN_DUE = "Run Due"
     ROOM_FREED = "Room Freed"
     PREDECESSOR_ENDED = "Predecessor Ended"
+    TEMPLATE_DUE = "Template Due"
+    """In the submit queue, from EventBridge Scheduler."""
 
 
 class InvalidQueryError(CallerError):
@@ -60,7 +64,7 @@ class UnreadableEventError(Exception):
 
 @dataclass(frozen=True)
 class Upload:
-    """An object uploaded to the bucket for specs."""
+    """An object that was uploaded to the bucket for specs, or deleted from it."""
 
     bucket: str
     key: str
@@ -69,7 +73,12 @@ class Upload:
     @property
     def is_spec(self) -> bool:
         """Whether the object is under runs/ and has the suffix of a spec."""
-        return self.key.startswith("runs/") and self.key.lower().endswith(SUFFIXES)
+        return self.key.startswith(SPECS) and self.key.lower().endswith(SUFFIXES)
+
+    @property
+    def is_template(self) -> bool:
+        """Whether the object is under templates/ and has the suffix of a spec."""
+        return self.key.startswith(TEMPLATES) and self.key.lower().endswith(SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -132,6 +141,45 @@ def read_dry_run(query: Mapping[str, str]) -> bool:
     return value == "true"
 
 
+def read_delivery(body: str, specs_bucket: str) -> Upload | Arrival | Appointment:
+    """Read a message of the submit queue.
+
+    It is about an upload to the bucket for specs, about an object that has arrived elsewhere, or from a schedule.
+    """
+    envelope = _read_envelope(body)
+    try:
+        if (envelope.get("source"), envelope.get("detail-type")) == ("spot-relay", _OwnMessage.TEMPLATE_DUE):
+            detail = envelope["detail"]
+            return Appointment(_get_text(detail, "template"), _read_iso(detail, "at"))
+        _require_source(envelope, "aws.s3")
+        if _get_text(envelope["detail"]["bucket"], "name") != specs_bucket:
+            return _read_arrival(envelope)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        message = f"The event cannot be read: {_summarise(error)}"
+        raise UnreadableEventError(message) from None
+    return read_upload(body)
+
+
+def _read_arrival(envelope: dict[str, Any]) -> Arrival:
+    """Read an Object Created event of a bucket with data.
+
+    Each event about one version of an object has the same version id or, in a bucket without versions, the same entity
+    tag and sequencer. A bucket whose versions are suspended calls each version null.
+    """
+    if envelope.get("detail-type") != "Object Created":
+        message = f"{_quote(envelope.get('detail-type'))} is not the arrival of an object"
+        raise ValueError(message)
+    stored = envelope["detail"]["object"]
+    if not isinstance(stored, dict):
+        message = "object is not a mapping"
+        raise TypeError(message)
+    version = stored.get("version-id") or "null"
+    names = ("version-id",) if version != "null" else ("etag", "sequencer")
+    identity = " ".join(_get_text(stored, name) for name in names)
+    bucket = _get_text(envelope["detail"]["bucket"], "name")
+    return Arrival(bucket, _get_text(stored, "key"), identity, _read_iso(envelope, "time"))
+
+
 def read_upload(body: str) -> Upload:
     """Read an S3 Object Created event."""
     detail = _read_envelope(body, source="aws.s3")["detail"]
@@ -158,6 +206,12 @@ def write_room_freed(run_id: str) -> str:
 def write_predecessor_ended(run_id: str) -> str:
     """Return the message that tells a run that one which it comes after has ended."""
     return _write_message(_OwnMessage.PREDECESSOR_ENDED, run_id)
+
+
+def write_template_due(template: str, at: str) -> str:
+    """Return the message with which a schedule starts a run of a template."""
+    detail = {"template": template, "at": at}
+    return json.dumps({"source": "spot-relay", "detail-type": _OwnMessage.TEMPLATE_DUE, "detail": detail})
 
 
 def read_observation(body: str) -> tuple[str, Observation] | None:
@@ -264,6 +318,15 @@ def _read_moment(moment: str | float) -> datetime:
     return datetime.fromtimestamp(number if abs(number) < _LEAST_MILLISECONDS else number / 1000, UTC)
 
 
+def _read_iso(members: Mapping[str, Any], name: str) -> datetime:
+    """Return a time in ISO 8601; without a time zone it would be another one elsewhere."""
+    moment = datetime.fromisoformat(_get_text(members, name))
+    if moment.tzinfo is None:
+        message = f"{name} has no time zone"
+        raise ValueError(message)
+    return moment.astimezone(UTC)
+
+
 def _read_envelope(body: str, source: str | None = None) -> dict[str, Any]:
     try:
         envelope = json.loads(body)
@@ -274,10 +337,15 @@ def _read_envelope(body: str, source: str | None = None) -> dict[str, Any]:
     if not isinstance(envelope, dict) or not isinstance(envelope.get("detail"), dict):
         message = "The message is not an EventBridge event: it has no detail."
         raise UnreadableEventError(message)
-    if source is not None and envelope.get("source") != source:
+    if source is not None:
+        _require_source(envelope, source)
+    return envelope
+
+
+def _require_source(envelope: dict[str, Any], source: str) -> None:
+    if envelope.get("source") != source:
         message = f"This function does not handle events of {_quote(envelope.get('source'))}."
         raise UnreadableEventError(message)
-    return envelope
 
 
 def _summarise(error: Exception) -> str:

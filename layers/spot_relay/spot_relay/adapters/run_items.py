@@ -42,11 +42,18 @@ def build_item(run: Run, retention: timedelta) -> dict[str, Any]:
         item |= {"waits_for": {"S": run.waits_for.key}, "waits_since": {"S": _build_age_key(run)}}
     if run.waits_for_run is not None:
         item["follows"] = {"S": run.waits_for_run.lower()}
+    elif run.waits_for_place:
+        item["follows"] = {"S": name_queue(str(run.start.template))}
     if run.due_at is not None:
         item |= {"open": {"S": OPEN}, "check_at": {"S": format_sortable(run.due_at)}}
     elif run.ended_at is not None:
         item["expires_at"] = {"N": str(int((run.ended_at + retention).timestamp()))}
     return item
+
+
+def name_queue(template: str) -> str:
+    """Return what runs that wait for others of their template follow, in the index; no run's name contains a #."""
+    return f"template#{template}"
 
 
 def read_run(run_id: str, item: dict[str, Any]) -> Run:

@@ -21,6 +21,7 @@ from spot_relay.adapters.run_items import (
     SCHEMA_VERSION,
     build_item,
     format_sortable,
+    name_queue,
     read_run,
     read_waiting,
     summarise_item,
@@ -201,11 +202,20 @@ class DynamoDBRunStore:
 
     def list_followers(self, run_id: str) -> tuple[str, ...]:
         """Return the runs that wait for the end of this one, by the index, which may lag behind."""
+        return self._query_followers(run_id.lower())
+
+    def list_queued(self, template: str, most: int) -> tuple[str, ...]:
+        """Return the oldest runs that wait for others of their template, by the index, which may lag behind."""
+        return self._query_followers(name_queue(template), most)
+
+    def _query_followers(self, followed: str, most: int | None = None) -> tuple[str, ...]:
+        paging: Any = {} if most is None else {"PaginationConfig": {"MaxItems": most, "PageSize": most}}
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName="followers",
-            KeyConditionExpression="follows = :run",
-            ExpressionAttributeValues={":run": {"S": run_id.lower()}},
+            KeyConditionExpression="follows = :followed",
+            ExpressionAttributeValues={":followed": {"S": followed}},
+            **paging,
         )
         return tuple(item["id"]["S"] for page in pages for item in page["Items"])
 

@@ -16,18 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
+from spot_relay.adapters.inbound import SUFFIXES, TEMPLATES, Upload
 from spot_relay.domain.rules.checkpoints import CheckpointSearch, StoredObject, find_newest
 from spot_relay.domain.run.prices import PriceList, UnusablePricesError, read_prices
 from spot_relay.domain.shown.report import iso
 from spot_relay.domain.values import No
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from mypy_boto3_s3 import S3Client
-
-    from spot_relay.adapters.inbound import Upload
 
 # One call of a function, which may look at several runs, takes no longer than this.
 _LONGEST_CALL_SECONDS = 60
@@ -196,6 +195,39 @@ class SpecFiles:
     def clear(self, upload: Upload) -> None:
         """Delete the report of an earlier upload with the same key, because its spec is now accepted."""
         self.client.delete_object(Bucket=upload.bucket, Key=build_report_key(upload.key))
+
+
+@dataclass(frozen=True)
+class S3TemplateFiles:
+    """Reads templates in the bucket for specs, of which it reads no more than ``limit`` bytes and one."""
+
+    client: S3Client
+    bucket: str
+    limit: int
+
+    def list(self) -> Iterator[tuple[str, str]]:
+        """Yield the key and the entity tag of each template."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=TEMPLATES)
+        for page in pages:
+            for item in page.get("Contents", []):
+                if item["Key"].lower().endswith(SUFFIXES):
+                    yield item["Key"], item["ETag"]
+
+    def read(self, key: str) -> bytes | None:
+        """Return the beginning of a template as it is now, or None if it is gone."""
+        return self._specs.read(Upload(self.bucket, key, None), self.limit)
+
+    def report(self, key: str, errors: Sequence[dict[str, str]], now: datetime) -> None:
+        """Write ``errors/<key>.json``."""
+        self._specs.report(Upload(self.bucket, key, None), errors, now)
+
+    def clear(self, key: str) -> None:
+        """Delete ``errors/<key>.json``."""
+        self._specs.clear(Upload(self.bucket, key, None))
+
+    @property
+    def _specs(self) -> SpecFiles:
+        return SpecFiles(self.client)
 
 
 def build_report_key(key: str) -> str:

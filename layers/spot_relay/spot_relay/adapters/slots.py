@@ -1,4 +1,7 @@
-"""Enforce the stack's limits on attempts in DynamoDB: one item per instance type lists the jobs that hold a slot."""
+"""Enforce limits in DynamoDB: one item per instance type lists the jobs that hold a slot.
+
+One item per template lists its runs that are under way, in the same way.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.rules.limits import needs_no_slot, refuse_slot
+from spot_relay.domain.rules.limits import needs_no_place, needs_no_slot, refuse_slot
 from spot_relay.ports import NewerSchemaError
 
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from spot_relay.domain.rules.limits import Limits
     from spot_relay.domain.run.run import Run
     from spot_relay.domain.values import No
+
+    _IsOver = Callable[[str, Callable[[str], Run | None]], bool]
 
 # When all slots are taken, check at most this many holders: a launch must not read a thousand runs.
 MAX_LOOKUPS = 25
@@ -44,10 +49,15 @@ class DynamoDBSlots:
         limit = self.limit(instance_type)
         if limit is None:
             return None
-        full = self._try_take(instance_type, holder, limit)
-        if full is None or (self._free(instance_type, full) and self._try_take(instance_type, holder, limit) is None):
-            return None
-        return refuse_slot(instance_type, limit)
+        has_slot = self._take(instance_type, holder, limit, needs_no_slot)
+        return None if has_slot else refuse_slot(instance_type, limit)
+
+    def take_place(self, template: str, run_id: str, most: int) -> bool:
+        """Take a place for a run among those of its template that are under way; return whether it has one.
+
+        Before that, the places of runs that have ended are freed.
+        """
+        return self._take(template, run_id, most, needs_no_place)
 
     def give_back(self, instance_type: str, holder: str) -> None:
         """Release the slot of a training job, if it holds one."""
@@ -59,12 +69,18 @@ class DynamoDBSlots:
                 ExpressionAttributeValues={":holder": {"SS": [holder]}},
             )
 
-    def _try_take(self, instance_type: str, holder: str, limit: int) -> dict[str, Any] | None:
+    def _take(self, limited: str, holder: str, limit: int, is_over: _IsOver) -> bool:
+        full = self._try_take(limited, holder, limit)
+        if full is None:
+            return True
+        return self._free(limited, full, is_over) and self._try_take(limited, holder, limit) is None
+
+    def _try_take(self, limited: str, holder: str, limit: int) -> dict[str, Any] | None:
         """Take a slot atomically; if there is none, return the item as it is."""
         try:
             self.client.update_item(
                 TableName=self.table,
-                Key=build_slots_key(instance_type),
+                Key=build_slots_key(limited),
                 # The version changes even if the holder is listed already: see `_free`.
                 UpdateExpression="ADD holders :holders, version :one",
                 ConditionExpression=(
@@ -83,7 +99,7 @@ class DynamoDBSlots:
             return item
         return None
 
-    def _free(self, instance_type: str, full: dict[str, Any]) -> bool:
+    def _free(self, limited: str, full: dict[str, Any], is_over: _IsOver) -> bool:
         """Remove holders that have ended, and return whether there may be room now.
 
         They are removed only if nobody has taken a slot since ``full`` was read, because a run that had ended then
@@ -91,24 +107,24 @@ class DynamoDBSlots:
         """
         holders: list[str] = full["holders"]["SS"]
         looked_up = random.sample(holders, min(MAX_LOOKUPS, len(holders)))
-        ended = [holder for holder in looked_up if self._has_ended(holder)]
+        ended = [holder for holder in looked_up if self._has_ended(holder, is_over)]
         if not ended:
             return False
         # Whoever took a slot in the meantime may have removed several holders, so there may be room in any case.
         with suppress(self._condition_failed):
             self.client.update_item(
                 TableName=self.table,
-                Key=build_slots_key(instance_type),
+                Key=build_slots_key(limited),
                 UpdateExpression="DELETE holders :ended",
                 ConditionExpression="version = :version",
                 ExpressionAttributeValues={":ended": {"SS": ended}, ":version": full["version"]},
             )
         return True
 
-    def _has_ended(self, holder: str) -> bool:
-        """Whether a training job no longer needs its slot; it keeps the slot if its run cannot be read."""
+    def _has_ended(self, holder: str, is_over: _IsOver) -> bool:
+        """Whether a holder no longer needs its slot; it keeps the slot if its run cannot be read."""
         try:
-            return needs_no_slot(holder, self.find)
+            return is_over(holder, self.find)
         except NewerSchemaError:
             return False
 
@@ -117,6 +133,6 @@ class DynamoDBSlots:
         return self.client.exceptions.ConditionalCheckFailedException
 
 
-def build_slots_key(instance_type: str) -> dict[str, Any]:
-    """Return the key of an instance type's item; no run's name contains a #."""
-    return {"id": {"S": f"slots#{instance_type}"}}
+def build_slots_key(limited: str) -> dict[str, Any]:
+    """Return the key of the item of an instance type or a template; no run's name contains a #."""
+    return {"id": {"S": f"slots#{limited}"}}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spot_relay.domain.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 MAX_PROBLEMS = 100
 _MAX_TEXT_CHARACTERS = 80
@@ -70,6 +70,16 @@ class Problems:
             rest = Problem("", f"The spec has more than {MAX_PROBLEMS} problems. Only the first are listed.")
             raise InvalidSpecError((*self._collected, rest))
         self._collected.append(Problem(self._find_origin(path), message))
+
+    @property
+    def collected(self) -> tuple[Problem, ...]:
+        """Every problem added so far."""
+        return tuple(self._collected)
+
+    def add_all(self, problems: Iterable[Problem]) -> None:
+        """Add problems that were found elsewhere, as `add` does."""
+        for problem in problems:
+            self.add(problem.path, problem.message)
 
     def note_intended(self, path: str) -> None:
         """Remember that an unknown key was probably intended for ``path``."""

@@ -238,6 +238,9 @@ def _has_spot_rung(policy: Any) -> bool:
 
 
 def _explain_unknown_key(key: str, problems: Problems) -> str:
+    if key in ("trigger", "schedule", "settle", "at_most"):
+        problems.note_intended(key)
+        return "Only templates have this key. Upload the spec under templates/ instead of runs/, or remove the key."
     place = key if key in list_request_keys() else None
     nearest = None if place else find_nearest(key, _WRAPPER_KEYS)
     if nearest is None and place is None:

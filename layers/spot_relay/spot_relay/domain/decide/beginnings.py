@@ -1,4 +1,4 @@
-"""How a run begins that has to wait for other runs or for a time first."""
+"""How a run begins that has to wait first: for other runs, for a time, or for others of its template to end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.decide.acceptance import Objection, place_first
-from spot_relay.domain.decide.steps import Decision, change, close_uncreated, finish, launch_again, unchanged
+from spot_relay.domain.decide.steps import Decision, change, close_uncreated, finish, launch_again, record, unchanged
 from spot_relay.domain.rules.predecessors import MOST_LOOKED_AT, find_cycle
 from spot_relay.domain.run.run import TICK, Run, RunStatus
 from spot_relay.domain.run.start import LONGEST_AHEAD, OnFailure
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from spot_relay.domain.decide.facts import Facts
+    from spot_relay.domain.run.observation import DataArrived
 
 # What to do once nothing stands against a run any more.
 _SUBMIT, _RESUME = "submit this one again", "resume this one"
 # How often a run looks by itself at those that it waits for. The end of each of them wakes it at once.
 LOOK_EVERY = timedelta(hours=1)
+# Data that never stops arriving must not keep a run from ever beginning.
+LONGEST_BURST = timedelta(days=1)
 
 
 def object_to_start(run: Run, known: Mapping[str, Run | None], now: datetime) -> tuple[Objection, ...]:
@@ -48,6 +51,26 @@ def follow_predecessor(run: Run, facts: Facts, now: datetime) -> Decision:
     return begin_or_wait(run, facts, now)
 
 
+def follow_data(run: Run, arrived: DataArrived, now: datetime) -> Decision:
+    """Wait until no more data arrives, but not for ever."""
+    if run.has_ended or not run.waits_to_begin or run.start.at is None:
+        return unchanged(run, "The run no longer waits for more data.")
+    at = min(arrived.settled_at, run.created_at + LONGEST_BURST)
+    if at <= run.start.at:
+        return unchanged(run, "The run waits long enough for this data already.")
+    later = replace(run, start=replace(run.start, at=at))
+    look = run.check_at if run.open_predecessors and run.check_at is not None else at
+    return record(later, now, "More data has arrived. Waiting until no more does.", check_at=look)
+
+
+def needs_place(run: Run, facts: Facts, now: datetime) -> bool:
+    """Whether a run would begin now if it had a place among the runs of its template that may be under way."""
+    if run.start.at_most is None:
+        return False
+    with_place = begin_or_wait(run, replace(facts, has_place=True), now).run
+    return not with_place.waits_to_begin and not with_place.has_ended
+
+
 def begin_or_wait(run: Run, facts: Facts, now: datetime) -> Decision:
     """Launch the first attempt if everything has come that the run waits for; else wait on, or fail."""
     if cycle := find_cycle(run, facts.predecessors):
@@ -61,7 +84,8 @@ def begin_or_wait(run: Run, facts: Facts, now: datetime) -> Decision:
         if isinstance(after, No):
             return _fail(looked, after.because, now)
         looked = after
-    if looked.open_predecessors or (looked.start.at is not None and now < looked.start.at):
+    has_place = looked.start.at_most is None or facts.has_place
+    if looked.open_predecessors or (looked.start.at is not None and now < looked.start.at) or not has_place:
         return _wait(run, looked, facts, now)
     return begin(looked, now)
 
@@ -71,6 +95,8 @@ def begin(run: Run, now: datetime) -> Decision:
     began = place_first(replace(run, waits_to_begin=False), now)
     first = began.current
     match run.start.after:
+        case () if run.start.at_most is not None:
+            why = f"{_describe_place(run)} under way."
         case ():
             why = "Its time has come."
         case (name,):
@@ -84,11 +110,20 @@ def describe_wait(run: Run, now: datetime) -> str:
     """Return what a run waits for before its first launch, as a sentence."""
     names, all_names, at = run.open_predecessors, run.start.after, run.start.at
     until = f"until {_show(at)}" if at is not None and now < at else ""
+    if not names and not until:
+        place = _describe_place(run)
+        return f"Waiting until {place[0].lower()}{place[1:]} under way."
     if not names:
         return f"Waiting {until}, when the run starts."
     others = f"the run {names[0]}" if len(names) == 1 else f"the runs {', '.join(names[:-1])} and {names[-1]}"
     done = f" ({len(all_names) - len(names)} of {len(all_names)} have completed)" if len(all_names) > 1 else ""
     return f"Waiting for {others} to complete{done}" + (f", and {until}." if until else ".")
+
+
+def _describe_place(run: Run) -> str:
+    """Return when there is a place for a run among those of its template: the beginning of a sentence."""
+    most, template = run.start.at_most, run.start.template
+    return f"No other run of {template} is" if most == 1 else f"Fewer than {most} other runs of {template} are"
 
 
 def _show(moment: datetime) -> str:
@@ -123,11 +158,16 @@ def _take_model(run: Run, other: Run) -> Run | No:
 
 
 def _wait(before: Run, run: Run, facts: Facts, now: datetime) -> Decision:
-    """Wait on. The end of a run that it waits for wakes it, through an index that may lag behind its own writes."""
+    """Wait on. The end of a run that it waits for wakes it, through an index that may lag behind its own writes.
+
+    The same holds for the end of another run of its template, if there are too many of them.
+    """
     others, at = run.open_predecessors, run.start.at
     looks = [at] if at is not None and now < at else []
-    if others:
-        is_new = now < run.created_at + TICK or run.waits_for_run != before.waits_for_run
+    if others or not looks:
+        after = replace(run, updated_at=now)
+        is_new = now < run.created_at + TICK or after.waits_for_run != before.waits_for_run
+        is_new = is_new or after.waits_for_place != before.waits_for_place
         looks.append(now + (TICK if is_new else LOOK_EVERY))
     if any(facts.predecessors.get(name) is None for name in others):
         looks.append(max(now, run.start.known_by(run.created_at)))

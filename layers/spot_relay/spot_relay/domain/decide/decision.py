@@ -33,6 +33,7 @@ from spot_relay.domain.run.observation import (
     CanaryChanged,
     CanaryCreated,
     CanaryRefused,
+    DataArrived,
     DeadlineRequested,
     Due,
     EndpointChanged,
@@ -103,8 +104,8 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return _follow_due(run, facts, now)
         case RoomFreed():
             return _follow_room(run, now)
-        case PredecessorEnded():
-            return beginnings.follow_predecessor(run, facts, now)
+        case PredecessorEnded() | DataArrived() as news:
+            return _follow_what_it_waits_for(run, news, facts, now)
         case EndpointChanged() | HostingAnswered() as news:
             return _follow_hosting(run, news, facts, now)
         case Launched() | Refused() as answer:
@@ -117,6 +118,12 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return _follow_failure(run, failure, now)
         case _:
             assert_never(facts.observation)
+
+
+def _follow_what_it_waits_for(run: Run, news: PredecessorEnded | DataArrived, facts: Facts, now: datetime) -> Decision:
+    if isinstance(news, DataArrived):
+        return beginnings.follow_data(run, news, now)
+    return beginnings.follow_predecessor(run, facts, now)
 
 
 def _follow_launch_answer(run: Run, answer: Launched | Refused, facts: Facts, now: datetime) -> Decision:

@@ -49,6 +49,8 @@ class Facts:
 
     It is empty if none were looked at.
     """
+    has_place: bool = False
+    """Whether the run has a place among those of its template that may be under way; it is asked for only if needed."""
     unlisted: str | None = None
     """Why the objects under the prefix could not be listed. Then nothing is known of its checkpoints."""
     undescribed: str | None = None

@@ -61,6 +61,12 @@ def refuse_slot(instance_type: str, limit: int) -> No:
     return No(f"This stack allows no more concurrent attempts on {instance_type} (limit: {limit}).")
 
 
+def needs_no_place(run_id: str, find: Callable[[str], Run | None]) -> bool:
+    """Whether a run no longer needs its place among those of its template: it has ended, or expired since."""
+    run = find(run_id)
+    return run is None or run.has_ended
+
+
 def needs_no_slot(job_name: str, find: Callable[[str], Run | None]) -> bool:
     """Whether a training job no longer needs its slot: its run has ended or expired, or its attempt has ended."""
     named = parse_attempt_name(job_name)

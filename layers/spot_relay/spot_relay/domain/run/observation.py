@@ -118,6 +118,14 @@ class PredecessorEnded:
 
 
 @dataclass(frozen=True)
+class DataArrived:
+    """More objects arrived for a run that waits until no more do."""
+
+    settled_at: datetime
+    """When that is so, if these are the last."""
+
+
+@dataclass(frozen=True)
 class EndpointChanged:
     """A SageMaker Endpoint State Change event about a configuration of the run. It is only a reason to look."""
 
@@ -204,6 +212,7 @@ Observation = (
     | CanaryRefused
     | RoomFreed
     | PredecessorEnded
+    | DataArrived
     | EndpointChanged
     | HostingAnswered
     | Due

@@ -180,6 +180,18 @@ class Run:
         return next(iter(self.open_predecessors), None)
 
     @property
+    def waits_for_place(self) -> bool:
+        """Whether nothing keeps it from beginning but the number of runs of its template that are under way."""
+        if not self.waits_to_begin or self.has_ended or self.start.at_most is None or self.open_predecessors:
+            return False
+        return self.start.at is None or self.start.at <= self.updated_at
+
+    @property
+    def began_at(self) -> datetime | None:
+        """When it stopped waiting for what it had to wait for; None if it never has."""
+        return None if self.waits_to_begin else self.attempts[0].planned_at
+
+    @property
     def model_artifacts(self) -> str | None:
         """The S3 URI of the model, of the attempt that completed."""
         return next((one.model_artifacts for one in self.attempts if one.model_artifacts), None)

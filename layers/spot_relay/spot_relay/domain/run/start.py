@@ -1,4 +1,4 @@
-"""What a run waits for before its first launch: a time, and other runs."""
+"""What a run waits for before its first launch: a time, other runs, and its turn among those of its template."""
 
 from __future__ import annotations
 
@@ -33,10 +33,14 @@ class Start:
     """The one of ``after`` whose model the training starts from."""
     channel: str = "model"
     """The input channel that gets that model."""
+    template: str | None = None
+    """The key of the template that the run was made from."""
+    at_most: int | None = None
+    """How many runs of the template may be under way at once; None if there is no limit."""
 
     def __bool__(self) -> bool:
         """Whether there is anything to wait for."""
-        return self.at is not None or bool(self.after)
+        return self.at is not None or bool(self.after) or self.at_most is not None
 
     def earliest(self, now: datetime) -> datetime:
         """Return when a run submitted now may begin by its time, at most `LONGEST_AHEAD`."""

@@ -53,6 +53,12 @@ def checkpoint_uri_of(request: Mapping[str, Any]) -> str | None:
     return uri
 
 
+def output_path_of(request: Mapping[str, Any]) -> str:
+    """Return the S3 prefix under which each job writes its model."""
+    path: str = request["OutputDataConfig"]["S3OutputPath"]
+    return path
+
+
 def role_arn_of(request: Mapping[str, Any]) -> str:
     """Return the ARN of the training role."""
     arn: str = request["RoleArn"]

@@ -126,11 +126,13 @@ def _prices(account: Account) -> dict[str, Any] | None:
 
 
 def start_document(start: Start, completed: tuple[str, ...], *, waits: bool) -> dict[str, Any] | None:
-    """Return what a run waits for before its first launch, or None if it never waits."""
-    if not start:
+    """Return what a run waits for before its first launch, and its template; None if it never waits and has none."""
+    if not start and start.template is None:
         return None
     return {
         "waits": waits,
+        "template": start.template,
+        "at_most": start.at_most,
         "at": iso(start.at),
         "after": [{"run_id": name, "has_completed": name in completed} for name in start.after],
         "on_failure": start.on_failure,
