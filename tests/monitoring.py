@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 NAMESPACE = "SpotRelay"
-EVERYTHING = {"AllowHosting": "true", "NotificationEmail": "ops@example.com"}
+EVERYTHING = {"AllowHosting": "true", "NotificationEmail": "ops@example.com", "TriggerBuckets": "arriving-data"}
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|/[^/]+/")
 _ALIAS = re.compile(r"\bas\s+(\w+)")
 _WORD = re.compile(r"@?[A-Za-z_][\w.]*(?!\w*\()")
