@@ -287,23 +287,6 @@ def test_events_in_any_order_and_number_start_one_run_per_version_and_never_exce
     assert sorted(arriving.launched) == sorted(f"{run.id}-relay-01" for run in arriving.runs)
 
 
-def test_a_thousand_objects_in_a_minute_whose_events_come_twice_and_out_of_order_are_a_thousand_runs() -> None:
-    arriving = Arriving()
-    arriving.upload()
-    begin = arriving.world.clock()
-    arrivals = [
-        arriving.arrival(f"incoming/{number:04}/_SUCCESS", "1", begin + timedelta(seconds=number * 0.06))
-        for number in range(1000)
-    ]
-    for event in shuffle_twice(arrivals, 7):
-        arriving.triggers.start_runs(event)
-        arriving.world.clock.passes(0.03)
-    assert len(arriving.runs) == 1000
-    assert sorted(arriving.launched) == sorted(f"{run.id}-relay-01" for run in arriving.runs)
-    trained = {run.training_job["HyperParameters"]["data"] for run in arriving.runs}
-    assert trained == {f"s3://data/incoming/{number:04}/" for number in range(1000)}
-
-
 def test_the_reasons_of_a_bad_template_read_as_those_of_a_bad_spec() -> None:
     arriving = Arriving()
     arriving.files.files[KEY] = json.dumps({"name": "churn"}).encode()
