@@ -33,6 +33,7 @@ EFFECTS = frozenset(
         ("jobs", "stop"),
         ("slots", "take"),
         ("slots", "give_back"),
+        ("slots", "take_place"),
         ("documents", "write"),
         ("announcements", "announce"),
         ("wakeups", "wake"),

@@ -111,14 +111,14 @@ class Log(io.TextIOBase):
         return len(text)
 
 
-def enter(module: Any, world: World) -> None:
-    """Have a function work in this world from now on."""
+def enter(module: Any, world: World, template: dict[str, Any] = TEMPLATE) -> None:
+    """Have a function work in this world from now on, where there is one template."""
     module.service = world.service
     if hasattr(module, "triggers"):
         module.files = MemorySpecFiles()
         triggers = Triggers(
             service=world.service,
-            files=MemoryTemplateFiles({"templates/churn.json": json.dumps(TEMPLATE).encode()}),
+            files=MemoryTemplateFiles({"templates/churn.json": json.dumps(template).encode()}),
             bursts=MemoryBursts(),
             schedules=MemorySchedules(),
             read=lambda data, key: read_template(data, key, module.allowlist),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -111,3 +112,10 @@ class Arriving:
     def under_way(self) -> list[Run]:
         """The runs that have begun and have not ended."""
         return [run for run in self.runs if not run.waits_to_begin and not run.has_ended]
+
+
+def shuffle_twice(arrivals: list[Arrival], seed: int) -> list[Arrival]:
+    """Return each event twice, in any order."""
+    events = [*arrivals, *arrivals]
+    random.Random(seed).shuffle(events)  # noqa: S311
+    return events

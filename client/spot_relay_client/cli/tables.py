@@ -96,8 +96,11 @@ def _facts(run: Run, now: datetime) -> Iterable[tuple[str, str]]:
         yield "ended", format_time(run.ended_at)
     else:
         yield "next step", f"{next_step(run, now)}; looked at {format_until(run.check_at, now)}"
-    if run.start:
-        yield "starts after", describe_start(run.start)
+    if run.start and run.start.template:
+        limit = f", at most {run.start.at_most} at once" if run.start.at_most else ""
+        yield "template", f"{run.start.template}{limit}"
+    if run.start and (after := describe_start(run.start)):
+        yield "starts after", after
     for name, task in (
         (("registration", run.hosting.register_model), ("endpoint", run.hosting.deploy)) if run.hosting else ()
     ):

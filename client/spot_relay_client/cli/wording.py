@@ -88,12 +88,20 @@ def next_step(run: Run, now: datetime) -> str:
     if run.status == "Stopping":
         return "stops"
     if run.start and run.start.waits:
-        open_names = [name for name, completed in run.start.after.items() if not completed]
-        return f"waits for {', '.join(open_names)}" if open_names else f"starts {format_until(run.start.at, now)}"
+        return _describe_wait(run.start, now)
     if attempt.status == "Planned":
         return f"launches attempt {attempt.number} {format_until(run.check_at, now)}"
     waits = attempt.phase in {None, "Starting", "Pending", "Interrupted"} and attempt.placement.market == "spot"
     return "waits for spot" if waits else attempt.phase or "Starting"
+
+
+def _describe_wait(start: Start, now: datetime) -> str:
+    open_names = [name for name, completed in start.after.items() if not completed]
+    if open_names:
+        return f"waits for {', '.join(open_names)}"
+    if start.at_most is not None and (start.at is None or start.at <= now):
+        return f"waits for other runs of {start.template}"
+    return f"starts {format_until(start.at, now)}"
 
 
 def describe_start(start: Start) -> str:

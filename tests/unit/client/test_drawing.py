@@ -11,6 +11,7 @@ from rich.console import Console
 
 from spot_relay_client.cli.live_view import SHOWN_LINES, draw_live
 from spot_relay_client.cli.tables import draw_list, draw_run
+from spot_relay_client.cli.wording import next_step
 from spot_relay_client.logs import LogLine
 from tests.unit.client.documents import NOW, ago, attempt_document, run
 
@@ -95,6 +96,18 @@ def test_a_run_that_waits_for_another_one_says_so() -> None:
     assert "starts after  a" in drawn(draw_run(following("b", "a"), NOW))
     begun = following("b", "a", waits=False)
     assert "waits for a" not in drawn(draw_list([begun], NOW))
+
+
+def test_a_run_of_a_template_names_it_and_says_what_it_waits_for() -> None:
+    start = {"waits": True, "template": "templates/churn.yaml", "at_most": 2, "at": None, "after": []}
+    planned = attempt_document(status="Planned", phase=None)
+    waiting = run(run_id="churn-1", status="Pending", start=start, attempts=[planned])
+    assert "waits for other runs of templates/churn.yaml" in next_step(waiting, NOW)
+    assert "template templates/churn.yaml, at most 2 at once" in " ".join(drawn(draw_run(waiting, NOW)).split())
+    assert "starts after" not in drawn(draw_run(waiting, NOW))
+    later = (NOW + timedelta(minutes=4)).isoformat()
+    settling = run(run_id="churn-1", status="Pending", start=start | {"at": later}, attempts=[planned])
+    assert next_step(settling, NOW) == "starts in 4m 00s"
 
 
 def test_an_empty_list_says_so() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -17,11 +16,10 @@ from spot_relay.domain.run.template import Appointment, Schedule
 from spot_relay.domain.values import No
 from spot_relay.ports import ConflictError, RunExistsError
 from tests.thoroughness import examples
-from tests.unit.arriving import BUCKET, KEY, Arriving, template
+from tests.unit.arriving import BUCKET, KEY, Arriving, shuffle_twice, template
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run
-    from spot_relay.domain.run.template import Arrival
 
 SETTLE = timedelta(minutes=5)
 
@@ -164,119 +162,6 @@ def test_an_error_with_one_template_is_raised_once_the_others_were_tried() -> No
     assert [run.start.template for run in arriving.runs] == ["templates/b.json"]
 
 
-def test_all_objects_of_a_folder_start_one_run_once_no_more_arrive() -> None:
-    arriving = Arriving()
-    arriving.upload(settle="PT5M", trigger={"bucket": BUCKET, "prefix": "incoming/"})
-    for number in range(4):
-        arriving.arrives(f"incoming/monday/part-{number}")
-        arriving.passes(200)
-    assert arriving.launched == []
-    assert "Waiting" in arriving.runs[0].reason
-    arriving.passes(100)
-    assert len(arriving.launched) == len(arriving.runs) == 1
-    assert arriving.runs[0].training_job["HyperParameters"]["data"] == "s3://data/incoming/monday/"
-
-
-def test_each_folder_settles_by_itself() -> None:
-    arriving = Arriving()
-    arriving.upload(settle="PT5M", trigger={"bucket": BUCKET})
-    for key in ("monday/a", "tuesday/a", "top", "monday/b"):
-        arriving.arrives(key)
-    arriving.passes(300)
-    found = {run.training_job["HyperParameters"]["data"] for run in arriving.runs}
-    assert found == {"s3://data/monday/", "s3://data/tuesday/", "s3://data/"}
-
-
-def test_an_event_that_comes_after_the_run_began_is_of_data_that_it_trained_on() -> None:
-    arriving = Arriving()
-    arriving.upload(settle="PT5M", trigger={"bucket": BUCKET})
-    first, late = arriving.arrival("monday/a"), arriving.arrival("monday/b")
-    arriving.triggers.start_runs(first)
-    arriving.passes(300)
-    (run,) = arriving.triggers.start_runs(late)
-    arriving.ends(run)
-    arriving.triggers.start_runs(late)
-    arriving.triggers.start_runs(first)
-    assert len(arriving.runs) == 1
-
-
-def test_data_that_arrives_after_the_run_began_starts_the_next_burst() -> None:
-    arriving = Arriving()
-    arriving.upload(settle="PT5M", trigger={"bucket": BUCKET})
-    arriving.arrives("monday/a")
-    arriving.passes(300)
-    arriving.world.clock.passes(1)
-    arriving.arrives("monday/a", "2")
-    arriving.passes(300)
-    assert len(arriving.launched) == 2
-
-
-def test_an_event_that_comes_late_does_not_keep_its_run_waiting_any_longer() -> None:
-    arriving = Arriving()
-    arriving.upload(settle="PT5M", trigger={"bucket": BUCKET})
-    second = arriving.arrival("monday/b")
-    arriving.arrives("monday/a")
-    arriving.world.clock.passes(290)
-    arriving.triggers.start_runs(second)
-    arriving.passes(10)
-    assert len(arriving.launched) == 1
-
-
-def test_data_that_never_stops_arriving_does_not_keep_its_run_waiting_for_ever() -> None:
-    arriving = Arriving()
-    arriving.upload(settle="PT12H", trigger={"bucket": BUCKET})
-    for number in range(5):
-        arriving.arrives("monday/a", str(number))
-        arriving.passes(6 * 3600)
-    assert len(arriving.launched) == 1
-
-
-@pytest.mark.parametrize("dies_before", ["the run", "the answer"])
-def test_a_burst_that_was_noted_before_a_crash_gets_its_run_from_the_next_event(dies_before: str) -> None:
-    arriving = Arriving()
-    arriving.upload(settle="PT5M", trigger={"bucket": BUCKET})
-    first, second = arriving.arrival("monday/a"), arriving.arrival("monday/b")
-    create = arriving.world.store.create
-
-    def crash(run: Run) -> Run:
-        if dies_before == "the answer":
-            create(run)
-        raise KeyboardInterrupt
-
-    arriving.world.store.create = crash  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt):
-        arriving.triggers.start_runs(first)
-    arriving.world.store.create = create  # type: ignore[method-assign]
-    arriving.triggers.start_runs(second)
-    arriving.triggers.start_runs(first)
-    arriving.passes(300)
-    assert len(arriving.launched) == len(arriving.runs) == 1
-
-
-def test_a_run_that_its_user_stopped_while_it_waited_is_not_started_again_by_the_same_data() -> None:
-    arriving = Arriving()
-    arriving.upload(settle="PT5M", trigger={"bucket": BUCKET})
-    arrival = arriving.arrival("monday/a")
-    (run,) = arriving.triggers.start_runs(arrival)
-    arriving.world.service.stop(run.id)
-    arriving.triggers.start_runs(arrival)
-    arriving.passes(600)
-    assert arriving.launched == []
-    assert len(arriving.runs) == 1
-
-
-def test_the_burst_of_a_run_that_has_expired_is_forgotten() -> None:
-    arriving = Arriving()
-    arriving.upload(settle="PT5M", trigger={"bucket": BUCKET})
-    (run,) = arriving.arrives("monday/a")
-    arriving.passes(300)
-    arriving.ends(run)
-    del arriving.world.store.runs[run.id]
-    arriving.world.clock.passes(91 * 86_400)
-    (again,) = arriving.arrives("monday/a", "2")
-    assert again.id != run.id
-
-
 def test_what_exceeds_the_limit_waits_and_begins_when_others_end() -> None:
     arriving = Arriving()
     arriving.upload(at_most={"runs": 2})
@@ -320,20 +205,6 @@ def test_the_tick_repairs_a_lost_wake_up_within_the_hour_and_looks_no_more_often
     arriving.passes(3500)
     assert len(arriving.launched) == 1
     arriving.passes(100)
-    assert len(arriving.launched) == 2
-
-
-def test_a_run_that_settles_takes_its_place_only_when_it_begins() -> None:
-    arriving = Arriving()
-    arriving.upload(settle="PT5M", at_most={"runs": 1}, trigger={"bucket": BUCKET})
-    arriving.arrives("monday/a")
-    arriving.world.clock.passes(10)
-    arriving.arrives("tuesday/a")
-    arriving.passes(295)
-    assert len(arriving.launched) == 1
-    arriving.passes(10)
-    assert len(arriving.launched) == 1
-    arriving.ends(arriving.runs[0])
     assert len(arriving.launched) == 2
 
 
@@ -388,12 +259,6 @@ def test_a_template_that_changes_while_it_is_checked_is_checked_again() -> None:
     assert arriving.schedules.schedules == {}
 
 
-def _shuffled_twice(arrivals: list[Arrival], seed: int) -> list[Arrival]:
-    events = [*arrivals, *arrivals]
-    random.Random(seed).shuffle(events)  # noqa: S311
-    return events
-
-
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["1", "2", "3"])), min_size=1, max_size=8, unique=True),
     st.integers(0, 1000),
@@ -407,7 +272,7 @@ def test_events_in_any_order_and_number_start_one_run_per_version_and_never_exce
     arriving = Arriving()
     arriving.upload(at_most=None if most is None else {"runs": most})
     arrivals = [arriving.arrival(f"incoming/{folder}/_SUCCESS", version) for folder, version in versions]
-    for number, event in enumerate(_shuffled_twice(arrivals, seed)):
+    for number, event in enumerate(shuffle_twice(arrivals, seed)):
         arriving.triggers.start_runs(event)
         arriving.passes(pauses[number % len(pauses)] if pauses else 1)
         assert most is None or len(arriving.under_way) <= most
@@ -420,45 +285,6 @@ def test_events_in_any_order_and_number_start_one_run_per_version_and_never_exce
     assert len(arriving.runs) == len(versions)
     assert {run.status for run in arriving.runs} == {RunStatus.COMPLETED}
     assert sorted(arriving.launched) == sorted(f"{run.id}-relay-01" for run in arriving.runs)
-
-
-@given(st.lists(st.integers(0, 2000), min_size=1, max_size=12), st.integers(0, 1000))
-@examples(60)
-def test_bursts_train_all_data_once_whatever_the_order_of_their_events(puts: list[int], seed: int) -> None:
-    """A run that begins trains on what is in the folder then; each object is there when some run begins."""
-    arriving = Arriving()
-    arriving.upload(settle="PT5M", trigger={"bucket": BUCKET})
-    begin = arriving.world.clock()
-    arrivals = [arriving.arrival("monday/a", str(n), begin + timedelta(seconds=put)) for n, put in enumerate(puts)]
-    delivered = [(max(arrival.at, begin), arrival) for arrival in _shuffled_twice(arrivals, seed)]
-    for number, (at, arrival) in enumerate(sorted(delivered, key=lambda pair: pair[0])):
-        arriving.world.clock.now = max(arriving.world.clock.now, at + timedelta(seconds=number % 7))
-        arriving.ticks()
-        arriving.triggers.start_runs(arrival)
-    arriving.passes(4000)
-    began = [run.began_at for run in arriving.runs]
-    assert None not in began
-    for arrival in arrivals:
-        assert any(at is not None and at >= arrival.at for at in began)
-    assert len(arriving.runs) <= len(puts)
-    assert len(arriving.launched) == len(arriving.runs)
-
-
-def test_a_thousand_objects_in_a_minute_whose_events_come_twice_and_out_of_order_are_a_thousand_runs() -> None:
-    arriving = Arriving()
-    arriving.upload()
-    begin = arriving.world.clock()
-    arrivals = [
-        arriving.arrival(f"incoming/{number:04}/_SUCCESS", "1", begin + timedelta(seconds=number * 0.06))
-        for number in range(1000)
-    ]
-    for event in _shuffled_twice(arrivals, 7):
-        arriving.triggers.start_runs(event)
-        arriving.world.clock.passes(0.03)
-    assert len(arriving.runs) == 1000
-    assert sorted(arriving.launched) == sorted(f"{run.id}-relay-01" for run in arriving.runs)
-    trained = {run.training_job["HyperParameters"]["data"] for run in arriving.runs}
-    assert trained == {f"s3://data/incoming/{number:04}/" for number in range(1000)}
 
 
 def test_the_reasons_of_a_bad_template_read_as_those_of_a_bad_spec() -> None:

@@ -235,9 +235,16 @@ def test_each_version_of_each_object_has_a_run_of_its_own(versions: set[tuple[st
 @given(st.text(max_size=8), st.text(max_size=4), st.text(max_size=4))
 def test_a_trigger_takes_prefix_and_suffix_for_different_parts_of_a_key(key: str, prefix: str, suffix: str) -> None:
     matches = Trigger(BUCKET, prefix, suffix).matches(BUCKET, key)
-    middles = (key[len(prefix) : len(key) - len(suffix)], len(key) - len(prefix) - len(suffix))
-    assert matches == (middles[1] >= 0 and f"{prefix}{middles[0]}{suffix}" == key)
+    middle, length = key[len(prefix) : len(key) - len(suffix)], len(key) - len(prefix) - len(suffix)
+    assert matches == (length >= 0 and f"{prefix}{middle}{suffix}" == key and key[-1:] != "/")
     assert not Trigger(BUCKET, prefix, suffix).matches("other", key)
+
+
+def test_what_stands_for_a_folder_in_the_console_starts_nothing() -> None:
+    trigger = Trigger(BUCKET, "incoming/")
+    assert not trigger.matches(BUCKET, "incoming/")
+    assert not trigger.matches(BUCKET, "incoming/monday/")
+    assert trigger.matches(BUCKET, "incoming/monday/a.csv")
 
 
 def test_a_key_of_a_template_in_a_spec_says_where_templates_belong() -> None:

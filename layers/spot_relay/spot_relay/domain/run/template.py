@@ -16,7 +16,9 @@ class Trigger:
     suffix: str = ""
 
     def matches(self, bucket: str, key: str) -> bool:
-        """Whether an object is one of them."""
+        """Whether an object is one of them. The empty objects that stand for folders in S3's console are none."""
+        if key.endswith("/"):
+            return False
         # Prefix and suffix must not share characters of a key that is shorter than both.
         is_long_enough = len(key) >= len(self.prefix) + len(self.suffix)
         return bucket == self.bucket and is_long_enough and key.startswith(self.prefix) and key.endswith(self.suffix)
