@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta, timezone
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -186,3 +187,12 @@ def test_links_lead_to_the_console_of_the_run_s_partition_and_region(
         f"https://{host}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/"
         "$252Faws$252Fsagemaker$252FTrainingJobs$3FlogStreamNameFilter$3Dchurn-relay-01$252F",
     ]
+
+
+def test_the_training_that_is_left_stands_still_while_a_run_does_not_train() -> None:
+    page = render_run(*document_of(TALES[4]))
+    [drawn] = re.findall(r'<path class="path" d="M([^"]+)"', page)
+    corners = [tuple(map(int, corner.split())) for corner in drawn.split("L")]
+    flat = [(left, right) for (left, one), (right, other) in pairwise(corners) if one == other]
+    assert (max(right - left for left, right in flat)) > 300, "the wait for spot takes a third of the time"
+    assert [y for _, y in corners] == sorted(y for _, y in corners)

@@ -113,7 +113,7 @@ def _head(run: RunFacts, clock: Clock) -> Element:
                 ("Finish", _say_finish(run, clock)) if run.document.get("finish") else None,
                 ("Deadline", _say_moment(run.deadline.get("at"), clock)) if run.deadline else None,
                 ("Cost", _say_cost(run)),
-                ("Saved", percent(run.saved_share)) if run.saved_share is not None else None,
+                ("Saved", percent(max(0.0, run.saved_share))) if run.saved_share is not None else None,
                 ("Attempts", str(len(run.attempts))),
                 ("Interruptions", str(run.document.get("interruptions", 0))),
                 ("Waited", duration(run.document.get("waited_seconds") or None)),

@@ -56,6 +56,7 @@ path.path,path.ahead,path.pace,path.net{vector-effect:non-scaling-stroke}
 .path{stroke:var(--t);stroke-width:2.5}.ahead{stroke:var(--t);stroke-width:2;stroke-dasharray:3 4}
 .pace{stroke:var(--pace);stroke-width:1.5;stroke-dasharray:9 4}
 .net{stroke:var(--net);stroke-width:1.5;stroke-dasharray:2 3}
+.range{stroke:var(--t);stroke-width:8px;opacity:.35}
 .bar{fill:var(--t)}.bar.most,.bar.budget{fill:none;stroke:var(--soft);stroke-width:2}
 .bar.budget{stroke-dasharray:5 4}
 .done{fill:var(--t)}.todo{fill:var(--line)}
