@@ -163,6 +163,20 @@ def test_the_place_in_the_queue_is_said_if_it_is_known() -> None:
         assert said in read_page(render_run(queued, now)).text
 
 
+def test_a_failure_and_its_reason_stand_out() -> None:
+    page = read_page(page_of(TALES[7]))
+    assert ("p", "class", "warning") in page.attributes
+    assert "policy.budgets.expired_waits allows no further relaunch (limit: 2)" in page.text
+
+
+def test_the_model_is_shown_with_what_is_done_with_it() -> None:
+    document, now = document_of(TALES[9])
+    assert document["model_artifacts"] in read_page(page_of(TALES[9])).texts
+    deploying = {"endpoint": "live", "status": "InProgress", "reason": "The endpoint is being updated."}
+    hosted = document | {"hosting": {"register_model": None, "deploy": deploying}}
+    assert "live: InProgress. The endpoint is being updated." in read_page(render_run(hosted, now)).texts
+
+
 @pytest.mark.parametrize(
     ("partition", "region", "host"),
     [
