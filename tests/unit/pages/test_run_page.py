@@ -5,20 +5,31 @@ After a change of the pages, look at them, and write them anew: ``python -m test
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta, timezone
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
 
+from spot_relay.domain.decide.decision import decide
+from spot_relay.domain.shown.report import status_document
 from spot_relay.pages.run_page import MOST_BYTES, render_run
+from spot_relay.pages.runs_page import render_runs
+from tests.fakes import REGION
+from tests.unit.any_run import facts, moments, runs
 from tests.unit.pages.reading import read_page
 from tests.unit.pages.tales import KEPT, TALES, document_of
+from tests.unit.spec.documents import CALM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
+    from spot_relay.domain.decide.facts import Facts
+    from spot_relay.domain.run.run import Run
     from tests.unit.pages.tales import Tale
 
 SLOW = "fifty_attempts"
@@ -143,6 +154,18 @@ def test_a_document_of_an_older_stack_is_drawn_with_what_it_has() -> None:
     page = read_page(render_run(older, now))
     assert not page.unbalanced
     assert "25% trained, on spot since 12:09. $0.84 so far, 63% saved." in page.text
+
+
+@CALM
+@given(run=runs(), known=facts, now=moments)
+def test_any_run_is_drawn(run: Run, known: Facts, now: datetime) -> None:
+    document = json.loads(json.dumps(status_document(decide(run, known, now).run, REGION)))
+    for text in (render_run(document, now), render_runs([document], now)):
+        page = read_page(text)
+        assert not page.unbalanced
+        assert not {"nan", "inf", "None"} & set(
+            re.findall(r"[A-Za-z]+", " ".join([*page.values("x1"), *page.values("d")]))
+        )
 
 
 def test_a_checkpoint_that_is_overdue_is_pointed_out() -> None:
