@@ -22,11 +22,12 @@ from spot_relay.domain.run.hosting import (
 from spot_relay.domain.run.outbox import Measure, Outbox, Room
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung, Spent
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import Explanation, Run, RunStatus
+from spot_relay.domain.run.run import Explanation, ProgressPoint, Run, RunStatus
 from spot_relay.domain.run.start import OnFailure, Start
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Pool, Transition
+from spot_relay.domain.sagemaker.phase import Phase, Stage
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.integration.stack import SPEC
 
@@ -64,7 +65,7 @@ def _a_full_attempt(run_id: str, number: int, moments: Iterator[datetime]) -> At
         planned_at=next(moments),
         cause=Cause.CAPACITY_ERROR,
         status=AttemptStatus.ENDED,
-        resumes_from=Checkpoint("checkpoints/été 1/xgboost-checkpoint.7", next(moments)),
+        resumes_from=Checkpoint("checkpoints/été 1/xgboost-checkpoint.7", next(moments), 7_000),
         refusals=2,
         launched_at=next(moments),
         arn=f"arn:aws:sagemaker:us-east-1:000000000000:training-job/{name}",
@@ -79,7 +80,7 @@ def _a_full_attempt(run_id: str, number: int, moments: Iterator[datetime]) -> At
         training_seconds=86_400,
         billable_seconds=12_345,
         waited_seconds=678,
-        checkpoint=Checkpoint("checkpoints/churn/xgboost-checkpoint.8", next(moments)),
+        checkpoint=Checkpoint("checkpoints/churn/xgboost-checkpoint.8", next(moments), 8_000),
         rung=1,
         max_wait_seconds=90_000,
         waits_for_room=True,
@@ -94,6 +95,7 @@ def _a_full_attempt(run_id: str, number: int, moments: Iterator[datetime]) -> At
         status_message="Starting the “job”",
         turn_at=next(moments),
         model_artifacts="s3://churn/output/churn-relay-01/output/model.tar.gz",
+        phases=(Phase(Stage.WAITING, 1, 60), Phase(Stage.TRAINING, 60, 900)),
         transitions=(
             Transition("Starting", next(moments), next(moments), "Preparing the “instances”"),
             Transition("Training", next(moments), next(moments), "Training image downloaded"),
@@ -157,6 +159,7 @@ def a_full_run(run_id: str) -> Run:
         version=41,
         deadline_at=next(moments),
         progress_seconds=1234.5,
+        progress_points=(ProgressPoint(600, 540), ProgressPoint(1300, 1234)),
         changeovers=(300, 240),
         closed=(Placement("ml.g5.xlarge", 8, Market.SPOT, 20),),
         canaries=(

@@ -260,7 +260,11 @@ def test_a_failed_run_is_resumed_with_a_deadline_that_counts_from_now(stack: Sta
         "expected_runtime_seconds": 1800,
         "progress_seconds": 0,
         "return_to_spot": "blind",
+        "pace": 0.8,
+        "reserve_seconds": 1500,
+        "on_demand_from": "2025-06-03T10:20:00.000Z",
     }
+    assert (run["next"]["action"], run["next"]["at"]) == ("go_on_demand", "2025-06-03T10:20:00.000Z")
 
 
 @pytest.mark.parametrize(

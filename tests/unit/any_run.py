@@ -44,7 +44,7 @@ from spot_relay.domain.run.observation import (
     StopRequested,
 )
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung, Spent
-from spot_relay.domain.run.run import ENDED_RUNS, Run, RunStatus
+from spot_relay.domain.run.run import ENDED_RUNS, ProgressPoint, Run, RunStatus
 from spot_relay.domain.run.start import Start
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, Market, Placement, Transition, attempt_name
@@ -172,6 +172,7 @@ def attempts(draw: st.DrawFn, *, run_has_ended: bool) -> tuple[Attempt, ...]:
                 switch_to=draw(st.none() | st.sampled_from(Market)),
                 waiting_since=draw(maybe_moments),
                 counted_until=draw(maybe_moments),
+                transitions=draw(transitions),
             )
         )
     return tuple(made)
@@ -229,6 +230,7 @@ def runs(draw: st.DrawFn) -> Run:
         ended_at=draw(moments) if status in ENDED_RUNS else None,
         deadline_at=draw(moments) if deadline else None,
         progress_seconds=draw(st.floats(0, 60_000)),
+        progress_points=tuple(draw(st.lists(st.builds(ProgressPoint, st.integers(0, 9000), small), max_size=3))),
         changeovers=tuple(draw(st.lists(st.integers(0, 5000), max_size=3))),
         closed=tuple(draw(st.lists(placements, max_size=4))),
         canaries=tuple(draw(st.lists(canaries, max_size=1))),

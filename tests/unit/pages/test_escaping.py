@@ -86,7 +86,9 @@ def clean_shapes() -> tuple[Page, ...]:
 def pages(text: str) -> Iterator[str]:
     """Return the pages of all tales, and of the list of them, with a text in place of all of theirs."""
     heard = [document_of(tale) for tale in TALES if tale.__name__ != "fifty_attempts"]
-    poisoned = [poison(document, text) for document, _ in heard]
+    task = {"group": text, "endpoint": text, "status": text, "reason": text}
+    hosting = {"hosting": {"register_model": task, "deploy": task}}
+    poisoned = [poison(document, text) | hosting for document, _ in heard]
     for document, (_, now) in zip(poisoned, heard, strict=True):
         yield render_run(document, now)
     yield render_runs(poisoned, heard[0][1], link_run=lambda _: "run", link_view=lambda _: "view")

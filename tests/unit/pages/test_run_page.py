@@ -5,19 +5,31 @@ After a change of the pages, look at them, and write them anew: ``python -m test
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta, timezone
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
 
+from spot_relay.domain.decide.decision import decide
+from spot_relay.domain.shown.report import status_document
 from spot_relay.pages.run_page import MOST_BYTES, render_run
+from spot_relay.pages.runs_page import render_runs
+from tests.fakes import REGION
+from tests.unit.any_run import facts, moments, runs
 from tests.unit.pages.reading import read_page
 from tests.unit.pages.tales import KEPT, TALES, document_of
+from tests.unit.spec.documents import CALM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
+    from spot_relay.domain.decide.facts import Facts
+    from spot_relay.domain.run.run import Run
     from tests.unit.pages.tales import Tale
 
 SLOW = "fifty_attempts"
@@ -144,6 +156,18 @@ def test_a_document_of_an_older_stack_is_drawn_with_what_it_has() -> None:
     assert "25% trained, on spot since 12:09. $0.84 so far, 63% saved." in page.text
 
 
+@CALM
+@given(run=runs(), known=facts, now=moments)
+def test_any_run_is_drawn(run: Run, known: Facts, now: datetime) -> None:
+    document = json.loads(json.dumps(status_document(decide(run, known, now).run, REGION)))
+    for text in (render_run(document, now), render_runs([document], now)):
+        page = read_page(text)
+        assert not page.unbalanced
+        assert not {"nan", "inf", "None"} & set(
+            re.findall(r"[A-Za-z]+", " ".join([*page.values("x1"), *page.values("d")]))
+        )
+
+
 def test_a_checkpoint_that_is_overdue_is_pointed_out() -> None:
     document, now = document_of(TALES[1])
     later = now + timedelta(hours=2)
@@ -160,6 +184,20 @@ def test_the_place_in_the_queue_is_said_if_it_is_known() -> None:
     for ahead, said in ((0, "waiting next in line for room"), (3, "waiting with 3 ahead of it for room")):
         queued = document | {"queue": document["queue"] | {"ahead": ahead}}
         assert said in read_page(render_run(queued, now)).text
+
+
+def test_a_failure_and_its_reason_stand_out() -> None:
+    page = read_page(page_of(TALES[7]))
+    assert ("p", "class", "warning") in page.attributes
+    assert "policy.budgets.expired_waits allows no further relaunch (limit: 2)" in page.text
+
+
+def test_the_model_is_shown_with_what_is_done_with_it() -> None:
+    document, now = document_of(TALES[9])
+    assert document["model_artifacts"] in read_page(page_of(TALES[9])).texts
+    deploying = {"endpoint": "live", "status": "InProgress", "reason": "The endpoint is being updated."}
+    hosted = document | {"hosting": {"register_model": None, "deploy": deploying}}
+    assert "live: InProgress. The endpoint is being updated." in read_page(render_run(hosted, now)).texts
 
 
 @pytest.mark.parametrize(
@@ -186,3 +224,12 @@ def test_links_lead_to_the_console_of_the_run_s_partition_and_region(
         f"https://{host}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/"
         "$252Faws$252Fsagemaker$252FTrainingJobs$3FlogStreamNameFilter$3Dchurn-relay-01$252F",
     ]
+
+
+def test_the_training_that_is_left_stands_still_while_a_run_does_not_train() -> None:
+    page = render_run(*document_of(TALES[4]))
+    [drawn] = re.findall(r'<path class="path" d="M([^"]+)"', page)
+    corners = [tuple(map(int, corner.split())) for corner in drawn.split("L")]
+    flat = [(left, right) for (left, one), (right, other) in pairwise(corners) if one == other]
+    assert (max(right - left for left, right in flat)) > 300, "the wait for spot takes a third of the time"
+    assert [y for _, y in corners] == sorted(y for _, y in corners)

@@ -25,6 +25,7 @@ _LINES = (
     ("ahead", "where it is heading"),
     ("pace", "pace: a run above it that waits goes on-demand"),
     ("net", "safety net: the last moment for that"),
+    ("range", "from the earliest to the latest finish"),
     ("now", "now"),
 )
 
@@ -57,9 +58,8 @@ def draw_pace(run: RunFacts, clock: Clock) -> Element | None:
     finish = _likely(run)
     scale = TimeScale(run.created_at, max(at, run.until, finish or at))
     plane = _Plane(scale, expected * 1.08)
-    path = [(run.created_at, expected), *((when, expected - saved) for when, saved in run.points)]
     left = 0.0 if run.status == "Completed" else max(0.0, expected - float(deadline.get("progress_seconds") or 0))
-    path.append((run.until, left))
+    path = list(_follow_progress(run, expected, left))
     lines = [*_draw_rules(plane, deadline, at), plane.line("path", path)]
     if finish is not None and not run.has_ended:
         lines.append(plane.line("ahead", [(run.now, left), (finish, 0.0)]))
@@ -73,6 +73,7 @@ def draw_pace(run: RunFacts, clock: Clock) -> Element | None:
         x=0,
         y=0,
     )
+    finishes = _draw_finish(run, scale)
     picture = el(
         "svg",
         el("title", f"Training left of {run.name} until its deadline", id="pace-title"),
@@ -80,6 +81,7 @@ def draw_pace(run: RunFacts, clock: Clock) -> Element | None:
         list(draw_marks(scale, clock, _HEIGHT)),
         list(_draw_levels(plane, expected)),
         stretched,
+        finishes,
         None if run.has_ended else draw_moment(scale, run.now, _HEIGHT, "now"),
         draw_moment(scale, at, _HEIGHT, "due"),
         role="img",
@@ -88,7 +90,12 @@ def draw_pace(run: RunFacts, clock: Clock) -> Element | None:
         height=_HEIGHT + 20,
         width="100%",
     )
-    return el("div", picture, _draw_legend(run, shown={"ahead"} if finish else set()), class_="figure")
+    return el(
+        "div",
+        picture,
+        _draw_legend(run, {"ahead"} if finish else set(), {"range"} if finishes else set()),
+        class_="figure",
+    )
 
 
 def list_progress(run: RunFacts, clock: Clock) -> Iterator[tuple[str, str, str]]:
@@ -97,6 +104,31 @@ def list_progress(run: RunFacts, clock: Clock) -> Iterator[tuple[str, str, str]]
     every = max(1, len(run.points) // 10)
     for at, saved in (*run.points[:-1:every], *run.points[-1:]):
         yield clock.full(at), duration(saved), duration(expected - saved)
+
+
+def _follow_progress(run: RunFacts, expected: float, left: float) -> Iterator[tuple[datetime, float]]:
+    """Yield the corners of the training that is left: it shrinks towards each checkpoint, and only while it trains."""
+    begins = sorted(span.begins for attempt in run.attempts for span in run.spans(attempt) if span.stage == "training")
+    before, known = run.created_at, expected
+    yield before, known
+    last = expected - left
+    for at, saved in (*run.points, *([(run.until, last)] if run.status == "Completed" else [])):
+        resumed = max((one for one in begins if before < one <= at), default=None)
+        if resumed is not None:
+            yield resumed, known
+        before, known = at, expected - saved
+        yield before, known
+    yield run.until, left
+
+
+def _draw_finish(run: RunFacts, scale: TimeScale) -> Element | None:
+    """Return the span from the earliest to the latest finish, at the bottom of the picture."""
+    finish = run.document.get("finish") or {}
+    earliest, latest = read_moment(finish.get("earliest")), read_moment(finish.get("latest"))
+    if earliest is None or latest is None or latest <= earliest:
+        return None
+    left, right, y = scale.share(earliest), scale.share(latest), _HEIGHT - 4
+    return el("line", class_="range", x1=f"{left:g}%", x2=f"{right:g}%", y1=y, y2=y)
 
 
 def _draw_rules(plane: _Plane, deadline: Document, at: datetime) -> Iterator[Element]:
@@ -121,8 +153,9 @@ def _draw_levels(plane: _Plane, expected: float) -> Iterator[Element]:
         yield el("text", f"{duration(share * expected)} left", class_="mark", x="99.5%", y=y - 4, text_anchor="end")
 
 
-def _draw_legend(run: RunFacts, shown: set[str]) -> Element:
-    hidden = {"ahead"} - shown | ({"now", "ahead"} if run.has_ended else set())
+def _draw_legend(run: RunFacts, *shown: set[str]) -> Element:
+    """Return what the lines mean that the picture has."""
+    hidden = {"ahead", "range"}.difference(*shown) | ({"now", "ahead", "range"} if run.has_ended else set())
     items = [
         el(
             "li",

@@ -16,9 +16,11 @@ from spot_relay.pages.sections import (
     list_decisions,
     section,
     show_checkpoints,
+    show_model,
     show_money,
     show_queue,
     table,
+    warn_of_overdue,
 )
 from spot_relay.pages.style import STYLE
 from spot_relay.pages.wording import NOTHING, Clock, duration, money, percent, read_moment, shorten
@@ -96,7 +98,14 @@ def _build(run: RunFacts, clock: Clock, decisions: int, logs: int) -> tuple[Chil
             name="attempts",
         ),
         _show_deadline(run, clock, pace) if pace is not None else None,
-        el("div", show_money(run), show_checkpoints(run, clock), show_queue(run, clock), class_="columns"),
+        el(
+            "div",
+            show_queue(run, clock),
+            show_money(run),
+            show_checkpoints(run, clock),
+            show_model(run),
+            class_="columns",
+        ),
         list_decisions(run, clock, decisions),
         el("footer", f"As of {clock.full(run.now)}. The run was last changed {_changed(run, clock)}."),
     )
@@ -114,14 +123,19 @@ def _head(run: RunFacts, clock: Clock) -> Element:
         el("p", say_headline(run, clock), class_="lead"),
         draw_share(run.share) if run.share is not None else None,
         _show_next(run, clock),
-        el("p", shorten(str(run.document.get("reason") or ""), _MOST_REASON), class_="why"),
+        el(
+            "p",
+            shorten(str(run.document.get("reason") or ""), _MOST_REASON),
+            class_="warning" if run.status == "Failed" else "why",
+        ),
+        warn_of_overdue(run, clock),
         facts(
             (
                 ("Submitted", clock.time(run.created_at)),
                 ("Finish", _say_finish(run, clock)) if run.document.get("finish") else None,
                 ("Deadline", _say_moment(run.deadline.get("at"), clock)) if run.deadline else None,
                 ("Cost", _say_cost(run)),
-                ("Saved", percent(run.saved_share)) if run.saved_share is not None else None,
+                ("Saved", percent(max(0.0, run.saved_share))) if run.saved_share is not None else None,
                 ("Attempts", str(len(run.attempts))),
                 ("Interruptions", str(run.document.get("interruptions", 0))),
                 ("Waited", duration(run.document.get("waited_seconds") or None)),

@@ -54,14 +54,14 @@ class TimeScale:
 def draw_marks(scale: TimeScale, clock: Clock, height: float) -> Iterator[Element]:
     """Yield the lines and names of the marks of a picture whose content has a height; the names stand below."""
     for share, name in scale.marks(clock):
-        yield el("line", class_="grid", x1=f"{share}%", x2=f"{share}%", y1=0, y2=height)
+        yield el("line", class_="grid", x1=f"{share:g}%", x2=f"{share:g}%", y1=0, y2=height)
         anchor = "start" if share < 4 else "end" if share > 96 else "middle"
-        yield el("text", name, class_="mark", x=f"{share}%", y=height + 15, text_anchor=anchor)
+        yield el("text", name, class_="mark", x=f"{share:g}%", y=height + 15, text_anchor=anchor)
 
 
 def draw_moment(scale: TimeScale, moment: datetime, height: float, kind: str) -> Element:
     """Return a line across a picture at a moment."""
-    share = f"{scale.share(moment)}%"
+    share = f"{scale.share(moment):g}%"
     return el("line", class_=kind, x1=share, x2=share, y1=0, y2=height)
 
 

@@ -206,25 +206,44 @@ def _bar(share: float, lost: float, kind: str) -> Element:
     return el("svg", whole, wasted, width="100%", height=14, aria_hidden="true")
 
 
+def warn_of_overdue(run: RunFacts, clock: Clock) -> Element | None:
+    """Return a warning if the next checkpoint is overdue."""
+    since = run.overdue_since
+    if since is None:
+        return None
+    text = (
+        f"No checkpoint since {clock.time(since)}, although one usually arrives every "
+        f"{duration(run.checkpoint_interval)}. What is trained without one is lost with the next interruption."
+    )
+    return el("p", el("strong", "A checkpoint is overdue. "), text, class_="warning", role="status")
+
+
+def show_model(run: RunFacts) -> Element | None:
+    """Return where the model is, and what is done with it; None if there is nothing to say."""
+    artifacts, hosting = run.document.get("model_artifacts"), run.document.get("hosting") or {}
+    tasks = (
+        ("Registration", "group", hosting.get("register_model")),
+        ("Deployment", "endpoint", hosting.get("deploy")),
+    )
+    rows: list[tuple[str, Child] | None] = [("Artifacts", el("code", artifacts)) if artifacts else None]
+    rows += [
+        (name, f"{task[target]}: {task['status']}. {shorten(task['reason'], _MOST_WHY)}")
+        for name, target, task in tasks
+        if task
+    ]
+    return section("Model", facts(rows), name="model") if any(rows) else None
+
+
 def show_checkpoints(run: RunFacts, clock: Clock) -> Element:
-    """Return what is known of the run's checkpoints, with a warning if the next one is overdue."""
-    newest, overdue = run.newest_checkpoint, run.overdue_since
-    warning = None
-    if overdue is not None:
-        every = duration(run.checkpoint_interval)
-        text = (
-            f"No checkpoint since {clock.time(overdue)}, although one usually arrives every {every}. What is trained "
-            "without one is lost with the next interruption."
-        )
-        warning = el("p", el("strong", "Overdue. "), text, class_="warning", role="status")
+    """Return what is known of the run's checkpoints."""
+    newest = run.newest_checkpoint
     if newest is None:
         nothing = "None is known. Spot Relay looks for them when a deadline or the end of an attempt requires it."
-        return section("Checkpoints", warning, el("p", nothing), name="checkpoints")
+        return section("Checkpoints", el("p", nothing), name="checkpoints")
     written = read_moment(newest["last_modified"])
     usual = run.checkpoint_interval
     return section(
         "Checkpoints",
-        warning,
         facts(
             (
                 ("Newest", el("code", newest["key"])),

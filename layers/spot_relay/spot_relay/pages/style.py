@@ -9,11 +9,12 @@ from __future__ import annotations
 STYLE = """
 :root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#16202c;--soft:#5a6675;--line:#dde2e8;--link:#005a9c;
 --t:#0072b2;--s:#7fb8dc;--w:#a9b4c0;--i:#d55e00;--u:#009e73;--e:#8b96a3;--od:#b35c00;--od2:#f0b36a;--lost:#2b2b2b;
---lost2:#f3c9ae;--now:#16202c;--next:#a3338a;--net:#d55e00;--pace:#009e73;--warn:#fdf0e6;--canary:#cc79a7}
+--lost2:#f3c9ae;--now:#16202c;--next:#a3338a;--net:#d55e00;--pace:#009e73;--warn:#fdf0e6;--good:#00735a;--bad:#a84300;
+--canary:#cc79a7}
 @media (prefers-color-scheme:dark){:root{--page:#0f151c;--card:#182029;--ink:#e6ebf1;--soft:#9fabb9;--line:#2e3945;
 --link:#7cc0f5;--t:#3f9fdf;--s:#2d5f82;--w:#56626f;--i:#f0803c;--u:#2bc79a;--e:#6b7785;--od:#e69f00;--od2:#7a4d00;
 --lost:#f3c9ae;--lost2:#5a2b10;--now:#e6ebf1;--next:#e08fce;--net:#f0803c;--pace:#2bc79a;--warn:#3a2413;
---canary:#e29cc4}}
+--good:#2bc79a;--bad:#f0803c;--canary:#e29cc4}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
@@ -27,7 +28,7 @@ header,section{background:var(--card);border:1px solid var(--line);border-radius
 .top{display:flex;flex-wrap:wrap;gap:4px 12px;align-items:center;margin-bottom:10px}
 .lead{font-size:20px;line-height:1.4;margin:0 0 12px;max-width:62ch;text-wrap:pretty}
 .status{font-size:13px;font-weight:600;padding:2px 10px;border-radius:99px;border:1.5px solid currentColor}
-.Completed{color:var(--u)}.Failed{color:var(--i)}.InProgress{color:var(--t)}.Pending,.Stopped,.Stopping{color:var(--soft)}
+.Completed{color:var(--good)}.Failed{color:var(--bad)}.InProgress{color:var(--t)}.Pending,.Stopped,.Stopping{color:var(--soft)}
 .note,caption,.why{color:var(--soft);font-size:14px}
 .why{overflow-wrap:anywhere}
 .comes{margin:12px 0 8px;padding-left:12px;border-left:3px solid var(--next)}
@@ -56,6 +57,7 @@ path.path,path.ahead,path.pace,path.net{vector-effect:non-scaling-stroke}
 .path{stroke:var(--t);stroke-width:2.5}.ahead{stroke:var(--t);stroke-width:2;stroke-dasharray:3 4}
 .pace{stroke:var(--pace);stroke-width:1.5;stroke-dasharray:9 4}
 .net{stroke:var(--net);stroke-width:1.5;stroke-dasharray:2 3}
+.range{stroke:var(--t);stroke-width:8px;opacity:.35}
 .bar{fill:var(--t)}.bar.most,.bar.budget{fill:none;stroke:var(--soft);stroke-width:2}
 .bar.budget{stroke-dasharray:5 4}
 .done{fill:var(--t)}.todo{fill:var(--line)}
