@@ -75,6 +75,12 @@ class FakeRelay:
     def resume(self, run: str, changes: dict[str, Any]) -> None:
         self._ask("resume", run, changes)
 
+    def move(self, run: str, market: str) -> None:
+        self._ask("move", run, market)
+
+    def change_deadline(self, run: str, deadline: str | None, **changes: Any) -> None:
+        self._ask("deadline", run, deadline, changes)
+
     def read_logs(self) -> FakeReader:
         return FakeReader()
 
@@ -166,13 +172,37 @@ def test_a_button_asks_first_and_then_does_what_it_says(browser: Browser) -> Non
 
 def test_a_run_is_resumed_with_those_budgets_that_were_changed(browser: Browser) -> None:
     page = browser.get("/runs/failed/resume").text
-    assert 'name="money_usd" value="12.5"' in page
-    browser.press("/runs/failed/resume", {"expired_waits": "20", "money_usd": "12.5", "refusals": ""})
+    assert 'name="budgets.money_usd" value="12.5"' in page
+    typed = {"budgets.expired_waits": "20", "budgets.money_usd": "12.5", "budgets.refusals": ""}
+    browser.press("/runs/failed/resume", typed)
     assert browser.relay.asked == [("resume", "failed", {"budgets": {"expired_waits": 20}})]
 
 
+def test_a_run_is_moved_to_the_other_market(browser: Browser) -> None:
+    assert "Move to on-demand…" in text_of(browser.get("/runs/churn"))
+    assert "at the full price" in text_of(browser.get("/runs/churn/move"))
+    browser.press("/runs/churn/move")
+    browser.relay.documents["churn"]["attempts"][-1]["placement"]["market"] = "on-demand"
+    assert "Move to spot…" in text_of(browser.get("/runs/churn"))
+    browser.press("/runs/churn/move")
+    assert browser.relay.asked == [("move", "churn", "on-demand"), ("move", "churn", "spot")]
+
+
+def test_a_deadline_is_set_changed_and_removed(browser: Browser) -> None:
+    browser.press("/runs/churn/deadline", {"deadline": "P2D", "expected_runtime": "PT20H"})
+    browser.relay.documents["churn"]["deadline"] = {"at": "2026-12-01T18:00:00.000Z"}
+    assert 'value="2026-12-01T18:00:00.000Z"' in browser.get("/runs/churn/deadline").text
+    browser.press("/runs/churn/deadline", {"deadline": " 2026-12-02T18:00:00Z "})
+    browser.press("/runs/churn/deadline", {"deadline": ""})
+    assert browser.relay.asked == [
+        ("deadline", "churn", "P2D", {"expected_runtime": "PT20H"}),
+        ("deadline", "churn", "2026-12-02T18:00:00Z", {}),
+        ("deadline", "churn", None, {}),
+    ]
+
+
 def test_what_is_no_number_is_refused_and_nothing_is_sent(browser: Browser) -> None:
-    answer = browser.press("/runs/failed/resume", {"expired_waits": "many"})
+    answer = browser.press("/runs/failed/resume", {"budgets.expired_waits": "many"})
     assert answer.status_code == 422
     assert "Expired waits is a number, and 'many' is none." in text_of(answer)
     assert browser.relay.asked == []
@@ -180,7 +210,7 @@ def test_what_is_no_number_is_refused_and_nothing_is_sent(browser: Browser) -> N
 
 def test_a_refusal_of_the_stack_is_shown_where_it_was_asked(browser: Browser) -> None:
     browser.relay.fault = InvalidSpecError(400, "InvalidSpec", "budgets.expired_waits: at most 1000")
-    answer = browser.press("/runs/failed/resume", {"expired_waits": "5000"})
+    answer = browser.press("/runs/failed/resume", {"budgets.expired_waits": "5000"})
     assert answer.status_code == 422
     assert "budgets.expired_waits: at most 1000" in text_of(answer)
 
@@ -264,6 +294,6 @@ def test_other_methods_do_nothing(browser: Browser, method: str) -> None:
 
 
 def test_a_form_that_is_too_large_is_refused(browser: Browser) -> None:
-    answer = browser.press("/runs/failed/resume", {"expired_waits": "1" * 20_000})
+    answer = browser.press("/runs/failed/resume", {"budgets.expired_waits": "1" * 20_000})
     assert answer.status_code == 413
     assert browser.relay.asked == []

@@ -161,10 +161,15 @@ class Dashboard:
         return self._fail("That cannot be done now", message, HTTPStatus.CONFLICT)
 
     def _send(self, run: str, action: str, body: dict[str, Any]) -> None:
-        if action == "stop":
-            self._relay.stop(run)
-        else:
-            self._relay.resume(run, body)
+        match action:
+            case "stop":
+                self._relay.stop(run)
+            case "move":
+                self._relay.move(run, body["market"])
+            case "deadline":
+                self._relay.change_deadline(run, body.pop("deadline", None), **body)
+            case _:
+                self._relay.resume(run, body)
 
 
 def _read_view(query: Mapping[str, str]) -> View:

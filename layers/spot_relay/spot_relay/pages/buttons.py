@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.pages.run_facts import ENDED
@@ -19,23 +19,31 @@ class FieldError(ValueError):
 
 @dataclass(frozen=True)
 class Field:
-    """A value that people may change before they confirm; a budget of the run."""
+    """A value that people may change before they confirm; ``path`` is where it stands in the request."""
 
-    name: str
+    path: tuple[str, ...]
     label: str
     value: str
+    is_number: bool = False
+    empties: bool = False
+    """Whether an empty field is sent, as null. Otherwise an empty one leaves everything as it is."""
 
-    def read(self, text: str) -> float | None:
-        """Return the number that was typed, or None if it is what it was.
+    @property
+    def name(self) -> str:
+        """The name of the field in a form."""
+        return ".".join(self.path)
+
+    def read(self, text: str) -> Any:
+        """Return what was typed, as the request has it, or None for nothing.
 
         Raises
         ------
         FieldError
-            If it is not a number.
+            If it should be a number, and is none.
         """
         text = text.strip()
-        if text in ("", self.value):
-            return None
+        if not self.is_number or not text:
+            return text or None
         try:
             return int(text) if text.lstrip("+").isdecimal() else float(text)
         except ValueError:
@@ -49,8 +57,10 @@ class Button:
     action: str
     label: str
     question: str
-    """What is asked before it is done; a sentence that says what happens."""
+    """What is asked before it is done; sentences that say what happens."""
     fields: tuple[Field, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    """What the request has in any case."""
 
     def build_body(self, typed: Mapping[str, str]) -> dict[str, Any]:
         """Return the request for what was typed into the fields; what was left as it was is not in it.
@@ -58,11 +68,19 @@ class Button:
         Raises
         ------
         FieldError
-            If a field has no number in it.
+            If a field should have a number in it, and has none.
         """
-        read = {field.name: field.read(typed.get(field.name, "")) for field in self.fields}
-        budgets = {name: value for name, value in read.items() if value is not None}
-        return {"budgets": budgets} if budgets else {}
+        body: dict[str, Any] = dict(self.fixed)
+        for each in self.fields:
+            text = typed.get(each.name, each.value)
+            value = each.read(text)
+            if each.empties or (value is not None and text.strip() != each.value):
+                *outer, last = each.path
+                inner = body
+                for key in outer:
+                    inner = inner.setdefault(key, {})
+                inner[last] = value
+        return body
 
 
 def list_buttons(document: Mapping[str, Any]) -> tuple[Button, ...]:
@@ -76,15 +94,50 @@ def list_buttons(document: Mapping[str, Any]) -> tuple[Button, ...]:
             "Change a budget here if the run needs more of it."
         )
         return (Button("resume", "Resume", question, _list_budgets(document)),)
-    if status == "Stopping":
+    if status == "Stopping" or document.get("stop_requested"):
         return ()
     question = f"Stop {name}? Its training job is stopped, and nothing is launched any more until somebody resumes it."
-    return (Button("stop", "Stop", question),)
+    return (_move(document), _change_deadline(document), Button("stop", "Stop", question))
 
 
 def _list_budgets(document: Mapping[str, Any]) -> tuple[Field, ...]:
     return tuple(
-        Field(name, "USD" if name == _MONEY else name.replace("_", " ").capitalize(), f"{value:.10g}")
+        Field(
+            ("budgets", name), "USD" if name == _MONEY else name.replace("_", " ").capitalize(), f"{value:.10g}", True
+        )
         for name, value in document.get("budgets", {}).items()
         if value is not None
+    )
+
+
+def _move(document: Mapping[str, Any]) -> Button:
+    """Return the button that moves a run to the other market."""
+    name, attempts = document["run_id"], document["attempts"]
+    if attempts and attempts[-1]["placement"]["market"] == "on-demand":
+        question = (
+            f"Move {name} to spot? Its training job is stopped, and the next one continues on spot from the newest "
+            "checkpoint. From then on the policy decides again where the run trains."
+        )
+        return Button("move", "Move to spot", question, fixed={"market": "spot"})
+    question = (
+        f"Move {name} to on-demand? A training job on spot is stopped, and the next one continues on-demand, at the full "
+        "price, from the newest checkpoint. The run stays on-demand until it is moved back."
+    )
+    return Button("move", "Move to on-demand", question, fixed={"market": "on-demand"})
+
+
+def _change_deadline(document: Mapping[str, Any]) -> Button:
+    deadline = document.get("deadline")
+    when = "An instant, such as 2026-12-01T18:00:00Z, or a duration from now, such as P2D."
+    if deadline is None:
+        question = (
+            f"Give {document['run_id']} a deadline? {when} Say as well how long the whole training takes on spot."
+        )
+        runtime = Field(("expected_runtime",), "Expected runtime, such as PT20H", "")
+        return Button("deadline", "Set a deadline", question, (Field(("deadline",), "Deadline", ""), runtime))
+    question = (
+        f"Change the deadline of {document['run_id']}? {when} Without one, the run waits for spot as long as it may."
+    )
+    return Button(
+        "deadline", "Change the deadline", question, (Field(("deadline",), "Deadline", deadline["at"], empties=True),)
     )
