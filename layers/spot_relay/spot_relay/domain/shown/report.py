@@ -167,6 +167,7 @@ def status_document(run: Run, region: str) -> dict[str, Any]:
         "ended_at": iso(run.ended_at),
         "check_at": iso(run.check_at),
         "stop_requested": run.stop_requested,
+        "moved_to": run.moved_to,
         "attempts": [_attempt(run, attempt, region) for attempt in run.attempts],
         "start": start_document(run.start, run.completed, waits=run.waits_to_begin and not run.has_ended),
         "log_group": LOG_GROUP,
