@@ -82,7 +82,7 @@ class Attempt(Answer):
     """The beginning of the names of its log streams: one for each instance."""
     status: AttemptStatus
     cause: str
-    """Why it was planned: Submitted, Resumed, how the previous attempt ended, or what the deadline required."""
+    """Why it was planned: Submitted, Resumed, how the previous attempt ended, what the deadline required, or Moved."""
     phase: str | None
     """The latest SecondaryStatus of the training job."""
     outcome: Outcome | None
@@ -308,6 +308,8 @@ class Run(Answer):
     """Null if nothing is known."""
     queue: Queue | None
     """Null unless it waits for room."""
+    moved_to: Market | None
+    """Where its user has moved it: on-demand until it is moved back, or to spot until its next attempt is planned."""
     attempts: Annotated[list[Attempt], Field(min_length=1, max_length=MAX_ATTEMPTS)]
     start: Start | None
     """Null if it never waited."""

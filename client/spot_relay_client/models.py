@@ -198,6 +198,8 @@ class Run:
     check_at: datetime | None
     """When an open run is looked at again, even if nothing happens before."""
     stop_requested: bool
+    moved_to: str | None
+    """Where its user has moved it: on-demand until it is moved back, or to spot until its next attempt is planned."""
     attempts: tuple[Attempt, ...]
     decisions: tuple[Decision, ...]
     """Oldest first."""
@@ -246,6 +248,7 @@ class Run:
             ended_at=read_time(document.get("ended_at")),
             check_at=read_time(document.get("check_at")),
             stop_requested=document.get("stop_requested", False),
+            moved_to=document.get("moved_to"),
             attempts=tuple(_attempt(each) for each in document["attempts"]),
             decisions=tuple(_decision(each) for each in document.get("decisions", ())),
             deadline=_deadline(document.get("deadline")),

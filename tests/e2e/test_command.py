@@ -141,6 +141,27 @@ def test_a_run_is_stopped_and_resumed_and_the_exit_code_is_that_of_the_run(relay
     assert "resume" in command.run("resume", "paused", code=6).lower()
 
 
+def test_a_run_that_trains_on_spot_is_moved_on_demand_and_completes_there(relay: Relay, command: Command) -> None:
+    relay.rule("moved", market="spot", capacity={"after": 0}, train_seconds=3600, checkpoints={"every_seconds": 0.2})
+    relay.rule("moved", market="on-demand", train_seconds=0.5)
+    command.run("submit", "-", text=json.dumps(spec("moved", 3600, 3600)))
+    checkpoints = f"s3://{CHECKPOINTS}/moved/checkpoints/"
+    eventually(
+        "a checkpoint", lambda: relay.s3.list_objects_v2(Bucket=CHECKPOINTS, Prefix="moved/").get("KeyCount") or None
+    )
+    assert command.json("deadline", "moved", "P2D", "--expected-runtime", "PT1H")["deadline"]["at"]
+    assert "cannot be met" in command.run("deadline", "moved", "PT1M", code=6)
+    assert "was removed by request" in command.run("deadline", "moved", "none")
+    assert "continue on-demand" in command.run("move", "moved", "--to", "on-demand")
+    assert "Completed" in command.run("watch", "moved")
+    first, second = command.json("show", "moved")["attempts"]
+    assert (first["outcome"], first["placement"]["market"]) == ("Stopped", "spot")
+    assert (second["cause"], second["placement"]["market"]) == ("Moved", "on-demand")
+    assert f"s3://{CHECKPOINTS}/{second['resumes_from']['key']}".startswith(checkpoints)
+    assert relay.most_live_at_once("moved-relay-*") == 1
+    assert "Only an open run can be moved" in command.run("move", "moved", "--to", "spot", code=6)
+
+
 def test_ctrl_c_leaves_the_run_going_and_says_how_to_come_back(relay: Relay, command: Command) -> None:
     relay.rule("endless", capacity={"after": 0}, train_seconds=3600)
     with command.begin("submit", "-", "--wait", text=json.dumps(spec("endless", 3600, 3600))) as waiting:

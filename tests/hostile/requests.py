@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # What is there several times is chosen so much more often: most requests should get past the router.
 METHODS: Final = ("POST",) * 10 + ("GET",) * 6 + ("PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "BREW")
 PATHS: Final = ("/runs",) * 6 + ("/runs/{}",) * 8 + ("/runs/", "", "/", "/{}", "//runs", "/RUNS")
-VERBS: Final = ("", "/stop", "/resume") * 4 + ("/", "/start", "/stop/", "/stop/stop")
+VERBS: Final = ("", "/stop", "/resume", "/move", "/deadline") * 4 + ("/", "/start", "/stop/", "/stop/stop")
 IDS: Final = ("churn",) * 100 + ("nobody", "%2e%2e", "a%2Fstop", "x" * 1000, "x" * 5000, *TEXTS)
 VALUES: Final = ("1", "100", "0", "101", "Failed", "failed", "2025-06-03T09:14:00.000000Z#churn", *TEXTS)
 NAMES: Final = ("limit", "status", "token", "limit", "status", "token", "Limit", "limit[]", *TEXTS)

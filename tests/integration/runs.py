@@ -139,6 +139,7 @@ def a_full_run(run_id: str) -> Run:
         waiting_tasks=("waiting", "also waiting"),
         start=Start(next(moments), ("prep", "labels"), OnFailure.WAIT, 3600, "prep", "warm"),
         waits_to_begin=True,
+        moved_to=Market.ON_DEMAND,
         completed=("labels",),
         spent=Spent(1, 2, 3, 4, 5, 6),
         outbox=Outbox(

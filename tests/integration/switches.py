@@ -113,3 +113,11 @@ def an_on_demand_job_that_completed(stack: Stack) -> dict[str, Any]:
     on_demand_with_canary(stack, "Training", rule={"train_seconds": 100})
     stack.clock.passes(120)
     return document("observe/completed")
+
+
+def a_request_to_move(stack: Stack) -> dict[str, Any]:
+    """A user wants a run on-demand that trains on spot."""
+    stored(stack, LONG, attempt={"placement": SPOT})
+    stack.checkpoint()
+    stack.clock.passes(120)
+    return document("api/resume-run") | {"path": "/runs/churn/move", "body": '{"market": "on-demand"}'}

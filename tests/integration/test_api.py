@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -198,6 +198,46 @@ def test_a_stop_is_accepted_passed_on_and_final(stack: Stack) -> None:
     assert stack.status()["status"] == "Stopped"
     assert stack.status()["reason"] == "Stopped by request."
     assert stack.call("stop-run") == (202, stack.status())
+
+
+def test_a_run_is_moved_on_demand_and_continues_from_its_newest_checkpoint(stack: Stack) -> None:
+    stack.aws.simulator.play(default=LONG)
+    stack.submit()
+    stack.checkpoint()
+    stack.clock.passes(60)
+    code, run = stack.call("resume-run", {"market": "on-demand"}, path="/runs/churn/move")
+    assert (code, run["status"]) == (202, "InProgress")
+    assert run["reason"] == "A move to on-demand was requested. Stopping churn-relay-01 to continue on-demand."
+    assert stack.call("resume-run", {"market": "on-demand"}, path="/runs/churn/move") == (code, run)
+    assert stack.aws.simulator.calls("StopTrainingJob") == [("churn-relay-01", "ok")]
+    stack.clock.passes(5)
+    stack.observe("stopped-by-user")
+    attempt = stack.status()["attempts"][1]
+    assert (attempt["cause"], attempt["placement"]["market"]) == ("Moved", "on-demand")
+    assert attempt["resumes_from"]["key"] == "checkpoints/churn/xgboost-checkpoint.7"
+    job = stack.client("sagemaker").describe_training_job(TrainingJobName="churn-relay-02")
+    assert not job.get("EnableManagedSpotTraining")
+
+
+def test_a_deadline_is_set_changed_and_removed_and_one_that_cannot_be_met_is_refused(stack: Stack) -> None:
+    stack.aws.simulator.play(default=LONG)
+    stack.submit()
+    stack.clock.passes(60)
+
+    def ask(**body: Any) -> tuple[int, dict[str, Any]]:
+        return stack.call("resume-run", body, path="/runs/churn/deadline")
+
+    assert ask(deadline="P2D")[1]["message"].startswith("The run has no deadline yet.")
+    code, run = ask(deadline="P2D", expected_runtime="PT2H")
+    assert (code, run["deadline"]["expected_runtime_seconds"]) == (202, 7200)
+    code, error = ask(deadline="PT2H")
+    assert (code, error["code"]) == (409, "Rejected")
+    assert "cannot be met, even on-demand" in error["message"]
+    assert stack.call("get-run")[1] == run
+    code, run = ask(deadline=None)
+    assert (code, run["deadline"]) == (202, None)
+    code, error = ask(deadline=None, expected_runtime="PT2H")
+    assert (code, error["details"][0]["path"]) == (400, "expected_runtime")
 
 
 def test_a_stopped_run_is_resumed_with_its_next_attempt_from_its_newest_checkpoint(stack: Stack) -> None:

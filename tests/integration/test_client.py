@@ -149,6 +149,48 @@ def test_the_problems_of_a_spec_are_named(aws: ScriptedAws, relay: SpotRelay) ->
     assert aws.count("POST") == 1
 
 
+def test_a_run_is_moved_although_the_first_answer_was_lost(aws: ScriptedAws, relay: SpotRelay) -> None:
+    aws.script(POST=[LOST, (202, run_document())])
+    assert relay.move("churn", "on-demand").name == "churn"
+    assert aws.requests == [("POST", "/v1/runs/churn/move")] * 2
+    assert json.loads(aws.bodies[-1]) == {"market": "on-demand"}
+
+
+@pytest.mark.parametrize(
+    ("deadline", "more", "sent"),
+    [
+        ("P2D", {}, {"deadline": "P2D"}),
+        (None, {}, {"deadline": None}),
+        (
+            datetime(2030, 1, 1, tzinfo=UTC),
+            {"expected_runtime": "PT2H"},
+            {"deadline": "2030-01-01T00:00:00+00:00", "expected_runtime": "PT2H"},
+        ),
+    ],
+)
+def test_a_deadline_is_changed_to_a_duration_an_instant_or_none(
+    aws: ScriptedAws, relay: SpotRelay, deadline: Any, more: dict[str, str], sent: dict[str, Any]
+) -> None:
+    aws.script(POST=[(202, run_document())])
+    relay.change_deadline("churn", deadline, **more)
+    assert aws.requests == [("POST", "/v1/runs/churn/deadline")]
+    assert json.loads(aws.bodies[-1]) == sent
+
+
+def test_the_command_moves_a_run_and_changes_its_deadline(aws: ScriptedAws) -> None:
+    aws.script(POST=[(202, run_document())] * 3)
+    for arguments, sent in (
+        (["move", "churn", "--to", "spot"], {"market": "spot"}),
+        (["deadline", "churn", "P2D", "--expected-runtime", "PT6H"], {"deadline": "P2D", "expected_runtime": "PT6H"}),
+        (["deadline", "churn", "none"], {"deadline": None}),
+    ):
+        done = CliRunner().invoke(cli, arguments)
+        assert (done.exit_code, json.loads(aws.bodies[-1])) == (0, sent), done.output
+        assert done.output.startswith("churn is InProgress: ")
+    refused = CliRunner().invoke(cli, ["move", "churn", "--to", "the moon"])
+    assert (refused.exit_code, aws.count("POST")) == (2, 3)
+
+
 def test_a_resumption_whose_answer_was_lost_is_found_by_the_state_of_the_run(
     aws: ScriptedAws, relay: SpotRelay
 ) -> None:

@@ -11,6 +11,7 @@ from tests.integration.scenes import ENDED, SETTLED, Reaper, Scene, check, kille
 from tests.integration.switches import (
     a_canary_that_has_found_capacity,
     a_canary_that_tells_of_capacity,
+    a_request_to_move,
     a_run_ahead_of_its_pace,
     a_wait_too_long,
     a_waiting_job_that_was_stopped,
@@ -68,6 +69,17 @@ SCENES = {
         metrics=frozenset(
             {"CapacityWaitSeconds", "AttemptsLaunched", "RelaunchesAfterSafetyNet", "EventToRelaunchSeconds"}
         ),
+    ),
+    "move": Scene(
+        "api",
+        a_request_to_move,
+        ("dynamodb.GetItem", "dynamodb.PutItem", "sagemaker.StopTrainingJob", *SETTLED),
+        jobs=("churn-relay-01", "churn-relay-02"),
+        live=("churn-relay-02",),
+        saved_by=2,
+        goes_on=True,
+        varies=LATER | {"training_seconds", "billable_seconds", "wasted_seconds", "changeovers", "heard_at"},
+        passing=STOPPING,
     ),
     "canary": Scene(
         "observe",

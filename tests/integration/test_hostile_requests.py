@@ -79,9 +79,17 @@ def test_a_spec_with_a_byte_order_mark_is_taken(stack: Stack) -> None:
     ],
     ids=lambda run_id: ascii(run_id[:20]),
 )
-@pytest.mark.parametrize(("name", "verb"), [("get-run", ""), ("stop-run", "/stop"), ("resume-run", "/resume")])
-def test_an_id_that_no_run_can_have_is_not_found(stack: Stack, name: str, verb: str, run_id: str) -> None:
-    changes = {"path": f"/runs/{run_id}{verb}", "pathParameters": {"id": run_id}}
+@pytest.mark.parametrize(
+    ("name", "verb", "body"),
+    [
+        *(("get-run", "", None), ("stop-run", "/stop", None), ("resume-run", "/resume", None)),
+        *(("resume-run", "/move", '{"market": "spot"}'), ("resume-run", "/deadline", '{"deadline": null}')),
+    ],
+)
+def test_an_id_that_no_run_can_have_is_not_found(
+    stack: Stack, name: str, verb: str, body: str | None, run_id: str
+) -> None:
+    changes = {"path": f"/runs/{run_id}{verb}", "pathParameters": {"id": run_id}, "body": body}
     code, error = answer(stack, name, **changes)
     assert (code, error["details"]) == (404, [])
     assert error["code"] in {"NoSuchRun", "NoSuchRoute"}

@@ -196,6 +196,7 @@ def largest(training_job: dict[str, Any]) -> Run:
         waiting_tasks=tokens("b"),
         start=Start(MOMENT, NAMES, OnFailure.WAIT, MONTH, NAME, "c" * 64),
         waits_to_begin=True,
+        moved_to=Market.ON_DEMAND,
         completed=NAMES,
         ended_at=MOMENT,
         deadline_at=MOMENT,

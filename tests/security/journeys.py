@@ -54,7 +54,12 @@ def journeys() -> Iterator[tuple[str, Journey]]:
         yield f"{function} pays every debt", _paying(look, _owing_all)
         yield f"{function} pays for a canary", _paying(look, _owing_a_canary)
     yield from (("templates", templates), ("a flood", a_flood))
-    yield from (("uploads", uploads), ("requests", requests), ("a prefix changes hands", a_prefix_changes_hands))
+    yield from (
+        ("uploads", uploads),
+        ("requests", requests),
+        ("changes", changes),
+        ("a prefix changes hands", a_prefix_changes_hands),
+    )
     for status in ("completed", "algorithm-error"):
         yield f"an end by {status}, and a task that waits for it", _waited_for(status)
     yield "models are registered and deployed", models_are_hosted
@@ -205,6 +210,21 @@ def requests(stack: WatchedStack) -> None:
     stack.clock.passes(5)
     stack.observe("stopped-by-user")
     accepted(stack.call("resume-run"))
+
+
+def changes(stack: WatchedStack) -> None:
+    """A run is given a deadline, for which its job and its checkpoints are looked at, and is moved."""
+    stack.aws.simulator.play(default=LONG)
+    accepted(stack.call("create-run"))
+    stack.checkpoint()
+    stack.clock.passes(60)
+    deadline = {"deadline": "P2D", "expected_runtime": "PT2H"}
+    accepted(stack.call("resume-run", deadline, path="/runs/churn/deadline"))
+    accepted(stack.call("resume-run", {"deadline": None}, path="/runs/churn/deadline"))
+    accepted(stack.call("resume-run", {"market": "on-demand"}, path="/runs/churn/move"))
+    stack.clock.passes(5)
+    stack.observe("stopped-by-user")
+    assert stack.run().current.placement.market is Market.ON_DEMAND
 
 
 def a_prefix_changes_hands(stack: WatchedStack) -> None:

@@ -13,7 +13,15 @@ from hypothesis import given
 from pydantic import ValidationError
 
 from openapi.document import build_document, render_document
-from spot_relay.spec import Allowlist, Format, InvalidSpecError, read_resumption, read_submission
+from spot_relay.spec import (
+    Allowlist,
+    Format,
+    InvalidSpecError,
+    read_deadline_change,
+    read_move,
+    read_resumption,
+    read_submission,
+)
 from spot_relay.spec.policy_model import PolicyModel
 from spot_relay.spec.resumption_model import ResumptionModel
 from tests.hostile.functions import ROOT, Context, load
@@ -26,6 +34,7 @@ from tests.unit.spec.documents import CALM, find_problems, request, wrapped
 from tests.unit.worlds import World
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from pydantic import BaseModel
@@ -163,6 +172,33 @@ def test_a_resumption_is_in_the_schema_just_where_the_model_takes_it(path: tuple
         assert schema.is_valid(at(path, value)) == takes(ResumptionModel, at(path, value)), value
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"market": market} for market in ("spot", "on-demand", "reserved", None, 1)),
+        *({}, {"market": "spot", "rung": 1}, {"deadline": "P1D"}),
+    ],
+    ids=str,
+)
+def test_a_move_is_in_the_schema_just_where_it_is_taken(body: dict[str, Any]) -> None:
+    assert validator("Move").is_valid(body) == reads(read_move, body)
+
+
+@pytest.mark.parametrize(("path", "values"), boundaries("Resumption"))
+def test_a_changed_deadline_is_in_the_schema_just_where_it_is_taken(path: tuple[str, ...], values: list[Any]) -> None:
+    for body in ({}, {"deadline": None}, {"deadline": None, "changeover": 1}, *(at(path, value) for value in values)):
+        assert validator("DeadlineChange").is_valid(body) == reads(read_deadline_change, body), body
+
+
+def reads(read: Callable[[bytes], object], body: Any) -> bool:
+    """Whether a body is taken."""
+    try:
+        read(json.dumps(body).encode())
+    except InvalidSpecError:
+        return False
+    return True
+
+
 def test_a_key_that_needs_another_is_refused_without_it() -> None:
     values = {"deadline": "P1D", "expected_runtime": "PT1H", "changeover": 0, "return_to_spot": "never"}
     assert SCHEMAS["Policy"]["dependentRequired"].keys() == values.keys()
@@ -243,6 +279,19 @@ def test_its_examples_of_resumptions_are_taken_and_in_the_schema() -> None:
     for example in examples.values():
         assert read_resumption(json.dumps(example["value"]).encode())
         assert validator("Resumption").is_valid(example["value"])
+
+
+@pytest.mark.parametrize(
+    ("path", "schema", "read"),
+    [("/runs/{id}/move", "Move", read_move), ("/runs/{id}/deadline", "DeadlineChange", read_deadline_change)],
+)
+def test_its_examples_of_changes_are_taken_and_in_the_schema(
+    path: str, schema: str, read: Callable[[bytes], object]
+) -> None:
+    examples = operations()["POST", path]["requestBody"]["content"]["application/json"]["examples"]
+    for example in examples.values():
+        assert reads(read, example["value"])
+        assert validator(schema).is_valid(example["value"])
 
 
 @pytest.mark.parametrize("name", ["Run", "Page", "Error"])

@@ -98,6 +98,8 @@ def api() -> ModuleType:
         ("GET", "/runs/churn", None, 200, RUN),
         ("GET", "/runs/nobody", None, 404, ERROR),
         ("POST", "/runs/churn/resume", None, 409, ERROR),
+        ("POST", "/runs/churn/move", None, 400, ERROR),
+        ("POST", "/runs/churn/deadline", None, 400, ERROR),
         ("POST", "/runs/churn/stop", None, 202, RUN),
         ("POST", "/runs", None, 400, ERROR),
     ],

@@ -11,13 +11,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spot_relay.domain.run.submission import Submission
-from spot_relay.spec import Format, InvalidSpecError, read_resumption, read_submission
+from spot_relay.spec import Format, InvalidSpecError, read_deadline_change, read_move, read_resumption, read_submission
 from spot_relay.spec.problem import MAX_PROBLEMS
 from tests.unit.spec.any_document import DOCUMENTS, KEYS, POLICIES, STARTS, SUCCESSES, VALUES
 from tests.unit.spec.documents import ALLOWLIST, CALM, request, wrapped
 
 if TYPE_CHECKING:
-    from spot_relay.domain.run.observation import ResumeRequested
+    from collections.abc import Callable
+
+    from spot_relay.domain.run.observation import DeadlineRequested, MoveRequested, ResumeRequested
+
+    Request = ResumeRequested | MoveRequested | DeadlineRequested
 
 FORMATS = st.sampled_from(Format)
 YAML_PIECES = st.sampled_from(
@@ -36,7 +40,7 @@ def submit(data: bytes, as_format: Format) -> Submission | InvalidSpecError:
         return error
 
 
-def check(result: Submission | ResumeRequested | InvalidSpecError) -> None:
+def check(result: Submission | Request | InvalidSpecError) -> None:
     """Check that a refusal has problems, and that they can be stored."""
     if isinstance(result, InvalidSpecError):
         assert 1 <= len(result.problems) <= MAX_PROBLEMS + 1
@@ -125,24 +129,27 @@ def test_any_hosting_of_any_job_yields_a_submission_or_problems(success: Any, ch
             check(error)
 
 
-def resume(data: bytes) -> ResumeRequested | InvalidSpecError:
-    """Return the resumption in a body, or the error that refuses it."""
+READERS = st.sampled_from([read_resumption, read_move, read_deadline_change])
+
+
+def request_of(read: Callable[[bytes], Request], data: bytes) -> Request | InvalidSpecError:
+    """Return the request in a body, or the error that refuses it."""
     try:
-        return read_resumption(data)
+        return read(data)
     except InvalidSpecError as error:
         return error
 
 
 @CALM
-@given(st.binary(max_size=100))
-def test_any_bytes_yield_a_resumption_or_problems(data: bytes) -> None:
-    check(resume(data))
+@given(READERS, st.binary(max_size=100))
+def test_any_bytes_yield_a_request_or_problems(read: Callable[[bytes], Request], data: bytes) -> None:
+    check(request_of(read, data))
 
 
 @CALM
-@given(POLICIES | DOCUMENTS)
-def test_any_json_body_yields_a_resumption_or_problems(body: dict[str, Any]) -> None:
-    check(resume(json.dumps(body).encode()))
+@given(READERS, POLICIES | DOCUMENTS)
+def test_any_json_body_yields_a_request_or_problems(read: Callable[[bytes], Request], body: dict[str, Any]) -> None:
+    check(request_of(read, json.dumps(body).encode()))
 
 
 NAMES = st.from_regex(r"[a-zA-Z0-9](-?[a-zA-Z0-9]){0,30}", fullmatch=True).filter(lambda name: "-relay-" not in name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.pages.run_facts import ENDED
@@ -10,7 +10,7 @@ from spot_relay.pages.run_facts import ENDED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MONEY = "money_usd"
+_LABELS = {"money_usd": "USD"}
 
 
 class FieldError(ValueError):
@@ -59,8 +59,8 @@ class Button:
     question: str
     """What is asked before it is done; sentences that say what happens."""
     fields: tuple[Field, ...] = ()
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    """What the request has in any case."""
+    market: str | None = None
+    """Where a move leads."""
 
     def build_body(self, typed: Mapping[str, str]) -> dict[str, Any]:
         """Return the request for what was typed into the fields; what was left as it was is not in it.
@@ -70,7 +70,7 @@ class Button:
         FieldError
             If a field should have a number in it, and has none.
         """
-        body: dict[str, Any] = dict(self.fixed)
+        body: dict[str, Any] = {} if self.market is None else {"market": self.market}
         for each in self.fields:
             text = typed.get(each.name, each.value)
             value = each.read(text)
@@ -103,7 +103,7 @@ def list_buttons(document: Mapping[str, Any]) -> tuple[Button, ...]:
 def _list_budgets(document: Mapping[str, Any]) -> tuple[Field, ...]:
     return tuple(
         Field(
-            ("budgets", name), "USD" if name == _MONEY else name.replace("_", " ").capitalize(), f"{value:.10g}", True
+            ("budgets", name), _LABELS.get(name) or name.replace("_", " ").capitalize(), f"{value:.10g}", is_number=True
         )
         for name, value in document.get("budgets", {}).items()
         if value is not None
@@ -118,26 +118,21 @@ def _move(document: Mapping[str, Any]) -> Button:
             f"Move {name} to spot? Its training job is stopped, and the next one continues on spot from the newest "
             "checkpoint. From then on the policy decides again where the run trains."
         )
-        return Button("move", "Move to spot", question, fixed={"market": "spot"})
+        return Button("move", "Move to spot", question, market="spot")
     question = (
-        f"Move {name} to on-demand? A training job on spot is stopped, and the next one continues on-demand, at the full "
-        "price, from the newest checkpoint. The run stays on-demand until it is moved back."
+        f"Move {name} to on-demand? A training job on spot is stopped, and the next one continues on-demand, "
+        "at the full price, from the newest checkpoint. The run stays on-demand until it is moved back."
     )
-    return Button("move", "Move to on-demand", question, fixed={"market": "on-demand"})
+    return Button("move", "Move to on-demand", question, market="on-demand")
 
 
 def _change_deadline(document: Mapping[str, Any]) -> Button:
-    deadline = document.get("deadline")
+    name, deadline = document["run_id"], document.get("deadline")
     when = "An instant, such as 2026-12-01T18:00:00Z, or a duration from now, such as P2D."
     if deadline is None:
-        question = (
-            f"Give {document['run_id']} a deadline? {when} Say as well how long the whole training takes on spot."
-        )
+        question = f"Give {name} a deadline? {when} Say as well how long the whole training takes on spot."
         runtime = Field(("expected_runtime",), "Expected runtime, such as PT20H", "")
         return Button("deadline", "Set a deadline", question, (Field(("deadline",), "Deadline", ""), runtime))
-    question = (
-        f"Change the deadline of {document['run_id']}? {when} Without one, the run waits for spot as long as it may."
-    )
-    return Button(
-        "deadline", "Change the deadline", question, (Field(("deadline",), "Deadline", deadline["at"], empties=True),)
-    )
+    question = f"Change the deadline of {name}? {when} Without one, the run waits for spot as long as it may."
+    moment = Field(("deadline",), "Deadline", deadline["at"], empties=True)
+    return Button("deadline", "Change the deadline", question, (moment,))

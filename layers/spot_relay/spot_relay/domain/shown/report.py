@@ -215,6 +215,7 @@ def status_document(run: Run, region: str) -> dict[str, Any]:
         "next": _next(run),
         "finish": _finish(run),
         "queue": _queue(run),
+        "moved_to": run.moved_to,
         "attempts": [_attempt(run, attempt, region) for attempt in run.attempts],
         "start": start_document(run.start, run.completed, waits=run.waits_to_begin and not run.has_ended),
         "log_group": LOG_GROUP,
