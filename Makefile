@@ -21,8 +21,11 @@ EXAMPLE_STAMPS := .venv-tensorflow/.requirements .venv-sdk-v2/.requirements $(if
 # The newest cfn-lint, and parliament.
 CHECKS_STAMP := .venv-template/.requirements
 CHECKS  := .venv-template/bin
+# What drives a browser. The tests import it beside their own packages.
+BROWSER_STAMP := .venv-browser/.requirements
+BROWSER_PATH = $$(.venv-browser/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 # Four workers keep two cores busy: they begin with end-to-end tests, which wait for most of their time.
-PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not docker and not registry and not sdk and not recipes"
+PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not docker and not registry and not sdk and not recipes and not browser"
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The runtime and the architecture of an environment, which samconfig.toml has. The layers are built for them on any host.
 BUILT_FOR = $$($(BIN)/python layers/overrides.py $(ENV))
@@ -34,7 +37,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo examples quick quick-tests lint types template released pages test thorough unit e2e sdk-tests recipe-tests example-tests layers pythons sam-local check \
+.PHONY: help setup demo examples quick quick-tests lint types template released pages test thorough unit e2e sdk-tests recipe-tests example-tests page-tests layers pythons sam-local check \
         checkov simulate explore images faults fuzz mutate bench-client bench-load bench-policy bench-start command-docs cost openapi lint-rules plan-picture build deploy lock format clean
 
 help: ## list the commands
@@ -78,6 +81,9 @@ recipe-tests: setup $(RECIPE_STAMPS) ## train with the recipes for training code
 
 example-tests: setup $(EXAMPLE_STAMPS) ## train four of the examples for real, as make examples does, and check how they did
 	@$(BIN)/pytest -rs tests/e2e/test_workshop.py
+
+page-tests: setup $(BROWSER_STAMP) ## look at the pages in Chromium, which has to be installed, and press their buttons (SHOTS=folder)
+	@PYTHONPATH=$(BROWSER_PATH) SHOTS="$(SHOTS)" $(BIN)/pytest -rs tests/browser
 
 images: setup ## write the images of built-in algorithms from the pinned wheel of the SageMaker Python SDK, after make lock
 	@rm -rf .local/images && mkdir -p .local/images
@@ -195,6 +201,7 @@ lock: setup ## pin the requirements again (UPGRADE=1 takes newer versions)
 	$(LOCK) requirements/airflow.in -o requirements/airflow.txt
 	$(LOCK) requirements/recipes-keras.in -o requirements/recipes-keras.txt
 	$(LOCK) requirements/tensorflow.in -o requirements/tensorflow.txt
+	$(LOCK) requirements/browser.in -o requirements/browser.txt
 	$(LOCK) --no-deps requirements/images.in -o requirements/images.txt
 	$(LOCK) requirements/recipes-torch.in -o requirements/recipes-torch.txt
 
@@ -218,7 +225,7 @@ $(STAMP): requirements/uv.txt requirements/dev.txt
 	@touch $@
 
 # Each environment .venv-<name> has the packages of requirements/<name>.txt.
-$(CHECKOV_STAMP) $(CHECKS_STAMP) $(SDK_STAMPS) $(RECIPE_STAMPS) .venv-tensorflow/.requirements: .venv-%/.requirements: requirements/%.txt | $(STAMP)
+$(CHECKOV_STAMP) $(CHECKS_STAMP) $(SDK_STAMPS) $(RECIPE_STAMPS) $(BROWSER_STAMP) .venv-tensorflow/.requirements: .venv-%/.requirements: requirements/%.txt | $(STAMP)
 	@echo "Setting up $(@D)" >&2
 	@test -x $(@D)/bin/python || $(BIN)/python -m venv --without-pip $(@D) >&2
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $< >&2

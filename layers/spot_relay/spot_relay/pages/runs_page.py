@@ -70,7 +70,7 @@ def render_runs(
             el("p", _sum_up(runs, shown), class_="lead"),
             None if link_view is None else _draw_filter(seen, link_view),
         ),
-        el("section", _draw_table(shown, clock, seen, link_view, link_run), aria_label="Runs"),
+        el("section", _draw_table(shown, clock, seen, link_view, link_run)),
         el("footer", f"As of {clock.full(now)}."),
     )
     return render_page(frame(f"Runs: {len(shown)}", bar, *content, head=head))
