@@ -84,7 +84,7 @@ def test_as_many_metrics_are_counted_as_the_page_lists() -> None:
 
 def test_the_page_lists_a_metric_for_each_reason_to_relaunch() -> None:
     after_ends = {Cause.of_end(outcome) for outcome, end in ENDS.items() if end.then is Then.RELAUNCH}
-    others = {Cause.RESUMED, Cause.SAFETY_NET, Cause.BEHIND_PACE, Cause.AHEAD_OF_PACE}
+    others = {Cause.RESUMED, Cause.SAFETY_NET, Cause.BEHIND_PACE, Cause.AHEAD_OF_PACE, Cause.MOVED}
     assert {name for name in listed_metrics() if name.startswith("RelaunchesAfter")} == {
         f"RelaunchesAfter{cause}" for cause in after_ends | others
     }
