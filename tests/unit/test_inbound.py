@@ -351,6 +351,11 @@ def test_a_schedule_that_does_not_say_when_is_refused(at: str) -> None:
         read_delivery(write_template_due("templates/churn.yaml", at), "specs")
 
 
+def test_a_schedule_of_what_is_no_template_is_refused() -> None:
+    with pytest.raises(UnreadableEventError, match="template is not under templates/"):
+        read_delivery(write_template_due("runs/churn.yaml", "2025-06-04T06:00:00Z"), "specs")
+
+
 def test_the_arrival_of_an_object_says_which_version_of_it_when() -> None:
     arrival = read_delivery(arrival_event(), "specs")
     assert arrival == Arrival(

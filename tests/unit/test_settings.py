@@ -11,7 +11,14 @@ import pytest
 
 from spot_relay.domain.rules.limits import Limits
 from spot_relay.domain.rules.turns import LaunchRate
-from spot_relay.settings import PriceSettings, RunSettings, SettingsError, SubmissionSettings, TickSettings
+from spot_relay.settings import (
+    PriceSettings,
+    RunSettings,
+    ScheduleSettings,
+    SettingsError,
+    SubmissionSettings,
+    TickSettings,
+)
 
 RUN = {
     "TABLE_NAME": "runs",
@@ -28,11 +35,17 @@ SUBMISSION = {
 }
 TICK = {"TABLE_NAME": "runs", "OBSERVE_QUEUE_URL": RUN["OBSERVE_QUEUE_URL"]}
 PRICES = {"TABLE_NAME": "runs"}
+SCHEDULES = {
+    "SCHEDULE_GROUP": "templates",
+    "SCHEDULE_ROLE_ARN": "arn:aws:iam::111122223333:role/schedules",
+    "SUBMIT_QUEUE_ARN": "arn:aws:sqs:us-east-1:111122223333:submit",
+}
 EACH: list[tuple[Any, dict[str, str]]] = [
     (RunSettings, RUN),
     (SubmissionSettings, SUBMISSION),
     (TickSettings, TICK),
     (PriceSettings, PRICES),
+    (ScheduleSettings, SCHEDULES),
 ]
 
 
@@ -93,6 +106,16 @@ def test_lists_may_contain_spaces_and_extra_commas() -> None:
         ("*.dkr.ecr.*.amazonaws.com/*",),
         ("sagemaker-*", "models"),
     )
+
+
+def test_the_settings_of_schedules_are_read() -> None:
+    assert ScheduleSettings.from_env(SCHEDULES) == ScheduleSettings(*SCHEDULES.values())
+
+
+def test_the_bucket_for_specs_is_none_whose_objects_start_runs() -> None:
+    assert SubmissionSettings.from_env(SUBMISSION).trigger_buckets == ()
+    given = SUBMISSION | {"SPECS_BUCKET": "specs", "TRIGGER_BUCKETS": "data, specs ,more-data"}
+    assert SubmissionSettings.from_env(given).trigger_buckets == ("data", "more-data")
 
 
 def test_the_settings_of_the_tick_are_read() -> None:

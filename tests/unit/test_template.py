@@ -11,7 +11,7 @@ import pytest
 
 from spot_relay.domain.rules.limits import Limits
 from spot_relay.domain.run.run import TICK
-from spot_relay.settings import PriceSettings, RunSettings, SubmissionSettings, TickSettings
+from spot_relay.settings import PriceSettings, RunSettings, ScheduleSettings, SubmissionSettings, TickSettings
 from tests.template import RESOURCES, ROOT, TEMPLATE
 
 FUNCTION, QUEUE, ROLE = "AWS::Serverless::Function", "AWS::SQS::Queue", "AWS::IAM::Role"
@@ -99,13 +99,16 @@ def test_all_functions_share_one_environment() -> None:
     given = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
     env = {name: "1" for name in given if name != "ATTEMPT_LIMITS"} | {"PRICE_FILE": "", "METRICS_BY_PLACEMENT": "true"}
     env["ALLOW_HOSTING"] = "true"
-    for settings in (RunSettings, SubmissionSettings, TickSettings, PriceSettings):
+    for settings in (RunSettings, SubmissionSettings, ScheduleSettings, TickSettings, PriceSettings):
         assert settings.from_env(env)
     assert given["OBSERVE_QUEUE_URL"] == {"Ref": "ObserveQueue"}
     assert given["ATTEMPT_LIMITS"] == {"Ref": "AttemptLimits"}
     assert given["LAUNCH_RATE"] == {"Ref": "LaunchRate"}
     assert given["CANARY_IMAGE"] == {"Ref": "CanaryImage"}
     assert given["ALLOW_HOSTING"] == {"Ref": "AllowHosting"}
+    assert given["SCHEDULE_GROUP"] == {"Ref": "TemplateSchedules"}
+    assert given["SCHEDULE_ROLE_ARN"] == {"Fn::GetAtt": ["TemplateSchedulesRole", "Arn"]}
+    assert given["SUBMIT_QUEUE_ARN"] == {"Fn::GetAtt": ["SubmitQueue", "Arn"]}
     assert given["TRIGGER_BUCKETS"] == {"Fn::Join": [",", {"Ref": "TriggerBuckets"}]}
     assert given["PRICE_FILE"] == {"Ref": "PriceFile"}
     assert given["METRICS_BY_PLACEMENT"] == {"Ref": "MetricsByPlacement"}

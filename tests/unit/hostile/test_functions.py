@@ -105,7 +105,7 @@ def test_of_a_message_only_names_and_times_are_told_in_the_log_whatever_stands_e
             place.put(before)
     expected = {
         "observe": {"source", "detail-type", "run_id", "LastModifiedTime", "time"},
-        "submit": {"source", "detail-type", "key", "time", "template", "at"},
+        "submit": {"source", "detail-type", "key", "time", "at"},
     }
     assert told == expected[name]
 

@@ -149,8 +149,7 @@ def read_delivery(body: str, specs_bucket: str) -> Upload | Arrival | Appointmen
     envelope = _read_envelope(body)
     try:
         if (envelope.get("source"), envelope.get("detail-type")) == ("spot-relay", _OwnMessage.TEMPLATE_DUE):
-            detail = envelope["detail"]
-            return Appointment(_get_text(detail, "template"), _read_iso(detail, "at"))
+            return _read_appointment(envelope["detail"])
         _require_source(envelope, "aws.s3")
         if _get_text(envelope["detail"]["bucket"], "name") != specs_bucket:
             return _read_arrival(envelope)
@@ -158,6 +157,14 @@ def read_delivery(body: str, specs_bucket: str) -> Upload | Arrival | Appointmen
         message = f"The event cannot be read: {_summarise(error)}"
         raise UnreadableEventError(message) from None
     return read_upload(body)
+
+
+def _read_appointment(detail: dict[str, Any]) -> Appointment:
+    key = _get_text(detail, "template")
+    if not key.startswith(TEMPLATES):
+        message = f"template is not under {TEMPLATES}"
+        raise ValueError(message)
+    return Appointment(key, _read_iso(detail, "at"))
 
 
 def _read_arrival(envelope: dict[str, Any]) -> Arrival:
