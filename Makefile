@@ -37,7 +37,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo examples quick quick-tests lint types template released pages test thorough unit e2e sdk-tests recipe-tests example-tests page-tests layers pythons sam-local check \
+.PHONY: help setup demo examples quick quick-tests lint types template released pages test thorough unit e2e sdk-tests recipe-tests example-tests page-tests page-pictures layers pythons sam-local check \
         checkov simulate explore images faults fuzz mutate bench-client bench-load bench-policy bench-start command-docs cost openapi lint-rules plan-picture build deploy lock format clean
 
 help: ## list the commands
@@ -84,6 +84,9 @@ example-tests: setup $(EXAMPLE_STAMPS) ## train four of the examples for real, a
 
 page-tests: setup $(BROWSER_STAMP) ## look at the pages in Chromium, which has to be installed, and press their buttons (SHOTS=folder)
 	@PYTHONPATH=$(BROWSER_PATH) SHOTS="$(SHOTS)" $(BIN)/pytest -rs tests/browser
+
+page-pictures: setup $(BROWSER_STAMP) ## write the pictures of the typical runs' pages into docs/images/pages
+	@PYTHONPATH=.:layers/spot_relay:client:$(BROWSER_PATH) $(BIN)/python -m tests.browser
 
 images: setup ## write the images of built-in algorithms from the pinned wheel of the SageMaker Python SDK, after make lock
 	@rm -rf .local/images && mkdir -p .local/images
