@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spot_relay.pages.wording import duration, money, percent, read_moment
+from spot_relay.pages.wording import duration, limit, money, percent, read_moment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -112,7 +112,7 @@ def _say_money(run: RunFacts) -> str:
     saved = "" if share is None or share <= 0 else f"{percent(share)} saved"
     if cost is None:
         return f"{saved[:1].upper()}{saved[1:]}." if saved else ""
-    most = f" of at most {money(run.budget_usd)}" if run.budget_usd is not None else "" if run.has_ended else " so far"
+    most = f" of at most {limit(run.budget_usd)}" if run.budget_usd is not None else "" if run.has_ended else " so far"
     return f"{money(cost)}{most}{f', {saved}' if saved else ''}."
 
 

@@ -243,7 +243,8 @@ def _draw_legend(run: RunFacts, next_at: datetime | None) -> Element:
 
 def _draw_key(kind: str, market: str, name: str) -> Element:
     if kind in {"k", "now", "next"}:
-        sample = el("line", class_=kind, x1=8, x2=8, y1=0, y2=12)
+        top = 2 if kind == "k" else 0
+        sample = el("line", class_=kind, x1=8, x2=8, y1=top, y2=12 - top)
     else:
         sample = el("line", class_=kind, x1=0, x2=16, y1=6, y2=6)
     group = el("g", sample, class_=market or None)

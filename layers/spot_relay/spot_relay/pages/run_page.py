@@ -23,7 +23,7 @@ from spot_relay.pages.sections import (
     warn_of_overdue,
 )
 from spot_relay.pages.style import STYLE
-from spot_relay.pages.wording import NOTHING, Clock, duration, money, percent, read_moment, shorten
+from spot_relay.pages.wording import NOTHING, Clock, duration, limit, money, percent, read_moment, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,6 +117,7 @@ def _changed(run: RunFacts, clock: Clock) -> str:
 
 
 def _head(run: RunFacts, clock: Clock) -> Element:
+    waited, lost = run.document.get("waited_seconds"), run.document.get("wasted_seconds")
     return el(
         "header",
         el("div", el("h1", run.name), el("span", run.status, class_=f"status {run.status}"), class_="top"),
@@ -138,8 +139,8 @@ def _head(run: RunFacts, clock: Clock) -> Element:
                 ("Saved", percent(max(0.0, run.saved_share))) if run.saved_share is not None else None,
                 ("Attempts", str(len(run.attempts))),
                 ("Interruptions", str(run.document.get("interruptions", 0))),
-                ("Waited", duration(run.document.get("waited_seconds") or None)),
-                ("Lost", duration(run.document.get("wasted_seconds") or None)),
+                ("Waited", duration(waited)) if waited else None,
+                ("Lost", duration(lost)) if lost else None,
             )
         ),
     )
@@ -188,7 +189,7 @@ def _say_cost(run: RunFacts) -> str:
     cost, budget = run.document.get("cost_usd"), run.budget_usd
     if cost is None:
         return "no price is known"
-    return money(cost) if budget is None else f"{money(cost)} of at most {money(budget)}"
+    return money(cost) if budget is None else f"{money(cost)} of at most {limit(budget)}"
 
 
 def _say_moment(text: str | None, clock: Clock) -> str:

@@ -178,7 +178,8 @@ def _draw_row(run: RunFacts, clock: Clock, link: Callable[[str], str] | None) ->
     progress: Child = say_progress(run)
     if share is not None:
         progress = (draw_share(share), el("span", progress, class_="note"))
-    about = "" if run.has_ended or finish is None else "about "
+    is_likely = (run.document.get("finish") or {}).get("likely") is not None
+    about = "" if run.has_ended or finish is None else "about " if is_likely else "from "
     cost, saved = run.document.get("cost_usd"), run.saved_share
     cells = (
         el("td", progress, class_="share"),

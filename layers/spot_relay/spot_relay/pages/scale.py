@@ -20,7 +20,7 @@ _STEPS = (
     *(_HOUR * n for n in (1, 2, 3, 6, 12)),
     *(_DAY * n for n in (1, 2, 5, 10, 30, 100, 365)),
 )
-_MOST_MARKS = 6
+_MOST_MARKS = 5
 
 
 @dataclass(frozen=True)

@@ -285,7 +285,7 @@ def list_decisions(run: RunFacts, clock: Clock, most: int) -> Element:
     more = el("p", f"{left} earlier decisions are not shown here.", class_="note") if left > 0 else None
     return section(
         "Decisions",
-        table("Why the run was changed, newest first", ("When", "After", "Decision"), rows),
+        table("Why the run was changed, newest first", ("When", "After", "Decision"), rows, kind="decisions"),
         more,
         name="decisions",
     )

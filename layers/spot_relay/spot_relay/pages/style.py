@@ -34,6 +34,7 @@ header,section{background:var(--card);border:1px solid var(--line);border-radius
 .comes{margin:12px 0 8px;padding-left:12px;border-left:3px solid var(--next)}
 .warning{background:var(--warn);border-left:4px solid var(--i);padding:8px 12px;border-radius:4px}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(180px,1fr));gap:12px 20px;margin:0}
+.facts div:has(code){grid-column:1/-1}header svg{margin-bottom:12px}
 dt{color:var(--soft);font-size:13px}
 dd{margin:0;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:0 16px;align-items:start}
@@ -49,8 +50,8 @@ svg text{font:12px system-ui,sans-serif;fill:var(--soft);font-variant-numeric:ta
 .l{stroke:url(#lost)}.od .t{stroke:url(#od)}.bar.on-demand{fill:url(#od)}.bar.lost{fill:url(#lost)}
 .od-back{fill:var(--od2)}.od-line{stroke:var(--od);stroke-width:6}
 .lost-back{fill:var(--lost2)}.lost-line{stroke:var(--lost);stroke-width:1;fill:none}
-.k{stroke:var(--ink);stroke-width:1.5}
-.now{stroke:var(--now);stroke-width:1.5}
+.k{stroke:var(--ink);stroke-width:1.5}.dense .k{stroke-width:1;opacity:.45}
+.now{stroke:var(--now);stroke-width:2}
 .next{stroke:var(--next);stroke-width:2;stroke-dasharray:5 4}
 .due{stroke:var(--i);stroke-width:2.5}
 path.path,path.ahead,path.pace,path.net{vector-effect:non-scaling-stroke}
@@ -72,6 +73,7 @@ thead th{color:var(--soft);font-size:13px;font-weight:600;white-space:nowrap}
 td{overflow-wrap:anywhere;min-width:56px;font-variant-numeric:tabular-nums}
 tr:last-child td,tr:last-child th{border-bottom:0}
 .n,.num td:nth-child(n+5):nth-child(-n+8){text-align:right;white-space:nowrap}
+@media (min-width:700px){.decisions td:nth-child(-n+2){white-space:nowrap;padding-right:20px}}
 .bars th{font-weight:400;width:42%}.bars td:last-child{width:40%;padding-right:0;vertical-align:middle}
 .bars td,.bars th{border:0}
 .runs th[scope=row]{font-weight:600;overflow-wrap:anywhere;min-width:110px}.runs .share{min-width:120px}
@@ -91,7 +93,8 @@ pre{margin:0;font:13px/1.5 ui-monospace,Menlo,Consolas,monospace;white-space:pre
 [hidden]{display:none}
 footer{color:var(--soft);font-size:13px}
 @media (max-width:560px){main{padding:12px 8px 32px}header,section{padding:14px}.lead{font-size:18px}
-.lanes{grid-template-columns:78px 1fr}.bars td:last-child{display:none}}
+.lanes{grid-template-columns:78px 1fr}.facts{grid-template-columns:1fr 1fr;gap:10px 14px}
+.bars td:last-child{display:none}}
 @media print{:root{--page:#fff;--card:#fff;--ink:#000;--soft:#333;--line:#bbb}
 header,section{break-inside:avoid;border:0;padding:8px 0}
 .scroll{overflow:visible}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}

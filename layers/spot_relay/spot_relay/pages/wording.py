@@ -56,9 +56,16 @@ def money(usd: float | None) -> str:
     """Return an amount in USD; small ones have four decimal places."""
     if usd is None:
         return NOTHING
-    if usd >= _CENT or usd == 0:
-        return f"${usd:,.2f}".removesuffix(".00")
+    if usd == 0:
+        return "$0"
+    if usd >= _CENT:
+        return f"${usd:,.2f}"
     return f"${usd:.4f}" if usd >= _SMALLEST else "<$0.0001"
+
+
+def limit(usd: float) -> str:
+    """Return an amount that somebody has chosen, without cents if it has none."""
+    return money(usd).removesuffix(".00")
 
 
 def percent(share: float | None) -> str:
