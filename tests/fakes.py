@@ -107,8 +107,8 @@ class MemoryRunStore:
     def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
         return oldest_of(self.runs.values(), pools)
 
-    def list_followers(self, run_id: str) -> tuple[str, ...]:
-        return followers_of(self.runs.values(), run_id)
+    def list_followers(self, run_id: str, told: str, at_most: int) -> tuple[tuple[str, ...], str | None]:
+        return followers_of(self.runs.values(), run_id, told, at_most)
 
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None
@@ -133,10 +133,11 @@ def oldest_of(runs: Iterable[Run], pools: tuple[Pool, ...]) -> dict[Pool, Waitin
     return found
 
 
-def followers_of(runs: Iterable[Run], run_id: str) -> tuple[str, ...]:
-    """Return those of some runs that wait for the end of a run."""
-    waiting = ((run.id, run.waits_for_run) for run in runs)
-    return tuple(name for name, other in waiting if other is not None and other.lower() == run_id.lower())
+def followers_of(runs: Iterable[Run], run_id: str, told: str, at_most: int) -> tuple[tuple[str, ...], str | None]:
+    """Return those of some runs that wait for the end of a run, and up to where, as the table does."""
+    waiting = sorted((_created(run), run) for run in runs if (run.waits_for_run or "").lower() == run_id.lower())
+    found = [(created, run.id) for created, run in waiting if created > told][:at_most]
+    return tuple(name for _, name in found), found[-1][0] if len(found) == at_most else None
 
 
 def _stamp(moment: datetime) -> str:

@@ -61,7 +61,7 @@ def _clears_before_it_acts(self: Service, run: Run, *_: object) -> tuple[Run, Ex
     if not run.outbox:
         return run, None
     cleared = self.store.save(replace(run, outbox=Outbox()))
-    settled = self._settle(cleared, self._duties.perform(run, run.outbox))
+    settled = self._payments._settle(cleared, self._duties.perform(run, run.outbox))
     self._duties.publish(settled, run.outbox.then(settled.outbox).publications)
     return self.store.save(replace(settled, outbox=settled.outbox.actions)), None
 

@@ -149,6 +149,7 @@ def a_full_run(run_id: str) -> Run:
             status=True,
             announce=True,
             tell_followers=True,
+            told="2026-11-23T12:00:00.000000Z#churn",
             tasks=("answered",),
             host=(HostingKind.DEPLOY,),
             announce_hosting=True,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spot_relay.adapters.item_size import measure_item
-from spot_relay.adapters.run_items import build_item
+from spot_relay.adapters.run_items import build_item, format_sortable
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.decide.descriptions import MOST_TRANSITIONS
 from spot_relay.domain.decide.hosting import MOST_REASON_BYTES
@@ -185,6 +185,7 @@ def largest(training_job: dict[str, Any]) -> Run:
             status=True,
             announce=True,
             tell_followers=True,
+            told=f"{format_sortable(MOMENT)}#{NAME}",
             host=tuple(HostingKind),
             announce_hosting=True,
             tasks=tokens("a"),

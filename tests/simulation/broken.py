@@ -30,6 +30,7 @@ from spot_relay.domain.run.run import MAX_ATTEMPTS, Run
 from spot_relay.domain.sagemaker.job import Absent, Job
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.values import No, replace
+from spot_relay.payments import MAX_CONFLICTS
 from spot_relay.ports import ConflictError
 from spot_relay.service import Service
 from tests.fakes import MemoryRunStore
@@ -114,7 +115,7 @@ def _draws_twice_on_a_budget(run: Run, facts: Facts, now: datetime) -> Decision:
 
 
 def _acts_before_it_saves(self: Service, run: Run, observation: Observation) -> Any:
-    for _ in range(use_cases.MAX_CONFLICTS):
+    for _ in range(MAX_CONFLICTS):
         run, failure = self._pay(run)
         decision = decide(run, self._gather(run, observation), self.clock())
         answers = self._duties.perform(decision.run, decision.owes)
@@ -127,7 +128,7 @@ def _acts_before_it_saves(self: Service, run: Run, observation: Observation) -> 
         except ConflictError:
             run = self._load(run.id)
             continue
-        self.store.save(self._settle(saved, answers))
+        self.store.save(self._payments._settle(saved, answers))
         return saved, decision
     raise ConflictError(run.id)
 

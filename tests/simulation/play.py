@@ -179,6 +179,7 @@ class Play:
             region=REGION,
             check_every=timedelta(seconds=self.world.check_every),
             hosting=functions.port("hosting", self.hosting),
+            tells_at_once=1,
         )
 
     def _plan(self) -> None:

@@ -104,10 +104,10 @@ class RunStore(MemoryRunStore):
             waiting = [run for run in waiting if (run.id, run.waits_for) in known]
         return oldest_of(waiting, pools)
 
-    def list_followers(self, run_id: str) -> tuple[str, ...]:
+    def list_followers(self, run_id: str, told: str, at_most: int) -> tuple[tuple[str, ...], str | None]:
         """Return the runs that wait for the end of a run; one that has begun to wait just now may be missed."""
         listed = self._indexed() if self.dice.strikes(Fault.STALE_INDEX) else self.runs.values()
-        return followers_of(listed, run_id)
+        return followers_of(listed, run_id, told, at_most)
 
     def next_due(self) -> datetime | None:
         """Return when the tick next finds a run."""

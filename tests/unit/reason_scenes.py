@@ -23,6 +23,7 @@ from spot_relay.domain.run.observation import (
     CanaryRefused,
     DeadlineChange,
     Due,
+    FollowersTold,
     JobChanged,
     Launched,
     Overgrown,
@@ -470,6 +471,7 @@ def chains_that_are_refused() -> list[str]:
     waits = chain.run("a")
     return [
         *refused,
+        reason_of(chain.run("run-0"), FollowersTold("")),
         reason_of(waits, PredecessorEnded(), predecessors={"b": replace(waits, id="b", start=Start(after=("a",)))}),
     ]
 

@@ -16,6 +16,7 @@ from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
 from spot_relay.domain.run.observation import (
     CanaryCreated,
     CanaryRefused,
+    FollowersTold,
     HostingAnswered,
     Launched,
     Refused,
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
         Wakeups,
     )
 
+# So many followers are told of an end in one call of a function, which takes it about three seconds.
+MOST_TOLD = 1000
 _Answer = TypeVar("_Answer")
 _Refused = TypeVar("_Refused", Refused, CanaryRefused)
 
@@ -80,6 +83,7 @@ class Duties:
     """None where hosting is left to another function."""
     region: str
     canary_image: str | None = None
+    most_told: int = MOST_TOLD
 
     def perform(self, run: Run, owed: Outbox) -> tuple[Observation, ...]:
         """Free, launch, stop and tell what is owed, each idempotently, and return the answers of launches."""
@@ -100,13 +104,13 @@ class Duties:
         if canary is not None:
             sends = partial(self._send_canary, run, canary, oldest().get(canary.placement.pool))
             answers += (_refuse_if_unanswered(CanaryRefused, canary.number, sends),)
-        rest: list[Callable[[], StopRefused | None]] = []
+        rest: list[Callable[[], StopRefused | FollowersTold | None]] = []
         if owed.stop is not None:
             rest.append(partial(self._stop_job, run, owed.stop))
         given_up = (canary for canary in run.canaries if canary.job_name == owed.stop_canary)
         rest += [partial(self._stop_canary, run, canary) for canary in given_up]
         if owed.tell_followers:
-            rest.append(partial(self._tell_followers, run))
+            rest.append(partial(self._tell_followers, run, owed.told))
         # After the launch: if this run is the oldest, it has taken the room itself.
         return answers + _try_each([*rest, *(partial(self._wake_oldest, pool, oldest) for pool in served)])
 
@@ -155,9 +159,12 @@ class Duties:
             return StopRefused(canary.job_name, str(error))
         return None
 
-    def _tell_followers(self, run: Run) -> None:
-        if followers := self.store.list_followers(run.id):
+    def _tell_followers(self, run: Run, told: str) -> FollowersTold | None:
+        """Tell the next runs that come after this one of its end, and return how far that is, unless it is all."""
+        followers, until = self.store.list_followers(run.id, told, self.most_told)
+        if followers:
             self.wakeups.tell(followers)
+        return None if until is None else FollowersTold(until)
 
     def _wake_oldest(self, pool: Pool, oldest: Callable[[], dict[Pool, Waiting]]) -> None:
         if (waiting := oldest().get(pool)) is not None:
@@ -251,7 +258,9 @@ def _refuse_if_unanswered(refused: type[_Refused], number: int, launch: Callable
         return refused(number, error.refusal if unknown else Refusal.UNDESCRIBED, str(error))
 
 
-def _try_each(duties: Iterable[Callable[[], StopRefused | None]]) -> tuple[StopRefused, ...]:
+def _try_each(
+    duties: Iterable[Callable[[], StopRefused | FollowersTold | None]],
+) -> tuple[StopRefused | FollowersTold, ...]:
     """Perform duties that do not depend on each other, and raise the first error once all were tried."""
     answers, errors = [], []
     for perform in duties:

@@ -111,8 +111,12 @@ class RunStore(Protocol):
         """
         ...
 
-    def list_followers(self, run_id: str) -> tuple[str, ...]:
-        """Return the runs that wait for the end of this one. It may miss one that has only just begun to wait."""
+    def list_followers(self, run_id: str, told: str, at_most: int) -> tuple[tuple[str, ...], str | None]:
+        """Return runs that wait for the end of this one, and how far in their list that is; None at the list's end.
+
+        The list goes on after ``told``, which is empty at its beginning. It may miss a run that has only just begun to
+        wait.
+        """
         ...
 
     def page(

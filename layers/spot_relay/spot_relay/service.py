@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decide.acceptance import Objection, accept, find_objections, largest_instance_count
 from spot_relay.domain.decide.beginnings import object_to_start
-from spot_relay.domain.decide.decision import decide, reason_after, settle
+from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.decide.looks import (
     attempt_to_look_at,
@@ -22,7 +22,6 @@ from spot_relay.domain.decide.looks import (
     looks_at_predecessors,
     needs_checkpoint,
 )
-from spot_relay.domain.decide.steps import last_word
 from spot_relay.domain.errors import CallerError, SpecError
 from spot_relay.domain.rules.predecessors import gather_predecessors, may_close_cycle
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
@@ -35,14 +34,14 @@ from spot_relay.domain.run.observation import (
     ResumeRequested,
     StopRequested,
     TaskWaiting,
-    keep_what_exists,
 )
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.sagemaker.job import Job
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.sagemaker.request import sharded_prefixes_of
 from spot_relay.domain.values import No, replace
-from spot_relay.duties import Duties
+from spot_relay.duties import MOST_TOLD, Duties
+from spot_relay.payments import MAX_CONFLICTS, Payments
 from spot_relay.ports import (
     Announcements,
     Checkpoints,
@@ -71,9 +70,6 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.submission import Submission
     from spot_relay.domain.sagemaker.job import Absent
     from spot_relay.pacing import Pacing
-
-# A run has few writers. One that loses this often in a row leaves the message to its queue's retry.
-MAX_CONFLICTS = 20
 
 
 class NameConflictError(SpecError):
@@ -152,6 +148,8 @@ class Service:
     """The image in which canaries sleep; None for each run's own training image."""
     hosting: Hosting | None = None
     """None in functions that may not register or deploy models: what is owed of that is left to the others."""
+    tells_at_once: int = MOST_TOLD
+    """How many runs that come after one that has ended are told of it in one call."""
 
     def submit(self, submission: Submission, submission_id: str | None = None) -> Run:
         """Accept a run and launch its first attempt; the same submission again is the same run.
@@ -171,7 +169,7 @@ class Service:
         else:
             run = self._create(submission, new)
         if run.submission_id == new.submission_id and run.waits_to_begin:
-            return self._advance(run, Due())[0]
+            return self._begin(run)
         if submission.task_token is None or run.submission_id == new.submission_id:
             return _require_published(*self._pay(run))
         return self._request(run.id, TaskWaiting(submission.task_token))
@@ -194,7 +192,7 @@ class Service:
 
     def resume(self, run_id: str, request: ResumeRequested | None = None) -> Run:
         """Continue an ended run; raise NoSuchRunError, PrefixTakenError, or RejectedError if it can't continue."""
-        return self._request(run_id, request or ResumeRequested())
+        return self._begin(self._request(run_id, request or ResumeRequested()))
 
     def show(self, run_id: str) -> Run:
         """Return a run; raise NoSuchRunError if there is none."""
@@ -217,6 +215,10 @@ class Service:
             return self._load_same(submission)
         self.telemetry.log_decision(run, "Submitted", run.reason)
         return run
+
+    def _begin(self, run: Run) -> Run:
+        """Look at once at what a run waits for that has just been submitted or resumed, if it waits for anything."""
+        return self._advance(run, Due())[0] if run.waits_to_begin else run
 
     def _load_same(self, submission: Submission) -> Run:
         existing = self._load(submission.name)
@@ -316,51 +318,12 @@ class Service:
         return self.jobs.describe(canary.job_name) if canary.arn else self.jobs.find(launch_of_canary(run, canary))
 
     def _pay(self, run: Run, answers: tuple[Observation, ...] = ()) -> tuple[Run, Exception | None]:
-        """Perform what a run owes and save that it is done; then do the same with what the answers of launches add.
+        """Perform what a run owes, and return the run as it is saved, and what could not be published."""
+        return self._payments.pay(run, answers)
 
-        A launch whose answer is known already is not repeated. What cannot be published stays owed, and the failure is
-        returned: the run itself continues without it. The same holds for tasks that cannot be answered.
-        """
-        failure: Exception | None = None
-        untold: Exception | None = None
-        published = False
-        for _ in range(MAX_CONFLICTS):
-            owed_here = run.outbox if self.hosting else replace(run.outbox, host=())
-            tasks = owed_here.tasks if run.has_ended and untold is None else ()
-            nothing_to_do = not answers and not owed_here.acts
-            nothing_to_publish = not owed_here or (published and not tasks) or failure is not None
-            if nothing_to_do and nothing_to_publish:
-                return run, failure or untold
-            answers += self._duties.perform(run, owed_here.without(answers))
-            answers += self._duties.host(run, owed_here)
-            # Only tasks of an end that is saved: an answer cannot be taken back.
-            told = self._duties.answer_tasks(run, tasks)
-            untold = untold or told.failure
-            untold_tasks = tuple(token for token in run.outbox.tasks if token not in told.done)
-            left = Outbox(tasks=untold_tasks, host=() if self.hosting else run.outbox.host)
-            settled = self._settle(run, (*answers, *told.gone))
-            # What this call has published already is owed once more only for later.
-            earlier = Outbox() if published and failure is None else run.outbox.publications
-            owed = earlier.then(settled.outbox)
-            failure = failure or self._duties.publish(settled, owed)
-            still_owed = owed.publications if failure else last_word(settled, self.clock())
-            settled = replace(settled, outbox=owed.actions.then(still_owed).then(left))
-            if settled == run:
-                return run, failure or untold
-            try:
-                saved = self.store.save(settled)
-            except ConflictError:
-                run, answers, published = self._load(run.id), keep_what_exists(answers), False
-                continue
-            except RunTooLargeError:
-                if Overgrown() in answers:
-                    raise
-                answers = (*answers, Overgrown())
-                continue
-            # Only whoever settled the outbox publishes its metrics, because a metric cannot be published twice.
-            self.telemetry.measure(run.outbox.measures + owed.measures)
-            run, answers, published = saved, (), True
-        raise ConflictError(run.id)
+    @property
+    def _payments(self) -> Payments:
+        return Payments(self.store, self._duties, self.telemetry, self.clock, self.draw, self.check_every, self._load)
 
     @property
     def _duties(self) -> Duties:
@@ -376,14 +339,8 @@ class Service:
             self.hosting,
             self.region,
             self.canary_image,
+            self.tells_at_once,
         )
-
-    def _settle(self, run: Run, answers: tuple[Observation, ...]) -> Run:
-        facts = Facts(Due(), draw=self.draw(), check_every=self.check_every)
-        settled = settle(run, answers, facts, self.clock())
-        for answer in answers:
-            self.telemetry.log_decision(settled, type(answer).__name__, reason_after(answer, settled))
-        return settled
 
 
 def _require_published(run: Run, failure: Exception | None) -> Run:

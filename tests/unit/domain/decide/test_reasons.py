@@ -279,6 +279,7 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "The run would wait for 100 others or more, with those that they wait for. Submit it once some of them have completed.",
                 "There is no run late, which this one comes after. Submit that one first, then submit this one again.",
                 "2027-11-25T12:00:00Z is more than 366 days from now. Use an earlier time.",
+                "Many runs come after this one. Some have been told of its end, and the others are told next.",
                 "Runs wait for each other, so none of them can begin: a → b → a.",
             ],
             "models_that_are_hosted": [

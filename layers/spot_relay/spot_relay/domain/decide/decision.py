@@ -35,6 +35,7 @@ from spot_relay.domain.run.observation import (
     CanaryRefused,
     Due,
     EndpointChanged,
+    FollowersTold,
     HostingAnswered,
     JobChanged,
     Launched,
@@ -92,8 +93,8 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return _follow_due(run, facts, now)
         case RoomFreed():
             return _follow_room(run, now)
-        case PredecessorEnded():
-            return beginnings.follow_predecessor(run, facts, now)
+        case PredecessorEnded() | FollowersTold() as news:
+            return _follow_chain(run, news, facts, now)
         case EndpointChanged() | HostingAnswered() as news:
             return _follow_hosting(run, news, facts, now)
         case Launched() | Refused() as answer:
@@ -106,6 +107,13 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return _follow_failure(run, failure, now)
         case _:
             assert_never(facts.observation)
+
+
+def _follow_chain(run: Run, news: PredecessorEnded | FollowersTold, facts: Facts, now: datetime) -> Decision:
+    if isinstance(news, PredecessorEnded):
+        return beginnings.follow_predecessor(run, facts, now)
+    reason = "Many runs come after this one. Some have been told of its end, and the others are told next."
+    return unchanged(run, reason, Outbox(tell_followers=True, told=news.told))
 
 
 def _follow_launch_answer(run: Run, answer: Launched | Refused, facts: Facts, now: datetime) -> Decision:

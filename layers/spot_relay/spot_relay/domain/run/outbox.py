@@ -58,6 +58,8 @@ class Outbox:
     """Whether to send the event that everything that was to be done with the model is done, or has failed."""
     tell_followers: bool = False
     """Whether to wake the runs that come after this one: it has ended."""
+    told: str = ""
+    """Up to where in the list of those runs all have been woken; empty at its beginning."""
     host: tuple[HostingKind, ...] = ()
     """Of which of the things to do with the model the next call to SageMaker is due."""
     tasks: tuple[str, ...] = field(default=(), repr=False)
@@ -116,6 +118,7 @@ class Outbox:
             announce=self.announce or later.announce,
             announce_hosting=self.announce_hosting or later.announce_hosting,
             tell_followers=self.tell_followers or later.tell_followers,
+            told=later.told if later.tell_followers else self.told,
             host=tuple(dict.fromkeys((*self.host, *later.host))),
             tasks=tuple(dict.fromkeys((*self.tasks, *later.tasks))),
             measures=self.measures + later.measures,
