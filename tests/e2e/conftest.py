@@ -26,6 +26,7 @@ def stack() -> Iterator[Stack]:
         "PriceFile": f"s3://{CHECKPOINTS}/{PRICES}",
         "TaskTokenStateMachineArns": STATE_MACHINE,
         "AllowHosting": "true",
+        "AllowCheckpointCopies": "true",
     }
     with deployment.running(images=Path(__file__).with_name("images"), parameters=parameters) as deployed:
         yield deployed

@@ -56,7 +56,7 @@ def _looks_for_nothing(self: Duties, launch: Launch) -> bool:
     return False
 
 
-def _clears_before_it_acts(self: Service, run: Run, *_: object) -> tuple[Run, Exception | None]:
+def _clears_before_it_acts(self: Service, run: Run, *_: object, **__: object) -> tuple[Run, Exception | None]:
     """Save that everything is done before doing it."""
     if not run.outbox:
         return run, None

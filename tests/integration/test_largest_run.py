@@ -18,6 +18,7 @@ from spot_relay.domain.decide.steps import KEPT_DECISIONS, LONGEST_EXPLANATION
 from spot_relay.domain.decide.user_requests import TOO_LARGE
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.checkpoint_copy import CheckpointCopy
 from spot_relay.domain.run.hosting import (
     Deployment,
     HostingKind,
@@ -186,15 +187,19 @@ def largest(training_job: dict[str, Any]) -> Run:
             announce=True,
             tell_followers=True,
             told=f"{format_sortable(MOMENT)}#{NAME}",
+            copy=True,
             host=tuple(HostingKind),
             announce_hosting=True,
             tasks=tokens("a"),
             measures=measures,
         ),
         waiting_tasks=tokens("b"),
-        start=Start(MOMENT, NAMES, OnFailure.WAIT, MONTH, NAME, "c" * 64),
+        start=Start(MOMENT, NAMES, OnFailure.WAIT, MONTH, NAME, "c" * 64, checkpoint=True),
         waits_to_begin=True,
         completed=NAMES,
+        copying=CheckpointCopy(
+            "u" * 1024, "p" * 1024, MONTH, "k" * 1024, "i" * 1024, 9, Checkpoint("k" * 1024, MOMENT)
+        ),
         ended_at=MOMENT,
         deadline_at=MOMENT,
         progress_seconds=MONTH + 1 / 3,

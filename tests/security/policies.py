@@ -30,6 +30,7 @@ STATE_MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:nightly"
 PARAMETERS = {
     "TaskTokenStateMachineArns": STATE_MACHINE,
     "AllowHosting": "true",
+    "AllowCheckpointCopies": "true",
     "AllowedRoleArns": ROLE,
     "AllowedCheckpointBuckets": "churn-*",
     "PriceFile": PRICE_FILE,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from spot_relay import service as use_cases
-from spot_relay.domain.decide import ends, hosting, steps
+from spot_relay.domain.decide import beginnings, copies, ends, hosting, steps
 from spot_relay.domain.decide import launch_answers as answers
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.launch_answers import follow_launch, follow_refusal
@@ -27,7 +27,7 @@ from spot_relay.domain.run.observation import JobChanged, Launched, Refused
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Budget
 from spot_relay.domain.run.run import MAX_ATTEMPTS, Run
-from spot_relay.domain.sagemaker.job import Absent, Job
+from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.values import No, replace
 from spot_relay.payments import MAX_CONFLICTS
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.decide.facts import Facts
     from spot_relay.domain.rules.after_end import Relaunch
     from spot_relay.domain.run.attempt import Attempt
+    from spot_relay.domain.run.checkpoint_copy import CheckpointCopy, CopyPaused
     from spot_relay.domain.run.hosting import Part
     from spot_relay.domain.run.observation import Observation
 
@@ -205,6 +206,12 @@ def _checks_nothing(self: RunStore, run: Run) -> None:
     """Let the prefix be whosever it is."""
 
 
+def _begins_with_half(run: Run, of: CheckpointCopy, paused: CopyPaused, now: datetime) -> Decision:
+    """Begin with what one call of a function could copy."""
+    newest = Checkpoint(f"{run.id}/{paused.after}", now)
+    return beginnings.begin(replace(run, copying=replace(of, newest=newest)), now)
+
+
 def _names_anew(run: Run, step: HostingStep) -> Part | None:
     """Name each model after the time as well, so that none is ever taken for one that is there already."""
     part = part_of(run, step)
@@ -244,6 +251,7 @@ BROKEN = (
     Broken("leaves a stopped run its job", 4, _deciding(_leaves_a_stopped_run_its_job)),
     Broken("leaves its canary alive", 4, ((steps, "give_up_canary", _leaves_its_canary_alive),)),
     Broken("begins whatever has become of the others", 9, ((Run, "open_predecessors", property(_finds_none)),)),
+    Broken("begins with half a copy", 9, ((copies, "pause_copy", _begins_with_half),)),
     Broken("names a model anew with each try", 10, ((hosting_part, "part_of", _names_anew),)),
     Broken(
         "is content with any configuration in service",

@@ -10,7 +10,7 @@ from spot_relay.domain.rules.checkpoints import CheckpointSearch
 from spot_relay.domain.run.run import DueRun
 from spot_relay.domain.sagemaker.job import Checkpoint
 from spot_relay.ports import ConflictError
-from tests.fakes import MemoryCheckpoints, MemoryRunStore, followers_of, oldest_of
+from tests.fakes import MemoryCheckpointCopies, MemoryCheckpoints, MemoryRunStore, followers_of, oldest_of
 from tests.simulation.faults import Fault
 
 if TYPE_CHECKING:
@@ -53,6 +53,21 @@ class Checkpoints(MemoryCheckpoints):
         # As in S3, a key has one object.
         self.found[uri] = [*(known for known in objects if known.key != written.key), written]
         self.works[written.key] = work
+
+
+@dataclass
+class CheckpointCopies(MemoryCheckpointCopies):
+    """Copies one object in each call; ``written`` hears to which prefix, before it is there."""
+
+    checkpoints: Checkpoints
+    written: Callable[[str], None] = lambda _: None
+
+    def copy_object(self, source: str, destination: str, key: str) -> None:
+        """Copy an object, with the training that it holds."""
+        self.written(destination)
+        super().copy_object(source, destination, key)
+        there, copied = (f"{uri.removeprefix('s3://models/')}{key}" for uri in (source, destination))
+        self.checkpoints.works[copied] = self.checkpoints.works[there]
 
 
 @dataclass

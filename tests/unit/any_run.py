@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.checkpoint_copy import CheckpointCopy, Copied, CopyPaused, Uncopied
 from spot_relay.domain.run.hosting import (
     Deployment,
     Endpoint,
@@ -27,6 +28,7 @@ from spot_relay.domain.run.observation import (
     CanaryChanged,
     CanaryCreated,
     CanaryRefused,
+    CheckpointsCopied,
     DeadlineChange,
     Due,
     EndpointChanged,
@@ -107,6 +109,12 @@ hosting_tasks = st.builds(
     replaces_since=maybe_moments,
 )
 ON_SUCCESS = OnSuccess(deploy=Deployment("live", "an-image", "a-role", instance_type="ml.m5.large"))
+COPY = CheckpointCopy("s3://models/prep/")
+copy_answers = st.one_of(
+    st.builds(Copied, st.builds(Checkpoint, texts, moments)),
+    st.builds(CopyPaused, small, texts, st.none() | st.just("upload")),
+    st.builds(Uncopied, texts, st.booleans()),
+)
 observations = st.one_of(
     st.builds(JobChanged, st.integers(0, 4), statuses, secondaries, moments),
     st.builds(Launched, st.integers(0, 4), st.just("arn")),
@@ -116,6 +124,7 @@ observations = st.one_of(
     st.builds(CanaryRefused, st.integers(0, 4), st.sampled_from(Refusal), texts),
     st.just(RoomFreed()),
     st.builds(FollowersTold, st.sampled_from(["", "2026-11-23T12:00:00.000000Z#churn"])),
+    st.builds(CheckpointsCopied, st.just(COPY), copy_answers),
     st.just(EndpointChanged()),
     st.builds(HostingAnswered, st.sampled_from(HostingKind), st.sampled_from(HostingStep), hosting_answers),
     st.just(Due()),

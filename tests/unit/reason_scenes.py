@@ -48,6 +48,7 @@ from spot_relay.service import UnacceptableError
 from tests.fakes import NOON, MemoryInputFiles, MemoryPrices
 from tests.unit.canaries import ahead, finds_capacity, kept, on_demand
 from tests.unit.chains import Chain
+from tests.unit.copy_scenes import copies_of_checkpoints
 from tests.unit.crowds import G5, M5, SPOT, Crowd
 from tests.unit.hosting_scenes import endpoints_that_are_not_what_they_should_be, models_that_are_hosted
 from tests.unit.paid_runs import P3, PRICES, a_run
@@ -514,6 +515,7 @@ SCENES: tuple[Callable[[], list[str]], ...] = (
     objections,
     chains,
     chains_that_are_refused,
+    copies_of_checkpoints,
     models_that_are_hosted,
     endpoints_that_are_not_what_they_should_be,
 )

@@ -11,11 +11,13 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.checkpoint_copy import Uncopied
 from spot_relay.domain.run.hosting import Unmade
 from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
 from spot_relay.domain.run.observation import (
     CanaryCreated,
     CanaryRefused,
+    CheckpointsCopied,
     FollowersTold,
     HostingAnswered,
     Launched,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from spot_relay.pacing import Pacing
     from spot_relay.ports import (
         Announcements,
+        CheckpointCopies,
         Hosting,
         RunStore,
         Slots,
@@ -81,6 +84,8 @@ class Duties:
     pacing: Pacing
     hosting: Hosting | None
     """None where hosting is left to another function."""
+    copies: CheckpointCopies | None
+    """None where copying checkpoints is left to another function."""
     region: str
     canary_image: str | None = None
     most_told: int = MOST_TOLD
@@ -120,6 +125,17 @@ class Duties:
             return ()
         tasks = [task for task in run.hosting if task.kind in owed.host and task.is_open]
         return tuple(HostingAnswered(task.kind, task.step, _host(self.hosting, run, task)) for task in tasks)
+
+    def copy(self, run: Run, owed: Outbox) -> tuple[CheckpointsCopied, ...]:
+        """Copy the next checkpoints of another run if that is owed, and return how far that came."""
+        uri, copying = run.checkpoint_uri, run.copying
+        waits = run.waits_to_begin and not (run.has_ended or run.stop_requested)
+        if self.copies is None or uri is None or copying is None or not (owed.copy and waits):
+            return ()
+        try:
+            return (CheckpointsCopied(copying, self.copies.copy(copying, uri)),)
+        except Exception as error:  # noqa: BLE001 - the run tries again later, whatever it was
+            return (CheckpointsCopied(copying, Uncopied(f"{type(error).__name__}: {error}", passes=True)),)
 
     def publish(self, run: Run, owed: Outbox) -> Exception | None:
         """Publish what is owed about the run, and return what went wrong."""

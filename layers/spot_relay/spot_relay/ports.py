@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.rules.checkpoints import CheckpointSearch
     from spot_relay.domain.rules.turns import Lane
+    from spot_relay.domain.run.checkpoint_copy import CheckpointCopy, CopyAnswer
     from spot_relay.domain.run.hosting import Endpoint, Made, NoEndpoint, Part, Unmade
     from spot_relay.domain.run.launch import Created, Launch
     from spot_relay.domain.run.outbox import Measure
@@ -245,6 +246,14 @@ class Checkpoints(Protocol):
 
         A pattern, relative to the prefix, says which objects are checkpoints; without one, their names do.
         """
+        ...
+
+
+class CheckpointCopies(Protocol):
+    """Copies of checkpoints from one prefix in S3 to another."""
+
+    def copy(self, copy: CheckpointCopy, destination: str) -> CopyAnswer:
+        """Copy the next objects, as many as there is time for in one call of a function; again is the same."""
         ...
 
 

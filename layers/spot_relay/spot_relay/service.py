@@ -44,6 +44,7 @@ from spot_relay.duties import MOST_TOLD, Duties
 from spot_relay.payments import MAX_CONFLICTS, Payments
 from spot_relay.ports import (
     Announcements,
+    CheckpointCopies,
     Checkpoints,
     ConflictError,
     Hosting,
@@ -148,6 +149,8 @@ class Service:
     """The image in which canaries sleep; None for each run's own training image."""
     hosting: Hosting | None = None
     """None in functions that may not register or deploy models: what is owed of that is left to the others."""
+    copies: CheckpointCopies | None = None
+    """None in functions that may not copy checkpoints: runs that need copies begin in the others."""
     tells_at_once: int = MOST_TOLD
     """How many runs that come after one that has ended are told of it in one call."""
 
@@ -218,7 +221,12 @@ class Service:
 
     def _begin(self, run: Run) -> Run:
         """Look at once at what a run waits for that has just been submitted or resumed, if it waits for anything."""
-        return self._advance(run, Due())[0] if run.waits_to_begin else run
+        if not run.waits_to_begin or run.has_ended:
+            return run
+        if run.start.checkpoint and self.copies is None:
+            self.wakeups.look(run.id, timedelta(0))
+            return run
+        return self._advance(run, Due())[0]
 
     def _load_same(self, submission: Submission) -> Run:
         existing = self._load(submission.name)
@@ -263,7 +271,7 @@ class Service:
                 continue
             if alone:
                 self.telemetry.measure(alone)
-            return _require_published(*self._pay(saved)), decision
+            return _require_published(*self._pay(saved, may_copy=decision.owes.copy)), decision
         raise ConflictError(run.id)
 
     def _find_launched(self, run: Run, observation: Observation) -> tuple[Observation, ...]:
@@ -317,9 +325,11 @@ class Service:
     def _look_at_canary(self, run: Run, canary: Canary) -> Job | Absent:
         return self.jobs.describe(canary.job_name) if canary.arn else self.jobs.find(launch_of_canary(run, canary))
 
-    def _pay(self, run: Run, answers: tuple[Observation, ...] = ()) -> tuple[Run, Exception | None]:
+    def _pay(
+        self, run: Run, answers: tuple[Observation, ...] = (), *, may_copy: bool = False
+    ) -> tuple[Run, Exception | None]:
         """Perform what a run owes, and return the run as it is saved, and what could not be published."""
-        return self._payments.pay(run, answers)
+        return self._payments.pay(run, answers, may_copy=may_copy)
 
     @property
     def _payments(self) -> Payments:
@@ -337,6 +347,7 @@ class Service:
             self.wakeups,
             self.pacing,
             self.hosting,
+            self.copies,
             self.region,
             self.canary_image,
             self.tells_at_once,

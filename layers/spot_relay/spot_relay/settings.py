@@ -63,6 +63,7 @@ class SubmissionSettings:
     task_token_state_machines: tuple[str, ...] = ()
     region: str | None = None
     allow_hosting: bool = False
+    allow_checkpoint_copies: bool = False
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -74,6 +75,7 @@ class SubmissionSettings:
             task_token_state_machines=_split(env.get("TASK_TOKEN_STATE_MACHINE_ARNS", "")),
             region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION"),
             allow_hosting=_read_switch(env, "ALLOW_HOSTING"),
+            allow_checkpoint_copies=_read_switch(env, "ALLOW_CHECKPOINT_COPIES"),
         )
 
 

@@ -15,6 +15,7 @@ from spot_relay.domain.run.observation import Due, PredecessorEnded
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.run.start import OnFailure, Start
 from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.shown.report import status_document
 from spot_relay.service import RejectedError, UnacceptableError
 from tests.fakes import NOON, REGION
@@ -357,7 +358,15 @@ def test_the_status_document_shows_what_a_run_waits_for() -> None:
         "on_failure": "fail",
         "continue_from": "b",
         "channel": "model",
+        "checkpoint": False,
     }
+
+
+def test_the_status_document_shows_that_a_run_continues_from_checkpoints() -> None:
+    chain = Chain()
+    chain.submit("b")
+    shown = status_document(chain.after("b", continue_from="b", checkpoint=True), REGION)["start"]
+    assert (shown["continue_from"], shown["channel"], shown["checkpoint"]) == ("b", None, True)
 
 
 def test_the_same_submission_again_is_the_same_waiting_run() -> None:
@@ -426,6 +435,18 @@ def test_one_call_tells_a_thousand_runs_of_an_end_and_leaves_the_others_to_a_mes
     for _ in range(3):
         chain.world.service.advance("prep", Due())
     assert len(set(chain.world.wakeups.told)) == len(chain.world.wakeups.told) == 2500
+
+
+def test_a_launch_that_ends_its_run_tells_those_after_it_at_once_and_asks_for_no_other_call() -> None:
+    chain = Chain()
+    chain.submit("prep", Start(after=("late",), known_within_seconds=3600))
+    chain.after("prep")
+    chain.submit("late")
+    chain.world.jobs.refusals = [(Refusal.INVALID, "Could not assume role.")]
+    chain.ends("late")
+    chain.deliver()
+    assert [chain.run(name).status for name in ("prep", "train")] == [RunStatus.FAILED] * 2
+    assert chain.world.wakeups.looks == []
 
 
 def test_the_tick_goes_on_telling_of_an_end_if_the_message_for_that_is_lost() -> None:

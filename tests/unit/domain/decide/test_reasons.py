@@ -282,6 +282,18 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "Many runs come after this one. Some have been told of its end, and the others are told next.",
                 "Runs wait for each other, so none of them can begin: a → b → a.",
             ],
+            "copies_of_checkpoints": [
+                "Copying the checkpoints of prep to s3://models/train/.",
+                "Copying the checkpoints of prep to s3://models/train/. Files copied so far: 1.",
+                "The run prep has completed. Launching train-relay-01. It starts from the checkpoint train/1.pt.",
+                "The checkpoints of prep are being copied.",
+                "The checkpoints of prep could not be copied: S3 answers SlowDown to CopyObject. Trying again in 300 s.",
+                "The checkpoints of prep could not be copied: S3 answers SlowDown to CopyObject. Giving up after 10 tries. Resume the run to try again.",
+                "The run is not waiting for this copy of checkpoints.",
+                "A stop was requested before train-relay-01 was known to exist. Checkpoints are being copied to its prefix. The run ends when that is over, in a minute or two.",
+                "This run continues from the checkpoints of prep, so it needs a checkpoint prefix apart from s3://models/x/. Use another CheckpointConfig.S3Uri. To go on in that prefix itself, name prep in after and leave out continue_from.",
+                "This run continues from the checkpoints of prep, which keeps none: its training job has no CheckpointConfig. Name a run that has.",
+            ],
             "models_that_are_hosted": [
                 "The model is registered as arn:aws:sagemaker:us-east-1:111122223333:model-package/churn-models/1.",
                 "Model churn-relay-01 exists.",

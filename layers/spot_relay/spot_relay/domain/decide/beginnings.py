@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
+from spot_relay.domain.decide import copies
 from spot_relay.domain.decide.acceptance import Objection, place_first
-from spot_relay.domain.decide.steps import Decision, change, close_uncreated, finish, launch_again, unchanged
+from spot_relay.domain.decide.steps import (
+    Decision,
+    change,
+    close_uncreated,
+    finish,
+    finish_stopped,
+    launch_again,
+    unchanged,
+)
 from spot_relay.domain.rules.predecessors import MOST_LOOKED_AT, find_cycle
+from spot_relay.domain.run.checkpoint_copy import Copied, CopyPaused, Uncopied
 from spot_relay.domain.run.run import TICK, Run, RunStatus
 from spot_relay.domain.run.start import LONGEST_AHEAD, OnFailure
 from spot_relay.domain.sagemaker.request import add_model_channel
@@ -17,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from spot_relay.domain.decide.facts import Facts
+    from spot_relay.domain.run.observation import CheckpointsCopied
 
 # What to do once nothing stands against a run any more.
 _SUBMIT, _RESUME = "submit this one again", "resume this one"
@@ -43,13 +54,33 @@ def object_to_start(run: Run, known: Mapping[str, Run | None], now: datetime) ->
 
 def follow_predecessor(run: Run, facts: Facts, now: datetime) -> Decision:
     """Look at the runs that this one waits for, because one of them has ended."""
-    if run.has_ended or not run.waits_to_begin:
+    if run.has_ended or run.stop_requested or not run.waits_to_begin:
         return unchanged(run, "The run is not waiting for another run.")
     return begin_or_wait(run, facts, now)
 
 
+def follow_copy(run: Run, copied: CheckpointsCopied, facts: Facts, now: datetime) -> Decision:
+    """Launch the first attempt if all of another run's checkpoints are copied; else go on, or fail."""
+    if not copies.is_awaited(run, copied.of):
+        return unchanged(run, "The run is not waiting for this copy of checkpoints.")
+    if run.stop_requested:
+        return _stop(run, now)
+    match copied.answer:
+        case Copied() as answer:
+            return begin(copies.complete_copy(run, copied.of, answer), now)
+        case CopyPaused() as answer:
+            return copies.pause_copy(run, copied.of, answer, now)
+        case Uncopied() as answer:
+            return copies.follow_failure(run, copied.of, answer, facts, now)
+        case _:
+            assert_never(copied.answer)
+
+
 def begin_or_wait(run: Run, facts: Facts, now: datetime) -> Decision:
     """Launch the first attempt if everything has come that the run waits for; else wait on, or fail."""
+    if run.stop_requested:
+        # Whoever was copying checkpoints is done by now, or was killed.
+        return _stop(run, now)
     if cycle := find_cycle(run, facts.predecessors):
         return _fail(run, f"Runs wait for each other, so none of them can begin: {' → '.join(cycle)}.", now)
     if any(name not in facts.predecessors for name in run.open_predecessors):
@@ -63,13 +94,13 @@ def begin_or_wait(run: Run, facts: Facts, now: datetime) -> Decision:
         looked = after
     if looked.open_predecessors or (looked.start.at is not None and now < looked.start.at):
         return _wait(run, looked, facts, now)
-    return begin(looked, now)
+    return begin(looked, now) if looked.copying is None else copies.copy_on(looked, run, now)
 
 
 def begin(run: Run, now: datetime) -> Decision:
     """Launch the first attempt of a run that has waited."""
     began = place_first(replace(run, waits_to_begin=False), now)
-    first = began.current
+    first = replace(began.current, resumes_from=run.copying.newest if run.copying else None)
     match run.start.after:
         case ():
             why = "Its time has come."
@@ -77,7 +108,8 @@ def begin(run: Run, now: datetime) -> Decision:
             why = f"The run {name} has completed."
         case _:
             why = "All runs that it comes after have completed."
-    return launch_again(began, first, now, f"{why} Launching {first.job_name}.")
+    start = f" It starts from the checkpoint {first.resumes_from.key}." if first.resumes_from else ""
+    return launch_again(began, first, now, f"{why} Launching {first.job_name}.{start}")
 
 
 def describe_wait(run: Run, now: datetime) -> str:
@@ -102,8 +134,10 @@ def _look_at(run: Run, name: str, known: Mapping[str, Run | None], now: datetime
         if now < run.start.known_by(run.created_at):
             return run
         return No(f"There is no run {name}, which this one comes after. Submit that one first, then {then}.")
+    if _continues_from(run, other) and run.start.checkpoint and (no := copies.check_source(run, other)):
+        return no
     if other.status is RunStatus.COMPLETED:
-        return _take_model(replace(run, completed=(*run.completed, name)), other)
+        return _take_over(replace(run, completed=(*run.completed, name)), other)
     if other.has_ended and run.start.on_failure is OnFailure.FAIL:
         return No(
             f"This run comes after {name}, which is {other.status}. Once that one has completed, {then}. To have a run "
@@ -112,11 +146,17 @@ def _look_at(run: Run, name: str, known: Mapping[str, Run | None], now: datetime
     return run
 
 
-def _take_model(run: Run, other: Run) -> Run | No:
-    """Return the run with the model of the one that it continues from, if that is this other run."""
+def _continues_from(run: Run, other: Run) -> bool:
+    return run.start.continue_from is not None and run.start.continue_from.lower() == other.id.lower()
+
+
+def _take_over(run: Run, other: Run) -> Run | No:
+    """Return the run with what it continues from, a model or checkpoints to copy, if that is of this other run."""
     start = run.start
-    if start.continue_from is None or start.continue_from.lower() != other.id.lower():
+    if not _continues_from(run, other):
         return run
+    if start.checkpoint:
+        return copies.begin_copy(run, other)
     if other.model_artifacts is None:
         return No(f"This run continues from {other.id}, which has completed but left no model. Name one that has.")
     return replace(run, training_job=add_model_channel(run.training_job, start.channel, other.model_artifacts))
@@ -132,6 +172,10 @@ def _wait(before: Run, run: Run, facts: Facts, now: datetime) -> Decision:
     if any(facts.predecessors.get(name) is None for name in others):
         looks.append(max(now, run.start.known_by(run.created_at)))
     return change(run, now, describe_wait(run, now), status=RunStatus.PENDING, check_at=min(looks))
+
+
+def _stop(run: Run, now: datetime) -> Decision:
+    return finish_stopped(run.with_attempt(close_uncreated(run.current, now)), now)
 
 
 def _fail(run: Run, because: str, now: datetime) -> Decision:

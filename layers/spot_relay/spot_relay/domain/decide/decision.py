@@ -33,6 +33,7 @@ from spot_relay.domain.run.observation import (
     CanaryChanged,
     CanaryCreated,
     CanaryRefused,
+    CheckpointsCopied,
     Due,
     EndpointChanged,
     FollowersTold,
@@ -93,7 +94,7 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return _follow_due(run, facts, now)
         case RoomFreed():
             return _follow_room(run, now)
-        case PredecessorEnded() | FollowersTold() as news:
+        case PredecessorEnded() | FollowersTold() | CheckpointsCopied() as news:
             return _follow_chain(run, news, facts, now)
         case EndpointChanged() | HostingAnswered() as news:
             return _follow_hosting(run, news, facts, now)
@@ -109,9 +110,13 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             assert_never(facts.observation)
 
 
-def _follow_chain(run: Run, news: PredecessorEnded | FollowersTold, facts: Facts, now: datetime) -> Decision:
+def _follow_chain(
+    run: Run, news: PredecessorEnded | FollowersTold | CheckpointsCopied, facts: Facts, now: datetime
+) -> Decision:
     if isinstance(news, PredecessorEnded):
         return beginnings.follow_predecessor(run, facts, now)
+    if isinstance(news, CheckpointsCopied):
+        return beginnings.follow_copy(run, news, facts, now)
     reason = "Many runs come after this one. Some have been told of its end, and the others are told next."
     return unchanged(run, reason, Outbox(tell_followers=True, told=news.told))
 

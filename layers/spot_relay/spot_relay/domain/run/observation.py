@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from spot_relay.domain.run.checkpoint_copy import CheckpointCopy, CopyAnswer
 from spot_relay.domain.run.hosting import Endpoint, HostingKind, HostingStep, Made, NoEndpoint, Unmade
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.sagemaker.job import ENDED_SECONDARIES, ENDED_STATUSES, WAITING_FOR_CAPACITY, Placement
@@ -120,6 +121,14 @@ class FollowersTold:
 
 
 @dataclass(frozen=True)
+class CheckpointsCopied:
+    """What one call of a function has done of the copy that the run was at."""
+
+    of: CheckpointCopy
+    answer: CopyAnswer
+
+
+@dataclass(frozen=True)
 class EndpointChanged:
     """A SageMaker Endpoint State Change event about a configuration of the run. It is only a reason to look."""
 
@@ -193,6 +202,7 @@ Observation = (
     | RoomFreed
     | PredecessorEnded
     | FollowersTold
+    | CheckpointsCopied
     | EndpointChanged
     | HostingAnswered
     | Due

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
+from spot_relay.domain.run.checkpoint_copy import CheckpointCopy
 from spot_relay.domain.run.hosting import HostingTask, OnSuccess
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Policy, Spent
@@ -122,6 +123,8 @@ class Run:
     """Whether it has not begun, because what it waits for has not come yet."""
     completed: tuple[str, ...] = ()
     """Those of the runs that it comes after that are known to have completed."""
+    copying: CheckpointCopy | None = None
+    """What is copied of another run's checkpoints before this one begins, or has been."""
     on_success: OnSuccess = field(default_factory=OnSuccess)
     """What to do with its model once it has completed."""
     hosting: tuple[HostingTask, ...] = ()
