@@ -98,7 +98,7 @@ def test_all_functions_share_one_environment() -> None:
     assert not [name for name, function in of_type(FUNCTION).items() if "Environment" in function]
     given = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
     env = {name: "1" for name in given if name != "ATTEMPT_LIMITS"} | {"PRICE_FILE": "", "METRICS_BY_PLACEMENT": "true"}
-    env["ALLOW_HOSTING"] = "true"
+    env |= {"ALLOW_HOSTING": "true", "ALLOW_CHECKPOINT_COPIES": "true"}
     for settings in (RunSettings, SubmissionSettings, TickSettings, PriceSettings):
         assert settings.from_env(env)
     assert given["OBSERVE_QUEUE_URL"] == {"Ref": "ObserveQueue"}
@@ -106,6 +106,7 @@ def test_all_functions_share_one_environment() -> None:
     assert given["LAUNCH_RATE"] == {"Ref": "LaunchRate"}
     assert given["CANARY_IMAGE"] == {"Ref": "CanaryImage"}
     assert given["ALLOW_HOSTING"] == {"Ref": "AllowHosting"}
+    assert given["ALLOW_CHECKPOINT_COPIES"] == {"Ref": "AllowCheckpointCopies"}
     assert given["TRIGGER_BUCKETS"] == {"Fn::Join": [",", {"Ref": "TriggerBuckets"}]}
     assert given["PRICE_FILE"] == {"Ref": "PriceFile"}
     assert given["METRICS_BY_PLACEMENT"] == {"Ref": "MetricsByPlacement"}
