@@ -244,9 +244,11 @@ class Start(Answer):
     after: list[Predecessor]
     on_failure: OnFailure
     continue_from: RunName | None
-    """The run whose model the training starts from."""
+    """The run whose model the training starts from, or whose checkpoints."""
     channel: str | None
     """The input channel that has this model."""
+    checkpoint: bool
+    """Whether it starts from a copy of that run's checkpoints."""
 
 
 class HostingTask(Answer):

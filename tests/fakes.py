@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.rules.checkpoints import CheckpointSearch, StoredObject, find_newest
+from spot_relay.domain.rules.checkpoints import CheckpointSearch, StoredObject, find_newest, list_copied
 from spot_relay.domain.rules.limits import Limits, needs_no_place, needs_no_slot, refuse_slot
 from spot_relay.domain.rules.turns import FASTEST, LaunchRate, TakenTurns
+from spot_relay.domain.run.checkpoint_copy import Copied, CopyPaused, Uncopied
 from spot_relay.domain.run.launch import Created
 from spot_relay.domain.run.run import DueRun, Waiting
 from spot_relay.domain.sagemaker.job import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from spot_relay.domain.rules.turns import Lane
+    from spot_relay.domain.run.checkpoint_copy import CheckpointCopy, CopyAnswer
     from spot_relay.domain.run.launch import Launch
     from spot_relay.domain.run.outbox import Measure
     from spot_relay.domain.run.prices import PriceList
@@ -108,8 +110,8 @@ class MemoryRunStore:
     def oldest_waiting(self, *pools: Pool) -> dict[Pool, Waiting]:
         return oldest_of(self.runs.values(), pools)
 
-    def list_followers(self, run_id: str) -> tuple[str, ...]:
-        return followers_of(self.runs.values(), run_id)
+    def list_followers(self, run_id: str, told: str, at_most: int) -> tuple[tuple[str, ...], str | None]:
+        return followers_of(self.runs.values(), run_id, told, at_most)
 
     def list_queued(self, template: str, most: int) -> tuple[str, ...]:
         return queued_of(self.runs.values(), template, most)
@@ -137,10 +139,11 @@ def oldest_of(runs: Iterable[Run], pools: tuple[Pool, ...]) -> dict[Pool, Waitin
     return found
 
 
-def followers_of(runs: Iterable[Run], run_id: str) -> tuple[str, ...]:
-    """Return those of some runs that wait for the end of a run."""
-    waiting = ((run.id, run.waits_for_run) for run in runs)
-    return tuple(name for name, other in waiting if other is not None and other.lower() == run_id.lower())
+def followers_of(runs: Iterable[Run], run_id: str, told: str, at_most: int) -> tuple[tuple[str, ...], str | None]:
+    """Return those of some runs that wait for the end of a run, and up to where, as the table does."""
+    waiting = sorted((_created(run), run) for run in runs if (run.waits_for_run or "").lower() == run_id.lower())
+    found = [(created, run.id) for created, run in waiting if created > told][:at_most]
+    return tuple(name for _, name in found), found[-1][0] if len(found) == at_most else None
 
 
 def queued_of(runs: Iterable[Run], template: str, most: int) -> tuple[str, ...]:
@@ -348,11 +351,52 @@ class MemoryCheckpoints:
         self.asked.append(uri)
         if self.unlisted:
             return self.unlisted
-        prefix = uri.removeprefix("s3://").partition("/")[2]
-        below = [
-            StoredObject(c.key.removeprefix(prefix), c.last_modified, c.size or 1) for c in self.found.get(uri, [])
-        ]
-        return find_newest(prefix, below, pattern)
+        return find_newest(_prefix_of(uri), self.list_objects(uri), pattern)
+
+    def list_objects(self, uri: str) -> list[StoredObject]:
+        prefix = _prefix_of(uri)
+        return [StoredObject(c.key.removeprefix(prefix), c.last_modified, c.size or 1) for c in self.found.get(uri, [])]
+
+
+@dataclass
+class MemoryCheckpointCopies:
+    """Copies checkpoints in memory, so many objects in each call; ``answers`` are given, in turn, before it copies."""
+
+    checkpoints: MemoryCheckpoints
+    clock: Callable[[], datetime]
+    at_once: int = 1000
+    answers: list[CopyAnswer] = field(default_factory=list)
+    asked: list[CheckpointCopy] = field(default_factory=list)
+
+    def copy(self, copy: CheckpointCopy, destination: str) -> CopyAnswer:
+        self.asked.append(copy)
+        if self.answers:
+            return self.answers.pop(0)
+        found = self.checkpoints.list_objects(copy.source)
+        wanted, newest = list_copied(found), find_newest("", found, copy.pattern).newest
+        if newest is None:
+            return Uncopied(f"there is no complete checkpoint under {copy.source}.", passes=False)
+        keys = {one.key for one in wanted}
+        if others := [one.key for one in self.checkpoints.list_objects(destination) if one.key not in keys]:
+            return Uncopied(f"{destination} has other files, such as {others[0]}.", passes=False)
+        done = copy.done if copy.done and wanted[copy.done - 1].key == copy.after else 0
+        part = wanted[done : done + self.at_once]
+        for one in part:
+            self.copy_object(copy.source, destination, one.key)
+        if done + len(part) < len(wanted):
+            return CopyPaused(done + len(part), part[-1].key)
+        return Copied(Checkpoint(_prefix_of(destination) + newest.key, self.clock()))
+
+    def copy_object(self, source: str, destination: str, key: str) -> None:
+        """Copy one object; a key has one object."""
+        assert any(one.key == key for one in self.checkpoints.list_objects(source))
+        copied = Checkpoint(_prefix_of(destination) + key, self.clock())
+        there = self.checkpoints.found.setdefault(destination, [])
+        self.checkpoints.found[destination] = [*(known for known in there if known.key != copied.key), copied]
+
+
+def _prefix_of(uri: str) -> str:
+    return uri.removeprefix("s3://").partition("/")[2]
 
 
 @dataclass

@@ -107,6 +107,7 @@ _VARIABLES: Final = {
     "TASK_TOKEN_STATE_MACHINE_ARNS": "",
     "CANARY_IMAGE": "",
     "ALLOW_HOSTING": "false",
+    "ALLOW_CHECKPOINT_COPIES": "false",
     "ALLOWED_ROLE_ARNS": "arn:aws:iam::000000000000:role/spot-relay-training",
     "ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
     "ALLOWED_CHECKPOINT_BUCKETS": "churn-*",

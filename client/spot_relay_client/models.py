@@ -129,7 +129,9 @@ class Start:
     after: Mapping[str, bool]
     """The runs that have to complete first, and whether each has."""
     continue_from: str | None
-    """The run whose model the training starts from."""
+    """The run whose model the training starts from, or whose checkpoints."""
+    checkpoint: bool
+    """Whether it starts from a copy of that run's checkpoints."""
     template: str | None
     """The key of the template that the run was made from."""
     at_most: int | None
@@ -252,7 +254,7 @@ class Run:
             attempts=tuple(_attempt(each) for each in document["attempts"]),
             decisions=tuple(_decision(each) for each in document.get("decisions", ())),
             deadline=_deadline(document.get("deadline")),
-            start=_start(document.get("start")),
+            start=read_start(document.get("start")),
             hosting=_hosting(document.get("hosting")),
             training_seconds=document.get("training_seconds", 0),
             billable_seconds=document.get("billable_seconds", 0),
@@ -327,7 +329,8 @@ def _decision(document: Document) -> Decision:
     )
 
 
-def _start(document: Document | None) -> Start | None:
+def read_start(document: Document | None) -> Start | None:
+    """Return what a run waits for, as its document or its plan says; None if it never waits."""
     if document is None:
         return None
     return Start(
@@ -335,6 +338,7 @@ def _start(document: Document | None) -> Start | None:
         at=read_time(document.get("at")),
         after={each["run_id"]: each["has_completed"] for each in document.get("after", ())},
         continue_from=document.get("continue_from"),
+        checkpoint=document.get("checkpoint", False),
         template=document.get("template"),
         at_most=document.get("at_most"),
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 logger = Logger()
 settings = RunSettings.from_env()
-service = bootstrap.create_service(settings, hosts=True)
+service = bootstrap.create_service(settings, observes=True)
 delayed_copies = bootstrap.create_delayed_copies(settings)
 
 

@@ -19,7 +19,10 @@ CALLS: dict[str, tuple[str, ...]] = {
     "events": ("PutEvents",),
     "pricing": ("GetProducts",),
     # The last two are botocore's own: for a bucket in another region, and for one of S3 Express.
-    "s3": ("DeleteObject", "GetObject", "ListObjectsV2", "PutObject", "HeadBucket", "CreateSession"),
+    "s3": (
+        *("AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateMultipartUpload", "DeleteObject"),
+        *("GetObject", "ListObjectsV2", "ListParts", "PutObject", "UploadPartCopy", "HeadBucket", "CreateSession"),
+    ),
     "sagemaker": (
         *("CreateEndpoint", "CreateEndpointConfig", "CreateModel", "CreateModelPackage", "CreateTrainingJob"),
         *("DescribeEndpoint", "DescribeTrainingJob", "ListTags", "StopTrainingJob", "UpdateEndpoint"),

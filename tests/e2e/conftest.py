@@ -39,6 +39,8 @@ def stack() -> Iterator[Stack]:
         "CheckIntervalSeconds": "5",
         "PriceFile": f"s3://{CHECKPOINTS}/{PRICES}",
         "TaskTokenStateMachineArns": STATE_MACHINE,
+        "AllowHosting": "true",
+        "AllowCheckpointCopies": "true",
         "TriggerBuckets": DATA,
     }
     with deployment.running(images=Path(__file__).with_name("images"), parameters=parameters) as deployed:

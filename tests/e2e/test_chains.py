@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from spot_relay.adapters.checkpoint_copies import PART_BYTES
 from spot_relay_client.errors import InvalidSpecError
-from tests.e2e.relay import spec
+from tests.e2e.relay import CHECKPOINTS, spec
 
 if TYPE_CHECKING:
     from tests.e2e.relay import Relay
@@ -26,6 +27,24 @@ def test_a_run_begins_with_the_model_of_the_one_before_it_when_that_has_complete
     described = relay.stack.client("sagemaker").describe_training_job(TrainingJobName="tuned-relay-01")
     [channel] = [one for one in described["InputDataConfig"] if one["ChannelName"] == "model"]
     assert channel["DataSource"]["S3DataSource"]["S3Uri"] == base["model_artifacts"]
+
+
+def test_a_run_begins_with_a_copy_of_the_checkpoints_of_the_one_before_it(relay: Relay) -> None:
+    for name in ("seed", "grown"):
+        relay.rule(name, capacity={"after": 0}, train_seconds=0.5)
+    large = b"weights!" * (PART_BYTES // 8) + b"the rest"
+    for key, body in (("model-1.pt", large), ("model-1.pt.sagemaker-uploaded", b""), ("config.json", b"{}")):
+        relay.s3.put_object(Bucket=CHECKPOINTS, Key=f"seed/checkpoints/{key}", Body=body)
+    relay.api.submit(spec("seed"))
+    assert relay.ends("seed")["status"] == "Completed"
+    relay.api.submit(spec("grown") | {"continue_from": {"run": "seed", "checkpoint": True}})
+    grown = relay.ends("grown")
+    assert grown["status"] == "Completed"
+    assert grown["attempts"][0]["resumes_from"]["key"].startswith("grown/checkpoints/")
+    copied = relay.s3.get_object(Bucket=CHECKPOINTS, Key="grown/checkpoints/model-1.pt")["Body"].read()
+    assert copied == large
+    told = [decision["observation"] for decision in grown["decisions"]]
+    assert "CheckpointsCopied" in told
 
 
 def test_many_runs_that_come_after_one_that_is_stopped_are_told_and_fail(relay: Relay) -> None:

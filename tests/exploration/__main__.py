@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Those with the most states begin, so that the processes end at about the same time.
-_LONGEST_FIRST = ("room", "quota", "expired wait and stop", "resumption", "launch and stop", "expired wait")
+_LONGEST_FIRST = (
+    "room",
+    "quota",
+    "follower",
+    "wake-up and stop",
+    "copy",
+    "expired wait and stop",
+    "resumption",
+    "launch and stop",
+    "expired wait",
+)
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -44,6 +44,7 @@ class Kind(StrEnum):
     CRASH = "crash"
     DELIVER = "deliver"
     DUPLICATE = "deliver twice"
+    DROP = "lose a message"
     TICK = "tick"
     JOB = "job"
     LEAP = "time passes"
@@ -92,11 +93,8 @@ def make(world: World, move: Move) -> World:
             _leave(after, int(move.which), failed=True)
         case Kind.DELIVER:
             deliver(after, int(move.which))
-        case Kind.DUPLICATE:
-            _spend(after, "duplicates")
-            message = after.queue[int(move.which)]
-            deliver(after, int(move.which))
-            after.put(Message(message.task.again(), message.visible_at))
+        case Kind.DUPLICATE | Kind.DROP:
+            _misdeliver(after, int(move.which), twice=move.kind is Kind.DUPLICATE)
         case Kind.TICK:
             tick(after, str(move.which))
         case Kind.JOB:
@@ -116,7 +114,7 @@ def _is_deep(world: World, move: Move) -> bool:
             return world.is_deep(world.workers[int(move.which)].place.call)
         case Kind.DELIVER | Kind.DUPLICATE:
             return world.is_deep(world.programs.begin(world.queue[int(move.which)].task).call)
-        case Kind.CRASH:
+        case Kind.CRASH | Kind.DROP:
             return False
     return True
 
@@ -126,6 +124,17 @@ def deliver(world: World, index: int) -> None:
     message = world.queue[index]
     world.queue = (*world.queue[:index], *world.queue[index + 1 :])
     _start(world, world.programs.begin(message.task))
+
+
+def _misdeliver(world: World, index: int, *, twice: bool) -> None:
+    """Let a message arrive and be delivered once more, or never arrive."""
+    _spend(world, "duplicates" if twice else "drops")
+    message = world.queue[index]
+    if twice:
+        deliver(world, index)
+        world.put(Message(message.task.again(), message.visible_at))
+    else:
+        world.queue = (*world.queue[:index], *world.queue[index + 1 :])
 
 
 def tick(world: World, run_id: str) -> None:
@@ -184,6 +193,8 @@ def _arrivals(world: World) -> list[Move]:
             moves.append(Move(Kind.DELIVER, index))
             if world.allowance.duplicates:
                 moves.append(Move(Kind.DUPLICATE, index))
+            if world.allowance.drops and message.task.is_of_chain:
+                moves.append(Move(Kind.DROP, index))
     return moves + [Move(Kind.TICK, run_id) for run_id in due_runs(world)]
 
 

@@ -37,10 +37,13 @@ EFFECTS = frozenset(
         ("documents", "write"),
         ("announcements", "announce"),
         ("wakeups", "wake"),
+        ("wakeups", "look"),
+        ("copies", "copy"),
+        ("hosting", "create"),
         ("wakeups", "tell"),
     }
 )
-_NO_PORTS = frozenset({"clock", "draw", "new_id", "region", "check_every", "canary_image"})
+_NO_PORTS = frozenset({"clock", "draw", "new_id", "region", "check_every", "canary_image", "tells_at_once"})
 
 
 class _Unpaced:
@@ -177,6 +180,7 @@ class Programs:
             new_id=lambda: f"id of {task.name}",
             region=REGION,
             check_every=self.check_every,
+            tells_at_once=1,
         )
 
 

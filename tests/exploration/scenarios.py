@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 from simulator.life.job import Script, Secondary
 from simulator.world.capacity import ScriptedCapacity
 from spot_relay.domain.rules.limits import Limits
+from spot_relay.domain.run.hosting import Deployment, OnSuccess
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, Rung
+from spot_relay.domain.run.start import Start
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.job import Market, Placement, Pool
+from spot_relay.domain.values import replace
 from tests.exploration.closing import deliver_next, pass_until
+from tests.exploration.hosting import DEPLOYS_FOR
 from tests.exploration.scope import Allowance, Scenario
-from tests.exploration.tasks import move, resume, stop, submit
+from tests.exploration.tasks import move, observe, resume, stop, submit
 from tests.exploration.world import Message
 from tests.simulation.worlds import BUCKET, M5
 
@@ -100,16 +104,9 @@ def _expires_and_stop(world: World) -> None:
     _queue(world, stop("run-1"))
 
 
-def _ends(world: World) -> None:
-    """Let the training be about to end."""
-    _submitted(world, _spec("run-1"))
-    pass_until(world, _TRAINING)
-    world.pass_to(_TRAINING + _LATER)
-
-
 def _ends_and_stop(world: World) -> None:
     """Let the training be about to end."""
-    _ends(world)
+    _ends(world, _spec("run-1"))
     _queue(world, stop("run-1"))
 
 
@@ -119,7 +116,7 @@ def _launch_and_move(world: World) -> None:
 
 def _ends_and_move(world: World) -> None:
     """Let the training be about to end."""
-    _ends(world)
+    _ends(world, _spec("run-1"))
     _queue(world, move("run-1", Market.ON_DEMAND))
 
 
@@ -129,6 +126,71 @@ def _room(world: World) -> None:
     pass_until(world, _TRAINING)
     world.pass_to(_TRAINING + _LATER)
     _queue(world, submit(_spec("run-3")))
+
+
+def _after(name: str, other: str, *, copies: bool = False) -> Submission:
+    start = Start(after=(other,), continue_from=other if copies else None, checkpoint=copies)
+    return replace(_spec(name), start=start)
+
+
+def _ends(world: World, *submissions: Submission) -> None:
+    """Let the training of the first run be about to end, and the others be submitted."""
+    _submitted(world, *submissions)
+    pass_until(world, _TRAINING)
+    world.pass_to(_TRAINING + _LATER)
+
+
+def _without_ticks(world: World, *names: str) -> None:
+    """Let no tick find these runs before the quiet end: each would be one more function beside those that are tried."""
+    world.ticked = world.ticked | dict.fromkeys(names, world.clock)
+
+
+def _follower(world: World) -> None:
+    _ends(world, _spec("run-1"))
+    _queue(world, submit(_after("run-2", "run-1")))
+    _without_ticks(world, "run-1", "run-2")
+
+
+def _wake_up(world: World) -> None:
+    _ends(world, _spec("run-1"), _after("run-2", "run-1"))
+    _queue(world, stop("run-2"))
+    _without_ticks(world, "run-1", "run-2")
+
+
+def _followers(world: World) -> None:
+    """Let two runs wait for one, which each call of a function tells one of."""
+    _ends(world, _spec("run-1"), _after("run-2", "run-1"), _after("run-3", "run-1"))
+    _without_ticks(world, "run-1", "run-2", "run-3")
+
+
+def _copy(world: World, checkpoints: int = 2) -> None:
+    """Let a run have left checkpoints, which another one is to continue from. Each call copies one."""
+    _submitted(world, _spec("run-1"))
+    for number in range(1, checkpoints + 1):
+        world.checkpoints.write(f"{BUCKET}/run-1/", number, 100.0 * number)
+    pass_until(world, 2 * _TRAINING)
+    _queue(world, submit(_after("run-2", "run-1", copies=True)))
+    deliver_next(world)
+    _without_ticks(world, "run-2")
+
+
+def _copy_and_stop(world: World) -> None:
+    _copy(world, 1)
+    _queue(world, stop("run-2"))
+
+
+def _deployment(world: World) -> None:
+    """Let the training of a run be about to end whose model is to be deployed."""
+    image, role = "111122223333.dkr.ecr.us-east-1.amazonaws.com/churn:1", "arn:aws:iam::111122223333:role/training"
+    deployed = OnSuccess(deploy=Deployment("live", image, role, instance_type=M5))
+    _ends(world, replace(_spec("run-1"), on_success=deployed))
+    _without_ticks(world, "run-1")
+    body = (
+        '{"source":"aws.sagemaker","detail-type":"SageMaker Endpoint State Change","time":"","detail":'
+        '{"EndpointName":"live","EndpointConfigName":"run-1-relay-01","EndpointStatus":"IN_SERVICE"}}'
+    )
+    if (event := observe(body)) is not None:
+        world.put(Message(event, world.clock + DEPLOYS_FOR.total_seconds()))
 
 
 def _resumption(world: World) -> None:
@@ -260,6 +322,51 @@ SCENARIOS = (
         _trains,
         frozenset({Secondary.COMPLETED}),
         quotas={Pool(M5, Market.SPOT): 1},
+    ),
+    Scenario(
+        "follower",
+        "a run ends while one that comes after it is submitted",
+        _follower,
+        _trains,
+        frozenset({Secondary.COMPLETED}),
+        allowance=Allowance(lost=0, drops=1),
+    ),
+    Scenario(
+        "wake-up and stop",
+        "a run ends, and a user stops the one that it wakes",
+        _wake_up,
+        _trains,
+        frozenset({Secondary.COMPLETED}),
+        allowance=Allowance(duplicates=0, drops=1),
+    ),
+    Scenario(
+        "followers",
+        "a run ends that two others wait for, and each call of a function tells one of them",
+        _followers,
+        _trains,
+        frozenset({Secondary.COMPLETED}),
+        allowance=Allowance(lost=0, drops=1),
+    ),
+    Scenario(
+        "copy",
+        "a run copies the checkpoints of another one in two calls of a function",
+        _copy,
+        _trains,
+        allowance=Allowance(lost=0, leaps=1),
+    ),
+    Scenario(
+        "copy and stop",
+        "a run copies a checkpoint of another one, and a user stops it meanwhile",
+        _copy_and_stop,
+        _trains,
+        allowance=Allowance(duplicates=0),
+    ),
+    Scenario(
+        "deployment",
+        "a training ends, and its model is deployed to an endpoint",
+        _deployment,
+        _trains,
+        frozenset({Secondary.COMPLETED}),
     ),
     Scenario(
         "resumption",

@@ -28,10 +28,12 @@ class Allowance(NamedTuple):
     """Times that nothing runs and time passes until the next thing is due."""
     pauses: int = 0
     """Times that almost a minute passes while functions are between two calls."""
+    drops: int = 0
+    """Messages about the ends of other runs that never arrive. SQS loses none: this is what a bug could do."""
 
     def without_faults(self) -> Allowance:
         """Return the same with nothing that goes wrong."""
-        return self._replace(crashes=0, duplicates=0, lost=0)
+        return self._replace(crashes=0, duplicates=0, lost=0, drops=0)
 
     def spend(self, name: str) -> Allowance:
         """Return what is left when one of ``name`` has been used up."""

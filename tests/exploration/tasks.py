@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.adapters.inbound import read_observation
-from spot_relay.domain.run.observation import CanaryChanged, JobChanged, MoveRequested
+from spot_relay.domain.run.observation import CanaryChanged, JobChanged, MoveRequested, PredecessorEnded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,8 @@ class Task:
     """The run whose user asks for its resumption."""
     moves: str | None = field(default=None, compare=False)
     """The run whose user asks to move it."""
+    is_of_chain: bool = field(default=False, compare=False)
+    """Whether it is the news that another run has ended."""
     draws_an_id: bool = field(default=False, compare=False)
     """Whether each invocation draws a submission id of its own."""
 
@@ -51,26 +53,39 @@ def observe(body: str) -> Task | None:
             what = f"canary {observation.canary} is {observation.secondary_status}"
         case _:
             what = type(observation).__name__
-    return Task(f"{run_id}: {what}", lambda service: service.advance(run_id, observation))
+    is_of_chain = isinstance(observation, PredecessorEnded)
+    return Task(f"{run_id}: {what}", lambda service: service.advance(run_id, observation), is_of_chain=is_of_chain)
 
 
 def submit(submission: Submission) -> Task:
     """Return the task of an uploaded spec."""
-    return Task(f"submit {submission.name}", lambda service: service.submit(submission), draws_an_id=True)
+    return Task(f"submit {submission.name}", lambda service: _elsewhere(service).submit(submission), draws_an_id=True)
 
 
 def stop(run_id: str) -> Task:
     """Return the task of a user's stop."""
-    return Task(f"stop {run_id}", lambda service: service.stop(run_id), is_message=False)
+    return Task(f"stop {run_id}", lambda service: _elsewhere(service).stop(run_id), is_message=False)
 
 
 def resume(run_id: str) -> Task:
     """Return the task of a user's resumption."""
-    return Task(f"resume {run_id}", lambda service: service.resume(run_id), is_message=False, resumes=run_id)
+
+    def work(service: Service) -> Any:
+        return _elsewhere(service).resume(run_id)
+
+    return Task(f"resume {run_id}", work, is_message=False, resumes=run_id)
 
 
 def move(run_id: str, market: Market) -> Task:
     """Return the task of a user's move."""
     request = MoveRequested(market)
-    name = f"move {run_id} to {market}"
-    return Task(name, lambda service: service.change(run_id, request), is_message=False, moves=run_id)
+
+    def work(service: Service) -> Any:
+        return _elsewhere(service).change(run_id, request)
+
+    return Task(f"move {run_id} to {market}", work, is_message=False, moves=run_id)
+
+
+def _elsewhere(service: Service) -> Service:
+    """Return the service of a function that may not touch models, endpoints and checkpoints."""
+    return replace(service, hosting=None, copies=None)

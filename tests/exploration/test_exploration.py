@@ -22,7 +22,7 @@ from tests.thoroughness import share
 
 ROOT = Path(__file__).resolve().parents[2]
 # The smallest scenarios leave time for a fault.
-_FAULTS = {"launch and event": ONE_ANSWER_LOST, "canary": ONE_CRASH}
+_FAULTS = {"launch and event": ONE_ANSWER_LOST, "canary": ONE_CRASH, "deployment": ONE_CRASH._replace(duplicates=1)}
 
 
 def within(scenario: Scenario, allowance: Allowance) -> Scenario:

@@ -5,6 +5,7 @@ A world can be forked, and has a key: two worlds with the same key have the same
 
 from __future__ import annotations
 
+import json
 import marshal
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,20 +18,20 @@ import msgspec
 
 from bench.descriptions import BEGINNING, Describer, moment
 from simulator.life.job import Transitioned
-from spot_relay.adapters.inbound import write_predecessor_ended, write_room_freed
+from spot_relay.adapters.inbound import write_predecessor_ended, write_room_freed, write_run_due
 from spot_relay.domain.run.run import Run
 from spot_relay.domain.values import replace
+from tests.exploration.hosting import Hosting
 from tests.exploration.programs import Answer, Call, Place, Programs
 from tests.exploration.tasks import Task, observe
 from tests.fakes import MemorySlots
 from tests.simulation.changes_watch import ChangesWatch
 from tests.simulation.faults import Dice
-from tests.simulation.hosting import Hosting
 from tests.simulation.hosting_watch import HostingWatch
 from tests.simulation.invariants import Published, Watch
 from tests.simulation.ledger import Ledger
 from tests.simulation.sagemaker import SageMaker, TrainingJob
-from tests.simulation.storage import Checkpoints, RunStore
+from tests.simulation.storage import CheckpointCopies, Checkpoints, RunStore
 from tests.simulation.timeline import Timeline
 from tests.simulation.violation import ViolationError
 
@@ -106,8 +107,10 @@ class World:
     timeline: Timeline = field(default_factory=_Moment)
     queue: tuple[Message, ...] = ()
     workers: tuple[Worker, ...] = ()
-    documents: dict[str, tuple[str, str]] = field(default_factory=dict)
+    documents: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     announced: frozenset[tuple[str, str]] = frozenset()
+    hosted: frozenset[str] = frozenset()
+    """The runs that were announced as hosted."""
     measured: dict[str, float] = field(default_factory=dict)
     ticked: dict[str, float] = field(default_factory=dict)
     hears_all: bool = True
@@ -117,10 +120,11 @@ class World:
     def __post_init__(self) -> None:
         self.sagemaker = SageMaker(self.timeline, self._follow_script, self._happened, self.checkpoints.work)
         self.sagemaker.quotas = self.scenario.quotas
-        # No run of a scenario does anything with its model.
-        no_hosting = HostingWatch(Hosting(lambda: moment(self.timeline.now), timeline=self.timeline))
+        self.hosting = Hosting(self.read, timeline=self.timeline)
+        self.copies = CheckpointCopies(self.checkpoints, self.read, at_once=1)
         ledger, changes = Ledger(self.sagemaker, self.checkpoints), ChangesWatch(self.timeline)
-        self.watch = Watch(self.sagemaker, ledger, no_hosting, changes)
+        self.watch = Watch(self.sagemaker, ledger, HostingWatch(self.hosting), changes)
+        self.hosting.created, self.copies.written = self.watch.made, self.watch.copied
         self.sagemaker.created, self.sagemaker.stopped = self._created, self.watch.stopped
         self.store = RunStore(timeline=self.timeline, dice=_NO_DICE, watch=self.watch.saved)
         self.watch.store = self.store
@@ -163,12 +167,13 @@ class World:
             self.programs,
             self.shelf,
             self.allowance,
-            self.checkpoints,
+            replace(self.checkpoints, found=dict(self.checkpoints.found), works=dict(self.checkpoints.works)),
             _Moment(self.timeline.now),
             self.queue,
             self.workers,
             self.documents,
             self.announced,
+            self.hosted,
             self.measured,
             self.ticked,
             self.hears_all,
@@ -182,6 +187,10 @@ class World:
         for run_id, drawn in ledger.relaunches.items():
             theirs.relaunches[run_id] = drawn.copy() if drawn else Counter()
         theirs.begun_with.update(ledger.begun_with)
+        # Not part of the key: a run that others come after and that has completed shows it for ever.
+        other.watch.ends.update(self.watch.ends)
+        other.hosting.fork_of(self.hosting)
+        other.watch.hosting.counts.update(self.watch.hosting.counts)
         return other
 
     def key(self) -> bytes:
@@ -196,6 +205,7 @@ class World:
             tuple([(number(message.task), message.visible_at) for message in self.queue]),
             tuple(sorted(self.documents.items())),
             tuple(sorted(self.announced)),
+            tuple(sorted(self.hosted)),
             tuple(sorted(self.measured.items())),
             tuple(sorted(self.ticked.items())),
         )
@@ -203,7 +213,7 @@ class World:
         return blake2b(marshal.dumps(state, 2), digest_size=12).digest()
 
     def _deep_key(self) -> tuple[Any, ...]:
-        ledger = self.watch.ledger
+        ledger, stored = self.watch.ledger, sorted(self.checkpoints.found.items())
         return (
             self.now,
             tuple(sorted((run_id, id(run)) for run_id, run in self.store.runs.items())),
@@ -211,6 +221,9 @@ class World:
             tuple(sorted((kind, *sorted(held)) for kind, held in self.slots.holders.items())),
             tuple((run_id, tuple(sorted(drawn.items()))) for run_id, drawn in sorted(ledger.relaunches.items())),
             tuple(sorted((name, None if found is None else found.key) for name, found in ledger.begun_with.items())),
+            tuple((uri, *((one.key, one.last_modified.isoformat()) for one in found)) for uri, found in stored),
+            self.hosting.key,
+            tuple(sorted((run_id, str(step), n) for (run_id, step), n in self.watch.hosting.counts.items())),
         )
 
     @property
@@ -251,11 +264,16 @@ class World:
 
     def write(self, run_id: str, document: dict[str, Any]) -> None:
         """Write a status document."""
-        self.documents = self.documents | {run_id: (str(document["status"]), document["reason"])}
+        told = (str(document["status"]), document["reason"], json.dumps(document["hosting"]))
+        self.documents = self.documents | {run_id: told}
 
     def announce(self, detail: dict[str, Any]) -> None:
         """Publish an event."""
         self.announced |= {(detail["run_id"], str(detail["status"]))}
+
+    def announce_hosting(self, detail: dict[str, Any]) -> None:
+        """Publish an event about a model."""
+        self.hosted |= {detail["run_id"]}
 
     def measure(self, run_id: str, measures: tuple[Measure, ...]) -> None:  # noqa: ARG002 (the protocol)
         """Count the metrics that can be compared with what SageMaker knows."""
@@ -267,6 +285,12 @@ class World:
     def wake(self, run_id: str) -> None:
         """Queue the news of room."""
         self.send(write_room_freed(run_id))
+
+    def look(self, run_id: str, after: timedelta) -> None:
+        """Queue a look at a run."""
+        task = observe(write_run_due(run_id))
+        assert task is not None
+        self.put(Message(task, self.clock + after.total_seconds()))
 
     def tell(self, run_ids: tuple[str, ...]) -> None:
         """Queue the news that a run has ended for those that come after it."""
@@ -284,9 +308,14 @@ class World:
 
     def published(self) -> Published:
         """Return what the world was told."""
-        documents = {run_id: {"status": said, "reason": why} for run_id, (said, why) in self.documents.items()}
+        documents = {
+            run_id: {"status": said, "reason": why, "hosting": json.loads(hosting)}
+            for run_id, (said, why, hosting) in self.documents.items()
+        }
         announcements = [{"run_id": run_id, "status": status} for run_id, status in sorted(self.announced)]
-        return Published(documents, announcements, [_Measure(*item) for item in self.measured.items()])  # type: ignore[misc]
+        measures: list[Any] = [_Measure(*item) for item in self.measured.items()]
+        hosted = [{"run_id": run_id} for run_id in sorted(self.hosted)]
+        return Published(documents, announcements, measures, hosting=hosted)
 
     def pass_to(self, when: float) -> None:
         """Let it be ``when``, unless that has passed."""

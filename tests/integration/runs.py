@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.checkpoint_copy import CheckpointCopy
 from spot_relay.domain.run.hosting import (
     Deployment,
     HostingKind,
@@ -137,10 +138,13 @@ def a_full_run(run_id: str) -> Run:
         check_at=next(moments),
         stop_requested=True,
         waiting_tasks=("waiting", "also waiting"),
-        start=Start(next(moments), ("prep", "labels"), OnFailure.WAIT, 3600, "prep", "warm"),
+        start=Start(next(moments), ("prep", "labels"), OnFailure.WAIT, 3600, "prep", "warm", True),
         waits_to_begin=True,
         moved_to=Market.ON_DEMAND,
         completed=("labels",),
+        copying=CheckpointCopy(
+            "s3://models/prep/", "*.pt", 7, "a.pt", "upload-1", 3, Checkpoint("b.pt", next(moments))
+        ),
         spent=Spent(1, 2, 3, 4, 5, 6),
         outbox=Outbox(
             freed=(Room(Pool("ml.p3.2xlarge", Market.SPOT), f"{run_id}-relay-01"),),
@@ -152,7 +156,9 @@ def a_full_run(run_id: str) -> Run:
             status=True,
             announce=True,
             tell_followers=True,
+            told="2026-11-23T12:00:00.000000Z#churn",
             tasks=("answered",),
+            copy=True,
             host=(HostingKind.DEPLOY,),
             announce_hosting=True,
         ),

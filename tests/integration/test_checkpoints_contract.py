@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
-from spot_relay.adapters.s3 import S3Checkpoints
+from spot_relay.adapters.s3 import CallTime, S3Checkpoints
 from spot_relay.domain.rules.checkpoints import CheckpointSearch
 from spot_relay.domain.sagemaker.job import Checkpoint
 from spot_relay.domain.values import No
@@ -209,11 +209,11 @@ class Ticks:
 def test_a_prefix_that_cannot_be_listed_in_time_is_unknown_and_the_reason_says_how_far_it_was_read(s3: S3) -> None:
     for number in range(2001):
         s3.leave(f"churn/{number:04d}", later(number))
-    slow = S3Checkpoints(s3.port.client, seconds=10, monotonic=Ticks(0, 9, 2))
+    slow = S3Checkpoints(s3.port.client, CallTime(10, Ticks(0, 9, 2)))
     no = slow.find_newest(PREFIX)
     assert isinstance(no, No)
     assert "2000 objects under the prefix were listed" in no.because
-    in_time = S3Checkpoints(s3.port.client, seconds=10, monotonic=Ticks(0, 9, 0.5))
+    in_time = S3Checkpoints(s3.port.client, CallTime(10, Ticks(0, 9, 0.5)))
     assert isinstance(in_time.find_newest(PREFIX), CheckpointSearch)
 
 
@@ -228,7 +228,7 @@ def test_several_listings_of_one_call_share_its_time(s3: S3) -> None:
     for number in range(1001):
         s3.leave(f"churn/{number:04d}", later(number))
     first, second, long_after = (0, 5, 3), (1, 3), (60, 5)
-    port = S3Checkpoints(s3.port.client, seconds=10, monotonic=Ticks(*first, *second, 0, *long_after))
+    port = S3Checkpoints(s3.port.client, CallTime(10, Ticks(*first, *second, 0, *long_after)))
     assert isinstance(port.find_newest(PREFIX), CheckpointSearch)
     assert isinstance(port.find_newest(PREFIX), No)
     assert isinstance(port.find_newest(PREFIX), CheckpointSearch)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spot_relay.adapters.item_size import measure_item
-from spot_relay.adapters.run_items import build_item
+from spot_relay.adapters.run_items import build_item, format_sortable
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.decide.descriptions import MOST_TRANSITIONS
 from spot_relay.domain.decide.hosting import MOST_REASON_BYTES
@@ -19,6 +19,7 @@ from spot_relay.domain.decide.user_requests import TOO_LARGE
 from spot_relay.domain.rules.progress import KEPT_POINTS
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.checkpoint_copy import CheckpointCopy
 from spot_relay.domain.run.hosting import (
     Deployment,
     HostingKind,
@@ -188,16 +189,21 @@ def largest(training_job: dict[str, Any]) -> Run:
             status=True,
             announce=True,
             tell_followers=True,
+            told=f"{format_sortable(MOMENT)}#{NAME}",
+            copy=True,
             host=tuple(HostingKind),
             announce_hosting=True,
             tasks=tokens("a"),
             measures=measures,
         ),
         waiting_tasks=tokens("b"),
-        start=Start(MOMENT, NAMES, OnFailure.WAIT, MONTH, NAME, "c" * 64),
+        start=Start(MOMENT, NAMES, OnFailure.WAIT, MONTH, NAME, "c" * 64, checkpoint=True),
         waits_to_begin=True,
         moved_to=Market.ON_DEMAND,
         completed=NAMES,
+        copying=CheckpointCopy(
+            "u" * 1024, "p" * 1024, MONTH, "k" * 1024, "i" * 1024, 9, Checkpoint("k" * 1024, MOMENT)
+        ),
         ended_at=MOMENT,
         deadline_at=MOMENT,
         progress_seconds=MONTH + 1 / 3,

@@ -62,26 +62,33 @@ def following(name: str, *others: str, completed: tuple[str, ...] = ()) -> Run:
     return replace(a_run(name, NOON), start=Start(after=others), waits_to_begin=True, completed=completed)
 
 
+def followers(store: RunStore, run_id: str) -> list[str]:
+    """All runs that wait for the end of a run."""
+    found, until = store.list_followers(run_id, "", 1000)
+    assert until is None
+    return sorted(found)
+
+
 def test_the_runs_that_wait_for_another_one_are_found_by_its_name(store: RunStore) -> None:
     for run in (following("a", "prep"), following("b", "prep", "labels"), following("c", "labels"), a_run("d", NOON)):
         store.create(run)
-    assert sorted(store.list_followers("prep")) == ["a", "b"]
-    assert sorted(store.list_followers("Labels")) == ["c"]
-    assert store.list_followers("a") == ()
+    assert followers(store, "prep") == ["a", "b"]
+    assert followers(store, "Labels") == ["c"]
+    assert followers(store, "a") == []
 
 
 def test_a_run_waits_for_those_before_it_one_after_the_other(store: RunStore) -> None:
     run = store.create(following("a", "prep", "labels"))
     run = store.save(replace(run, completed=("prep",)))
-    assert (store.list_followers("prep"), store.list_followers("labels")) == ((), ("a",))
+    assert (followers(store, "prep"), followers(store, "labels")) == ([], ["a"])
     store.save(replace(run, completed=("prep", "labels"), waits_to_begin=False))
-    assert store.list_followers("labels") == ()
+    assert followers(store, "labels") == []
 
 
 def test_a_run_that_has_ended_waits_for_no_other(store: RunStore) -> None:
     run = store.create(following("a", "prep"))
     store.save(replace(run, status=RunStatus.STOPPED, ended_at=NOON, check_at=None))
-    assert store.list_followers("prep") == ()
+    assert followers(store, "prep") == []
 
 
 def queued(name: str, template: str = "templates/a.yaml", **start: Any) -> Run:
@@ -102,29 +109,20 @@ def test_the_oldest_runs_that_wait_for_others_of_their_template_are_found_by_it(
     assert store.list_queued("templates/b.yaml", 9) == ()
 
 
-@dataclass
-class SmallPages:
-    """A client whose queries return at most seven items at a time."""
-
-    client: Any
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.client, name)
-
-    def get_paginator(self, operation: str) -> SmallPages:
-        return SmallPages(self.client.get_paginator(operation))
-
-    def paginate(self, **query: Any) -> Any:
-        return self.client.paginate(**query, PaginationConfig={"PageSize": 7})
-
-
-def test_more_runs_than_a_page_holds_may_wait_for_one(table: DynamoDBRunStore) -> None:
-    for number in range(30):
-        table.create(following(f"run-{number}", "prep"))
-    client: Any = SmallPages(table.client)
-    with calls_to(table.client) as asked:
-        assert len(set(replace(table, client=client).list_followers("prep"))) == 30
-    assert asked == ["Query"] * 5
+@pytest.mark.parametrize("at_most", [1, 7, 10, 30, 31])
+def test_the_list_of_the_runs_that_wait_for_another_one_is_read_part_by_part(store: RunStore, at_most: int) -> None:
+    for number in reversed(range(30)):
+        run = following(f"run-{number:02}", "prep")
+        store.create(replace(run, created_at=NOON + number // 3 * SECOND))
+    listed, told = list[str](), ""
+    while True:
+        part, until = store.list_followers("prep", told, at_most)
+        assert len(part) <= at_most
+        listed += part
+        if until is None:
+            break
+        told = until
+    assert listed == [f"run-{number:02}" for number in range(30)]
 
 
 def test_where_no_run_waits_for_room_there_is_no_oldest(store: RunStore) -> None:

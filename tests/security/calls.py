@@ -94,6 +94,15 @@ def _object(action: str) -> Callable[[Parameters], tuple[Request, ...]]:
     return build
 
 
+def _read_source(given: Parameters) -> tuple[Request, ...]:
+    """What copies an object reads it; its tags as well, unless they are replaced."""
+    source = given["CopySource"]
+    if isinstance(source, str):
+        bucket, _, key = source.partition("/")
+        source = {"Bucket": bucket, "Key": key}
+    return _object("GetObject")(source)
+
+
 def _listing(given: Parameters) -> tuple[Request, ...]:
     return (Request("s3:ListBucket", f"arn:aws:s3:::{given['Bucket']}", {"s3:prefix": given["Prefix"]}),)
 
@@ -191,6 +200,12 @@ _ASKED: Mapping[str, Callable[[Parameters], tuple[Request, ...]]] = {
     "dynamodb.TransactWriteItems": _transaction,
     "s3.GetObject": _object("GetObject"),
     "s3.PutObject": _object("PutObject"),
+    "s3.CopyObject": lambda given: (*_read_source(given), *_object("PutObject")(given)),
+    "s3.CreateMultipartUpload": _object("PutObject"),
+    "s3.UploadPartCopy": lambda given: (*_read_source(given), *_object("PutObject")(given)),
+    "s3.CompleteMultipartUpload": _object("PutObject"),
+    "s3.ListParts": _object("ListMultipartUploadParts"),
+    "s3.AbortMultipartUpload": _object("AbortMultipartUpload"),
     "s3.DeleteObject": _object("DeleteObject"),
     "s3.ListObjectsV2": _listing,
     "scheduler.CreateSchedule": partial(_schedule, "CreateSchedule"),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from spot_relay.adapters.checkpoint_copies import PART_BYTES
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.rules.hosting import begin_tasks
 from spot_relay.domain.run.attempt import AttemptStatus, Canary
+from spot_relay.domain.run.checkpoint_copy import CheckpointCopy
 from spot_relay.domain.run.hosting import HostingKind, HostingStep
 from spot_relay.domain.run.launch import launch_of_canary
 from spot_relay.domain.run.outbox import Outbox, Room
@@ -63,6 +67,7 @@ def journeys() -> Iterator[tuple[str, Journey]]:
     for status in ("completed", "algorithm-error"):
         yield f"an end by {status}, and a task that waits for it", _waited_for(status)
     yield "models are registered and deployed", models_are_hosted
+    yield "checkpoints are copied", checkpoints_are_copied
     yield from (("shards", shards), ("ticks", ticks), ("prices of a file", prices_of_a_file))
     yield "prices of the Price List", prices_of_the_price_list
 
@@ -273,6 +278,46 @@ def models_are_hosted(stack: WatchedStack) -> None:
                 again = replace(stack.run(), hosting=tasks, outbox=Outbox(host=tuple(HostingKind)))
                 store(stack).save(again)
                 settled(stack, name)
+
+
+def checkpoints_are_copied(stack: WatchedStack) -> None:
+    """A run begins with a large checkpoint of another one; one of its parts cannot be copied at first."""
+    stack.make_queue()
+    stack.submit()
+    stack.client("s3").create_bucket(Bucket=CHECKPOINTS)
+    body = b"1" * (PART_BYTES + 1)
+    stack.client("s3").put_object(Bucket=CHECKPOINTS, Key="checkpoints/churn/a.pt", Body=body)
+    stack.checkpoint("model-1.pt")
+    stack.clock.passes(60)
+    stack.observe("completed")
+    for name, keeps in (("next", True), ("last", False)):
+        job = {**SPEC["training_job"], "CheckpointConfig": {"S3Uri": f"s3://{CHECKPOINTS}/checkpoints/{name}/"}}
+        wanted = {"name": name, "training_job": job, "continue_from": {"run": "churn", "checkpoint": True}}
+        with stack.variable("ALLOW_CHECKPOINT_COPIES", "true"):
+            taken(stack.invoke("submit", stack.upload(json.dumps(wanted), f"runs/{name}.json")))
+        with failing(stack, "UploadPartCopy", after=1 if keeps else 0):
+            stack.deliver()
+        assert (stack.run(name).copying or CheckpointCopy("")).upload is not None or not keeps
+        stack.clock.passes(400)
+        stack.tick()
+        assert stack.run(name).current.resumes_from is not None
+
+
+@contextmanager
+def failing(stack: WatchedStack, operation: str, after: int) -> Iterator[None]:
+    """Have S3 be too busy after the first so many calls of an operation."""
+    seen = []
+
+    def fail(**_: Any) -> None:
+        seen.append(1)
+        if len(seen) > after:
+            answer: Any = {"Error": {"Code": "SlowDown"}, "ResponseMetadata": {"HTTPStatusCode": 503}}
+            raise ClientError(answer, operation)
+
+    events = stack.client("s3").meta.events
+    events.register(f"before-call.s3.{operation}", fail)
+    yield
+    events.unregister(f"before-call.s3.{operation}", fail)
 
 
 def settled(stack: WatchedStack, name: str) -> Run:

@@ -30,6 +30,7 @@ STATE_MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:nightly"
 PARAMETERS = {
     "TaskTokenStateMachineArns": STATE_MACHINE,
     "AllowHosting": "true",
+    "AllowCheckpointCopies": "true",
     "TriggerBuckets": "arriving-data",
     "AllowedRoleArns": ROLE,
     "AllowedCheckpointBuckets": "churn-*",

@@ -192,7 +192,10 @@ OUTSIDE = [
     ),
     Request("sts:AssumeRole", ROLE),
     # Buckets and objects.
-    *(Request(f"s3:{action}", f"{S3}{CHECKPOINTS}/a") for action in ("GetObject", "PutObject", "DeleteObject")),
+    *(
+        Request(f"s3:{action}", f"{S3}{CHECKPOINTS}/a")
+        for action in ("GetObjectVersion", "PutObjectAcl", "DeleteObject")
+    ),
     *(
         Request(f"s3:{action}", f"{S3}{BUCKET}/runs/a.json")
         for action in ("PutObject", "DeleteObject", "DeleteObjectVersion", "PutObjectAcl")
@@ -265,6 +268,27 @@ def test_only_the_function_observe_touches_models_and_only_if_the_parameter_says
     off = roles(AllowHosting="false")[function]
     assert not any(off.allows(request) for request in HOSTING)
     assert [roles()[function].allows(request) for request in HOSTING] == [function == "observe"] * len(HOSTING)
+
+
+COPIED = f"{S3}churn-a/checkpoints/churn/model.pt"
+COPYING = [
+    Request(f"s3:{action}", COPIED)
+    for action in ("GetObject", "PutObject", "ListMultipartUploadParts", "AbortMultipartUpload")
+]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_only_the_function_observe_touches_checkpoints_and_only_if_the_parameter_says_so(function: str) -> None:
+    off = roles(AllowCheckpointCopies="false")[function]
+    assert not any(off.allows(request) for request in COPYING)
+    assert [roles()[function].allows(request) for request in COPYING] == [function == "observe"] * len(COPYING)
+    narrow = roles(AllowedCheckpointBuckets="team-a,team-b-*")[function]
+    reached = [name for name in ("team-a", "team-b-1", "team-a-1", "churn-a") if _copies(narrow, name)]
+    assert reached == (["team-a", "team-b-1"] if function == "observe" else [])
+
+
+def _copies(role: Any, bucket: str) -> bool:
+    return any(role.allows(Request(request.action, f"{S3}{bucket}/model.pt")) for request in COPYING)
 
 
 @pytest.mark.parametrize("function", ["submit", "api", "observe"])

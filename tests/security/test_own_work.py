@@ -85,8 +85,8 @@ def test_every_call_that_is_listed_is_made(watch: Watch) -> None:
 
 
 def test_a_call_that_is_not_listed_is_an_error(stack: WatchedStack) -> None:
-    with pytest.raises(UnknownCallError, match=r"s3\.CopyObject"):
-        asked("s3.CopyObject", {})
+    with pytest.raises(UnknownCallError, match=r"s3\.RestoreObject"):
+        asked("s3.RestoreObject", {})
     s3 = stack.client("s3")
     with Watch().of("submit", s3), pytest.raises(UnknownCallError, match=r"s3\.HeadBucket"):
         s3.head_bucket(Bucket=BUCKET)

@@ -53,7 +53,7 @@ def test_each_role_has_the_boundary_and_the_path_also_one_that_sam_might_make() 
 
 def test_each_policy_has_the_path() -> None:
     given = made("AWS::IAM::ManagedPolicy", **{**PARAMETERS, "RolePath": PATH})
-    assert len(given) == 9
+    assert len(given) == 10
     assert {policy["Path"] for policy in given.values()} == {PATH}
 
 

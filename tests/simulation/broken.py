@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from spot_relay import service as use_cases
 from spot_relay import triggers
-from spot_relay.domain.decide import deadlines, ends, hosting, markets, moves, steps
+from spot_relay.domain.decide import beginnings, copies, deadlines, ends, hosting, markets, moves, steps
 from spot_relay.domain.decide import launch_answers as answers
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.launch_answers import follow_launch, follow_refusal
@@ -31,9 +31,10 @@ from spot_relay.domain.run.observation import JobChanged, Launched, Refused
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Budget
 from spot_relay.domain.run.run import MAX_ATTEMPTS, Run
-from spot_relay.domain.sagemaker.job import Absent, Job, Market
+from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, Market
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.values import No, replace
+from spot_relay.payments import MAX_CONFLICTS
 from spot_relay.ports import ConflictError
 from spot_relay.service import Service
 from tests import fakes
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.decide.facts import Facts
     from spot_relay.domain.rules.after_end import Relaunch
     from spot_relay.domain.run.attempt import Attempt
+    from spot_relay.domain.run.checkpoint_copy import CheckpointCopy, CopyPaused
     from spot_relay.domain.run.hosting import Part
     from spot_relay.domain.run.observation import Observation
     from spot_relay.domain.run.template import Arrival, Template
@@ -120,7 +122,7 @@ def _draws_twice_on_a_budget(run: Run, facts: Facts, now: datetime) -> Decision:
 
 
 def _acts_before_it_saves(self: Service, run: Run, observation: Observation) -> Any:
-    for _ in range(use_cases.MAX_CONFLICTS):
+    for _ in range(MAX_CONFLICTS):
         run, failure = self._pay(run)
         decision = decide(run, self._gather(run, observation), self.clock())
         answers = self._duties.perform(decision.run, decision.owes)
@@ -133,7 +135,7 @@ def _acts_before_it_saves(self: Service, run: Run, observation: Observation) -> 
         except ConflictError:
             run = self._load(run.id)
             continue
-        self.store.save(self._settle(saved, answers))
+        self.store.save(self._payments._settle(saved, answers))
         return saved, decision
     raise ConflictError(run.id)
 
@@ -210,6 +212,12 @@ def _checks_nothing(self: RunStore, run: Run) -> None:
     """Let the prefix be whosever it is."""
 
 
+def _begins_with_half(run: Run, of: CheckpointCopy, paused: CopyPaused, now: datetime) -> Decision:
+    """Begin with what one call of a function could copy."""
+    newest = Checkpoint(f"{run.id}/{paused.after}", now)
+    return beginnings.begin(replace(run, copying=replace(of, newest=newest)), now)
+
+
 def _names_anew(run: Run, step: HostingStep) -> Part | None:
     """Name each model after the time as well, so that none is ever taken for one that is there already."""
     part = part_of(run, step)
@@ -274,6 +282,7 @@ BROKEN = (
     Broken("leaves a stopped run its job", 4, _deciding(_leaves_a_stopped_run_its_job)),
     Broken("leaves its canary alive", 4, ((steps, "give_up_canary", _leaves_its_canary_alive),)),
     Broken("begins whatever has become of the others", 9, ((Run, "open_predecessors", property(_finds_none)),)),
+    Broken("begins with half a copy", 9, ((copies, "pause_copy", _begins_with_half),)),
     Broken("names a model anew with each try", 10, ((hosting_part, "part_of", _names_anew),)),
     Broken(
         "is content with any configuration in service",

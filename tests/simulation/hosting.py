@@ -57,6 +57,10 @@ class Hosting(MemoryHosting):
             return earlier
         return super().find_endpoint(name)
 
+    def serves(self, name: str, config: str | None) -> bool:
+        """Whether a configuration has been in service."""
+        return (name, config) in self.served
+
     def _exists(self, part: Part) -> bool:
         if part.step is HostingStep.MODEL_PACKAGE:
             return part.request["ClientToken"] in self.packages

@@ -83,7 +83,7 @@ class HostingWatch:
     def _is_done(self, run: Run, task: HostingTask) -> bool:
         if task.kind is HostingKind.REGISTER_MODEL:
             return task.arn in self.hosting.packages.values()
-        return (run.endpoint_name, run.model_name) in self.hosting.served
+        return self.hosting.serves(run.endpoint_name, run.model_name)
 
     def _is_past(self, run: Run, task: HostingTask) -> bool:
         """Whether another deployment has replaced this one by now."""

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from bench.descriptions import Describer, model_of, moment
+from spot_relay.domain.rules.checkpoints import list_copied
 from spot_relay.domain.run.attempt import AttemptStatus, CanaryStatus
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import RunStatus
@@ -160,8 +161,31 @@ class Watch:
         if run.start.at is not None and moment(self.sagemaker.timeline.now + SKEW) < run.start.at:
             raise ViolationError(9, f"{job.life.name} is created before {run.start.at}")
         first = self.store.runs.get(run.start.continue_from or "")
-        if first is not None and model_of(first.attempts[-1].job_name) not in str(job.request):
+        if first is not None and run.start.checkpoint:
+            if job.number == 1:
+                self._check_copy(run, first)
+        elif first is not None and model_of(first.attempts[-1].job_name) not in str(job.request):
             raise ViolationError(9, f"{job.life.name} does not have the model of {first.id}")
+
+    def _check_copy(self, run: Run, first: Run) -> None:
+        """Hold what the first attempt of a run finds under its prefix to the checkpoints that it continues from."""
+        listed = (self.ledger.checkpoints.list_objects(uri or "") for uri in (first.checkpoint_uri, run.checkpoint_uri))
+        theirs, own = ({one.key for one in list_copied(found)} for found in listed)
+        if not theirs or own != theirs:
+            raise ViolationError(
+                9, f"{run.id} begins with {sorted(own)} of {sorted(theirs)}, which {first.id} has left"
+            )
+        if run.current.resumes_from is None:
+            raise ViolationError(9, f"{run.id} begins with checkpoints and does not know of them")
+        self.ledger.planned(run)
+
+    def copied(self, uri: str) -> None:
+        """Check a copy that is about to be written to a prefix: its run holds it, and no job writes there yet."""
+        if not any(run.checkpoint_uri == uri and not run.has_ended for run in self.store.runs.values()):
+            raise ViolationError(7, f"{uri} belongs to no open run, and gets a copy")
+        for job in self.sagemaker.jobs.values():
+            if job.checkpoint_uri == uri and not job.ended:
+                raise ViolationError(7, f"{uri} gets a copy while {job.name} writes to it")
 
     def _check_finality(self, before: Run, after: Run) -> None:
         if before.has_ended and _bare(before) != _bare(after):

@@ -52,7 +52,7 @@ from tests.simulation.ledger import Ledger
 from tests.simulation.outlets import RECEIVES, VISIBILITY, Queue, Tasks, Telemetry
 from tests.simulation.sagemaker import CallError, SageMaker
 from tests.simulation.stops import Stops
-from tests.simulation.storage import Checkpoints, RunStore
+from tests.simulation.storage import CheckpointCopies, Checkpoints, RunStore
 from tests.simulation.timeline import Timeline
 from tests.simulation.violation import ViolationError
 from tests.simulation.worlds import (
@@ -121,9 +121,10 @@ class Play:
         timeline, seed = self.timeline, self.seed
         self.hosting = Hosting(lambda: moment(timeline.now), seed=seed, timeline=timeline, is_stale=self._is_stale)
         self.hosting.tells = self._emit_endpoint
+        self.copies = CheckpointCopies(self.checkpoints, lambda: moment(timeline.now), at_once=1)
         ledger, hosting = Ledger(self.sagemaker, self.checkpoints), HostingWatch(self.hosting)
         self.watch = Watch(self.sagemaker, ledger, hosting, ChangesWatch(self.timeline))
-        self.hosting.created = self.watch.made
+        self.hosting.created, self.copies.written = self.watch.made, self.watch.copied
         self.sagemaker.created, self.sagemaker.stopped = self.watch.created, self.watch.stopped
         self.store = RunStore(timeline=self.timeline, dice=self.dice, watch=self.watch.saved)
         self.watch.store = self.store
@@ -134,8 +135,8 @@ class Play:
         self.functions = Lambda(self.timeline, self.dice, self._told if self.tell else None, silent)
         self.functions.answered = self.watch.ledger.answered
         self.service = self.wire(self._service())
-        # The function behind the API and the one for uploads may not touch models and endpoints.
-        self.elsewhere = replace(self.service, hosting=None)
+        # The function behind the API and the one for uploads may not touch models, endpoints and checkpoints.
+        self.elsewhere = replace(self.service, hosting=None, copies=None)
         self.data = Data(self, incoming)
         self.outages = self._outages()
         self.stops = Stops(self.sagemaker, self.store, self.dice, self.outages)
@@ -195,6 +196,8 @@ class Play:
             region=REGION,
             check_every=timedelta(seconds=self.world.check_every),
             hosting=functions.port("hosting", self.hosting),
+            copies=functions.port("copies", self.copies),
+            tells_at_once=1,
         )
 
     def _plan(self) -> None:

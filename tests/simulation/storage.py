@@ -10,7 +10,14 @@ from spot_relay.domain.rules.checkpoints import CheckpointSearch
 from spot_relay.domain.run.run import DueRun
 from spot_relay.domain.sagemaker.job import Checkpoint
 from spot_relay.ports import ConflictError
-from tests.fakes import MemoryCheckpoints, MemoryRunStore, followers_of, oldest_of, queued_of
+from tests.fakes import (
+    MemoryCheckpointCopies,
+    MemoryCheckpoints,
+    MemoryRunStore,
+    followers_of,
+    oldest_of,
+    queued_of,
+)
 from tests.simulation.faults import Fault
 
 if TYPE_CHECKING:
@@ -53,6 +60,21 @@ class Checkpoints(MemoryCheckpoints):
         # As in S3, a key has one object.
         self.found[uri] = [*(known for known in objects if known.key != written.key), written]
         self.works[written.key] = work
+
+
+@dataclass
+class CheckpointCopies(MemoryCheckpointCopies):
+    """Copies one object in each call; ``written`` hears to which prefix, before it is there."""
+
+    checkpoints: Checkpoints
+    written: Callable[[str], None] = lambda _: None
+
+    def copy_object(self, source: str, destination: str, key: str) -> None:
+        """Copy an object, with the training that it holds."""
+        self.written(destination)
+        super().copy_object(source, destination, key)
+        there, copied = (f"{uri.removeprefix('s3://models/')}{key}" for uri in (source, destination))
+        self.checkpoints.works[copied] = self.checkpoints.works[there]
 
 
 @dataclass
@@ -104,10 +126,10 @@ class RunStore(MemoryRunStore):
             waiting = [run for run in waiting if (run.id, run.waits_for) in known]
         return oldest_of(waiting, pools)
 
-    def list_followers(self, run_id: str) -> tuple[str, ...]:
+    def list_followers(self, run_id: str, told: str, at_most: int) -> tuple[tuple[str, ...], str | None]:
         """Return the runs that wait for the end of a run; one that has begun to wait just now may be missed."""
         listed = self._indexed() if self.dice.strikes(Fault.STALE_INDEX) else self.runs.values()
-        return followers_of(listed, run_id)
+        return followers_of(listed, run_id, told, at_most)
 
     def list_queued(self, template: str, most: int) -> tuple[str, ...]:
         """Return the runs that wait for others of their template; one that has begun to wait just now may be missed."""

@@ -259,7 +259,9 @@ def _chain(seed: int, submissions: tuple[Submission, ...]) -> tuple[Submission, 
             known_within_seconds=rng.choice((None, 600, 5000)),
         )
         if start.after and rng.random() < 0.3:
-            start = replace(start, continue_from=start.after[0])
+            keeps = "CheckpointConfig" in submission.training_job
+            copies = keeps and Random(f"{seed}/{submission.name}/copy").random() < 0.6
+            start = replace(start, continue_from=start.after[0], checkpoint=copies)
         chained.append(replace(submission, start=start) if start else submission)
     return tuple(chained)
 

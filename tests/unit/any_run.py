@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.checkpoint_copy import CheckpointCopy, Copied, CopyPaused, Uncopied
 from spot_relay.domain.run.hosting import (
     Deployment,
     Endpoint,
@@ -27,11 +28,13 @@ from spot_relay.domain.run.observation import (
     CanaryChanged,
     CanaryCreated,
     CanaryRefused,
+    CheckpointsCopied,
     DataArrived,
     DeadlineChange,
     DeadlineRequested,
     Due,
     EndpointChanged,
+    FollowersTold,
     HostingAnswered,
     JobChanged,
     Launched,
@@ -114,6 +117,12 @@ ON_SUCCESS = OnSuccess(deploy=Deployment("live", "an-image", "a-role", instance_
 starts = st.just(Start()) | st.builds(
     Start, maybe_moments, template=st.just("templates/churn.yaml"), at_most=st.none() | st.integers(1, 3)
 )
+COPY = CheckpointCopy("s3://models/prep/")
+copy_answers = st.one_of(
+    st.builds(Copied, st.builds(Checkpoint, texts, moments)),
+    st.builds(CopyPaused, small, texts, st.none() | st.just("upload")),
+    st.builds(Uncopied, texts, st.booleans()),
+)
 observations = st.one_of(
     st.builds(JobChanged, st.integers(0, 4), statuses, secondaries, moments),
     st.builds(Launched, st.integers(0, 4), st.just("arn")),
@@ -123,6 +132,8 @@ observations = st.one_of(
     st.builds(CanaryRefused, st.integers(0, 4), st.sampled_from(Refusal), texts),
     st.just(RoomFreed()),
     st.builds(DataArrived, moments),
+    st.builds(FollowersTold, st.sampled_from(["", "2026-11-23T12:00:00.000000Z#churn"])),
+    st.builds(CheckpointsCopied, st.just(COPY), copy_answers),
     st.just(EndpointChanged()),
     st.builds(HostingAnswered, st.sampled_from(HostingKind), st.sampled_from(HostingStep), hosting_answers),
     st.just(Due()),

@@ -26,6 +26,7 @@ from spot_relay.domain.run.observation import (
     DeadlineChange,
     DeadlineRequested,
     Due,
+    FollowersTold,
     JobChanged,
     Launched,
     MoveRequested,
@@ -51,6 +52,7 @@ from spot_relay.service import RejectedError, UnacceptableError
 from tests.fakes import NOON, MemoryInputFiles, MemoryPrices
 from tests.unit.canaries import ahead, finds_capacity, kept, on_demand
 from tests.unit.chains import Chain
+from tests.unit.copy_scenes import copies_of_checkpoints
 from tests.unit.crowds import G5, M5, SPOT, Crowd
 from tests.unit.hosting_scenes import endpoints_that_are_not_what_they_should_be, models_that_are_hosted
 from tests.unit.paid_runs import P3, PRICES, a_run
@@ -535,6 +537,7 @@ def chains_that_are_refused() -> list[str]:
     waits = chain.run("a")
     return [
         *refused,
+        reason_of(chain.run("run-0"), FollowersTold("")),
         reason_of(waits, PredecessorEnded(), predecessors={"b": replace(waits, id="b", start=Start(after=("a",)))}),
     ]
 
@@ -595,6 +598,7 @@ SCENES: tuple[Callable[[], list[str]], ...] = (
     chains,
     chains_that_are_refused,
     templates,
+    copies_of_checkpoints,
     models_that_are_hosted,
     endpoints_that_are_not_what_they_should_be,
 )

@@ -74,6 +74,13 @@ def test_models_are_hosted_only_if_the_environment_says_so(value: str, read: boo
     assert SubmissionSettings.from_env(SUBMISSION | {"ALLOW_HOSTING": value}).allow_hosting is read
 
 
+@pytest.mark.parametrize(("value", "read"), [("", False), ("false", False), ("true", True)])
+def test_checkpoints_are_copied_only_if_the_environment_says_so(value: str, read: bool) -> None:
+    assert not SubmissionSettings.from_env(SUBMISSION).allow_checkpoint_copies
+    given = SUBMISSION | {"ALLOW_CHECKPOINT_COPIES": value}
+    assert SubmissionSettings.from_env(given).allow_checkpoint_copies is read
+
+
 def test_a_switch_that_is_neither_on_nor_off_is_an_error() -> None:
     with pytest.raises(SettingsError, match="METRICS_BY_PLACEMENT is 'yes', but it must be true or false"):
         RunSettings.from_env(RUN | {"METRICS_BY_PLACEMENT": "yes"})

@@ -98,7 +98,7 @@ def test_all_functions_share_one_environment() -> None:
     assert not [name for name, function in of_type(FUNCTION).items() if "Environment" in function]
     given = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
     env = {name: "1" for name in given if name != "ATTEMPT_LIMITS"} | {"PRICE_FILE": "", "METRICS_BY_PLACEMENT": "true"}
-    env["ALLOW_HOSTING"] = "true"
+    env |= {"ALLOW_HOSTING": "true", "ALLOW_CHECKPOINT_COPIES": "true"}
     for settings in (RunSettings, SubmissionSettings, ScheduleSettings, TickSettings, PriceSettings):
         assert settings.from_env(env)
     assert given["OBSERVE_QUEUE_URL"] == {"Ref": "ObserveQueue"}
@@ -109,6 +109,7 @@ def test_all_functions_share_one_environment() -> None:
     assert given["SCHEDULE_GROUP"] == {"Ref": "TemplateSchedules"}
     assert given["SCHEDULE_ROLE_ARN"] == {"Fn::GetAtt": ["TemplateSchedulesRole", "Arn"]}
     assert given["SUBMIT_QUEUE_ARN"] == {"Fn::GetAtt": ["SubmitQueue", "Arn"]}
+    assert given["ALLOW_CHECKPOINT_COPIES"] == {"Ref": "AllowCheckpointCopies"}
     assert given["TRIGGER_BUCKETS"] == {"Fn::Join": [",", {"Ref": "TriggerBuckets"}]}
     assert given["PRICE_FILE"] == {"Ref": "PriceFile"}
     assert given["METRICS_BY_PLACEMENT"] == {"Ref": "MetricsByPlacement"}

@@ -21,6 +21,7 @@ from tests.fakes import (
     REGION,
     Clock,
     MemoryAnnouncements,
+    MemoryCheckpointCopies,
     MemoryCheckpoints,
     MemoryDocuments,
     MemoryInputFiles,
@@ -105,11 +106,13 @@ class World:
     draw: float = 0.5
     jobs: MemoryTrainingJobs = field(init=False)
     hosting: MemoryHosting = field(init=False)
+    copies: MemoryCheckpointCopies = field(init=False)
     service: Service = field(init=False)
 
     def __post_init__(self) -> None:
         self.jobs = MemoryTrainingJobs(self.clock)
         self.hosting = MemoryHosting(self.clock)
+        self.copies = MemoryCheckpointCopies(self.checkpoints, self.clock)
         ids = count(1)
         self.service = Service(
             store=self.store,
@@ -130,6 +133,7 @@ class World:
             region=REGION,
             check_every=timedelta(minutes=5),
             hosting=self.hosting,
+            copies=self.copies,
         )
 
     def run(self, run_id: str = "churn") -> Run:

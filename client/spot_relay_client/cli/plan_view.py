@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from spot_relay_client.cli.tables import add_row, colour_status, create_table
-from spot_relay_client.cli.wording import format_duration, format_money
+from spot_relay_client.cli.wording import describe_start, format_duration, format_money
+from spot_relay_client.models import read_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,10 +61,8 @@ def draw_plan(plan: Mapping[str, Any]) -> RenderableType:
 def _facts(plan: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     start = f", each start {format_duration(plan['startup_seconds'])}" if plan["startup_seconds"] else ""
     yield "training", f"{format_duration(plan['training_seconds'])} ({plan['training_seconds_from']}){start}"
-    start_after = plan.get("start")
-    if start_after:
-        names = [each["run_id"] for each in start_after["after"]]
-        yield "starts after", ", ".join([*names, *([_time(start_after["at"])] if start_after["at"] else [])])
+    if (waits_for := read_start(plan.get("start"))) is not None:
+        yield "starts after", describe_start(waits_for, _moment)
     deadline = plan["deadline"]
     if deadline:
         yield "deadline", _time(deadline["at"])
@@ -99,4 +98,8 @@ def _money(usd: float | None) -> str:
 
 
 def _time(moment: str | None, otherwise: str = _UNKNOWN) -> str:
-    return otherwise if moment is None else f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M} UTC"
+    return otherwise if moment is None else _moment(datetime.fromisoformat(moment))
+
+
+def _moment(moment: datetime | None) -> str:
+    return _UNKNOWN if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from spot_relay_client.models import HostingTask, Run, Start
 
 COLOURS: Final = {
@@ -104,13 +106,14 @@ def _describe_wait(start: Start, now: datetime) -> str:
     return f"starts {format_until(start.at, now)}"
 
 
-def describe_start(start: Start) -> str:
-    """Return what a run waits for before its first launch, or has waited for."""
+def describe_start(start: Start, show_time: Callable[[datetime | None], str] = format_time) -> str:
+    """Return what a run waits for before its first launch, or has waited for, and what it continues from."""
     parts = [f"{name} (completed)" if completed else name for name, completed in start.after.items()]
     if start.at:
-        parts.append(format_time(start.at))
-    model = f", continues from the model of {start.continue_from}" if start.continue_from else ""
-    return ", ".join(parts) + model
+        parts.append(show_time(start.at))
+    what = "a copy of the checkpoints" if start.checkpoint else "the model"
+    onward = f", continues from {what} of {start.continue_from}" if start.continue_from else ""
+    return ", ".join(parts) + onward
 
 
 def describe_hosting(task: HostingTask) -> str:

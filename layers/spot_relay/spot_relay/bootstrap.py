@@ -20,6 +20,7 @@ from spot_relay.adapters.due_queue import DelayedCopies, DueQueue, SqsWakeups
 from spot_relay.adapters.prices import AwsPriceList, DynamoDBPrices
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.adapters.s3 import (
+    CallTime,
     S3Checkpoints,
     S3InputFiles,
     S3PriceFile,
@@ -109,6 +110,18 @@ class _LazyHosting:
         return getattr(SageMakerHosting(_defer_client("sagemaker")), method)
 
 
+class _LazyCopies:
+    """What copies checkpoints, imported when it is first used: few runs begin with the checkpoints of others."""
+
+    def __init__(self, checkpoints: S3Checkpoints) -> None:
+        self._checkpoints = checkpoints
+
+    def __getattr__(self, method: str) -> Any:
+        from spot_relay.adapters.checkpoint_copies import S3CheckpointCopies
+
+        return getattr(S3CheckpointCopies(self._checkpoints.client, self._checkpoints), method)
+
+
 def _defer_client(name: str) -> Any:
     """Return a stand-in for the client of an AWS service."""
     return _LazyClient(name)
@@ -119,20 +132,23 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_service(settings: RunSettings, listing_seconds: int = 40, *, hosts: bool = False) -> Service:
+def create_service(settings: RunSettings, listing_seconds: int = 40, *, observes: bool = False) -> Service:
     """Wire the use cases around runs, which list checkpoints for so many seconds of a call, and no longer.
 
-    ``hosts`` says whether the function registers and deploys models. The others leave that to it.
+    ``observes`` says whether the function registers and deploys models and copies checkpoints. The others leave that
+    to it.
     """
-    hosting: Any = _LazyHosting() if hosts else None
     dynamodb, s3 = create_client("dynamodb"), _defer_client("s3")
+    checkpoints = S3Checkpoints(s3, CallTime(listing_seconds))
+    hosting: Any = _LazyHosting() if observes else None
+    copies: Any = _LazyCopies(checkpoints) if observes else None
     store = DynamoDBRunStore(dynamodb, settings.table, settings.retention)
     turns = DynamoDBTurns(dynamodb, settings.table, settings.launch_rate)
     wakeups = SqsWakeups(_defer_client("sqs"), settings.observe_queue_url)
     return Service(
         store=store,
         jobs=SageMakerTrainingJobs(_defer_client("sagemaker")),
-        checkpoints=S3Checkpoints(s3, listing_seconds),
+        checkpoints=checkpoints,
         documents=S3StatusDocuments(s3, settings.bucket),
         announcements=EventBridgeAnnouncements(_defer_client("events")),
         waiting_tasks=StepFunctionsTasks(_defer_client("stepfunctions")),
@@ -149,6 +165,7 @@ def create_service(settings: RunSettings, listing_seconds: int = 40, *, hosts: b
         check_every=settings.check_every,
         canary_image=settings.canary_image,
         hosting=hosting,
+        copies=copies,
     )
 
 

@@ -11,11 +11,14 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.checkpoint_copy import Uncopied
 from spot_relay.domain.run.hosting import Unmade
 from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
 from spot_relay.domain.run.observation import (
     CanaryCreated,
     CanaryRefused,
+    CheckpointsCopied,
+    FollowersTold,
     HostingAnswered,
     Launched,
     Refused,
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from spot_relay.pacing import Pacing
     from spot_relay.ports import (
         Announcements,
+        CheckpointCopies,
         Hosting,
         RunStore,
         Slots,
@@ -50,6 +54,8 @@ if TYPE_CHECKING:
         Wakeups,
     )
 
+# So many followers are told of an end in one call of a function, which takes it about three seconds.
+MOST_TOLD = 1000
 _Answer = TypeVar("_Answer")
 _Refused = TypeVar("_Refused", Refused, CanaryRefused)
 
@@ -78,8 +84,11 @@ class Duties:
     pacing: Pacing
     hosting: Hosting | None
     """None where hosting is left to another function."""
+    copies: CheckpointCopies | None
+    """None where copying checkpoints is left to another function."""
     region: str
     canary_image: str | None = None
+    most_told: int = MOST_TOLD
 
     def perform(self, run: Run, owed: Outbox) -> tuple[Observation, ...]:
         """Free, launch, stop and tell what is owed, each idempotently, and return the answers of launches."""
@@ -100,13 +109,13 @@ class Duties:
         if canary is not None:
             sends = partial(self._send_canary, run, canary, oldest().get(canary.placement.pool))
             answers += (_refuse_if_unanswered(CanaryRefused, canary.number, sends),)
-        rest: list[Callable[[], StopRefused | None]] = []
+        rest: list[Callable[[], StopRefused | FollowersTold | None]] = []
         if owed.stop is not None:
             rest.append(partial(self._stop_job, run, owed.stop))
         given_up = (canary for canary in run.canaries if canary.job_name == owed.stop_canary)
         rest += [partial(self._stop_canary, run, canary) for canary in given_up]
         if owed.tell_followers:
-            rest.append(partial(self._tell_followers, run))
+            rest.append(partial(self._tell_followers, run, owed.told))
         # After the launch: if this run is the oldest, it has taken the room itself.
         return answers + _try_each([*rest, *(partial(self._wake_oldest, pool, oldest) for pool in served)])
 
@@ -116,6 +125,17 @@ class Duties:
             return ()
         tasks = [task for task in run.hosting if task.kind in owed.host and task.is_open]
         return tuple(HostingAnswered(task.kind, task.step, _host(self.hosting, run, task)) for task in tasks)
+
+    def copy(self, run: Run, owed: Outbox) -> tuple[CheckpointsCopied, ...]:
+        """Copy the next checkpoints of another run if that is owed, and return how far that came."""
+        uri, copying = run.checkpoint_uri, run.copying
+        waits = run.waits_to_begin and not (run.has_ended or run.stop_requested)
+        if self.copies is None or uri is None or copying is None or not (owed.copy and waits):
+            return ()
+        try:
+            return (CheckpointsCopied(copying, self.copies.copy(copying, uri)),)
+        except Exception as error:  # noqa: BLE001 - the run tries again later, whatever it was
+            return (CheckpointsCopied(copying, Uncopied(f"{type(error).__name__}: {error}", passes=True)),)
 
     def publish(self, run: Run, owed: Outbox) -> Exception | None:
         """Publish what is owed about the run, and return what went wrong."""
@@ -155,13 +175,18 @@ class Duties:
             return StopRefused(canary.job_name, str(error))
         return None
 
-    def _tell_followers(self, run: Run) -> None:
-        followers = self.store.list_followers(run.id)
-        if run.start.template is not None and run.start.at_most is not None:
+    def _tell_followers(self, run: Run, told: str) -> FollowersTold | None:
+        """Tell the next runs that come after this one of its end, and return how far that is, unless it is all.
+
+        The first of these calls also tells the oldest runs that wait for others of its template.
+        """
+        followers, until = self.store.list_followers(run.id, told, self.most_told)
+        if run.start.template is not None and run.start.at_most is not None and not told:
             # More than the one for which there is a place now: the index may still list runs that have begun.
             followers += self.store.list_queued(run.start.template, run.start.at_most)
         if followers:
             self.wakeups.tell(followers)
+        return None if until is None else FollowersTold(until)
 
     def _wake_oldest(self, pool: Pool, oldest: Callable[[], dict[Pool, Waiting]]) -> None:
         if (waiting := oldest().get(pool)) is not None:
@@ -255,7 +280,9 @@ def _refuse_if_unanswered(refused: type[_Refused], number: int, launch: Callable
         return refused(number, error.refusal if unknown else Refusal.UNDESCRIBED, str(error))
 
 
-def _try_each(duties: Iterable[Callable[[], StopRefused | None]]) -> tuple[StopRefused, ...]:
+def _try_each(
+    duties: Iterable[Callable[[], StopRefused | FollowersTold | None]],
+) -> tuple[StopRefused | FollowersTold, ...]:
     """Perform duties that do not depend on each other, and raise the first error once all were tried."""
     answers, errors = [], []
     for perform in duties:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.rules.checkpoints import CheckpointSearch
     from spot_relay.domain.rules.turns import Lane
+    from spot_relay.domain.run.checkpoint_copy import CheckpointCopy, CopyAnswer
     from spot_relay.domain.run.hosting import Endpoint, Made, NoEndpoint, Part, Unmade
     from spot_relay.domain.run.launch import Created, Launch
     from spot_relay.domain.run.outbox import Measure
@@ -112,8 +113,12 @@ class RunStore(Protocol):
         """
         ...
 
-    def list_followers(self, run_id: str) -> tuple[str, ...]:
-        """Return the runs that wait for the end of this one. It may miss one that has only just begun to wait."""
+    def list_followers(self, run_id: str, told: str, at_most: int) -> tuple[tuple[str, ...], str | None]:
+        """Return runs that wait for the end of this one, and how far in their list that is; None at the list's end.
+
+        The list goes on after ``told``, which is empty at its beginning. It may miss a run that has only just begun to
+        wait.
+        """
         ...
 
     def list_queued(self, template: str, most: int) -> tuple[str, ...]:
@@ -297,6 +302,14 @@ class Checkpoints(Protocol):
 
         A pattern, relative to the prefix, says which objects are checkpoints; without one, their names do.
         """
+        ...
+
+
+class CheckpointCopies(Protocol):
+    """Copies of checkpoints from one prefix in S3 to another."""
+
+    def copy(self, copy: CheckpointCopy, destination: str) -> CopyAnswer:
+        """Copy the next objects, as many as there is time for in one call of a function; again is the same."""
         ...
 
 

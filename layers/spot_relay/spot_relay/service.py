@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decide.acceptance import Objection, accept, find_objections, largest_instance_count
 from spot_relay.domain.decide.beginnings import needs_place, object_to_start
-from spot_relay.domain.decide.decision import decide, reason_after, settle
+from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.decide.looks import (
     attempt_to_look_at,
@@ -22,7 +22,6 @@ from spot_relay.domain.decide.looks import (
     looks_at_predecessors,
     needs_checkpoint,
 )
-from spot_relay.domain.decide.steps import last_word
 from spot_relay.domain.errors import CallerError, SpecError
 from spot_relay.domain.rules.predecessors import gather_predecessors, may_close_cycle
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
@@ -37,16 +36,17 @@ from spot_relay.domain.run.observation import (
     ResumeRequested,
     StopRequested,
     TaskWaiting,
-    keep_what_exists,
 )
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.sagemaker.job import Job
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.sagemaker.request import sharded_prefixes_of
 from spot_relay.domain.values import No, replace
-from spot_relay.duties import Duties
+from spot_relay.duties import MOST_TOLD, Duties
+from spot_relay.payments import MAX_CONFLICTS, Payments
 from spot_relay.ports import (
     Announcements,
+    CheckpointCopies,
     Checkpoints,
     ConflictError,
     Hosting,
@@ -73,9 +73,6 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.submission import Submission
     from spot_relay.domain.sagemaker.job import Absent
     from spot_relay.pacing import Pacing
-
-# A run has few writers. One that loses this often in a row leaves the message to its queue's retry.
-MAX_CONFLICTS = 20
 
 
 class NameConflictError(SpecError):
@@ -154,6 +151,10 @@ class Service:
     """The image in which canaries sleep; None for each run's own training image."""
     hosting: Hosting | None = None
     """None in functions that may not register or deploy models: what is owed of that is left to the others."""
+    copies: CheckpointCopies | None = None
+    """None in functions that may not copy checkpoints: runs that need copies begin in the others."""
+    tells_at_once: int = MOST_TOLD
+    """How many runs that come after one that has ended are told of it in one call."""
 
     def submit(self, submission: Submission, submission_id: str | None = None) -> Run:
         """Accept a run and launch its first attempt; the same submission again is the same run.
@@ -173,7 +174,7 @@ class Service:
         else:
             run = self._create(submission, new)
         if run.submission_id == new.submission_id and run.waits_to_begin:
-            return self._advance(run, Due())[0]
+            return self._begin(run)
         if submission.task_token is None or run.submission_id == new.submission_id:
             return _require_published(*self._pay(run))
         return self._request(run.id, TaskWaiting(submission.task_token))
@@ -196,7 +197,7 @@ class Service:
 
     def resume(self, run_id: str, request: ResumeRequested | None = None) -> Run:
         """Continue an ended run; raise NoSuchRunError, PrefixTakenError, or RejectedError if it can't continue."""
-        return self._request(run_id, request or ResumeRequested())
+        return self._begin(self._request(run_id, request or ResumeRequested()))
 
     def change(self, run_id: str, request: MoveRequested | DeadlineRequested) -> Run:
         """Move an open run, or change its deadline; raise NoSuchRunError, or RejectedError if that can't be done."""
@@ -223,6 +224,15 @@ class Service:
             return self._load_same(submission)
         self.telemetry.log_decision(run, "Submitted", run.reason)
         return run
+
+    def _begin(self, run: Run) -> Run:
+        """Look at once at what a run waits for that has just been submitted or resumed, if it waits for anything."""
+        if not run.waits_to_begin or run.has_ended:
+            return run
+        if run.start.checkpoint and self.copies is None:
+            self.wakeups.look(run.id, timedelta(0))
+            return run
+        return self._advance(run, Due())[0]
 
     def _load_same(self, submission: Submission) -> Run:
         existing = self._load(submission.name)
@@ -267,7 +277,7 @@ class Service:
                 continue
             if alone:
                 self.telemetry.measure(run.id, alone)
-            return _require_published(*self._pay(saved)), decision
+            return _require_published(*self._pay(saved, may_copy=decision.owes.copy)), decision
         raise ConflictError(run.id)
 
     def _find_launched(self, run: Run, observation: Observation) -> tuple[Observation, ...]:
@@ -328,52 +338,15 @@ class Service:
     def _look_at_canary(self, run: Run, canary: Canary) -> Job | Absent:
         return self.jobs.describe(canary.job_name) if canary.arn else self.jobs.find(launch_of_canary(run, canary))
 
-    def _pay(self, run: Run, answers: tuple[Observation, ...] = ()) -> tuple[Run, Exception | None]:
-        """Perform what a run owes and save that it is done; then do the same with what the answers of launches add.
+    def _pay(
+        self, run: Run, answers: tuple[Observation, ...] = (), *, may_copy: bool = False
+    ) -> tuple[Run, Exception | None]:
+        """Perform what a run owes, and return the run as it is saved, and what could not be published."""
+        return self._payments.pay(run, answers, may_copy=may_copy)
 
-        A launch whose answer is known already is not repeated. What cannot be published stays owed, and the failure is
-        returned: the run itself continues without it. The same holds for tasks that cannot be answered.
-        """
-        failure: Exception | None = None
-        untold: Exception | None = None
-        published = False
-        for _ in range(MAX_CONFLICTS):
-            owed_here = run.outbox if self.hosting else replace(run.outbox, host=())
-            tasks = owed_here.tasks if run.has_ended and untold is None else ()
-            nothing_to_do = not answers and not owed_here.acts
-            nothing_to_publish = not owed_here or (published and not tasks) or failure is not None
-            if nothing_to_do and nothing_to_publish:
-                return run, failure or untold
-            answers += self._duties.perform(run, owed_here.without(answers))
-            answers += self._duties.host(run, owed_here)
-            # Only tasks of an end that is saved: an answer cannot be taken back.
-            told = self._duties.answer_tasks(run, tasks)
-            untold = untold or told.failure
-            untold_tasks = tuple(token for token in run.outbox.tasks if token not in told.done)
-            left = Outbox(tasks=untold_tasks, host=() if self.hosting else run.outbox.host)
-            settled = self._settle(run, (*answers, *told.gone))
-            # What this call has published already is owed once more only for later.
-            earlier = Outbox() if published and failure is None else run.outbox.publications
-            owed = earlier.then(settled.outbox)
-            failure = failure or self._duties.publish(settled, owed)
-            still_owed = owed.publications if failure else last_word(settled, self.clock())
-            settled = replace(settled, outbox=owed.actions.then(still_owed).then(left))
-            if settled == run:
-                return run, failure or untold
-            try:
-                saved = self.store.save(settled)
-            except ConflictError:
-                run, answers, published = self._load(run.id), keep_what_exists(answers), False
-                continue
-            except RunTooLargeError:
-                if Overgrown() in answers:
-                    raise
-                answers = (*answers, Overgrown())
-                continue
-            # Only whoever settled the outbox publishes its metrics, because a metric cannot be published twice.
-            self.telemetry.measure(run.id, run.outbox.measures + owed.measures)
-            run, answers, published = saved, (), True
-        raise ConflictError(run.id)
+    @property
+    def _payments(self) -> Payments:
+        return Payments(self.store, self._duties, self.telemetry, self.clock, self.draw, self.check_every, self._load)
 
     @property
     def _duties(self) -> Duties:
@@ -387,16 +360,11 @@ class Service:
             self.wakeups,
             self.pacing,
             self.hosting,
+            self.copies,
             self.region,
             self.canary_image,
+            self.tells_at_once,
         )
-
-    def _settle(self, run: Run, answers: tuple[Observation, ...]) -> Run:
-        facts = Facts(Due(), draw=self.draw(), check_every=self.check_every)
-        settled = settle(run, answers, facts, self.clock())
-        for answer in answers:
-            self.telemetry.log_decision(settled, type(answer).__name__, reason_after(answer, settled))
-        return settled
 
 
 def _require_published(run: Run, failure: Exception | None) -> Run:

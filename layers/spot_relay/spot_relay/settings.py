@@ -63,6 +63,7 @@ class SubmissionSettings:
     task_token_state_machines: tuple[str, ...] = ()
     region: str | None = None
     allow_hosting: bool = False
+    allow_checkpoint_copies: bool = False
     trigger_buckets: tuple[str, ...] = ()
     """The buckets whose objects may start runs."""
 
@@ -76,6 +77,7 @@ class SubmissionSettings:
             task_token_state_machines=_split(env.get("TASK_TOKEN_STATE_MACHINE_ARNS", "")),
             region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION"),
             allow_hosting=_read_switch(env, "ALLOW_HOSTING"),
+            allow_checkpoint_copies=_read_switch(env, "ALLOW_CHECKPOINT_COPIES"),
             trigger_buckets=tuple(
                 name for name in _split(env.get("TRIGGER_BUCKETS", "")) if name != env.get("SPECS_BUCKET")
             ),

@@ -23,8 +23,9 @@ from spot_relay.domain.rules.arrivals import (
 from spot_relay.domain.run.observation import DataArrived
 from spot_relay.domain.run.template import Arrival, Burst
 from spot_relay.domain.values import replace
+from spot_relay.payments import MAX_CONFLICTS
 from spot_relay.ports import ConflictError
-from spot_relay.service import MAX_CONFLICTS, NameConflictError
+from spot_relay.service import NameConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

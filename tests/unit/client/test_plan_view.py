@@ -6,6 +6,7 @@ import copy
 import io
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from rich.console import Console
 
 from spot_relay_client.account_view import add_quotas
@@ -37,6 +38,20 @@ def test_a_deadline_shows_when_the_run_finishes_and_when_on_demand_begins() -> N
     assert row(plan, "finish") == "finish 2026-11-30 14:15 UTC to 2026-12-01 11:42 UTC"
     assert row(plan, "without spot") == "without spot on-demand from 2026-11-30 03:33 UTC"
     assert row(plan, "cost") == "cost $115.50 at best, $479.79 at worst, $385.56 on-demand"
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"after": [{"run_id": "a", "has_completed": False}, {"run_id": "b", "has_completed": False}]}, "a, b"),
+        ({"at": "2026-12-01T06:00:00.000Z"}, "a, 2026-12-01 06:00 UTC"),
+        ({"continue_from": "a"}, "a, continues from the model of a"),
+        ({"continue_from": "a", "checkpoint": True}, "a, continues from a copy of the checkpoints of a"),
+    ],
+)
+def test_it_shows_what_a_run_waits_for_and_continues_from(changes: dict[str, Any], shown: str) -> None:
+    start = {"waits": True, "at": None, "after": [{"run_id": "a", "has_completed": False}], "continue_from": None}
+    assert row(plan_example() | {"start": start | changes}, "starts after") == f"starts after {shown}"
 
 
 def test_what_is_not_known_is_shown_as_unknown() -> None:

@@ -15,6 +15,7 @@ from spot_relay.domain.run.observation import Due, PredecessorEnded
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.run.start import OnFailure, Start
 from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.shown.report import status_document
 from spot_relay.service import RejectedError, UnacceptableError
 from tests.fakes import NOON, REGION
@@ -138,12 +139,11 @@ def test_a_run_that_failed_for_another_one_can_be_resumed_once_that_has_complete
     chain.submit("prep")
     chain.after("prep")
     chain.ends("prep", "Failed", failure_reason="AlgorithmError: no data")
-    chain.world.service.resume("train")
-    assert chain.looks().status is RunStatus.FAILED
+    again = chain.world.service.resume("train")
+    assert (again.status, "comes after prep, which is Failed" in again.reason) == (RunStatus.FAILED, True)
     chain.world.service.resume("prep")
     chain.ends("prep")
-    chain.world.service.resume("train")
-    assert chain.looks().attempts[0].status is AttemptStatus.IN_PROGRESS
+    assert chain.world.service.resume("train").attempts[0].status is AttemptStatus.IN_PROGRESS
     assert [attempt.number for attempt in chain.run().attempts] == [1]
 
 
@@ -360,7 +360,15 @@ def test_the_status_document_shows_what_a_run_waits_for() -> None:
         "on_failure": "fail",
         "continue_from": "b",
         "channel": "model",
+        "checkpoint": False,
     }
+
+
+def test_the_status_document_shows_that_a_run_continues_from_checkpoints() -> None:
+    chain = Chain()
+    chain.submit("b")
+    shown = status_document(chain.after("b", continue_from="b", checkpoint=True), REGION)["start"]
+    assert (shown["continue_from"], shown["channel"], shown["checkpoint"]) == ("b", None, True)
 
 
 def test_the_same_submission_again_is_the_same_waiting_run() -> None:
@@ -385,6 +393,91 @@ def test_all_that_wait_for_a_run_are_told_of_its_end() -> None:
     chain.world.jobs.becomes("prep-relay-01", "Completed", "Completed")
     chain.world.service.advance("prep", chain.world.event(1, "Completed", "Completed"))
     assert len(set(chain.world.wakeups.told)) == 300
+
+
+def in_parts(chain: Chain, followers: int) -> None:
+    """Let each call tell three of the runs that come after `prep`."""
+    chain.world.service = replace(chain.world.service, tells_at_once=3)
+    chain.submit("prep")
+    for number in range(followers):
+        chain.submit(f"train-{number}", Start(after=("prep",)))
+
+
+@pytest.mark.parametrize("followers", [0, 1, 2, 3, 4, 6, 20])
+def test_many_that_wait_for_a_run_are_told_part_by_part_each_by_a_call_that_the_one_before_asks_for(
+    followers: int,
+) -> None:
+    chain = Chain()
+    in_parts(chain, followers)
+    chain.world.service.stop("prep")
+    chain.world.jobs.becomes("prep-relay-01", "Stopped", "Stopped")
+    chain.world.service.advance("prep", chain.world.event(1, "Stopped", "Stopped"))
+    told, calls = [*chain.world.wakeups.told], 1
+    assert len(told) == min(3, followers)
+    while chain.world.wakeups.looks:
+        chain.deliver()
+        assert chain.world.wakeups.looks == [("prep", timedelta(0))]
+        chain.world.wakeups.looks.clear()
+        chain.world.service.advance("prep", Due())
+        told, calls = told + chain.world.wakeups.told, calls + 1
+    assert sorted(told) == sorted(f"train-{number}" for number in range(followers))
+    assert calls == 1 + followers // 3
+    assert not chain.run("prep").outbox.tell_followers
+
+
+def test_one_call_tells_a_thousand_runs_of_an_end_and_leaves_the_others_to_a_message() -> None:
+    chain = Chain()
+    chain.submit("other")
+    chain.submit("prep", Start(after=("other",)))
+    one = chain.submit("train", Start(after=("prep",)))
+    chain.world.store.runs |= {f"train-{n}": replace(one, id=f"train-{n}") for n in range(2499)}
+    chain.world.service.stop("prep")
+    assert len(set(chain.world.wakeups.told)) == 1000
+    assert chain.world.wakeups.looks == [("prep", timedelta(0))]
+    for _ in range(3):
+        chain.world.service.advance("prep", Due())
+    assert len(set(chain.world.wakeups.told)) == len(chain.world.wakeups.told) == 2500
+
+
+def test_a_launch_that_ends_its_run_tells_those_after_it_at_once_and_asks_for_no_other_call() -> None:
+    chain = Chain()
+    chain.submit("prep", Start(after=("late",), known_within_seconds=3600))
+    chain.after("prep")
+    chain.submit("late")
+    chain.world.jobs.refusals = [(Refusal.INVALID, "Could not assume role.")]
+    chain.ends("late")
+    chain.deliver()
+    assert [chain.run(name).status for name in ("prep", "train")] == [RunStatus.FAILED] * 2
+    assert chain.world.wakeups.looks == []
+
+
+def test_the_tick_goes_on_telling_of_an_end_if_the_message_for_that_is_lost() -> None:
+    chain = Chain()
+    in_parts(chain, 4)
+    chain.ends("prep")
+    prep = chain.run("prep")
+    assert (prep.outbox.tell_followers, prep.due_at) == (True, chain.world.clock() + 1.5 * MINUTE)
+    chain.world.service.advance("prep", Due())
+    chain.deliver()
+    assert chain.run("train-3").attempts[0].status is AttemptStatus.IN_PROGRESS
+
+
+def test_two_functions_that_tell_of_an_end_at_the_same_time_leave_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = Chain()
+    in_parts(chain, 8)
+    chain.ends("prep")
+    tell = chain.world.wakeups.tell
+
+    def with_another(run_ids: tuple[str, ...]) -> None:
+        monkeypatch.setattr(chain.world.wakeups, "tell", tell)
+        chain.world.service.advance("prep", Due())
+        tell(run_ids)
+
+    monkeypatch.setattr(chain.world.wakeups, "tell", with_another)
+    while chain.run("prep").outbox.tell_followers:
+        chain.world.service.advance("prep", Due())
+    chain.deliver()
+    assert {chain.run(f"train-{n}").attempts[0].status for n in range(8)} == {AttemptStatus.IN_PROGRESS}
 
 
 def test_a_look_at_a_run_before_it_is_due_begins_nothing() -> None:

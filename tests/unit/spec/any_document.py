@@ -34,7 +34,9 @@ STARTS = st.fixed_dictionaries(
         "after": st.just("prep")
         | VALUES
         | st.dictionaries(st.sampled_from(["runs", "on_failure", "known_within"]), VALUES, max_size=3),
-        "continue_from": st.just("prep") | VALUES | st.dictionaries(st.sampled_from(["run", "channel"]), VALUES),
+        "continue_from": st.just("prep")
+        | VALUES
+        | st.dictionaries(st.sampled_from(["run", "channel", "checkpoint"]), VALUES),
     },
 )
 CONTAINERS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -72,6 +73,40 @@ def test_each_mistake_is_reported_at_its_place(keys: dict[str, Any], path: str, 
     assert message in find_problems(given(**keys))[path]
 
 
+COPYING = replace(ALLOWLIST, allow_checkpoint_copies=True)
+
+
+def test_a_run_may_start_from_a_copy_of_the_checkpoints_of_another_one() -> None:
+    document = given(continue_from={"run": "prep", "checkpoint": True})
+    assert parse_submission(document, COPYING).start == Start(after=("prep",), continue_from="prep", checkpoint=True)
+
+
+def test_checkpoints_that_are_not_copied_leave_the_model() -> None:
+    document = given(continue_from={"run": "prep", "checkpoint": False})
+    assert parse_submission(document, ALLOWLIST).start == Start(after=("prep",), continue_from="prep")
+
+
+@pytest.mark.parametrize(
+    ("changes", "keys", "path", "message"),
+    [
+        ({}, {"run": "train"}, "continue_from.run", "the name of this run itself"),
+        ({}, {"channel": "model"}, "continue_from.channel", "needs no channel"),
+        ({}, {"checkpoint": "newest"}, "continue_from.checkpoint", "true or false"),
+        ({"CheckpointConfig": None}, {}, "continue_from.checkpoint", "Add CheckpointConfig."),
+    ],
+)
+def test_each_mistake_about_a_copy_is_reported_at_its_place(
+    changes: dict[str, Any], keys: dict[str, Any], path: str, message: str
+) -> None:
+    document = wrapped(**changes) | {"name": "train", "continue_from": {"run": "prep", "checkpoint": True} | keys}
+    assert message in find_problems(document, COPYING)[path]
+
+
+def test_a_stack_that_may_not_copy_checkpoints_refuses_them() -> None:
+    problems = find_problems(given(continue_from={"run": "prep", "checkpoint": True}))
+    assert "AllowCheckpointCopies" in problems["continue_from.checkpoint"]
+
+
 def test_a_channel_that_the_job_has_already_is_not_replaced() -> None:
     document = wrapped(InputDataConfig=[channel("model")]) | {"continue_from": "prep"}
     assert "has a channel model already" in find_problems(document)["continue_from"]
@@ -98,6 +133,7 @@ def test_what_a_run_waits_for_is_part_of_its_spec() -> None:
         {"after": "a"},
         {"after": "b"},
         {"continue_from": "a"},
+        {"continue_from": {"run": "a", "checkpoint": True}},
         {"start_at": "2026-12-01T06:00:00Z"},
     ]
-    assert len({parse_submission(given(**keys), ALLOWLIST).fingerprint for keys in ways}) == len(ways)
+    assert len({parse_submission(given(**keys), COPYING).fingerprint for keys in ways}) == len(ways)

@@ -122,7 +122,7 @@ def test_any_start_of_any_job_yields_a_submission_or_problems(start: dict[str, A
 @given(SUCCESSES | VALUES, JOBS)
 def test_any_hosting_of_any_job_yields_a_submission_or_problems(success: Any, changes: dict[str, Any]) -> None:
     document = {"name": "a", "training_job": request(TrainingJobName=None) | changes, "on_success": success}
-    for allowlist in (ALLOWLIST, replace(ALLOWLIST, allow_hosting=True)):
+    for allowlist in (ALLOWLIST, replace(ALLOWLIST, allow_hosting=True, allow_checkpoint_copies=True)):
         try:
             check(read_submission(json.dumps(document).encode(), Format.JSON, allowlist))
         except InvalidSpecError as error:

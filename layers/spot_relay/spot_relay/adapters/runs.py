@@ -200,24 +200,29 @@ class DynamoDBRunStore:
             return None
         return item.get("waits_for", {}).get("S")
 
-    def list_followers(self, run_id: str) -> tuple[str, ...]:
-        """Return the runs that wait for the end of this one, by the index, which may lag behind."""
-        return self._query_followers(run_id.lower())
+    def list_followers(self, run_id: str, told: str, at_most: int) -> tuple[tuple[str, ...], str | None]:
+        """Return runs that wait for the end of this one, the oldest first, by the index, which may lag behind.
+
+        Also return the age of the last one, after which the list goes on, or None if it does not.
+        """
+        return self._query_followers(run_id.lower(), told, at_most)
 
     def list_queued(self, template: str, most: int) -> tuple[str, ...]:
         """Return the oldest runs that wait for others of their template, by the index, which may lag behind."""
-        return self._query_followers(name_queue(template), most)
+        return self._query_followers(name_queue(template), "", most)[0]
 
-    def _query_followers(self, followed: str, most: int | None = None) -> tuple[str, ...]:
-        paging: Any = {} if most is None else {"PaginationConfig": {"MaxItems": most, "PageSize": most}}
-        pages = self.client.get_paginator("query").paginate(
+    def _query_followers(self, followed: str, told: str, at_most: int) -> tuple[tuple[str, ...], str | None]:
+        values = {":followed": {"S": followed}} | ({":told": {"S": told}} if told else {})
+        answer = self.client.query(
             TableName=self.table,
             IndexName="followers",
-            KeyConditionExpression="follows = :followed",
-            ExpressionAttributeValues={":followed": {"S": followed}},
-            **paging,
+            KeyConditionExpression="follows = :followed" + (" AND created > :told" if told else ""),
+            ExpressionAttributeValues=values,
+            Limit=at_most,
         )
-        return tuple(item["id"]["S"] for page in pages for item in page["Items"])
+        items = answer["Items"]
+        goes_on = items and "LastEvaluatedKey" in answer
+        return tuple(item["id"]["S"] for item in items), items[-1]["created"]["S"] if goes_on else None
 
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None

@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,27 @@ _MAX_PRICE_FILE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
+class CallTime:
+    """The seconds that one call of a function may spend on checkpoints, perhaps on those of several runs."""
+
+    seconds: float
+    monotonic: Callable[[], float] = time.monotonic
+    recent: deque[tuple[float, float]] = field(default_factory=deque)
+    """When the most recent work began, and how long it took."""
+
+    @contextmanager
+    def spend(self) -> Iterator[float]:
+        """Yield when the time is over, by what may have been spent in the same call, and count what is spent now."""
+        began = self.monotonic()
+        while self.recent and self.recent[0][0] < began - _LONGEST_CALL_SECONDS:
+            self.recent.popleft()
+        try:
+            yield began + self.seconds - sum(took for _, took in self.recent)
+        finally:
+            self.recent.append((began, self.monotonic() - began))
+
+
+@dataclass(frozen=True)
 class S3Checkpoints:
     """Finds checkpoints under any prefix that the function may list, within a number of seconds for each of its calls.
 
@@ -46,24 +68,27 @@ class S3Checkpoints:
     """
 
     client: S3Client
-    seconds: float = 40
+    time: CallTime = field(default_factory=lambda: CallTime(40))
     max_objects: int = 250_000
     """About what the memory of a function can hold."""
-    monotonic: Callable[[], float] = time.monotonic
-    recent: deque[tuple[float, float]] = field(default_factory=deque)
-    """When the most recent listings began, and how long they took."""
 
     def find_newest(self, uri: str, pattern: str | None = None) -> CheckpointSearch | No:
         """Return the newest checkpoint under ``s3://bucket/prefix/``, or No if not all objects could be listed.
 
         A bucket that does not exist contains none. An error that may pass raises: nothing is known.
         """
+        listed = self.list_objects(uri)
+        prefix = uri.removeprefix("s3://").partition("/")[2]
+        return listed if isinstance(listed, No) else find_newest(prefix, listed, pattern)
+
+    def list_objects(self, uri: str) -> list[StoredObject] | No:
+        """Return all objects under a prefix, or No if not all of them could be listed; errors are those of a search."""
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-        began = self.monotonic()
         try:
-            listed = self._list(bucket, prefix, began + self._find_seconds_left(began))
+            with self.time.spend() as end:
+                return self._list(bucket, prefix, end)
         except self.client.exceptions.NoSuchBucket:
-            return CheckpointSearch(None)
+            return []
         except ClientError as error:
             if (code := error.response["Error"]["Code"]) not in _NOT_LISTABLE:
                 raise
@@ -71,9 +96,6 @@ class S3Checkpoints:
                 f"The checkpoints cannot be listed: S3 answers {code} for the bucket {bucket}. Let the stack list it, "
                 "with its parameter AllowedCheckpointBuckets and the bucket's policy."
             )
-        finally:
-            self.recent.append((began, self.monotonic() - began))
-        return listed if isinstance(listed, No) else find_newest(prefix, listed, pattern)
 
     def _list(self, bucket: str, prefix: str, end: float) -> list[StoredObject] | No:
         """Return all objects under a prefix, or No when the time is over or there are too many."""
@@ -83,18 +105,12 @@ class S3Checkpoints:
                 StoredObject(item["Key"][len(prefix) :], item["LastModified"], item["Size"])
                 for item in page.get("Contents", [])
             )
-            if page.get("IsTruncated") and (self.monotonic() >= end or len(objects) >= self.max_objects):
+            if page.get("IsTruncated") and (self.time.monotonic() >= end or len(objects) >= self.max_objects):
                 return No(
                     f"The checkpoints cannot be found: {len(objects)} objects under the prefix were listed, and then "
                     "time or memory was used up. Delete old checkpoints, or move logs and data out of the prefix."
                 )
         return objects
-
-    def _find_seconds_left(self, now: float) -> float:
-        """Return the seconds that a listing may take, after those that may have been part of the same call."""
-        while self.recent and self.recent[0][0] < now - _LONGEST_CALL_SECONDS:
-            self.recent.popleft()
-        return self.seconds - sum(took for _, took in self.recent)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ class Allowlist:
     Roles and the state machines whose tasks may be answered are listed by their exact ARNs, images and buckets by
     patterns (see `patterns`). An empty tuple allows nothing. ``region`` is where the stack is, for images that a spec
     names by their algorithms. ``allow_hosting`` says whether models may be registered and deployed, and
-    ``trigger_buckets`` names the buckets whose events the stack receives.
+    ``allow_checkpoint_copies`` whether a run may start from a copy of another one's checkpoints. ``trigger_buckets``
+    names the buckets whose events the stack receives.
     """
 
     allowed_role_arns: tuple[str, ...]
@@ -46,6 +47,7 @@ class Allowlist:
     task_token_state_machines: tuple[str, ...] = ()
     region: str | None = None
     allow_hosting: bool = False
+    allow_checkpoint_copies: bool = False
     trigger_buckets: tuple[str, ...] = ()
 
 

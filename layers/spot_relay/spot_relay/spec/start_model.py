@@ -19,6 +19,7 @@ from spot_relay.spec.times import INSTANT_HINT, read_instant, validate_duration
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from spot_relay.spec.job_rules import Allowlist
     from spot_relay.spec.problem import Problems
 
 START_KEYS = ("start_at", "after", "continue_from")
@@ -36,10 +37,11 @@ class AfterModel(Strict):
 
 
 class ContinueModel(Strict):
-    """The run whose model the training starts from."""
+    """The run whose model the training starts from, or whose checkpoints."""
 
     run: str
     channel: str = Start.channel
+    checkpoint: bool = False
 
 
 def _read_after(value: Any) -> Any:
@@ -81,6 +83,7 @@ class StartModel(Strict):
             known_within_seconds=after.known_within,
             continue_from=None if first is None else first.run,
             channel=Start.channel if first is None else first.channel,
+            checkpoint=first is not None and first.checkpoint,
         )
 
 
@@ -92,7 +95,7 @@ _KNOWN = {
 
 
 def check_start(
-    document: Mapping[str, Any], name: Any, job: Mapping[str, Any], problems: Problems
+    document: Mapping[str, Any], name: Any, job: Mapping[str, Any], allowlist: Allowlist, problems: Problems
 ) -> StartModel | None:
     """Return what a document says about its run's start, or None after adding every problem with it."""
     model = validate(StartModel, {key: document[key] for key in START_KEYS if key in document}, "", _KNOWN, problems)
@@ -102,7 +105,9 @@ def check_start(
     for index, other in enumerate(model.after.runs if model.after else []):
         at = path if isinstance(document["after"], str) else f"{path}[{index}]"
         _check_other(other, at, name, problems)
-    if model.continue_from is not None:
+    if model.continue_from is not None and model.continue_from.checkpoint:
+        _check_copy(model.continue_from, document["continue_from"], name, job, allowlist, problems)
+    elif model.continue_from is not None:
         _check_continue(model.continue_from, document["continue_from"], name, job, problems)
     return model
 
@@ -117,6 +122,36 @@ def _check_other(other: str, path: str, name: Any, problems: Problems) -> None:
     check_name(other, path, problems)
     if isinstance(name, str) and other.lower() == name.lower():
         problems.add(path, f"Found {describe(other)}, the name of this run itself. Name another run.")
+
+
+def _check_copy(
+    model: ContinueModel,
+    given: Mapping[str, Any],
+    name: Any,
+    job: Mapping[str, Any],
+    allowlist: Allowlist,
+    problems: Problems,
+) -> None:
+    _check_other(model.run, "continue_from.run", name, problems)
+    path = "continue_from.checkpoint"
+    if not allowlist.allow_checkpoint_copies:
+        problems.add(
+            path,
+            "This stack may not copy checkpoints. Ask its operator to set the parameter AllowCheckpointCopies to true, "
+            "or start from the model of the run, without this key.",
+        )
+    if "CheckpointConfig" not in job:
+        problems.add(
+            path,
+            f"The checkpoints of {model.run} are copied to the checkpoint prefix of this run, and its training job has "
+            "none. Add CheckpointConfig.",
+        )
+    if "channel" in given:
+        problems.add(
+            "continue_from.channel",
+            "A copy of checkpoints needs no channel: it is where the job finds its own checkpoints. Remove channel, "
+            "or remove checkpoint to start from the model.",
+        )
 
 
 def _check_continue(model: ContinueModel, given: Any, name: Any, job: Mapping[str, Any], problems: Problems) -> None:

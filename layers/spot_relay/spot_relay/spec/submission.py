@@ -182,7 +182,7 @@ def _check_rest(
     if any(key in document for key in _START_KEYS):
         from spot_relay.spec.start_model import check_start
 
-        models = models._replace(start=check_start(document, name, job, problems))
+        models = models._replace(start=check_start(document, name, job, allowlist, problems))
     if _ON_SUCCESS in document:
         from spot_relay.spec.success_model import check_success
 

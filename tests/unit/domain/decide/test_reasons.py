@@ -316,6 +316,7 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "The run would wait for 100 others or more, with those that they wait for. Submit it once some of them have completed.",
                 "There is no run late, which this one comes after. Submit that one first, then submit this one again.",
                 "2027-11-25T12:00:00Z is more than 366 days from now. Use an earlier time.",
+                "Many runs come after this one. Some have been told of its end, and the others are told next.",
                 "Runs wait for each other, so none of them can begin: a → b → a.",
             ],
             "templates": [
@@ -332,6 +333,18 @@ def test_each_reason_reads_as_it_is_meant_to(reasons: dict[str, list[str]]) -> N
                 "The run waits long enough for this data already.",
                 "More data has arrived. Waiting until no more does.",
                 "The run no longer waits for more data.",
+            ],
+            "copies_of_checkpoints": [
+                "Copying the checkpoints of prep to s3://models/train/.",
+                "Copying the checkpoints of prep to s3://models/train/. Files copied so far: 1.",
+                "The run prep has completed. Launching train-relay-01. It starts from the checkpoint train/1.pt.",
+                "The checkpoints of prep are being copied.",
+                "The checkpoints of prep could not be copied: S3 answers SlowDown to CopyObject. Trying again in 300 s.",
+                "The checkpoints of prep could not be copied: S3 answers SlowDown to CopyObject. Giving up after 10 tries. Resume the run to try again.",
+                "The run is not waiting for this copy of checkpoints.",
+                "A stop was requested before train-relay-01 was known to exist. Checkpoints are being copied to its prefix. The run ends when that is over, in a minute or two.",
+                "This run continues from the checkpoints of prep, so it needs a checkpoint prefix apart from s3://models/x/. Use another CheckpointConfig.S3Uri. To go on in that prefix itself, name prep in after and leave out continue_from.",
+                "This run continues from the checkpoints of prep, which keeps none: its training job has no CheckpointConfig. Name a run that has.",
             ],
             "models_that_are_hosted": [
                 "The model is registered as arn:aws:sagemaker:us-east-1:111122223333:model-package/churn-models/1.",

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
+from spot_relay.domain.decide import copies
 from spot_relay.domain.decide.acceptance import Objection, place_first
-from spot_relay.domain.decide.steps import Decision, change, close_uncreated, finish, launch_again, record, unchanged
+from spot_relay.domain.decide.steps import (
+    Decision,
+    change,
+    close_uncreated,
+    finish,
+    finish_stopped,
+    launch_again,
+    record,
+    unchanged,
+)
 from spot_relay.domain.rules.predecessors import MOST_LOOKED_AT, find_cycle
+from spot_relay.domain.run.checkpoint_copy import Copied, CopyPaused, Uncopied
 from spot_relay.domain.run.run import TICK, Run, RunStatus
 from spot_relay.domain.run.start import LONGEST_AHEAD, OnFailure
 from spot_relay.domain.sagemaker.request import add_model_channel
@@ -17,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from spot_relay.domain.decide.facts import Facts
-    from spot_relay.domain.run.observation import DataArrived
+    from spot_relay.domain.run.observation import CheckpointsCopied, DataArrived
 
 # What to do once nothing stands against a run any more.
 _SUBMIT, _RESUME = "submit this one again", "resume this one"
@@ -46,14 +57,14 @@ def object_to_start(run: Run, known: Mapping[str, Run | None], now: datetime) ->
 
 def follow_predecessor(run: Run, facts: Facts, now: datetime) -> Decision:
     """Look at the runs that this one waits for, because one of them has ended."""
-    if run.has_ended or not run.waits_to_begin:
+    if run.has_ended or run.stop_requested or not run.waits_to_begin:
         return unchanged(run, "The run is not waiting for another run.")
     return begin_or_wait(run, facts, now)
 
 
 def follow_data(run: Run, arrived: DataArrived, now: datetime) -> Decision:
     """Wait until no more data arrives, but not for ever."""
-    if run.has_ended or not run.waits_to_begin or run.start.at is None:
+    if run.has_ended or run.stop_requested or not run.waits_to_begin or run.start.at is None or run.is_copying:
         return unchanged(run, "The run no longer waits for more data.")
     at = min(arrived.settled_at, run.created_at + LONGEST_BURST)
     if at <= run.start.at:
@@ -64,15 +75,35 @@ def follow_data(run: Run, arrived: DataArrived, now: datetime) -> Decision:
 
 
 def needs_place(run: Run, facts: Facts, now: datetime) -> bool:
-    """Whether a run would begin now if it had a place among the runs of its template that may be under way."""
+    """Whether it matters if a run has a place among the runs of its template that may be under way."""
     if run.start.at_most is None:
         return False
-    with_place = begin_or_wait(run, replace(facts, has_place=True), now).run
-    return not with_place.waits_to_begin and not with_place.has_ended
+    with_place, without = (begin_or_wait(run, replace(facts, has_place=has), now) for has in (True, False))
+    return with_place != without
+
+
+def follow_copy(run: Run, copied: CheckpointsCopied, facts: Facts, now: datetime) -> Decision:
+    """Launch the first attempt if all of another run's checkpoints are copied; else go on, or fail."""
+    if not copies.is_awaited(run, copied.of):
+        return unchanged(run, "The run is not waiting for this copy of checkpoints.")
+    if run.stop_requested:
+        return _stop(run, now)
+    match copied.answer:
+        case Copied() as answer:
+            return begin(copies.complete_copy(run, copied.of, answer), now)
+        case CopyPaused() as answer:
+            return copies.pause_copy(run, copied.of, answer, now)
+        case Uncopied() as answer:
+            return copies.follow_failure(run, copied.of, answer, facts, now)
+        case _:
+            assert_never(copied.answer)
 
 
 def begin_or_wait(run: Run, facts: Facts, now: datetime) -> Decision:
     """Launch the first attempt if everything has come that the run waits for; else wait on, or fail."""
+    if run.stop_requested:
+        # Whoever was copying checkpoints is done by now, or was killed.
+        return _stop(run, now)
     if cycle := find_cycle(run, facts.predecessors):
         return _fail(run, f"Runs wait for each other, so none of them can begin: {' → '.join(cycle)}.", now)
     if any(name not in facts.predecessors for name in run.open_predecessors):
@@ -87,13 +118,13 @@ def begin_or_wait(run: Run, facts: Facts, now: datetime) -> Decision:
     has_place = looked.start.at_most is None or facts.has_place
     if looked.open_predecessors or (looked.start.at is not None and now < looked.start.at) or not has_place:
         return _wait(run, looked, facts, now)
-    return begin(looked, now)
+    return begin(looked, now) if looked.copying is None else copies.copy_on(looked, run, now)
 
 
 def begin(run: Run, now: datetime) -> Decision:
     """Launch the first attempt of a run that has waited."""
     began = place_first(replace(run, waits_to_begin=False), now)
-    first = began.current
+    first = replace(began.current, resumes_from=run.copying.newest if run.copying else None)
     match run.start.after:
         case () if run.start.at_most is not None:
             why = f"{_describe_place(run)} under way."
@@ -103,7 +134,8 @@ def begin(run: Run, now: datetime) -> Decision:
             why = f"The run {name} has completed."
         case _:
             why = "All runs that it comes after have completed."
-    return launch_again(began, first, now, f"{why} Launching {first.job_name}.")
+    start = f" It starts from the checkpoint {first.resumes_from.key}." if first.resumes_from else ""
+    return launch_again(began, first, now, f"{why} Launching {first.job_name}.{start}")
 
 
 def describe_wait(run: Run, now: datetime) -> str:
@@ -137,8 +169,10 @@ def _look_at(run: Run, name: str, known: Mapping[str, Run | None], now: datetime
         if now < run.start.known_by(run.created_at):
             return run
         return No(f"There is no run {name}, which this one comes after. Submit that one first, then {then}.")
+    if _continues_from(run, other) and run.start.checkpoint and (no := copies.check_source(run, other)):
+        return no
     if other.status is RunStatus.COMPLETED:
-        return _take_model(replace(run, completed=(*run.completed, name)), other)
+        return _take_over(replace(run, completed=(*run.completed, name)), other)
     if other.has_ended and run.start.on_failure is OnFailure.FAIL:
         return No(
             f"This run comes after {name}, which is {other.status}. Once that one has completed, {then}. To have a run "
@@ -147,11 +181,17 @@ def _look_at(run: Run, name: str, known: Mapping[str, Run | None], now: datetime
     return run
 
 
-def _take_model(run: Run, other: Run) -> Run | No:
-    """Return the run with the model of the one that it continues from, if that is this other run."""
+def _continues_from(run: Run, other: Run) -> bool:
+    return run.start.continue_from is not None and run.start.continue_from.lower() == other.id.lower()
+
+
+def _take_over(run: Run, other: Run) -> Run | No:
+    """Return the run with what it continues from, a model or checkpoints to copy, if that is of this other run."""
     start = run.start
-    if start.continue_from is None or start.continue_from.lower() != other.id.lower():
+    if not _continues_from(run, other):
         return run
+    if start.checkpoint:
+        return copies.begin_copy(run, other)
     if other.model_artifacts is None:
         return No(f"This run continues from {other.id}, which has completed but left no model. Name one that has.")
     return replace(run, training_job=add_model_channel(run.training_job, start.channel, other.model_artifacts))
@@ -172,6 +212,10 @@ def _wait(before: Run, run: Run, facts: Facts, now: datetime) -> Decision:
     if any(facts.predecessors.get(name) is None for name in others):
         looks.append(max(now, run.start.known_by(run.created_at)))
     return change(run, now, describe_wait(run, now), status=RunStatus.PENDING, check_at=min(looks))
+
+
+def _stop(run: Run, now: datetime) -> Decision:
+    return finish_stopped(run.with_attempt(close_uncreated(run.current, now)), now)
 
 
 def _fail(run: Run, because: str, now: datetime) -> Decision:

@@ -33,10 +33,12 @@ from spot_relay.domain.run.observation import (
     CanaryChanged,
     CanaryCreated,
     CanaryRefused,
+    CheckpointsCopied,
     DataArrived,
     DeadlineRequested,
     Due,
     EndpointChanged,
+    FollowersTold,
     HostingAnswered,
     JobChanged,
     Launched,
@@ -104,7 +106,7 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return _follow_due(run, facts, now)
         case RoomFreed():
             return _follow_room(run, now)
-        case PredecessorEnded() | DataArrived() as news:
+        case PredecessorEnded() | FollowersTold() | CheckpointsCopied() | DataArrived() as news:
             return _follow_what_it_waits_for(run, news, facts, now)
         case EndpointChanged() | HostingAnswered() as news:
             return _follow_hosting(run, news, facts, now)
@@ -120,10 +122,19 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             assert_never(facts.observation)
 
 
-def _follow_what_it_waits_for(run: Run, news: PredecessorEnded | DataArrived, facts: Facts, now: datetime) -> Decision:
-    if isinstance(news, DataArrived):
-        return beginnings.follow_data(run, news, now)
-    return beginnings.follow_predecessor(run, facts, now)
+def _follow_what_it_waits_for(
+    run: Run, news: PredecessorEnded | FollowersTold | CheckpointsCopied | DataArrived, facts: Facts, now: datetime
+) -> Decision:
+    match news:
+        case PredecessorEnded():
+            return beginnings.follow_predecessor(run, facts, now)
+        case CheckpointsCopied():
+            return beginnings.follow_copy(run, news, facts, now)
+        case DataArrived():
+            return beginnings.follow_data(run, news, now)
+        case FollowersTold():
+            reason = "Many runs come after this one. Some have been told of its end, and the others are told next."
+            return unchanged(run, reason, Outbox(tell_followers=True, told=news.told))
 
 
 def _follow_launch_answer(run: Run, answer: Launched | Refused, facts: Facts, now: datetime) -> Decision:

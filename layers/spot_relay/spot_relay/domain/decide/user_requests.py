@@ -26,7 +26,7 @@ from spot_relay.domain.run.attempt import Attempt, AttemptStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Spent
-from spot_relay.domain.run.run import ABSENCE_PATIENCE, Run, RunStatus
+from spot_relay.domain.run.run import ABSENCE_PATIENCE, OUTBOX_PATIENCE, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.redaction import hide_secrets
 from spot_relay.domain.values import No, as_sentence, replace
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 
 _RESUMED = "Resumed by request."
+LET_COPY_END = "Checkpoints are being copied to its prefix. The run ends when that is over, in a minute or two."
 TOO_LARGE = (
     "The record of this run has reached the most that DynamoDB stores in one item (400 KB). Submit the spec under "
     "another name to continue."
@@ -80,6 +81,9 @@ def _stop(run: Run, now: datetime, why: str) -> Decision:
     attempt = run.current
     if attempt.status is AttemptStatus.ENDED:
         return finish_stopped(run, now)
+    if run.waits_to_begin and run.outbox.copy:
+        # The function at work on the copy still writes to the prefix, which the end of the run would give away.
+        return change(run, now, f"{why} {LET_COPY_END}", status=RunStatus.STOPPING, check_at=now + OUTBOX_PATIENCE)
     if run.waits_to_begin:
         return finish_stopped(run.with_attempt(close_uncreated(attempt, now)), now)
     if attempt.status is AttemptStatus.IN_PROGRESS:

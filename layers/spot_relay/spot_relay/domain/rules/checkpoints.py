@@ -53,19 +53,42 @@ def find_newest(prefix: str, objects: Iterable[StoredObject], pattern: str | Non
         counted = [file for file in files if parts.get(file.key, is_checkpoint_file(file.key, file.size))]
     else:
         counted = [file for file in files if matches_pattern(pattern, file.key) and parts.get(file.key, True)]
-    # S3 has a resolution of one second. Within one, prefer the longer key (a later round), then the greater.
-    last = max(counted, key=lambda file: (file.last_modified, len(file.key), file.key), default=None)
+    last = max(counted, key=_age, default=None)
     newest = None if last is None else Checkpoint(prefix + last.key, last.last_modified, last.size)
     return CheckpointSearch(newest, len(listed) - len(counted))
 
 
-def _drop_unwritten(listed: Sequence[StoredObject]) -> list[StoredObject]:
+def list_copied(objects: Iterable[StoredObject]) -> list[StoredObject]:
+    """Return the objects that a copy of the checkpoints under a prefix consists of, the oldest first.
+
+    Those are all that the next attempt of a run would find there and could use: other files as well, because only the
+    training code knows which ones belong to its checkpoints, but no markers, files that are still being written, or
+    checkpoints with missing parts.
+    """
+    listed = tuple(objects)
+    files = _drop_unwritten(listed, keep_empty=True)
+    parts = judge_parts({file.key: file.size for file in files if file.size > 0})
+    return sorted((file for file in files if parts.get(file.key, True)), key=_age)
+
+
+def _age(file: StoredObject) -> tuple[datetime, int, str]:
+    """Return a key that sorts objects by age. S3 has a resolution of one second.
+
+    Within one, the longer key is newer (a later round), then the greater.
+    """
+    return file.last_modified, len(file.key), file.key
+
+
+def _drop_unwritten(listed: Sequence[StoredObject], *, keep_empty: bool = False) -> list[StoredObject]:
     """Return the objects without folders, markers, and files that are empty or not yet written completely."""
     uploading = _find_uploading(listed) | find_partial_folders({file.key: file.size for file in listed})
     files = [
         file
         for file in listed
-        if file.key and file.size > 0 and not file.key.endswith(("/", _EMPTY_FOLDER)) and not is_unfinished(file.key)
+        if file.key
+        and (file.size > 0 or keep_empty)
+        and not file.key.endswith(("/", _EMPTY_FOLDER))
+        and not is_unfinished(file.key)
     ]
     return [file for file in files if not _is_inside(file.key, uploading)] if uploading else files
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from spot_relay.domain.run.checkpoint_copy import CheckpointCopy, CopyAnswer
 from spot_relay.domain.run.hosting import Endpoint, HostingKind, HostingStep, Made, NoEndpoint, Unmade
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.sagemaker.job import (
@@ -126,6 +127,22 @@ class DataArrived:
 
 
 @dataclass(frozen=True)
+class FollowersTold:
+    """Many runs come after this one, which has ended, and one call of a function has woken some of them."""
+
+    told: str
+    """Up to where in the list of those runs."""
+
+
+@dataclass(frozen=True)
+class CheckpointsCopied:
+    """What one call of a function has done of the copy that the run was at."""
+
+    of: CheckpointCopy
+    answer: CopyAnswer
+
+
+@dataclass(frozen=True)
 class EndpointChanged:
     """A SageMaker Endpoint State Change event about a configuration of the run. It is only a reason to look."""
 
@@ -213,6 +230,8 @@ Observation = (
     | RoomFreed
     | PredecessorEnded
     | DataArrived
+    | FollowersTold
+    | CheckpointsCopied
     | EndpointChanged
     | HostingAnswered
     | Due
@@ -232,7 +251,8 @@ def keep_what_exists(answers: tuple[Observation, ...]) -> tuple[Observation, ...
     """Return the answers to fold into a newer state that another function has saved meanwhile.
 
     A job that was created still exists. A refusal may no longer hold: the faster function has asked as well, perhaps
-    for another placement. A published document may be out of date, and so may what was seen of an endpoint.
+    for another placement. A published document may be out of date, and so may what was seen of an endpoint. Which runs
+    have been told of the end, the newer state knows for itself.
     """
     return (*(answer for answer in answers if _still_holds(answer)), Overtaken())
 
@@ -240,4 +260,4 @@ def keep_what_exists(answers: tuple[Observation, ...]) -> tuple[Observation, ...
 def _still_holds(answer: Observation) -> bool:
     if isinstance(answer, HostingAnswered):
         return isinstance(answer.answer, Made)
-    return not isinstance(answer, Refused | CanaryRefused | StopRefused)
+    return not isinstance(answer, Refused | CanaryRefused | StopRefused | FollowersTold)

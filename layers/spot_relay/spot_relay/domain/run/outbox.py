@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.run.hosting import HostingKind
-from spot_relay.domain.run.observation import CanaryCreated, Launched
+from spot_relay.domain.run.observation import CanaryCreated, CheckpointsCopied, Launched
 from spot_relay.domain.sagemaker.job import Market, Pool
 from spot_relay.domain.values import replace
 
@@ -58,6 +58,10 @@ class Outbox:
     """Whether to send the event that everything that was to be done with the model is done, or has failed."""
     tell_followers: bool = False
     """Whether to wake the runs that come after this one: it has ended."""
+    told: str = ""
+    """Up to where in the list of those runs all have been woken; empty at its beginning."""
+    copy: bool = False
+    """Whether the next part of another run's checkpoints has to be copied."""
     host: tuple[HostingKind, ...] = ()
     """Of which of the things to do with the model the next call to SageMaker is due."""
     tasks: tuple[str, ...] = field(default=(), repr=False)
@@ -74,7 +78,8 @@ class Outbox:
     def acts(self) -> bool:
         """Whether something is owed that this run, or one that waits for it, cannot continue without."""
         jobs = self.launch is not None or self.canary is not None or self.stop is not None
-        return jobs or self.stop_canary is not None or self.tell_followers or bool(self.freed or self.host)
+        others = self.tell_followers or self.copy or bool(self.freed or self.host)
+        return jobs or self.stop_canary is not None or others
 
     @property
     def measures_alone(self) -> tuple[Measure, ...]:
@@ -92,15 +97,17 @@ class Outbox:
         return Outbox(status=self.status, announce=self.announce, announce_hosting=self.announce_hosting)
 
     def without(self, answered: tuple[Observation, ...]) -> Outbox:
-        """Return these duties without the launches that are answered already: those jobs exist."""
-        launch, canary = self.launch, self.canary
+        """Return these duties without those that are answered already: those jobs and copies exist."""
+        launch, canary, copy = self.launch, self.canary, self.copy
         for answer in answered:
             match answer:
                 case Launched(attempt) if attempt == launch:
                     launch = None
                 case CanaryCreated(number) if number == canary:
                     canary = None
-        return replace(self, launch=launch, canary=canary)
+                case CheckpointsCopied():
+                    copy = False
+        return replace(self, launch=launch, canary=canary, copy=copy)
 
     def then(self, later: Outbox) -> Outbox:
         """Return these duties together with ``later`` ones; where both name a job, the later one replaces the other."""
@@ -116,6 +123,8 @@ class Outbox:
             announce=self.announce or later.announce,
             announce_hosting=self.announce_hosting or later.announce_hosting,
             tell_followers=self.tell_followers or later.tell_followers,
+            told=later.told if later.tell_followers else self.told,
+            copy=self.copy or later.copy,
             host=tuple(dict.fromkeys((*self.host, *later.host))),
             tasks=tuple(dict.fromkeys((*self.tasks, *later.tasks))),
             measures=self.measures + later.measures,

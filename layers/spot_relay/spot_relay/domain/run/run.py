@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
+from spot_relay.domain.run.checkpoint_copy import CheckpointCopy
 from spot_relay.domain.run.hosting import HostingTask, OnSuccess
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Policy, Spent
@@ -132,6 +133,8 @@ class Run:
     """Whether it has not begun, because what it waits for has not come yet."""
     completed: tuple[str, ...] = ()
     """Those of the runs that it comes after that are known to have completed."""
+    copying: CheckpointCopy | None = None
+    """What is copied of another run's checkpoints before this one begins, or has been."""
     on_success: OnSuccess = field(default_factory=OnSuccess)
     """What to do with its model once it has completed."""
     hosting: tuple[HostingTask, ...] = ()
@@ -180,9 +183,20 @@ class Run:
         return next(iter(self.open_predecessors), None)
 
     @property
+    def is_copying(self) -> bool:
+        """Whether another run's checkpoints are being copied for it, or have been in part. It has its place by then."""
+        return (
+            self.waits_to_begin
+            and self.copying is not None
+            and (self.outbox.copy or self.copying != self.copying.anew())
+        )
+
+    @property
     def waits_for_place(self) -> bool:
         """Whether nothing keeps it from beginning but the number of runs of its template that are under way."""
-        if not self.waits_to_begin or self.has_ended or self.start.at_most is None or self.open_predecessors:
+        if not self.waits_to_begin or self.has_ended or self.start.at_most is None:
+            return False
+        if self.open_predecessors or self.is_copying:
             return False
         return self.start.at is None or self.start.at <= self.updated_at
 

@@ -30,9 +30,11 @@ class Start:
     known_within_seconds: int | None = None
     """For how long, from the submission, a run of ``after`` may be unknown. None if all of them have to exist then."""
     continue_from: str | None = None
-    """The one of ``after`` whose model the training starts from."""
+    """The one of ``after`` whose model the training starts from, or whose checkpoints."""
     channel: str = "model"
     """The input channel that gets that model."""
+    checkpoint: bool = False
+    """Whether the training starts from a copy of its checkpoints, instead of its model."""
     template: str | None = None
     """The key of the template that the run was made from."""
     at_most: int | None = None

@@ -137,7 +137,8 @@ def start_document(start: Start, completed: tuple[str, ...], *, waits: bool) -> 
         "after": [{"run_id": name, "has_completed": name in completed} for name in start.after],
         "on_failure": start.on_failure,
         "continue_from": start.continue_from,
-        "channel": start.channel if start.continue_from else None,
+        "channel": start.channel if start.continue_from and not start.checkpoint else None,
+        "checkpoint": start.checkpoint,
     }
 
 
