@@ -211,7 +211,8 @@ class Duties:
             return not_yet
         answer = self.jobs.create(launch)
         if not isinstance(answer, NotCreated):
-            return Launched(number, answer.arn, answer.placement)
+            # Before this answer is saved, another function may have moved the attempt elsewhere.
+            return Launched(number, answer.arn, answer.placement or attempt.placement)
         if not answer.refusal.leaves_open:
             self.slots.give_back(pool.instance_type, attempt.job_name)
         return Refused(number, answer.refusal, answer.because)

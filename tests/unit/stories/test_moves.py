@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from spot_relay.domain.run.attempt import CanaryStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.observation import Launched, MoveRequested, Refused
+from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Budgets, Policy, Rung, Spent
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.run.start import Start
@@ -177,6 +178,25 @@ def test_a_job_that_exists_after_all_in_the_other_market_is_stopped() -> None:
     world.jobs.refusals = [(Refusal.UNAVAILABLE, "no answer")]
     moved(world, ON_DEMAND)
     run = world.advance(Launched(1, "arn", Placement(M5, 1, SPOT)))
+    assert (run.current.placement.market, run.current.switch_to) == (SPOT, ON_DEMAND)
+
+
+def test_a_launch_that_is_answered_only_after_the_move_is_known_by_where_it_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = submitted(None, FULL)
+    create = world.jobs.create
+
+    def slowly(launch: Any) -> Any:
+        answer = create(launch)
+        # Meanwhile another function has moved the attempt, and heard nothing of the job.
+        attempt = replace(world.run().current, placement=Placement(M5, 1, ON_DEMAND), switch_to=ON_DEMAND)
+        world.store.save(replace(world.run().with_attempt(attempt), moved_to=ON_DEMAND, outbox=Outbox()))
+        monkeypatch.setattr(world.jobs, "create", create)
+        return answer
+
+    monkeypatch.setattr(world.jobs, "create", slowly)
+    run = world.passes(60)
     assert (run.current.placement.market, run.current.switch_to) == (SPOT, ON_DEMAND)
 
 

@@ -41,7 +41,7 @@ class JobChanged:
 
 @dataclass(frozen=True)
 class Launched:
-    """The attempt's job was created, now or before; ``placement`` says where it runs if it existed before."""
+    """The attempt's job was created, now or before; ``placement`` says where it runs, if that is known."""
 
     attempt: int
     arn: str
