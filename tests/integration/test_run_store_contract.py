@@ -21,6 +21,7 @@ from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.run.attempt import Attempt
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import OUTBOX_PATIENCE, Run, RunStatus
+from spot_relay.domain.run.start import Start
 from spot_relay.domain.sagemaker.job import short_id_of
 from spot_relay.ports import ConflictError, RunExistsError, RunStore
 from tests.fakes import NOON, MemoryRunStore
@@ -412,6 +413,7 @@ ANY_RUN = built(
     reason=TEXT,
     attempts=st.lists(built(Attempt), min_size=1, max_size=3).map(tuple),
     version=st.just(0),
+    start=built(Start, after=st.lists(NAMES, max_size=3).map(tuple)),
 )
 
 
