@@ -141,8 +141,12 @@ def oldest_of(runs: Iterable[Run], pools: tuple[Pool, ...]) -> dict[Pool, Waitin
 
 def followers_of(runs: Iterable[Run], run_id: str, told: str, at_most: int) -> tuple[tuple[str, ...], str | None]:
     """Return those of some runs that wait for the end of a run, and up to where, as the table does."""
-    waiting = sorted((_created(run), run) for run in runs if (run.waits_for_run or "").lower() == run_id.lower())
-    found = [(created, run.id) for created, run in waiting if created > told][:at_most]
+    names = (
+        (_created(run), run.id)
+        for run in runs
+        if run.waits_for_run and run_id.lower() in {name.lower() for name in run.open_predecessors}
+    )
+    found = sorted(pair for pair in names if pair[0] > told)[:at_most]
     return tuple(name for _, name in found), found[-1][0] if len(found) == at_most else None
 
 

@@ -48,11 +48,13 @@ def test_a_run_begins_with_a_copy_of_the_checkpoints_of_the_one_before_it(relay:
 
 
 def test_many_runs_that_come_after_one_that_is_stopped_are_told_and_fail(relay: Relay) -> None:
-    relay.rule("doomed", capacity={"after": 0}, train_seconds=600)
-    relay.api.submit(spec("doomed"))
+    for name in ("lasting", "doomed"):
+        relay.rule(name, capacity={"after": 0}, train_seconds=600)
+        relay.api.submit(spec(name))
     names = [f"follower-{number}" for number in range(12)]
     for name in names:
-        relay.api.submit(spec(name) | {"after": {"runs": ["doomed"]}})
+        # The one that fails is not the first of their list.
+        relay.api.submit(spec(name) | {"after": {"runs": ["lasting", "doomed"]}})
     relay.api.stop("doomed")
     assert relay.ends("doomed")["status"] == "Stopped"
     documents = [relay.ends(name) for name in names]
@@ -63,6 +65,7 @@ def test_many_runs_that_come_after_one_that_is_stopped_are_told_and_fail(relay: 
     # The tick looks at some of them, too, and may be sooner; without the messages it would have to do so for all.
     told = [decision["observation"] for ended in documents for decision in ended["decisions"]]
     assert "PredecessorEnded" in told
+    relay.api.stop("lasting")
 
 
 def test_a_run_after_one_that_nobody_knows_is_refused(relay: Relay) -> None:

@@ -329,7 +329,7 @@ SCENARIOS = (
         _follower,
         _trains,
         frozenset({Secondary.COMPLETED}),
-        allowance=Allowance(lost=0, drops=1),
+        allowance=Allowance(duplicates=0, lost=0, drops=1),
     ),
     Scenario(
         "wake-up and stop",
@@ -337,7 +337,7 @@ SCENARIOS = (
         _wake_up,
         _trains,
         frozenset({Secondary.COMPLETED}),
-        allowance=Allowance(duplicates=0, drops=1),
+        allowance=Allowance(crashes=0, lost=0, drops=1),
     ),
     Scenario(
         "followers",
@@ -345,7 +345,7 @@ SCENARIOS = (
         _followers,
         _trains,
         frozenset({Secondary.COMPLETED}),
-        allowance=Allowance(lost=0, drops=1),
+        allowance=Allowance(duplicates=0, lost=0, drops=1),
     ),
     Scenario(
         "copy",
@@ -359,7 +359,7 @@ SCENARIOS = (
         "a run copies a checkpoint of another one, and a user stops it meanwhile",
         _copy_and_stop,
         _trains,
-        allowance=Allowance(duplicates=0),
+        allowance=Allowance(lost=0),
     ),
     Scenario(
         "deployment",

@@ -415,6 +415,7 @@ ANY_RUN = built(
     reason=TEXT,
     attempts=st.lists(built(Attempt), min_size=1, max_size=3).map(tuple),
     version=st.just(0),
+    start=built(Start, after=st.lists(NAMES, max_size=3).map(tuple)),
 )
 
 

@@ -73,16 +73,34 @@ def test_the_runs_that_wait_for_another_one_are_found_by_its_name(store: RunStor
     for run in (following("a", "prep"), following("b", "prep", "labels"), following("c", "labels"), a_run("d", NOON)):
         store.create(run)
     assert followers(store, "prep") == ["a", "b"]
-    assert followers(store, "Labels") == ["c"]
+    assert followers(store, "Labels") == ["b", "c"]
     assert followers(store, "a") == []
 
 
-def test_a_run_waits_for_those_before_it_one_after_the_other(store: RunStore) -> None:
-    run = store.create(following("a", "prep", "labels"))
-    run = store.save(replace(run, completed=("prep",)))
-    assert (followers(store, "prep"), followers(store, "labels")) == ([], ["a"])
-    store.save(replace(run, completed=("prep", "labels"), waits_to_begin=False))
-    assert followers(store, "labels") == []
+def test_a_run_that_waits_for_several_is_found_by_each_of_them_until_it_has_completed(store: RunStore) -> None:
+    run = store.create(following("a", "prep", "Labels", "more"))
+    assert [followers(store, name) for name in ("prep", "labels", "more")] == [["a"]] * 3
+    store.save(replace(run, completed=("prep",)))
+    assert [followers(store, name) for name in ("prep", "labels", "more")] == [[], ["a"], ["a"]]
+
+
+def test_a_run_that_has_begun_waits_for_no_other(store: RunStore) -> None:
+    run = store.create(following("a", "prep"))
+    store.save(replace(run, completed=("prep",), waits_to_begin=False))
+    assert followers(store, "prep") == []
+
+
+def test_the_entries_for_further_runs_expire_and_are_no_runs(table: DynamoDBRunStore) -> None:
+    table.create(following("A", "prep", "labels", "more"))
+    items = table.client.scan(TableName=TABLE)["Items"]
+    entries = {item["id"]["S"]: item for item in items if "schema_version" not in item and "follows" in item}
+    assert entries.keys() == {"follows#A#2", "follows#A#3"}
+    assert {entry["follows"]["S"] for entry in entries.values()} == {"labels", "more"}
+    year = NOON + timedelta(days=366)
+    assert {entry["expires_at"]["N"] for entry in entries.values()} == {str(int(year.timestamp()))}
+    assert [run["run_id"] for run in table.page(None, 10, None)[0]] == ["A"]
+    assert [due.run_id for due in table.list_due(NOON + timedelta(days=1000))] == ["A"]
+    assert table.load("follows#A#2") is None
 
 
 def test_a_run_that_has_ended_waits_for_no_other(store: RunStore) -> None:

@@ -117,7 +117,7 @@ class RunStore(Protocol):
         """Return runs that wait for the end of this one, and how far in their list that is; None at the list's end.
 
         The list goes on after ``told``, which is empty at its beginning. It may miss a run that has only just begun to
-        wait.
+        wait, and may have some that wait no more.
         """
         ...
 

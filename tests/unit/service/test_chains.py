@@ -113,6 +113,17 @@ def test_a_run_fails_when_the_one_before_it_fails() -> None:
     assert chain.launched == ["prep-relay-01"]
 
 
+def test_a_run_fails_at_once_when_one_further_down_its_list_fails() -> None:
+    chain = Chain()
+    for name in ("a", "b", "c"):
+        chain.submit(name)
+    chain.after("a", "b", "c")
+    chain.ends("b")
+    chain.ends("c", "Failed", failure_reason="AlgorithmError: no data")
+    assert chain.run().status is RunStatus.FAILED
+    assert "This run comes after c, which is Failed." in chain.run().reason
+
+
 def test_a_failure_goes_down_the_whole_chain() -> None:
     chain = Chain()
     chain.submit("a")

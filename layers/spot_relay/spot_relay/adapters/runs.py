@@ -1,7 +1,7 @@
 """Store runs in DynamoDB: one item per run, one conditional write per step.
 
-The same table has the items of `prefixes`, by which runs hold their checkpoint prefixes, and those of `names`, `slots`,
-`turns` and `prices`.
+The same table has the items of `prefixes`, by which runs hold their checkpoint prefixes, and those of `names`,
+`followers`, `slots`, `turns` and `prices`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from spot_relay.adapters.followers import build_entries, name_follower
 from spot_relay.adapters.item_size import MAX_ITEM_BYTES, measure_item, says_too_large
 from spot_relay.adapters.names import Names
 from spot_relay.adapters.prefixes import Prefixes
@@ -66,14 +67,15 @@ class DynamoDBRunStore:
         """
         run, item = self._fit(run)
         put = self._build_put(item, "attribute_not_exists(id)")
+        entries = build_entries(self.table, run, item["created"]["S"])
         try:
-            return self._open(run, put, self._names.build_writes(run.id))
+            return self._open(run, put, [*self._names.build_writes(run.id), *entries])
         except ConflictError:
             if (existing := self.load(run.id)) is not None:
                 raise RunExistsError(existing.id) from None
             if (expired := self._names.load_spelling(run.id)) is None:
                 raise
-        return self._open(run, put, self._names.build_writes(run.id, expired))
+        return self._open(run, put, [*self._names.build_writes(run.id, expired), *entries])
 
     def reopen(self, run: Run) -> Run:
         """Store a run that had ended and continues, as `save` does.
@@ -203,7 +205,8 @@ class DynamoDBRunStore:
     def list_followers(self, run_id: str, told: str, at_most: int) -> tuple[tuple[str, ...], str | None]:
         """Return runs that wait for the end of this one, the oldest first, by the index, which may lag behind.
 
-        Also return the age of the last one, after which the list goes on, or None if it does not.
+        Also return the age of the last one, after which the list goes on, or None if it does not. Some of them may wait
+        no more.
         """
         return self._query_followers(run_id.lower(), told, at_most)
 
@@ -222,7 +225,8 @@ class DynamoDBRunStore:
         )
         items = answer["Items"]
         goes_on = items and "LastEvaluatedKey" in answer
-        return tuple(item["id"]["S"] for item in items), items[-1]["created"]["S"] if goes_on else None
+        names = tuple(dict.fromkeys(name_follower(item["id"]["S"]) for item in items))
+        return names, items[-1]["created"]["S"] if goes_on else None
 
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None

@@ -177,7 +177,7 @@ class Run:
 
     @property
     def waits_for_run(self) -> str | None:
-        """The run whose end wakes this one: the first that has to complete and has not; None if there is none."""
+        """The first of the runs that have to complete and have not; None if there is none. The end of each wakes it."""
         if not self.waits_to_begin or self.has_ended:
             return None
         return next(iter(self.open_predecessors), None)
