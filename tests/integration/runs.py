@@ -138,12 +138,22 @@ def a_full_run(run_id: str) -> Run:
         check_at=next(moments),
         stop_requested=True,
         waiting_tasks=("waiting", "also waiting"),
-        start=Start(next(moments), ("prep", "labels"), OnFailure.WAIT, 3600, "prep", "warm", True),
+        start=Start(
+            next(moments),
+            ("prep", "labels"),
+            OnFailure.WAIT,
+            3600,
+            "prep",
+            "warm",
+            checkpoint=True,
+            template="templates/nightly.yaml",
+            at_most=3,
+        ),
         waits_to_begin=True,
         moved_to=Market.ON_DEMAND,
         completed=("labels",),
         copying=CheckpointCopy(
-            "s3://models/prep/", "*.pt", 7, "a.pt", "upload-1", 3, Checkpoint("b.pt", next(moments))
+            "s3://models/prep/", "*.pt", 7, "a.pt", "upload-1", 3, Checkpoint("b.pt", next(moments), 1_300_000_000)
         ),
         spent=Spent(1, 2, 3, 4, 5, 6),
         outbox=Outbox(
