@@ -138,11 +138,13 @@ def a_full_run(run_id: str) -> Run:
         check_at=next(moments),
         stop_requested=True,
         waiting_tasks=("waiting", "also waiting"),
-        start=Start(next(moments), ("prep", "labels"), OnFailure.WAIT, 3600, "prep", "warm", True),
+        start=Start(
+            next(moments), ("prep", "labels"), OnFailure.WAIT, 3600, "prep", "warm", True, "templates/churn.yaml", 2
+        ),
         waits_to_begin=True,
         completed=("labels",),
         copying=CheckpointCopy(
-            "s3://models/prep/", "*.pt", 7, "a.pt", "upload-1", 3, Checkpoint("b.pt", next(moments))
+            "s3://models/prep/", "*.pt", 7, "a.pt", "upload-1", 3, Checkpoint("b.pt", next(moments), 7)
         ),
         spent=Spent(1, 2, 3, 4, 5, 6),
         outbox=Outbox(
@@ -191,6 +193,7 @@ def a_full_run(run_id: str) -> Run:
             Deployment("live", "image:2", "a-role", {"B": "2"}, "ml.m5.large", 2, Serverless(2048, 5)),
         ),
         hosting=(_a_full_task(moments),),
+        moved_to=Market.ON_DEMAND,
     )
 
 
