@@ -389,7 +389,7 @@ class MemoryCheckpointCopies:
             self.copy_object(copy.source, destination, one.key)
         if done + len(part) < len(wanted):
             return CopyPaused(done + len(part), part[-1].key)
-        return Copied(Checkpoint(_prefix_of(destination) + newest.key, self.clock()))
+        return Copied(Checkpoint(_prefix_of(destination) + newest.key, self.clock(), newest.size))
 
     def copy_object(self, source: str, destination: str, key: str) -> None:
         """Copy one object; a key has one object."""

@@ -71,7 +71,7 @@ class S3CheckpointCopies:
                 passes=False,
             )
         prefix = destination.removeprefix("s3://").partition("/")[2]
-        return Copied(Checkpoint(prefix + newest.key, max(one.last_modified for one in there)))
+        return Copied(Checkpoint(prefix + newest.key, max(one.last_modified for one in there), newest.size))
 
 
 def _find_obstacle(

@@ -65,7 +65,7 @@ def pause_copy(run: Run, of: CheckpointCopy, paused: CopyPaused, now: datetime) 
 def complete_copy(run: Run, of: CheckpointCopy, answer: Copied) -> Run:
     """Return the run with the checkpoint that its training starts from."""
     newest = replace(answer.newest, key=clean_text(answer.newest.key, MAX_TEXT_BYTES))
-    return replace(run, copying=replace(of, newest=newest, upload=None, tries=0))
+    return replace(run, copying=replace(of, newest=newest, after=None, upload=None, tries=0))
 
 
 def is_awaited(run: Run, of: CheckpointCopy) -> bool:

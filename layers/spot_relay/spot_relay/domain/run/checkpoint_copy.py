@@ -18,7 +18,7 @@ class CheckpointCopy:
     done: int = 0
     """How many objects are copied."""
     after: str | None = None
-    """The key of the last one of them, below the prefix."""
+    """The key of the last one of them, below the prefix; None once everything is copied."""
     upload: str | None = None
     """The id of the multipart upload of the next object, if only parts of it are copied."""
     tries: int = 0
