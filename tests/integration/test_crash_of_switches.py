@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 # What differs where it is looked later: how much was trained, and what is left of the time.
-LATER = frozenset({"progress_seconds", "max_wait_seconds"})
+LATER = frozenset({"progress_seconds", "progress_points", "max_wait_seconds"})
 # A job that is looked at as soon as it was asked to stop has not stopped yet.
 STOPPING = frozenset({"churn-relay-01 is Stopping."})
 NO_ROOM = frozenset({"The quota for ml.m5.xlarge", "Trying to launch churn-relay-02 again."})

@@ -214,7 +214,6 @@ def largest(training_job: dict[str, Any]) -> Run:
         failing_because=TOO_LARGE,
         on_success=OnSuccess(REGISTRATION, DEPLOYMENT),
         hosting=tuple(task(kind) for kind in HostingKind),
-        moved_to=Market.ON_DEMAND,
         decisions=(Explanation(MOMENT, "ResumeRequested", filled(LONGEST_EXPLANATION), MONTH, MOMENT),)
         * KEPT_DECISIONS,
     )

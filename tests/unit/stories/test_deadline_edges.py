@@ -10,12 +10,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.run.cause import Cause
-from spot_relay.domain.run.observation import DeadlineChange, ResumeRequested
+from spot_relay.domain.run.observation import DeadlineChange, DeadlineRequested, MoveRequested, ResumeRequested
 from spot_relay.domain.run.policy import Budgets, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import RunStatus
@@ -326,11 +326,11 @@ def test_a_run_with_no_deadline_stays_on_demand_where_its_ladder_has_led_it() ->
 
 @st.composite
 def without_deadline(draw: st.DrawFn) -> Run:
-    """A run in any state that never had a deadline."""
+    """A run in any state that never had a deadline, and that no user has moved."""
     run = draw(runs())
     attempts = tuple(replace(a, switch_to=None, max_wait_seconds=None, cause=Cause.SUBMITTED) for a in run.attempts)
     policy = replace(run.policy, deadline=None)
-    return replace(run, policy=policy, deadline_at=None, canaries=(), attempts=attempts)
+    return replace(run, policy=policy, deadline_at=None, canaries=(), attempts=attempts, moved_to=None)
 
 
 @settings(deadline=None)
@@ -340,6 +340,7 @@ def test_without_a_deadline_there_is_no_canary_no_switch_and_no_wait_but_the_job
 ) -> None:
     if isinstance(known.observation, ResumeRequested):
         known = replace(known, observation=replace(known.observation, deadline=None))
+    assume(not isinstance(known.observation, MoveRequested | DeadlineRequested))
     decision = decide(run, known, now)
     after, current = decision.run, decision.run.current
     assert after.canaries == ()
