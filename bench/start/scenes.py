@@ -112,6 +112,10 @@ _VARIABLES: Final = {
     "ALLOWED_IMAGES": "*.dkr.ecr.*.amazonaws.com/*",
     "ALLOWED_CHECKPOINT_BUCKETS": "churn-*",
     "PRICE_FILE": f"s3://{BUCKET}/{PRICE_FILE}",
+    "TRIGGER_BUCKETS": "",
+    "SUBMIT_QUEUE_ARN": "arn:aws:sqs:us-east-1:000000000000:submit",
+    "SCHEDULE_GROUP": "spot-relay",
+    "SCHEDULE_ROLE_ARN": "arn:aws:iam::000000000000:role/spot-relay-schedules",
 }
 
 
