@@ -31,23 +31,33 @@ CALLS: dict[str, tuple[str, ...]] = {
     "sqs": ("SendMessage", "SendMessageBatch"),
     "stepfunctions": ("SendTaskFailure", "SendTaskSuccess"),
 }
-# Large parts of packages that no function imports.
+# Large parts of packages that no function imports: folders and modules.
 _UNUSED = (
     "aws_lambda_powertools/event_handler/openapi/swagger_ui",
     *(f"aws_lambda_powertools/utilities/{name}" for name in ("auth_alpha", "batch", "circuit_breaker", "data_masking")),
     *(f"aws_lambda_powertools/utilities/{name}" for name in ("feature_flags", "idempotency", "kafka", "parameters")),
     *(f"aws_lambda_powertools/utilities/{name}" for name in ("parser", "streaming", "validation")),
     "bin",
+    "botocore/stub.py",
+    "dateutil/rrule.py",
+    "dateutil/tz/win.py",
     "dateutil/zoneinfo",
-    "pydantic/v1",
+    *(f"pydantic/{name}" for name in ("color.py", "experimental/pipeline.py", "mypy.py", "v1")),
+    *(f"urllib3/contrib/{name}" for name in ("emscripten", "pyopenssl.py", "socks.py")),
 )
+# What installers and auditors read of an installed package. Licenses and METADATA, which has the version, stay.
+_FOR_INSTALLERS = ("RECORD", "sboms")
 _UNUSED_DESCRIPTIONS = ("examples-1.json", "waiters-2.json")
 
 
 def trim(packages: Path) -> None:
     """Reduce the packages in a folder. What is not there is not missed: a new version may have moved it."""
-    for unused in _UNUSED:
-        shutil.rmtree(packages / unused, ignore_errors=True)
+    installers = (found for name in _FOR_INSTALLERS for found in packages.glob(f"*.dist-info/{name}"))
+    for unused in (*(packages / name for name in _UNUSED), *installers):
+        if unused.is_dir():
+            shutil.rmtree(unused)
+        else:
+            unused.unlink(missing_ok=True)
     data = packages / "botocore" / "data"
     for service in data.iterdir():
         if service.is_dir() and service.name not in CALLS:
