@@ -142,7 +142,7 @@ mutate: setup ## mutate the domain and list the mutants that no test kills: MODU
 	$(if $(AGAIN),--again) $(if $(LIST),--list) $(if $(DOC),--doc) $(if $(CHILDREN),--children $(CHILDREN))
 
 fuzz: setup ## fuzz the readers of input, guided by coverage: TARGET=spec, events or api (SECONDS=60, SEED=, INPUT=file)
-	@PYTHONPATH=.:layers/spot_relay nice $(BIN)/python -m tests.fuzz $(TARGET) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+	@PYTHONPATH=.:layers/spot_relay:client nice $(BIN)/python -m tests.fuzz $(TARGET) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(INPUT),--input "$(INPUT)")
 
 openapi: setup ## regenerate docs/openapi.yaml from the models
