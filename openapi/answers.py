@@ -105,6 +105,10 @@ class Attempt(Answer):
     waited_seconds: Seconds | None
     interruptions: Count
     wasted_seconds: Seconds
+    cost_usd: float | None
+    """Null if a price is unknown, as is on_demand_cost_usd."""
+    on_demand_cost_usd: float | None
+    """What the training that was kept would have cost on-demand."""
     phases: Annotated[list[Phase], Field(max_length=KEPT_PHASES)]
     """The latest ones; those before them are one. They stay when the transitions are dropped."""
     transitions: list[Transition]
@@ -119,8 +123,10 @@ class Canary(Answer):
     phase: str | None
     refusal: Refusal | None
     """Why it was not created, if its newest launch was refused; null while a launch is under way or not answered."""
+    placement: Placement
     planned_at: datetime
     billable_seconds: Seconds | None
+    cost_usd: float | None
 
 
 class Decision(Answer):

@@ -86,6 +86,10 @@ class Attempt:
     waited_seconds: int | None
     wasted_seconds: int
     interruptions: int
+    cost_usd: float | None
+    """What it has cost, if its price is known, as is on_demand_cost_usd."""
+    on_demand_cost_usd: float | None
+    """What the training of it that was kept would have cost on-demand."""
     transitions: tuple[Transition, ...]
     log_stream_prefix: str
     document: Document = field(repr=False, compare=False)
@@ -94,6 +98,16 @@ class Attempt:
     def ended(self) -> bool:
         """Whether its training job is known to have ended."""
         return self.status == "Ended"
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A spot job that only sleeps, to show when there is spot capacity again."""
+
+    job_name: str
+    placement: Placement
+    billable_seconds: int
+    cost_usd: float | None
 
 
 @dataclass(frozen=True)
@@ -203,6 +217,7 @@ class Run:
     moved_to: str | None
     """Where its user has moved it: on-demand until it is moved back, or to spot until its next attempt is planned."""
     attempts: tuple[Attempt, ...]
+    canaries: tuple[Canary, ...]
     decisions: tuple[Decision, ...]
     """Oldest first."""
     deadline: Deadline | None
@@ -252,6 +267,7 @@ class Run:
             stop_requested=document.get("stop_requested", False),
             moved_to=document.get("moved_to"),
             attempts=tuple(_attempt(each) for each in document["attempts"]),
+            canaries=tuple(_canary(each) for each in document.get("canaries", ()) if "placement" in each),
             decisions=tuple(_decision(each) for each in document.get("decisions", ())),
             deadline=_deadline(document.get("deadline")),
             start=read_start(document.get("start")),
@@ -278,7 +294,6 @@ class Run:
 
 
 def _attempt(document: Document) -> Attempt:
-    placement = document["placement"]
     return Attempt(
         number=document["number"],
         job_name=document["job_name"],
@@ -289,7 +304,7 @@ def _attempt(document: Document) -> Attempt:
         outcome=document.get("outcome"),
         failure_reason=document.get("failure_reason"),
         status_message=document.get("status_message"),
-        placement=Placement(placement["instance_type"], placement["instance_count"], placement["market"]),
+        placement=_placement(document["placement"]),
         resumes_from=_checkpoint(document.get("resumes_from")),
         checkpoint=_checkpoint(document.get("checkpoint")),
         created_at=read_time(document.get("created_at")),
@@ -300,10 +315,25 @@ def _attempt(document: Document) -> Attempt:
         waited_seconds=document.get("waited_seconds"),
         wasted_seconds=document.get("wasted_seconds", 0),
         interruptions=document.get("interruptions", 0),
+        cost_usd=document.get("cost_usd"),
+        on_demand_cost_usd=document.get("on_demand_cost_usd"),
         transitions=tuple(_transition(each) for each in document.get("transitions", ())),
         log_stream_prefix=document.get("log_stream_prefix", f"{document['job_name']}/"),
         document=document,
     )
+
+
+def _canary(document: Document) -> Canary:
+    return Canary(
+        job_name=document["job_name"],
+        placement=_placement(document["placement"]),
+        billable_seconds=document.get("billable_seconds") or 0,
+        cost_usd=document.get("cost_usd"),
+    )
+
+
+def _placement(document: Document) -> Placement:
+    return Placement(document["instance_type"], document["instance_count"], document["market"])
 
 
 def _checkpoint(document: Document | None) -> Checkpoint | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from spot_relay_client.models import Run
+    from spot_relay_client.models import Attempt, Run
 
 FIELDS: Final = (
     "key",
@@ -31,7 +31,7 @@ class Savings:
     key: str
     runs: int
     unpriced_runs: int
-    """How many runs have no known prices."""
+    """How many runs have no known prices, or, by instance type, attempts without."""
     training_seconds: int
     billable_seconds: int
     interruptions: int
@@ -58,9 +58,11 @@ class Savings:
 
 def group_savings(runs: Iterable[Run], by: str) -> list[Savings]:
     """Return the savings of runs by ``run``, ``instance-type`` or ``month``; months in their order."""
+    if by == "instance-type":
+        return _sum_by_instance_type(list(runs))
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        groups.setdefault(_key(run, by), []).append(run)
+        groups.setdefault(run.name if by == "run" else f"{run.created_at:%Y-%m}", []).append(run)
     rows = [_sum(key, members) for key, members in groups.items()]
     return sorted(rows, key=lambda row: row.key) if by != "run" else rows
 
@@ -75,12 +77,39 @@ def to_document(row: Savings) -> dict[str, Any]:
     return {name: getattr(row, name) for name in FIELDS}
 
 
-def _key(run: Run, by: str) -> str:
-    if by == "run":
-        return run.name
-    if by == "month":
-        return f"{run.created_at:%Y-%m}"
-    return " + ".join(sorted({attempt.placement.instance_type for attempt in run.attempts}))
+def _sum_by_instance_type(runs: Sequence[Run]) -> list[Savings]:
+    """Return a row for each instance type, with the attempts on it, and its canaries' costs; types in their order."""
+    attempts = [(run.name, attempt) for run in runs for attempt in run.attempts]
+    canaries = [canary for run in runs for canary in run.canaries]
+    return [
+        _sum_attempts(
+            kind,
+            [(name, attempt) for name, attempt in attempts if attempt.placement.instance_type == kind],
+            sum(canary.cost_usd or 0 for canary in canaries if canary.placement.instance_type == kind),
+        )
+        for kind in sorted({attempt.placement.instance_type for _, attempt in attempts})
+    ]
+
+
+def _sum_attempts(key: str, attempts: Sequence[tuple[str, Attempt]], canaries_usd: float) -> Savings:
+    priced = [attempt for _, attempt in attempts if attempt.cost_usd is not None]
+    trained = [attempt for _, attempt in attempts]
+    return Savings(
+        key=key,
+        runs=len({name for name, _ in attempts}),
+        unpriced_runs=len({name for name, attempt in attempts if attempt.cost_usd is None}),
+        training_seconds=sum(attempt.training_seconds or 0 for attempt in trained),
+        billable_seconds=sum(attempt.billable_seconds or 0 for attempt in trained),
+        interruptions=sum(attempt.interruptions for attempt in trained),
+        cost_usd=round(sum(attempt.cost_usd or 0 for attempt in priced) + canaries_usd, 6) if priced else None,
+        on_demand_cost_usd=round(sum(attempt.on_demand_cost_usd or 0 for attempt in priced), 6) if priced else None,
+        compared_seconds=_compare(trained),
+    )
+
+
+def _compare(attempts: Iterable[Attempt]) -> int:
+    """Return the training seconds of those attempts whose billable seconds are known."""
+    return sum(attempt.training_seconds or 0 for attempt in attempts if attempt.billable_seconds is not None)
 
 
 def _sum(key: str, runs: Sequence[Run]) -> Savings:
@@ -95,5 +124,5 @@ def _sum(key: str, runs: Sequence[Run]) -> Savings:
         interruptions=sum(run.interruptions for run in runs),
         cost_usd=round(sum(run.cost_usd or 0 for run in priced), 6) if priced else None,
         on_demand_cost_usd=round(sum(run.on_demand_cost_usd or 0 for run in priced), 6) if priced else None,
-        compared_seconds=sum(a.training_seconds or 0 for a in attempts if a.billable_seconds is not None),
+        compared_seconds=_compare(attempts),
     )

@@ -48,14 +48,26 @@ def test_months_come_in_their_order() -> None:
     assert [(row.key, row.runs) for row in group_savings(runs, "month")] == [("2026-04", 1), ("2026-05", 2)]
 
 
-def test_a_run_on_several_instance_types_has_a_row_with_all_of_them() -> None:
-    def on(*types: str) -> list[dict[str, Any]]:
-        return [
-            attempt_document(placement={"instance_type": kind, "instance_count": 1, "market": "spot"}) for kind in types
-        ]
+def test_each_attempt_is_in_the_row_of_its_instance_type_and_so_are_the_costs_of_canaries() -> None:
+    def on(kind: str, cost: float | None) -> dict[str, Any]:
+        placement = {"instance_type": kind, "instance_count": 1, "market": "spot"}
+        priced: dict[str, Any] = {"cost_usd": cost, "on_demand_cost_usd": cost and 3 * cost}
+        return attempt_document(placement=placement, training_seconds=100, billable_seconds=30, **priced)
 
-    runs = [trained("a", 1, 1, 1.0, attempts=on("ml.b", "ml.a", "ml.b")), trained("b", 1, 1, 1.0, attempts=on("ml.a"))]
-    assert [row.key for row in group_savings(runs, "instance-type")] == ["ml.a", "ml.a + ml.b"]
+    canary = {
+        "job_name": "x-canary-01",
+        "placement": on("ml.b", 1)["placement"],
+        "billable_seconds": 9,
+        "cost_usd": 0.5,
+    }
+    runs = [
+        trained("a", 300, 90, 4.5, attempts=[on("ml.b", 1.0), on("ml.a", 2.0), on("ml.b", 1.0)], canaries=[canary]),
+        trained("b", 100, 30, None, attempts=[on("ml.a", None)]),
+    ]
+    first, second = group_savings(runs, "instance-type")
+    assert (first.key, first.runs, first.unpriced_runs, first.cost_usd, first.saved_usd) == ("ml.a", 2, 1, 2.0, 4.0)
+    assert (second.key, second.runs, second.unpriced_runs, second.cost_usd) == ("ml.b", 1, 0, 2.5)
+    assert (second.training_seconds, second.billable_seconds, second.savings_percent) == (200, 60, 70.0)
 
 
 def test_a_row_has_the_documented_keys() -> None:

@@ -164,8 +164,10 @@ def test_the_status_document_tells_all_of_a_run() -> None:
             "status": "Ended",
             "phase": "Stopped",
             "refusal": None,
+            "placement": {"instance_type": M5, "instance_count": 1, "market": "spot", "volume_size_gb": None},
             "planned_at": "2026-11-23T13:10:00.000Z",
             "billable_seconds": 90,
+            "cost_usd": 0.006,
         }
     ]
     assert decisions == [
@@ -225,6 +227,9 @@ def test_the_status_document_tells_all_of_each_attempt() -> None:
         "waited_seconds": 60,
         "interruptions": 3,
         "wasted_seconds": 360,
+        # 1,800 s of two instances at 0.24 USD an hour, and 3,600 - 360 s of them.
+        "cost_usd": 0.24,
+        "on_demand_cost_usd": 0.432,
         "job_arn": "arn:aws:sagemaker:us-east-1:111122223333:training-job/churn-relay-01",
         "log_stream_prefix": "churn-relay-01/",
         "phases": [

@@ -6,12 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.rules.money import add_costs, cost_so_far, kept_on_demand_cost, most_until_end, wasted_cost
+from spot_relay.domain.rules.money import (
+    add_costs,
+    attempt_cost,
+    canary_cost,
+    cost_so_far,
+    kept_on_demand_cost,
+    most_until_end,
+    wasted_cost,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spot_relay.domain.run.attempt import Attempt
+    from spot_relay.domain.run.attempt import Attempt, Canary
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.run import Run
 
@@ -69,6 +77,20 @@ def account_of(run: Run, now: datetime) -> Account:
         prices_source=run.prices.source if run.prices else None,
         prices_as_of=run.prices.as_of if run.prices else None,
     )
+
+
+def costs_of_attempt(run: Run, attempt: Attempt, now: datetime) -> dict[str, float | None]:
+    """Return what an attempt has cost, and what the training of it that was kept would have cost on-demand, in USD."""
+    known = run.prices is not None
+    return {
+        "cost_usd": _round(attempt_cost(attempt, run.prices, now)) if known else None,
+        "on_demand_cost_usd": _round(kept_on_demand_cost(attempt, run.prices, now)) if known else None,
+    }
+
+
+def cost_of_canary(run: Run, canary: Canary) -> float | None:
+    """Return what a canary has cost in USD, or None if its price is not known."""
+    return None if run.prices is None else _round(canary_cost(canary, run.prices))
 
 
 def _sum(cost: Callable[[Attempt, PriceList | None, datetime], float | None], run: Run, now: datetime) -> float | None:

@@ -12,7 +12,7 @@ from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import training_job_arn
 from spot_relay.domain.sagemaker.redaction import redact_job
 from spot_relay.domain.sagemaker.request import role_arn_of, tags_of
-from spot_relay.domain.shown.accounting import account_of
+from spot_relay.domain.shown.accounting import account_of, cost_of_canary, costs_of_attempt
 from spot_relay.domain.shown.forecast import foretell_demand, foretell_finish, foretell_next
 from spot_relay.domain.text import clean_text
 
@@ -89,6 +89,7 @@ def _attempt(run: Run, attempt: Attempt, region: str) -> dict[str, Any]:
         "waited_seconds": attempt.waited_seconds,
         "interruptions": attempt.interruptions,
         "wasted_seconds": attempt.wasted_seconds,
+        **costs_of_attempt(run, attempt, run.updated_at),
         "phases": _phases(attempt),
         "transitions": [_transition(entry) for entry in attempt.transitions],
     }
@@ -98,14 +99,16 @@ def _job_arn(run: Run, job_name: str, region: str) -> str:
     return training_job_arn(job_name, role_arn_of(run.training_job), region)
 
 
-def _canary(canary: Canary) -> dict[str, Any]:
+def _canary(run: Run, canary: Canary) -> dict[str, Any]:
     return {
         "job_name": canary.job_name,
         "status": canary.status,
         "phase": canary.phase,
         "refusal": canary.refusal,
+        "placement": asdict(canary.placement),
         "planned_at": iso(canary.planned_at),
         "billable_seconds": canary.billable_seconds,
+        "cost_usd": cost_of_canary(run, canary),
     }
 
 
@@ -237,7 +240,7 @@ def status_document(run: Run, region: str) -> dict[str, Any]:
         "spent": asdict(run.spent),
         "budgets": asdict(run.policy.budgets),
         "progress": [{"at": _later(run.created_at, after), "seconds": s} for after, s in run.progress_points],
-        "canaries": [_canary(canary) for canary in run.canaries],
+        "canaries": [_canary(run, canary) for canary in run.canaries],
         "decisions": [_decision(entry) for entry in run.decisions],
         "tags": tags_of(run.training_job),
         "training_job": redact_job(run.training_job),
