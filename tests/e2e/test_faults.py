@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.crowd import Member
 
-RUNS = int(os.environ.get("FAULTS_RUNS") or (40 if LEVEL is Level.ALL else 10))
+RUNS = int(os.environ.get("FAULTS_RUNS") or (40 if LEVEL is Level.ALL else 20))
 SEED = int(os.environ.get("FAULTS_SEED") or 7)
 DEAD_LETTER_QUEUES = ("SubmitDeadLetterQueueUrl", "ObserveDeadLetterQueueUrl")
 # How long a message is away that could not be handled; longer than its handling takes, as in the template.
