@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from werkzeug.routing import MapAdapter
 
+    from spot_relay.pages.buttons import Button
     from spot_relay_client.relay import SpotRelay
 
 _ROUTES: Final = Map(
@@ -138,7 +139,7 @@ class Dashboard:
 
     def _show_question(self, _request: Request, run: str, action: str) -> Response:
         document = self._relay.api.show(run)
-        button = next((each for each in list_buttons(document) if each.action == action), None)
+        button = _find_button(document, action)
         if button is None:
             return self._decline(document, action)
         return _page(views.render_question(self._root, document, button))
@@ -146,7 +147,7 @@ class Dashboard:
     def _show_action(self, request: Request, run: str, action: str) -> Response:
         """Do what a button says, and go back to the page of the run."""
         document = self._relay.api.show(run)
-        button = next((each for each in list_buttons(document) if each.action == action), None)
+        button = _find_button(document, action)
         if button is None:
             return self._decline(document, action)
         try:
@@ -170,6 +171,11 @@ class Dashboard:
                 self._relay.change_deadline(run, body.pop("deadline", None), **body)
             case _:
                 self._relay.resume(run, body)
+
+
+def _find_button(document: Mapping[str, Any], action: str) -> Button | None:
+    """Return the button of a run that does an action, or None if the run has none now."""
+    return next((each for each in list_buttons(document) if each.action == action), None)
 
 
 def _read_view(query: Mapping[str, str]) -> View:

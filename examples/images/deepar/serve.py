@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Say that the model is loaded."""
+        """Answer 200 to ``/ping``: the server is up, and has loaded its model."""
         self._send(HTTPStatus.OK if self.path == "/ping" else HTTPStatus.NOT_FOUND, {})
 
     def do_POST(self) -> None:

@@ -139,7 +139,7 @@ def _train(
 
 
 def _begin(folders: Folders, detector: Detector, checkpoints: EpochCheckpoints) -> int:
-    """Give the detector what was learned before, and return how many epochs of this training that contains."""
+    """Restore the newest checkpoint, or else the channel's model; return how many epochs this training has done."""
     done, arrays = checkpoints.newest() or (0, None)
     if arrays is not None:
         detector.restore(arrays)

@@ -34,7 +34,7 @@ class DynamoDBBursts:
         return None if item is None else Burst(item["run_id"]["S"], datetime.fromisoformat(item["opened_at"]["S"]))
 
     def open(self, template: str, bucket: str, folder: str, burst: Burst, instead_of: Burst | None) -> bool:
-        """Note a new burst, unless another one than ``instead_of`` is known by now; return whether that was done."""
+        """Store a burst in place of ``instead_of``; return False, and store nothing, if another one is there by now."""
         condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(id)"}
         if instead_of is not None:
             condition = {
