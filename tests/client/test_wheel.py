@@ -73,6 +73,7 @@ def test_the_wheel_has_the_client_with_its_data_and_of_the_service_only_the_doma
     assert in_wheel == expected
     assert "spot_relay_client/py.typed" in in_wheel
     assert "spot_relay_client/model/spot-relay/2026-11-01/service-2.json" in in_wheel
+    assert "spot_relay_client/dashboard/live.js" in in_wheel
 
 
 def test_the_installed_command_works_without_the_repository(installed: Path) -> None:
