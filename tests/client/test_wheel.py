@@ -63,7 +63,7 @@ def call(installed: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_wheel_has_the_client_with_its_data_and_of_the_service_only_the_domain_and_the_pages(wheel: Path) -> None:
     in_wheel = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    client = {path for path in CLIENT.rglob("*") if path.suffix in {".py", ".json", ".typed"}}
+    client = {path for path in CLIENT.rglob("*") if path.suffix in {".js", ".json", ".py", ".typed"}}
     expected = {f"spot_relay_client/{path.relative_to(CLIENT).as_posix()}" for path in client}
     expected |= {
         f"spot_relay/{folder.name}/{path.relative_to(folder).as_posix()}"
