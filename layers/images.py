@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.session import get_session
 
-OUTPUT = Path(__file__).parent / "spot_relay" / "spot_relay" / "spec" / "built_in_images.json"
+OUTPUT = Path(__file__).parent / "spot_relay" / "spot_relay" / "request" / "built_in_images.json"
 _FOLDER = "sagemaker/image_uri_config/"
 # For regions that botocore does not know yet.
 _SUFFIX = "amazonaws.com"

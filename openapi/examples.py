@@ -10,13 +10,14 @@ from openapi.requests import ROOT
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.facts import Facts
+from spot_relay.domain.lint.draft import read_draft
 from spot_relay.domain.lint.lint import find_flaws
 from spot_relay.domain.plan.document import plan_document
 from spot_relay.domain.plan.plan import build_plan
 from spot_relay.domain.run.observation import Launched
 from spot_relay.domain.shown.report import status_document
+from spot_relay.request.built_in_images import find_image
 from spot_relay.spec import Allowlist, Format, read_submission
-from spot_relay.spec.built_in_images import find_image
 from spot_relay_client.spec_file import read_spec
 from spot_relay_client.stack import Stack
 
@@ -103,7 +104,7 @@ def _build_dry_run() -> dict[str, Any]:
     plan = build_plan(_accept_posted_spec(), None, {})
     return {
         "problems": [],
-        "warnings": [flaw.document() for flaw in find_flaws(document)],
+        "warnings": [flaw.document() for flaw in find_flaws(read_draft(document))],
         "plan": json.loads(json.dumps(plan_document(plan))),
     }
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from spot_relay.domain.run.run import RunStatus
+from spot_relay.request.request_model import load_request_shape
+from spot_relay.request.sdk_options import GROUPS, OPTIONS
 from spot_relay.spec.change_model import DeadlineChangeModel, MoveModel
 from spot_relay.spec.on_end import MAX_TOKEN_CHARACTERS, TASK_TOKEN
 from spot_relay.spec.policy_model import PolicyModel
-from spot_relay.spec.request_model import load_request_shape
 from spot_relay.spec.resumption_model import ResumptionModel
 from spot_relay.spec.run_name import MAX_NAME
-from spot_relay.spec.sdk_options import GROUPS, OPTIONS
 from spot_relay.spec.start_model import StartModel
 from spot_relay.spec.success_model import ON_SUCCESS, SuccessModel
 

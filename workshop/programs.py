@@ -53,9 +53,7 @@ class Programs:
         if client is not Client.SPEC:
             earlier = () if before is None else (before.run,)
             return (str(_PYTHON[client]), str(EXAMPLES / "scripts" / row.scripts[client]), row.run, *earlier)
-        place = "training_job.InputDataConfig.2.DataSource.S3DataSource.S3Uri"
-        changes = () if before is None else ("--set", f"{place}={before.model}")
-        return (*COMMAND, "submit", str(EXAMPLES / row.spec), "--wait", *changes)
+        return (*COMMAND, "submit", str(EXAMPLES / row.spec), "--wait")
 
     def _run(self, name: str, command: tuple[str, ...]) -> str:
         folder = Path(self.stack.folder)

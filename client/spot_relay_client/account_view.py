@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from spot_relay.domain.lint.draft import Surroundings, read_draft
+from spot_relay.domain.lint.draft import Surroundings
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay_client.checkups import buckets_of, find_quota, read_quotas
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
+    from spot_relay.domain.lint.draft import Draft
+
 _CONFIG: Final = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
 
 
-def look_around(session: Session, region: str, spec: Mapping[str, Any]) -> Surroundings:
+def look_around(session: Session, region: str, draft: Draft) -> Surroundings:
     """Return what S3 shows of the buckets and the checkpoint prefix of a spec."""
     s3: Any = session.create_client("s3", region_name=region, config=_CONFIG)
-    draft = read_draft(spec)
     found = {bucket: _find_region(s3, bucket) for bucket in buckets_of(dict(draft.job))}
     return Surroundings(
         region=region,

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.quota import Quota
 from spot_relay.domain.sagemaker.request import has_instance_groups, placement_of
+from spot_relay.request.drafts import read_draft
 from spot_relay_client import stack as stacks
 from spot_relay_client.api import Api
 from spot_relay_client.errors import SpotRelayError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
+    from spot_relay.domain.lint.draft import Draft
     from spot_relay_client.stack import Stack
 
 Result = Literal["ok", "warning", "problem", "unknown"]
@@ -62,12 +64,13 @@ def check_up(session: Session, stack_name: str | None, spec: Mapping[str, Any] |
     except SpotRelayError as error:
         yield Finding("spec", "problem", str(error))
         return
-    job = (spec or {}).get("training_job", spec) or {}
-    roles = [job["RoleArn"]] if "RoleArn" in job else allowed_roles(stack.parameters)
+    draft = read_draft(spec or {}, stack.region, tuple(allowed_roles(stack.parameters)))
+    roles = [draft.job["RoleArn"]] if "RoleArn" in draft.job else allowed_roles(stack.parameters)
     yield from (_check_role(session, region, role) for role in roles)
-    yield from (_check_bucket(session, region, bucket) for bucket in [stack.outputs["SpecsBucket"], *buckets_of(job)])
+    buckets = [stack.outputs["SpecsBucket"], *buckets_of(draft.job)]
+    yield from (_check_bucket(session, region, bucket) for bucket in buckets)
     rate = float(stack.parameters.get("LaunchRate") or DEFAULT_RATE)
-    yield from _check_quotas(session, region, rate, placements_of(spec or {}))
+    yield from _check_quotas(session, region, rate, placements_of(draft))
 
 
 def check_endpoints(environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -129,12 +132,12 @@ def buckets_of(job: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(uri.removeprefix("s3://").partition("/")[0] for uri in uris if uri))
 
 
-def placements_of(spec: Mapping[str, Any]) -> list[Placement]:
+def placements_of(draft: Draft) -> list[Placement]:
     """Return the placements in which attempts of a spec may run: its ladder's, or its own, and those on-demand."""
-    job = spec.get("training_job", spec)
+    job, policy = dict(draft.job), draft.policy
     if has_instance_groups(job) or "ResourceConfig" not in job:
         return []
-    own, policy = placement_of(job), spec.get("policy") or {}
+    own = placement_of(job)
     placements = [
         Placement(
             rung["instance_type"], rung.get("instance_count") or own.instance_count, Market(rung.get("market", "spot"))

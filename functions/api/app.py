@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.exceptions import NotFoundError
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from spot_relay.domain.lint.draft import Draft
+
 logger = Logger()
 app = APIGatewayRestResolver()
 # API Gateway waits 29 seconds at most.
@@ -75,9 +77,16 @@ def _plan_run() -> dict[str, Any]:
     planner, document = bootstrap.create_planner(service, settings), {}
     try:
         document = read_document(_read_body(), Format.JSON)
-        return planner.answer(document, parse_submission(document, allowlist))
+        return planner.answer(_read_draft(document), parse_submission(document, allowlist))
     except InvalidSpecError as error:
-        return planner.answer(document, error)
+        return planner.answer(_read_draft(document), error)
+
+
+def _read_draft(document: dict[str, Any]) -> Draft:
+    # Imported here to keep cold starts short.
+    from spot_relay.request.drafts import read_draft
+
+    return read_draft(document, allowlist.region, allowlist.allowed_role_arns)
 
 
 def list_runs() -> dict[str, Any]:

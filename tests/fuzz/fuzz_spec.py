@@ -63,9 +63,9 @@ def corpus() -> Iterator[bytes]:
 
 def words() -> Iterator[str]:
     """Return the keys of a spec, and the tokens of JSON and YAML."""
+    from spot_relay.request.request_model import load_request_shape
     from spot_relay.spec.ladder_model import RungModel
     from spot_relay.spec.policy_model import BackoffModel, BudgetsModel, PolicyModel
-    from spot_relay.spec.request_model import load_request_shape
     from tests.hostile.values import RAW_JSON, RAW_YAML
 
     for name, shape in load_request_shape().members.items():

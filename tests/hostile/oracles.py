@@ -15,9 +15,9 @@ from spot_relay.domain.run.observation import CanaryChanged, JobChanged
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.run.template import Appointment
+from spot_relay.request.problem import MAX_PROBLEMS
 from spot_relay.service import UnacceptableError
 from spot_relay.spec import Allowlist, Format, InvalidSpecError, read_resumption, read_submission
-from spot_relay.spec.problem import MAX_PROBLEMS
 from spot_relay.spec.submission import MAX_STORED_BYTES
 from tests.hostile.functions import ROLE, SPECS
 from tests.unit.worlds import World

@@ -110,6 +110,12 @@ def test_lint_findings_are_warnings(stack: Stack) -> None:
     assert warning["page"] == "docs/lint.md#bucket-in-another-region"
 
 
+def test_lint_looks_into_the_options_of_an_estimator(stack: Stack) -> None:
+    options = {"role": SPEC["training_job"]["RoleArn"], "max_run": 500_000, "output_path": "s3://models"}
+    answer = dry_run(stack, {"name": "churn", "estimator": options})
+    assert [(w["rule"], w["path"]) for w in answer["warnings"]] == [("max-runtime-above-limit", "estimator.max_run")]
+
+
 def test_a_plan_has_the_stacks_prices_limits_and_queue(stack: Stack) -> None:
     kind = SPEC["training_job"]["ResourceConfig"]["InstanceType"]
     stack.limit_attempts(f"{kind}=1")

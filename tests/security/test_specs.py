@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.spec.request_model import load_request_shape
+from spot_relay.request.request_model import load_request_shape
 from tests.integration.stack import ROLE, SPEC
 from tests.thoroughness import share
 

@@ -25,11 +25,13 @@ ALLOWED = {
     "spot_relay.triggers",
     "spot_relay.ports",
     "spot_relay.spec",
+    "spot_relay.domain.lint.draft",
+    "spot_relay.request.drafts",
     "spot_relay.adapters.inbound",
     "spot_relay.domain.errors",
     "spot_relay.domain.shown.report",
 }
-SUBMISSION_ONLY = {"spot_relay.spec"}
+SUBMISSION_ONLY = {"spot_relay.spec", "spot_relay.request.drafts", "spot_relay.domain.lint.draft"}
 ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "spot-relay",
     "POWERTOOLS_METRICS_NAMESPACE": "SpotRelay",

@@ -103,13 +103,15 @@ def _read(files: Iterable[str]) -> tuple[dict[str, dict[str, Any]], dict[str, st
 
 
 def _find(file: str, specs: Mapping[str, dict[str, Any]], allow: Sequence[str]) -> tuple[Finding, ...]:
-    from spot_relay.domain.lint.draft import Surroundings, read_draft
+    from spot_relay.domain.lint.draft import Surroundings
     from spot_relay.domain.lint.lint import find_flaws
+    from spot_relay.request.drafts import read_draft
 
-    others = {name: read_draft(spec) for name, spec in specs.items() if name != file}
-    prefixes = {draft.name or name: draft.checkpoint_uri for name, draft in others.items() if draft.checkpoint_uri}
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return find_flaws(specs[file], Surroundings(region, prefixes=prefixes), allow)
+    drafts = {name: read_draft(spec, region) for name, spec in specs.items()}
+    others = {name: draft for name, draft in drafts.items() if name != file}
+    prefixes = {draft.name or name: draft.checkpoint_uri for name, draft in others.items() if draft.checkpoint_uri}
+    return find_flaws(drafts[file], Surroundings(region, prefixes=prefixes), allow)
 
 
 def _describe(

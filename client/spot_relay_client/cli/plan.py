@@ -35,7 +35,9 @@ def show_plan(
     warning whose severity is error, or if FILE cannot be read, and with --strict 1 for other warnings.
     """
     from spot_relay.domain.lint.lint import find_flaws
+    from spot_relay.request.drafts import read_draft
     from spot_relay_client.account_view import add_quotas, list_quotas, look_around
+    from spot_relay_client.checkups import allowed_roles
 
     read = _read(file, assignments)
     relay = terminal.relay
@@ -45,7 +47,8 @@ def show_plan(
     own: tuple[Finding, ...] = ()
     if answer["plan"] is not None:
         # Only a valid spec has a plan, and surely names buckets.
-        own = find_flaws(spec, look_around(session, region, spec))
+        draft = read_draft(spec, region, tuple(allowed_roles(relay.stack.parameters)))
+        own = find_flaws(draft, look_around(session, region, draft))
         answer["plan"] = add_quotas(answer["plan"], list_quotas(session, region))
     answer["warnings"] = _merge_warnings(answer["warnings"], own, allow)
     if terminal.as_json:

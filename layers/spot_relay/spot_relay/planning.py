@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from spot_relay.domain.decide.acceptance import accept, find_objections
 from spot_relay.domain.decide.beginnings import object_to_start
 from spot_relay.domain.errors import SpecError
-from spot_relay.domain.lint.draft import Surroundings
+from spot_relay.domain.lint.draft import Draft, Surroundings
 from spot_relay.domain.lint.lint import find_flaws
 from spot_relay.domain.plan.document import plan_document
 from spot_relay.domain.plan.plan import Plan, Room, build_plan, list_steps
@@ -18,7 +18,7 @@ from spot_relay.ports import NewerSchemaError
 from spot_relay.service import NameConflictError, UnacceptableError, count_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from spot_relay.domain.lint.rule import Finding
@@ -40,13 +40,14 @@ class Planner:
     clock: Callable[[], datetime]
     region: str | None = None
 
-    def answer(self, document: Mapping[str, Any], read: Submission | SpecError) -> dict[str, Any]:
-        """Return what would happen if a document were submitted now, as the API answers it; raise NewerSchemaError.
+    def answer(self, draft: Draft, read: Submission | SpecError) -> dict[str, Any]:
+        """Return what would happen if a spec were submitted now, as the API answers it; raise NewerSchemaError.
 
-        ``read`` is the submission that was read from it, or why it is none; then there is no plan.
+        ``draft`` is the spec as the rules of lint read it, and ``read`` the submission that it stands for, or why it
+        stands for none; then there is no plan.
         """
         if isinstance(read, SpecError):
-            return _write_answer([read], find_flaws(document, Surroundings(self.region)), None)
+            return _write_answer([read], find_flaws(draft, Surroundings(self.region)), None)
         existing = self.store.load(read.name)
         is_same = existing is not None and existing.fingerprint == read.fingerprint
         around = Surroundings(self.region, existing_run=existing.status if existing and is_same else None)
@@ -54,7 +55,7 @@ class Planner:
         new = accept(read, "dry-run", now, prices)
         problems = list(self._find_problems(new, None if is_same else existing))
         rooms = {placement: self._look_for_room(placement) for placement, _, _ in list_steps(new)}
-        return _write_answer(problems, find_flaws(document, around), build_plan(new, prices, rooms))
+        return _write_answer(problems, find_flaws(draft, around), build_plan(new, prices, rooms))
 
     def count_ahead(self, run: Run) -> int | None:
         """Return how many runs are ahead of one that waits for room, up to 100; None if it does not wait."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.request.drafts import read_draft
 from spot_relay_client.checkups import (
     buckets_of,
     check_endpoints,
@@ -140,19 +141,37 @@ def test_the_buckets_of_a_job_are_those_it_reads_and_writes() -> None:
     assert buckets_of({}) == []
 
 
+def test_the_options_of_an_estimator_name_its_buckets_roles_and_placements() -> None:
+    options = {
+        "role": "trainer",
+        "algorithm": "xgboost@1.7-1",
+        "inputs": {"train": "s3://data/train", "validation": {"s3_data": "s3://more/validation"}},
+        "output_path": "s3://models/churn",
+        "checkpoint_s3_uri": "s3://checkpoints/churn",
+        "instance_type": "ml.m5.xlarge",
+        "instance_count": 2,
+        "use_spot_instances": True,
+    }
+    role = "arn:aws:iam::111122223333:role/trainer"
+    draft = read_draft({"name": "churn", "estimator": options}, "us-east-1", (role,))
+    assert draft.job["RoleArn"] == role
+    assert buckets_of(draft.job) == ["data", "more", "models", "checkpoints"]
+    assert placements_of(draft) == [Placement("ml.m5.xlarge", 2, Market.SPOT)]
+
+
 def test_the_placements_of_a_spec_are_its_ladder_or_its_own() -> None:
     own = Placement("ml.m5.xlarge", 2, Market.SPOT)
-    assert placements_of({"training_job": JOB}) == [own]
-    assert placements_of(JOB) == [own]
+    assert placements_of(read_draft({"training_job": JOB})) == [own]
+    assert placements_of(read_draft(JOB)) == [own]
     ladder = [{"instance_type": "ml.g5.xlarge"}, {"instance_type": "ml.m5.xlarge", "market": "on-demand"}]
-    assert placements_of({"training_job": JOB, "policy": {"ladder": ladder}}) == [
+    assert placements_of(read_draft({"training_job": JOB, "policy": {"ladder": ladder}})) == [
         SPOT,
         Placement("ml.m5.xlarge", 2, Market.ON_DEMAND),
     ]
 
 
 def test_a_deadline_may_need_each_placement_on_demand() -> None:
-    assert placements_of({"training_job": JOB, "policy": {"deadline": "P1D"}}) == [
+    assert placements_of(read_draft({"training_job": JOB, "policy": {"deadline": "P1D"}})) == [
         Placement("ml.m5.xlarge", 2, Market.SPOT),
         Placement("ml.m5.xlarge", 2, Market.ON_DEMAND),
     ]

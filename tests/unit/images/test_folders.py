@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from simulator.world.images import Images
-from spot_relay.spec.built_in_images import find_image, load_images
+from spot_relay.request.built_in_images import find_image, load_images
 from tests.example_specs import SPECS, read_example
 from workshop.rows import EXAMPLES
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from spot_relay.spec.request_model import load_request_shape
+from spot_relay.request.request_model import load_request_shape
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 KEYS = st.text(max_size=12) | st.sampled_from(

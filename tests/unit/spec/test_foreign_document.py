@@ -249,6 +249,23 @@ def test_a_training_job_as_text_has_its_problem_where_it_is(job: str) -> None:
     )
 
 
+def test_a_request_that_is_wrapped_twice_has_one_problem() -> None:
+    assert find_problems({"name": "churn", "training_job": {"training_job": JOB, "policy": {}}}) == snapshot(
+        {
+            "training_job": "The request is wrapped twice. Move what is under training_job.training_job up to training_job, and move policy next to it."
+        }
+    )
+
+
+def test_a_path_of_step_functions_in_a_request_is_named_as_one() -> None:
+    job = request(TrainingJobName=None) | {"TrainingJobName.$": "$.name"}
+    assert find_problems(job) == snapshot(
+        {
+            "TrainingJobName.$": "Unknown key. This is a path of Step Functions, which only a state machine replaces. Write TrainingJobName and its value."
+        }
+    )
+
+
 def test_a_template_is_recognised_although_it_has_values_that_json_does_not_have() -> None:
     template = """
         AWSTemplateFormatVersion: 2010-09-09

@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spot_relay.domain.run.submission import Submission
+from spot_relay.request.problem import MAX_PROBLEMS
 from spot_relay.spec import Format, InvalidSpecError, read_deadline_change, read_move, read_resumption, read_submission
-from spot_relay.spec.problem import MAX_PROBLEMS
 from tests.unit.spec.any_document import DOCUMENTS, KEYS, POLICIES, STARTS, SUCCESSES, VALUES
 from tests.unit.spec.documents import ALLOWLIST, CALM, request, wrapped
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from spot_relay.domain.run.observation import DeadlineRequested, MoveRequested
 from spot_relay.domain.sagemaker.job import Market
+from spot_relay.request.problem import InvalidSpecError, Problem, Problems, format_key
 from spot_relay.spec.document import Format, read_document
-from spot_relay.spec.problem import InvalidSpecError, Problem, Problems, format_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from spot_relay.domain.run.observation import DeadlineChange
 from spot_relay.domain.run.policy import ReturnToSpot
+from spot_relay.request.problem import Problems
 from spot_relay.spec.deadline_model import DeadlineKeys
-from spot_relay.spec.problem import Problems
 from spot_relay.spec.strict_model import Strict, validate
 
 if TYPE_CHECKING:

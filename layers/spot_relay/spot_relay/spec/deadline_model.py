@@ -9,12 +9,12 @@ from pydantic import BeforeValidator, Field
 
 from spot_relay.domain.run.policy import Deadline, ReturnToSpot
 from spot_relay.domain.sagemaker.built_in import find_built_in_without_checkpoints
+from spot_relay.request.problem import describe, join_path
 from spot_relay.spec.job_rules import (
     MAX_RUNTIME_SECONDS,
     get_mapping,
     read_max_runtime,
 )
-from spot_relay.spec.problem import describe, join_path
 from spot_relay.spec.strict_model import Strict
 from spot_relay.spec.times import (
     DURATION_HINT,
@@ -29,8 +29,8 @@ from spot_relay.spec.times import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from spot_relay.request.problem import Problems
     from spot_relay.spec.ladder_model import RungModel
-    from spot_relay.spec.problem import Problems
 
 # A training job, including its wait for capacity, lasts at most 30 days.
 MAX_DEADLINE_SECONDS = 30 * 86_400

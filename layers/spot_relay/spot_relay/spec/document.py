@@ -6,8 +6,8 @@ import math
 from enum import StrEnum
 from typing import Any
 
+from spot_relay.request.problem import Problems, describe, join_path
 from spot_relay.spec.json_text import read_json
-from spot_relay.spec.problem import Problems, describe, join_path
 from spot_relay.spec.raw_document import MAX_BYTES, MAX_LEVELS, MAX_VALUES, InvalidValue, RawMapping, refuse
 
 _MAX_INTEGER = 2**63 - 1

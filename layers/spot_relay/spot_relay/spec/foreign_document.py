@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.request.problem import InvalidSpecError, format_key, join_path
+from spot_relay.request.request_model import list_request_keys
+from spot_relay.request.suggestion import SDK_OPTIONS, find_nearest, squeeze
 from spot_relay.spec.json_text import read_json
-from spot_relay.spec.problem import InvalidSpecError, format_key, join_path
-from spot_relay.spec.request_model import list_request_keys
-from spot_relay.spec.suggestion import SDK_OPTIONS, find_nearest, squeeze
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -55,12 +55,19 @@ def recognise_foreign(document: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return the path and the message of the one problem of a document that is no spec, or None if it may be one."""
     job = document.get("training_job")
     if isinstance(job, dict):
-        message = _recognise(job)
+        message = _recognise_wrapped_twice(job) or _recognise(job)
         return None if message is None else ("training_job", message)
     if isinstance(document.get("estimator"), dict):
         return None
     message = _recognise(document) or _recognise_nested(document)
     return None if message is None else ("", message)
+
+
+def _recognise_wrapped_twice(job: Mapping[str, Any]) -> str | None:
+    if not isinstance(job.get("training_job"), dict) or _has_request_key(job):
+        return None
+    beside = "".join(f", and move {format_key(key)} next to it" for key in list(job)[:5] if key != "training_job")
+    return f"The request is wrapped twice. Move what is under training_job.training_job up to training_job{beside}."
 
 
 def _recognise(document: Mapping[str, Any]) -> str | None:

@@ -12,9 +12,9 @@ from spot_relay.domain.sagemaker.built_in import (
     find_built_in_without_checkpoints,
 )
 from spot_relay.domain.sagemaker.request import DEFAULT_MAX_RUNTIME_SECONDS
+from spot_relay.request.problem import Problems, describe, join_path
+from spot_relay.request.service_pattern import count_characters
 from spot_relay.spec.patterns import image_matches_any, is_image_name, matches_any
-from spot_relay.spec.problem import Problems, describe, join_path
-from spot_relay.spec.service_pattern import count_characters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,15 +10,15 @@ from spot_relay.domain.run.policy import Rung
 from spot_relay.domain.run.run import MAX_ATTEMPTS
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.request import placement_of
+from spot_relay.request.problem import describe
+from spot_relay.request.request_model import explain_value
 from spot_relay.spec.job_rules import get_mapping
-from spot_relay.spec.problem import describe
-from spot_relay.spec.request_model import explain_value
 from spot_relay.spec.strict_model import Strict, make_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from spot_relay.spec.problem import Problems
+    from spot_relay.request.problem import Problems
 
 MAX_RUNGS = 10
 

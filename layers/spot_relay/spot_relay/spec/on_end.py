@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.spec.problem import describe, join_path
+from spot_relay.request.problem import describe, join_path
 
 if TYPE_CHECKING:
-    from spot_relay.spec.problem import Problems
+    from spot_relay.request.problem import Problems
 
 ON_END = "on_end"
 TASK_TOKEN = "task_token"  # noqa: S105 - the key's name, not a secret

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.spec.problem import join_path
+from spot_relay.request.problem import join_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from spot_relay.spec.problem import Problems
+    from spot_relay.request.problem import Problems
 
 # A word in braces, or in double ones for the text itself. Other braces, as in JSON, mean nothing.
 _PLACEHOLDER = re.compile(r"\{\{([A-Za-z_]\w{0,63})\}\}|\{([A-Za-z_]\w{0,63})\}", re.ASCII)

@@ -16,7 +16,7 @@ from spot_relay.spec.strict_model import Strict, validate
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from spot_relay.spec.problem import Problems
+    from spot_relay.request.problem import Problems
 
 MAX_BACKOFF_SECONDS = 86_400
 MAX_MONEY_USD = 1_000_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from spot_relay.spec.problem import InvalidSpecError, Problem
+from spot_relay.request.problem import InvalidSpecError, Problem
 
 MAX_BYTES = 256 * 1024
 MAX_LEVELS = 32

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.run.observation import ResumeRequested
+from spot_relay.request.problem import Problems
 from spot_relay.spec.document import Format, read_document
-from spot_relay.spec.problem import Problems
 
 if TYPE_CHECKING:
     from spot_relay.spec.resumption_model import ResumptionModel

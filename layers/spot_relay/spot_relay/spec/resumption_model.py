@@ -12,7 +12,7 @@ from spot_relay.spec.strict_model import validate
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from spot_relay.spec.problem import Problems
+    from spot_relay.request.problem import Problems
 
 
 class ResumptionModel(DeadlineChangeModel):

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from spot_relay.domain.sagemaker.job import MAX_JOB_NAME
-from spot_relay.spec.problem import Problems, describe
+from spot_relay.request.problem import Problems, describe
 
 # Whatever SageMaker allows, so that scripts can keep the names that they give their jobs.
 MAX_NAME = MAX_JOB_NAME

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from spot_relay.domain.run.start import OnFailure, Start
+from spot_relay.request.problem import describe, join_path
+from spot_relay.request.request_model import load_request_shape
 from spot_relay.spec.deadline_model import MAX_DEADLINE_SECONDS
-from spot_relay.spec.problem import describe, join_path
-from spot_relay.spec.request_model import load_request_shape
 from spot_relay.spec.run_name import check_name
 from spot_relay.spec.strict_model import Strict, validate
 from spot_relay.spec.times import INSTANT_HINT, read_instant, validate_duration
@@ -19,8 +19,8 @@ from spot_relay.spec.times import INSTANT_HINT, read_instant, validate_duration
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from spot_relay.request.problem import Problems
     from spot_relay.spec.job_rules import Allowlist
-    from spot_relay.spec.problem import Problems
 
 START_KEYS = ("start_at", "after", "continue_from")
 MAX_PREDECESSORS = 10

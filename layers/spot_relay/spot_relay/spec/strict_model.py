@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
 from spot_relay.domain.values import as_sentence
-from spot_relay.spec.problem import describe, join_path
-from spot_relay.spec.suggestion import find_nearest
+from spot_relay.request.problem import describe, join_path
+from spot_relay.request.suggestion import find_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from spot_relay.spec.problem import Problems
+    from spot_relay.request.problem import Problems
 
     # The keys of each mapping, by the keys that lead to it; the entries of a list share the path of the list.
     KnownKeys = Mapping[tuple[str, ...], tuple[str, ...]]

@@ -14,15 +14,15 @@ from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.run.start import Start
 from spot_relay.domain.run.submission import Submission
 from spot_relay.domain.sagemaker.job import Market
+from spot_relay.request.estimator import ESTIMATOR, translate
+from spot_relay.request.problem import InvalidSpecError, Problem, Problems, describe, format_key, join_path
+from spot_relay.request.request_model import check_request, find_place, list_request_keys
+from spot_relay.request.suggestion import find_nearest, squeeze
 from spot_relay.spec.document import Format, copy_plain, parse_document
-from spot_relay.spec.estimator import ESTIMATOR, translate
 from spot_relay.spec.foreign_document import recognise_foreign
 from spot_relay.spec.job_rules import Allowlist, check_job, normalise_job
 from spot_relay.spec.on_end import ON_END, TASK_TOKEN, check_on_end
-from spot_relay.spec.problem import InvalidSpecError, Problem, Problems, describe, format_key, join_path
-from spot_relay.spec.request_model import check_request, find_place, list_request_keys
 from spot_relay.spec.run_name import check_name
-from spot_relay.spec.suggestion import find_nearest, squeeze
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -194,7 +194,7 @@ def _translate(
     document: Mapping[str, Any], allowlist: Allowlist, problems: Problems
 ) -> tuple[str, Any, Mapping[str, Any]]:
     """Return the path and the value of the run's name, and the document with the training job of its estimator."""
-    translation = translate(document, allowlist, problems)
+    translation = translate(document, allowlist.region, allowlist.allowed_role_arns, problems)
     if isinstance(document.get("training_job", {}), dict):
         document = {**document, "training_job": translation.job}
         problems.trace(translation.origins)

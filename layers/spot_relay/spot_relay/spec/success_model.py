@@ -9,15 +9,15 @@ from pydantic import Field, StringConstraints
 
 from spot_relay.domain.run.hosting import Deployment, OnSuccess, Registration, Serverless
 from spot_relay.domain.sagemaker.request import role_arn_of, training_image_of
+from spot_relay.request.problem import describe, join_path
 from spot_relay.spec.job_rules import advise, check_image, get_mapping
-from spot_relay.spec.problem import describe, join_path
 from spot_relay.spec.strict_model import Strict, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from spot_relay.request.problem import Problems
     from spot_relay.spec.job_rules import Allowlist
-    from spot_relay.spec.problem import Problems
 
 ON_SUCCESS = "on_success"
 # SageMaker's own patterns and limits, of CreateEndpoint, CreateEndpointConfig, CreateModel and CreateModelPackage.

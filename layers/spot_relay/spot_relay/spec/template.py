@@ -20,10 +20,10 @@ from spot_relay.domain.run.template import Arrival, Burst, Schedule, Template, T
 from spot_relay.domain.sagemaker.job import attempt_name
 from spot_relay.domain.sagemaker.request import checkpoint_uri_of, output_path_of
 from spot_relay.domain.values import replace
+from spot_relay.request.problem import InvalidSpecError, Problems, describe, format_key
 from spot_relay.spec.document import Format, read_document
 from spot_relay.spec.on_end import ON_END
 from spot_relay.spec.placeholders import check_placeholders, fill
-from spot_relay.spec.problem import InvalidSpecError, Problems, describe, format_key
 from spot_relay.spec.run_name import check_name
 from spot_relay.spec.strict_model import Strict, make_error, validate
 from spot_relay.spec.submission import parse_submission

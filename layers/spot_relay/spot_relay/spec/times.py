@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from spot_relay.spec.problem import describe
+from spot_relay.request.problem import describe
 from spot_relay.spec.strict_model import make_error
 
 # ISO 8601 without years and months, whose length depends on the calendar. Eight digits still fit a timedelta.

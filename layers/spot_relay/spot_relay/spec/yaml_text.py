@@ -18,7 +18,7 @@ from yaml.constructor import SafeConstructor
 from yaml.nodes import ScalarNode
 from yaml.resolver import Resolver
 
-from spot_relay.spec.problem import InvalidSpecError, format_key
+from spot_relay.request.problem import InvalidSpecError, format_key
 from spot_relay.spec.raw_document import (
     MAX_BYTES,
     MAX_LEVELS,

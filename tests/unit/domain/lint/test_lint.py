@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from spot_relay.domain.lint.draft import NOTHING_KNOWN, Surroundings
 from spot_relay.domain.lint.lint import RULES, find_flaws, render_rules
 from spot_relay.domain.lint.rule import Severity
+from spot_relay.request.drafts import read_draft
 from tests.thoroughness import examples
 from tests.unit.worlds import TRAINING_JOB
 
@@ -33,7 +34,7 @@ def spec(policy: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]
 
 
 def found(document: Any, around: Surroundings = NOTHING_KNOWN) -> list[tuple[str, str]]:
-    return [(finding.rule.id, finding.path) for finding in find_flaws(document, around)]
+    return [(finding.rule.id, finding.path) for finding in find_flaws(read_draft(document), around)]
 
 
 def resources(**changes: Any) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def test_nothing_is_found_in_a_spec_that_is_fine() -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_no_example_has_an_error(path: Path) -> None:
     document = json.loads(path.read_text()) if path.suffix == ".json" else yaml.safe_load(path.read_text())
-    assert [f.rule.id for f in find_flaws(document) if f.rule.severity is Severity.ERROR] == []
+    assert [f.rule.id for f in find_flaws(read_draft(document)) if f.rule.severity is Severity.ERROR] == []
 
 
 def test_all_nine_examples_are_checked() -> None:
@@ -197,11 +198,11 @@ def test_a_bare_request_is_read_like_a_wrapped_one() -> None:
 
 def test_an_allowed_rule_finds_nothing() -> None:
     document = spec(**resources(InstanceCount=2))
-    assert find_flaws(document, allowed={"several-checkpoint-writers"}) == ()
+    assert find_flaws(read_draft(document), allowed={"several-checkpoint-writers"}) == ()
 
 
 def test_a_finding_says_why_and_what_to_do() -> None:
-    (finding,) = find_flaws(spec(**resources(KeepAlivePeriodInSeconds=60)))
+    (finding,) = find_flaws(read_draft(spec(**resources(KeepAlivePeriodInSeconds=60))))
     assert finding.document() == {
         "rule": "warm-pool-with-spot",
         "severity": "error",
@@ -215,7 +216,7 @@ def test_a_finding_says_why_and_what_to_do() -> None:
 
 def test_a_secret_is_not_repeated() -> None:
     secret = "0123456789abcdef0123456789abcdef01234567"
-    (finding,) = find_flaws(spec(HyperParameters={"api_key": secret}))
+    (finding,) = find_flaws(read_draft(spec(HyperParameters={"api_key": secret})))
     assert secret not in json.dumps(finding.document())
 
 
@@ -250,3 +251,85 @@ def test_members_of_any_type_can_be_checked(key: str, value: Any) -> None:
     members = TRAINING_JOB[key]
     for member in members if isinstance(members, dict) else ():
         found(spec(**{key: members | {member: value}}))
+
+
+OPTIONS = {
+    "role": "{stack.role}",
+    "algorithm": "xgboost@1.7-1",
+    "instance_type": "ml.m5.xlarge",
+    "instance_count": 1,
+    "use_spot_instances": True,
+    "max_run": 3600,
+    "max_wait": 3600,
+    "inputs": {"train": {"s3_data": "s3://data/train"}},
+    "output_path": "s3://models",
+    "checkpoint_s3_uri": "s3://checkpoints/churn",
+}
+
+
+def options(**changes: Any) -> dict[str, Any]:
+    """A spec of the SDK's options in which no rule finds anything; a change to None removes the option."""
+    return {
+        "name": "churn",
+        "estimator": {key: value for key, value in (OPTIONS | changes).items() if value is not None},
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "findings"),
+    [
+        (options(), []),
+        (options(max_run=500_000, max_wait=600_000), [("max-runtime-above-limit", "estimator.max_run")]),
+        (
+            options(max_run=7200, max_wait=7200, checkpoint_s3_uri=None),
+            [("spot-without-checkpoints", "estimator.checkpoint_s3_uri")],
+        ),
+        (
+            options(hyperparameters={"aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}),
+            [("secret-in-request", "estimator.hyperparameters.aws_secret_access_key")],
+        ),
+        (
+            options(algorithm="forecasting-deepar@1", max_wait=7200),
+            [("built-in-without-checkpoints", "estimator.max_wait")],
+        ),
+        (
+            options(inputs={"train": "s3://checkpoints/churn/data"}),
+            [("nested-checkpoint-prefix", "estimator.inputs.train")],
+        ),
+        (
+            options(inputs={"train": {"s3_data": "s3://checkpoints/churn/data"}}),
+            [("nested-checkpoint-prefix", "estimator.inputs.train.s3_data")],
+        ),
+        (options(instance_count=2), [("several-checkpoint-writers", "estimator.instance_count")]),
+        (
+            {"name": "churn", "estimator": {"stopping_condition": {"max_runtime_in_seconds": 500_000}}},
+            [("max-runtime-above-limit", "estimator.stopping_condition.max_runtime_in_seconds")],
+        ),
+    ],
+    ids=lambda value: value[0][0] if isinstance(value, list) and value else "",
+)
+def test_rules_look_into_the_options_of_an_estimator_and_name_them(
+    document: dict[str, Any], findings: list[tuple[str, str]]
+) -> None:
+    assert found(document) == findings
+
+
+def test_a_run_of_options_that_exists_is_reported_where_its_name_is() -> None:
+    document = {"estimator": OPTIONS | {"base_job_name": "churn"}}
+    assert found(document, Surroundings(existing_run="Failed")) == [("run-exists", "estimator.base_job_name")]
+
+
+def test_a_built_in_algorithm_is_recognized_by_its_image_before_the_role_is_known() -> None:
+    document = spec(
+        RoleArn="{stack.role}",
+        AlgorithmSpecification={"TrainingImage": BUILT_IN},
+        **stopping(MaxWaitTimeInSeconds=7200),
+    )
+    assert ("built-in-without-checkpoints", "training_job.StoppingCondition.MaxWaitTimeInSeconds") in found(document)
+
+
+@pytest.mark.parametrize("name", [*OPTIONS, "tags", "model_uri", "resource_config", "unknown"])
+@given(value=JSON)
+@examples(10)
+def test_options_of_any_type_can_be_checked(name: str, value: Any) -> None:
+    found(options(**{name: value}))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.request import sleep_in_place
-from spot_relay.spec.request_model import load_request_shape
+from spot_relay.request.request_model import load_request_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from botocore.validate import ParamValidator
 
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.request import sleep_in_place
-from spot_relay.spec.problem import Problems
-from spot_relay.spec.request_model import check_request, load_request_shape
+from spot_relay.request.problem import Problems
+from spot_relay.request.request_model import check_request, load_request_shape
 from tests.unit.worlds import PREFIX, TRAINING_JOB, submission
 
 NETWORK = {

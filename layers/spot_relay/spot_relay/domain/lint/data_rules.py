@@ -52,8 +52,7 @@ def _find_secrets(draft: Draft, _: Surroundings) -> Iterator[Found]:
 
 def _find_existing_run(draft: Draft, around: Surroundings) -> Iterator[Found]:
     if around.existing_run is not None:
-        path = "name" if draft.root else "TrainingJobName"
-        yield Found(path, f"There is a run of this very spec already, and it is {around.existing_run}.")
+        yield Found(draft.name_path, f"There is a run of this very spec already, and it is {around.existing_run}.")
 
 
 def _list_uris(draft: Draft) -> Iterator[tuple[str, str]]:

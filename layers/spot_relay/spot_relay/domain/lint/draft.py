@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from spot_relay.domain.sagemaker.built_in import BUILT_IN_WITHOUT_CHECKPOINTS, find_built_in_without_checkpoints
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.sagemaker.request import DEFAULT_MAX_RUNTIME_SECONDS
 
@@ -33,6 +34,11 @@ class Draft:
     policy: Mapping[str, Any]
     root: str = ""
     """The path of the training job in the document."""
+    name_path: str = "name"
+    algorithm: str | None = None
+    """The built-in algorithm, if the document names it instead of its image."""
+    locate: Callable[[str], str] = str
+    """Returns where in the document a path of the training job comes from: an option of the SDK, or itself."""
 
     def path(self, *keys: str) -> str:
         """Return the path of a member of the training job."""
@@ -50,6 +56,12 @@ class Draft:
         value = self.job.get(key)
         entries = value if isinstance(value, list) else []
         return [(f"{self.path(key)}[{i}]", entry) for i, entry in enumerate(entries) if isinstance(entry, Mapping)]
+
+    @property
+    def built_in_without_checkpoints(self) -> str | None:
+        """The name of the built-in algorithm, if it is known to write no checkpoints."""
+        named = self.algorithm if self.algorithm in BUILT_IN_WITHOUT_CHECKPOINTS else None
+        return named or find_built_in_without_checkpoints(self.job)
 
     def seconds(self, key: str) -> int | None:
         """Return a member of StoppingCondition, or None."""
@@ -138,7 +150,10 @@ NOTHING_KNOWN = Surroundings()
 
 
 def read_draft(document: Mapping[str, Any]) -> Draft:
-    """Return the parts of a document: a CreateTrainingJob request, or one wrapped with a name and a policy."""
+    """Return the parts of a document: a CreateTrainingJob request, or one wrapped with a name and a policy.
+
+    `spot_relay.request.drafts` also reads options of the SageMaker Python SDK.
+    """
     wrapped = "training_job" in document
     job = document.get("training_job") if wrapped else document
     policy = document.get("policy") if wrapped else None
@@ -147,6 +162,7 @@ def read_draft(document: Mapping[str, Any]) -> Draft:
         job=job if isinstance(job, Mapping) else {},
         policy=policy if isinstance(policy, Mapping) else {},
         root="training_job" if wrapped else "",
+        name_path="name" if wrapped else "TrainingJobName",
     )
 
 

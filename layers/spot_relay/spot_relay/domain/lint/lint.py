@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from spot_relay.domain.lint.checkpoint_rules import CHECKPOINT_RULES
 from spot_relay.domain.lint.data_rules import DATA_RULES
-from spot_relay.domain.lint.draft import NOTHING_KNOWN, Surroundings, read_draft
+from spot_relay.domain.lint.draft import NOTHING_KNOWN, Draft, Surroundings
 from spot_relay.domain.lint.rule import Finding, Rule
 from spot_relay.domain.lint.spot_rules import SPOT_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
 RULES: Final[tuple[Rule, ...]] = (*SPOT_RULES, *CHECKPOINT_RULES, *DATA_RULES)
 
 
 def find_flaws(
-    document: Mapping[str, Any], around: Surroundings = NOTHING_KNOWN, allowed: Collection[str] = ()
+    draft: Draft, around: Surroundings = NOTHING_KNOWN, allowed: Collection[str] = ()
 ) -> tuple[Finding, ...]:
-    """Return what the rules find in a document, except rules that are allowed to be broken, in the order of `RULES`.
+    """Return what the rules find in a spec, except rules that are allowed to be broken, in the order of `RULES`.
 
-    The document need not be a valid spec: whatever is not as expected counts as absent.
+    The spec need not be valid: whatever is not as expected counts as absent.
     """
-    draft = read_draft(document)
     return tuple(
-        Finding(rule, found.path, found.message)
+        Finding(rule, draft.locate(found.path), found.message)
         for rule in RULES
         if rule.id not in allowed
         for found in rule.find(draft, around)

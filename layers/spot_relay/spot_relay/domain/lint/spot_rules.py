@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.lint.rule import Found, Rule, Severity
-from spot_relay.domain.sagemaker.built_in import (
-    MAX_WAIT_WITHOUT_CHECKPOINTS_SECONDS,
-    find_built_in_without_checkpoints,
-)
+from spot_relay.domain.sagemaker.built_in import MAX_WAIT_WITHOUT_CHECKPOINTS_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +19,7 @@ USUAL_MAX_RUNTIME_SECONDS = 432_000
 
 
 def _find_built_in(draft: Draft, _: Surroundings) -> Iterator[Found]:
-    name = find_built_in_without_checkpoints(draft.job)
+    name = draft.built_in_without_checkpoints
     wait = draft.seconds("MaxWaitTimeInSeconds")
     seconds, key = (draft.max_runtime, "MaxRuntimeInSeconds") if wait is None else (wait, "MaxWaitTimeInSeconds")
     if name and draft.uses_spot and seconds > MAX_WAIT_WITHOUT_CHECKPOINTS_SECONDS:
@@ -71,8 +68,9 @@ SPOT_RULES = (
         f"Set MaxWaitTimeInSeconds to {MAX_WAIT_WITHOUT_CHECKPOINTS_SECONDS} or less, or use an algorithm that writes "
         "checkpoints.",
         _find_built_in,
-        "The algorithms are recognized by their images: blazingtext, factorization-machines, forecasting-deepar, "
-        "ipinsights, linear-learner, object2vec and randomcutforest, in a registry other than your own account's.",
+        "The algorithms are recognized by the option `algorithm` and by their images: blazingtext, "
+        "factorization-machines, forecasting-deepar, ipinsights, linear-learner, object2vec and randomcutforest, in a "
+        "registry other than your own account's.",
     ),
     Rule(
         "spot-without-checkpoints",

@@ -20,7 +20,7 @@ _ECR_IMAGE = re.compile(
 )
 _ROLE_ACCOUNT = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):", re.ASCII)
 # Built-in algorithms that write no checkpoints, except those whose names users may well give to images of their own.
-_WITHOUT_CHECKPOINTS = frozenset(
+BUILT_IN_WITHOUT_CHECKPOINTS = frozenset(
     {
         "blazingtext",
         "factorization-machines",
@@ -37,10 +37,8 @@ def find_built_in_without_checkpoints(job: Mapping[str, Any]) -> str | None:
     """Return the name of the job's built-in algorithm if it is known to write no checkpoints, else None."""
     algorithm, role = job.get("AlgorithmSpecification"), job.get("RoleArn")
     image = algorithm.get("TrainingImage") if isinstance(algorithm, dict) else None
-    if not isinstance(image, str) or not isinstance(role, str):
-        return None
-    built_in, account = _ECR_IMAGE.fullmatch(image), _ROLE_ACCOUNT.match(role)
+    built_in = _ECR_IMAGE.fullmatch(image) if isinstance(image, str) else None
+    account = _ROLE_ACCOUNT.match(role) if isinstance(role, str) else None
     # An image in the role's own account belongs to the user, even if it is named like a built-in algorithm.
-    if built_in and account and built_in[1] != account[1] and built_in[2] in _WITHOUT_CHECKPOINTS:
-        return built_in[2]
-    return None
+    is_own = built_in is not None and account is not None and built_in[1] == account[1]
+    return built_in[2] if built_in and not is_own and built_in[2] in BUILT_IN_WITHOUT_CHECKPOINTS else None

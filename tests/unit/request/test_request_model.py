@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from spot_relay.spec.problem import InvalidSpecError, Problems
-from spot_relay.spec.request_model import check_request, load_request_shape
+from spot_relay.request.problem import InvalidSpecError, Problems
+from spot_relay.request.request_model import check_request, load_request_shape
 from tests.unit.spec.documents import CALM, find_problems, request, wrapped
 
 

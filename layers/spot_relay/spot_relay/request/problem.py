@@ -69,7 +69,7 @@ class Problems:
         if len(self._collected) >= MAX_PROBLEMS:
             rest = Problem("", f"The spec has more than {MAX_PROBLEMS} problems. Only the first are listed.")
             raise InvalidSpecError((*self._collected, rest))
-        self._collected.append(Problem(self._find_origin(path), message))
+        self._collected.append(Problem(self.find_origin(path), message))
 
     @property
     def collected(self) -> tuple[Problem, ...]:
@@ -90,7 +90,7 @@ class Problems:
         if not any(intended == path or intended.startswith(path + ".") for intended in self._intended):
             self.add(path, message)
 
-    def _find_origin(self, path: str) -> str:
+    def find_origin(self, path: str) -> str:
         """Return where a path comes from: the nearest one above it that is traced decides."""
         end = len(path)
         while end > 0:

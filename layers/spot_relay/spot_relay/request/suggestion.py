@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from spot_relay.spec.sdk_options import ALGORITHM, OPTIONS
+from spot_relay.request.sdk_options import ALGORITHM, OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

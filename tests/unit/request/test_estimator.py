@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
+from spot_relay.request.estimator import translate
+from spot_relay.request.problem import Problems
+from spot_relay.request.sdk_options import ALGORITHM, DEFAULTS, GROUPS, NOT_EXPRESSIBLE, OPTIONS, Generation
 from spot_relay.spec import InvalidSpecError, parse_submission
-from spot_relay.spec.estimator import translate
-from spot_relay.spec.problem import Problems
-from spot_relay.spec.sdk_options import ALGORITHM, DEFAULTS, GROUPS, NOT_EXPRESSIBLE, OPTIONS, Generation
 from tests.unit.spec.any_document import VALUES
 from tests.unit.spec.documents import ALLOWLIST, CALM, IMAGE, ROLE, find_problems, wrapped
 
@@ -100,7 +100,7 @@ def test_many_options_become_what_version_2_of_the_sdk_made_of_them() -> None:
     # sdk_request.json holds options of an Estimator, and what sagemaker 2.257.7 passed to CreateTrainingJob for them.
     recorded = json.loads(Path(__file__).with_name("sdk_request.json").read_text("utf-8"))
     problems = Problems()
-    job = translate({"estimator": recorded["options"]}, ALLOWLIST, problems).job
+    job = translate({"estimator": recorded["options"]}, ALLOWLIST.region, ALLOWLIST.allowed_role_arns, problems).job
     problems.raise_if_any()
     assert {"TrainingJobName": "churn", **job} == recorded["request"]
 

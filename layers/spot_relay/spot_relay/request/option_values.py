@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from spot_relay.spec.built_in_images import UnknownImageError, find_image
-from spot_relay.spec.problem import describe, join_path
-from spot_relay.spec.request_model import load_request_shape
-from spot_relay.spec.sdk_options import Generation
+from spot_relay.request.built_in_images import UnknownImageError, find_image
+from spot_relay.request.problem import describe, join_path
+from spot_relay.request.request_model import load_request_shape
+from spot_relay.request.sdk_options import Generation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,7 +103,7 @@ def convert_inputs(value: Any, generation: Generation) -> Inputs:
     if generation is Generation.V3:
         return _convert_channels(value)
     if isinstance(value, str):
-        return Inputs([_build_channel(_TRAINING, _check_uri(value, ""))], [{"": ""}])
+        return Inputs([_build_channel(_TRAINING, _check_uri(value, ""))], [_trace_uri("")])
     if not isinstance(value, dict):
         message = f"Expected channels, but found {describe(value)}. Write a mapping of channel names to inputs."
         raise InvalidOptionError(message)
@@ -151,7 +151,7 @@ def _convert_tags(value: Any, generation: Generation) -> Any:
 def _convert_input(name: str, value: Any, below: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the channel of one input, and the paths of its parts."""
     if isinstance(value, str):
-        return _build_channel(name, _check_uri(value, below)), {"": below}
+        return _build_channel(name, _check_uri(value, below)), _trace_uri(below)
     if not isinstance(value, dict):
         message = f"Expected an S3 URI or the arguments of TrainingInput, but found {describe(value)}. Write one."
         raise InvalidOptionError(message, below)
@@ -186,6 +186,11 @@ def _put(channel: dict[str, Any], place: str, value: Any) -> None:
 def _build_channel(name: Any, uri: str) -> dict[str, Any]:
     source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
+
+
+def _trace_uri(below: str) -> dict[str, str]:
+    """Return the paths of the parts of a channel that is given by its URI alone."""
+    return dict.fromkeys(("", _S3, f"{_S3}.S3Uri"), below)
 
 
 def _check_uri(value: Any, below: str) -> str:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from simulator.api.errors import ServiceError
 from simulator.api.validation import validate
-from spot_relay.spec.request_model import load_request_shape
-from spot_relay.spec.service_pattern import UntranslatablePatternError, count_characters, find_mismatch, put_in_words
+from spot_relay.request.request_model import load_request_shape
+from spot_relay.request.service_pattern import UntranslatablePatternError, count_characters, find_mismatch, put_in_words
 from tests.unit.spec.documents import CALM, find_problems, request
 
 if TYPE_CHECKING:

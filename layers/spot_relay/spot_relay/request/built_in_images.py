@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from spot_relay.spec.problem import describe
-from spot_relay.spec.suggestion import find_nearest
+from spot_relay.request.problem import describe
+from spot_relay.request.suggestion import find_nearest
 
 
 class UnknownImageError(Exception):

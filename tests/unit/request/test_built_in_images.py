@@ -12,8 +12,8 @@ from inline_snapshot import snapshot
 
 from spot_relay.domain.sagemaker.built_in import find_built_in_without_checkpoints
 from spot_relay.domain.sagemaker.request import DEFAULT_MAX_RUNTIME_SECONDS
+from spot_relay.request.built_in_images import UnknownImageError, find_image, load_images
 from spot_relay.spec import parse_submission
-from spot_relay.spec.built_in_images import UnknownImageError, find_image, load_images
 from spot_relay.spec.patterns import image_matches_any, is_image_name
 from tests.template import TEMPLATE
 from tests.unit.spec.documents import ALLOWLIST, ROLE, find_problems

@@ -11,24 +11,23 @@ import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.spec.option_values import (
+from spot_relay.request.option_values import (
     InvalidOptionError,
     convert_algorithm,
     convert_inputs,
     convert_model,
     convert_value,
 )
-from spot_relay.spec.problem import describe, format_key, join_path
-from spot_relay.spec.request_model import list_request_keys
-from spot_relay.spec.sdk_options import ALGORITHM, DEFAULTS, GROUPS, NOT_EXPRESSIBLE, OPTIONS, Generation
-from spot_relay.spec.suggestion import find_nearest
+from spot_relay.request.problem import describe, format_key, join_path
+from spot_relay.request.request_model import list_request_keys
+from spot_relay.request.sdk_options import ALGORITHM, DEFAULTS, GROUPS, NOT_EXPRESSIBLE, OPTIONS, Generation
+from spot_relay.request.suggestion import find_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from spot_relay.spec.job_rules import Allowlist
-    from spot_relay.spec.problem import Problems
-    from spot_relay.spec.sdk_options import Option
+    from spot_relay.request.problem import Problems
+    from spot_relay.request.sdk_options import Option
 
 ESTIMATOR = "estimator"
 _JOB = "training_job"
@@ -52,8 +51,13 @@ class Translation:
     """The path and the value of the option that names the run."""
 
 
-def translate(document: Mapping[str, Any], allowlist: Allowlist, problems: Problems) -> Translation:
-    """Return the training job of a document with an ``estimator``, after adding every problem with the options."""
+def translate(
+    document: Mapping[str, Any], region: str | None, role_arns: tuple[str, ...], problems: Problems
+) -> Translation:
+    """Return the training job of a document with an ``estimator``, after adding every problem with the options.
+
+    Images of built-in algorithms are those of ``region``; a role that is given by its name is one of ``role_arns``.
+    """
     options = document[ESTIMATOR]
     job = document.get(_JOB, {})
     translation = Translation(copy.deepcopy(job) if isinstance(job, dict) else {})
@@ -71,7 +75,7 @@ def translate(document: Mapping[str, Any], allowlist: Allowlist, problems: Probl
     for name in known:
         if name not in own:
             problems.add(_path(name), _explain_mix(name, generation, own, problems))
-    _Placing(translation, generation, allowlist, problems).place(own)
+    _Placing(translation, generation, (region, role_arns), problems).place(own)
     return translation
 
 
@@ -129,11 +133,15 @@ class _Placing:
     """Places the options of one generation in a request."""
 
     def __init__(
-        self, translation: Translation, generation: Generation, allowlist: Allowlist, problems: Problems
+        self,
+        translation: Translation,
+        generation: Generation,
+        stack: tuple[str | None, tuple[str, ...]],
+        problems: Problems,
     ) -> None:
         self._translation = translation
         self._generation = generation
-        self._allowlist = allowlist
+        self._region, self._role_arns = stack
         self._problems = problems
         self._names: dict[str, str] = {}
 
@@ -161,9 +169,9 @@ class _Placing:
     def _place_value(self, option: Option, name: str, value: Any) -> None:
         try:
             if name == ALGORITHM:
-                converted: Any = convert_algorithm(value, self._allowlist.region)
+                converted: Any = convert_algorithm(value, self._region)
             else:
-                converted = convert_value(option.place, value, self._generation, self._allowlist.allowed_role_arns)
+                converted = convert_value(option.place, value, self._generation, self._role_arns)
         except InvalidOptionError as error:
             self._problems.add(_path(name) + error.below, str(error))
             self._problems.note_intended(f"{_JOB}.{option.place}")

@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from spot_relay.domain.sagemaker.redaction import SECRET_MEMBERS
-from spot_relay.spec.problem import InvalidSpecError, Problems, describe, describe_character, format_key, join_path
-from spot_relay.spec.service_pattern import UntranslatablePatternError, count_characters, find_mismatch
-from spot_relay.spec.suggestion import find_nearest, find_sdk_option, squeeze
+from spot_relay.request.problem import InvalidSpecError, Problems, describe, describe_character, format_key, join_path
+from spot_relay.request.service_pattern import UntranslatablePatternError, count_characters, find_mismatch
+from spot_relay.request.suggestion import find_nearest, find_sdk_option, squeeze
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +136,12 @@ class _Walk:
             nearest = find_nearest(key, members)
         if nearest is None and place in members and path == self._root:
             nearest = place
-        if nearest is not None:
+        if nearest is not None and key.endswith(".$"):
+            self._problems.note_intended(join_path(path, nearest))
+            hint = (
+                f"This is a path of Step Functions, which only a state machine replaces. Write {nearest} and its value."
+            )
+        elif nearest is not None:
             self._problems.note_intended(join_path(path, nearest))
             hint = f'Did you mean "{nearest}"?'
         elif place is not None:
