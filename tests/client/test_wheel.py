@@ -20,8 +20,7 @@ from embedded.patience import give_time
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "client" / "spot_relay_client"
-DOMAIN = ROOT / "layers" / "spot_relay" / "spot_relay" / "domain"
-PAGES = DOMAIN.parent / "pages"
+SERVICE = ROOT / "layers" / "spot_relay" / "spot_relay"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 SOURCES = ("pyproject.toml", "LICENSE", "docs/client.md", "client", "layers/spot_relay")
 
@@ -61,14 +60,15 @@ def call(installed: Path, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_wheel_has_the_client_with_its_data_and_of_the_service_only_the_domain_and_the_pages(wheel: Path) -> None:
+def test_the_wheel_has_the_client_with_its_data_and_of_the_service_only_what_it_uses(wheel: Path) -> None:
     in_wheel = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
     client = {path for path in CLIENT.rglob("*") if path.suffix in {".js", ".json", ".py", ".typed"}}
     expected = {f"spot_relay_client/{path.relative_to(CLIENT).as_posix()}" for path in client}
     expected |= {
-        f"spot_relay/{folder.name}/{path.relative_to(folder).as_posix()}"
-        for folder in (DOMAIN, PAGES)
-        for path in folder.rglob("*.py")
+        f"spot_relay/{path.relative_to(SERVICE).as_posix()}"
+        for folder in ("domain", "pages", "request")
+        for path in (SERVICE / folder).rglob("*")
+        if path.suffix in {".json", ".py"}
     }
     assert in_wheel == expected
     assert "spot_relay_client/py.typed" in in_wheel
@@ -85,6 +85,15 @@ def test_the_installed_command_works_without_the_repository(installed: Path) -> 
     local = call(installed, command, "local", "status")
     assert local.returncode == 1
     assert "make setup" in local.stderr
+
+
+def test_the_installed_command_checks_specs_with_options_of_the_sdk(installed: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "churn.yaml"
+    spec.write_text(
+        "name: churn\nestimator: {algorithm: forecasting-deepar@1, use_spot_instances: true, max_wait: 7200}\n"
+    )
+    checked = call(installed, sys.executable, "-m", "spot_relay_client", "lint", str(spec))
+    assert (checked.returncode, "built-in-without-checkpoints" in checked.stdout) == (2, True), checked.stderr
 
 
 def test_the_installed_library_knows_the_api_and_the_domain(installed: Path) -> None:
