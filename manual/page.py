@@ -37,7 +37,7 @@ Each command that shows something has `--json`. The shape of the JSON is part of
 none is removed or renamed without a new major version. Errors go to standard error, with `--json` as
 `{"error": {"code", "message", "details"}}`.
 
-Ctrl-C in `watch`, or while `--wait` waits, leaves the run going and says how to come back. To stop a run, use
+Ctrl-C in `watch`, or while `--wait` waits, does not stop the run; it prints how to come back. To stop a run, use
 `spot-relay stop`.
 
 To complete commands, options and the names of runs in your shell, see [completion](#spot-relay-completion).

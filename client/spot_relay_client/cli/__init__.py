@@ -70,7 +70,7 @@ def cli() -> None:
     """Keep SageMaker training jobs running on spot instances until they finish.
 
     The stack is found by its name, with your AWS credentials and region (AWS_PROFILE, AWS_REGION). Set
-    SPOT_RELAY_STACK, or give --stack, if it is not called spot-relay.
+    SPOT_RELAY_STACK, or use --stack, if it is not called spot-relay.
     """
 
 

@@ -22,9 +22,8 @@ _LIMIT_SECONDS: Final = 300
 def redrive(terminal: Terminal, only: str | None, dry_run: bool) -> None:
     """Send the dead letters of the stack's queues back to be processed again.
 
-    First remove the cause: docs/operations.md says how to find it. It needs sqs:StartMessageMoveTask and what
-    docs/operations.md lists. With --json: {"queues": [{"queue", "dead_letters", "moved"}]}; "moved" is null with
-    --dry-run.
+    First remove the cause: docs/operations.md says how to find it, and which permissions you need. With --json:
+    {"queues": [{"queue", "dead_letters", "moved"}]}; "moved" is null with --dry-run.
     """
     outputs = terminal.relay.stack.outputs
     sqs = terminal.relay.session.create_client("sqs", region_name=terminal.relay.stack.region)

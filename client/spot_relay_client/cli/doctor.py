@@ -19,12 +19,12 @@ _COLOURS: Final = {"ok": "green", "warning": "yellow", "problem": "red", "unknow
 @stack_command("doctor")
 @click.argument("spec_file", metavar="[FILE]", type=click.File(encoding="utf-8"), required=False)
 def examine(terminal: Terminal, spec_file: TextIO | None) -> None:
-    """Look for what keeps runs from working.
+    """Check for problems that would keep runs from working.
 
     It checks your credentials, the stack and its API, the versions, whether SageMaker can assume the training role,
     the buckets and their region, the rate at which the stack may create training jobs, and the variables
     AWS_ENDPOINT_URL_SAGEMAKER, AWS_ENDPOINT_URL_CLOUDWATCH_LOGS and BOTOCORE_EXPERIMENTAL__PLUGINS.
-    With the spec in FILE it checks that spec's role, buckets, and the quota of every placement. With --json:
+    With the spec in FILE, it also checks that spec's role and buckets, and the quota of each placement. With --json:
     {"findings": [{"check", "result", "message"}]}; a result is ok, warning, problem or unknown. The exit code is 1 if
     there is a problem.
     """

@@ -74,8 +74,9 @@ def serving(stack: str | None, policy: str | None, all_jobs: bool, port: int = 0
 def run_program(stack: str | None, policy: str | None, all_jobs: bool, command: tuple[str, ...]) -> None:
     """Run COMMAND so that its managed spot training jobs become runs: spot-relay exec -- python train.py.
 
-    The program stays as it is. Its calls of SageMaker and CloudWatch Logs go through a proxy on this machine, which
-    passes on to AWS what concerns no run, with the credentials that this command finds. The exit code is the program's.
+    The program needs no change. Its calls to SageMaker and CloudWatch Logs go through a proxy on this machine. Calls
+    that concern no run are passed on to AWS, with the credentials that this command finds. The exit code is the
+    program's.
     """
     with serving(stack, policy, all_jobs) as proxy:
         code = run_child(command, child_environment(os.environ, proxy.environment))

@@ -22,13 +22,13 @@ class ExitCode(IntEnum):
 MEANINGS = {
     ExitCode.OK: "done; with `--wait` or in `watch`, the run completed",
     ExitCode.PROBLEM: "something is wrong, and the message says what: for example `doctor` found a problem",
-    ExitCode.USAGE: "the command line is wrong",
+    ExitCode.USAGE: "the command line is wrong, or `lint` or `plan` found a problem or an error",
     ExitCode.FAILED: "the run that was waited for failed",
     ExitCode.STOPPED: "the run that was waited for was stopped",
     ExitCode.UNREACHABLE: "the stack was not found, or its API gave no usable answer",
     ExitCode.REFUSED: "the API refused the request: problems of the spec, a name that is taken, a run that has ended",
     ExitCode.NO_SUCH_RUN: "there is no run of this name",
-    ExitCode.CANCELLED: "you pressed Ctrl-C; runs go on",
+    ExitCode.CANCELLED: "you pressed Ctrl-C; runs continue",
 }
 
 

@@ -25,7 +25,7 @@ _POLL_SECONDS: Final = 2.0
 def watch(terminal: Terminal, run: str) -> None:
     """Watch a run until it has ended: its progress, attempts, newest decisions and log.
 
-    Ctrl-C leaves the run going. The exit code is that of the run. With --json, or if the output is no terminal, each
+    Ctrl-C does not stop the run. The exit code is that of the run. With --json, or if the output is no terminal, each
     change is one line; in JSON: {"at", "status", "reason", "attempt", "phase"}.
     """
     with _going_on(terminal, run):

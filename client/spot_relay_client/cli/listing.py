@@ -24,7 +24,9 @@ _REFRESH_SECONDS: Final = 5
 @click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only runs with this status.")
 @click.option("--open", "only_open", is_flag=True, help="Only runs that have not ended.")
 @click.option("--name", default="", metavar="TEXT", help="Only runs whose name contains TEXT.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=25, show_default=True, help="At most so many runs.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=25, show_default=True, help="Show at most this many runs."
+)
 @click.option("--tree", is_flag=True, help="Show each run below the one that it comes after.")
 @click.option("--watch", is_flag=True, help="Refresh the list until Ctrl-C.")
 def list_runs(

@@ -29,7 +29,7 @@ def show_plan(
 
     It shows problems and warnings; each placement with its price, the stack's limit, the quota in your account and the
     place in the queue; with a deadline the earliest and the latest finish, and when on-demand begins if spot never
-    comes; and the cost. The stack's own decisions are played forward, with the best and the worst luck. With --json:
+    comes; and the cost. The stack simulates its own decisions, with the best and the worst spot market. With --json:
     {"problems", "warnings", "plan"}; docs/openapi.yaml describes it as DryRun, and each placement also has a quota:
     null, or {"limit", "used", "source"}. The exit code is 0 if the spec would become a run, 2 if it has problems or a
     warning whose severity is error, or if FILE cannot be read, and with --strict 1 for other warnings.

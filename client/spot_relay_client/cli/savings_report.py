@@ -24,15 +24,17 @@ _HEADINGS: Final = {"run": "Run", "instance-type": "Instance type", "month": "Mo
 @stack_command()
 @click.option("--by", type=click.Choice(list(_HEADINGS)), default="run", show_default=True, help="One row for each …")
 @click.option("--since", metavar="MONTH", help="Only runs submitted in this month or later, such as 2026-05.")
-@click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="At most so many runs.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Include at most this many runs."
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 def savings(terminal: Terminal, by: str, since: str | None, limit: int, as_csv: bool) -> None:
     """Show what runs cost, and what they would have cost on-demand.
 
-    A run that used several instance types has a row with all of them. A run without known prices has seconds only, and
-    makes the amounts of its row those of the other runs. With --json: {"by", "rows": [...], "total": {...}}, each row
-    {"key", "runs", "unpriced_runs", "training_seconds", "billable_seconds", "interruptions", "savings_percent",
-    "cost_usd", "on_demand_cost_usd", "saved_usd"}.
+    By instance type, each attempt counts for the type that it ran on, so a run can be part of several rows. A run
+    without known prices adds its seconds to its row, but no amounts. With --json: {"by", "rows": [...], "total":
+    {...}}, each row {"key", "runs", "unpriced_runs", "training_seconds", "billable_seconds", "interruptions",
+    "savings_percent", "cost_usd", "on_demand_cost_usd", "saved_usd"}.
     """
     from spot_relay_client.cli.listing import read_runs
     from spot_relay_client.savings import group_savings, to_document, total_of

@@ -21,11 +21,10 @@ from spot_relay_client.cli.following import wait_and_exit
 def submit(terminal: Terminal, file: TextIO, wait: bool, assignments: tuple[str, ...], dry_run: bool) -> None:
     """Submit the spec in FILE, as JSON or YAML, or from standard input for `-`.
 
-    Submitting the same spec again does nothing but show its run. {stack.role}, {stack.bucket}, {stack.account} and
-    {stack.region} in the spec become those of the stack. A key of --set is a path such as
-    training_job.HyperParameters.num_round; give --set several times to change several values. With --json: the run as
-    in `spot-relay show --json`; with --dry-run: {"problems", "warnings", "plan"}. The exit code of --dry-run is 6 if
-    the spec would be refused.
+    Submitting the same spec again only shows its run. {stack.role}, {stack.bucket}, {stack.account} and {stack.region}
+    in the spec become those of the stack. A key of --set is a path such as training_job.HyperParameters.num_round;
+    repeat --set to change several values. With --json: the run as in `spot-relay show --json`; with --dry-run:
+    {"problems", "warnings", "plan"}. The exit code of --dry-run is 6 if the spec would be refused.
     """
     from spot_relay_client.spec_file import read_spec, set_values
 
