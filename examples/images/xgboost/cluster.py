@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from xgboost import collective
+from xgboost.core import XGBoostError
 from xgboost.tracker import RabitTracker
 
 from examples.images.toolkit.container import StoppedError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 MEETING_PORT: Final = 9099
 # How long a host waits for the others: they may still be reading their data.
 _SECONDS_TO_MEET: Final = 300
+# How long the first host waits for the others to disconnect, which all do after the same round.
+_SECONDS_TO_PART: Final = 60
 _POLL_SECONDS: Final = 0.2
 _PORT_DIGITS: Final = 5
 
@@ -47,11 +50,8 @@ class Cluster:
             yield Cluster(1, 0)
             return
         address = socket.gethostbyname(hosts.names[0])
-        if hosts.rank == 0:
-            tracker = _host(address, len(hosts.names), stop)
-            port = int(tracker.worker_args()["dmlc_tracker_port"])
-        else:
-            port = _join(address, stop)
+        tracker = _host(address, len(hosts.names), stop) if hosts.rank == 0 else None
+        port = int(tracker.worker_args()["dmlc_tracker_port"]) if tracker else _join(address, stop)
         connection: dict[str, str | int | None] = {
             "dmlc_tracker_uri": address,
             "dmlc_tracker_port": port,
@@ -60,6 +60,8 @@ class Cluster:
         }
         with collective.CommunicatorContext(**connection):
             yield Cluster(collective.get_world_size(), collective.get_rank())
+        if tracker:
+            _part(tracker)
 
     @property
     def is_first(self) -> bool:
@@ -96,6 +98,14 @@ def _host(address: str, size: int, stop: threading.Event) -> RabitTracker:
         return tracker
 
 
+def _part(tracker: RabitTracker) -> None:
+    """Wait until all hosts have disconnected: each does so through the tracker, which ends with this process."""
+    try:
+        tracker.wait_for(_SECONDS_TO_PART)
+    except XGBoostError as error:
+        raise RuntimeError(f"Not all hosts disconnected within {_SECONDS_TO_PART} seconds") from error
+
+
 def _join(address: str, stop: threading.Event) -> int:
     """Wait until the first host sends the port of its tracker, and return that."""
     until = time.monotonic() + _SECONDS_TO_MEET
@@ -103,7 +113,7 @@ def _join(address: str, stop: threading.Event) -> int:
         try:
             with socket.create_connection((address, MEETING_PORT), timeout=_POLL_SECONDS) as meeting:
                 return _receive(meeting, until, stop)
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             stop.wait(_POLL_SECONDS)
         _check(until, stop, "the first host has not come")
 
