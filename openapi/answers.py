@@ -148,6 +148,15 @@ class PriceSource(Answer):
     as_of: datetime
 
 
+class Checkpoints(Answer):
+    """How often checkpoints arrive, and whether one is missing."""
+
+    usual_interval_seconds: Seconds | None
+    """How much training usually lies between two. Null until there have been enough to tell."""
+    overdue_since: datetime | None
+    """Since when the newest attempt has trained without a new one, once that is too long; null otherwise."""
+
+
 class Deadline(Answer):
     """When the run has to be finished."""
 
@@ -350,6 +359,7 @@ class Run(Answer):
     budgets: Budgets
     progress: Annotated[list[ProgressPoint], Field(max_length=KEPT_POINTS)]
     """How the training that the checkpoints contain has grown; those of a long run are thinned evenly."""
+    checkpoints: Checkpoints
     canaries: list[Canary]
     decisions: list[Decision]
     """The latest 40."""

@@ -95,6 +95,7 @@ def _a_full_attempt(run_id: str, number: int, moments: Iterator[datetime]) -> At
         waits_for_any_room=True,
         status_message="Starting the “job”",
         turn_at=next(moments),
+        unsaved_since=next(moments),
         model_artifacts="s3://churn/output/churn-relay-01/output/model.tar.gz",
         phases=(Phase(Stage.WAITING, 1, 60), Phase(Stage.TRAINING, 60, 900)),
         transitions=(

@@ -144,7 +144,18 @@ def test_the_texts_of_a_run_do_not_make_its_page_too_large() -> None:
 
 def test_a_document_of_an_older_stack_is_drawn_with_what_it_has() -> None:
     document, now = document_of(TALES[2])
-    newer = ("next", "finish", "queue", "progress", "most_usd", "canaries", "decisions", "prices", "start")
+    newer = (
+        "next",
+        "finish",
+        "queue",
+        "progress",
+        "checkpoints",
+        "most_usd",
+        "canaries",
+        "decisions",
+        "prices",
+        "start",
+    )
     attempts = [
         {key: value for key, value in one.items() if key not in {"phases", "planned_at", "transitions"}}
         for one in document["attempts"]
@@ -170,13 +181,14 @@ def test_any_run_is_drawn(run: Run, known: Facts, now: datetime) -> None:
 
 def test_a_checkpoint_that_is_overdue_is_pointed_out() -> None:
     document, now = document_of(TALES[1])
-    later = now + timedelta(hours=2)
-    late = document | {"updated_at": later.isoformat()}
-    assert "Overdue" not in read_page(render_run(document, now)).text
-    assert (
-        "No checkpoint since 15:42, although one usually arrives every 15 min."
-        in read_page(render_run(late, later)).text
-    )
+    missing = {"usual_interval_seconds": 900, "overdue_since": document["progress"][-1]["at"]}
+    assert "overdue" not in read_page(render_run(document, now)).text
+    late = read_page(render_run(document | {"checkpoints": missing}, now)).text
+    assert "A checkpoint is overdue." in late
+    assert "None since 15:42, although one usually arrives every 15 min. What is trained" in late
+    unknown = missing | {"usual_interval_seconds": None}
+    said = read_page(render_run(document | {"checkpoints": unknown}, now)).text
+    assert "None since 15:42. What is trained" in said
 
 
 def test_the_place_in_the_queue_is_said_if_it_is_known() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from spot_relay.domain.rules.checkpoint_age import CHECKPOINT_PATIENCE
 from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.shown.report import iso, status_document
 from spot_relay.domain.values import No
+from tests.fakes import REGION
 from tests.unit.worlds import World, deadline, submission
 
 MINUTE, HOUR = 60, 3600
@@ -50,6 +53,42 @@ def test_a_training_that_saves_is_looked_at_once_per_patience_and_never_counted(
     # A look is due for the first time after three hours. Each one finds a checkpoint of the last hour.
     assert 2 <= len(world.checkpoints.asked) <= 4
     assert world.telemetry.total(OVERDUE) == 0
+
+
+def test_a_run_with_a_deadline_misses_a_checkpoint_after_three_of_its_own_intervals() -> None:
+    world = World()
+    world.service.submit(submission(deadline(20 * HOUR)))
+    world.trains(1, 0)
+    for _ in range(5):
+        world.passes(20 * MINUTE)
+        world.checkpoint("last.pt")
+    world.passes(HOUR - EVERY_CHECK)
+    assert world.telemetry.total(OVERDUE) == 0
+    assert overdue_since(world) is None
+    last = world.clock() - timedelta(seconds=HOUR - EVERY_CHECK)
+    world.passes(2 * EVERY_CHECK)
+    assert world.telemetry.total(OVERDUE) >= 1
+    assert overdue_since(world) == iso(last)
+    world.tell(1, "InProgress", "Interrupted")
+    assert overdue_since(world) is None
+
+
+def test_the_status_document_says_that_a_checkpoint_is_missing_if_and_only_if_the_newest_check_counted_it(
+    world: World,
+) -> None:
+    for minute in range(5 * 60):
+        if minute == 4 * 60:
+            world.checkpoint("last.pt")
+        before = world.telemetry.total(OVERDUE)
+        world.passes(MINUTE)
+        if world.run().updated_at == world.clock():
+            assert (world.telemetry.total(OVERDUE) > before) == (overdue_since(world) is not None)
+    assert world.telemetry.total(OVERDUE) > 0
+
+
+def overdue_since(world: World) -> str | None:
+    since: str | None = status_document(world.run(), REGION)["checkpoints"]["overdue_since"]
+    return since
 
 
 def test_checkpoints_that_cannot_be_listed_are_not_taken_for_missing_ones(world: World) -> None:

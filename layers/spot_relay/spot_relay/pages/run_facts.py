@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
-from statistics import median
 from typing import Any, NamedTuple
 
 from spot_relay.pages.wording import read_moment
 
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
-# Fewer checkpoints than this say nothing about how often they arrive.
-_FEW = 3
-# A checkpoint is overdue after this many of the usual intervals, but never this soon.
-_OVERDUE_INTERVALS = 3.0
-_NEVER_OVERDUE_SECONDS = 900.0
 
 Document = Mapping[str, Any]
 
@@ -117,22 +110,18 @@ class RunFacts:
 
     @property
     def checkpoint_interval(self) -> float | None:
-        """The usual time between two checkpoints in seconds, as they were seen; None if too few were."""
-        moments = [at for at, _ in self.points]
-        if len(moments) < _FEW:
-            return None
-        return median((other - one).total_seconds() for one, other in pairwise(moments))
+        """How much training usually lies between two checkpoints, in seconds; None if that is not known."""
+        seconds = self._checkpoints.get("usual_interval_seconds")
+        return None if seconds is None else float(seconds)
 
     @property
     def overdue_since(self) -> datetime | None:
         """Since when the training has saved nothing that should have been saved long ago; None if all is well."""
-        usual, spans = self.checkpoint_interval, self.spans(self.current)
-        if usual is None or self.has_ended or not spans or spans[-1].stage != "training":
-            return None
-        last = max(spans[-1].begins, self.points[-1][0])
-        looked = self.moment("updated_at") or self.now
-        patience = max(_OVERDUE_INTERVALS * usual, _NEVER_OVERDUE_SECONDS)
-        return last if (looked - last).total_seconds() > patience else None
+        return read_moment(self._checkpoints.get("overdue_since"))
+
+    @property
+    def _checkpoints(self) -> Document:
+        return self.document.get("checkpoints") or {}
 
     def moment(self, key: str) -> datetime | None:
         """Return a moment of the document."""

@@ -211,10 +211,9 @@ def warn_of_overdue(run: RunFacts, clock: Clock) -> Element | None:
     since = run.overdue_since
     if since is None:
         return None
-    text = (
-        f"No checkpoint since {clock.time(since)}, although one usually arrives every "
-        f"{duration(run.checkpoint_interval)}. What is trained without one is lost with the next interruption."
-    )
+    usual = run.checkpoint_interval
+    but = "" if usual is None else f", although one usually arrives every {duration(usual)}"
+    text = f"None since {clock.time(since)}{but}. What is trained without one is lost with the next interruption."
     return el("p", el("strong", "A checkpoint is overdue. "), text, class_="warning", role="status")
 
 

@@ -14,7 +14,7 @@ from spot_relay.domain.run.outbox import Measure
 from spot_relay.domain.run.policy import Deadline, Policy
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
-from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Transition
+from spot_relay.domain.sagemaker.job import Market, Placement, Transition
 from spot_relay.domain.shown import metrics as measures
 from tests.fakes import NOON
 from tests.unit.worlds import World, submission
@@ -139,41 +139,21 @@ OPEN = replace(accept(submission(Policy(deadline=LATE)), "one", NOON), status=Ru
 
 def test_a_run_that_is_open_after_its_deadline_is_counted_with_each_check() -> None:
     last = NOON + 10 * HOUR
-    assert measures.measure_check(OPEN, last, has_listed=False) == ()
+    assert measures.measure_check(OPEN, last) == ()
     late = told(("RunsPastDeadline", 1))
-    assert measures.measure_check(OPEN, last + timedelta(seconds=1), has_listed=False) == late
+    assert measures.measure_check(OPEN, last + timedelta(seconds=1)) == late
     waits = replace(OPEN, attempts=(FIRST,), status=RunStatus.PENDING)
-    assert measures.measure_check(waits, last + HOUR, has_listed=True) == late
+    assert measures.measure_check(waits, last + HOUR) == late
     for needless in (replace(OPEN, stop_requested=True), replace(OPEN, status=RunStatus.FAILED)):
-        assert measures.measure_check(needless, last + HOUR, has_listed=True) == ()
-    assert measures.measure_check(replace(OPEN, deadline_at=None), last + HOUR, has_listed=False) == ()
+        assert measures.measure_check(needless, last + HOUR) == ()
+    assert measures.measure_check(replace(OPEN, deadline_at=None), last + HOUR) == ()
 
 
-def test_a_checkpoint_that_is_overdue_while_its_job_trains_is_counted_with_each_check() -> None:
-    soon, late = NOON + 3 * HOUR - timedelta(seconds=1), NOON + 3 * HOUR
-    assert measures.measure_check(OPEN, soon, has_listed=True) == ()
-    assert measures.measure_check(OPEN, late, has_listed=True) == told(("CheckpointsOverdue", 1))
-    newer = replace(LIVE, checkpoint=Checkpoint("last.pt", NOON + HOUR))
-    assert measures.measure_check(OPEN.with_attempt(newer), late, has_listed=True) == ()
-    assert measures.measure_check(OPEN.with_attempt(newer), late + HOUR, has_listed=True) == told(
-        ("CheckpointsOverdue", 1)
-    )
-
-
-def test_a_checkpoint_is_not_overdue_if_it_was_not_looked_for_or_if_the_job_is_stopped_or_keeps_none() -> None:
-    late = NOON + 4 * HOUR
-    assert measures.measure_check(OPEN, late, has_listed=False) == ()
-    without = {key: value for key, value in OPEN.training_job.items() if key != "CheckpointConfig"}
-    unlooked = (
-        replace(OPEN, stop_requested=True),
-        replace(OPEN, training_job=without),
-        OPEN.with_attempt(replace(LIVE, switch_to=Market.SPOT)),
-        OPEN.with_attempt(replace(LIVE, status=AttemptStatus.ENDED)),
-        OPEN.with_attempt(replace(LIVE, transitions=(TRAINING, Transition("Interrupted", NOON)))),
-        OPEN.with_attempt(replace(LIVE, transitions=(TRAINING._replace(ended_at=late),))),
-        OPEN.with_attempt(replace(LIVE, transitions=())),
-    )
-    assert [measures.measure_check(run, late, has_listed=True) for run in unlooked] == [()] * len(unlooked)
+def test_a_checkpoint_that_is_overdue_is_counted_with_each_check() -> None:
+    assert measures.measure_check(OPEN, NOON + HOUR) == ()
+    missed = OPEN.with_attempt(replace(LIVE, unsaved_since=NOON))
+    assert measures.measure_check(missed, NOON + HOUR) == told(("CheckpointsOverdue", 1))
+    assert measures.measure_check(replace(missed, stop_requested=True), NOON + HOUR) == ()
 
 
 def test_a_run_that_ended_after_its_deadline_is_counted_unless_it_was_asked_to_stop() -> None:

@@ -139,6 +139,7 @@ def test_the_status_document_tells_all_of_a_run() -> None:
         "finish": None,
         "queue": None,
         "progress": [{"at": "2026-11-23T13:00:00.000Z", "seconds": 3240}],
+        "checkpoints": {"usual_interval_seconds": None, "overdue_since": None},
         "spent": {
             "expired_waits": 1,
             "capacity_failures": 2,

@@ -26,6 +26,7 @@ from spot_relay.domain.decide.steps import (
     stop_needless_job,
     unchanged,
 )
+from spot_relay.domain.rules.checkpoint_age import note_overdue
 from spot_relay.domain.rules.turns import drop_missed_turn
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus
 from spot_relay.domain.run.cause import Cause
@@ -67,7 +68,8 @@ def decide(run: Run, facts: Facts, now: datetime) -> Decision:
     decision = _decide(run, clean_facts(facts), now)
     if decision.run is run:
         return decision
-    changed = explain(decision.run, type(facts.observation).__name__, decision.reason, now)
+    explained = explain(decision.run, type(facts.observation).__name__, decision.reason, now)
+    changed = note_overdue(explained, now, has_listed=facts.ignored_objects is not None)
     owes = decision.owes.then(leave_queue(run, changed)).then(_measure_check(changed, facts, now))
     return replace(decision, run=changed, owes=owes)
 
@@ -76,8 +78,7 @@ def _measure_check(run: Run, facts: Facts, now: datetime) -> Outbox:
     """Return the metrics that are owed if this was a regular check. Other observations come too irregularly."""
     if not isinstance(facts.observation, Due):
         return Outbox()
-    has_listed = facts.ignored_objects is not None
-    return Outbox(measures=metrics.measure_check(run, now, has_listed=has_listed))
+    return Outbox(measures=metrics.measure_check(run, now))
 
 
 def settle(run: Run, answers: tuple[Observation, ...], facts: Facts, now: datetime) -> Run:

@@ -177,6 +177,7 @@ def _follow_end(run: Run, attempt: Attempt, job: Job, facts: Facts, now: datetim
         waits_for_room=False,
         waits_for_any_room=False,
         waiting_since=None,
+        unsaved_since=None,
     )
     if attempt.status is AttemptStatus.PLANNED:
         run = forget_refusals(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from spot_relay.domain.decide.markets import is_net_due
-from spot_relay.domain.rules.checkpoint_age import is_checkpoint_overdue
+from spot_relay.domain.rules.checkpoint_age import is_checkpoint_overdue, usual_interval
 from spot_relay.domain.rules.progress import has_uncounted_end
 from spot_relay.domain.rules.turns import LEAD
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
@@ -121,7 +121,7 @@ def needs_checkpoint(run: Run, observation: Observation, job: Job | Absent | Non
             return _counts_training(run, observation) and not job.has_ended
         case _ if job.has_ended:
             return outcome_of(job) is not Outcome.COMPLETED
-        case Due() if is_checkpoint_overdue(job.transitions, run.current.checkpoint, now):
+        case Due() if is_checkpoint_overdue(job.transitions, run.current.checkpoint, now, usual_interval(run)):
             return True
         case _:
             return run.deadline_at is not None or has_uncounted_end(run.current, job)

@@ -82,6 +82,8 @@ class Attempt:
     """The newest StatusMessage of its job."""
     turn_at: datetime | None = None
     """When its launch may call CreateTrainingJob, while that is still to come."""
+    unsaved_since: datetime | None = None
+    """Since when it has trained without a new checkpoint, from the look that found the next one overdue."""
     model_artifacts: str | None = None
     """The S3 URI of the model, if it completed."""
     transitions: tuple[Transition, ...] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.rules.checkpoint_age import is_checkpoint_overdue
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.outbox import Measure
@@ -73,19 +72,13 @@ def _saved_nothing(attempt: Attempt) -> bool:
     return billed >= trained >= _COMPARABLE_SECONDS
 
 
-def measure_check(run: Run, now: datetime, *, has_listed: bool) -> tuple[Measure, ...]:
-    """Return the metrics of a check: whether the run is open past its deadline, and whether a checkpoint is overdue.
-
-    ``has_listed`` says whether the check has looked for checkpoints. Otherwise the newest one may be unknown.
-    """
+def measure_check(run: Run, now: datetime) -> tuple[Measure, ...]:
+    """Return the metrics of a check: whether the run is open past its deadline, and whether a checkpoint is overdue."""
     if run.has_ended or run.stop_requested:
         return ()
     attempt = run.current
     is_late = run.deadline_at is not None and now > run.deadline_at
-    stays = attempt.status is AttemptStatus.IN_PROGRESS and attempt.switch_to is None
-    saves = run.checkpoint_uri is not None and has_listed
-    is_overdue = stays and saves and is_checkpoint_overdue(attempt.transitions, attempt.checkpoint, now)
-    values = {"RunsPastDeadline": is_late, "CheckpointsOverdue": is_overdue}
+    values = {"RunsPastDeadline": is_late, "CheckpointsOverdue": attempt.unsaved_since is not None}
     return tuple(_measure(attempt, name, 1) for name, holds in values.items() if holds)
 
 

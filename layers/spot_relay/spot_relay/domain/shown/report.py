@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.domain.rules.checkpoint_age import usual_interval
 from spot_relay.domain.rules.pace import standing_of
 from spot_relay.domain.run.life import phases_of
 from spot_relay.domain.run.run import RunStatus
@@ -195,6 +196,14 @@ def _finish(run: Run) -> dict[str, Any] | None:
     return {"earliest": iso(found.earliest), "likely": iso(found.likely), "latest": iso(found.latest)}
 
 
+def _checkpoints(run: Run) -> dict[str, Any]:
+    usual = usual_interval(run)
+    return {
+        "usual_interval_seconds": None if usual is None else round(usual.total_seconds()),
+        "overdue_since": iso(run.current.unsaved_since),
+    }
+
+
 def _queue(run: Run) -> dict[str, Any] | None:
     pool = run.waits_for
     if pool is None:
@@ -240,6 +249,7 @@ def status_document(run: Run, region: str) -> dict[str, Any]:
         "spent": asdict(run.spent),
         "budgets": asdict(run.policy.budgets),
         "progress": [{"at": _later(run.created_at, after), "seconds": s} for after, s in run.progress_points],
+        "checkpoints": _checkpoints(run),
         "canaries": [_canary(run, canary) for canary in run.canaries],
         "decisions": [_decision(entry) for entry in run.decisions],
         "tags": tags_of(run.training_job),
