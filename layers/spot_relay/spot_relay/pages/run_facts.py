@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
+from spot_relay.domain.values import dataclass
 from spot_relay.pages.wording import read_moment
 
 ENDED = frozenset({"Completed", "Failed", "Stopped"})

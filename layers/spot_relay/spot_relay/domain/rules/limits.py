@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Self
 
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.sagemaker.job import parse_attempt_name
-from spot_relay.domain.values import No
+from spot_relay.domain.values import No, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

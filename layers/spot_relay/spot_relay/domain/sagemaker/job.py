@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+from spot_relay.domain.values import dataclass
 
 # The longest name that SageMaker allows for a training job.
 MAX_JOB_NAME = 63

@@ -6,10 +6,10 @@ SageMaker's sentences, units and number formats vary, so nothing here depends on
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from spot_relay.domain.sagemaker.job import Placement

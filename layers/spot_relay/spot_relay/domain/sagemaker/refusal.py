@@ -8,12 +8,11 @@ for the quota that they name, not for their sentences.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.sagemaker.quota import condense, names_instance_type, parse_quota
-from spot_relay.domain.values import No
+from spot_relay.domain.values import No, dataclass
 
 if TYPE_CHECKING:
     from spot_relay.domain.sagemaker.job import Placement
