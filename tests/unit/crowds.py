@@ -6,6 +6,7 @@ from bisect import insort
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.domain import values
 from spot_relay.domain.rules.limits import Limits
 from spot_relay.domain.run.launch import ATTEMPT_TAG, Created, Launch
 from spot_relay.domain.run.observation import JobChanged, Launched, Refused, RoomFreed
@@ -87,7 +88,7 @@ class QuotaJobs(MemoryTrainingJobs):
         assert limit is None or len(live) <= limit, f"the limit of {limit} is exceeded: {live}"
 
 
-@dataclass(frozen=True)
+@values.dataclass(frozen=True)
 class WatchedDuties(Duties):
     """Duties that keep the newest answer to each run's launches."""
 
@@ -98,7 +99,7 @@ class WatchedDuties(Duties):
         return answer
 
 
-@dataclass(frozen=True)
+@values.dataclass(frozen=True)
 class WatchedService(Service):
     """A service that keeps the newest answer to each run's launches."""
 

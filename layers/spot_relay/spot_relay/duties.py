@@ -6,7 +6,6 @@ repeat: a launch finds the job that exists already, and a stop of a job that has
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,6 +28,7 @@ from spot_relay.domain.run.run import Waiting
 from spot_relay.domain.sagemaker.job import EVERY_POOL, Job, Market, Pool
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.domain.shown.report import announcement, hosting_announcement, status_document, task_error
+from spot_relay.domain.values import dataclass
 from spot_relay.pacing import OTHERS_FIRST
 from spot_relay.ports import UnansweredError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from spot_relay.domain.rules.turns import LEAD, Lane, lane_of
 from spot_relay.domain.run.observation import Refused
 from spot_relay.domain.run.run import TICK
 from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from spot_relay.domain.decide.steps import last_word
 from spot_relay.domain.run.checkpoint_copy import CopyPaused
 from spot_relay.domain.run.observation import CheckpointsCopied, Due, Overgrown, keep_what_exists
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import dataclass, replace
 from spot_relay.ports import ConflictError, RunTooLargeError
 
 if TYPE_CHECKING:

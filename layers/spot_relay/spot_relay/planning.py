@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decide.acceptance import accept, find_objections
@@ -14,6 +13,7 @@ from spot_relay.domain.plan.document import plan_document
 from spot_relay.domain.plan.plan import Plan, Room, build_plan, list_steps
 from spot_relay.domain.rules.predecessors import gather_predecessors
 from spot_relay.domain.run.run import Run, Waiting
+from spot_relay.domain.values import dataclass
 from spot_relay.ports import NewerSchemaError
 from spot_relay.service import NameConflictError, UnacceptableError, count_files
 

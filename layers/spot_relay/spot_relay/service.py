@@ -6,7 +6,7 @@ saved decision owes is in the run's outbox, and whoever loads the run next perfo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.sagemaker.job import Job
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.sagemaker.request import sharded_prefixes_of
-from spot_relay.domain.values import No, replace
+from spot_relay.domain.values import No, dataclass, replace
 from spot_relay.duties import MOST_TOLD, Duties
 from spot_relay.payments import MAX_CONFLICTS, Payments
 from spot_relay.ports import (

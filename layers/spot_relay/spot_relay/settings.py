@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from spot_relay.domain.rules.limits import InvalidLimitsError, Limits
 from spot_relay.domain.rules.turns import FASTEST, SLOWEST, LaunchRate
+from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ without one. What a run is named depends on its template and on what started it,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.errors import SpecError
@@ -22,7 +22,7 @@ from spot_relay.domain.rules.arrivals import (
 )
 from spot_relay.domain.run.observation import DataArrived
 from spot_relay.domain.run.template import Arrival, Burst
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import dataclass, replace
 from spot_relay.payments import MAX_CONFLICTS
 from spot_relay.ports import ConflictError
 from spot_relay.service import NameConflictError

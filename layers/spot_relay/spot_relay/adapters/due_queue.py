@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from math import ceil
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from spot_relay.adapters.inbound import write_predecessor_ended, write_room_freed, write_run_due
 from spot_relay.domain.rules.due import spread_looks
 from spot_relay.domain.run.run import TICK
+from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from spot_relay.domain.run.hosting import Endpoint, HostingStep, Made, NoEndpoin
 from spot_relay.domain.run.launch import RUN_ID_TAG
 from spot_relay.domain.sagemaker.quota import parse_quota
 from spot_relay.domain.sagemaker.refusal import Refusal
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

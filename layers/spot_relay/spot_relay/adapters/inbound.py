@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from spot_relay.domain.run.observation import (
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.run.template import Appointment, Arrival
 from spot_relay.domain.sagemaker.job import parse_attempt_name, parse_canary_name, stands_for
+from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

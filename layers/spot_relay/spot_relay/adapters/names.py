@@ -8,10 +8,10 @@ If a run's name is too long for its jobs' names, an item under its short id lead
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.sagemaker.job import short_id_of
+from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

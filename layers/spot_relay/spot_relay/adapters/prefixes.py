@@ -10,10 +10,10 @@ one inside the other, one meets the other's item. The work depends on the depth 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.run.run import ENDED_RUNS
+from spot_relay.domain.values import dataclass
 from spot_relay.ports import ConflictError, PrefixTakenError
 
 if TYPE_CHECKING:

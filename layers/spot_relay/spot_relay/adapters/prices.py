@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from spot_relay.domain.run.prices import Price, PriceList, UnusablePricesError
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.shown.report import iso
+from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

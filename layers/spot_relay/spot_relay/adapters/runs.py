@@ -6,7 +6,7 @@ The same table has the items of `prefixes`, by which runs hold their checkpoint 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from spot_relay.adapters.run_items import (
 from spot_relay.domain.run.history import drop_history
 from spot_relay.domain.run.run import ENDED_RUNS, DueRun, Run, RunStatus, Waiting
 from spot_relay.domain.sagemaker.job import MAX_JOB_NAME, is_short_id
+from spot_relay.domain.values import dataclass
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError, RunTooLargeError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import json
 import time
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from spot_relay.adapters.inbound import SUFFIXES, TEMPLATES, Upload
 from spot_relay.domain.rules.checkpoints import CheckpointSearch, StoredObject, find_newest
 from spot_relay.domain.run.prices import PriceList, UnusablePricesError, read_prices
 from spot_relay.domain.shown.report import iso
-from spot_relay.domain.values import No
+from spot_relay.domain.values import No, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from spot_relay.adapters.inbound import write_template_due
-from spot_relay.domain.values import No, as_sentence
+from spot_relay.domain.values import No, as_sentence, dataclass
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.template import Schedule

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.rules.limits import needs_no_place, needs_no_slot, refuse_slot
+from spot_relay.domain.values import dataclass
 from spot_relay.ports import NewerSchemaError
 
 if TYPE_CHECKING:

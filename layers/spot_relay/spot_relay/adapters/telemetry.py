@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger

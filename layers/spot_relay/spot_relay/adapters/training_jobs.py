@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from spot_relay.domain.run.launch import Created
 from spot_relay.domain.sagemaker.job import Absent, Job, Transition
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal, classify_invalid, classify_quota
 from spot_relay.domain.sagemaker.request import max_pending_of, placement_of
+from spot_relay.domain.values import dataclass
 from spot_relay.ports import UnansweredError
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spot_relay.adapters.prefixes import Prefixes
 from spot_relay.adapters.run_items import read_waiting
 from spot_relay.adapters.slots import build_slots_key
+from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from spot_relay.domain.values import No
+from spot_relay.domain.values import No, dataclass
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

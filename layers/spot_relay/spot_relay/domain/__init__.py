@@ -2,8 +2,10 @@
 
 Read it in this order. Each package imports only the ones above it here; import-linter enforces that.
 
+`expressions`
+    Regular expressions that are compiled when they are first used.
 `values`
-    How frozen values are changed, and how a function says no.
+    How frozen values are made and changed, and how a function says no.
 `errors`
     The base of every error that is answered to the caller.
 `sagemaker`

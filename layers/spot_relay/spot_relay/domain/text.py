@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
+
+from spot_relay.domain.expressions import compile_later
 
 # The name of a SecondaryStatus has at most 24 characters today, and a StatusMessage is a sentence.
 MAX_STATUS_BYTES = 64
@@ -17,11 +18,11 @@ _CUT = "…"
 # No character takes more bytes, unless it is escaped; those that can be printed are not, except quotes and backslashes.
 _MOST_BYTES_OF_ONE = 4
 # What colours the output of a terminal, sets its title, and links its words.
-_TERMINAL = re.compile(r"\x1b\[[0-?]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
-_BREAKS = re.compile("\r\n|[\t-\r\x1c-\x1e\x85\u2028\u2029]")
-_SURROGATES = re.compile("[\ud800-\udfff]")
+_TERMINAL = compile_later(r"\x1b\[[0-?]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+_BREAKS = compile_later("\r\n|[\t-\r\x1c-\x1e\x85\u2028\u2029]")
+_SURROGATES = compile_later("[\ud800-\udfff]")
 # Control characters; what has no width, or reorders what follows; and tags, which spell text that nobody sees.
-_INVISIBLE = re.compile(
+_INVISIBLE = compile_later(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u3164\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from spot_relay.domain.values import dataclass
 from spot_relay.request.built_in_images import UnknownImageError, find_image
 from spot_relay.request.problem import describe, join_path
 from spot_relay.request.request_model import load_request_shape

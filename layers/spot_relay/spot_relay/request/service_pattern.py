@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
 from string import printable
+
+from spot_relay.domain.values import dataclass
 
 # What . does not match in Java.
 LINE_TERMINATORS = "\n\r\x85\u2028\u2029"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import unquote
 
@@ -12,6 +11,7 @@ from spot_relay.domain.sagemaker.built_in import (
     find_built_in_without_checkpoints,
 )
 from spot_relay.domain.sagemaker.request import DEFAULT_MAX_RUNTIME_SECONDS
+from spot_relay.domain.values import dataclass
 from spot_relay.request.problem import Problems, describe, join_path
 from spot_relay.request.service_pattern import count_characters
 from spot_relay.spec.patterns import image_matches_any, is_image_name, matches_any

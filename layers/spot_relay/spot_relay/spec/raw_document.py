@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from spot_relay.domain.values import dataclass
 from spot_relay.request.problem import InvalidSpecError, Problem
 
 MAX_BYTES = 256 * 1024

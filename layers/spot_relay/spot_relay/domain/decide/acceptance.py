@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import OUTBOX_PATIENCE, Explanation, Run, RunStatus
 from spot_relay.domain.sagemaker.job import Market, attempt_name
 from spot_relay.domain.sagemaker.request import has_several_types, max_pending_of
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import dataclass, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.policy import Deadline, Policy

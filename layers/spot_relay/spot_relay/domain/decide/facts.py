@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from spot_relay.domain.run.observation import Observation
 from spot_relay.domain.run.run import Run
 from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job
 from spot_relay.domain.text import MAX_STATUS_BYTES, MAX_TEXT_BYTES, clean_text
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import dataclass, replace
 
 # What is stored of an observation or a description, and how much of it. Messages and the FailureReason come on top:
 # they may hold secrets, which can be found only as long as the text is as it was (`redaction.hide_secrets`).

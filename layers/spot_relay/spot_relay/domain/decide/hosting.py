@@ -5,7 +5,6 @@ Nothing here changes the run's own result: only its tasks for the model change, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -26,7 +25,7 @@ from spot_relay.domain.run.run import ABSENCE_PATIENCE, OUTBOX_PATIENCE, Run
 from spot_relay.domain.sagemaker.redaction import hide_secrets
 from spot_relay.domain.shown import metrics
 from spot_relay.domain.text import MAX_MESSAGE_BYTES, MAX_STATUS_BYTES, MAX_TEXT_BYTES, clean_text
-from spot_relay.domain.values import as_sentence, replace
+from spot_relay.domain.values import as_sentence, dataclass, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.decide.facts import Facts

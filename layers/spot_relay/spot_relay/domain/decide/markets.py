@@ -5,7 +5,7 @@ A switch stops the live job; the next attempt is launched once that job is descr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.run.run import TICK, Run
 from spot_relay.domain.sagemaker.job import WAITING_FOR_CAPACITY, Job, Market, TrainingJobStatus, canary_name
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import dataclass, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.decide.facts import Facts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from spot_relay.domain.sagemaker.quota import parse_quota
 from spot_relay.domain.sagemaker.refusal import Refusal, advise
 from spot_relay.domain.shown import metrics
 from spot_relay.domain.text import MAX_REASON_BYTES, clean_text, shorten
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import dataclass, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.rules.next_place import Onward

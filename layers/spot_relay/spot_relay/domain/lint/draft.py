@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from spot_relay.domain.sagemaker.built_in import BUILT_IN_WITHOUT_CHECKPOINTS, find_built_in_without_checkpoints
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.sagemaker.request import DEFAULT_MAX_RUNTIME_SECONDS
+from spot_relay.domain.values import dataclass
 
 # Where SageMaker puts checkpoints in the container unless the request says otherwise.
 DEFAULT_CHECKPOINT_FOLDER = "/opt/ml/checkpoints"

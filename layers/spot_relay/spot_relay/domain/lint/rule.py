@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 from spot_relay.domain.lint.draft import Draft, Surroundings
+from spot_relay.domain.values import dataclass
 
 
 class Severity(StrEnum):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from spot_relay.domain.sagemaker.job import (
     Transition,
 )
 from spot_relay.domain.sagemaker.request import max_runtime_of
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import dataclass, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.attempt import Attempt, Canary

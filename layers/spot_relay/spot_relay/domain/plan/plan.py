@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.request import max_runtime_of
 from spot_relay.domain.shown.accounting import account_of
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import dataclass, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.prices import Price, PriceList

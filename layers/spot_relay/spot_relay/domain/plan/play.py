@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from spot_relay.domain.run.observation import CanaryChanged, CanaryCreated, Due,
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import TICK
 from spot_relay.domain.sagemaker.job import Checkpoint, Market
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import dataclass, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.observation import Observation

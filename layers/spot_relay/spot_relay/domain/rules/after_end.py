@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import takewhile
 from typing import Final
@@ -12,7 +11,7 @@ from spot_relay.domain.run.attempt import Attempt
 from spot_relay.domain.run.policy import Budget, Spent
 from spot_relay.domain.run.run import MAX_ATTEMPTS, Run
 from spot_relay.domain.sagemaker.ending import Outcome
-from spot_relay.domain.values import No, as_sentence
+from spot_relay.domain.values import No, as_sentence, dataclass
 
 
 class Then(Enum):

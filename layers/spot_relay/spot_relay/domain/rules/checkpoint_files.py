@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from spot_relay.domain.expressions import compile_later
+
 _SAGEMAKER_MARKER = ".sagemaker-"
 
 # Nothing in these folders is a checkpoint: trackers keep copies of artifacts there, and tools keep code and caches.
@@ -28,15 +30,15 @@ _LOG_FOLDERS = frozenset(
     }
 )
 # A folder like these inside a folder of logs holds checkpoints again, as in lightning_logs/version_0/checkpoints/.
-_CHECKPOINT_FOLDER = re.compile(r"(checkpoint|ckpt|weight|model|snapshot)s?([-_.=]?\d+)?|.*\.ckpt")
+_CHECKPOINT_FOLDER = compile_later(r"(checkpoint|ckpt|weight|model|snapshot)s?([-_.=]?\d+)?|.*\.ckpt")
 
-_TEMPORARY = re.compile(
+_TEMPORARY = compile_later(
     r"\.?tmp|\.?tmp[-_.].*|tmp[a-z0-9_]{8}|\.?temp([-_]?(checkpoint|ckpt|model|weights|state).*|\..*)?|.*~|#.*#"
     r"|.*[-_.](tmp|temp|incomplete|inprogress|in_progress|unfinished)|.*\.(part|partial|lock|swp|swo)"
     r"|.*\.(tmp|tempstate)[-_.]?[0-9a-f]+|.*_temp_[0-9a-f]{32}|.*checkpoint-tmp-.*|\._.*|\.nfs[0-9a-f]+"
 )
 
-_LOG_NAME = re.compile(
+_LOG_NAME = compile_later(
     r".*tfevents.*|core\.\d+|.*\.(log|out|err)([.-]?\d+)?([.-]\d+)*|.*\.pt\.trace\..*|.*\.xplane\.pb"
 )
 _NOT_CHECKPOINTS = frozenset(
@@ -88,7 +90,7 @@ _NAMES_OF_OTHER_TEXTS = frozenset(
     }
 )
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
-SHARD = re.compile(r"(?P<stem>.+?)[-_.](?P<index>\d{5,9})-of-(?P<count>\d{5,9})(?P<rest>.*)", re.DOTALL)
+SHARD = compile_later(r"(?P<stem>.+?)[-_.](?P<index>\d{5,9})-of-(?P<count>\d{5,9})(?P<rest>.*)", re.DOTALL)
 
 
 def is_checkpoint_file(key: str, size: int) -> bool:

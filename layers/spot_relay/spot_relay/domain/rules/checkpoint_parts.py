@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from spot_relay.domain.expressions import compile_later
 from spot_relay.domain.rules.checkpoint_files import SHARD, is_checkpoint_file
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     Verdicts = dict[str, bool]
 
 # Hugging Face saves the shards of these with an index beside them, such as model.safetensors.index.json.
-_INDEXED = re.compile(r"(model|pytorch_model|adapter_model|diffusion_pytorch_model)(\.\w+)?")
+_INDEXED = compile_later(r"(model|pytorch_model|adapter_model|diffusion_pytorch_model)(\.\w+)?")
 _INDEXED_EXTENSIONS = frozenset({".safetensors", ".bin"})
-_INDEX = re.compile(r".+\.index(\.\w+)?\.json")
+_INDEX = compile_later(r".+\.index(\.\w+)?\.json")
 _DATA = ".data"
 _TENSORFLOW_INDEX = ".index"
 _TENSORFLOW_GRAPH = ".meta"
@@ -31,21 +32,23 @@ _SAVED_MODEL = "saved_model.pb"
 _VARIABLES = "variables"
 _DISTRIBUTED = ".distcp"
 _DISTRIBUTED_METADATA = ".metadata"
-_DEEPSPEED = re.compile(r".*(?P<kind>model|optim)_states\.pt")
-_DEEPSPEED_RANK = re.compile(r".*zero_pp_rank_(?P<rank>\d{1,6})_mp_rank_\d+_optim_states\.pt")
-_LIGHTNING_FOLDER = re.compile(r".+\.ckpt")
+_DEEPSPEED = compile_later(r".*(?P<kind>model|optim)_states\.pt")
+_DEEPSPEED_RANK = compile_later(r".*zero_pp_rank_(?P<rank>\d{1,6})_mp_rank_\d+_optim_states\.pt")
+_LIGHTNING_FOLDER = compile_later(r".+\.ckpt")
 _LIGHTNING_META = "meta.pt"
 _DEEPSPEED_LATEST = "latest"
 _TRAINER_STATE = "trainer_state.json"
-_TRAINER_PARTS = re.compile(r"trainer_state\.json|training_args\.bin|rng_state(_\d+)?\.pth")
-_TRAINER_WEIGHTS = re.compile(r"(model|pytorch_model|adapter_model)(-\d+-of-\d+)?\.(safetensors|bin)")
+_TRAINER_PARTS = compile_later(r"trainer_state\.json|training_args\.bin|rng_state(_\d+)?\.pth")
+_TRAINER_WEIGHTS = compile_later(r"(model|pytorch_model|adapter_model)(-\d+-of-\d+)?\.(safetensors|bin)")
 _TRAINER_CORE = frozenset({"optimizer.pt", "scheduler.pt"})
-_NOT_WEIGHTS = re.compile(r"(optimizer|scheduler|scaler|sampler|rng_state|random_states|training_args|trainer_state).*")
-_TRAINER_FOLDER = re.compile(r"checkpoint-\d+")
+_NOT_WEIGHTS = compile_later(
+    r"(optimizer|scheduler|scaler|sampler|rng_state|random_states|training_args|trainer_state).*"
+)
+_TRAINER_FOLDER = compile_later(r"checkpoint-\d+")
 # Of the helper for training code (spot_relay_client.checkpoints): what it keeps beside its checkpoints, and the list of
 # files that it puts into those that are folders. The name of the list says how many there are.
 _HELPER_HISTORY = "spot-relay-history.json"
-_HELPER_LIST = re.compile(r"spot-relay-(\d{1,9})-files\.json")
+_HELPER_LIST = compile_later(r"spot-relay-(\d{1,9})-files\.json")
 _SAGEMAKER_MARKER = ".sagemaker-"
 
 

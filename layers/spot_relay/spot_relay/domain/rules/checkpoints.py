@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from spot_relay.domain.rules.checkpoint_files import is_checkpoint_file, is_unfi
 from spot_relay.domain.rules.checkpoint_parts import find_partial_folders, judge_parts
 from spot_relay.domain.rules.checkpoint_pattern import matches_pattern
 from spot_relay.domain.sagemaker.job import Checkpoint
+from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Self
 
+from spot_relay.domain.expressions import compile_later
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.sagemaker.job import parse_attempt_name
-from spot_relay.domain.values import No
+from spot_relay.domain.values import No, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 OTHERS = "*"
 # The names of all jobs that hold a slot of an instance type must fit into one DynamoDB item of 400 KB.
 MAX_LIMIT = 999
-_LIMIT = re.compile(r"(?P<name>\*|ml\.[a-z0-9-]+\.[a-z0-9-]+)=(?P<number>[0-9]+)", re.ASCII)
+_LIMIT = compile_later(r"(?P<name>\*|ml\.[a-z0-9-]+\.[a-z0-9-]+)=(?P<number>[0-9]+)", re.ASCII)
 _MAX_QUOTE = 60
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 from math import inf
@@ -18,7 +17,7 @@ from spot_relay.domain.run.run import MAX_ATTEMPTS, Run
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market, Placement, Pool
 from spot_relay.domain.sagemaker.request import placement_of
-from spot_relay.domain.values import No, replace
+from spot_relay.domain.values import No, dataclass, replace
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ does not train, its own waiting spot job is the sensor. docs/policy.md explains 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil, inf
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from spot_relay.domain.run.policy import ReturnToSpot
 from spot_relay.domain.run.run import TICK
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.sagemaker.request import max_runtime_of
-from spot_relay.domain.values import No
+from spot_relay.domain.values import No, dataclass
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.cause import Demand

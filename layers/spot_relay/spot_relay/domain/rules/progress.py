@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.run.run import ProgressPoint
 from spot_relay.domain.sagemaker.job import WAITING_FOR_CAPACITY, Market, SecondaryStatus, TrainingJobStatus
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import dataclass, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.attempt import Attempt

@@ -7,14 +7,13 @@ uploads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from math import ceil
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.run.run import OUTBOX_PATIENCE
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import dataclass, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.attempt import Attempt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,6 +10,7 @@ from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Transition
 from spot_relay.domain.sagemaker.phase import Phase
 from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.values import dataclass
 
 
 class AttemptStatus(StrEnum):

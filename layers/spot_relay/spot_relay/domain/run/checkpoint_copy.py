@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from spot_relay.domain.sagemaker.job import Checkpoint
+from spot_relay.domain.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ The first part is what the user asked for, the second what SageMaker says, and t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from spot_relay.domain.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.sagemaker.request import has_instance_groups, place_job, sleep_in_place, training_image_of
-from spot_relay.domain.values import No
+from spot_relay.domain.values import No, dataclass
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.attempt import Attempt, Canary

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from spot_relay.domain.sagemaker.job import (
     Placement,
 )
 from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.run.hosting import HostingKind
 from spot_relay.domain.run.observation import CanaryCreated, CheckpointsCopied, Launched
 from spot_relay.domain.sagemaker.job import Market, Pool
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import dataclass, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.observation import Observation

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from spot_relay.domain.sagemaker.job import Placement
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import dataclass, replace
 
 
 class Budget(StrEnum):

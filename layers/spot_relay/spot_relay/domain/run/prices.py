@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.domain.expressions import compile_later
 from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 # More than any instance costs per hour; a greater number must be in another unit.
 MAX_USD_PER_HOUR = 10_000
 _FIELDS = ("on_demand_usd", "spot_usd")
-_INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+", re.ASCII)
+_INSTANCE_TYPE = compile_later(r"ml\.[a-z0-9-]+\.[a-z0-9-]+", re.ASCII)
 _MAX_QUOTE = 60
 
 

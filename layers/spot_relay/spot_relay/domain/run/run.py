@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from spot_relay.domain.run.prices import PriceList
 from spot_relay.domain.run.start import Start
 from spot_relay.domain.sagemaker.job import EVERY_POOL, Market, Placement, Pool
 from spot_relay.domain.sagemaker.request import checkpoint_uri_of
-from spot_relay.domain.values import replace
+from spot_relay.domain.values import dataclass, replace
 
 # How often the tick looks for runs that are due. template.yaml schedules it, and a test checks that the two agree.
 TICK = timedelta(minutes=1)
@@ -43,8 +43,7 @@ class RunStatus(StrEnum):
 ENDED_RUNS = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.STOPPED})
 
 
-@dataclass(frozen=True, order=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A run's place among those that wait for room in a pool: the oldest comes first."""
 
     created_at: datetime

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from spot_relay.domain.values import dataclass
 
 # A later start is most likely a mistake, and the end of the calendar would be in reach.
 LONGEST_AHEAD = timedelta(days=366)

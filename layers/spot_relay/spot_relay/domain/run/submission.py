@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from spot_relay.domain.run.hosting import OnSuccess
 from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.run.start import Start
+from spot_relay.domain.values import dataclass
 
 
 @dataclass(frozen=True)

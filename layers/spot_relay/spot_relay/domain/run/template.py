@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from spot_relay.domain.values import dataclass
 
 
 @dataclass(frozen=True)

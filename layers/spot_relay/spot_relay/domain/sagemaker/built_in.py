@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.domain.expressions import compile_later
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # SageMaker lets a spot job of a built-in algorithm without checkpoints wait and run for an hour.
 MAX_WAIT_WITHOUT_CHECKPOINTS_SECONDS = 3_600
 # In every partition: registries have one name in IPv4 and one for both IP versions, each also with FIPS endpoints.
-_ECR_IMAGE = re.compile(
+_ECR_IMAGE = compile_later(
     r"(\d{12})\.dkr[.-]ecr(?:-fips)?\.[a-z0-9-]+\."
     r"(?:amazonaws\.(?:com|com\.cn|eu)|on\.aws|on\.amazonwebservices\.(?:com\.cn|eu)"
     r"|c2s\.ic\.gov|sc2s\.sgov\.gov|csp\.hci\.ic\.gov|cloud\.adc-e\.uk)"
     r"/([a-z0-9-]+)(?:[:@].*)?",
     re.ASCII,
 )
-_ROLE_ACCOUNT = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):", re.ASCII)
+_ROLE_ACCOUNT = compile_later(r"arn:aws[a-z-]*:iam::(\d{12}):", re.ASCII)
 # Built-in algorithms that write no checkpoints, except those whose names users may well give to images of their own.
 BUILT_IN_WITHOUT_CHECKPOINTS = frozenset(
     {

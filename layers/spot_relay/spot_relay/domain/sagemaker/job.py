@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+from spot_relay.domain.expressions import compile_later
+from spot_relay.domain.values import dataclass
 
 # The longest name that SageMaker allows for a training job.
 MAX_JOB_NAME = 63
@@ -17,7 +19,7 @@ _MOST_WHOLE = MAX_JOB_NAME - len("-canary-NN")
 _MOST_SHORTENED = _MOST_WHOLE - _DIGEST_LENGTH - len("-")
 # Separates beginning and digest in a short id. No run's id contains it.
 _SHORT = "~"
-_JOB_NAME = re.compile(
+_JOB_NAME = compile_later(
     r"(?P<id>[a-zA-Z0-9](?:-*[a-zA-Z0-9])*)-(?P<kind>relay|canary)-"
     rf"(?:(?P<digest>[0-9a-f]{{{_DIGEST_LENGTH}}})-)?(?P<number>[0-9]{{2}})"
 )

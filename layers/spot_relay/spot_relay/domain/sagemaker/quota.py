@@ -6,16 +6,17 @@ SageMaker's sentences, units and number formats vary, so nothing here depends on
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spot_relay.domain.expressions import compile_later
 from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from spot_relay.domain.sagemaker.job import Placement
 
 # Quotas with these words are drawn on by something other than the training jobs of this stack.
-_NOT_TRAINING = re.compile(
+_NOT_TRAINING = compile_later(
     r"processing|transform|endpoint|inference|notebook|studio|\bapps?\b|warm|tuning|automl|labeling|pipeline|cluster"
     r"|hyperpod|training[- ]plan|reserved"
 )
@@ -65,7 +66,7 @@ _IS = r"\s*(?:is|was|of|to|for|:|=)\s*"
 def _compile(name: str, pattern: str) -> re.Pattern[str]:
     """Return an expression in which N stands for a number and U for its unit, as groups of that name."""
     number, unit = f"(?P<{name}>{_NUMBER})", _UNIT.format(name)
-    return re.compile(pattern.replace("<N>", number).replace("<U>", unit), re.IGNORECASE)
+    return compile_later(pattern.replace("<N>", number).replace("<U>", unit), re.IGNORECASE)
 
 
 # The first that matches counts.
@@ -81,7 +82,7 @@ _LIMITS = (
         "limit", r"\b(?:limit(?:ed)?|quota|maximum|max)\b(?:\s+(?:allowed|permitted|value|is|of|to))*\s*\(?\s*<N><U>"
     ),
 )
-_NAME = re.compile(r"\b(?:limit|quota)s?\s+(?:for\s+)?(?:'(?P<single>[^']+)'|\"(?P<double>[^\"]+)\")", re.IGNORECASE)
+_NAME = compile_later(r"\b(?:limit|quota)s?\s+(?:for\s+)?(?:'(?P<single>[^']+)'|\"(?P<double>[^\"]+)\")", re.IGNORECASE)
 _UTILIZATIONS = (
     _compile(
         "used",

@@ -9,6 +9,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from spot_relay.domain.expressions import compile_later
 from spot_relay.domain.text import MAX_TEXT_BYTES, clean_text, shorten
 
 if TYPE_CHECKING:
@@ -36,25 +37,25 @@ _DEEPEST = 3
 _CUTS = ("...", "…", '"')
 
 # Words of a name whose value is a secret, whatever it looks like.
-_SECRET_WORD = re.compile(
+_SECRET_WORD = compile_later(
     r"[a-z]*(?:password|passwd|passphrase|secret|apikey|accesskey|secretkey|privatekey)|passcode|secrets|credentials?|"
     r"webhook|jwt"
 )
 # Words of a name whose value is a secret unless it is a number, or the name has one of the next words, too.
-_LIKELY_WORD = re.compile(r"[a-z]*token|key|auth|authorization|bearer|cookie|pwd")
-_HARMLESS_WORD = re.compile(
+_LIKELY_WORD = compile_later(r"[a-z]*token|key|auth|authorization|bearer|cookie|pwd")
+_HARMLESS_WORD = compile_later(
     r"begin|bos|cls|col|column|eos|end|feature|foreign|group|image|join|kms|label|mask|max|min|n|num|number|object|pad|"
     r"partition|per|primary|public|s3|sep|sort|special|start|stop|target|total|type|unk"
 )
 # The last word of a name that describes a secret, or says where it is, and is not the secret itself.
-_ABOUT = re.compile(
+_ABOUT = compile_later(
     r"arn|count|dim|dir|directory|enabled|endpoint|expiry|file|folder|format|host|ids?|index|length|limit|method|mode|"
     r"names?|parallel|path|port|prefix|provider|rate|region|size|suffix|ttl|type|uri|url|version"
 )
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_NOT_SECRET = re.compile(r"(?i:true|false|yes|no|on|off|none|null|)|s3://.*|arn:aws.*", re.DOTALL)
-_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
-_SECRET_VALUE = re.compile(
+_WORD = compile_later(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_NOT_SECRET = compile_later(r"(?i:true|false|yes|no|on|off|none|null|)|s3://.*|arn:aws.*", re.DOTALL)
+_NUMBER = compile_later(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
+_SECRET_VALUE = compile_later(
     r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"  # AWS access keys
     r"|-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY"
     r"|[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s/@:]*:[^\s/@]+@"  # a URL with a password
@@ -66,11 +67,11 @@ _SECRET_VALUE = re.compile(
     r"|(?i:\bbearer) +[A-Za-z0-9._~+/=-]{16}"
 )
 # AWS secret access keys, and others of their form.
-_RANDOM = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
-_CLASSES = tuple(map(re.compile, ("[a-z]", "[A-Z]", "[0-9]")))
+_RANDOM = compile_later(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
+_CLASSES = tuple(map(compile_later, ("[a-z]", "[A-Z]", "[0-9]")))
 # What names a value within a text: an option of a command, and an assignment.
-_OPTION = re.compile(r"--?(?P<name>[A-Za-z][A-Za-z0-9_-]*)")
-_GIVEN = re.compile(
+_OPTION = compile_later(r"--?(?P<name>[A-Za-z][A-Za-z0-9_-]*)")
+_GIVEN = compile_later(
     r"(?<![A-Za-z0-9_-])(?:--?([A-Za-z][A-Za-z0-9_-]*)(?:=| +(?=[^\s-]))|([A-Za-z][A-Za-z0-9_]*)=)([^\s'\"&;,]+)"
 )
 

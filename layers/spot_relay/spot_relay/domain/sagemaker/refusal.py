@@ -8,12 +8,12 @@ for the quota that they name, not for their sentences.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from spot_relay.domain.expressions import compile_later
 from spot_relay.domain.sagemaker.quota import condense, names_instance_type, parse_quota
-from spot_relay.domain.values import No
+from spot_relay.domain.values import No, dataclass
 
 if TYPE_CHECKING:
     from spot_relay.domain.sagemaker.job import Placement
@@ -87,17 +87,19 @@ class NotCreated(No):
 
 
 # What a message says that is not offered, and which part of the request it means.
-_NOT_OFFERED = re.compile(
+_NOT_OFFERED = compile_later(
     r"\b(?:not|isn't|aren't)\s+(?:currently\s+)?(?:available|supported|offered)\b|\b(?:does|do)(?:\s+not|n't)\s+(?:exist|support)\b"
     r"|\bunsupported\b|\bsupports?\s+only\b|\bonly\b.{1,60}\bsupported\b",
     re.IGNORECASE,
 )
-_FOR_NOW = re.compile(r"\b(?:currently|temporarily|right\s+now|at\s+(?:this|the)\s+(?:time|moment))\b", re.IGNORECASE)
-_REGION = re.compile(r"\b(?:in|for|by)\s+(?:this|the|your|current)?\s*(?:aws\s+)?region\b", re.IGNORECASE)
-_SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+")
+_FOR_NOW = compile_later(
+    r"\b(?:currently|temporarily|right\s+now|at\s+(?:this|the)\s+(?:time|moment))\b", re.IGNORECASE
+)
+_REGION = compile_later(r"\b(?:in|for|by)\s+(?:this|the|your|current)?\s*(?:aws\s+)?region\b", re.IGNORECASE)
+_SENTENCE_ENDS = compile_later(r"(?<=[.!?])\s+")
 
 # Names that the user has chosen may contain anything: addresses, ARNs, images, and what follows the noun of a resource.
-_CHOSEN_NAMES = re.compile(
+_CHOSEN_NAMES = compile_later(
     r"\b[a-z0-9+]+://\S+|\barn:[\w-]+:\S+|\b\d{12}\.dkr\.\S+"
     r"|\b(?:bucket|prefix|object|file|role|repository|image|key|channel|tag|subnet|experiment|trial)s?(?:\s+named)?[:=]?\s+"
     r"['\"\u2018\u201c`][^'\"\u2019\u201d`]*['\"\u2019\u201d`]"
@@ -105,23 +107,23 @@ _CHOSEN_NAMES = re.compile(
     re.IGNORECASE,
 )
 # The path of a member that breaks the service's model: Value 'x' at 'resourceConfig.instanceType' failed to satisfy …
-_BROKEN_MEMBER = re.compile(r"\bat\s+'(?P<path>[^']+)'\s+failed\s+to\s+satisfy", re.IGNORECASE)
-_MEMBER_OF_PLACEMENT = re.compile(r"resourceConfig\.instance(Type|Count)|enableManagedSpotTraining", re.IGNORECASE)
+_BROKEN_MEMBER = compile_later(r"\bat\s+'(?P<path>[^']+)'\s+failed\s+to\s+satisfy", re.IGNORECASE)
+_MEMBER_OF_PLACEMENT = compile_later(r"resourceConfig\.instance(Type|Count)|enableManagedSpotTraining", re.IGNORECASE)
 # What the whole request says is the same in every placement.
-_OF_REQUEST = re.compile(
+_OF_REQUEST = compile_later(
     r"\bhyper[ -]?parameters?\b|\benvironment\s+(?:variable|map)s?\b|\binstance\s?groups?\b", re.IGNORECASE
 )
-_OF_PLACEMENT = re.compile(
+_OF_PLACEMENT = compile_later(
     r"\binstance[\s_-]?(?:types?|counts?|sizes?|famil(?:y|ies))\b|\bnumber\s+of\s+instances\b", re.IGNORECASE
 )
 # These are about the placement if it does not offer them; an input mode or a metric that is not supported is not.
-_OFFERED_BY_PLACEMENT = re.compile(
+_OFFERED_BY_PLACEMENT = compile_later(
     r"\binstances?\b|\b(?:single|multi)-?\s?instance\b|\bspot\b|\b[cg]pus?\b|\baccelerators?\b|\bhardware\b"
     r"|\bdistributed\b|\bmultiple\s+(?:machines|nodes)\b",
     re.IGNORECASE,
 )
 # What lies in a region, too, but is the request's own.
-_IN_REGION = re.compile(
+_IN_REGION = compile_later(
     r"\b(?:s3|bucket|object|image|repository|ecr|kms|key|role|subnet|vpc|security|file\s?system|fsx|efs|lambda|logs?"
     r"|algorithm|model|package|experiment|trial|plan|tag|secret|channel)s?\b",
     re.IGNORECASE,

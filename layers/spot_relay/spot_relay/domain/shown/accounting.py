@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from spot_relay.domain.rules.money import (
     most_until_end,
     wasted_cost,
 )
+from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

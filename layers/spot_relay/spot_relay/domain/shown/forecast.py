@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain, pairwise
@@ -21,7 +20,7 @@ from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.sagemaker.phase import Stage
 from spot_relay.domain.sagemaker.request import limit_wait
-from spot_relay.domain.values import No, as_sentence, replace
+from spot_relay.domain.values import No, as_sentence, dataclass, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.rules.pace import Standing
