@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.domain.values import dataclass
 from spot_relay.pages.run_facts import ENDED
 
 if TYPE_CHECKING:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from urllib.parse import quote
-
-from spot_relay.domain.values import dataclass
 
 _HOSTS = {
     "aws": "{region}.console.aws.amazon.com",

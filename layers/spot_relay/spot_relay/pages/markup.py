@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeAlias
-
-from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

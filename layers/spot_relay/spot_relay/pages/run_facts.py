@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from spot_relay.domain.values import dataclass
 from spot_relay.pages.wording import read_moment
 
 ENDED = frozenset({"Completed", "Failed", "Stopped"})

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.values import dataclass
 from spot_relay.pages.headline import say_progress
 from spot_relay.pages.markup import el, render_page
 from spot_relay.pages.run_facts import RunFacts

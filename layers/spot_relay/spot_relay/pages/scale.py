@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from spot_relay.domain.values import dataclass
 from spot_relay.pages.markup import el
 
 if TYPE_CHECKING:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-
-from spot_relay.domain.values import dataclass
 
 NOTHING = "-"
 _DAY = 86_400
