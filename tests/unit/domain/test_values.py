@@ -76,9 +76,12 @@ def test_a_value_is_what_a_standard_frozen_dataclass_is(which: int) -> None:
 
 def test_a_value_can_be_neither_changed_nor_given_more_fields(ticket: Any) -> None:
     one = ticket(1)
-    for change in (lambda: setattr(one, "row", 2), lambda: setattr(one, "colour", "red"), lambda: delattr(one, "row")):
-        with pytest.raises(FrozenInstanceError, match=r"^Ticket is frozen: (row|colour) can't be changed$"):
-            change()
+    with pytest.raises(FrozenInstanceError, match=r"^Ticket is frozen: row can't be changed$"):
+        one.row = 2
+    with pytest.raises(FrozenInstanceError, match=r"^Ticket is frozen: colour can't be changed$"):
+        one.colour = "red"
+    with pytest.raises(FrozenInstanceError, match=r"^Ticket is frozen: row can't be changed$"):
+        del one.row
     assert one.row == 1
 
 
