@@ -27,9 +27,7 @@ KEPT_FACTS = 10
 MONEY = "money_usd"
 
 
-def find_notices(
-    before: Run | None, after: Run, now: datetime, *, has_listed: bool
-) -> Iterator[tuple[NoticeKind, str]]:
+def find_notices(before: Run | None, after: Run, now: datetime) -> Iterator[tuple[NoticeKind, str]]:
     """Yield the notices that are due after a decision, each with the fact that it tells, if it has to be remembered.
 
     ``before`` is None for a run that was just created.
