@@ -23,6 +23,7 @@ from spot_relay.domain.sagemaker.job import (
 )
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
 from spot_relay.domain.sagemaker.request import placement_of
+from spot_relay.domain.shown.events import ATTEMPT_CHANGE, HOSTING_CHANGE, NOTICE, RUN_CHANGE
 from spot_relay.domain.shown.report import iso
 from spot_relay.domain.values import No, replace
 from spot_relay.ports import ConflictError, PrefixTakenError, RunExistsError
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run, RunStatus
     from spot_relay.domain.run.template import Burst, Schedule
     from spot_relay.domain.sagemaker.job import Pool
+    from spot_relay.domain.shown.events import Event
 
 REGION = "us-east-1"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -415,16 +417,39 @@ class MemoryDocuments:
 
 @dataclass
 class MemoryAnnouncements:
-    """The events that were announced, those about models apart from the others."""
+    """The events that were announced; the bus may reject some."""
 
-    details: list[dict[str, Any]] = field(default_factory=list)
-    hosting: list[dict[str, Any]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    rejects: Callable[[Event], bool] = lambda _: False
 
-    def announce(self, detail: dict[str, Any]) -> None:
-        self.details.append(detail)
+    def announce(self, events: Sequence[Event]) -> dict[str, str]:
+        rejected = {event.id: "ThrottlingException" for event in events if self.rejects(event)}
+        self.events += [event for event in events if event.id not in rejected]
+        return rejected
 
-    def announce_hosting(self, detail: dict[str, Any]) -> None:
-        self.hosting.append(detail)
+    def list_details(self, detail_type: str) -> list[dict[str, Any]]:
+        """The details of all events of a type."""
+        return [event.detail for event in self.events if event.detail_type == detail_type]
+
+    @property
+    def details(self) -> list[dict[str, Any]]:
+        """What was announced of runs."""
+        return self.list_details(RUN_CHANGE)
+
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        """What was announced of attempts."""
+        return self.list_details(ATTEMPT_CHANGE)
+
+    @property
+    def hosting(self) -> list[dict[str, Any]]:
+        """What was announced of models."""
+        return self.list_details(HOSTING_CHANGE)
+
+    @property
+    def notices(self) -> list[dict[str, Any]]:
+        """The notices."""
+        return self.list_details(NOTICE)
 
 
 @dataclass

@@ -43,7 +43,9 @@ EFFECTS = frozenset(
         ("wakeups", "tell"),
     }
 )
-_NO_PORTS = frozenset({"clock", "draw", "new_id", "region", "check_every", "canary_image", "tells_at_once"})
+_NO_PORTS = frozenset(
+    {"clock", "draw", "new_id", "region", "bucket", "notify", "check_every", "canary_image", "tells_at_once"}
+)
 
 
 class _Unpaced:
@@ -180,6 +182,7 @@ class Programs:
             new_id=lambda: f"id of {task.name}",
             region=REGION,
             check_every=self.check_every,
+            notify=(),
             tells_at_once=1,
         )
 

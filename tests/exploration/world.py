@@ -20,6 +20,7 @@ from bench.descriptions import BEGINNING, Describer, moment
 from simulator.life.job import Transitioned
 from spot_relay.adapters.inbound import write_predecessor_ended, write_room_freed, write_run_due
 from spot_relay.domain.run.run import Run
+from spot_relay.domain.shown.events import HOSTING_CHANGE, RUN_CHANGE
 from spot_relay.domain.values import replace
 from tests.exploration.hosting import Hosting
 from tests.exploration.programs import Answer, Call, Place, Programs
@@ -30,18 +31,20 @@ from tests.simulation.faults import Dice
 from tests.simulation.hosting_watch import HostingWatch
 from tests.simulation.invariants import Published, Watch
 from tests.simulation.ledger import Ledger
+from tests.simulation.news_watch import NoNewsWatch
 from tests.simulation.sagemaker import SageMaker, TrainingJob
 from tests.simulation.storage import CheckpointCopies, Checkpoints, RunStore
 from tests.simulation.timeline import Timeline
 from tests.simulation.violation import ViolationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from simulator.life.job import Happening, Script
     from simulator.life.job import Job as JobLife
     from spot_relay.domain.run.outbox import Measure
+    from spot_relay.domain.shown.events import Event
     from tests.exploration.scope import Allowance, Scenario
 
 _MEASURED = ("TrainingSeconds", "AttemptsLaunched", "Interruptions")
@@ -123,7 +126,7 @@ class World:
         self.hosting = Hosting(self.read, timeline=self.timeline)
         self.copies = CheckpointCopies(self.checkpoints, self.read, at_once=1)
         ledger, changes = Ledger(self.sagemaker, self.checkpoints), ChangesWatch(self.timeline)
-        self.watch = Watch(self.sagemaker, ledger, HostingWatch(self.hosting), changes)
+        self.watch = Watch(self.sagemaker, ledger, HostingWatch(self.hosting), changes, NoNewsWatch())
         self.hosting.created, self.copies.written = self.watch.made, self.watch.copied
         self.sagemaker.created, self.sagemaker.stopped = self._created, self.watch.stopped
         self.store = RunStore(timeline=self.timeline, dice=_NO_DICE, watch=self.watch.saved)
@@ -267,13 +270,14 @@ class World:
         told = (str(document["status"]), document["reason"], json.dumps(document["hosting"]))
         self.documents = self.documents | {run_id: told}
 
-    def announce(self, detail: dict[str, Any]) -> None:
-        """Publish an event."""
-        self.announced |= {(detail["run_id"], str(detail["status"]))}
-
-    def announce_hosting(self, detail: dict[str, Any]) -> None:
-        """Publish an event about a model."""
-        self.hosted |= {detail["run_id"]}
+    def announce(self, events: Sequence[Event]) -> dict[str, str]:
+        """Publish events; what is told of attempts decides nothing."""
+        told = {
+            (event.detail["run_id"], str(event.detail["status"])) for event in events if event.detail_type == RUN_CHANGE
+        }
+        self.announced |= told
+        self.hosted |= {event.detail["run_id"] for event in events if event.detail_type == HOSTING_CHANGE}
+        return {}
 
     def measure(self, run_id: str, measures: tuple[Measure, ...]) -> None:  # noqa: ARG002 (the protocol)
         """Count the metrics that can be compared with what SageMaker knows."""

@@ -20,6 +20,7 @@ from spot_relay.domain.run.hosting import (
     Registration,
     Serverless,
 )
+from spot_relay.domain.run.news import News, NewsKind, NoticeKind
 from spot_relay.domain.run.outbox import Measure, Outbox, Room
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung, Spent
 from spot_relay.domain.run.prices import Price, PriceList
@@ -55,6 +56,9 @@ def _moments() -> Iterator[datetime]:
     while True:
         moment += timedelta(minutes=1, microseconds=1)
         yield moment
+
+
+SOME_NEWS = News(1, NewsKind.RUN, "Failed", datetime(2026, 11, 23, 12, tzinfo=UTC))
 
 
 def _a_full_attempt(run_id: str, number: int, moments: Iterator[datetime]) -> Attempt:
@@ -152,6 +156,9 @@ def a_full_run(run_id: str) -> Run:
         ),
         waits_to_begin=True,
         moved_to=Market.ON_DEMAND,
+        news=7,
+        notify=(NoticeKind.ENDED,),
+        noticed=("first_interruption once",),
         completed=("labels",),
         copying=CheckpointCopy(
             "s3://models/prep/", "*.pt", 7, "a.pt", "upload-1", 3, Checkpoint("b.pt", next(moments), 1_300_000_000)
@@ -165,13 +172,25 @@ def a_full_run(run_id: str) -> Run:
             stop_canary=f"{run_id}-canary-01",
             measures=(Measure("SavingsPercent", 68.8, Market.ON_DEMAND, "ml.m5.xlarge"),),
             status=True,
-            announce=True,
+            news=(
+                News(
+                    7,
+                    NewsKind.ATTEMPT,
+                    "Training",
+                    next(moments),
+                    "Launched",
+                    2,
+                    "because — «so»",
+                    Placement("ml.p3.2xlarge", 3, Market.SPOT, 100),
+                    "CapacityError",
+                    "money_usd 12",
+                ),
+            ),
             tell_followers=True,
             told="2026-11-23T12:00:00.000000Z#churn",
             tasks=("answered",),
             copy=True,
             host=(HostingKind.DEPLOY,),
-            announce_hosting=True,
         ),
         ended_at=next(moments),
         version=41,

@@ -20,6 +20,7 @@ from spot_relay.domain.rules.progress import KEPT_POINTS
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.checkpoint_copy import CheckpointCopy
+from spot_relay.domain.run.history import HALF_BYTES
 from spot_relay.domain.run.hosting import (
     Deployment,
     HostingKind,
@@ -30,6 +31,7 @@ from spot_relay.domain.run.hosting import (
     Registration,
     Serverless,
 )
+from spot_relay.domain.run.news import MOST_NEWS, News, NewsKind, NoticeKind
 from spot_relay.domain.run.observation import Due, JobChanged
 from spot_relay.domain.run.outbox import Measure, Outbox, Room
 from spot_relay.domain.run.policy import Budgets, Deadline, Policy, Rung
@@ -40,12 +42,21 @@ from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Transition, attempt_name, canary_name
 from spot_relay.domain.sagemaker.phase import KEPT_PHASES, Phase, Stage, merge_oldest
 from spot_relay.domain.sagemaker.refusal import Refusal
-from spot_relay.domain.text import MAX_MESSAGE_BYTES, MAX_REASON_BYTES, MAX_STATUS_BYTES, MAX_TEXT_BYTES, encoded_size
+from spot_relay.domain.shown.notices import KEPT_FACTS
+from spot_relay.domain.text import (
+    MAX_MESSAGE_BYTES,
+    MAX_REASON_BYTES,
+    MAX_STATUS_BYTES,
+    MAX_TEXT_BYTES,
+    encoded_size,
+    shorten,
+)
 from spot_relay.ports import RunTooLargeError
 from spot_relay.spec.on_end import MAX_TOKEN_CHARACTERS
 from spot_relay.spec.run_name import MAX_NAME
 from spot_relay.spec.start_model import MAX_PREDECESSORS
 from spot_relay.spec.submission import MAX_STORED_BYTES
+from tests.event_schemas import find_flaw
 from tests.fakes import NOON
 from tests.integration.runs import a_run
 from tests.integration.stack import TABLE
@@ -59,6 +70,13 @@ NAME = "x" * MAX_NAME
 NAMES = tuple(NAME[:-1] + str(number) for number in range(MAX_PREDECESSORS))
 TYPE = "ml.trn1n.32xlarge"
 MONTH = 30 * 86_400
+# The notices whose facts are remembered.
+FACTS = (
+    NoticeKind.DEADLINE_AT_RISK,
+    NoticeKind.CHECKPOINT_OVERDUE,
+    NoticeKind.BUDGET_NEARLY_SPENT,
+    NoticeKind.WAITING_FOR_QUOTA,
+)
 PLACEMENT = Placement(TYPE, 2**31 - 1, Market.ON_DEMAND, 2**31 - 1)
 # A moment is longest with microseconds.
 MOMENT = NOON + timedelta(microseconds=123_456)
@@ -156,6 +174,14 @@ def task(kind: HostingKind) -> HostingTask:
     )
 
 
+def news(number: int) -> News:
+    """News with everything that it can have."""
+    cause = max(Cause, key=len)
+    return News(
+        MONTH + number, NewsKind.ATTEMPT, "x" * 24, MOMENT, "x" * 24, 50, filled(MAX_MESSAGE_BYTES), PLACEMENT, cause
+    )
+
+
 def arn(job_name: str) -> str:
     """An ARN of the longest partition and region."""
     return f"arn:aws-us-gov:sagemaker:ap-southeast-1:111122223333:training-job/{job_name}"
@@ -187,12 +213,11 @@ def largest(training_job: dict[str, Any]) -> Run:
             NAME,
             NAME,
             status=True,
-            announce=True,
+            news=tuple(news(number) for number in range(MOST_NEWS)),
             tell_followers=True,
             told=f"{format_sortable(MOMENT)}#{NAME}",
             copy=True,
             host=tuple(HostingKind),
-            announce_hosting=True,
             tasks=tokens("a"),
             measures=measures,
         ),
@@ -200,6 +225,9 @@ def largest(training_job: dict[str, Any]) -> Run:
         start=Start(MOMENT, NAMES, OnFailure.WAIT, MONTH, NAME, "c" * 64, True, "t" * 1024, 1000),
         waits_to_begin=True,
         moved_to=Market.ON_DEMAND,
+        news=MONTH,
+        notify=tuple(NoticeKind),
+        noticed=tuple(f"{kind} {MOMENT.isoformat()} {number}" for kind in FACTS for number in range(KEPT_FACTS)),
         completed=NAMES,
         # Everything is copied before an attempt is launched.
         copying=CheckpointCopy("u" * 1024, "p" * 1024, MONTH, newest=Checkpoint("k" * 1024, MOMENT)),
@@ -228,12 +256,19 @@ def test_the_largest_run_can_be_stored_and_read(stack: Stack, letter: str) -> No
     assert store.load(NAME) == saved
     run = largest(job)
     whole, merged = run.attempts[-2:], [merge_oldest(one.phases, 1) for one in run.attempts[:-2]]
+    why = shorten(run.current.failure_reason or "", HALF_BYTES)
     kept = (
-        *(replace(one, transitions=(), phases=phases) for one, phases in zip(run.attempts, merged, strict=False)),
+        *(
+            replace(one, transitions=(), phases=phases, failure_reason=why)
+            for one, phases in zip(run.attempts, merged, strict=False)
+        ),
         *(replace(one, transitions=()) for one in whole),
     )
-    assert replace(saved, decisions=()) == replace(run, version=2, decisions=(), attempts=kept)
-    assert len(saved.decisions) >= KEPT_DECISIONS // 8, "only transitions, old phases and old explanations were dropped"
+    news = tuple(replace(one, reason="") for one in run.outbox.news)
+    outbox = replace(run.outbox, news=news)
+    assert replace(saved, decisions=()) == replace(run, version=2, decisions=(), attempts=kept, outbox=outbox)
+    dropped = "only transitions, old phases, old explanations and a half of old texts were dropped"
+    assert len(saved.decisions) >= KEPT_DECISIONS // 8, dropped
 
 
 # Quotes take the most bytes of what is left once a text is clean.
@@ -294,9 +329,10 @@ def test_a_run_reaches_its_last_attempt_whatever_it_is_told(stack: Stack, kind: 
     assert len(worst.run.decisions) == KEPT_DECISIONS, "nothing had to be dropped"
     for document in worst.world.documents.written.values():
         del document["training_job"]  # it is shown as it was submitted
-    told = json.dumps([worst.world.documents.written, worst.world.announcements.details], ensure_ascii=False)
+    events = worst.world.announcements.events
+    told = json.dumps([worst.world.documents.written, [event.detail for event in events]], ensure_ascii=False)
     assert all(character.isprintable() for character in told)
-    assert all(len(json.dumps(detail)) < 16_384 for detail in worst.world.announcements.details)
+    assert [find_flaw(event) for event in events if find_flaw(event)] == []
 
 
 def test_a_run_that_outgrows_its_item_drops_its_oldest_history_and_goes_on(stack: Stack) -> None:

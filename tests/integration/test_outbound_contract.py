@@ -11,14 +11,15 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from spot_relay.adapters.announcements import EventBridgeAnnouncements, NotAnnouncedError
+from spot_relay.adapters.announcements import EventBridgeAnnouncements
 from spot_relay.adapters.due_queue import DelayedCopies, DueQueue, NotQueuedError, SqsWakeups
 from spot_relay.adapters.inbound import Upload, read_observation
 from spot_relay.adapters.s3 import S3StatusDocuments, SpecFiles, build_report_key
 from spot_relay.adapters.waiting_tasks import NotAnsweredError, StepFunctionsTasks
 from spot_relay.domain.run.observation import Due, PredecessorEnded, RoomFreed
 from spot_relay.domain.run.run import DueRun
-from spot_relay.domain.shown.report import announcement, status_document
+from spot_relay.domain.shown.events import HOSTING_CHANGE, RUN_CHANGE, Event
+from spot_relay.domain.shown.report import status_document, summarise
 from spot_relay.domain.values import No
 from tests.fakes import NOON, REGION, MemoryAnnouncements, MemoryDocuments, MemoryTasks, MemoryWakeups
 from tests.integration.runs import a_full_run
@@ -97,15 +98,17 @@ def test_an_announcement_is_heard_by_the_rule_of_the_template(
     announced: tuple[Announcements, Callable[[], list[dict[str, Any]]]],
 ) -> None:
     port, heard = announced
-    port.announce(announcement(RUN) | {"status": "Failed"})
-    assert heard() == [plain(announcement(RUN) | {"status": "Failed"})]
+    failed = summarise(RUN) | {"status": "Failed"}
+    assert port.announce((Event(RUN_CHANGE, "one", failed),)) == {}
+    assert heard() == [plain(failed)]
 
 
 def test_what_has_become_of_a_model_is_heard_by_the_rule_of_the_template(
     announced: tuple[Announcements, Callable[[], list[dict[str, Any]]]],
 ) -> None:
     port, heard = announced
-    port.announce_hosting({"run_id": "churn", "status": "Failed", "summary": "The hosting of run churn has failed."})
+    failed = {"run_id": "churn", "status": "Failed", "summary": "The hosting of run churn has failed."}
+    assert port.announce((Event(HOSTING_CHANGE, "one", failed),)) == {}
     (told,) = heard()
     assert (told["run_id"], told["status"]) == ("churn", "Failed")
 
@@ -113,9 +116,9 @@ def test_what_has_become_of_a_model_is_heard_by_the_rule_of_the_template(
 def test_an_announcement_that_the_bus_refuses_is_not_taken_for_done(aws: FakeAWS) -> None:
     with Stubber(aws.client("events")) as stub:
         refused = {"ErrorCode": "InternalFailure", "ErrorMessage": "not now"}
-        stub.add_response("put_events", {"FailedEntryCount": 1, "Entries": [refused]})
-        with pytest.raises(NotAnnouncedError, match="not now"):
-            EventBridgeAnnouncements(aws.client("events")).announce({"run_id": "churn"})
+        stub.add_response("put_events", {"FailedEntryCount": 1, "Entries": [{"EventId": "taken"}, refused]})
+        events = tuple(Event(RUN_CHANGE, name, {"run_id": "churn"}) for name in ("one", "two"))
+        assert EventBridgeAnnouncements(aws.client("events")).announce(events) == {"two": "not now"}
 
 
 @pytest.fixture(params=["memory", "step functions"])
@@ -134,10 +137,10 @@ def test_a_task_is_answered_once_and_then_waits_no_longer(
     tasks: tuple[WaitingTasks, Callable[[str], Any]], error: str | None
 ) -> None:
     port, answer_of = tasks
-    assert port.answer("waiting", error, plain(announcement(RUN))) is None
-    assert answer_of("waiting") == (error, plain(announcement(RUN)))
+    assert port.answer("waiting", error, plain(summarise(RUN))) is None
+    assert answer_of("waiting") == (error, plain(summarise(RUN)))
     assert port.answer("waiting", None, {}) == No("TaskTimedOut")
-    assert answer_of("waiting") == (error, plain(announcement(RUN)))
+    assert answer_of("waiting") == (error, plain(summarise(RUN)))
 
 
 def test_a_token_that_no_task_has_is_refused(tasks: tuple[WaitingTasks, Callable[[str], Any]]) -> None:

@@ -25,7 +25,7 @@ from spot_relay.domain.run.start import Start
 from spot_relay.domain.sagemaker.job import short_id_of
 from spot_relay.ports import ConflictError, RunExistsError, RunStore
 from tests.fakes import NOON, MemoryRunStore
-from tests.integration.runs import a_full_run, a_run, sharing
+from tests.integration.runs import SOME_NEWS, a_full_run, a_run, sharing
 from tests.template import create_runs_table, properties_of
 from tests.thoroughness import examples
 
@@ -196,7 +196,7 @@ def test_a_part_of_a_second_counts(store: RunStore) -> None:
 
 def test_a_run_that_owes_something_is_due_when_who_saved_it_must_be_dead(store: RunStore) -> None:
     store.create(a_run("open", NOON, check_at=NOON + timedelta(hours=1), outbox=Outbox(launch=1)))
-    store.create(ended("over", outbox=Outbox(announce=True)))
+    store.create(ended("over", outbox=Outbox(news=(SOME_NEWS,))))
     assert listed(store, NOON + OUTBOX_PATIENCE - SECOND) == []
     assert sorted(listed(store, NOON + OUTBOX_PATIENCE)) == ["open", "over"]
 
@@ -338,7 +338,7 @@ def test_a_run_from_before_names_were_one_in_every_case_keeps_its_key(table: Dyn
 
 def test_only_an_ended_run_that_owes_nothing_expires(table: DynamoDBRunStore) -> None:
     table.create(a_run("open", NOON))
-    table.create(ended("owing", outbox=Outbox(announce=True)))
+    table.create(ended("owing", outbox=Outbox(news=(SOME_NEWS,))))
     table.create(ended("over"))
     assert "expires_at" not in item_of(table, "open")
     assert "expires_at" not in item_of(table, "owing")

@@ -12,7 +12,7 @@ import pytest
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import RunStatus
-from tests.integration.runs import a_run
+from tests.integration.runs import SOME_NEWS, a_run
 from tests.integration.stack import TABLE, document
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def test_the_tick_queues_exactly_the_due_runs_the_longest_due_first(stack: Stack
         store.create(a_run(f"checked-{seconds}", now, check_at=now + timedelta(seconds=seconds)))
     store.create(a_run("ended", now, status=RunStatus.STOPPED, ended_at=now, check_at=None))
     earlier = now - timedelta(minutes=5)
-    owing: dict[str, Any] = {"status": RunStatus.FAILED, "ended_at": earlier, "outbox": Outbox(announce=True)}
+    owing: dict[str, Any] = {"status": RunStatus.FAILED, "ended_at": earlier, "outbox": Outbox(news=(SOME_NEWS,))}
     store.create(replace(a_run("owing", earlier, check_at=None, **owing), updated_at=earlier))
     assert stack.invoke("tick", EVENT) == {"queued": 6}
     bodies = [json.loads(body) for body in stack.queued()]

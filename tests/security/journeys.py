@@ -21,7 +21,7 @@ from spot_relay.domain.run.outbox import Outbox, Room
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement, Pool
 from tests.integration import test_crash, test_crash_of_switches, test_observe, test_triggers
-from tests.integration.runs import a_run, waiting
+from tests.integration.runs import SOME_NEWS, a_run, waiting
 from tests.integration.scenes import follow
 from tests.integration.stack import BUCKET, CHECKPOINTS, SPEC, TABLE, Context, document, messages, spec
 from tests.security.policies import PRICE_FILE
@@ -145,7 +145,7 @@ def _owing_all(stack: WatchedStack, run: Run) -> Run:
     younger = waiting(a_run("younger", stack.clock()))
     store(stack).create(replace(younger, check_at=stack.clock()))
     launch = replace(run.current, status=AttemptStatus.PLANNED, launched_at=None)
-    owed = Outbox((Room(POOL, "churn-relay-00"),), 1, None, "churn-relay-01", "churn-canary-01", True, True)
+    owed = Outbox((Room(POOL, "churn-relay-00"),), 1, None, "churn-relay-01", "churn-canary-01", True, (SOME_NEWS,))
     owed = replace(owed, tell_followers=True)
     canary = _created_canary(stack, run)
     return replace(run.with_attempt(launch), status=RunStatus.PENDING, outbox=owed, canaries=(canary,))

@@ -12,6 +12,7 @@ from unittest.mock import patch
 from spot_relay import service as use_cases
 from spot_relay import triggers
 from spot_relay.domain.decide import beginnings, copies, deadlines, ends, hosting, markets, moves, steps
+from spot_relay.domain.decide import decision as deciding
 from spot_relay.domain.decide import launch_answers as answers
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.launch_answers import follow_launch, follow_refusal
@@ -33,7 +34,10 @@ from spot_relay.domain.run.policy import Budget
 from spot_relay.domain.run.run import MAX_ATTEMPTS, Run
 from spot_relay.domain.sagemaker.job import Absent, Checkpoint, Job, Market
 from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.shown import news as told_news
+from spot_relay.domain.shown.news import tell_news
 from spot_relay.domain.values import No, replace
+from spot_relay.duties import Duties, Told
 from spot_relay.payments import MAX_CONFLICTS
 from spot_relay.ports import ConflictError
 from spot_relay.service import Service
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
 
 
 find = SageMaker.find
+publish = Duties.publish
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,16 @@ class Broken:
 
 
 def _deciding(change: Callable[[Run, Facts, datetime], Decision]) -> tuple[tuple[object, str, Any], ...]:
-    return ((use_cases, "decide", change),)
+    """Change what is decided; others are told of it all the same, so that nothing but this is wrong."""
+
+    def changed(run: Run, facts: Facts, now: datetime) -> Decision:
+        decided = change(run, facts, now)
+        if decided.run is run or decided.run.news > run.news:
+            return decided
+        told, news = tell_news(run, decided.run, now)
+        return replace(decided, run=told, owes=decided.owes.then(news))
+
+    return ((use_cases, "decide", changed),)
 
 
 def _clones_what_is_interrupted(run: Run, facts: Facts, now: datetime) -> Decision:
@@ -259,6 +273,20 @@ def _knows_no_later_burst(*given: Any) -> Step:
     return Step.NOTHING if step is Step.OPEN and burst is not None and run is not None else step
 
 
+def _numbers_all_alike(before: Run | None, after: Run, now: datetime) -> tuple[Run, Outbox]:
+    told, owes = tell_news(before, after, now)
+    return replace(told, news=after.news), owes
+
+
+def _leaves_no_news(told: Told, owed: Outbox) -> Outbox:
+    return Outbox(tasks=tuple(token for token in owed.tasks if token not in told.tasks))
+
+
+def _tells_before_it_saves(duties: Duties, run: Run, owed: Outbox) -> Exception | None:
+    duties.tell(run, Outbox(news=run.outbox.news))
+    return publish(duties, run, owed)
+
+
 BROKEN = (
     Broken("clones what is interrupted", 1, _deciding(_clones_what_is_interrupted)),
     Broken("trusts that an event will come", 2, _deciding(_trusts_that_an_event_will_come)),
@@ -302,4 +330,8 @@ BROKEN = (
     Broken("lets every run of a template begin", 12, ((MemorySlots, "take_place", lambda *_: True),)),
     Broken("takes places from runs that are under way", 12, ((fakes, "needs_no_place", lambda *_: True),)),
     Broken("saves over what another has saved", 4, ((RunStore, "save", _saves_whatever_was_there),)),
+    Broken("tells everything by the same number", 13, ((deciding, "tell_news", _numbers_all_alike),)),
+    Broken("forgets news that the bus rejects", 13, ((Told, "leave", _leaves_no_news),)),
+    Broken("tells news before it is saved", 13, ((Duties, "publish", _tells_before_it_saves),)),
+    Broken("tells people the same again", 13, ((told_news, "remember_fact", lambda noticed, *_: noticed),)),
 )

@@ -70,6 +70,8 @@ class Lambda:
     silent: frozenset[str] = frozenset({"telemetry"})
     answered: Callable[[Launch, Created | NotCreated], None] = lambda *_: None
     """Hears what a function is told of a launch."""
+    reject_some: Callable[..., Any] = lambda *_: None
+    """Takes a part of the events of a call, as EventBridge may."""
     current: Invocation = field(default_factory=lambda: Invocation("nobody", 0.0))
 
     def invoke(self, name: str, seconds: float, work: Callable[[], Any], then: Callable[[bool, Any], None]) -> None:
@@ -133,6 +135,8 @@ class Lambda:
                 answer = real(*args)
                 self._pause(after)
                 return answer
+            case Fault.FAILED if port == "announcements":
+                return self.reject_some(*args)
             case Fault.ANSWER_LOST:
                 real(*args)
         return self._error(trouble, port, method, args)

@@ -19,6 +19,7 @@ from spot_relay.domain.sagemaker.ending import Outcome, outcome_of
 from spot_relay.domain.values import replace
 from tests.simulation.arrivals import check_places
 from tests.simulation.functions import SKEW
+from tests.simulation.news_watch import NewsWatch
 from tests.simulation.violation import ViolationError
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Watch:
     ledger: Ledger
     hosting: HostingWatch
     changes: ChangesWatch
+    news: NewsWatch = field(default_factory=NewsWatch)
     store: RunStore = field(init=False)
     resuming: Counter[str] = field(default_factory=Counter)
     ends: set[tuple[str, str]] = field(default_factory=set)
@@ -70,6 +72,7 @@ class Watch:
     def saved(self, before: Run | None, after: Run, reopened: bool) -> None:
         """Check a write to the store."""
         self.awaited.update(after.waiting_tasks, after.outbox.tasks)
+        self.news.saved(before, after)
         if after.has_ended:
             self.ends.add((after.id, str(after.status)))
         elif after.check_at is None:
@@ -257,7 +260,7 @@ def check_end(watch: Watch, published: Published) -> None:
     for run in watch.store.runs.values():
         if not run.has_ended:
             raise ViolationError(2, f"{run.id} has not ended: it is {run.status}, {run.reason}")
-        if run.outbox.acts or run.outbox.tasks or run.waiting_tasks:
+        if run.outbox.acts or run.outbox.news or run.outbox.tasks or run.waiting_tasks:
             raise ViolationError(2, f"{run.id} still owes {run.outbox}, or has {len(run.waiting_tasks)} tasks waiting")
         for attempt in run.attempts:
             _check_account(watch, run, attempt)
@@ -266,6 +269,7 @@ def check_end(watch: Watch, published: Published) -> None:
         _check_published(run, published)
     if untold := watch.awaited - set(published.answers):
         raise ViolationError(2, f"{len(untold)} tasks wait for runs that have ended, and were not told")
+    watch.news.closed()
     _check_measures(watch, published)
 
 
@@ -306,6 +310,7 @@ def _check_measures(watch: Watch, published: Published) -> None:
 def _bare(run: Run) -> Run:
     """Return what never changes of a run that has ended.
 
-    Tasks that come for its end leave only an explanation, and what is done with its model has a record of its own.
+    Tasks that come for its end leave only an explanation, and what is done with its model has a record of its own, of
+    which there is news.
     """
-    return replace(run, outbox=Outbox(), version=0, decisions=(), updated_at=run.created_at, hosting=())
+    return replace(run, outbox=Outbox(), version=0, decisions=(), updated_at=run.created_at, hosting=(), news=0)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from spot_relay.adapters.inbound import write_predecessor_ended, write_room_freed, write_run_due
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.values import No
-from tests.fakes import MemoryTelemetry
+from tests.fakes import MemoryAnnouncements, MemoryTelemetry
 from tests.simulation.violation import ViolationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import timedelta
 
     from spot_relay.domain.run.run import Run
+    from spot_relay.domain.shown.events import Event
     from tests.simulation.play import Play
 
 # The queues' visibility timeout, and how often a message is received before it is dead.
@@ -44,6 +46,23 @@ class Queue:
 
     def _send(self, body: str, seconds: float = 0) -> None:
         self.play.timeline.after(seconds + 0.2, lambda: self.play.deliver(body))
+
+
+@dataclass
+class Announcements(MemoryAnnouncements):
+    """The event bus. Its ``watch`` hears each event."""
+
+    watch: Callable[[Iterable[Event]], None] = lambda _: None
+
+    def announce(self, events: Sequence[Event]) -> dict[str, str]:
+        """Take events, except those that are rejected, of which there are none by themselves."""
+        self.watch(events)
+        return super().announce(events)
+
+    def announce_some(self, events: Sequence[Event]) -> dict[str, str]:
+        """Take every other event, and reject the rest."""
+        self.announce(events[1::2])
+        return {event.id: "InternalFailure" for event in events[::2]}
 
 
 @dataclass

@@ -15,6 +15,7 @@ from simulator.life.job import CheckpointWritten, StopRequested, Transitioned
 from spot_relay.adapters.inbound import read_observation
 from spot_relay.domain.rules.due import spread_looks
 from spot_relay.domain.rules.turns import FASTEST, LaunchRate
+from spot_relay.domain.run.news import NoticeKind
 from spot_relay.domain.run.observation import DeadlineChange, Due, ResumeRequested, RoomFreed
 from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.run.run import TICK
@@ -34,7 +35,6 @@ from spot_relay.service import (
 )
 from tests.fakes import (
     REGION,
-    MemoryAnnouncements,
     MemoryDocuments,
     MemoryInputFiles,
     MemoryPrices,
@@ -49,7 +49,7 @@ from tests.simulation.hosting import Hosting
 from tests.simulation.hosting_watch import HostingWatch
 from tests.simulation.invariants import Published, Watch, check_end
 from tests.simulation.ledger import Ledger
-from tests.simulation.outlets import RECEIVES, VISIBILITY, Queue, Tasks, Telemetry
+from tests.simulation.outlets import RECEIVES, VISIBILITY, Announcements, Queue, Tasks, Telemetry
 from tests.simulation.sagemaker import CallError, SageMaker
 from tests.simulation.stops import Stops
 from tests.simulation.storage import CheckpointCopies, Checkpoints, RunStore
@@ -175,7 +175,8 @@ class Play:
             return moment(self.timeline.now + functions.current.skew)
 
         slots = MemorySlots(self.world.limits, self.store.load)
-        self.documents, self.announcements = MemoryDocuments(), MemoryAnnouncements()
+        self.documents, self.announcements = MemoryDocuments(), Announcements(watch=self.watch.news.announced)
+        functions.reject_some = self.announcements.announce_some
         self.queue, self.telemetry, self.tasks = Queue(self), Telemetry(play=self), Tasks(self)
         return Service(
             store=functions.port("store", self.store),
@@ -183,6 +184,7 @@ class Play:
             checkpoints=functions.port("checkpoints", self.checkpoints),
             documents=functions.port("documents", self.documents),
             announcements=functions.port("announcements", self.announcements),
+            notify=tuple(NoticeKind),
             waiting_tasks=functions.port("waiting_tasks", self.tasks),
             telemetry=functions.port("telemetry", self.telemetry),
             prices=functions.port("prices", MemoryPrices(PRICES)),

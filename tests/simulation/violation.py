@@ -1,4 +1,4 @@
-"""What holds always: the eleven invariants, and the error that says which of them does not."""
+"""What holds always: the thirteen invariants, and the error that says which of them does not."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ INVARIANTS = {
     10: "what is done with a model is done once, for a run that has completed, and told as it is",
     11: "what a user has changed about an open run holds until it is changed again",
     12: "the same data starts one run, and no more runs of a template are under way than it allows",
+    13: "every change of a run is told once it is saved, by an id that nothing else has, and no notice comes twice",
 }
 
 

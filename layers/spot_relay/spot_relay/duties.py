@@ -24,13 +24,15 @@ from spot_relay.domain.run.observation import (
     StopRefused,
     TaskGone,
 )
+from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import Waiting
 from spot_relay.domain.sagemaker.job import EVERY_POOL, Job, Market, Pool
 from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
-from spot_relay.domain.shown.report import announcement, hosting_announcement, status_document, task_error
+from spot_relay.domain.shown.events import build_event
+from spot_relay.domain.shown.report import Whereabouts, status_document, summarise, task_error
 from spot_relay.domain.values import dataclass
 from spot_relay.pacing import OTHERS_FIRST
-from spot_relay.ports import UnansweredError
+from spot_relay.ports import MOST_AT_ONCE, NotAnnouncedError, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.hosting import Endpoint, HostingTask, Made, NoEndpoint
     from spot_relay.domain.run.launch import Launch
     from spot_relay.domain.run.observation import Observation
-    from spot_relay.domain.run.outbox import Outbox, Room
+    from spot_relay.domain.run.outbox import Room
     from spot_relay.domain.run.run import Run
     from spot_relay.pacing import Pacing
     from spot_relay.ports import (
@@ -61,13 +63,20 @@ _Refused = TypeVar("_Refused", Refused, CanaryRefused)
 
 
 @dataclass(frozen=True)
-class TaskAnswers:
-    """What became of the answers to tasks of Step Functions."""
+class Told:
+    """What became of what had to be told: the answers to tasks of Step Functions, and the news."""
 
-    done: frozenset[str] = frozenset()
-    """The tokens of those that need no answer any more."""
+    tasks: frozenset[str] = frozenset()
+    """The tokens of the tasks that need no answer any more."""
     gone: tuple[TaskGone, ...] = ()
+    news: frozenset[int] = frozenset()
+    """The numbers of the news that were announced."""
     failure: Exception | None = None
+
+    def leave(self, owed: Outbox) -> Outbox:
+        """Return what is still to be told."""
+        tasks = tuple(token for token in owed.tasks if token not in self.tasks)
+        return Outbox(tasks=tasks, news=tuple(one for one in owed.news if one.number not in self.news))
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ class Duties:
     """None where hosting is left to another function."""
     copies: CheckpointCopies | None
     """None where copying checkpoints is left to another function."""
-    region: str
+    where: Whereabouts
     canary_image: str | None = None
     most_told: int = MOST_TOLD
 
@@ -138,30 +147,36 @@ class Duties:
             return (CheckpointsCopied(copying, Uncopied(f"{type(error).__name__}: {error}", passes=True)),)
 
     def publish(self, run: Run, owed: Outbox) -> Exception | None:
-        """Publish what is owed about the run, and return what went wrong."""
+        """Write the run's status document if that is owed, and return what went wrong."""
         try:
             if owed.status:
-                self.documents.write(run.id, status_document(run, self.region))
-            if owed.announce:
-                self.announcements.announce(announcement(run))
-            if owed.announce_hosting:
-                self.announcements.announce_hosting(hosting_announcement(run))
+                self.documents.write(run.id, status_document(run, self.where.region))
         except Exception as error:  # noqa: BLE001 - no error of any kind may keep the run from continuing
             return error
         return None
 
-    def answer_tasks(self, run: Run, tokens: tuple[str, ...]) -> TaskAnswers:
-        """Report the end of a run to the tasks that wait for it, and return what became of that."""
-        done, gone, failure = set(), [], None
-        for token in tokens:
+    def tell(self, run: Run, owed: Outbox) -> Told:
+        """Answer the tasks that wait for the end of a saved run, announce its news, and return what became of that."""
+        done, gone, announced = set(), [], set()
+        failure: Exception | None = None
+        for token in owed.tasks:
             try:
-                no = self.waiting_tasks.answer(token, task_error(run), announcement(run))
+                no = self.waiting_tasks.answer(token, task_error(run), summarise(run))
             except Exception as error:  # noqa: BLE001 - no error of any kind may keep the run from continuing
                 failure = error
             else:
                 done.add(token)
                 gone += [TaskGone(no.because)] if no else []
-        return TaskAnswers(frozenset(done), tuple(gone), failure)
+        for first in range(0, len(owed.news), MOST_AT_ONCE):
+            events = {one.number: build_event(run, one, self.where) for one in owed.news[first : first + MOST_AT_ONCE]}
+            try:
+                rejected = self.announcements.announce(tuple(events.values()))
+            except Exception as error:  # noqa: BLE001 - no error of any kind may keep the run from continuing
+                failure = error
+            else:
+                announced |= {number for number, event in events.items() if event.id not in rejected}
+                failure = NotAnnouncedError(str(rejected)) if rejected else failure
+        return Told(frozenset(done), tuple(gone), frozenset(announced), failure)
 
     def _stop_canary(self, run: Run, canary: Canary) -> StopRefused | None:
         try:

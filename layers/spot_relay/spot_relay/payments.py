@@ -46,7 +46,7 @@ class Payments:
         """Perform what a run owes and save that it is done; then do the same with what the answers of launches add.
 
         A launch whose answer is known already is not repeated. What cannot be published stays owed, and the failure is
-        returned: the run itself continues without it. The same holds for tasks that cannot be answered. What takes
+        returned: the run itself continues without it. The same holds for what cannot be told. What takes
         several calls of a function stays owed as well, and a message asks for the next one.
 
         ``may_copy`` says that this call itself has just saved that the run owes a copy. Only then is anything copied.
@@ -56,9 +56,10 @@ class Payments:
         published = has_saved = has_told = has_paused = False
         for _ in range(MAX_CONFLICTS):
             owed_here, left = self._split(run, answers, has_told=has_told, may_copy=may_copy)
-            tasks = owed_here.tasks if run.has_ended and untold is None else ()
+            # Only what is saved: neither an answer to a task nor an event can be taken back.
+            tells = Outbox() if untold else Outbox(tasks=owed_here.tasks if run.has_ended else (), news=owed_here.news)
             nothing_to_do = not answers and not owed_here.acts
-            nothing_to_publish = not owed_here or (published and not tasks) or failure is not None
+            nothing_to_publish = not owed_here or (published and not tells) or failure is not None
             if nothing_to_do and nothing_to_publish:
                 if has_paused or (has_saved and run.outbox.tell_followers):
                     self.duties.wakeups.look(run.id, timedelta(0))
@@ -66,10 +67,9 @@ class Payments:
             answers += self.duties.perform(run, owed_here.without(answers))
             has_told = has_told or owed_here.tell_followers
             answers += self.duties.host(run, owed_here) + self.duties.copy(run, owed_here)
-            # Only tasks of an end that is saved: an answer cannot be taken back.
-            told = self.duties.answer_tasks(run, tasks)
+            told = self.duties.tell(run, tells)
             untold = untold or told.failure
-            left = replace(left, tasks=tuple(token for token in run.outbox.tasks if token not in told.done))
+            left = left.then(told.leave(run.outbox))
             settled = self._settle(run, (*answers, *told.gone))
             # What this call has published already is owed once more only for later.
             earlier = Outbox() if published and failure is None else run.outbox.publications

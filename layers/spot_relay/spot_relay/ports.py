@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.template import Burst, Schedule
     from spot_relay.domain.sagemaker.job import Absent, Job, Pool
     from spot_relay.domain.sagemaker.refusal import NotCreated, Refusal
+    from spot_relay.domain.shown.events import Event
     from spot_relay.domain.values import No
+
+# So many events fit into one call to EventBridge.
+MOST_AT_ONCE = 10
 
 
 class ConflictError(Exception):
@@ -59,6 +63,10 @@ class UnansweredError(Exception):
     def __init__(self, because: str, refusal: Refusal) -> None:
         super().__init__(because)
         self.refusal = refusal
+
+
+class NotAnnouncedError(Exception):
+    """The event bus has rejected events. They stay owed."""
 
 
 class PrefixTakenError(SpecError):
@@ -324,12 +332,11 @@ class StatusDocuments(Protocol):
 class Announcements(Protocol):
     """The event bus on which others learn what happens to runs."""
 
-    def announce(self, detail: dict[str, Any]) -> None:
-        """Publish a Spot Relay Run State Change event."""
-        ...
+    def announce(self, events: Sequence[Event]) -> dict[str, str]:
+        """Publish up to `MOST_AT_ONCE` events, and return the ids of those that the bus has rejected, with its words.
 
-    def announce_hosting(self, detail: dict[str, Any]) -> None:
-        """Publish a Spot Relay Hosting State Change event."""
+        Each may be published more than once.
+        """
         ...
 
 

@@ -26,6 +26,7 @@ from spot_relay.domain.errors import CallerError, SpecError
 from spot_relay.domain.rules.predecessors import gather_predecessors, may_close_cycle
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
 from spot_relay.domain.run.launch import launch_of_attempt, launch_of_canary
+from spot_relay.domain.run.news import DEFAULT_NOTICES, NoticeKind
 from spot_relay.domain.run.observation import (
     CanaryCreated,
     DeadlineRequested,
@@ -41,6 +42,7 @@ from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.sagemaker.job import Job
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.sagemaker.request import sharded_prefixes_of
+from spot_relay.domain.shown.report import Whereabouts
 from spot_relay.domain.values import No, dataclass, replace
 from spot_relay.duties import MOST_TOLD, Duties
 from spot_relay.payments import MAX_CONFLICTS, Payments
@@ -146,6 +148,10 @@ class Service:
     new_id: Callable[[], str]
     region: str
     """Where the training jobs run."""
+    bucket: str = ""
+    """Where the status documents are."""
+    notify: tuple[NoticeKind, ...] = DEFAULT_NOTICES
+    """The notices that runs send unless their specs say which."""
     check_every: timedelta = field(default=timedelta(minutes=5))
     canary_image: str | None = None
     """The image in which canaries sleep; None for each run's own training image."""
@@ -165,7 +171,7 @@ class Service:
         owns the checkpoint prefix, and UnacceptableError if deadline, budget or placement cannot be kept.
         """
         now = self.clock()
-        new = accept(submission, submission_id or self.new_id(), now, self.prices.read())
+        new = accept(submission, submission_id or self.new_id(), now, self.prices.read(), self.notify)
         if found := self._find_objections(new, now):
             # A spec that was accepted before still returns its run, even if it would no longer be accepted.
             if self.store.load(submission.name) is None:
@@ -361,7 +367,7 @@ class Service:
             self.pacing,
             self.hosting,
             self.copies,
-            self.region,
+            Whereabouts(self.region, self.bucket),
             self.canary_image,
             self.tells_at_once,
         )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Self
 
 from spot_relay.domain.rules.limits import InvalidLimitsError, Limits
 from spot_relay.domain.rules.turns import FASTEST, SLOWEST, LaunchRate
-from spot_relay.domain.values import dataclass
+from spot_relay.domain.run.news import DEFAULT_NOTICES, NoticeKind, list_kinds
+from spot_relay.domain.values import No, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,8 @@ class RunSettings:
     launch_rate: LaunchRate
     canary_image: str | None = None
     metrics_by_placement: bool = False
+    notices: tuple[NoticeKind, ...] = DEFAULT_NOTICES
+    """The notices that runs send unless their specs say which."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -50,6 +53,7 @@ class RunSettings:
             launch_rate=_read_rate(env, "LAUNCH_RATE"),
             canary_image=env.get("CANARY_IMAGE", "").strip() or None,
             metrics_by_placement=_read_switch(env, "METRICS_BY_PLACEMENT"),
+            notices=_read_notices(env, "NOTICES"),
         )
 
 
@@ -180,3 +184,13 @@ def _read_limits(env: Mapping[str, str], name: str) -> Limits:
     except InvalidLimitsError as error:
         message = f"The environment variable {name} is invalid: {error}"
         raise SettingsError(message) from None
+
+
+def _read_notices(env: Mapping[str, str], name: str) -> tuple[NoticeKind, ...]:
+    """Read which notices are sent; an unset variable means those that Spot Relay sends by default."""
+    names = _split(env.get(name, ""))
+    kinds = list_kinds(names) if names else DEFAULT_NOTICES
+    if isinstance(kinds, No):
+        message = f"The environment variable {name} is invalid: {kinds.because}"
+        raise SettingsError(message)
+    return kinds

@@ -40,7 +40,7 @@ def served() -> Hosted:
 
 def bare(run: Run) -> Run:
     """A run without what may change after its end."""
-    return replace(run, hosting=(), decisions=(), updated_at=run.created_at, version=0)
+    return replace(run, hosting=(), decisions=(), updated_at=run.created_at, version=0, news=0)
 
 
 def test_a_run_that_completes_has_its_model_registered_and_its_endpoint_created() -> None:

@@ -54,7 +54,7 @@ def test_the_end_is_announced_and_measured_once() -> None:
     world = World()
     completed(world)
     world.passes(2 * PATIENCE)
-    assert [detail["status"] for detail in world.announcements.details] == ["Completed"]
+    assert [detail["status"] for detail in world.announcements.details] == ["Pending", "InProgress", "Completed"]
     assert world.telemetry.total("RunsCompleted") == 1
 
 

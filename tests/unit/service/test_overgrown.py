@@ -42,7 +42,12 @@ def test_a_run_that_could_not_plan_its_next_attempt_fails_once_its_job_is_known_
     assert (run.status, run.reason, len(run.attempts)) == (RunStatus.FAILED, TOO_LARGE, 1)
     assert not run.outbox.acts
     assert world.documents.written["churn"]["status"] == "Failed"
-    assert [detail["status"] for detail in world.announcements.details] == ["Failed"]
+    assert [detail["status"] for detail in world.announcements.details] == [
+        "Pending",
+        "InProgress",
+        "Stopping",
+        "Failed",
+    ]
 
 
 def test_a_job_whose_creation_could_not_be_saved_is_stopped_and_its_run_fails() -> None:

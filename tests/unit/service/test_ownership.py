@@ -177,7 +177,9 @@ def test_what_could_not_be_published_is_published_by_the_tick_when_it_can_be(shu
     shut.clock.passes(90)
     shut.tick()
     assert shut.documents.written["churn"]["status"] == "Stopped"
-    assert [detail["status"] for detail in shut.announcements.details] == ["Stopped"]
+    assert [detail["status"] for detail in shut.announcements.details] == [
+        *("Pending", "InProgress", "Stopping", "Stopped"),
+    ]
     assert not shut.run().outbox
     assert shut.telemetry.total("RunsStopped") == 1
 

@@ -21,7 +21,7 @@ from spot_relay.domain.run.policy import Spent
 from spot_relay.domain.run.prices import PriceList, read_prices
 from spot_relay.domain.sagemaker.job import Checkpoint, Market
 from spot_relay.domain.sagemaker.refusal import Refusal
-from spot_relay.domain.shown.report import announcement, status_document
+from spot_relay.domain.shown.report import status_document, summarise
 from spot_relay.service import UnacceptableError
 from spot_relay.spec import Allowlist, InvalidSpecError, parse_submission, read_resumption
 from tests.fakes import NOON, REGION
@@ -375,8 +375,8 @@ def test_money_is_counted_as_told() -> None:
     stage = priced()
     check(stage, tables("Money")[0])
     assert not stage.acts
-    assert {"cost_usd", "on_demand_cost_usd"} <= set(announcement(stage.run()))
-    assert not {"wasted_usd", "prices"} & set(announcement(stage.run()))
+    assert {"cost_usd", "on_demand_cost_usd"} <= set(summarise(stage.run()))
+    assert not {"wasted_usd", "prices"} & set(summarise(stage.run()))
 
 
 def test_a_money_budget_is_held_at_the_submission_and_before_each_launch() -> None:

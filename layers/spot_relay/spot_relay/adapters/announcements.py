@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mypy_boto3_events import EventBridgeClient
 
+    from spot_relay.domain.shown.events import Event
+
 SOURCE = "spot-relay"
-STATE_CHANGE = "Spot Relay Run State Change"
-HOSTING_CHANGE = "Spot Relay Hosting State Change"
-
-
-class NotAnnouncedError(Exception):
-    """EventBridge rejected an event."""
 
 
 @dataclass(frozen=True)
 class EventBridgeAnnouncements:
-    """Announces on the default event bus that a run has ended or continues, and what has become of its model."""
+    """Announces on the default event bus what happens to runs."""
 
     client: EventBridgeClient
 
-    def announce(self, detail: dict[str, Any]) -> None:
-        """Publish a Spot Relay Run State Change event; raise NotAnnouncedError if the bus rejects it."""
-        self._put(STATE_CHANGE, detail)
-
-    def announce_hosting(self, detail: dict[str, Any]) -> None:
-        """Publish a Spot Relay Hosting State Change event; raise NotAnnouncedError if the bus rejects it."""
-        self._put(HOSTING_CHANGE, detail)
-
-    def _put(self, detail_type: str, detail: dict[str, Any]) -> None:
+    def announce(self, events: Sequence[Event]) -> dict[str, str]:
+        """Publish up to ten events, and return the ids of those that the bus has rejected, with its words."""
         answer = self.client.put_events(
-            Entries=[{"Source": SOURCE, "DetailType": detail_type, "Detail": json.dumps(detail)}],
+            Entries=[
+                {
+                    "Source": SOURCE,
+                    "DetailType": event.detail_type,
+                    "Detail": json.dumps(event.detail, ensure_ascii=False),
+                }
+                for event in events
+            ],
         )
-        if answer["FailedEntryCount"]:
-            raise NotAnnouncedError(str(answer["Entries"][0].get("ErrorMessage")))
+        if not answer["FailedEntryCount"]:
+            return {}
+        # The answer has one entry for each event, in their order.
+        entries = zip(events, answer["Entries"], strict=True)
+        return {event.id: str(entry.get("ErrorMessage")) for event, entry in entries if "ErrorCode" in entry}

@@ -14,7 +14,7 @@ MAX_TEXT_BYTES = 1024
 # A reason names a failure and a checkpoint, and says in our own words what follows.
 MAX_REASON_BYTES = 3 * MAX_TEXT_BYTES
 
-_CUT = "…"
+CUT = "…"
 # No character takes more bytes, unless it is escaped; those that can be printed are not, except quotes and backslashes.
 _MOST_BYTES_OF_ONE = 4
 # What colours the output of a terminal, sets its title, and links its words.
@@ -45,11 +45,11 @@ def shorten(text: str, most_bytes: int) -> str:
         return text
     if encoded_size(text) <= most_bytes:
         return text
-    left = most_bytes - len(_CUT.encode())
+    left = most_bytes - len(CUT.encode())
     for index, character in enumerate(text):
         left -= encoded_size(character)
         if left < 0:
-            return text[:index] + _CUT
+            return text[:index] + CUT
     return text
 
 

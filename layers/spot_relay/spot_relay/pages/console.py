@@ -31,6 +31,11 @@ class Console:
         where = f"#logsV2:log-groups/log-group/{_escape(group)}{streams}"
         return f"https://{self.host}/cloudwatch/home?region={self.region}{where}"
 
+    def link_object(self, bucket: str, key: str) -> str:
+        """Return the address of an object in S3."""
+        prefix = quote(key, safe="")
+        return f"https://{self.host}/s3/object/{quote(bucket, safe='')}?region={self.region}&prefix={prefix}"
+
 
 def console_of(arn: str) -> Console | None:
     """Return the console for an ARN, or None if that partition has none that is known."""

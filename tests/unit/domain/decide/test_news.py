@@ -1,4 +1,7 @@
-"""News that end nothing are only recorded: a load and a save. What an interruption has cost is looked at soon after."""
+"""News that end nothing are only recorded, and told to others if they want to know: a load and a save or two.
+
+What an interruption has cost is looked at soon after.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,11 @@ from tests.unit.worlds import World, deadline, submission
 if TYPE_CHECKING:
     from spot_relay.domain.run.observation import JobChanged
 
-NEWS = ["Pending", "Downloading", "DownloadingTrainingImage", "Training", "Interrupted", "Uploading", "Rebalancing"]
+QUIET = ["Pending", "Downloading", "DownloadingTrainingImage", "Rebalancing"]
+TOLD = ["Training", "Interrupted", "Uploading"]
+NOTED = ["load", "save"]
+# An event is sent once the change that it tells is saved, and what was sent is saved as done.
+NOTED_AND_TOLD = ["load", "save", "announce", "save"]
 HOUR = 3600
 # What calls no service of AWS.
 SILENT = {"log_decision", "measure"}
@@ -41,17 +48,21 @@ def calls(world: World, event: JobChanged) -> list[str]:
     return [call for call in grim.calls if call not in SILENT]
 
 
-@pytest.mark.parametrize("secondary", NEWS)
-def test_they_cost_a_load_and_a_save_and_that_once(world: World, secondary: str) -> None:
+@pytest.mark.parametrize(
+    ("secondary", "costs"), [*((one, NOTED) for one in QUIET), *((one, NOTED_AND_TOLD) for one in TOLD)]
+)
+def test_they_cost_a_load_and_a_save_and_an_event_if_others_want_to_know(
+    world: World, secondary: str, costs: list[str]
+) -> None:
     event = world.event(1, "InProgress", secondary)
-    assert calls(world, event) == ["load", "save"]
+    assert calls(world, event) == costs
     assert world.run().current.phase == secondary
     assert not world.run().outbox
     assert calls(world, event) == ["load"]
 
 
 def test_so_does_the_news_that_a_job_stops(world: World) -> None:
-    assert calls(world, world.event(1, "Stopping", "Stopping")) == ["load", "save"]
+    assert calls(world, world.event(1, "Stopping", "Stopping")) == NOTED_AND_TOLD
 
 
 def test_the_run_shows_them_at_once_and_its_status_document_with_the_next_look(world: World) -> None:
@@ -135,11 +146,11 @@ def test_a_description_that_lags_behind_the_event_delays_the_account_and_counts_
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("call", ["load", "log_decision", "save", "measure"])
-def test_a_function_that_dies_counts_an_interruption_once_at_most(world: World, call: str, after: bool) -> None:
+@pytest.mark.parametrize("number", range(1, 7))
+def test_a_function_that_dies_counts_an_interruption_once_at_most(world: World, number: int, after: bool) -> None:
     world.trains(1)
     event = world.event(1, "InProgress", "Interrupted")
-    number = ["load", "log_decision", "save", "measure"].index(call) + 1
+    call = ["load", "log_decision", "save", "announce", "save again", "measure"][number - 1]
     with pytest.raises(KilledError):
         guarded(world, Grim(number, after=after)).advance("churn", event)
     world.jobs.becomes("churn-relay-01", "InProgress", "Interrupted")
@@ -147,7 +158,7 @@ def test_a_function_that_dies_counts_an_interruption_once_at_most(world: World, 
     world.advance(event)
     world.passes(360)
     assert world.run().current.interruptions == 1
-    lost = (call, after) in {("save", True), ("measure", False)}
+    lost = (call, after) in {("save again", True), ("measure", False)}
     assert world.telemetry.total("Interruptions") == (0 if lost else 1)
 
 
@@ -173,7 +184,7 @@ def test_an_interruption_for_which_the_deadline_may_leave_no_time_is_looked_at_a
 
 def test_one_that_the_deadline_leaves_time_for_is_not() -> None:
     world = unseen(10 * HOUR)
-    assert calls(world, world.event(1, "InProgress", "Interrupted")) == ["load", "save"]
+    assert calls(world, world.event(1, "InProgress", "Interrupted")) == NOTED_AND_TOLD
 
 
 def test_it_is_looked_at_where_the_money_allows_it_by_then() -> None:
@@ -185,18 +196,18 @@ def test_it_is_looked_at_where_the_money_allows_it_by_then() -> None:
 
 def test_other_news_costs_no_look_however_late_it_is_nor_does_old_news() -> None:
     world = unseen(3 * HOUR)
-    assert calls(world, world.event(1, "InProgress", "Uploading")) == ["load", "save"]
+    assert calls(world, world.event(1, "InProgress", "Uploading")) == NOTED_AND_TOLD
     assert calls(world, world.event(1, "InProgress", "Interrupted")) == ["load"]
 
 
 def test_nor_does_an_interruption_of_a_run_that_is_being_stopped_or_is_on_its_way() -> None:
     world = unseen(3 * HOUR)
     world.store.runs["churn"] = replace(world.run(), stop_requested=True)
-    assert calls(world, world.event(1, "InProgress", "Interrupted")) == ["load", "save"]
+    assert calls(world, world.event(1, "InProgress", "Interrupted")) == NOTED_AND_TOLD
     world = unseen(3 * HOUR)
     leaving = replace(world.run().current, switch_to=Market.ON_DEMAND)
     world.store.runs["churn"] = world.run().with_attempt(leaving)
-    assert calls(world, world.event(1, "InProgress", "Interrupted")) == ["load", "save"]
+    assert calls(world, world.event(1, "InProgress", "Interrupted")) == NOTED_AND_TOLD
 
 
 def test_what_an_interruption_has_cost_is_looked_up_once(world: World) -> None:
@@ -236,7 +247,7 @@ def test_a_description_that_lags_behind_such_an_event_is_soon_asked_for_again() 
 def test_where_the_money_allows_no_on_demand_such_an_event_is_news_as_any_other() -> None:
     world = unseen(3 * HOUR)
     world.store.runs["churn"] = replace(world.run(), policy=replace(world.run().policy, budgets=Budgets(money_usd=1)))
-    assert calls(world, world.event(1, "InProgress", "Interrupted")) == ["load", "save"]
+    assert calls(world, world.event(1, "InProgress", "Interrupted")) == NOTED_AND_TOLD
 
 
 def test_what_a_resumed_job_saves_before_the_look_hides_what_the_interruption_has_cost(world: World) -> None:

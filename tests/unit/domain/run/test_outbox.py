@@ -13,8 +13,8 @@ POOL = Pool("ml.m5.xlarge", Market.SPOT)
 A, B = Room(POOL, "a"), Room(POOL, "b")
 ONE, TWO = Measure("One", 1, Market.SPOT, "ml.m5.xlarge"), Measure("Two", 2, Market.SPOT, "ml.m5.xlarge")
 ACTS: list[dict[str, Any]] = [{"freed": (A,)}, {"launch": 1}, {"canary": 1}, {"stop": "a"}, {"stop_canary": "a"}]
-PUBLICATIONS: list[dict[str, Any]] = [{"status": True}, {"announce": True}]
-ALL = Outbox((A,), 1, 2, "a", "b", status=True, announce=True, measures=(ONE,))
+PUBLICATIONS: list[dict[str, Any]] = [{"status": True}]
+ALL = Outbox((A,), 1, 2, "a", "b", status=True, measures=(ONE,))
 
 
 def named(duty: dict[str, Any]) -> str:
@@ -49,7 +49,7 @@ def test_nothing_is_owed_by_an_empty_one() -> None:
 
 def test_of_all_duties_each_part_has_its_own() -> None:
     assert ALL.actions == Outbox((A,), 1, 2, "a", "b")
-    assert ALL.publications == Outbox(status=True, announce=True)
+    assert ALL.publications == Outbox(status=True)
 
 
 @pytest.mark.parametrize("duty", [*ACTS, *PUBLICATIONS, {"measures": (ONE,)}], ids=named)
@@ -61,7 +61,7 @@ def test_what_either_owes_both_owe(duty: dict[str, Any]) -> None:
 
 def test_what_is_owed_later_takes_the_place_of_what_was_owed_before() -> None:
     later = Outbox((B,), 3, 4, "c", "d", measures=(TWO,))
-    assert ALL.then(later) == Outbox((A, B), 3, 4, "c", "d", status=True, announce=True, measures=(ONE, TWO))
+    assert ALL.then(later) == Outbox((A, B), 3, 4, "c", "d", status=True, measures=(ONE, TWO))
 
 
 def test_room_is_given_back_once_however_often_it_is_owed() -> None:

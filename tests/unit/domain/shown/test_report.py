@@ -13,7 +13,7 @@ from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import Explanation, ProgressPoint, Run, RunStatus
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Transition
-from spot_relay.domain.shown.report import announcement, iso, notice_of_end, status_document
+from spot_relay.domain.shown.report import iso, notice_of_end, status_document, summarise
 from tests.fakes import NOON, REGION
 from tests.unit.worlds import TRAINING_JOB, submission
 
@@ -274,7 +274,7 @@ def test_without_a_deadline_and_without_prices_there_is_none_to_show() -> None:
 
 
 def test_the_event_of_an_end_tells_its_figures() -> None:
-    assert announcement(replace(a_run(), status=RunStatus.STOPPED, reason='by "request"\n\\now')) == {
+    assert summarise(replace(a_run(), status=RunStatus.STOPPED, reason='by "request"\n\\now')) == {
         "run_id": "churn",
         "status": "Stopped",
         "reason": 'by "request"\n\\now',
@@ -313,5 +313,5 @@ def test_moments_are_written_in_milliseconds_and_in_utc() -> None:
 
 
 def test_a_mail_has_no_character_that_its_reader_cannot_see() -> None:
-    told = announcement(replace(a_run(), status=RunStatus.FAILED, reason="exit\x1b[31m\0 code\u202e 1\u2028at a\ufeff"))
+    told = summarise(replace(a_run(), status=RunStatus.FAILED, reason="exit\x1b[31m\0 code\u202e 1\u2028at a\ufeff"))
     assert told["summary"] == "Run churn is now Failed: exit code 1 at a"

@@ -14,9 +14,11 @@ from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import OUTBOX_PATIENCE, Explanation, Run, RunStatus
 from spot_relay.domain.sagemaker.job import Market, attempt_name
 from spot_relay.domain.sagemaker.request import has_several_types, max_pending_of
+from spot_relay.domain.shown.news import tell_news
 from spot_relay.domain.values import dataclass, replace
 
 if TYPE_CHECKING:
+    from spot_relay.domain.run.news import NoticeKind
     from spot_relay.domain.run.policy import Deadline, Policy
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.submission import Submission
@@ -36,8 +38,17 @@ class Objection:
     """What is wrong, and what to do."""
 
 
-def accept(submission: Submission, submission_id: str, now: datetime, prices: PriceList | None = None) -> Run:
-    """Return the run of a valid submission. It owes a first launch, on-demand if the deadline requires that."""
+def accept(
+    submission: Submission,
+    submission_id: str,
+    now: datetime,
+    prices: PriceList | None = None,
+    notify: tuple[NoticeKind, ...] = (),
+) -> Run:
+    """Return the run of a valid submission. It owes a first launch, on-demand if the deadline requires that.
+
+    It sends the notices in ``notify`` unless the submission itself says which.
+    """
     policy, job = submission.policy, submission.training_job
     place = first_place(policy, job)
     first = Attempt(
@@ -69,8 +80,10 @@ def accept(submission: Submission, submission_id: str, now: datetime, prices: Pr
         deadline_at=policy.deadline.instant(now) if policy.deadline else None,
         decisions=tuple(Explanation(now, "Submitted", warning) for warning in _warn(policy, job)),
         prices=prices.only(types) if prices and not has_several_types(job) else None,
+        notify=notify if submission.notify is None else submission.notify,
     )
-    return place_first(run, now)
+    told, news = tell_news(None, place_first(run, now), now)
+    return replace(told, outbox=told.outbox.then(news))
 
 
 def place_first(run: Run, now: datetime) -> Run:

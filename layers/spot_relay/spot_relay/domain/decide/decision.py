@@ -60,6 +60,7 @@ from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import Run
 from spot_relay.domain.sagemaker.job import Absent, Job, SecondaryStatus
 from spot_relay.domain.shown import metrics
+from spot_relay.domain.shown.news import tell_news
 from spot_relay.domain.values import replace
 
 
@@ -71,7 +72,8 @@ def decide(run: Run, facts: Facts, now: datetime) -> Decision:
     explained = explain(decision.run, type(facts.observation).__name__, decision.reason, now)
     changed = note_overdue(explained, now, has_listed=facts.ignored_objects is not None)
     owes = decision.owes.then(leave_queue(run, changed)).then(_measure_check(changed, facts, now))
-    return replace(decision, run=changed, owes=owes)
+    told, news = tell_news(run, changed, now)
+    return replace(decision, run=told, owes=owes.then(news))
 
 
 def _measure_check(run: Run, facts: Facts, now: datetime) -> Outbox:

@@ -241,13 +241,11 @@ def _reason_of(run: Run, task: HostingTask) -> str | None:
 
 
 def _settle(run: Run, task: HostingTask, status: HostingStatus, reason: str, now: datetime) -> Decision:
-    """End a task, and announce the end of the last one."""
+    """End a task."""
     reason = clean_text(reason, MOST_REASON_BYTES)
     changes: dict[str, Any] = {"status": status, "reason": reason, "check_at": None, "settled_at": now}
     after = replace(_with(run, replace(task, **changes)), updated_at=now)
-    is_last = not any(one.is_open for one in after.hosting)
-    owes = Outbox(status=True, announce_hosting=is_last, measures=metrics.measure_hosting(run, status))
-    return Decision(after, owes, reason)
+    return Decision(after, Outbox(status=True, measures=metrics.measure_hosting(run, status)), reason)
 
 
 def _tell(run: Run, text: str) -> str:

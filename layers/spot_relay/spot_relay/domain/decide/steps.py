@@ -117,7 +117,7 @@ def finish(run: Run, status: RunStatus, now: datetime, reason: str, owes: Outbox
     """End the run."""
     run, stopping = give_up_canary(run)
     ended = replace(run, status=status, ended_at=now)
-    news = Outbox(measures=metrics.measure_run_end(ended), announce=True, tell_followers=True, tasks=run.waiting_tasks)
+    news = Outbox(measures=metrics.measure_run_end(ended), tell_followers=True, tasks=run.waiting_tasks)
     duties = (owes or Outbox()).then(stopping).then(news)
     if status is RunStatus.COMPLETED and run.on_success:
         run, hosting = _begin_hosting(run, now)
@@ -135,7 +135,7 @@ def _begin_hosting(run: Run, now: datetime) -> tuple[Run, Outbox]:
     failed = tuple(
         measure for task in tasks if not task.is_open for measure in metrics.measure_hosting(run, task.status)
     )
-    return replace(run, hosting=tasks), Outbox(host=open_kinds, announce_hosting=not open_kinds, measures=failed)
+    return replace(run, hosting=tasks), Outbox(host=open_kinds, measures=failed)
 
 
 def finish_stopped(run: Run, now: datetime, owes: Outbox | None = None, more: str = "") -> Decision:

@@ -111,17 +111,19 @@ def resume(run: Run, request: ResumeRequested, facts: Facts, now: datetime) -> D
     place = _choose_place(open_again, now)
     if isinstance(place, No):
         return unchanged(run, place.because, rejected=True)
+    return _continue(open_again, place, facts, now)
+
+
+def _continue(run: Run, place: Place, facts: Facts, now: datetime) -> Decision:
+    """Wait on before the first launch, launch an attempt again that was never created, or plan the next one."""
     if run.waits_to_begin:
-        planned = replace(_reset_attempt(open_again, place, now), status=AttemptStatus.PLANNED)
-        waiting = open_again.with_attempt(planned)
+        waiting = run.with_attempt(replace(_reset_attempt(run, place, now), status=AttemptStatus.PLANNED))
         reason = f"{_RESUMED} Looking at what it waits for before its first launch."
-        decision = change(waiting, now, reason, status=RunStatus.PENDING, check_at=now)
-    elif run.current.outcome is Outcome.NEVER_CREATED:
-        anew = _reset_attempt(open_again, place, now)
-        decision = launch_again(open_again, anew, now, f"{_RESUMED} {describe_retry(anew)}")
-    else:
-        decision = plan(open_again, facts.checkpoint, Onward(place, Cause.RESUMED), now, _RESUMED)
-    return replace(decision, owes=decision.owes.then(Outbox(announce=True)))
+        return change(waiting, now, reason, status=RunStatus.PENDING, check_at=now)
+    if run.current.outcome is Outcome.NEVER_CREATED:
+        anew = _reset_attempt(run, place, now)
+        return launch_again(run, anew, now, f"{_RESUMED} {describe_retry(anew)}")
+    return plan(run, facts.checkpoint, Onward(place, Cause.RESUMED), now, _RESUMED)
 
 
 def _choose_place(run: Run, now: datetime) -> Place | No:

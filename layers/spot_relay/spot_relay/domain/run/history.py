@@ -18,15 +18,20 @@ if TYPE_CHECKING:
 # The newest attempts stay as they are: the next decision may depend on all that is known of them.
 _KEPT_WHOLE = 2
 _SHORT_BYTES = 100
+# Half of the longest FailureReason still says what has failed.
+HALF_BYTES = 512
 # How many phases are left of an attempt whose run has to do without most of them: the newest, and those before in one.
 _FEW_PHASES = 6
 
 
 def drop_history(run: Run) -> Iterator[Run]:
-    """Yield the run with less and less of its history: first transitions, then explanations, then attempts' texts.
+    """Yield the run with less and less of its history: first the reasons of news that nobody could be told for long.
+
+    Then transitions, then explanations, then attempts' texts.
 
     The oldest go first. What decisions depend on, and what was paid, stays. So do the phases of each attempt's life.
     """
+    yield (run := _shorten_news(run))
     for kept in (10, 3, 0):
         yield (run := _drop_transitions(run, len(run.attempts) - kept))
     old = len(run.attempts) - _KEPT_WHOLE
@@ -35,6 +40,7 @@ def drop_history(run: Run) -> Iterator[Run]:
         yield (run := replace(run, decisions=run.decisions[-kept:]))
     yield (run := _drop_transitions(run, old, 1))
     yield (run := replace(run, decisions=run.decisions[-5:]))
+    yield (run := _shorten_failures(run, old, HALF_BYTES))
     yield (run := _shorten_attempts(run, old, _SHORT_BYTES))
     yield (run := _shorten_attempts(run, old, 0))
     yield (run := replace(run, decisions=(), reason=shorten(run.reason, _SHORT_BYTES)))
@@ -43,9 +49,20 @@ def drop_history(run: Run) -> Iterator[Run]:
         yield _shorten_attempts(run, len(run.attempts), 0)
 
 
+def _shorten_news(run: Run) -> Run:
+    news = tuple(replace(one, reason="") for one in run.outbox.news)
+    return replace(run, outbox=replace(run.outbox, news=news)) if news else run
+
+
 def _drop_transitions(run: Run, old: int, phases: int = KEPT_PHASES) -> Run:
     attempts = enumerate(run.attempts)
     return replace(run, attempts=tuple(without_transitions(a, phases) if i < old else a for i, a in attempts))
+
+
+def _shorten_failures(run: Run, old: int, most_bytes: int) -> Run:
+    whys = (shorten(one.failure_reason, most_bytes) if one.failure_reason else None for one in run.attempts[:old])
+    shortened = (replace(one, failure_reason=why) for one, why in zip(run.attempts, whys, strict=False))
+    return replace(run, attempts=(*shortened, *run.attempts[max(0, old) :]))
 
 
 def _shorten_attempts(run: Run, old: int, most_bytes: int) -> Run:

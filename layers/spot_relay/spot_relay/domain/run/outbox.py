@@ -6,6 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.run.hosting import HostingKind
+from spot_relay.domain.run.news import MOST_NEWS, News
 from spot_relay.domain.run.observation import CanaryCreated, CheckpointsCopied, Launched
 from spot_relay.domain.sagemaker.job import Market, Pool
 from spot_relay.domain.values import dataclass, replace
@@ -35,7 +36,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Outbox:
-    """Duties, performed in the order of the fields, except that ``tasks`` are answered before anything is published.
+    """Duties, performed in the order of the fields, except that ``tasks`` and ``news`` come before the document.
 
     All but ``measures`` are idempotent.
     """
@@ -52,10 +53,8 @@ class Outbox:
     """The canary's training job to stop."""
     status: bool = False
     """Whether the status document has to be written."""
-    announce: bool = False
-    """Whether to send the event that the run has ended or continues."""
-    announce_hosting: bool = False
-    """Whether to send the event that everything that was to be done with the model is done, or has failed."""
+    news: tuple[News, ...] = ()
+    """What others are to be told by events, oldest first. It is told only once it is saved, and so is true."""
     tell_followers: bool = False
     """Whether to wake the runs that come after this one: it has ended."""
     told: str = ""
@@ -71,8 +70,7 @@ class Outbox:
 
     def __bool__(self) -> bool:
         """Whether anything is owed."""
-        published = self.status or self.announce or self.announce_hosting
-        return self.acts or published or bool(self.tasks or self.measures)
+        return self.acts or self.status or bool(self.news or self.tasks or self.measures)
 
     @property
     def acts(self) -> bool:
@@ -84,17 +82,17 @@ class Outbox:
     @property
     def measures_alone(self) -> tuple[Measure, ...]:
         """The metrics, if nothing else is owed: then they are published with the write of the decision."""
-        return () if self.acts or self.publications or self.tasks else self.measures
+        return () if self.acts or self.status or self.news or self.tasks else self.measures
 
     @property
     def actions(self) -> Outbox:
-        """Only what this run, or one that waits for it, needs to continue, and the tasks to answer once it is saved."""
-        return replace(self, status=False, announce=False, announce_hosting=False, measures=())
+        """Only what this run, or one that waits for it, needs to continue, and what is told once it is saved."""
+        return replace(self, status=False, measures=())
 
     @property
     def publications(self) -> Outbox:
         """Only what is owed to those who read about the run."""
-        return Outbox(status=self.status, announce=self.announce, announce_hosting=self.announce_hosting)
+        return Outbox(status=self.status)
 
     def without(self, answered: tuple[Observation, ...]) -> Outbox:
         """Return these duties without those that are answered already: those jobs and copies exist."""
@@ -120,8 +118,7 @@ class Outbox:
             stop=later.stop if later.stop is not None else self.stop,
             stop_canary=later.stop_canary if later.stop_canary is not None else self.stop_canary,
             status=self.status or later.status,
-            announce=self.announce or later.announce,
-            announce_hosting=self.announce_hosting or later.announce_hosting,
+            news=_merge(self.news, later.news),
             tell_followers=self.tell_followers or later.tell_followers,
             told=later.told if later.tell_followers else self.told,
             copy=self.copy or later.copy,
@@ -129,3 +126,11 @@ class Outbox:
             tasks=tuple(dict.fromkeys((*self.tasks, *later.tasks))),
             measures=self.measures + later.measures,
         )
+
+
+def _merge(news: tuple[News, ...], others: tuple[News, ...]) -> tuple[News, ...]:
+    """Return the newest of both, in their order."""
+    if not (news and others):
+        return news or others
+    by_number = {one.number: one for one in (*news, *others)}
+    return tuple(by_number[number] for number in sorted(by_number))[-MOST_NEWS:]

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary
 from spot_relay.domain.run.checkpoint_copy import CheckpointCopy
-from spot_relay.domain.run.hosting import HostingTask, OnSuccess
+from spot_relay.domain.run.hosting import HostingStatus, HostingTask, OnSuccess
+from spot_relay.domain.run.news import DEFAULT_NOTICES, NoticeKind
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Policy, Spent
 from spot_relay.domain.run.prices import PriceList
@@ -141,6 +142,13 @@ class Run:
     moved_to: Market | None = None
     """Where its user has moved it: on-demand until it is moved back, or to spot until its next attempt is planned."""
 
+    news: int = 0
+    """How many news of it there have been."""
+    notify: tuple[NoticeKind, ...] = DEFAULT_NOTICES
+    """The notices that it sends."""
+    noticed: tuple[str, ...] = ()
+    """The facts that its notices have told, of those that would otherwise be told again."""
+
     @property
     def has_ended(self) -> bool:
         """Whether the run is over, unless a user resumes it."""
@@ -218,6 +226,14 @@ class Run:
     def endpoint_name(self) -> str:
         """The name of the endpoint that its model is deployed to; empty if it is deployed to none."""
         return self.on_success.deploy.endpoint if self.on_success.deploy else ""
+
+    @property
+    def hosting_status(self) -> HostingStatus | None:
+        """What has become of everything that was to be done with its model; None until all of it is settled."""
+        if not self.hosting or any(task.is_open for task in self.hosting):
+            return None
+        has_failed = any(task.status is HostingStatus.FAILED for task in self.hosting)
+        return HostingStatus.FAILED if has_failed else HostingStatus.SUCCEEDED
 
     @property
     def checkpoint_uri(self) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import field
 from typing import Any
 
 from spot_relay.domain.run.hosting import OnSuccess
+from spot_relay.domain.run.news import NoticeKind
 from spot_relay.domain.run.policy import Policy
 from spot_relay.domain.run.start import Start
 from spot_relay.domain.values import dataclass
@@ -27,3 +28,5 @@ class Submission:
     start: Start = field(default_factory=Start)
     on_success: OnSuccess = field(default_factory=OnSuccess)
     task_token: str | None = field(default=None, repr=False)
+    notify: tuple[NoticeKind, ...] | None = None
+    """The notices that the run sends; None for those that its stack sends by default."""

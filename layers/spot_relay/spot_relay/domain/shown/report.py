@@ -1,8 +1,8 @@
-"""What users see of a run: the status document, the API's answers and the event of its end."""
+"""What users see of a run: the status document, and the answers of the API and to tasks of Step Functions."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 _HOSTING_KEYS = ("status", "reason", "arn", "began_at", "check_at", "settled_at")
 # Where SageMaker puts the logs of all training jobs.
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """Where a stack is: its region, and the bucket with its status documents."""
+
+    region: str
+    bucket: str
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -69,7 +77,7 @@ def _attempt(run: Run, attempt: Attempt, region: str) -> dict[str, Any]:
         "number": attempt.number,
         "job_name": attempt.job_name,
         # An old attempt of a run with a long history may have dropped its ARN.
-        "job_arn": attempt.arn or (_job_arn(run, attempt.job_name, region) if attempt.created_at else None),
+        "job_arn": attempt.arn or (job_arn_of(run, attempt.job_name, region) if attempt.created_at else None),
         "log_stream_prefix": f"{attempt.job_name}/",
         "status": attempt.status,
         "cause": attempt.cause,
@@ -96,7 +104,7 @@ def _attempt(run: Run, attempt: Attempt, region: str) -> dict[str, Any]:
     }
 
 
-def _job_arn(run: Run, job_name: str, region: str) -> str:
+def job_arn_of(run: Run, job_name: str, region: str) -> str:
     return training_job_arn(job_name, role_arn_of(run.training_job), region)
 
 
@@ -146,7 +154,7 @@ def start_document(start: Start, completed: tuple[str, ...], *, waits: bool) -> 
     }
 
 
-def _hosting(run: Run) -> dict[str, Any] | None:
+def hosting_document(run: Run) -> dict[str, Any] | None:
     """Return what is done with the run's model, or None if nothing is."""
     wanted = run.on_success
     if not wanted:
@@ -217,7 +225,7 @@ def status_document(run: Run, region: str) -> dict[str, Any]:
     account = account_of(run, run.updated_at)
     return {
         "run_id": run.id,
-        "training_job_arn": _job_arn(run, run.id, region),
+        "training_job_arn": job_arn_of(run, run.id, region),
         "status": run.status,
         "reason": run.reason,
         "created_at": iso(run.created_at),
@@ -233,7 +241,7 @@ def status_document(run: Run, region: str) -> dict[str, Any]:
         "start": start_document(run.start, run.completed, waits=run.waits_to_begin and not run.has_ended),
         "log_group": LOG_GROUP,
         "model_artifacts": run.model_artifacts,
-        "hosting": _hosting(run),
+        "hosting": hosting_document(run),
         "training_seconds": account.training_seconds,
         "billable_seconds": account.billable_seconds,
         "waited_seconds": account.waited_seconds,
@@ -273,14 +281,14 @@ def task_error(run: Run) -> str | None:
     return None if run.status is RunStatus.COMPLETED else f"SpotRelay.Run{run.status}"
 
 
-def announcement(run: Run) -> dict[str, Any]:
-    """Return the detail of the Spot Relay Run State Change event: the run has ended or continues."""
+def summarise(run: Run) -> dict[str, Any]:
+    """Return a run in a few values: what a task of Step Functions gets, and what each event of a run contains."""
     account = account_of(run, run.updated_at)
     return {
         "run_id": run.id,
         "status": run.status,
         "reason": run.reason,
-        "summary": _flatten(f"Run {run.id} is now {run.status}: {run.reason}"),
+        "summary": flatten(f"Run {run.id} is now {run.status}: {run.reason}"),
         "attempts": len(run.attempts),
         "training_seconds": account.training_seconds,
         "billable_seconds": account.billable_seconds,
@@ -291,21 +299,6 @@ def announcement(run: Run) -> dict[str, Any]:
     }
 
 
-def hosting_announcement(run: Run) -> dict[str, Any]:
-    """Return the detail of the Spot Relay Hosting State Change event: everything wanted for the model is settled."""
-    failed = [task for task in run.hosting if task.status == "Failed"]
-    status = "Failed" if failed else "Succeeded"
-    reason = " ".join(task.reason for task in failed or run.hosting)
-    return {
-        "run_id": run.id,
-        "status": status,
-        "reason": reason,
-        "summary": _flatten(f"The hosting of run {run.id} has {status.lower()}: {reason}"),
-        "model_artifacts": run.model_artifacts,
-        "hosting": _hosting(run),
-    }
-
-
-def _flatten(text: str) -> str:
+def flatten(text: str) -> str:
     """Return a text that fits into an e-mail template of EventBridge, which escapes neither quotes nor line breaks."""
     return " ".join(clean_text(text).replace('"', "'").replace("\\", "/").split())
