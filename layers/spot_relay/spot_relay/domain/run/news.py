@@ -6,13 +6,12 @@ Notices are for people, and their run says which of them it sends; all other new
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from spot_relay.domain.sagemaker.job import Placement
 from spot_relay.domain.text import CUT
-from spot_relay.domain.values import No
+from spot_relay.domain.values import No, dataclass
 
 # The most news that a run owes at once, which is more than one decision makes. Only if the event bus has refused
 # everything for a long time are there more; the oldest is dropped then.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.news import AttemptState, NewsKind
 from spot_relay.domain.shown.accounting import costs_of_attempt
 from spot_relay.domain.shown.report import flatten, hosting_document, iso, job_arn_of, summarise
+from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.attempt import Attempt

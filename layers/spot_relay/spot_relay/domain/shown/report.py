@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from spot_relay.domain.sagemaker.request import role_arn_of, tags_of
 from spot_relay.domain.shown.accounting import account_of, cost_of_canary, costs_of_attempt
 from spot_relay.domain.shown.forecast import foretell_demand, foretell_finish, foretell_next
 from spot_relay.domain.text import clean_text
+from spot_relay.domain.values import dataclass
 
 if TYPE_CHECKING:
     from datetime import datetime
