@@ -45,10 +45,10 @@ _HEAD: Final = """\
 # Lint rules
 
 `spot-relay lint FILE…` checks specs without AWS, and `spot-relay plan FILE` and `POST /runs?dry_run=true` report the
-same findings as warnings. A finding refuses nothing by itself: a spec that can't become a run is a problem, and is
-reported as one.
+same findings as warnings. A finding by itself does not cause a refusal. What keeps a spec from becoming a run is
+reported as a problem instead.
 
-`--allow RULE` leaves a rule out, as often as needed. `--strict` fails for warnings as well.
+`--allow RULE` leaves a rule out, and can be repeated. With `--strict`, warnings fail as well.
 
 <!-- Made by `make lint-rules` from the rules in domain/lint. Do not edit. -->
 """
