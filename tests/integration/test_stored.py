@@ -190,7 +190,12 @@ def test_what_is_stored_today_is_of_the_newest_form_else_the_schema_version_has_
 @stored(turn=3)
 def test_a_stored_run_is_read_with_all_that_it_holds_and_shown_and_listed(stack: Stack, case: Case) -> None:
     case.put_back(stack)
-    assert holds(encoded(stack.run()), case.document)
+    document = case.document
+    # Before version 8 a run owed one event at most, which is news since then.
+    owed = document["outbox"].pop("announce", False)
+    document["outbox"].pop("announce_hosting", None)
+    assert holds(encoded(stack.run()), document)
+    assert not owed or [one.state for one in stack.run().outbox.news] == [document["status"]]
     status, shown = stack.call("get-run")
     assert (status, shown["status"], shown["reason"]) == (200, case.document["status"], case.document["reason"])
     [listed] = stack.call("list-runs", query={})[1]["runs"]

@@ -61,12 +61,32 @@ def read_run(run_id: str, item: dict[str, Any]) -> Run:
     version = int(item["schema_version"]["N"])
     if version > SCHEMA_VERSION:
         raise NewerSchemaError(run_id, version, SCHEMA_VERSION)
-    run = _decoder.decode(item["document"]["S"])
-    return run if version == SCHEMA_VERSION else _upgrade(_set_missing_fields(run))
+    document = item["document"]["S"]
+    run = _decoder.decode(document)
+    return run if version == SCHEMA_VERSION else _upgrade(_set_missing_fields(run), document)
 
 
-def _upgrade(run: Run) -> Run:
-    """Return a run that was stored before version 4, whose canaries kept their refusal as their phase."""
+class _OldOutbox(msgspec.Struct):
+    """What the outbox of a run that was stored before version 8 had in place of news."""
+
+    announce: bool = False
+    announce_hosting: bool = False
+
+
+class _OldRun(msgspec.Struct):
+    outbox: _OldOutbox
+
+
+def _upgrade(run: Run, document: str) -> Run:
+    """Return a run that was stored by an earlier release: with news that it owes.
+
+    Before version 4, canaries kept their refusal as their phase.
+    """
+    # Imported here to keep cold starts short: only the first functions after an update find such runs.
+    from spot_relay.domain.shown.news import owe_news
+
+    owed = msgspec.json.decode(document, type=_OldRun).outbox
+    run = owe_news(run, of_run=owed.announce, of_hosting=owed.announce_hosting)
     refusals = set(Refusal)
     canaries = tuple(
         replace(canary, phase=None, refusal=Refusal(canary.phase)) if canary.phase in refusals else canary

@@ -38,6 +38,17 @@ def tell_news(before: Run | None, after: Run, now: datetime) -> tuple[Run, Outbo
     return replace(after, news=after.news + len(found), noticed=noticed), Outbox(news=numbered)
 
 
+def owe_news(run: Run, *, of_run: bool, of_hosting: bool) -> Run:
+    """Return a run that owes the news of what it is now, as an earlier release has stored it."""
+    found = []
+    if of_run:
+        found.append(_about(run, run.current, NewsKind.RUN, run.status, run.updated_at))
+    if of_hosting and run.hosting_status is not None:
+        found.append(_about(run, run.current, NewsKind.HOSTING, run.hosting_status, run.updated_at))
+    numbered = tuple(replace(one, number=number) for number, one in enumerate(found, start=run.news + 1))
+    return replace(run, news=run.news + len(found), outbox=run.outbox.then(Outbox(news=numbered)))
+
+
 def state_of(attempt: Attempt) -> AttemptState:
     """Return how far an attempt is, for others."""
     if attempt.status is AttemptStatus.ENDED:
