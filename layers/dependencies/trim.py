@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 CALLS: dict[str, tuple[str, ...]] = {
-    "dynamodb": ("GetItem", "PutItem", "Query", "Scan", "TransactGetItems", "TransactWriteItems", "UpdateItem"),
+    "dynamodb": ("GetItem", "PutItem", "Query", "TransactGetItems", "TransactWriteItems", "UpdateItem"),
     "events": ("PutEvents",),
     "pricing": ("GetProducts",),
     # The last two are botocore's own: for a bucket in another region, and for one of S3 Express.

@@ -111,7 +111,6 @@ READS = frozenset(
     {
         "dynamodb.GetItem",
         "dynamodb.Query",
-        "dynamodb.Scan",
         "s3.GetObject",
         "s3.ListObjectsV2",
         "sagemaker.DescribeTrainingJob",

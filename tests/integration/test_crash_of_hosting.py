@@ -27,7 +27,7 @@ CALLS = (
     "sagemaker.DescribeTrainingJob",
     "dynamodb.TransactWriteItems",
     "dynamodb.Query",
-    "dynamodb.Scan",
+    *("dynamodb.Query",) * 2,
     *("sagemaker.CreateModelPackage", "sagemaker.CreateModel"),
     *("s3.PutObject", "eventbridge.PutEvents", SAVED),
     *("sagemaker.CreateEndpointConfig", SAVED),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,14 +14,16 @@ from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.run import Run, RunStatus, Waiting
 from spot_relay.domain.run.start import Start
-from spot_relay.domain.sagemaker.job import Market, Placement, Pool
+from spot_relay.domain.sagemaker.job import EVERY_POOL, Market, Placement, Pool
 from tests.fakes import NOON, MemoryRunStore
 from tests.integration.fake_aws import calls_to
 from tests.integration.runs import a_run, waiting
 from tests.template import create_runs_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from mypy_boto3_dynamodb import DynamoDBClient
 
     from spot_relay.ports import RunStore
     from tests.integration.fake_aws import FakeAWS
@@ -93,9 +96,9 @@ def test_a_run_that_has_begun_waits_for_no_other(store: RunStore) -> None:
 def test_the_entries_for_further_runs_expire_and_are_no_runs(table: DynamoDBRunStore) -> None:
     table.create(following("A", "prep", "labels", "more"))
     items = table.client.scan(TableName=TABLE)["Items"]
-    entries = {item["id"]["S"]: item for item in items if "schema_version" not in item and "follows" in item}
+    entries = {item["id"]["S"]: item for item in items if "schema_version" not in item and "waits_for" in item}
     assert entries.keys() == {"follows#A#2", "follows#A#3"}
-    assert {entry["follows"]["S"] for entry in entries.values()} == {"labels", "more"}
+    assert {entry["waits_for"]["S"] for entry in entries.values()} == {"run#labels", "run#more"}
     year = NOON + timedelta(days=366)
     assert {entry["expires_at"]["N"] for entry in entries.values()} == {str(int(year.timestamp()))}
     assert [run["run_id"] for run in table.page(None, 10, None)[0]] == ["A"]
@@ -196,16 +199,57 @@ def test_a_run_that_has_to_wait_again_has_its_old_place(store: RunStore) -> None
     assert store.oldest_waiting(POOL) == {POOL: Waiting(NOON, "oldest")}
 
 
-def test_the_index_is_asked_once_for_however_many_pools(table: DynamoDBRunStore) -> None:
+def test_the_index_is_asked_once_for_each_pool_and_reads_no_run_that_waits_elsewhere_or_for_another_run(
+    table: DynamoDBRunStore,
+) -> None:
     on_demand = Placement(POOL.instance_type, 1, Market.ON_DEMAND)
     for number in range(30):
         table.create(waiting(a_run(f"before-{number:02}", NOON - SECOND), placement=on_demand))
+        table.create(following(f"follower-{number:02}", "prep", "labels"))
+        table.create(queued(f"queued-{number:02}"))
     table.create(waiting(a_run("churn", NOON)))
-    pools = [Pool(f"ml.p3.{size}xlarge", market) for size in (2, 8) for market in Market]
-    oldest = {POOL: Waiting(NOON, "churn"), on_demand.pool: Waiting(NOON - SECOND, "before-00")}
-    with calls_to(table.client) as asked:
-        assert table.oldest_waiting(*pools, POOL, on_demand.pool) == oldest
-    assert asked == ["Scan", "GetItem", "GetItem"]
+    with read_entries(table.client) as read:
+        assert table.oldest_waiting(Pool("ml.p3.2xlarge", Market.SPOT), POOL) == {POOL: Waiting(NOON, "churn")}
+    assert read == [0, 1]
+    with read_entries(table.client) as read:
+        assert table.oldest_waiting(EVERY_POOL, on_demand.pool) == {on_demand.pool: Waiting(NOON - SECOND, "before-00")}
+    assert read == [0, 2]
+
+
+@contextmanager
+def read_entries(client: DynamoDBClient) -> Iterator[list[int]]:
+    """Collect how many entries each query of an index has read."""
+    read: list[int] = []
+
+    def note(parsed: dict[str, Any], **_: Any) -> None:
+        read.append(parsed["ScannedCount"])
+
+    client.meta.events.register("after-call.dynamodb.Query", note)
+    yield read
+    client.meta.events.unregister("after-call.dynamodb.Query", note)
+
+
+def test_a_run_waits_for_another_one_first_and_for_room_later(store: RunStore) -> None:
+    run = store.create(following("a", "prep", "labels"))
+    assert store.oldest_waiting(POOL) == {}
+    run = store.save(replace(waiting(run), completed=("prep", "labels"), waits_to_begin=False))
+    assert store.oldest_waiting(POOL) == {POOL: Waiting(NOON, "a")}
+    assert followers(store, "prep") == []
+
+
+def test_a_run_stored_with_an_attribute_that_no_index_has_any_more_is_read_and_saved(table: DynamoDBRunStore) -> None:
+    table.create(following("a", "prep"))
+    table.client.update_item(
+        TableName=TABLE,
+        Key={"id": {"S": "a"}},
+        UpdateExpression="SET follows = :prep REMOVE waits_for, waits_since",
+        ExpressionAttributeValues={":prep": {"S": "prep"}},
+    )
+    run = table.load("a")
+    assert run is not None
+    assert run.waits_for_run == "prep"
+    table.save(run)
+    assert followers(table, "prep") == ["a"]
 
 
 @pytest.mark.parametrize("others", OTHERS, ids=["one-pool", "two-pools"])
@@ -231,7 +275,7 @@ def shown(table: DynamoDBRunStore) -> list[dict[str, Any]]:
 
 @dataclass
 class LaggingIndex:
-    """A client for which the index of waiting runs stays as it was: the newest first for a scan, which has no order."""
+    """A client for which the index of waiting runs stays as it was."""
 
     client: Any
     pages: list[dict[str, Any]]
@@ -240,11 +284,14 @@ class LaggingIndex:
         return getattr(self.client, name)
 
     def get_paginator(self, operation: str) -> LaggingIndex:
-        return self if operation == "query" else replace(self, pages=self.pages[::-1])
+        assert operation == "query"
+        return self
 
     def paginate(self, **query: Any) -> list[dict[str, Any]]:
         assert query["IndexName"] == "waiting"
-        return self.pages[: query.get("PaginationConfig", {}).get("MaxItems")]
+        pool = query["ExpressionAttributeValues"][":pool"]
+        listed = [page for page in self.pages if page["Items"][0]["waits_for"] == pool]
+        return listed[: query["PaginationConfig"]["MaxItems"]]
 
 
 @pytest.mark.parametrize("others", OTHERS, ids=["one-pool", "two-pools"])

@@ -7,6 +7,7 @@ template renames, CloudFormation deletes without a question. Some changes of a t
 from __future__ import annotations
 
 import copy
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ STATEFUL: Final = (
 )
 _KEPT: Final = ("Type", "Condition", "DeletionPolicy", "UpdateReplacePolicy", "Properties")
 _POLICIES: Final = ("DeletionPolicy", "UpdateReplacePolicy")
+
+
+def list_releases(changelog: str) -> list[str]:
+    """Return the versions that a changelog lists as released, the newest first."""
+    return re.findall(r"^## \[(\d+\.\d+\.\d+)\]", changelog, re.MULTILINE)
 
 
 def select_stateful(template: dict[str, Any]) -> dict[str, dict[str, Any]]:

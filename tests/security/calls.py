@@ -77,8 +77,8 @@ def _item(action: str, given: Parameters) -> Request:
     return Request(f"dynamodb:{action}", table(given["TableName"]), {"dynamodb:LeadingKeys": [key]})
 
 
-def _index(action: str) -> Callable[[Parameters], tuple[Request, ...]]:
-    return lambda given: (Request(f"dynamodb:{action}", table(given["TableName"], given.get("IndexName"))),)
+def _query(given: Parameters) -> tuple[Request, ...]:
+    return (Request("dynamodb:Query", table(given["TableName"], given.get("IndexName"))),)
 
 
 def _transaction(given: Parameters) -> tuple[Request, ...]:
@@ -194,8 +194,7 @@ _ASKED: Mapping[str, Callable[[Parameters], tuple[Request, ...]]] = {
     "dynamodb.GetItem": lambda given: (_item("GetItem", given),),
     "dynamodb.PutItem": lambda given: (_item("PutItem", given),),
     "dynamodb.UpdateItem": lambda given: (_item("UpdateItem", given),),
-    "dynamodb.Query": _index("Query"),
-    "dynamodb.Scan": _index("Scan"),
+    "dynamodb.Query": _query,
     "dynamodb.TransactGetItems": _transaction,
     "dynamodb.TransactWriteItems": _transaction,
     "s3.GetObject": _object("GetObject"),

@@ -136,7 +136,7 @@ OUTSIDE = [
     Request("dynamodb:GetItem", table(TABLE), {"dynamodb:LeadingKeys": ["slots#ml.m5.xlarge", "turns#canaries"]}),
     Request("dynamodb:GetItem", table(TABLE)),
     Request("dynamodb:ConditionCheckItem", table(TABLE), {"dynamodb:LeadingKeys": ["slots#ml.m5.xlarge"]}),
-    *(Request("dynamodb:Scan", table(TABLE, index)) for index in ("due", "by_status", "*")),
+    *(Request("dynamodb:Scan", table(TABLE, index)) for index in ("due", "waiting", "by_status", "*")),
     Request("dynamodb:Query", table(TABLE, "other")),
     Request("dynamodb:Query", table("other", "due")),
     Request("dynamodb:GetItem", table(TABLE, "due"), RUN),

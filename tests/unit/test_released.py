@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.released.stateful import STATEFUL, find_losses, select_stateful
+from tests.released.__main__ import main
+from tests.released.stateful import STATEFUL, find_losses, list_releases, select_stateful
 from tests.security.translated import translated
 from tests.template import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 FOLDER = ROOT / "tests" / "released"
 NOW = select_stateful(translated())
-VERSIONS = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+VERSIONS = list_releases((ROOT / "CHANGELOG.md").read_text("utf-8"))
 
 
 def released(version: str) -> dict[str, dict[str, Any]]:
@@ -33,6 +34,29 @@ def test_each_release_has_left_what_it_keeps() -> None:
 
 def test_an_update_from_the_last_release_loses_nothing() -> None:
     assert find_losses(released(VERSIONS[0]), NOW) == []
+
+
+def a_project(folder: Path, *releases: str) -> Path:
+    """Write what is asked of a project with the version 0.2.0."""
+    (folder / "pyproject.toml").write_text('[project]\nversion = "0.2.0"\n', "utf-8")
+    changelog = "\n".join(f"## [{version}] - 2026-11-23" for version in releases)
+    (folder / "CHANGELOG.md").write_text(f"## [Unreleased]\n{changelog}\n", "utf-8")
+    return folder
+
+
+def test_what_a_release_has_left_is_not_written_again(tmp_path: Path) -> None:
+    (tmp_path / "0.2.0.json").write_text("{}", "utf-8")
+    assert "0.2.0.json is what 0.2.0 left" in str(main(a_project(tmp_path, "0.2.0", "0.1.0"), tmp_path))
+    assert (tmp_path / "0.2.0.json").read_text("utf-8") == "{}"
+
+
+@pytest.mark.parametrize("releases", [["0.1.0"], ["0.2.0", "0.1.0"]], ids=["before-the-release", "at-the-release"])
+def test_what_the_template_keeps_is_written_until_its_version_is_released(tmp_path: Path, releases: list[str]) -> None:
+    if releases[0] == "0.1.0":
+        (tmp_path / "0.2.0.json").write_text("{}", "utf-8")
+    assert main(a_project(tmp_path, *releases), tmp_path) is None
+    written = json.loads((tmp_path / "0.2.0.json").read_text("utf-8"))
+    assert written.keys() == NOW.keys()
 
 
 def test_each_kind_of_stateful_resource_is_looked_at() -> None:

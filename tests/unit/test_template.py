@@ -342,10 +342,9 @@ def test_no_condition_holds_for_want_of_a_key() -> None:
 
 def test_whoever_advances_runs_finds_those_that_wait_and_may_wake_them() -> None:
     granted = [entry for name, entry in statements() if name == "AdvanceRunsPolicy"]
-    for action, known in {"dynamodb:Query": ("waiting", "followers"), "dynamodb:Scan": ("waiting",)}.items():
-        assert [entry["Resource"] for entry in granted if action in as_list(entry["Action"])] == [
-            {"Fn::Sub": f"${{RunsTable.Arn}}/index/{index}"} for index in known
-        ]
+    assert [entry["Resource"] for entry in granted if "dynamodb:Query" in as_list(entry["Action"])] == [
+        {"Fn::Sub": "${RunsTable.Arn}/index/waiting"}
+    ]
     assert [entry["Resource"] for entry in granted if entry["Action"] == "sqs:SendMessage"] == [
         {"Fn::GetAtt": ["ObserveQueue", "Arn"]}
     ]
@@ -418,7 +417,6 @@ def test_the_table_has_its_indexes_its_expiry_and_its_backups() -> None:
     assert keys == {
         "due": ["open", "check_at"],
         "waiting": ["waits_for", "waits_since"],
-        "followers": ["follows", "created"],
         "by_status": ["status", "created"],
     }
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
@@ -428,7 +426,7 @@ def test_the_table_has_its_indexes_its_expiry_and_its_backups() -> None:
 
 def test_the_indexes_of_runs_that_are_due_or_wait_hold_keys_only() -> None:
     kept = {index["IndexName"]: index["Projection"] for index in indexes(RESOURCES["RunsTable"]["Properties"])}
-    assert kept["due"] == kept["waiting"] == kept["followers"] == {"ProjectionType": "KEYS_ONLY"}
+    assert kept["due"] == kept["waiting"] == {"ProjectionType": "KEYS_ONLY"}
 
 
 def indexes(table: dict[str, Any]) -> list[dict[str, Any]]:

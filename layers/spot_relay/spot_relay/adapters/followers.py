@@ -1,6 +1,6 @@
-"""Entries in the index of followers, beside those of the runs themselves.
+"""Entries in the index of waiting runs, beside those of the runs themselves.
 
-A run's own item is in the index under the first of the runs that it waits for. So that the end of each of the others
+The item of a run that waits for others is in the index under the first of them. So that the end of each of the others
 reaches it, too, it gets an item for each of them when it is created. These never change. When the run waits no more, or
 has expired, they lead to a wake-up that changes nothing, until they expire themselves.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from spot_relay.adapters.run_items import name_followed
 from spot_relay.domain.run.start import LONGEST_AHEAD
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def _build_item(run_id: str, number: int, other: str, age_key: str, created_at: 
     expires_at = created_at + LONGEST_AHEAD
     return {
         "id": {"S": f"{_KIND}{run_id}#{number}"},
-        "follows": {"S": other.lower()},
-        "created": {"S": age_key},
+        "waits_for": {"S": name_followed(other)},
+        "waits_since": {"S": age_key},
         "expires_at": {"N": str(int(expires_at.timestamp()))},
     }
 

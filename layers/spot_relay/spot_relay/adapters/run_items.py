@@ -38,12 +38,9 @@ def build_item(run: Run, retention: timedelta) -> dict[str, Any]:
         "attempts": {"N": str(len(run.attempts))},
         "document": {"S": msgspec.json.encode(run).decode()},
     }
-    if run.waits_for is not None:
-        item |= {"waits_for": {"S": run.waits_for.key}, "waits_since": {"S": _build_age_key(run)}}
-    if run.waits_for_run is not None:
-        item["follows"] = {"S": run.waits_for_run.lower()}
-    elif run.waits_for_place:
-        item["follows"] = {"S": name_queue(str(run.start.template))}
+    waits_for = _name_what_it_waits_for(run)
+    if waits_for is not None:
+        item |= {"waits_for": {"S": waits_for}, "waits_since": {"S": _build_age_key(run)}}
     if run.due_at is not None:
         item |= {"open": {"S": OPEN}, "check_at": {"S": format_sortable(run.due_at)}}
     elif run.ended_at is not None:
@@ -51,8 +48,22 @@ def build_item(run: Run, retention: timedelta) -> dict[str, Any]:
     return item
 
 
+def _name_what_it_waits_for(run: Run) -> str | None:
+    """Return the key under which a run is in the index `waiting`, or None if it is not; no pool's key contains a #."""
+    if run.waits_for is not None:
+        return run.waits_for.key
+    if run.waits_for_run is not None:
+        return name_followed(run.waits_for_run)
+    return name_queue(str(run.start.template)) if run.waits_for_place else None
+
+
+def name_followed(run_id: str) -> str:
+    """Return the key of the runs that wait for the end of a run, however its name is spelt."""
+    return f"run#{run_id.lower()}"
+
+
 def name_queue(template: str) -> str:
-    """Return what runs that wait for others of their template follow, in the index; no run's name contains a #."""
+    """Return the key of the runs that wait for others of their template."""
     return f"template#{template}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -22,6 +22,7 @@ from spot_relay.adapters.run_items import (
     SCHEMA_VERSION,
     build_item,
     format_sortable,
+    name_followed,
     name_queue,
     read_run,
     read_waiting,
@@ -166,29 +167,17 @@ class DynamoDBRunStore:
         room wakes the next one, and must not find itself. Runs stored by a newer release do not count, because no
         function of this release can launch them.
         """
-        entries = self._query_waiting(pools)
-        return {pool: oldest for pool in pools if (oldest := self._find_oldest(pool, entries)) is not None}
+        return {pool: oldest for pool in pools if (oldest := self._find_oldest(pool)) is not None}
 
-    def _query_waiting(self, pools: tuple[Pool, ...]) -> Iterable[dict[str, Any]]:
-        """Return the index entries of at least these pools, the oldest first.
-
-        The index is sparse and an entry takes about a hundred bytes. For several pools the whole index is read, which
-        is a single call for up to a few thousand waiting runs instead of one call per pool.
-        """
-        if len(pools) != 1:
-            pages = self.client.get_paginator("scan").paginate(TableName=self.table, IndexName="waiting")
-            return sorted((item for page in pages for item in page["Items"]), key=lambda item: item["waits_since"]["S"])
+    def _find_oldest(self, pool: Pool) -> Waiting | None:
         queried = self.client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName="waiting",
             KeyConditionExpression="waits_for = :pool",
-            ExpressionAttributeValues={":pool": {"S": pools[0].key}},
+            ExpressionAttributeValues={":pool": {"S": pool.key}},
             PaginationConfig={"PageSize": 2, "MaxItems": _MAX_CHECKED},
         )
-        return (item for page in queried for item in page["Items"])
-
-    def _find_oldest(self, pool: Pool, entries: Iterable[dict[str, Any]]) -> Waiting | None:
-        listed = islice((item for item in entries if item["waits_for"]["S"] == pool.key), _MAX_CHECKED)
+        listed = (item for page in queried for item in page["Items"])
         return next((read_waiting(item) for item in listed if self._load_pool(item["id"]["S"]) == pool.key), None)
 
     def _load_pool(self, run_id: str) -> str | None:
@@ -209,7 +198,7 @@ class DynamoDBRunStore:
         Also return the age of the last one, after which the list goes on, or None if it does not. Some of them may wait
         no more.
         """
-        return self._query_followers(run_id.lower(), told, at_most)
+        return self._query_followers(name_followed(run_id), told, at_most)
 
     def list_queued(self, template: str, most: int) -> tuple[str, ...]:
         """Return the oldest runs that wait for others of their template, by the index, which may lag behind."""
@@ -219,15 +208,15 @@ class DynamoDBRunStore:
         values = {":followed": {"S": followed}} | ({":told": {"S": told}} if told else {})
         answer = self.client.query(
             TableName=self.table,
-            IndexName="followers",
-            KeyConditionExpression="follows = :followed" + (" AND created > :told" if told else ""),
+            IndexName="waiting",
+            KeyConditionExpression="waits_for = :followed" + (" AND waits_since > :told" if told else ""),
             ExpressionAttributeValues=values,
             Limit=at_most,
         )
         items = answer["Items"]
         goes_on = items and "LastEvaluatedKey" in answer
         names = tuple(dict.fromkeys(name_follower(item["id"]["S"]) for item in items))
-        return names, items[-1]["created"]["S"] if goes_on else None
+        return names, items[-1]["waits_since"]["S"] if goes_on else None
 
     def page(
         self, status: RunStatus | None, limit: int, created_before: str | None

@@ -247,6 +247,12 @@ def test_the_first_folder_of_the_trainer_is_incomplete_until_its_state_is_there(
     assert taken("checkpoint-500/model.safetensors", "checkpoint-500/training_args.bin") is None
 
 
+@pytest.mark.parametrize("left", [["optimizer.pt"], ["scheduler.pt"], ["optimizer.pt", "scheduler.pt"]])
+def test_a_folder_of_the_trainer_without_weights_is_incomplete_even_if_it_is_the_first(left: list[str]) -> None:
+    assert taken(*(f"checkpoint-500/{name}" for name in left)) is None
+    assert taken("checkpoint-500/model.safetensors", "checkpoint-500/trainer_state.json") is not None
+
+
 def test_logs_inside_a_folder_of_the_trainer_do_not_make_it_newer() -> None:
     assert (
         taken(*WHOLE, "checkpoint-500/runs/x/events.out.tfevents.1.a", "checkpoint-500/eval_results.json") == WHOLE[-1]

@@ -59,3 +59,22 @@ def test_a_job_that_outlived_its_max_pending_time_without_an_instance_got_no_cap
     trained = replace(stopped, transitions=(pending[0], Transition("Training", hours[1], hours[2]), pending[1]))
     assert outcome_of(trained) is Outcome.STOPPED
     assert outcome_of(replace(stopped, ended_at=hours[1])) is Outcome.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("early", "outcome"),
+    [
+        (0.4, Outcome.MAX_PENDING_TIME_EXCEEDED),
+        (30, Outcome.MAX_PENDING_TIME_EXCEEDED),
+        (30.1, Outcome.STOPPED),
+        (600, Outcome.STOPPED),
+    ],
+)
+def test_a_job_may_end_half_a_minute_before_its_max_pending_time_by_its_own_times(
+    early: float, outcome: Outcome
+) -> None:
+    end = NOON + timedelta(seconds=7200 - early)
+    job = replace(JOB, status="Stopped", secondary_status="Stopped", ended_at=end, max_pending_seconds=7200)
+    assert outcome_of(job) is outcome
+    assert outcome_of(replace(job, ended_at=None, modified_at=end)) is outcome
+    assert outcome_of(replace(job, training_seconds=5)) is Outcome.STOPPED

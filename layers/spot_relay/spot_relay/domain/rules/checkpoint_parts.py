@@ -182,6 +182,7 @@ def _judge_trainer(folders: Mapping[str, Names], verdicts: Verdicts) -> None:
 
     Accelerate and scripts of one's own use folders of that name without it. So it is only missed beside other files
     that nothing but the Trainer writes, or beside another checkpoint that has it; and so are its optimizer's files.
+    What only the optimizer and the like have left is incomplete in any case: it has no weights.
     """
     groups = _group_by(_TRAINER_FOLDER, folders)
     roots = {(parent, folder): folders.get(f"{parent}{folder}/", {}) for parent, folder in groups}
@@ -193,10 +194,10 @@ def _judge_trainer(folders: Mapping[str, Names], verdicts: Verdicts) -> None:
         root = roots[parent, folder]
         by_trainer = any(_TRAINER_PARTS.fullmatch(name) for name in root)
         looks_so = any(_TRAINER_WEIGHTS.fullmatch(name) for name in root) and root.keys() >= _TRAINER_CORE
-        if parent not in known and not by_trainer and not looks_so:
-            continue
         files = [key for key, size in members.items() if key in verdicts or is_checkpoint_file(key, size)]
         weights = [key for key in files if not _NOT_WEIGHTS.fullmatch(key.rpartition("/")[2])]
+        if parent not in known and not by_trainer and not looks_so and (weights or not files):
+            continue
         is_whole = bool(weights) and all(verdicts.get(key, True) for key in files)
         is_complete = is_whole and _TRAINER_STATE in root and root.keys() >= known[parent]
         own = [f"{parent}{folder}/{name}" for name in root if _TRAINER_PARTS.fullmatch(name)]

@@ -14,6 +14,8 @@ from spot_relay.domain.values import dataclass
 # The longest name that SageMaker allows for a training job.
 MAX_JOB_NAME = 63
 _DIGEST_LENGTH = 12
+# A job that was pending until its limit may end so much earlier by its own times.
+_PENDING_TOLERANCE_SECONDS = 30
 # What is left of a run's id in its canaries' names: whole, or shortened and followed by a digest.
 _MOST_WHOLE = MAX_JOB_NAME - len("-canary-NN")
 _MOST_SHORTENED = _MOST_WHOLE - _DIGEST_LENGTH - len("-")
@@ -187,9 +189,10 @@ class Job:
 
     @property
     def has_outlived_max_pending(self) -> bool:
-        """Whether the job existed for at least its MaxPendingTimeInSeconds."""
+        """Whether the job existed for its MaxPendingTimeInSeconds, which SageMaker measures by clocks of its own."""
         lived = (self.ended_at or self.modified_at) - self.created_at
-        return self.max_pending_seconds is not None and lived.total_seconds() >= self.max_pending_seconds
+        limit = self.max_pending_seconds
+        return limit is not None and lived.total_seconds() >= limit - _PENDING_TOLERANCE_SECONDS
 
     @property
     def waiting_since(self) -> datetime | None:

@@ -58,7 +58,11 @@ class Quota:
 
 
 # With separators of thousands, decimals and an exponent.
-_NUMBER = r"\d+(?:[,\u00a0\u202f\u2009 ]\d{3}(?![\d.]*\d))*(?:\.\d+)?(?:e[+-]?\d+)?"
+_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMBER = (
+    r"(?:\d+(?:[,\u00a0\u202f\u2009 ]\d{3}(?![\d.]*\d))*(?:\.\d+)?(?:e[+-]?\d+)?"
+    rf"|zero\b|(?:{'|'.join(_WORDS[1:])})(?=\s+instances?\b))"
+)
 _UNIT = r"(?:\s*\(?(?P<{}_unit>[a-z]+))?"
 _IS = r"\s*(?:is|was|of|to|for|:|=)\s*"
 
@@ -81,6 +85,21 @@ _LIMITS = (
     _compile(
         "limit", r"\b(?:limit(?:ed)?|quota|maximum|max)\b(?:\s+(?:allowed|permitted|value|is|of|to))*\s*\(?\s*<N><U>"
     ),
+    # Max number of instances per training job is 20; the largest allowed volume: 16384 GB
+    _compile(
+        "limit",
+        r"\b(?:maximum|max|largest|longest|highest|most)\b(?:[^.;:,\d]|\.(?=\S)){1,80}?(?:\s(?:is|are|was|of)\s|[:=(])\s*<N><U>",
+    ),
+    # at most 20 instances; cannot exceed 20; no more than 432000 seconds; allowed: 20
+    _compile(
+        "limit",
+        r"\b(?:at\s+most|up\s+to|(?:no|not)\s+(?:be\s+)?(?:more|greater|larger|higher|longer)\s+than"
+        r"|(?:cannot|can't|may\s+not|must\s+not|must\s+be\s+less\s+than|not)\s+exceed|exceeds|allowed|permitted|allows|only)\b"
+        r"(?:\s+(?:is|are|of|value|the))*\s*[:=(]?\s*<N><U>",
+    ),
+    # limit exceeded (0 < 1), limit exceeded (1 > 0)
+    _compile("limit", r"(?<![\w.,-])<N><U>\s*<=?\s*\d"),
+    _compile("limit", r"(?<![\w.,-])\d+\s*>=?\s*<N><U>"),
 )
 _NAME = compile_later(r"\b(?:limit|quota)s?\s+(?:for\s+)?(?:'(?P<single>[^']+)'|\"(?P<double>[^\"]+)\")", re.IGNORECASE)
 _UTILIZATIONS = (
@@ -90,7 +109,11 @@ _UTILIZATIONS = (
     ),
 )
 _DELTAS = (
+    # A member of the request with its value; the names of most say their unit.
+    _compile("delta", r"\b(?:Max\w+|VolumeSize)In(?P<delta_unit>Seconds|GB)(?:\s*[:=(]|\s+of|\s+is)?\s*<N>"),
+    _compile("delta", r"\bInstanceCount(?:\s*[:=(]|\s+of|\s+is)?\s*<N><U>"),
     _compile("delta", rf"\bdelta[\"']?(?:{_IS}|\s+)<N><U>"),
+    _compile("delta", r"\b(?:asked|asks|asking)\s+for\s+<N><U>"),
     _compile("delta", rf"\brequest(?:ed|s|ing)?[\"']?(?:{_IS}|\s*)<N><U>"),
     _compile("delta", r"(?<![\w.,-])<N><U>\)?\s+(?:was|were\s+)?requested\b"),
     # MaxRuntimeInSeconds 864000 exceeds the limit
@@ -155,7 +178,7 @@ def _read_amount(found: re.Match[str] | None, name: str, unit: str | None) -> fl
     if found is None:
         return None
     kind, factor = _measure(found[f"{name}_unit"] or unit)
-    limit_kind, limit_factor = _measure(unit)
+    limit_kind, limit_factor = _measure(unit or found[f"{name}_unit"])
     return _read_number(found[name]) * factor / limit_factor if kind == limit_kind else None
 
 
@@ -164,4 +187,6 @@ def _measure(unit: str | None) -> tuple[str, float]:
 
 
 def _read_number(text: str) -> float:
+    if text.lower() in _WORDS:
+        return float(_WORDS.index(text.lower()))
     return float(re.sub(r"[,\s]", "", text))

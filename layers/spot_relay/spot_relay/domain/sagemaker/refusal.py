@@ -88,14 +88,35 @@ class NotCreated(No):
 
 # What a message says that is not offered, and which part of the request it means.
 _NOT_OFFERED = compile_later(
-    r"\b(?:not|isn't|aren't)\s+(?:currently\s+)?(?:available|supported|offered)\b|\b(?:does|do)(?:\s+not|n't)\s+(?:exist|support)\b"
-    r"|\bunsupported\b|\bsupports?\s+only\b|\bonly\b.{1,60}\bsupported\b",
+    r"\b(?:not|isn't|aren't|never)\s+(?:(?:currently|yet|been|be)\s+)*"
+    r"(?:available|supported|offered|enabled|allowed|permitted|possible|compatible|provided|launched)\b"
+    r"|\b(?:(?:does|do|can|will)(?:\s*not|n't)|can't|won't)\s+"
+    r"(?:exist|support|offer|provide|have|run|train|work|be\s+(?:run|trained|used|distributed|paralleli[sz]ed))\b"
+    r"|\b(?:unsupported|unavailable|incompatible|disabled)\b|\bsupports?\s+only\b|\bonly\b.{1,60}\bsupported\b",
+    re.IGNORECASE,
+)
+# What part of a placement is called in a requirement.
+_PARTS = (
+    r"(?:instances?|machines?|nodes?|hosts?|[cg]pus?|cuda|nvidia|neuron|trainium|accelerat\w+|spot|on[- ]demand"
+    r"|distributed|parallel\w*)\b"
+)
+# In a validation error, what it supports alone or needs says as much. About a quota, it says how much fits.
+_NARROWED = compile_later(
+    r"\bonly\s+(?:be\s+)?(?:support|run|work|train|use|offer|available|allow)\w*"
+    r"|\b(?:support|run|work|train|use|offer)\w*\b.{1,60}\bonly\b|\b(?:can|may)\s+only\b"
+    r"|\bno\b.{1,60}\b(?:available|supported|offered|support)\b|\b(?:without|lacks?)\s+(?:\S+\s+)?support\b"
+    r"|\b(?:requires?|needs?|expects?|must|has\s+to|(?:limited|restricted)\s+to|(?:designed|intended)\s+for)\s+"
+    rf"(?:[^\s.;:]+\s+){{0,6}}?(?:\w+-)?{_PARTS}"
+    rf"|\b{_PARTS}\s+(?:[^\s.;:]+\s+){{0,3}}?(?:is|are)\s+(?:required|needed|mandatory)\b",
     re.IGNORECASE,
 )
 _FOR_NOW = compile_later(
     r"\b(?:currently|temporarily|right\s+now|at\s+(?:this|the)\s+(?:time|moment))\b", re.IGNORECASE
 )
 _REGION = compile_later(r"\b(?:in|for|by)\s+(?:this|the|your|current)?\s*(?:aws\s+)?region\b", re.IGNORECASE)
+_REGION_CODE = compile_later(
+    r"\b(?:in|for|by)\s+(?:the\s+)?(?:aws\s+)?(?:region\s+)?['\"(]?[a-z]{2,3}(?:-[a-z]+){1,3}-\d\b", re.IGNORECASE
+)
 _SENTENCE_ENDS = compile_later(r"(?<=[.!?])\s+")
 
 # Names that the user has chosen may contain anything: addresses, ARNs, images, and what follows the noun of a resource.
@@ -118,14 +139,25 @@ _OF_PLACEMENT = compile_later(
 )
 # These are about the placement if it does not offer them; an input mode or a metric that is not supported is not.
 _OFFERED_BY_PLACEMENT = compile_later(
-    r"\binstances?\b|\b(?:single|multi)-?\s?instance\b|\bspot\b|\b[cg]pus?\b|\baccelerators?\b|\bhardware\b"
-    r"|\bdistributed\b|\bmultiple\s+(?:machines|nodes)\b",
+    r"\binstances?\b|\b(?:single|multi(?:ple)?|one|two|several|many)[-\s]?\s?(?:instance|machine|node|host)s?\b"
+    r"|\bspot\b|\b[cg]pus?\b"
+    r"|\baccelerat(?:ors?|ed\s+computing)\b|\bhardware\b|\b(?:cuda|nvidia|neuron|trainium|inferentia)\b"
+    r"|\bdistributed\b|\bmachine\s+types?\b|\bnumber\s+of\s+(?:machines|nodes|hosts)\b|\bparalleli[sz]\w+"
+    r"|\bparallel\s+training\b|\btrain\w*\s+(?:\S+\s+)?in\s+parallel\b|\b(?:data|model)[- ]parallel\w*",
     re.IGNORECASE,
 )
 # What lies in a region, too, but is the request's own.
 _IN_REGION = compile_later(
     r"\b(?:s3|bucket|object|image|repository|ecr|kms|key|role|subnet|vpc|security|file\s?system|fsx|efs|lambda|logs?"
-    r"|algorithm|model|package|experiment|trial|plan|tag|secret|channel)s?\b",
+    r"|algorithm|model|package|experiment|trial|plan|tag|secret|channel|data|dataset|input|output|access|sts|token"
+    r"|credential|network|endpoint|pipe\s+mode|fastfile|marketplace)s?\b",
+    re.IGNORECASE,
+)
+# These are the request's own, whatever else the message names.
+_OWN_MEMBER = compile_later(
+    r"\bMax(?:Wait|Run|Pending)\w*Seconds\b|\b(?:StoppingCondition|CheckpointConfig|RoleArn|InputDataConfig|OutputDataConfig"
+    r"|S3Uri|S3OutputPath|ContentType)\b|\bs3\s+(?:objects?|path|prefix|url|uri|location)\b|\bassume\s+(?:the\s+)?role\b"
+    r"|\bcontent\s+types?\b|\binput\s+modes?\b",
     re.IGNORECASE,
 )
 
@@ -158,8 +190,8 @@ def _denies_placement(sentence: str, placement: Placement) -> bool:
     """Whether a sentence says that the region does not have what the placement needs."""
     if not _NOT_OFFERED.search(sentence):
         return False
-    named = names_instance_type(sentence, placement) and not _FOR_NOW.search(sentence)
-    return named or _REGION.search(sentence) is not None
+    named = names_instance_type(sentence, placement) or _REGION_CODE.search(sentence) is not None
+    return (named and not _FOR_NOW.search(sentence)) or _REGION.search(sentence) is not None
 
 
 def _concerns_placement(message: str, placement: Placement) -> bool:
@@ -167,10 +199,10 @@ def _concerns_placement(message: str, placement: Placement) -> bool:
         return False
     if _OF_PLACEMENT.search(message) or names_instance_type(message, placement):
         return True
-    if not _NOT_OFFERED.search(message):
+    if _OWN_MEMBER.search(message) or not (_NOT_OFFERED.search(message) or _NARROWED.search(message)):
         return False
-    in_region = _REGION.search(message) is not None and not _IN_REGION.search(message)
-    return in_region or _OFFERED_BY_PLACEMENT.search(message) is not None
+    in_region = (_REGION.search(message) or _REGION_CODE.search(message)) and not _IN_REGION.search(message)
+    return bool(in_region) or _OFFERED_BY_PLACEMENT.search(message) is not None
 
 
 def advise(refusal: Refusal, message: str) -> str:
