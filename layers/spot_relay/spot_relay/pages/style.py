@@ -122,7 +122,8 @@ STYLE = (
 _WIDGET = """
 button.link{font:inherit;font-weight:inherit;color:var(--link);background:none;border:0;padding:0;text-align:left;
 text-decoration:underline;cursor:pointer;overflow-wrap:anywhere}
-form{margin:0}"""
+button.link[aria-current]{font-weight:700;color:var(--ink);text-decoration:none}
+.runs td:nth-child(4){min-width:180px}form{margin:0}cwdb-action{display:none}"""
 _REFERENCE = re.compile(r"url\(#(\w+)\)")
 
 
