@@ -71,7 +71,7 @@ def scenes() -> dict[str, Scene]:
         "observe": Scene("observe", _read_document("observe/training-started"), after=("prices", "submit")),
         "tick": Scene("tick", _read_document("tick/every-minute"), prepare=World.make_a_run_due),
         "prices": Scene("prices", _read_document("prices/every-week")),
-        "widget": Scene("widget", _read_document("widget/one-run"), after=("prices", "submit")),
+        "widget": Scene("widget", _read_document("widget/all-runs"), after=("prices", "submit")),
     }
 
 
