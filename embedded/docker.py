@@ -45,6 +45,7 @@ FUNCTIONS: Final = {
     "Observe": ("Observe", "observe/training-started"),
     "Tick": ("Tick", "tick/every-minute"),
     "Prices": ("Prices", "prices/every-week"),
+    "Widget": ("Widget", "widget/all-runs"),
 }
 _CHUNK: Final = 65_536
 

@@ -46,7 +46,5 @@ build-SpotRelayLayer:
 	mkdir -p "$(PACKAGES)"
 	cp -R spot_relay "$(PACKAGES)"
 	cp -R "$(ROOT)/functions" "$(PACKAGES)/spot_relay_functions"
-	@# Only the client writes pages.
-	rm -r "$(PACKAGES)/spot_relay/pages"
 	find "$(PACKAGES)" -name __pycache__ -prune -exec rm -r {} +
 	$(COMPILE)

@@ -74,7 +74,7 @@ TICK: Final = Counts(invocations=1, calls=1, read_units=0.5, log_bytes=666, sche
 # Lambda asks each of the two queues for messages with five pollers, each of which waits for up to 20 seconds.
 POLLS_A_MINUTE: Final = 2 * 5 * 3
 # With the parameters' defaults.
-ALARMS: Final = 18
+ALARMS: Final = 19
 COMPOSITE_ALARMS: Final = 1
 DASHBOARDS: Final = 1
 # The names of the metrics; by default, each has one set of dimensions.

@@ -71,6 +71,7 @@ def scenes() -> dict[str, Scene]:
         "observe": Scene("observe", _read_document("observe/training-started"), after=("prices", "submit")),
         "tick": Scene("tick", _read_document("tick/every-minute"), prepare=World.make_a_run_due),
         "prices": Scene("prices", _read_document("prices/every-week")),
+        "widget": Scene("widget", _read_document("widget/all-runs"), after=("prices", "submit")),
     }
 
 
@@ -104,6 +105,7 @@ _VARIABLES: Final = {
     "RETENTION_DAYS": "90",
     "ATTEMPT_LIMITS": "",
     "METRICS_BY_PLACEMENT": "false",
+    "WIDGET_ACTIONS": "false",
     "TASK_TOKEN_STATE_MACHINE_ARNS": "",
     "CANARY_IMAGE": "",
     "ALLOW_HOSTING": "false",

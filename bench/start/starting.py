@@ -95,6 +95,8 @@ class Bench:
         if outcome.returncode:
             raise StartError(f"{app} failed:\n{outcome.stderr[-4000:]}")
         measured = json.loads(outcome.stdout.splitlines()[-1])
-        if measured["answer"].get("batchItemFailures") or measured["answer"].get("statusCode", 200) >= 300:
-            raise StartError(f"{app} did not handle its event: {measured['answer']}\n{outcome.stdout[-4000:]}")
+        answer = measured["answer"]
+        # The widget answers with HTML; it raises an error if it cannot.
+        if isinstance(answer, dict) and (answer.get("batchItemFailures") or answer.get("statusCode", 200) >= 300):
+            raise StartError(f"{app} did not handle its event: {answer}\n{outcome.stdout[-4000:]}")
         return Start(measured["cpu_seconds"], measured["peak_bytes"])

@@ -42,6 +42,7 @@ def stack() -> Iterator[Stack]:
         "AllowHosting": "true",
         "AllowCheckpointCopies": "true",
         "TriggerBuckets": DATA,
+        "WidgetActions": "true",
     }
     with deployment.running(images=Path(__file__).with_name("images"), parameters=parameters) as deployed:
         yield deployed

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 # What X-Amz-Target begins with.
 SERVICES: Final = {"DynamoDB_20120810": "dynamodb", "SageMaker": "sagemaker"}
-FUNCTIONS: Final = ("Submit", "Api", "Observe", "Tick", "Prices")
+FUNCTIONS: Final = ("Submit", "Api", "Observe", "Tick", "Prices", "Widget")
 SLOW_SECONDS: Final = 1.0
 # Longer than a function waits for an answer (`_CONFIG` in bootstrap.py).
 TOO_LATE_SECONDS: Final = 7.0

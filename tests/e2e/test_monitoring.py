@@ -26,7 +26,14 @@ def test_the_dashboard_is_deployed_with_every_name_in_place(stack: Stack) -> Non
     assert [widget["properties"]["title"] for widget in deployed] == [
         widget["properties"]["title"] for widget in widgets()
     ]
-    for function in ("SubmitFunction", "ApiFunction", "ObserveFunction", "TickFunction", "PricesFunction"):
+    for function in (
+        "SubmitFunction",
+        "ApiFunction",
+        "ObserveFunction",
+        "TickFunction",
+        "PricesFunction",
+        "WidgetFunction",
+    ):
         assert f'"{stack.outputs[function]}"' in body
 
 

@@ -124,6 +124,7 @@ class Stack:
             "OBSERVE_QUEUE_URL": self.queue_url,
             "ATTEMPT_LIMITS": "",
             "TRIGGER_BUCKETS": DATA,
+            "WIDGET_ACTIONS": "true",
             "SCHEDULE_GROUP": SCHEDULES,
             "SCHEDULE_ROLE_ARN": "arn:aws:iam::000000000000:role/TemplateSchedulesRole",
             "SUBMIT_QUEUE_ARN": f"arn:aws:sqs:us-east-1:{ACCOUNT}:spot-relay-submit",

@@ -152,6 +152,16 @@ def test_prices_keeps_the_prices_of_the_file(sam_local: SamLocal, churn: Churn) 
     assert kept.by_instance_type == {"ml.m5.xlarge": Price(0.23, 0.08)}
 
 
+def test_widget_shows_the_run_and_stops_it_only_if_runs_have_buttons(sam_local: SamLocal, churn: Churn) -> None:
+    churn.submit()
+    assert sam_local.invoke("Widget", place("widget/describe")).startswith("## Spot Relay")
+    assert ">churn</button>" in sam_local.invoke("Widget", place("widget/all-runs"))
+    assert "churn-relay-01" in sam_local.invoke("Widget", place("widget/one-run"))
+    before = churn.run()
+    assert "WidgetActions is false" in sam_local.invoke("Widget", place("widget/stop-run"))
+    assert churn.run() == before
+
+
 @dataclass(frozen=True)
 class Case:
     """What the job is by the time that its document is sent, and what the document makes of the run.
@@ -262,6 +272,7 @@ def test_no_document_is_left_out() -> None:
         "observe": set(CASES),
         "tick": {"every-minute"},
         "prices": {"every-week"},
+        "widget": {"describe", "all-runs", "one-run", "stop-run"},
     }
     folders = [folder for folder in EVENTS.iterdir() if folder.is_dir()]
     assert {folder.name: {path.stem for path in folder.glob("*.json")} for folder in folders} == sent

@@ -20,11 +20,17 @@ from spot_relay.domain.run.launch import launch_of_canary
 from spot_relay.domain.run.outbox import Outbox, Room
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement, Pool
+from spot_relay.domain.shown.report import status_document
+from spot_relay.pages.buttons import list_buttons
+from spot_relay.pages.widget import Widget
+from spot_relay.pages.widget_event import Ask
 from tests.integration import test_crash, test_crash_of_switches, test_observe, test_triggers
+from tests.integration.fake_aws import SERVICES
 from tests.integration.runs import SOME_NEWS, a_run, waiting
 from tests.integration.scenes import follow
 from tests.integration.stack import BUCKET, CHECKPOINTS, SPEC, TABLE, Context, document, messages, spec
 from tests.security.policies import PRICE_FILE
+from tests.unit.pages.widgets import event_of, find_action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,8 +70,10 @@ def journeys() -> Iterator[tuple[str, Journey]]:
         ("changes", changes),
         ("a prefix changes hands", a_prefix_changes_hands),
     )
+    yield from (("looks", looks), ("presses", presses), ("a prefix is asked back by a press", a_prefix_is_asked_back))
     for status in ("completed", "algorithm-error"):
         yield f"an end by {status}, and a task that waits for it", _waited_for(status)
+        yield f"an end by {status} that overtakes a press", _overtaking_a_press(status)
     yield "models are registered and deployed", models_are_hosted
     yield "checkpoints are copied", checkpoints_are_copied
     yield from (("shards", shards), ("ticks", ticks), ("prices of a file", prices_of_a_file))
@@ -95,6 +103,7 @@ LOOKS: dict[str, Journey] = {
     "submit": lambda stack: taken(stack.invoke("submit", stack.upload(json.dumps(SPEC), "runs/again.json"))),
     "api": lambda stack: accepted(stack.call("create-run")),
     "observe": lambda stack: stack.observe("run-due"),
+    "widget": lambda stack: pressed(stack, "Set a deadline", deadline="P30D", expected_runtime="PT26H"),
 }
 
 
@@ -129,6 +138,28 @@ def _waited_for(how: str) -> Journey:
         taken(stack.invoke("submit", stack.upload(json.dumps({**SPEC, "on_end": {"task_token": "late"}}))))
         accepted(stack.call("create-run", {**SPEC, "on_end": {"task_token": "later"}}))
         assert set(tasks.answers) == tasks.waiting
+
+    return play
+
+
+def _overtaking_a_press(how: str) -> Journey:
+    """A run ends while somebody presses Stop, and the function that has seen it dies before it can tell its task."""
+
+    def play(stack: WatchedStack) -> None:
+        tasks = stack.aws.step_functions
+        tasks.waiting.add("first")
+        stack.aws.simulator.play(default={} if how == "completed" else {"fail": FAILURE})
+        stack.submit()
+        module = stack.load("widget")
+        seen = status_document(stack.run(), module.service.region)
+        stack.clock.passes(60)
+        stack.observe(how)
+        store(stack).save(replace(stack.run(), outbox=Outbox(tasks=("first",))))
+        stop = next(button for button in list_buttons(seen) if button.action == "stop")
+        with stack.watch.of("widget", *(stack.client(service) for service in SERVICES)):
+            answer = module.press(Widget(Ask(), "arn", stack.clock(), acts=True), seen, stop)
+        assert "Done" not in answer
+        assert set(tasks.answers) == {"first"}
 
     return play
 
@@ -230,6 +261,45 @@ def changes(stack: WatchedStack) -> None:
     stack.clock.passes(5)
     stack.observe("stopped-by-user")
     assert stack.run().current.placement.market is Market.ON_DEMAND
+
+
+def looks(stack: WatchedStack) -> None:
+    """A dashboard shows all runs, one that is training, one that waits for room, and one that is not there."""
+    stack.aws.simulator.play(default=LONG)
+    stack.submit()
+    store(stack).create(waiting(a_run("second", stack.clock())))
+    assert ">churn</button>" in shown(stack, {})
+    assert "churn-relay-01" in shown(stack, {"run": "churn"})
+    assert " next in line" in shown(stack, {"run": "second"})
+    assert "There is no run" in shown(stack, {"run": "nobody"})
+
+
+def presses(stack: WatchedStack) -> None:
+    """A run is moved, given a deadline, stopped and resumed by the buttons of a dashboard."""
+    stack.aws.simulator.play(default=LONG)
+    stack.submit()
+    stack.checkpoint()
+    stack.clock.passes(60)
+    pressed(stack, "Move to on-demand")
+    stack.clock.passes(400)
+    stack.tick()
+    pressed(stack, "Set a deadline", deadline="P30D", expected_runtime="PT26H")
+    pressed(stack, "Stop")
+    stack.clock.passes(400)
+    stack.tick()
+    pressed(stack, "Resume", **{"budgets.expired_waits": "20"})
+    assert stack.run().status is RunStatus.IN_PROGRESS
+
+
+def a_prefix_is_asked_back(stack: WatchedStack) -> None:
+    """A run that has ended gives its checkpoint prefix to another, and is resumed once that has ended."""
+    stack.aws.simulator.play(default=LONG)
+    stack.submit()
+    stop(stack, "churn")
+    taken(stack.invoke("submit", stack.upload(json.dumps(SPEC | {"name": "second"}))))
+    stop(stack, "second")
+    pressed(stack, "Resume")
+    assert stack.run().status is RunStatus.IN_PROGRESS
 
 
 def a_prefix_changes_hands(stack: WatchedStack) -> None:
@@ -375,6 +445,21 @@ def stop(stack: WatchedStack, run_id: str) -> None:
 def taken(answer: dict[str, Any]) -> None:
     """See that a batch leaves nothing behind."""
     assert answer == {"batchItemFailures": []}
+
+
+def shown(stack: WatchedStack, given: dict[str, Any], typed: dict[str, str] | None = None) -> str:
+    """Return what a dashboard shows."""
+    answer: Any = stack.invoke("widget", event_of(given, typed))
+    return str(answer)
+
+
+def pressed(stack: WatchedStack, label: str, **typed: str) -> None:
+    """Press a button of the run of the story and, if it needs to know more, the one below what is typed."""
+    page = shown(stack, {"run": "churn"})
+    if typed or label == "Resume":
+        page = shown(stack, find_action(page, f"{label}…").given)
+    answer = shown(stack, find_action(page, label).given, typed)
+    assert "Done: " in answer, answer
 
 
 def accepted(answer: tuple[int, dict[str, Any]]) -> None:

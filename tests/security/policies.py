@@ -21,7 +21,7 @@ from tests.security.translated import ACCOUNT, REGION, resources
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-FUNCTIONS = ("submit", "api", "observe", "tick", "prices")
+FUNCTIONS = ("submit", "api", "observe", "tick", "prices", "widget")
 # The names that the tests' stack has; the parameters that use every statement there is.
 NAMES = {"RunsTable": TABLE, "SpecsBucket": BUCKET, "ObserveQueue": QUEUE, "TemplateSchedules": SCHEDULES}
 PRICE_FILE = f"s3://{BUCKET}/prices.json"
@@ -32,6 +32,7 @@ PARAMETERS = {
     "AllowHosting": "true",
     "AllowCheckpointCopies": "true",
     "TriggerBuckets": "arriving-data",
+    "WidgetActions": "true",
     "AllowedRoleArns": ROLE,
     "AllowedCheckpointBuckets": "churn-*",
     "PriceFile": PRICE_FILE,

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from tests.integration.stack import BUCKET, TABLE
 from tests.security.calls import CALLS, UnknownCallError, asked
-from tests.security.journeys import journeys
+from tests.security.journeys import journeys, looks
 from tests.security.policies import FUNCTIONS, Grant, Request, decision, roles
 from tests.security.watched import Watch
 
@@ -74,6 +74,22 @@ def test_without_any_one_of_its_rights_a_function_could_not_do_its_work(watch: W
         assert any(decision(others, request) != "Allow" for request in needed), str(missing)
 
 
+def test_a_widget_without_buttons_has_the_rights_to_look_at_runs_and_no_other(stack: WatchedStack) -> None:
+    stack.begin()
+    others, watch = stack.watch, Watch(parameters={"WidgetActions": "false"})
+    try:
+        stack.watch = watch
+        looks(stack)
+    finally:
+        stack.watch = others
+    work = [request for who, request in dict.fromkeys(watch.made) if who == "widget"]
+    grants = [grant for grant in roles(WidgetActions="false")["widget"].grants if grant.sid not in UNSEEN]
+    assert watch.refused == []
+    assert [str(grant) for grant in grants if not any(grant.allows(request) for request in work)] == []
+    actions = {grant.action for grant in grants}
+    assert actions == {"dynamodb:GetItem", "dynamodb:Query", "kms:Decrypt"}
+
+
 def test_no_right_counts_as_unseen_that_is_seen_or_that_nobody_has(watch: Watch) -> None:
     seen = {grant.sid for function in FUNCTIONS for grant in used(watch, function)}
     given = {grant.sid for role in roles().values() for grant in role.grants}
@@ -93,6 +109,7 @@ def test_a_call_that_is_not_listed_is_an_error(stack: WatchedStack) -> None:
 
 
 def test_a_call_that_a_role_does_not_allow_is_refused_and_noted(stack: WatchedStack) -> None:
+    stack.begin()
     watch, dynamodb = Watch(), stack.client("dynamodb")
     with watch.of("tick", dynamodb), pytest.raises(ClientError, match=r"AccessDenied.*dynamodb:GetItem"):
         dynamodb.get_item(TableName=TABLE, Key={"id": {"S": "churn"}})

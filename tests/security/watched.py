@@ -29,6 +29,8 @@ class Watch:
     made: list[tuple[str, Request]] = field(default_factory=list)
     refused: list[tuple[str, Request]] = field(default_factory=list)
     calls: set[str] = field(default_factory=set)
+    parameters: dict[str, str] = field(default_factory=dict)
+    """The parameters with which the roles are made, where they are not the ones that use every statement."""
     _function: str = ""
 
     @contextmanager
@@ -49,7 +51,7 @@ class Watch:
         call = event_name.partition(".")[2]
         self.calls.add(call)
         for request in asked(call, params):
-            if not roles()[self._function].allows(request):
+            if not roles(**self.parameters)[self._function].allows(request):
                 self.refused.append((self._function, request))
                 denial = {"Code": "AccessDenied", "Message": f"not authorized to perform: {request}"}
                 raise ClientError({"Error": denial, "ResponseMetadata": {"HTTPStatusCode": 403}}, call)  # type: ignore[typeddict-item]

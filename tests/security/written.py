@@ -19,14 +19,16 @@ from tests.security.translated import resources
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# With these, every optional part of the template is there.
+# With these, every optional part of the template is there, but for what is there only without buttons in the widget.
 EVERYTHING = {**PARAMETERS, "NotificationEmail": "operators@example.org"}
+WITHOUT_BUTTONS = {**EVERYTHING, "WidgetActions": "false"}
 
 
 def list_policies(**parameters: str) -> Mapping[str, dict[str, Any]]:
     """Return the policies by name: a resource's own name, and for a policy inside a role both names."""
     found: dict[str, dict[str, Any]] = {}
-    for name, entry in resources(NAMES, **{**EVERYTHING, **parameters}).items():
+    made = [resources(NAMES, **{**given, **parameters}) for given in (WITHOUT_BUTTONS, EVERYTHING)]
+    for name, entry in (pair for each in made for pair in each.items()):
         properties = entry["Properties"]
         if "PolicyDocument" in properties:
             found[name] = properties["PolicyDocument"]

@@ -93,7 +93,7 @@ def _moment(milliseconds: str) -> datetime:
 
 
 def test_each_function_has_documents_and_each_meaning_is_there() -> None:
-    assert {path.parent.name for path in EVERY} == {"submit", "api", "observe", "tick", "prices"}
+    assert {path.parent.name for path in EVERY} == {"submit", "api", "observe", "tick", "prices", "widget"}
     assert {path.stem for path in STATE_CHANGES} == set(EXPECTED)
     assert {path.stem for path in API_CALLS} == {
         "create-run",

@@ -32,6 +32,14 @@ ALLOWED = {
     "spot_relay.domain.shown.report",
 }
 SUBMISSION_ONLY = {"spot_relay.spec", "spot_relay.request.drafts", "spot_relay.domain.lint.draft"}
+# What is pressed in the widget is read like a request to the API.
+WIDGET = {
+    "spot_relay.domain.run.run",
+    "spot_relay.pages.buttons",
+    "spot_relay.pages.widget",
+    "spot_relay.pages.widget_event",
+}
+READERS = {"submit": ALLOWED, "api": ALLOWED, "widget": ALLOWED | WIDGET}
 ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "spot-relay",
     "POWERTOOLS_METRICS_NAMESPACE": "SpotRelay",
@@ -68,8 +76,8 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def test_there_are_five_functions_and_each_is_its_handler_alone() -> None:
-    assert [function(path) for path in HANDLERS] == ["api", "observe", "prices", "submit", "tick"]
+def test_there_are_six_functions_and_each_is_its_handler_alone() -> None:
+    assert [function(path) for path in HANDLERS] == ["api", "observe", "prices", "submit", "tick", "widget"]
     for path in HANDLERS:
         assert [p.name for p in path.parent.iterdir() if p.name != "__pycache__"] == ["app.py"]
 
@@ -79,7 +87,7 @@ def test_a_handler_imports_no_more_than_it_may(path: Path) -> None:
     foreign = {name for name in imported(path) if name.partition(".")[0] not in sys.stdlib_module_names}
     ours = {name for name in foreign if name.startswith("spot_relay")}
     assert {name.partition(".")[0] for name in foreign - ours} <= {"aws_lambda_powertools"}
-    assert ours <= (ALLOWED if function(path) in {"submit", "api"} else ALLOWED - SUBMISSION_ONLY)
+    assert ours <= READERS.get(function(path), ALLOWED - SUBMISSION_ONLY)
 
 
 # Loads a handler as Lambda does. It runs without site-packages: there is nothing to import but the layers.

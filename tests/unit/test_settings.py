@@ -18,6 +18,7 @@ from spot_relay.settings import (
     SettingsError,
     SubmissionSettings,
     TickSettings,
+    WidgetSettings,
 )
 
 RUN = {
@@ -79,6 +80,13 @@ def test_checkpoints_are_copied_only_if_the_environment_says_so(value: str, read
     assert not SubmissionSettings.from_env(SUBMISSION).allow_checkpoint_copies
     given = SUBMISSION | {"ALLOW_CHECKPOINT_COPIES": value}
     assert SubmissionSettings.from_env(given).allow_checkpoint_copies is read
+
+
+@pytest.mark.parametrize(
+    ("env", "read"), [({}, False), ({"WIDGET_ACTIONS": "false"}, False), ({"WIDGET_ACTIONS": "true"}, True)]
+)
+def test_runs_have_buttons_in_the_widget_only_if_the_environment_says_so(env: dict[str, str], read: bool) -> None:
+    assert WidgetSettings.from_env(env).acts is read
 
 
 def test_a_switch_that_is_neither_on_nor_off_is_an_error() -> None:

@@ -11,11 +11,18 @@ import pytest
 
 from spot_relay.domain.rules.limits import Limits
 from spot_relay.domain.run.run import TICK
-from spot_relay.settings import PriceSettings, RunSettings, ScheduleSettings, SubmissionSettings, TickSettings
+from spot_relay.settings import (
+    PriceSettings,
+    RunSettings,
+    ScheduleSettings,
+    SubmissionSettings,
+    TickSettings,
+    WidgetSettings,
+)
 from tests.template import RESOURCES, ROOT, TEMPLATE
 
 FUNCTION, QUEUE, ROLE = "AWS::Serverless::Function", "AWS::SQS::Queue", "AWS::IAM::Role"
-FUNCTIONS = ("Submit", "ApiFunction", "Observe", "Tick", "Prices")
+FUNCTIONS = ("Submit", "ApiFunction", "Observe", "Tick", "Prices", "Widget")
 STATEFUL = ("AWS::DynamoDB::Table", "AWS::S3::Bucket")
 NAMES_AN_ITEM = {"Null": {"dynamodb:LeadingKeys": "false"}}
 
@@ -70,7 +77,7 @@ def dead_letter_queues() -> dict[str, str]:
     }
 
 
-def test_there_are_the_five_functions_and_their_handlers_exist() -> None:
+def test_there_are_the_six_functions_and_their_handlers_exist() -> None:
     assert set(of_type(FUNCTION)) == set(FUNCTIONS)
     folders = []
     for function in of_type(FUNCTION).values():
@@ -97,9 +104,12 @@ def test_a_function_gets_all_its_code_from_the_layers_so_that_an_update_switches
 def test_all_functions_share_one_environment() -> None:
     assert not [name for name, function in of_type(FUNCTION).items() if "Environment" in function]
     given = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
-    env = {name: "1" for name in given if name != "ATTEMPT_LIMITS"} | {"PRICE_FILE": "", "METRICS_BY_PLACEMENT": "true"}
-    env |= {"ALLOW_HOSTING": "true", "ALLOW_CHECKPOINT_COPIES": "true"}
-    for settings in (RunSettings, SubmissionSettings, ScheduleSettings, TickSettings, PriceSettings):
+    switches = ("METRICS_BY_PLACEMENT", "WIDGET_ACTIONS", "ALLOW_HOSTING", "ALLOW_CHECKPOINT_COPIES")
+    env = {name: "1" for name in given if name != "ATTEMPT_LIMITS"} | {
+        "PRICE_FILE": "",
+        **dict.fromkeys(switches, "true"),
+    }
+    for settings in (RunSettings, SubmissionSettings, ScheduleSettings, TickSettings, PriceSettings, WidgetSettings):
         assert settings.from_env(env)
     assert given["OBSERVE_QUEUE_URL"] == {"Ref": "ObserveQueue"}
     assert given["ATTEMPT_LIMITS"] == {"Ref": "AttemptLimits"}
@@ -113,6 +123,7 @@ def test_all_functions_share_one_environment() -> None:
     assert given["TRIGGER_BUCKETS"] == {"Fn::Join": [",", {"Ref": "TriggerBuckets"}]}
     assert given["PRICE_FILE"] == {"Ref": "PriceFile"}
     assert given["METRICS_BY_PLACEMENT"] == {"Ref": "MetricsByPlacement"}
+    assert given["WIDGET_ACTIONS"] == {"Ref": "WidgetActions"}
 
 
 def test_every_queue_that_is_worked_on_has_a_dead_letter_queue_of_its_own() -> None:

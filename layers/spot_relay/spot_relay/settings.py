@@ -120,6 +120,18 @@ class TickSettings:
 
 
 @dataclass(frozen=True)
+class WidgetSettings:
+    """Whether runs have buttons in the widget."""
+
+    acts: bool
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings; raise SettingsError if a variable is invalid."""
+        return cls(acts=_read_switch(env, "WIDGET_ACTIONS"))
+
+
+@dataclass(frozen=True)
 class PriceSettings:
     """Where prices are stored, and the file that they come from, or None for the AWS Price List."""
 

@@ -26,7 +26,7 @@ from spot_relay.pages.style import STYLE
 from spot_relay.pages.wording import NOTHING, Clock, duration, limit, money, percent, read_moment, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from spot_relay.pages.markup import Child, Element
     from spot_relay.pages.run_facts import Document
@@ -45,9 +45,15 @@ def render_run(
 
     A server puts a ``bar`` above it, and more into its ``head``.
     """
+    title = f"{document['run_id']}: {document['status']}"
+    return write_run(document, now, zone, lambda *content: render_page(frame(title, bar, *content, head=head)))
+
+
+def write_run(document: Document, now: datetime, zone: tzinfo, write: Callable[..., str]) -> str:
+    """Return what ``write`` makes of the content of a run's page, of which there is less if that is too large."""
     run, clock = RunFacts(document, now), Clock(now, zone)
     for decisions, logs in _SHOWN:
-        page = render_page(frame(f"{run.name}: {run.status}", bar, _build(run, clock, decisions, logs), head=head))
+        page = write(*_build(run, clock, decisions, logs))
         if len(page.encode()) < MOST_BYTES:
             break
     return page

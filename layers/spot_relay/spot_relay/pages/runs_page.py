@@ -60,6 +60,20 @@ def render_runs(
     ``link_view`` returns the address of this page with another view, and ``link_run`` that of the page of a run.
     Without them the page has no such links. A server puts a ``bar`` above the page, and more into its ``head``.
     """
+    title, content = build_runs(documents, now, zone, view, link_view=link_view, link_run=link_run)
+    return render_page(frame(title, bar, *content, head=head))
+
+
+def build_runs(
+    documents: Iterable[Document],
+    now: datetime,
+    zone: tzinfo = UTC,
+    view: View | None = None,
+    *,
+    link_view: Callable[[View], str] | None = None,
+    link_run: Callable[[str], str] | None = None,
+) -> tuple[str, tuple[Element, ...]]:
+    """Return the title and the content of the page of runs."""
     seen, clock = view or View(), Clock(now, zone)
     runs = [RunFacts(document, now) for document in documents]
     shown = _arrange([run for run in runs if _is_shown(run, seen)], seen)
@@ -73,7 +87,7 @@ def render_runs(
         el("section", _draw_table(shown, clock, seen, link_view, link_run)),
         el("footer", f"As of {clock.full(now)}."),
     )
-    return render_page(frame(f"Runs: {len(shown)}", bar, *content, head=head))
+    return f"Runs: {len(shown)}", content
 
 
 def _is_shown(run: RunFacts, view: View) -> bool:

@@ -1,24 +1,31 @@
 """The style sheet of all pages: light and dark, narrow and wide, and on paper.
 
-The colours are those of Okabe and Ito, which people with any colour vision tell apart. It contains none of the
-characters that HTML escapes.
+The colours are those of Okabe and Ito, which people with any colour vision tell apart. The style sheets contain none of
+the characters that HTML escapes.
 """
 
 from __future__ import annotations
 
-STYLE = """
-:root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#16202c;--soft:#5a6675;--line:#dde2e8;--link:#005a9c;
+import re
+
+_LIGHT = """
+--page:#f6f7f9;--card:#fff;--ink:#16202c;--soft:#5a6675;--line:#dde2e8;--link:#005a9c;
 --t:#0072b2;--s:#7fb8dc;--w:#a9b4c0;--i:#d55e00;--u:#009e73;--e:#8b96a3;--od:#b35c00;--od2:#f0b36a;--lost:#2b2b2b;
 --lost2:#f3c9ae;--now:#16202c;--next:#a3338a;--net:#d55e00;--pace:#009e73;--warn:#fdf0e6;--good:#00735a;--bad:#a84300;
---canary:#cc79a7}
-@media (prefers-color-scheme:dark){:root{--page:#0f151c;--card:#182029;--ink:#e6ebf1;--soft:#9fabb9;--line:#2e3945;
+--canary:#cc79a7
+""".strip()
+_DARK = """
+--page:#0f151c;--card:#182029;--ink:#e6ebf1;--soft:#9fabb9;--line:#2e3945;
 --link:#7cc0f5;--t:#3f9fdf;--s:#2d5f82;--w:#56626f;--i:#f0803c;--u:#2bc79a;--e:#6b7785;--od:#e69f00;--od2:#7a4d00;
 --lost:#f3c9ae;--lost2:#5a2b10;--now:#e6ebf1;--next:#e08fce;--net:#f0803c;--pace:#2bc79a;--warn:#3a2413;
---good:#2bc79a;--bad:#f0803c;--canary:#e29cc4}}
-*{box-sizing:border-box}
+--good:#2bc79a;--bad:#f0803c;--canary:#e29cc4
+""".strip()
+_PAGE = """
 body{margin:0;background:var(--page);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:1240px;margin:0 auto;padding:24px 16px 48px}
+"""
+_RULES = """
 h1{font-size:22px;line-height:1.3;margin:0;overflow-wrap:anywhere}
 h2{font-size:17px;margin:0 0 12px}
 p{margin:0 0 8px}
@@ -92,10 +99,47 @@ input{font:inherit;color:inherit;background:var(--page);border:1px solid var(--s
 pre{margin:0;font:13px/1.5 ui-monospace,Menlo,Consolas,monospace;white-space:pre-wrap;overflow-wrap:anywhere}
 [hidden]{display:none}
 footer{color:var(--soft);font-size:13px}
-@media (max-width:560px){main{padding:12px 8px 32px}header,section{padding:14px}.lead{font-size:18px}
+"""
+_NARROW = """
+header,section{padding:14px}.lead{font-size:18px}
 .lanes{grid-template-columns:78px 1fr}.facts{grid-template-columns:1fr 1fr;gap:10px 14px}
-.bars td:last-child{display:none}}
+.bars td:last-child{display:none}
+""".strip()
+_PAPER = """
 @media print{:root{--page:#fff;--card:#fff;--ink:#000;--soft:#333;--line:#bbb}
 header,section{break-inside:avoid;border:0;padding:8px 0}
 .scroll{overflow:visible}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """
+_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+
+STYLE = (
+    f"\n:root{{color-scheme:light dark;{_LIGHT}}}\n@media (prefers-color-scheme:dark){{:root{{{_DARK}}}}}"
+    f"\n*{{box-sizing:border-box}}{_PAGE.rstrip()}{_RULES.rstrip()}"
+    f"\n@media (max-width:560px){{main{{padding:12px 8px 32px}}{_NARROW}}}{_PAPER}"
+)
+
+
+_WIDGET = """
+button.link{font:inherit;font-weight:inherit;color:var(--link);background:none;border:0;padding:0;text-align:left;
+text-decoration:underline;cursor:pointer;overflow-wrap:anywhere}
+button.link[aria-current]{font-weight:700;color:var(--ink);text-decoration:none}
+.runs td:nth-child(4){min-width:180px}form{margin:0}cwdb-action{display:none}"""
+_REFERENCE = re.compile(r"url\(#(\w+)\)")
+
+
+def confine_style(scope: str, *, dark: bool, narrow: bool) -> str:
+    """Return the style sheet of a part of somebody else's page: it holds only within the elements of a class.
+
+    The ids in that part begin with the name of the class. Where a page asks its browser, here it is said whether the
+    part is ``dark`` and ``narrow``.
+    """
+    scheme, colours = ("dark", _DARK) if dark else ("light", _LIGHT)
+    base = "background:var(--card);color:var(--ink);font:15px/1.5 system-ui,sans-serif"
+    rules = f"*{{box-sizing:border-box}}{_RULES}{_NARROW if narrow else ''}{_WIDGET}"
+    rules = _REFERENCE.sub(rf"url(#{scope}-\1) var(--\1)", rules)
+    confined = _RULE.sub(lambda rule: f"{_within(scope, rule[1])}{{{rule[2]}}}", rules)
+    return f"\n.{scope}{{color-scheme:{scheme};{colours};{base}}}\n{confined}\n"
+
+
+def _within(scope: str, selectors: str) -> str:
+    return ",".join(f".{scope} {one.strip()}" for one in selectors.split(","))
