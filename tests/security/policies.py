@@ -32,6 +32,7 @@ PARAMETERS = {
     "AllowHosting": "true",
     "AllowCheckpointCopies": "true",
     "TriggerBuckets": "arriving-data",
+    "SlackWebhookUrl": "https://hooks.slack.com/services/T000/B000/secret",
     "AllowedRoleArns": ROLE,
     "AllowedCheckpointBuckets": "churn-*",
     "PriceFile": PRICE_FILE,

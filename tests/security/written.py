@@ -1,4 +1,4 @@
-"""Every policy of the template, as AWS gets it: of roles, bucket, queues and topic, each in a file of its own.
+"""Every policy of the template, as AWS gets it: of roles, bucket, queues and topics, each in a file of its own.
 
     python -m tests.security.written FOLDER
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # With these, every optional part of the template is there.
-EVERYTHING = {**PARAMETERS, "NotificationEmail": "operators@example.org"}
+EVERYTHING = {**PARAMETERS, "NotificationEmail": "operators@example.org", "ChatNotices": "true"}
 
 
 def list_policies(**parameters: str) -> Mapping[str, dict[str, Any]]:
