@@ -142,6 +142,12 @@ def test_eventbridge_may_call_that_one_destination_only() -> None:
     ]
 
 
+def test_the_stack_inside_needs_no_more_leave_than_the_stack_around_it() -> None:
+    """CloudFormation would demand CAPABILITY_AUTO_EXPAND for a transform inside, and sam deploy asks for CAPABILITY_IAM."""
+    assert "Transform" not in SLACK
+    assert not [name for name, entry in SLACK["Resources"].items() if entry["Type"].startswith("AWS::Serverless::")]
+
+
 def test_nothing_that_a_region_may_lack_is_in_the_template_of_the_whole_stack() -> None:
     types = {entry["Type"] for entry in SLACK["Resources"].values()}
     assert types == {"AWS::Events::Connection", "AWS::Events::ApiDestination"}
