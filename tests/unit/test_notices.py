@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 
+from spot_relay.domain.run.news import News, NewsKind, NoticeKind
+from spot_relay.domain.shown.events import NOTICE as DETAIL_TYPE
+from spot_relay.domain.shown.events import Event, build_event
+from spot_relay.domain.shown.report import Whereabouts
+from tests.event_schemas import find_flaw
+from tests.integration.runs import a_full_run
 from tests.security.policies import PARAMETERS
 from tests.security.translated import resources
 from tests.template import ROOT, TEMPLATE, Loader
@@ -17,6 +24,7 @@ EVERYWHERE = {"NotificationEmail": "operators@example.org", "ChatNotices": "true
 WEBHOOK = PARAMETERS["SlackWebhookUrl"]
 SLACK: dict[str, Any] = yaml.load((ROOT / "notices" / "slack.yaml").read_text("utf-8"), Loader)  # noqa: S506 (a safe loader)
 LONGEST_TEMPLATE = 8192
+HOSTILE = 'Error: "exit\\n1"\r\n<!channel> <https://evil.example|click> \u2028 <title> \t{"a": 1} \\'
 NOTICE = {
     "version": "1",
     "id": "churn-3-first_interruption",
@@ -101,6 +109,26 @@ def test_a_message_for_amazon_q_developer_has_the_members_of_a_custom_notificati
     assert set(metadata) == {"threadId", "summary", "eventType", "additionalContext"}
     assert content["textType"] == "client-markdown"
     assert metadata["threadId"] == NOTICE["run_id"]
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_whatever_a_failure_says_each_message_stays_whole_and_gives_slack_no_command(kind: NoticeKind) -> None:
+    run = replace(a_full_run("churn"), reason=HOSTILE)
+    about = {NoticeKind.BUDGET_NEARLY_SPENT: "money_usd 12.0"}.get(kind, "2026-11-30T12:00:00+00:00")
+    news = News(1, NewsKind.NOTICE, kind, run.updated_at, attempt=1, reason=HOSTILE, about=about)
+    event = build_event(run, news, Whereabouts("us-east-1", "specs"))
+    assert find_flaw(event) is None
+    lines = render(targets()["mail"], event.detail).split("\n")
+    assert [json.loads(line) for line in lines[:2]] == [event.detail["title"], event.detail["sentence"]]
+    assert len(lines) == 5
+    content = json.loads(render(targets()["chat"], event.detail))["content"]
+    text = json.loads(render(targets()["slack"], event.detail))["text"]
+    assert len(text.split("\n")) == 5
+    assert not set("<>") & {*content["title"], *content["description"], *content["nextSteps"][0], *text}
+
+
+def test_the_notice_of_these_tests_is_one_by_its_schema() -> None:
+    assert find_flaw(Event(DETAIL_TYPE, str(NOTICE["id"]), NOTICE)) is None
 
 
 def test_a_message_for_slack_has_one_text() -> None:
