@@ -7,25 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from spot_relay.domain.run.news import NoticeKind
 from tests.e2e.inboxes import Inbox, Slack
-from tests.e2e.relay import Relay, eventually
+from tests.e2e.relay import Relay, eventually, spec
 
 if TYPE_CHECKING:
     from embedded.stack import Stack
-
-KINDS = (
-    "submitted",
-    "first_interruption",
-    "relaunched",
-    "moved_to_on_demand",
-    "back_on_spot",
-    "deadline_at_risk",
-    "checkpoint_overdue",
-    "budget_nearly_spent",
-    "waiting_for_quota",
-    "ended",
-    "hosting_ended",
-)
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +55,9 @@ def notice(kind: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", NoticeKind)
 def test_a_notice_arrives_by_e_mail_in_chats_and_in_slack_with_all_that_it_says(
-    relay: Relay, mail: Inbox, chat: Inbox, slack: Slack, kind: str
+    relay: Relay, mail: Inbox, chat: Inbox, slack: Slack, kind: NoticeKind
 ) -> None:
     sent = notice(kind)
     numbers = " | ".join(sent["numbers"])
@@ -118,6 +105,49 @@ def test_other_events_are_for_programs_and_are_not_sent_to_people(
     for where in (mail, chat, slack):
         arrives(where, "to be read by people")
         assert not where.about("not for people")
+
+
+def test_a_run_through_an_interruption_and_an_expired_wait_sends_each_of_its_notices_once(
+    relay: Relay, mail: Inbox, chat: Inbox, slack: Slack
+) -> None:
+    lost = [{"after_checkpoints": 1}]
+    relay.rule("telling", train_seconds=1)
+    relay.rule(
+        "telling",
+        "01",
+        capacity={"after": 0, "interruptions": lost},
+        train_seconds=60,
+        checkpoints={"every_seconds": 1},
+        events={"duplicates": 1},
+    )
+    relay.upload("runs/telling.json", spec("telling", max_wait=6) | {"notify": ["all"]})
+    assert relay.ends("telling")["status"] == "Completed"
+    told = ("was submitted", "was interrupted", "was relaunched", "has completed")
+    for words in told:
+        title = f"telling {words}"
+        assert arrives(mail, title).startswith(f'"{title}"\n')
+        assert json.loads(arrives(chat, title))["metadata"]["threadId"] == "telling"
+        assert arrives(slack, title).startswith(f"*{title}*\n")
+    relay.drains()
+    for where in (mail, chat, slack):
+        assert len(where.about("telling ")) == len(told), where.about("telling ")
+
+
+def test_a_run_with_notify_none_sends_nothing_and_one_without_notify_tells_its_end(
+    relay: Relay, mail: Inbox, chat: Inbox, slack: Slack
+) -> None:
+    for name in ("silent", "plain"):
+        relay.rule(name, train_seconds=0.5)
+    relay.upload("runs/silent.json", spec("silent") | {"notify": ["none"]})
+    relay.ends("silent")
+    relay.upload("runs/plain.json", spec("plain"))
+    relay.ends("plain")
+    for where in (mail, chat, slack):
+        arrives(where, "plain has completed")
+    relay.drains()
+    for where in (mail, chat, slack):
+        assert len(where.about("plain ")) == 1, where.about("plain ")
+        assert not where.about("silent")
 
 
 def test_neither_the_outputs_nor_the_parameters_nor_the_logs_show_the_webhook(relay: Relay, slack: Slack) -> None:

@@ -171,7 +171,7 @@ def test_eventbridge_may_call_that_one_destination_only() -> None:
 
 
 def test_the_stack_inside_needs_no_more_leave_than_the_stack_around_it() -> None:
-    """CloudFormation would demand CAPABILITY_AUTO_EXPAND for a transform inside, and sam deploy asks for CAPABILITY_IAM."""
+    """For a transform inside, CloudFormation demands CAPABILITY_AUTO_EXPAND, which sam deploy does not pass on."""
     assert "Transform" not in SLACK
     assert not [name for name, entry in SLACK["Resources"].items() if entry["Type"].startswith("AWS::Serverless::")]
 
