@@ -164,22 +164,23 @@ pages: setup ## write the kept pages of typical runs (tests/unit/pages/kept) ane
 released: setup ## keep what this release's template keeps, for the test that compares the next one with it: at each release
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.released
 
-template: setup $(CHECKS_STAMP) ## check the template as sam does, for every region with cfn-lint, and its policies with parliament
+template: setup $(CHECKS_STAMP) ## check the templates as sam does, for every region with cfn-lint, and their policies with parliament
 	@$(SAM) validate --lint
 	@rm -rf .local/policies
 	@mkdir -p .local
 	@$(BIN)/python -m tests.security.translated > .local/translated.json
 	@$(CHECKS)/cfn-lint template.yaml .local/translated.json --regions $$($(BIN)/python -m tests.regions)
+	@$(CHECKS)/cfn-lint notices/slack.yaml --regions $$($(BIN)/python -m tests.regions slack)
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.security.written .local/policies
 	@found=$$(PYTHONWARNINGS=ignore $(CHECKS)/parliament --json --directory .local/policies) || test -n "$$found" || exit 1; \
 	! echo "$$found" | grep --invert-match --extended-regexp --file .parliament-exceptions | grep .
 
 check: lint types template test ## run the linters, check types and template, then run all tests: before each commit
 
-checkov: setup $(CHECKOV_STAMP) ## check the template against checkov's rules, as SAM and translated to CloudFormation
+checkov: setup $(CHECKOV_STAMP) ## check the templates against checkov's rules, as SAM and translated to CloudFormation
 	@mkdir -p .local
 	@$(BIN)/python -m tests.security.translated > .local/translated.json
-	$(CHECKOV) --file template.yaml .local/translated.json
+	$(CHECKOV) --file template.yaml .local/translated.json notices/slack.yaml
 
 build: setup ## build the functions and layers for AWS, as samconfig.toml says for ENV=dev or ENV=prod
 	$(SAM) build --config-env $(ENV) --parameter-overrides $(BUILT_FOR)

@@ -7,6 +7,8 @@
 - A schedule is in a group, which is part of its name for permissions. MiniStack takes every schedule for one of the
   default group.
 - A schedule's input may ask for the time of the schedule. MiniStack sends the input as it is.
+- The input of a target may have a member of a list in it, such as ``$.detail.numbers[0]``. MiniStack knows only members
+  of objects.
 - An object may be encrypted with ``aws:kms`` without naming a key: AWS then takes the account's own key for S3.
 """
 
@@ -39,7 +41,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 def install() -> None:
-    """Correct the answers of API Gateway, S3, Scheduler and Step Functions."""
+    """Correct the answers of API Gateway, EventBridge, S3, Scheduler and Step Functions."""
     app._enforce_execute_api = require_service(app._enforce_execute_api)  # noqa: SLF001 (there is no setting for this)
     s3._resolve_sse_write_headers = name_key(s3._resolve_sse_write_headers)  # noqa: SLF001
     tokens = TaskTokens()
@@ -47,6 +49,7 @@ def install() -> None:
     stepfunctions._invoke_with_callback = tokens.remember(stepfunctions._invoke_with_callback)  # noqa: SLF001
     iam_actions.extract_resource_arn = name_group(tokens.name_machines(iam_actions.extract_resource_arn))
     eventbridge._invoke_target = fill_in_time(eventbridge._invoke_target)  # noqa: SLF001
+    eventbridge._apply_input_transformer = find_members(eventbridge._apply_input_transformer)  # noqa: SLF001
 
 
 def signed_service(headers: Mapping[str, str], query: Mapping[str, Any]) -> str | None:
@@ -112,6 +115,38 @@ def fill_in_time(invoke: Callable[..., None]) -> Callable[..., None]:
         invoke(target, event, *others, **named)
 
     return call
+
+
+class _NamedMembers:
+    """An event as MiniStack sees it, in which each member of a list has a name beside the list: ``numbers[0]``."""
+
+    def __init__(self, view: Any) -> None:
+        self._view = view
+
+    def event_with_detail(self) -> Any:
+        """Return the event with the names."""
+        return _name_members(self._view.event_with_detail())
+
+    def envelope(self) -> Any:
+        """Return the event without its detail, as it is."""
+        return self._view.envelope()
+
+
+def find_members(transform: Callable[[Any, Any, Any], str]) -> Callable[[Any, Any, Any], str]:
+    """Wrap what makes the input of a target out of an event: its paths may name members of lists."""
+
+    def call(transformer: Any, rule: Any, view: Any) -> str:
+        return transform(transformer, rule, _NamedMembers(view))
+
+    return call
+
+
+def _name_members(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    lists = [(key, member) for key, member in value.items() if isinstance(member, list)]
+    named = {f"{key}[{index}]": member for key, members in lists for index, member in enumerate(members)}
+    return {key: _name_members(member) for key, member in (value | named).items()}
 
 
 class TaskTokens:

@@ -24,7 +24,7 @@ ROOT: Final = Path(__file__).parent.parent
 LOCAL: Final = ROOT / ".local"
 STACK_NAME: Final = "spot-relay"
 ARTIFACTS: Final = "spot-relay-artifacts"
-SOURCES: Final = ("template.yaml", "samconfig.toml", "functions", "layers")
+SOURCES: Final = ("template.yaml", "samconfig.toml", "notices", "functions", "layers")
 # Those of this machine, so that the compiled packages of the layer run in MiniStack's workers.
 RUNTIME: Final = {
     "PythonRuntime": f"python{sys.version_info.major}.{sys.version_info.minor}",

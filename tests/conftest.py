@@ -31,6 +31,7 @@ _STACKS = {
     "tests/e2e/test_hostile_api.py": "stack",
     "tests/e2e/test_hosting.py": "stack",
     "tests/e2e/test_monitoring.py": "stack",
+    "tests/e2e/test_notices.py": "stack",
     "tests/e2e/test_policy.py": "stack",
     "tests/e2e/test_programs.py": "clients",
     "tests/e2e/test_redrive.py": "troubled",

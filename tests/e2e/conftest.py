@@ -11,6 +11,7 @@ import pytest
 
 from embedded import deployment
 from tests.e2e.command import Command
+from tests.e2e.inboxes import Slack
 from tests.e2e.relay import (
     CAPACITY,
     CHECKPOINTS,
@@ -33,7 +34,14 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def slack() -> Iterator[Slack]:
+    """The webhook of Slack that the stack posts notices to."""
+    with Slack() as listening:
+        yield listening
+
+
+@pytest.fixture(scope="session")
+def stack(slack: Slack) -> Iterator[Stack]:
     """The real template on MiniStack and the simulator; open runs are looked at again after seconds, not minutes."""
     parameters = {
         "CheckIntervalSeconds": "5",
@@ -43,6 +51,9 @@ def stack() -> Iterator[Stack]:
         "AllowCheckpointCopies": "true",
         "TriggerBuckets": DATA,
         "WidgetActions": "true",
+        "NotificationEmail": "operators@example.org",
+        "ChatNotices": "true",
+        "SlackWebhookUrl": slack.webhook_url,
     }
     with deployment.running(images=Path(__file__).with_name("images"), parameters=parameters) as deployed:
         yield deployed

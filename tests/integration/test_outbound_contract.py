@@ -23,7 +23,6 @@ from spot_relay.domain.shown.report import status_document, summarise
 from spot_relay.domain.values import No
 from tests.fakes import NOON, REGION, MemoryAnnouncements, MemoryDocuments, MemoryTasks, MemoryWakeups
 from tests.integration.runs import a_full_run
-from tests.template import properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,14 +75,14 @@ def test_a_status_document_says_that_it_is_json_and_keeps_its_characters(aws: Fa
 
 @pytest.fixture(params=["memory", "eventbridge"])
 def announced(request: pytest.FixtureRequest) -> tuple[Announcements, Callable[[], list[dict[str, Any]]]]:
-    """Announcements, and what the rule that sends e-mail hears of them."""
+    """Announcements, and what a rule of a program hears of them."""
     if request.param == "memory":
         memory = MemoryAnnouncements()
         return memory, lambda: [plain(detail) for detail in (*memory.details, *memory.hosting)]
     client = request.getfixturevalue("aws").client
     queue = client("sqs").create_queue(QueueName="heard")["QueueUrl"]
     arn = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    pattern = json.dumps(properties_of("RunChangedRule")["EventPattern"])
+    pattern = json.dumps({"source": ["spot-relay"]})
     client("events").put_rule(Name="heard", EventPattern=pattern)
     client("events").put_targets(Rule="heard", Targets=[{"Id": "queue", "Arn": arn}])
 
@@ -94,7 +93,7 @@ def announced(request: pytest.FixtureRequest) -> tuple[Announcements, Callable[[
     return EventBridgeAnnouncements(client("events")), heard
 
 
-def test_an_announcement_is_heard_by_the_rule_of_the_template(
+def test_an_announcement_is_heard_by_whoever_listens(
     announced: tuple[Announcements, Callable[[], list[dict[str, Any]]]],
 ) -> None:
     port, heard = announced
@@ -103,7 +102,7 @@ def test_an_announcement_is_heard_by_the_rule_of_the_template(
     assert heard() == [plain(failed)]
 
 
-def test_what_has_become_of_a_model_is_heard_by_the_rule_of_the_template(
+def test_what_has_become_of_a_model_is_heard_by_whoever_listens(
     announced: tuple[Announcements, Callable[[], list[dict[str, Any]]]],
 ) -> None:
     port, heard = announced

@@ -33,6 +33,7 @@ PARAMETERS = {
     "AllowCheckpointCopies": "true",
     "TriggerBuckets": "arriving-data",
     "WidgetActions": "true",
+    "SlackWebhookUrl": "https://hooks.slack.com/services/T000/B000/secret",
     "AllowedRoleArns": ROLE,
     "AllowedCheckpointBuckets": "churn-*",
     "PriceFile": PRICE_FILE,

@@ -368,8 +368,9 @@ def test_each_role_is_taken_on_by_the_one_service_that_needs_it() -> None:
             (trust,) = entry["Properties"]["AssumeRolePolicyDocument"]["Statement"]
             in_group = name == "TemplateSchedulesRole"
             service = "scheduler" if name.startswith("Every") or in_group else "lambda"
+            service = "events" if name == "SlackRole" else service
             assert (trust["Principal"], trust["Action"]) == ({"Service": f"{service}.amazonaws.com"}, "sts:AssumeRole")
-            # A scheduler works for everyone; this one only for this account.
-            account = {"StringEquals": {"aws:SourceAccount": ACCOUNT}} if service == "scheduler" else {}
+            # A scheduler and EventBridge work for everyone; here only for this account.
+            account = {"StringEquals": {"aws:SourceAccount": ACCOUNT}} if service != "lambda" else {}
             group = {"ArnEquals": {"aws:SourceArn": NAMES["TemplateSchedules"]}} if in_group else {}
             assert trust.get("Condition", {}) == account | group

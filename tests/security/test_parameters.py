@@ -46,7 +46,7 @@ def encryption_of_bucket(**parameters: str) -> dict[str, Any]:
 
 
 def test_each_role_has_the_boundary_and_the_path_also_one_that_sam_might_make() -> None:
-    given = made("AWS::IAM::Role", PermissionsBoundaryArn=BOUNDARY, RolePath=PATH)
+    given = made("AWS::IAM::Role", **{**PARAMETERS, "PermissionsBoundaryArn": BOUNDARY, "RolePath": PATH})
     assert len(given) == 9
     assert {(role["PermissionsBoundary"], role["Path"]) for role in given.values()} == {(BOUNDARY, PATH)}
 
@@ -90,7 +90,8 @@ def test_without_a_key_nothing_uses_a_key_that_costs_money() -> None:
     assert encryption_of_queues() == [(True, None)] * 4
     assert encryption_of_bucket() == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     assert not [name for name, group in made("AWS::Logs::LogGroup").items() if "KmsKeyId" in group]
-    topics = made("AWS::SNS::Topic", NotificationEmail="a@example.com")
+    topics = made("AWS::SNS::Topic", NotificationEmail="a@example.com", ChatNotices="true")
+    assert len(topics) == 2
     assert not [name for name, topic in topics.items() if "KmsMasterKeyId" in topic]
 
 

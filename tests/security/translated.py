@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
-# What SAM uploads: its place in the bucket of artifacts tells the folder that it comes from.
-_SOURCES = ("CodeUri", "ContentUri")
+# What SAM uploads: its place in the bucket of artifacts tells the file or folder that it comes from.
+_SOURCES = {
+    "CodeUri": "s3://artifacts",
+    "ContentUri": "s3://artifacts",
+    "TemplateURL": "https://artifacts.s3.amazonaws.com",
+}
 # Such as arn:aws:sqs:us-east-1:000000000000:<name>; a resource that stands here has an ARN that policies name.
 _ARNS = {
     "AWS::CloudWatch::Alarm": "arn:aws:cloudwatch:{region}:{account}:alarm:{name}",
@@ -41,6 +45,8 @@ _ARNS = {
     "AWS::SNS::Topic": "arn:aws:sns:{region}:{account}:{name}",
     "AWS::SQS::Queue": "arn:aws:sqs:{region}:{account}:{name}",
 }
+# An output of the one stack inside the stack.
+_DESTINATION = f"arn:aws:events:{REGION}:{ACCOUNT}:api-destination/slack/00000000-0000-0000-0000-000000000000"
 # What a reference to them returns is their ARN, too.
 _KNOWN_BY_ARN = {"AWS::SNS::Topic"}
 
@@ -59,8 +65,8 @@ def translated() -> dict[str, Any]:
     template = yaml_parse(TEMPLATE.read_text("utf-8"))
     everyone = template["Globals"]["Function"]
     for properties in [everyone, *(resource["Properties"] for resource in template["Resources"].values())]:
-        for key in set(_SOURCES) & set(properties):
-            properties[key] = f"s3://artifacts/{properties[key]}"
+        for key in _SOURCES.keys() & properties.keys():
+            properties[key] = f"{_SOURCES[key]}/{properties[key]}"
     defaults = {name: given["Default"] for name, given in template["Parameters"].items() if "Default" in given}
     found: dict[str, Any] = transform(template, defaults, _NoManagedPolicies(), passthrough_metadata=True)
     return found
@@ -78,7 +84,7 @@ def resources(names: Mapping[str, str], **parameters: str) -> dict[str, dict[str
     known = {
         logical: {
             "PhysicalResourceId": arn if resource["Type"] in _KNOWN_BY_ARN else name,
-            "Attributes": {"Arn": arn, "QueueName": name},
+            "Attributes": {"Arn": arn, "QueueName": name, "Outputs.DestinationArn": _DESTINATION},
         }
         for logical, resource in template["Resources"].items()
         for name in (names.get(logical, logical),)

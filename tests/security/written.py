@@ -1,4 +1,4 @@
-"""Every policy of the template, as AWS gets it: of roles, bucket, queues and topic, each in a file of its own.
+"""Every policy of the template, as AWS gets it: of roles, bucket, queues and topics, each in a file of its own.
 
     python -m tests.security.written FOLDER
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # With these, every optional part of the template is there, but for what is there only without buttons in the widget.
-EVERYTHING = {**PARAMETERS, "NotificationEmail": "operators@example.org"}
+EVERYTHING = {**PARAMETERS, "NotificationEmail": "operators@example.org", "ChatNotices": "true"}
 WITHOUT_BUTTONS = {**EVERYTHING, "WidgetActions": "false"}
 
 

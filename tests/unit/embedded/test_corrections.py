@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ministack.services import eventbridge  # type: ignore[import-untyped]
 
-from embedded.corrections import TaskTokens, fill_in_time, name_group, name_key, signed_service
+from embedded.corrections import TaskTokens, fill_in_time, find_members, name_group, name_key, signed_service
 
 HEADER = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=0"
 
@@ -63,6 +64,28 @@ def test_the_input_of_a_schedule_gets_the_time_and_that_of_a_rule_stays_as_it_is
     invoke(target, {"Source": "aws.scheduler", "Time": 1749016800.9}, {})
     invoke(target, {"Source": "aws.s3", "Time": 1749016800.9}, {})
     assert sent == ['{"at": "2025-06-04T06:00:00Z"}', target["Input"]]
+
+
+def test_the_input_of_a_target_may_have_members_of_lists_in_it() -> None:
+    class View:
+        def event_with_detail(self) -> dict[str, Any]:
+            return {"resources": ["a"], "detail": {"numbers": ["1", "2"], "jobs": [{"name": "x"}], "kind": "ended"}}
+
+        def envelope(self) -> dict[str, Any]:
+            return {"resources": ["a"]}
+
+    transform = find_members(eventbridge._apply_input_transformer)
+    paths = {
+        "resource": "$.resources[0]",
+        "second": "$.detail.numbers[1]",
+        "third": "$.detail.numbers[2]",
+        "name": "$.detail.jobs[0].name",
+        "all": "$.detail.numbers",
+        "kind": "$.detail.kind",
+    }
+    template = '"<resource>, <second>, <third>, <name>, <all>, <kind>"'
+    rendered = transform({"InputPathsMap": paths, "InputTemplate": template}, {}, View())
+    assert rendered == '"a, 2, , x, [1, 2], ended"'
 
 
 def test_the_answer_to_a_task_is_about_the_state_machine_of_its_token() -> None:

@@ -33,6 +33,16 @@ _HOSTING_KEYS = ("status", "reason", "arn", "began_at", "check_at", "settled_at"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
 
+_FLAT = str.maketrans(
+    {
+        '"': "'",
+        "\\": "/",
+        "<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}",
+        ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
+    }
+)
+
+
 @dataclass(frozen=True)
 class Whereabouts:
     """Where a stack is: its region, and the bucket with its status documents."""
@@ -301,5 +311,8 @@ def summarise(run: Run) -> dict[str, Any]:
 
 
 def flatten(text: str) -> str:
-    """Return a text that fits into an e-mail template of EventBridge, which escapes neither quotes nor line breaks."""
-    return " ".join(clean_text(text).replace('"', "'").replace("\\", "/").split())
+    """Return a text that fits into a template of EventBridge, which escapes neither quotes nor line breaks.
+
+    Slack takes what is in angle brackets for a command, such as one that calls everybody in a channel.
+    """
+    return " ".join(clean_text(text).translate(_FLAT).split())
