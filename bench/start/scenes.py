@@ -67,8 +67,8 @@ def scenes() -> dict[str, Scene]:
     return {
         "submit": Scene("submit", _read_upload(), after=("prices",)),
         "api": Scene("api", _read_document("api/create-run"), after=("prices",)),
-        # The most frequent event by far: news of a job that goes on.
-        "observe": Scene("observe", _read_document("observe/training-started"), after=("prices", "submit")),
+        # The most frequent event by far: news of a job that goes on, which nobody is told.
+        "observe": Scene("observe", _read_download(), after=("prices", "submit")),
         "tick": Scene("tick", _read_document("tick/every-minute"), prepare=World.make_a_run_due),
         "prices": Scene("prices", _read_document("prices/every-week")),
         "widget": Scene("widget", _read_document("widget/all-runs"), after=("prices", "submit")),
@@ -131,6 +131,15 @@ def _read_upload() -> dict[str, Any]:
     event = _read_document("submit/spec-uploaded")
     body = json.loads(event["Records"][0]["body"])
     del body["detail"]["object"]["version-id"]
+    event["Records"][0]["body"] = json.dumps(body)
+    return event
+
+
+def _read_download() -> dict[str, Any]:
+    """Return the event of a job that downloads its data."""
+    event = _read_document("observe/training-started")
+    body = json.loads(event["Records"][0]["body"])
+    body["detail"]["SecondaryStatus"] = "Downloading"
     event["Records"][0]["body"] = json.dumps(body)
     return event
 

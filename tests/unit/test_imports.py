@@ -82,6 +82,17 @@ def test_there_are_six_functions_and_each_is_its_handler_alone() -> None:
         assert [p.name for p in path.parent.iterdir() if p.name != "__pycache__"] == ["app.py"]
 
 
+def test_frozen_values_put_off_their_methods_so_that_functions_start_fast() -> None:
+    eager = [
+        str(module.relative_to(LAYER))
+        for module in LAYER.rglob("*.py")
+        if "pages" not in module.parts  # the layer has none of them
+        and re.search(r"^from dataclasses import .*\bdataclass\b", text := module.read_text("utf-8"), re.MULTILINE)
+        and "@dataclass\n" not in text
+    ]
+    assert eager == []
+
+
 @pytest.mark.parametrize("path", HANDLERS, ids=function)
 def test_a_handler_imports_no_more_than_it_may(path: Path) -> None:
     foreign = {name for name in imported(path) if name.partition(".")[0] not in sys.stdlib_module_names}

@@ -109,6 +109,12 @@ def test_methods_are_generated_only_for_a_class_that_is_used() -> None:
     assert not inspect.isfunction(vars(unused)["__eq__"])
 
 
+@pytest.mark.parametrize("method", ["__post_init__", "__init__", "__repr__", "__eq__", "__hash__"])
+def test_a_class_with_such_a_method_of_its_own_is_told_to_use_the_standard_decorator(method: str) -> None:
+    with pytest.raises(TypeError, match=f"^Odd has a {method}.* of its own: use dataclasses.dataclass$"):
+        dataclass(frozen=True)(type("Odd", (), {method: lambda _: None, "__annotations__": {"side": int}}))
+
+
 def test_a_copy_has_what_was_changed_and_all_else_as_it_was() -> None:
     assert changed(JOB, status="Stopped", billable_seconds=7) == replace(JOB, status="Stopped", billable_seconds=7)
     assert JOB.status == "InProgress"

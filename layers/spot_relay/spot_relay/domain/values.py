@@ -22,6 +22,9 @@ else:
 
     def _declare(cls):
         """Make a class a dataclass whose methods are generated later."""
+        if own := vars(cls).keys() & {"__post_init__", *_GENERATED}:
+            message = f"{cls.__name__} has a {', '.join(sorted(own))} of its own: use dataclasses.dataclass"
+            raise TypeError(message)
         cls = dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
         for name in _GENERATED:
             setattr(cls, name, _Deferred(cls, name))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from spot_relay.domain.expressions import compile_later
 from spot_relay.domain.lint.draft import as_folder, as_text
 from spot_relay.domain.lint.rule import Found, Rule, Severity
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.lint.draft import Draft, Surroundings
 
-_LOGS = re.compile(r"(?<![a-z])(log|logs|logdir|logging|logger|tensorboard|tb|summary|summaries)(?![a-z])")
+_LOGS = compile_later(r"(?<![a-z])(log|logs|logdir|logging|logger|tensorboard|tb|summary|summaries)(?![a-z])")
 _SIDE_OUTPUTS = ("TensorBoardOutputConfig", "DebugHookConfig", "ProfilerConfig")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from spot_relay.domain.expressions import compile_later
 from spot_relay.domain.lint.draft import as_text
 from spot_relay.domain.lint.rule import Found, Rule, Severity
 from spot_relay.domain.sagemaker.redaction import looks_secret
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.lint.draft import Draft, Surroundings
 
-_REGION_IN_NAME = re.compile(
+_REGION_IN_NAME = compile_later(
     r"(?<![a-z0-9])((?:af|ap|ca|cn|eu|il|me|mx|sa|us|us-gov)-(?:north|south|east|west|central)(?:east|west)?-\d)(?!\d)"
 )
 

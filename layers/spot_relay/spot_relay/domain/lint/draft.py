@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any
 
+from spot_relay.domain.expressions import compile_later
 from spot_relay.domain.sagemaker.built_in import BUILT_IN_WITHOUT_CHECKPOINTS, find_built_in_without_checkpoints
 from spot_relay.domain.sagemaker.job import Market
 from spot_relay.domain.sagemaker.request import DEFAULT_MAX_RUNTIME_SECONDS
@@ -14,7 +15,7 @@ from spot_relay.domain.values import dataclass
 
 # Where SageMaker puts checkpoints in the container unless the request says otherwise.
 DEFAULT_CHECKPOINT_FOLDER = "/opt/ml/checkpoints"
-_IMAGE_REGION = re.compile(r"\d{12}\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.", re.ASCII)
+_IMAGE_REGION = compile_later(r"\d{12}\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.", re.ASCII)
 
 
 @dataclass(frozen=True)
