@@ -104,6 +104,7 @@ _VARIABLES: Final = {
     "RETENTION_DAYS": "90",
     "ATTEMPT_LIMITS": "",
     "METRICS_BY_PLACEMENT": "false",
+    "NOTICES": "ended",
     "TASK_TOKEN_STATE_MACHINE_ARNS": "",
     "CANARY_IMAGE": "",
     "ALLOW_HOSTING": "false",
