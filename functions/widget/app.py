@@ -143,9 +143,11 @@ def _send(run_id: str, action: str, body: dict[str, Any]) -> Run:
 @logger.inject_lambda_context(log_event=False)  # not even if POWERTOOLS_LOGGER_LOG_EVENT is set
 def handler(event: dict[str, Any], context: LambdaContext) -> str:
     """Answer one look at the widget, or one press of a button in it."""
-    if event.get("describe"):
+    # Whoever may invoke the function may send anything.
+    asked = event if isinstance(event, dict) else {}
+    if asked.get("describe"):
         return describe_widget(acts=acts)
-    ask = read_ask(event)
+    ask = read_ask(asked)
     widget = Widget(ask, context.invoked_function_arn, service.clock(), acts)
     # CloudTrail knows who has invoked the function, by the id of the request that is in each line of the log.
     logger.append_keys(dashboard=ask.dashboard, account=ask.account, action=ask.action, run_id=ask.run)
