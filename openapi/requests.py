@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from spot_relay.domain.run.news import ALL, NONE, NoticeKind
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.request.request_model import load_request_shape
 from spot_relay.request.sdk_options import GROUPS, OPTIONS
@@ -51,6 +52,7 @@ def build_schemas() -> dict[str, Schema]:
     others = _schema_of(StartModel, defaults=True)["properties"] | {
         "on_success": {"$ref": "#/components/schemas/OnSuccess"},
         "on_end": {"$ref": "#/components/schemas/OnEnd"},
+        "notify": {"$ref": "#/components/schemas/Notify"},
     }
     return {
         "Spec": {
@@ -94,6 +96,7 @@ def build_schemas() -> dict[str, Schema]:
             {TASK_TOKEN: {"type": "string", "minLength": 1, "maxLength": MAX_TOKEN_CHARACTERS}},
             [TASK_TOKEN],
         ),
+        "Notify": _build_notify(),
         "Resumption": {
             **_schema_of(ResumptionModel, defaults=False),
             "description": "Changes to the budgets and the deadline. What is left out stays as it is.",
@@ -104,6 +107,13 @@ def build_schemas() -> dict[str, Schema]:
         },
         "DeadlineChange": _build_deadline_change(),
     }
+
+
+def _build_notify() -> Schema:
+    one_of = {"type": "string", "enum": [ALL, NONE, *NoticeKind]}
+    some = {"type": "array", "items": {"type": "string", "enum": list(NoticeKind)}, "minItems": 1}
+    description = "The notices that the run sends: all, none, one kind, or a list of kinds. Without it, the stack's."
+    return {"description": description, "anyOf": [one_of, some]}
 
 
 def _build_deadline_change() -> Schema:

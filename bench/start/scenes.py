@@ -106,6 +106,7 @@ _VARIABLES: Final = {
     "ATTEMPT_LIMITS": "",
     "METRICS_BY_PLACEMENT": "false",
     "WIDGET_ACTIONS": "false",
+    "NOTICES": "ended",
     "TASK_TOKEN_STATE_MACHINE_ARNS": "",
     "CANARY_IMAGE": "",
     "ALLOW_HOSTING": "false",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from spot_relay.domain.rules.limits import Limits
+from spot_relay.domain.run.news import DEFAULT_NOTICES, NoticeKind, list_kinds
 from spot_relay.domain.run.run import TICK
 from spot_relay.settings import (
     PriceSettings,
@@ -107,6 +108,7 @@ def test_all_functions_share_one_environment() -> None:
     switches = ("METRICS_BY_PLACEMENT", "WIDGET_ACTIONS", "ALLOW_HOSTING", "ALLOW_CHECKPOINT_COPIES")
     env = {name: "1" for name in given if name != "ATTEMPT_LIMITS"} | {
         "PRICE_FILE": "",
+        "NOTICES": "ended",
         **dict.fromkeys(switches, "true"),
     }
     for settings in (RunSettings, SubmissionSettings, ScheduleSettings, TickSettings, PriceSettings, WidgetSettings):
@@ -124,6 +126,17 @@ def test_all_functions_share_one_environment() -> None:
     assert given["PRICE_FILE"] == {"Ref": "PriceFile"}
     assert given["METRICS_BY_PLACEMENT"] == {"Ref": "MetricsByPlacement"}
     assert given["WIDGET_ACTIONS"] == {"Ref": "WidgetActions"}
+    assert given["NOTICES"] == {"Ref": "Notices"}
+
+
+def test_the_parameter_takes_the_notices_that_the_functions_know_and_has_their_default() -> None:
+    parameter = TEMPLATE["Parameters"]["Notices"]
+    pattern = re.compile(parameter["AllowedPattern"])
+    assert all(pattern.fullmatch(name) for name in ("all", "none", *NoticeKind, ",".join(NoticeKind)))
+    assert not any(pattern.fullmatch(name) for name in ("", "all,ended", "ended,", "ended, submitted", "other"))
+    default = parameter["Default"]
+    assert pattern.fullmatch(default)
+    assert list_kinds(default.split(",")) == DEFAULT_NOTICES
 
 
 def test_every_queue_that_is_worked_on_has_a_dead_letter_queue_of_its_own() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TAG_PREFIX: Final = "spot-relay:"
 # Keys of a spec beside its policy that a tag may set.
-_BESIDE_POLICY: Final = ("start_at", "after", "continue_from", "on_success")
+_BESIDE_POLICY: Final = ("start_at", "after", "continue_from", "on_success", "notify")
 
 
 class InvalidPolicyError(SpotRelayError):
@@ -45,8 +45,8 @@ def read_policy(given: Mapping[str, Any] | str | PathLike[str] | None) -> dict[s
 def keys_of_tags(tags: Iterable[Mapping[str, str]]) -> dict[str, Any]:
     """Return the keys of a spec in the tags whose keys begin with ``spot-relay:``.
 
-    They belong to its policy, except for those of ``start_at``, ``after``, ``continue_from`` and ``on_success``. A dot
-    leads to a key within another, as in ``spot-relay:budgets.expired_waits``.
+    They belong to its policy, except for those of ``start_at``, ``after``, ``continue_from``, ``on_success`` and
+    ``notify``. A dot leads to a key within another, as in ``spot-relay:budgets.expired_waits``.
     """
     spec: dict[str, Any] = {}
     for tag in tags:

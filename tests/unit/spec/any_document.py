@@ -18,6 +18,7 @@ KEYS = st.text(max_size=12) | st.sampled_from(
         "after",
         "continue_from",
         "on_success",
+        "notify",
     ]
 )
 VALUES = st.recursive(

@@ -140,7 +140,7 @@ def test_parsing_does_not_modify_the_document() -> None:
 def test_a_document_of_neither_shape_is_refused_with_a_description_of_both(document: dict[str, Any]) -> None:
     assert find_problems(document) == snapshot(
         {
-            "": "The document has no known key. A spec is a CreateTrainingJob request, or a mapping with the keys name, training_job or estimator, policy, start_at, after, continue_from, on_success and on_end."
+            "": "The document has no known key. A spec is a CreateTrainingJob request, or a mapping with the keys name, training_job or estimator, policy, start_at, after, continue_from, on_success, on_end and notify."
         }
     )
 

@@ -21,24 +21,26 @@ from spot_relay.request.suggestion import find_nearest, squeeze
 from spot_relay.spec.document import Format, copy_plain, parse_document
 from spot_relay.spec.foreign_document import recognise_foreign
 from spot_relay.spec.job_rules import Allowlist, check_job, normalise_job
+from spot_relay.spec.notify import NOTIFY, check_notify
 from spot_relay.spec.on_end import ON_END, TASK_TOKEN, check_on_end
 from spot_relay.spec.run_name import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from spot_relay.domain.run.news import NoticeKind
     from spot_relay.spec.policy_model import PolicyModel
     from spot_relay.spec.start_model import StartModel
     from spot_relay.spec.success_model import SuccessModel
 
 _START_KEYS = ("start_at", "after", "continue_from")
 _ON_SUCCESS = "on_success"
-_WRAPPER_KEYS = ("name", "estimator", "training_job", "policy", "on_end", *_START_KEYS, _ON_SUCCESS)
+_WRAPPER_KEYS = ("name", "estimator", "training_job", "policy", "on_end", *_START_KEYS, _ON_SUCCESS, NOTIFY)
 # A DynamoDB item has at most 400 KB; fifty attempts, with everything that is stored about them, need the rest.
 MAX_STORED_BYTES = 80_000
 _SHAPES = (
     "A spec is a CreateTrainingJob request, or a mapping with the keys name, training_job or estimator, policy, "
-    "start_at, after, continue_from, on_success and on_end."
+    "start_at, after, continue_from, on_success, on_end and notify."
 )
 _MISSING_NAME = "This key is required: it is the name of the run. Add it."
 
@@ -72,8 +74,9 @@ def parse_submission(document: Mapping[str, Any], allowlist: Allowlist) -> Submi
     token = document[ON_END][TASK_TOKEN] if ON_END in document else None
     start = models.start.build() if models.start else Start()
     success = models.success.build(training_job) if models.success else OnSuccess()
-    fingerprint = _fingerprint(name, training_job, policy, start=start, on_success=success)
-    return Submission(name, training_job, policy, fingerprint, start=start, on_success=success, task_token=token)
+    others: dict[str, Any] = {"start": start, "on_success": success}
+    fingerprint = _fingerprint(name, training_job, policy, models.notify, **others)
+    return Submission(name, training_job, policy, fingerprint, **others, task_token=token, notify=models.notify)
 
 
 class _Models(NamedTuple):
@@ -82,6 +85,7 @@ class _Models(NamedTuple):
     policy: PolicyModel | None = None
     start: StartModel | None = None
     success: SuccessModel | None = None
+    notify: tuple[NoticeKind, ...] | None = None
 
 
 def _refuse_foreign(document: Mapping[str, Any]) -> None:
@@ -187,6 +191,8 @@ def _check_rest(
         from spot_relay.spec.success_model import check_success
 
         models = models._replace(success=check_success(document[_ON_SUCCESS], job, allowlist, problems))
+    if NOTIFY in document:
+        models = models._replace(notify=check_notify(document[NOTIFY], problems))
     return models
 
 
@@ -254,10 +260,17 @@ def _explain_unknown_key(key: str, problems: Problems) -> str:
     return f"Unknown key. {_SHAPES}"
 
 
-def _fingerprint(name: str, training_job: Mapping[str, Any], policy: Policy, **others: Start | OnSuccess) -> str:
+def _fingerprint(
+    name: str,
+    training_job: Mapping[str, Any],
+    policy: Policy,
+    notify: tuple[NoticeKind, ...] | None,
+    **others: Start | OnSuccess,
+) -> str:
     # Only what differs from the defaults, so that a new field of the policy does not change old fingerprints.
     body = {"name": name, "training_job": training_job, "policy": _drop_defaults(policy)}
     body |= {key: _drop_defaults(value) for key, value in others.items() if value}
+    body |= {} if notify is None else {NOTIFY: sorted(notify)}
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

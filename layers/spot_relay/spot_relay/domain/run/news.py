@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from spot_relay.domain.sagemaker.job import Placement
-from spot_relay.domain.text import CUT
+from spot_relay.domain.text import CUT, shorten
 from spot_relay.domain.values import No, dataclass
 
 # The most news that a run owes at once, which is more than one decision makes. Only if the event bus has refused
@@ -70,6 +70,8 @@ DEFAULT_NOTICES = (
 
 # What stands for every kind, and for none.
 ALL, NONE = "all", "none"
+# In bytes. A longer name is none, and its beginning is enough to find it.
+_LONGEST_SHOWN = 60
 
 
 def list_kinds(names: Sequence[str]) -> tuple[NoticeKind, ...] | No:
@@ -86,7 +88,8 @@ def list_kinds(names: Sequence[str]) -> tuple[NoticeKind, ...] | No:
         if name in {ALL, NONE}:
             return No(f"Found {name} among other kinds. Write {name} alone, or remove it.")
         if name not in known:
-            return No(f"Found {name!r}, which is no kind of notice. Use {ALL}, {NONE}, or some of {', '.join(known)}.")
+            found = shorten(name, _LONGEST_SHOWN)
+            return No(f'Found "{found}", which is no kind of notice. Use {ALL}, {NONE}, or some of {", ".join(known)}.')
     return tuple(known[name] for name in dict.fromkeys(names))
 
 

@@ -125,25 +125,30 @@ def _say_budget(run: Run, about: str) -> tuple[str, str, str]:
         )
         return title, sentence, "If it fails for that, resume it with a larger policy.budgets.money_usd."
     spent = run.spent.count(Budget(name))
-    sentence = (
-        f"{spent} of {size} in policy.budgets.{name} are spent, and the run fails once all are and one more is needed."
-    )
+    left = max(0, int(size) - spent)
+    then = f"it has {left} left" if left else "it fails if it needs one more"
+    sentence = f"{spent} of {size} in policy.budgets.{name} are spent, so {then}."
     return title, sentence, f"Look at why its attempts end. If it fails, resume it with a larger {name}."
 
 
 def _say_wait(run: Run, news: News) -> tuple[str, str, str]:
     since = _parse(news.about)
     waited = f" for {duration((news.at - since).total_seconds())}" if since else ""
-    sentence = f"It has waited{waited} for room in a quota: {_why(run, news)}"
+    attempt = run.current
+    where = "a quota that spans instance types" if attempt.waits_for_any_room else str(attempt.placement.pool)
+    sentence = f"{attempt.job_name} has waited{waited} for room in {where}."
     return f"{run.id} waits for a quota", sentence, "Wait, end another job, or ask AWS for a larger quota."
 
 
 def _say_end(run: Run) -> tuple[str, str, str]:
-    title = {RunStatus.COMPLETED: "has completed", RunStatus.FAILED: "has failed", RunStatus.STOPPED: "was stopped"}
-    to_do = (
-        NOTHING_TO_DO if run.status is RunStatus.COMPLETED else "Look at the reason, then resume the run if you want."
-    )
-    return f"{run.id} {title.get(run.status, 'has gone on')}", _reason(run.reason), to_do
+    match run.status:
+        case RunStatus.COMPLETED:
+            said, to_do = "has completed", NOTHING_TO_DO
+        case RunStatus.STOPPED:
+            said, to_do = "was stopped", "Resume the run to continue it."
+        case _:
+            said, to_do = "has failed", "Fix what the reason names, then resume the run."
+    return f"{run.id} {said}", _reason(run.reason), to_do
 
 
 def _say_hosting(run: Run) -> tuple[str, str, str]:
