@@ -36,8 +36,8 @@ def list_runs(
 
     With --json: {"runs": [...]}, each run as in `spot-relay show --json`.
     """
-    if watch and terminal.as_json:
-        raise click.UsageError("--watch and --json exclude each other.")
+    if watch and not terminal.is_drawn_on:
+        raise click.UsageError("--watch needs a terminal, and excludes --json.")
     wanted = frozenset({status}) if status else _OPEN if only_open else None
 
     def read() -> list[Run]:
@@ -49,11 +49,11 @@ def list_runs(
         runs = read()
         terminal.show({"runs": [run.document for run in runs]}, lambda: draw_list(runs, datetime.now(UTC), tree=tree))
         return
-    from rich.live import Live
+    from spot_relay_client.cli.canvas import Canvas
 
-    with Live(console=terminal.console, auto_refresh=False, screen=terminal.console.is_terminal) as live:
+    with Canvas(terminal.console) as canvas:
         while True:
-            live.update(draw_list(read(), datetime.now(UTC), tree=tree), refresh=True)
+            canvas.draw(draw_list(read(), datetime.now(UTC), tree=tree))
             time.sleep(_REFRESH_SECONDS)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
-from spot_relay.pages.headline import say_headline
+from spot_relay.pages.headline import say_finish, say_headline, say_next, warn_of_overdue
 from spot_relay.pages.lanes import draw_lanes
 from spot_relay.pages.markup import el, render_page
 from spot_relay.pages.pace_picture import draw_pace, list_progress
@@ -20,7 +20,6 @@ from spot_relay.pages.sections import (
     show_money,
     show_queue,
     table,
-    warn_of_overdue,
 )
 from spot_relay.pages.style import STYLE
 from spot_relay.pages.wording import NOTHING, Clock, duration, limit, money, percent, read_moment, shorten
@@ -124,6 +123,7 @@ def _changed(run: RunFacts, clock: Clock) -> str:
 
 def _head(run: RunFacts, clock: Clock) -> Element:
     waited, lost = run.document.get("waited_seconds"), run.document.get("wasted_seconds")
+    finish = say_finish(run, clock)
     return el(
         "header",
         el("div", el("h1", run.name), el("span", run.status, class_=f"status {run.status}"), class_="top"),
@@ -135,11 +135,11 @@ def _head(run: RunFacts, clock: Clock) -> Element:
             shorten(str(run.document.get("reason") or ""), _MOST_REASON),
             class_="warning" if run.status == "Failed" else "why",
         ),
-        warn_of_overdue(run, clock),
+        _show_overdue(run, clock),
         facts(
             (
                 ("Submitted", clock.time(run.created_at)),
-                ("Finish", _say_finish(run, clock)) if run.document.get("finish") else None,
+                ("Finish", finish) if finish else None,
                 ("Deadline", _say_moment(run.deadline.get("at"), clock)) if run.deadline else None,
                 ("Cost", _say_cost(run)),
                 ("Saved", percent(max(0.0, run.saved_share))) if run.saved_share is not None else None,
@@ -154,13 +154,19 @@ def _head(run: RunFacts, clock: Clock) -> Element:
 
 def _show_next(run: RunFacts, clock: Clock) -> Element | None:
     """Return what is decided next, and when."""
-    found = run.document.get("next")
-    if not found:
+    told = say_next(run, clock)
+    if not told:
         return None
-    at = read_moment(found.get("at"))
-    about = "about " if found.get("action") == "complete" else ""
-    when = f"Next, {about}{clock.time(at)}: " if at is not None and at > run.now else "Next: "
-    return el("p", el("strong", when), found["reason"], class_="comes")
+    reason = str(run.document["next"]["reason"])
+    when = f"Next, {told.removesuffix(reason)}" if told != reason else "Next: "
+    return el("p", el("strong", when), reason, class_="comes")
+
+
+def _show_overdue(run: RunFacts, clock: Clock) -> Element | None:
+    """Return a warning if the next checkpoint is overdue."""
+    told = warn_of_overdue(run, clock)
+    title = el("strong", "A checkpoint is overdue. ")
+    return el("p", title, told, class_="warning", role="status") if told else None
 
 
 def _show_deadline(run: RunFacts, clock: Clock, picture: Element) -> Element:
@@ -181,14 +187,6 @@ def _show_deadline(run: RunFacts, clock: Clock, picture: Element) -> Element:
         else None
     )
     return section("Deadline", picture, rule, alternative, name="deadline")
-
-
-def _say_finish(run: RunFacts, clock: Clock) -> str:
-    finish = run.document.get("finish") or {}
-    earliest, likely, latest = (_say_moment(finish.get(key), clock) for key in ("earliest", "likely", "latest"))
-    if likely == NOTHING:
-        return f"{earliest} at the earliest" if latest == NOTHING else f"{earliest} to {latest}"
-    return f"about {likely}" if latest == NOTHING else f"about {likely}, by {latest} at the latest"
 
 
 def _say_cost(run: RunFacts) -> str:

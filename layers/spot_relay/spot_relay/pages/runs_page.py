@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
-from spot_relay.pages.headline import say_progress
+from spot_relay.pages.headline import say_next, say_progress
 from spot_relay.pages.markup import el, render_page
 from spot_relay.pages.run_facts import RunFacts
 from spot_relay.pages.run_page import draw_share, frame
@@ -208,9 +208,5 @@ def _draw_row(run: RunFacts, clock: Clock, link: Callable[[str], str] | None) ->
 
 
 def _say_next(run: RunFacts, clock: Clock) -> str:
-    found = run.document.get("next")
-    if not found:
-        return NOTHING if run.status == "Completed" else shorten(str(run.document.get("reason") or ""), _MOST_NEXT)
-    at = read_moment(found.get("at"))
-    when = f"{clock.time(at)}: " if at is not None and at > run.now else ""
-    return shorten(f"{when}{found['reason']}", _MOST_NEXT)
+    why = NOTHING if run.status == "Completed" else str(run.document.get("reason") or "")
+    return shorten(say_next(run, clock) or why, _MOST_NEXT)
