@@ -20,7 +20,7 @@ from spot_relay.pages.timeline import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
@@ -102,12 +102,12 @@ class _Picture:
                 column = self._column(share)
                 char, style = _DRAWN["k"]
                 cells[column] = (char, f"{style} on blue" if cells[column] == _DRAWN["t"] else style)
-        yield _join(name, cells)
+        yield self._join(name, cells)
         if canary := self._canaries.get(attempt["number"]):
             beside = self._empty_cells()
             self._fill(beside, canary, _DRAWN["c"], least=1)
             label = "canary" if len(name) > len("canary") else ""
-            yield _join(f"{label.rjust(len(name) - 1)} ", beside)
+            yield self._join(f"{label.rjust(len(name) - 1)} ", beside)
 
     def name_moments(self, margin: int) -> Text:
         """Return the line above the lanes, which names now and the next decision."""
@@ -137,9 +137,15 @@ class _Picture:
         cells = [(" ", "")] * self._width
         if self._next_at is not None:
             cells[self._column(self._scale.share(self._next_at))] = _DRAWN["next"]
+        return cells
+
+    def _join(self, name: str, cells: list[Cell]) -> Text:
         if not self._run.has_ended:
             cells[self._column(self._scale.share(self._run.now))] = _DRAWN["now"]
-        return cells
+        line = Text(name, no_wrap=True)
+        for char, style in cells:
+            line.append(char, style)
+        return line
 
     def _fill(self, cells: list[Cell], span: Span, drawn: Cell, *, least: int = 0) -> None:
         """Draw a span, in at least so many cells."""
@@ -159,13 +165,6 @@ def _name(run: RunFacts, index: int, width: int) -> str:
         return number
     market = "on-demand" if is_on_demand(attempt) else "spot"
     return f"{number} {market:9} {say_place(attempt)}" if width >= _WIDE else f"{number} {market}"
-
-
-def _join(name: str, cells: Sequence[Cell]) -> Text:
-    line = Text(name, no_wrap=True)
-    for char, style in cells:
-        line.append(char, style)
-    return line
 
 
 def _draw_legend(run: RunFacts, drawn: Collection[str], width: int) -> Iterator[Text]:
