@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from spot_relay.pages.chain import arrange
 from spot_relay.pages.headline import say_finish, say_headline, say_next, warn_of_overdue
 from spot_relay.pages.run_facts import RunFacts
 from spot_relay_client.cli.lanes_view import Lanes
@@ -43,7 +44,7 @@ def draw_list(runs: Sequence[Run], now: datetime, *, tree: bool = False) -> Rend
     if not runs:
         return Text("There are no such runs.", "dim")
     table = create_table("Run", "Status", "Jobs", "Progress", "Next", "Cost", "Saved", "Age")
-    for depth, run in arrange(runs) if tree else ((0, run) for run in runs):
+    for depth, run in _arrange(runs) if tree else ((0, run) for run in runs):
         add_row(
             table,
             f"{'   ' * (depth - 1)}└─ {run.name}" if depth else run.name,
@@ -58,23 +59,9 @@ def draw_list(runs: Sequence[Run], now: datetime, *, tree: bool = False) -> Rend
     return table
 
 
-def arrange(runs: Sequence[Run]) -> Iterable[tuple[int, Run]]:
-    """Yield runs with their depth in the tree: each right below the first of those that it comes after.
-
-    A run whose predecessors are not among them is at the top.
-    """
-    names = {run.name.lower(): run.name for run in runs}
-    below: dict[str | None, list[Run]] = {}
-    for run in runs:
-        parents = (names.get(name.lower()) for name in (run.start.after if run.start else ()))
-        below.setdefault(next(filter(None, parents), None), []).append(run)
-    # Runs that wait for each other are below none at the top.
-    while below:
-        waiting = [(0, run) for run in reversed(below.pop(None if None in below else next(iter(below))))]
-        while waiting:
-            depth, run = waiting.pop()
-            yield depth, run
-            waiting += [(depth + 1, follower) for follower in reversed(below.pop(run.name, []))]
+def _arrange(runs: Sequence[Run]) -> Iterable[tuple[int, Run]]:
+    by_name = {run.name: run for run in runs}
+    return ((depth, by_name[document["run_id"]]) for depth, document in arrange(run.document for run in runs))
 
 
 def draw_run(run: Run, now: datetime) -> RenderableType:

@@ -130,8 +130,16 @@ class Dashboard:
 
     def _show_run(self, _request: Request, run: str) -> Response:
         document = self._relay.api.show(run)
-        bar, head = views.draw_bar(self._root, document), views.list_head(self._root)
-        return _page(render_run(document, datetime.now(UTC), self._zone, bar=bar, head=head))
+        page = render_run(
+            document,
+            datetime.now(UTC),
+            self._zone,
+            others=[other.document for other in self._runs.read(MOST_RUNS)],
+            link_run=lambda other: views.address_of(self._root, other),
+            bar=views.draw_bar(self._root, document),
+            head=views.list_head(self._root),
+        )
+        return _page(page)
 
     def _show_log(self, _request: Request, run: str) -> Response:
         found = self._relay.get(run)

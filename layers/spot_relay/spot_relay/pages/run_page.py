@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
+from spot_relay.pages.chain import show_chain
 from spot_relay.pages.headline import say_finish, say_headline, say_next, warn_of_overdue
 from spot_relay.pages.lanes import draw_lanes
 from spot_relay.pages.markup import el, render_page
@@ -38,21 +39,31 @@ _MOST_REASON = 600
 
 
 def render_run(
-    document: Document, now: datetime, zone: tzinfo = UTC, *, bar: Element | None = None, head: Iterable[Element] = ()
+    document: Document,
+    now: datetime,
+    zone: tzinfo = UTC,
+    *,
+    others: Iterable[Document] = (),
+    link_run: Callable[[str], str] | None = None,
+    bar: Element | None = None,
+    head: Iterable[Element] = (),
 ) -> str:
     """Return the page of a run, from its status document as the API answers it, at a moment in a time zone.
 
-    A server puts a ``bar`` above it, and more into its ``head``.
+    The documents of ``others`` show which runs come after it, and ``link_run`` returns the address of the page of one.
+    A server puts a ``bar`` above the page, and more into its ``head``.
     """
-    title = f"{document['run_id']}: {document['status']}"
-    return write_run(document, now, zone, lambda *content: render_page(frame(title, bar, *content, head=head)))
+    title, chain = f"{document['run_id']}: {document['status']}", show_chain(document, others, link_run)
+    return write_run(document, now, zone, lambda *content: render_page(frame(title, bar, *content, head=head)), chain)
 
 
-def write_run(document: Document, now: datetime, zone: tzinfo, write: Callable[..., str]) -> str:
+def write_run(
+    document: Document, now: datetime, zone: tzinfo, write: Callable[..., str], chain: Element | None = None
+) -> str:
     """Return what ``write`` makes of the content of a run's page, of which there is less if that is too large."""
     run, clock = RunFacts(document, now), Clock(now, zone)
     for decisions, logs in _SHOWN:
-        page = write(*_build(run, clock, decisions, logs))
+        page = write(*_build(run, clock, chain, decisions, logs))
         if len(page.encode()) < MOST_BYTES:
             break
     return page
@@ -90,7 +101,7 @@ def draw_share(share: float) -> Element:
     )
 
 
-def _build(run: RunFacts, clock: Clock, decisions: int, logs: int) -> tuple[Child, ...]:
+def _build(run: RunFacts, clock: Clock, chain: Element | None, decisions: int, logs: int) -> tuple[Child, ...]:
     pace = draw_pace(run, clock)
     return (
         _head(run, clock),
@@ -109,6 +120,7 @@ def _build(run: RunFacts, clock: Clock, decisions: int, logs: int) -> tuple[Chil
             show_money(run),
             show_checkpoints(run, clock),
             show_model(run),
+            chain,
             class_="columns",
         ),
         list_decisions(run, clock, decisions),
