@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 from rich.text import Text
 
+from spot_relay.pages.wording import Clock
+from spot_relay_client.cli import cli
 from spot_relay_client.cli.canvas import Canvas
+from spot_relay_client.cli.live_view import LiveView
 from spot_relay_client.cli.plain_characters import replace_what_cannot_be_printed
+from spot_relay_client.models import Run
 from tests.unit.client.watched import draw_watched
-from tests.unit.pages.tales import TALES
+from tests.unit.pages.tales import TALES, document_of
 
 OTHER_SCREEN, USUAL_SCREEN, CLEAR = "\x1b[?1049h", "\x1b[?1049l", "\x1b[2J"
 
@@ -85,6 +91,29 @@ def test_an_error_leaves_the_terminal_as_it_was() -> None:
     with pytest.raises(KeyboardInterrupt), Canvas(console):
         raise KeyboardInterrupt
     assert output.pieces[-1].endswith(USUAL_SCREEN)
+
+
+def test_no_color_leaves_the_characters_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    document, now = document_of(TALES[4])
+    view = LiveView(Run.from_document(document), [], Clock(now))
+    drawn = {}
+    for no_color in ("", "1"):
+        monkeypatch.setenv("NO_COLOR", no_color)
+        output = Output()
+        console = Console(file=output, force_terminal=True, color_system="truecolor", width=100, height=30)
+        with Canvas(console) as canvas:
+            canvas.draw(view)
+        drawn[no_color] = "".join(output.pieces)
+    coloured = re.compile(r"\x1b\[[\d;]*(?:3[0-7]|9[0-7]|38;)[\d;]*m")
+    assert coloured.search(drawn[""])
+    assert not coloured.search(drawn["1"])
+    assert {"\N{FULL BLOCK}", "\N{MEDIUM SHADE}"} <= set(drawn["1"])
+
+
+def test_a_list_is_refreshed_on_a_terminal_only() -> None:
+    called = CliRunner().invoke(cli, ["ls", "--watch"])
+    assert called.exit_code == 2
+    assert "--watch needs a terminal" in called.output
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "utf-8"])
