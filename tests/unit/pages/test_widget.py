@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from spot_relay.pages.buttons import list_buttons
 from spot_relay.pages.run_page import MOST_BYTES
-from spot_relay.pages.runs_page import STATUSES, View
 from spot_relay.pages.style import confine_style
+from spot_relay.pages.view import STATUSES, View
 from spot_relay.pages.widget import describe_widget, state_of
 from spot_relay.pages.widget_event import Ask, read_ask
 from tests.unit.pages.all_runs import documents

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from spot_relay.pages.buttons import list_buttons
 from spot_relay.pages.markup import Element, el, render
 from spot_relay.pages.run_page import write_run
-from spot_relay.pages.runs_page import SORTS, STATUSES, View, build_runs
+from spot_relay.pages.runs_page import build_runs
 from spot_relay.pages.style import confine_style
+from spot_relay.pages.view import SORTS, STATUSES, View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
