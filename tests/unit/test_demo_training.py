@@ -20,6 +20,7 @@ from embedded.patience import give_time
 from examples.images.toolkit.container import TERMINATED, Folders
 from examples.images.xgboost import train as training
 from examples.images.xgboost.train import Checkpoints, Round, read_table, run, train
+from tests.thoroughness import share
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(training.__file__)
@@ -69,7 +70,7 @@ def _names(folder: Path) -> set[str]:
 def test_a_training_interrupted_after_any_round_ends_with_the_same_model_bit_for_bit() -> None:
     whole = train(PARAMS, ROUNDS, {"train": _matrix()})
     expected = _predictions(whole)
-    for cut in range(1, ROUNDS):
+    for cut in share(range(1, ROUNDS)):
         first = train(PARAMS, cut, {"train": _matrix()})
         rest = train(PARAMS, ROUNDS, {"train": _matrix()}, model=first, first=cut + 1)
         assert rest == whole, f"cut after round {cut}"
