@@ -38,6 +38,7 @@ _STACKS = {
     "tests/e2e/test_redrive.py": "troubled",
     "tests/e2e/test_runs.py": "stack",
     "tests/e2e/test_step_functions.py": "stack",
+    "tests/e2e/test_triggers.py": "clients",
     "tests/e2e/test_widget.py": "stack",
     "tests/e2e/test_widget_without_buttons.py": "troubled",
 }
