@@ -47,7 +47,7 @@ def encryption_of_bucket(**parameters: str) -> dict[str, Any]:
 
 def test_each_role_has_the_boundary_and_the_path_also_one_that_sam_might_make() -> None:
     given = made("AWS::IAM::Role", **{**PARAMETERS, "PermissionsBoundaryArn": BOUNDARY, "RolePath": PATH})
-    assert len(given) == 9
+    assert len(given) == 10
     assert {(role["PermissionsBoundary"], role["Path"]) for role in given.values()} == {(BOUNDARY, PATH)}
 
 
