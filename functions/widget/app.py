@@ -8,6 +8,7 @@ parameter WidgetActions says so.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
@@ -76,6 +77,8 @@ def draw_run(widget: Widget, run_id: str) -> str:
     """Return the page of a run, with what was asked of it."""
     run = service.show(run_id)
     document = _document_of(run)
+    names = [one["run_id"] for one in (document["start"] or {}).get("after", ())]
+    widget = replace(widget, others=[found for name in names if (found := _find_document(name)) is not None])
     action = widget.ask.action or widget.ask.question
     if action is None:
         return widget.show_run(document)

@@ -163,7 +163,8 @@ def test_without_actions_nothing_can_be_pressed_but_what_shows_something() -> No
     for tale in TALES:
         document, now = document_of(tale)
         found = find_actions(widget(event_of(), now, acts=False).show_run(document))
-        assert [action.label for action in found] == ["All runs", "Refresh"]
+        assert [action.label for action in found[:2]] == ["All runs", "Refresh"]
+        assert all(set(action.given) == {"run"} for action in found)
 
 
 def test_the_fields_of_a_question_have_the_names_that_its_answer_is_read_by() -> None:
