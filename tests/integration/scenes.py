@@ -120,6 +120,9 @@ READS = frozenset(
 ENDED = frozenset({"TrainingSeconds", "BillableSeconds", "CapacityWaitSeconds"})
 # How every step ends that changed a run: its status document, then the save that says that nothing is owed any more.
 SETTLED = ("s3.PutObject", "dynamodb.PutItem")
+# What others are told of a decision is sent once it is saved; and what they are told of the launch, once that is.
+TOLD_AND_SETTLED = ("eventbridge.PutEvents", *SETTLED)
+LAUNCHED = (*TOLD_AND_SETTLED, "eventbridge.PutEvents", "dynamodb.PutItem")
 
 
 def stored(stack: Stack, rule: dict[str, Any], **changes: Any) -> Run:
