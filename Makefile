@@ -158,8 +158,8 @@ plan-picture: setup ## regenerate docs/images/plan.svg, a recording of `spot-rel
 command-docs: setup ## regenerate docs/command.md and the recordings of the command in docs/images
 	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m manual
 
-pages: setup ## write the kept pages of typical runs (tests/unit/pages/kept) anew, after a change to the pages
-	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.unit.pages
+pages: setup ## write what is kept of typical runs anew, after a change to the pages or to what watch draws
+	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m tests.unit.pages
 
 released: setup ## keep what this release's template keeps, for the test that compares the next one with it: at each release
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.released

@@ -20,7 +20,7 @@ _INTRODUCTION: Final = """\
 `spot-relay` submits runs, follows them, and says what they cost and saved. Install it from a checkout of the
 repository with `pipx install .`, or with `pip install .` together with the [Python library](client.md).
 
-![`spot-relay watch`: a run with its progress, attempts, newest decisions and log](images/watch.svg)
+![`spot-relay watch`: a run in one sentence, its attempts over time, what is next, and its log](images/watch.svg)
 
 It finds the stack by its name through the outputs of CloudFormation, which it keeps for a day in
 `~/.cache/spot-relay`, and signs its requests with your AWS credentials. You need `cloudformation:DescribeStacks` and

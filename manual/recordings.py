@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from spot_relay_client.cli.live_view import draw_live
+from spot_relay.pages.wording import Clock
+from spot_relay_client.cli.live_view import LiveView
 from spot_relay_client.cli.log_output import format_line
 from spot_relay_client.cli.tables import draw_list
 from spot_relay_client.logs import LogLine
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-# The answers of an embedded stack during a run of the demo's training, and the log that its two attempts wrote.
+# Answers of the API: of an embedded stack for `logs`, and of typical runs (tests/unit/pages/tales.py) for the others.
 RECORDED: Final = Path(__file__).with_name("recorded")
 _COLUMNS: Final = 112
 _FONT_FROM_THE_NETWORK: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
@@ -60,7 +61,7 @@ def _record_all() -> dict[str, str]:
     runs = [Run.from_document(document) for document in listed["runs"]]
     log = Text("\n", no_wrap=True, overflow="ellipsis").join(Text(format_line(_line(line))) for line in logged["lines"])
     return {
-        "watch": _record("watch", f"spot-relay watch {run.name}", draw_live(run, lines, _moment(watched["now"]))),
+        "watch": _record("watch", f"spot-relay watch {run.name}", LiveView(run, lines, Clock(_moment(watched["now"])))),
         "ls": _record("ls", "spot-relay ls", draw_list(runs, _moment(listed["now"]))),
         "logs": _record("logs", f"spot-relay logs --follow {run.name}", log),
     }
@@ -75,7 +76,9 @@ def _moment(text: str) -> datetime:
 
 
 def _record(name: str, title: str, drawing: RenderableType) -> str:
-    console = Console(record=True, width=_COLUMNS, file=io.StringIO(), highlight=False)
+    console = Console(
+        record=True, width=_COLUMNS, file=io.StringIO(), highlight=False, force_terminal=True, color_system="truecolor"
+    )
     console.print(drawing)
     image = console.export_svg(title=title, unique_id=name)
     return _FONT_FROM_THE_NETWORK.sub("", image)

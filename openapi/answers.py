@@ -264,6 +264,8 @@ class Start(Answer):
     """The input channel that has this model."""
     checkpoint: bool
     """Whether it starts from a copy of that run's checkpoints."""
+    copied_objects: Count | None
+    """How many objects of them are copied so far, while they are being copied; null otherwise."""
 
 
 class HostingTask(Answer):

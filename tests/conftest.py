@@ -28,6 +28,7 @@ _STACKS = {
     "tests/e2e/test_command.py": "clients",
     "tests/e2e/test_dashboard.py": "clients",
     "tests/e2e/test_faults.py": "troubled",
+    "tests/e2e/test_field.py": "stack",
     "tests/e2e/test_hostile_api.py": "stack",
     "tests/e2e/test_hosting.py": "stack",
     "tests/e2e/test_monitoring.py": "stack",
@@ -37,6 +38,7 @@ _STACKS = {
     "tests/e2e/test_redrive.py": "troubled",
     "tests/e2e/test_runs.py": "stack",
     "tests/e2e/test_step_functions.py": "stack",
+    "tests/e2e/test_triggers.py": "clients",
     "tests/e2e/test_widget.py": "stack",
     "tests/e2e/test_widget_without_buttons.py": "troubled",
 }

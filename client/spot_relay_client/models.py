@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from spot_relay.domain.shown.report import LOG_GROUP
+from spot_relay.pages.view import ENDED
 
 Document: TypeAlias = Mapping[str, Any]
-
-ENDED: Final = frozenset({"Completed", "Failed", "Stopped"})
 
 
 def read_time(text: str | None) -> datetime | None:

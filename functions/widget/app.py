@@ -8,6 +8,7 @@ parameter WidgetActions says so.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
@@ -76,6 +77,8 @@ def draw_run(widget: Widget, run_id: str) -> str:
     """Return the page of a run, with what was asked of it."""
     run = service.show(run_id)
     document = _document_of(run)
+    names = [one["run_id"] for one in (document["start"] or {}).get("after", ())]
+    widget = replace(widget, others=[found for name in names if (found := _find_document(name)) is not None])
     action = widget.ask.action or widget.ask.question
     if action is None:
         return widget.show_run(document)
@@ -143,9 +146,11 @@ def _send(run_id: str, action: str, body: dict[str, Any]) -> Run:
 @logger.inject_lambda_context(log_event=False)  # not even if POWERTOOLS_LOGGER_LOG_EVENT is set
 def handler(event: dict[str, Any], context: LambdaContext) -> str:
     """Answer one look at the widget, or one press of a button in it."""
-    if event.get("describe"):
+    # Whoever may invoke the function may send anything.
+    asked = event if isinstance(event, dict) else {}
+    if asked.get("describe"):
         return describe_widget(acts=acts)
-    ask = read_ask(event)
+    ask = read_ask(asked)
     widget = Widget(ask, context.invoked_function_arn, service.clock(), acts)
     # CloudTrail knows who has invoked the function, by the id of the request that is in each line of the log.
     logger.append_keys(dashboard=ask.dashboard, account=ask.account, action=ask.action, run_id=ask.run)

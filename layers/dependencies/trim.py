@@ -33,7 +33,29 @@ CALLS: dict[str, tuple[str, ...]] = {
 }
 # Large parts of packages that no function imports: folders and modules.
 _UNUSED = (
-    "aws_lambda_powertools/event_handler/openapi/swagger_ui",
+    # Powertools imports these only to validate requests or to describe the API, which the functions do themselves.
+    *(
+        f"aws_lambda_powertools/event_handler/middlewares/{name}.py"
+        for name in ("openapi_validation", "schema_validation")
+    ),
+    *(
+        f"aws_lambda_powertools/event_handler/openapi/{name}.py"
+        for name in ("compat", "dependant", "encoders", "models")
+    ),
+    *(
+        f"aws_lambda_powertools/event_handler/openapi/{name}"
+        for name in ("params.py", "schema_generator.py", "swagger_ui")
+    ),
+    "aws_lambda_powertools/metrics/provider/datadog",
+    *(
+        f"aws_lambda_powertools/utilities/data_classes/{name}_event.py"
+        for name in ("active_mq", "api_gateway_authorizer")
+    ),
+    *(
+        f"aws_lambda_powertools/utilities/data_classes/{name}_event.py"
+        for name in ("cognito_user_pool", "iot_registry")
+    ),
+    *(f"aws_lambda_powertools/utilities/data_classes/{name}_event.py" for name in ("rabbit_mq", "s3_object")),
     *(f"aws_lambda_powertools/utilities/{name}" for name in ("auth_alpha", "batch", "circuit_breaker", "data_masking")),
     *(f"aws_lambda_powertools/utilities/{name}" for name in ("feature_flags", "idempotency", "kafka", "parameters")),
     *(f"aws_lambda_powertools/utilities/{name}" for name in ("parser", "streaming", "validation")),
@@ -44,6 +66,7 @@ _UNUSED = (
     "dateutil/zoneinfo",
     *(f"pydantic/{name}" for name in ("color.py", "experimental/pipeline.py", "mypy.py", "v1")),
     *(f"urllib3/contrib/{name}" for name in ("emscripten", "pyopenssl.py", "socks.py")),
+    "urllib3/http2/connection.py",
 )
 # What installers and auditors read of an installed package. Licenses and METADATA, which has the version, stay.
 _FOR_INSTALLERS = ("RECORD", "sboms")

@@ -14,6 +14,9 @@ FOLDER = Path(__file__).parents[2] / "docs" / "images" / "pages"
 # The upper part of one of them is the README's first picture.
 FIRST, FIRST_FILE, LAST_PART = "interrupted", FOLDER.parent / "run.png", "section[aria-labelledby=deadline]"
 WIDTH = 900
+# The widget has no scroll bar of its own here; its upper part shows its buttons.
+WIDGET, WIDGET_FILE = "run.html", FOLDER.parent / "widget.png"
+WIDGET_PART = {"x": 0, "y": 0, "width": WIDTH, "height": 860}
 # Enough for flat colours and the edges of letters; the files are a third as large.
 COLOURS = 64
 
@@ -30,6 +33,9 @@ def main() -> None:
                 part = page.locator(LAST_PART).bounding_box()
                 picture.crop((0, 0, WIDTH, round(part["y"] + part["height"]) + 16)).save(FIRST_FILE, optimize=True)
             browser.close_windows()
+        page = browser.open((KEPT / "widget" / WIDGET).as_uri(), WIDTH).page
+        picture = Image.open(io.BytesIO(page.screenshot(clip=WIDGET_PART))).convert("RGB").quantize(COLOURS)
+        picture.save(WIDGET_FILE, optimize=True)
 
 
 if __name__ == "__main__":

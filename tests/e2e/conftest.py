@@ -77,12 +77,15 @@ def begin_what_waits_for_a_tick(relay: Relay) -> None:
     relay.rule("near", market="spot", **NEVER)
     relay.rule("near", market="on-demand", train_seconds=1)
     relay.upload("runs/near.json", spec("near") | {"policy": with_deadline("PT6M20S", "PT1M")})
-    relay.rule("ahead", market="on-demand", train_seconds=600, checkpoints={"every_seconds": 1})
-    relay.rule("ahead", market="spot", capacity={"after": 1}, train_seconds=1, checkpoints={"every_seconds": 1})
-    canary = {"name": "ahead-canary-*", "capacity": {"after": 1}, "train_seconds": 600}
-    httpx.post(f"{relay.stack.simulator_url}/_simulator/rules", json=[canary], trust_env=False).raise_for_status()
     first_on_demand = [{"instance_type": "ml.m5.xlarge", "market": m} for m in ("on-demand", "spot")]
-    relay.upload("runs/ahead.json", early(spec("ahead"), with_deadline("P1D", "PT10M") | {"ladder": first_on_demand}))
+    lost = {"operation": "CreateTrainingJob", "code": "InternalFailure", "http_status": 500, "takes_effect": True}
+    for name, errors in {"ahead": [], "unheard": [lost]}.items():
+        relay.rule(name, market="on-demand", train_seconds=600, checkpoints={"every_seconds": 1})
+        relay.rule(name, market="spot", capacity={"after": 1}, train_seconds=1, checkpoints={"every_seconds": 1})
+        canary = {"name": f"{name}-canary-*", "capacity": {"after": 1}, "train_seconds": 600, "errors": errors}
+        httpx.post(f"{relay.stack.simulator_url}/_simulator/rules", json=[canary], trust_env=False).raise_for_status()
+        policy = with_deadline("P1D", "PT10M") | {"ladder": first_on_demand}
+        relay.upload(f"runs/{name}.json", early(spec(name), policy))
     relay.rule("scarce", train_seconds=0.5)
     relay.rule("scarce", "01", fail={"reason": CAPACITY, "phase": "Starting"})
     relay.upload("runs/scarce.json", spec("scarce"))

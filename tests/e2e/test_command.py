@@ -42,11 +42,14 @@ def print_lines(relay: Relay, attempt: int, lines: list[str]) -> None:
 @pytest.fixture(scope="module")
 def finished(relay: Relay, command: Command) -> dict[str, Any]:
     """A run through an expired wait to Completed, with what `watch` and `logs -f` printed meanwhile."""
-    relay.rule(RUN, train_seconds=4)
+    # Each attempt lasts until its lines are printed, also on a busy machine.
+    seconds = round(give_time(1))
+    relay.rule(RUN, train_seconds=seconds)
     relay.rule(RUN, "01", capacity={"after": 0, "interruptions": [{"after_training_seconds": 1}]}, train_seconds=60)
     made = json.dumps(spec("another-name"))
     assignments = [f"--set=name={RUN}", f"--set=training_job.CheckpointConfig.S3Uri=s3://{CHECKPOINTS}/{RUN}"]
-    limits = [f"--set=training_job.StoppingCondition.{name}InSeconds=5" for name in ("MaxRuntime", "MaxWaitTime")]
+    condition = "--set=training_job.StoppingCondition"
+    limits = [f"{condition}.{name}InSeconds={seconds + 1}" for name in ("MaxRuntime", "MaxWaitTime")]
     submitted = command.json("submit", "-", *assignments, *limits, text=made)
     assert submitted["run_id"] == RUN
     assert submitted["status"] in {"Pending", "InProgress"}

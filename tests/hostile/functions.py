@@ -44,6 +44,7 @@ ENVIRONMENT = {
     "ALLOWED_CHECKPOINT_BUCKETS": "churn-*",
     "OBSERVE_QUEUE_URL": "http://127.0.0.1/queue",
     "TRIGGER_BUCKETS": DATA,
+    "WIDGET_ACTIONS": "true",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",

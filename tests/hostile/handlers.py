@@ -12,10 +12,14 @@ from tests.hostile.functions import SPECS, Context, Log, MemorySpecFiles, enter,
 from tests.hostile.mutation import Choices, encoded, mutated
 from tests.hostile.oracles import ALLOWLIST, check_answer, check_observation, check_upload
 from tests.hostile.values import SECRET
+from tests.unit.pages.reading import read_page
+from tests.unit.pages.tales import KEPT
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+ELEMENTS = {name for file in KEPT.glob("widget/*.html") for name in read_page(file.read_text("utf-8")).elements}
 
 
 class Function:
@@ -97,6 +101,39 @@ class Api(Function):
         answer = check_answer(self.module, event, Context())
         self.check_log()
         return answer
+
+
+class Widget(Function):
+    """`widget`."""
+
+    name = "widget"
+
+    def check(self, event: Any) -> None:
+        """Any event is answered with HTML that has only elements of ours, and does no more than one press may do."""
+        world = self.begin()
+        answer: Any = self.module.handler(event, Context())
+        assert isinstance(answer, str)
+        answer.encode()
+        if not (isinstance(event, dict) and event.get("describe")):
+            page = read_page(answer)
+            assert set(page.elements) <= ELEMENTS
+            assert (page.declarations, page.unbalanced) == ([], [])
+            assert set(page.values("endpoint")) <= {Context().invoked_function_arn}
+        assert len(world.run().attempts) == 1
+        self.check_log(*texts_in(event))
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every text in a value, as it is logged if it is logged at all."""
+    match value:
+        case str():
+            yield value.encode("utf-8", "replace").decode()
+        case dict():
+            for one in value.values():
+                yield from texts_in(one)
+        case list():
+            for one in value:
+                yield from texts_in(one)
 
 
 def batch(bodies: list[str]) -> dict[str, Any]:

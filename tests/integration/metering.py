@@ -29,6 +29,8 @@ class Usage:
     calls: list[str] = field(default_factory=list)
     read_units: float = 0
     write_units: float = 0
+    events: int = 0
+    """Those that were put on the event bus, of which a call may have ten."""
     _items: dict[str, Item] = field(default_factory=dict)
     _reads: Meter = field(default_factory=Meter)
     _asked: dict[str, Any] = field(default_factory=dict)
@@ -51,6 +53,8 @@ class Usage:
     def _ask(self, event_name: str, params: dict[str, Any], **_: Any) -> None:
         self.calls.append(event_name.partition(".")[2])
         self._asked = params
+        if self.calls[-1] == "eventbridge.PutEvents":
+            self.events += len(params["Entries"])
 
     def _take(self, event_name: str, http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
         service, operation = event_name.split(".")[1:]

@@ -9,9 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from botocore.config import Config
-
-from spot_relay_client import api
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module", name="server")
 def serve_scripted_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedAws]:
-    """A scripted AWS that the environment points to; retries come at once, and calls time out soon."""
+    """A scripted AWS that the environment points to; retries come at once."""
     server, folder = ScriptedAws(), tmp_path_factory.mktemp("client")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -116,7 +113,6 @@ def serve_scripted_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scr
         }.items():
             patch.setenv(name, value)
         patch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-        patch.setattr(api, "_CONFIG", api._CONFIG.merge(Config(read_timeout=0.5)))
         yield server
     server.shutdown()
     thread.join()

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from botocore.config import Config
 from click.testing import CliRunner
 
+from spot_relay_client import api
 from spot_relay_client.cli import cli
 from spot_relay_client.errors import (
     ConflictError,
@@ -223,19 +225,20 @@ def test_an_answer_of_an_api_of_another_version_leads_to_a_clear_error(aws: Scri
         relay.get("churn")
 
 
-def test_an_api_that_hangs_leads_to_a_clear_error(
-    aws: ScriptedAws, relay: SpotRelay, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_api_that_hangs_leads_to_a_clear_error(aws: ScriptedAws, monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
 
     def hang(_method: str, _path: str) -> Answer:
-        released.wait(30)
+        released.wait()
         return LOST
 
     aws.answer = hang
-    with pytest.raises(UnreachableError, match="timeout"):
-        relay.get("churn")
-    released.set()
+    monkeypatch.setattr(api, "_CONFIG", api._CONFIG.merge(Config(read_timeout=0.2)))
+    try:
+        with pytest.raises(UnreachableError, match="timeout"):
+            SpotRelay().get("churn")
+    finally:
+        released.set()
 
 
 def test_waiting_goes_on_while_the_api_fails_and_ends_with_the_run(aws: ScriptedAws, relay: SpotRelay) -> None:

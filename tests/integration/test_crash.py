@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.scenes import ENDED, SETTLED, Reaper, Scene, check, killed, kills, metrics, stored
+from tests.integration.scenes import (
+    ENDED,
+    LAUNCHED,
+    TOLD_AND_SETTLED,
+    Reaper,
+    Scene,
+    check,
+    killed,
+    kills,
+    metrics,
+    stored,
+)
 from tests.integration.stack import SPEC, document, spec
 from tests.thoroughness import share
 
@@ -89,7 +100,7 @@ SCENES = {
             *("dynamodb.Query",) * 2,
             "dynamodb.UpdateItem",
             "sagemaker.CreateTrainingJob",
-            *SETTLED,
+            *LAUNCHED,
         ),
         jobs=("churn-relay-01", "churn-relay-02"),
         live=("churn-relay-02",),
@@ -108,7 +119,7 @@ SCENES = {
             "dynamodb.UpdateItem",
             "dynamodb.UpdateItem",
             "sagemaker.CreateTrainingJob",
-            *SETTLED,
+            *LAUNCHED,
         ),
         jobs=("churn-relay-01", "churn-relay-02"),
         live=("churn-relay-02",),
@@ -118,7 +129,7 @@ SCENES = {
     "news": Scene(
         "observe",
         a_job_that_was_interrupted,
-        ("dynamodb.GetItem", "dynamodb.PutItem"),
+        ("dynamodb.GetItem", "dynamodb.PutItem", "eventbridge.PutEvents", "dynamodb.PutItem"),
         jobs=("churn-relay-01",),
         live=("churn-relay-01",),
         metrics=frozenset({"Interruptions"}),
@@ -135,9 +146,7 @@ SCENES = {
             "dynamodb.TransactWriteItems",
             "dynamodb.Query",
             *("dynamodb.Query",) * 2,
-            "s3.PutObject",
-            "eventbridge.PutEvents",
-            "dynamodb.PutItem",
+            *TOLD_AND_SETTLED,
         ),
         jobs=("churn-relay-01",),
         metrics=ENDED | {"RunsCompleted", "SavingsPercent"},
@@ -155,9 +164,7 @@ SCENES = {
             "dynamodb.GetItem",
             "dynamodb.Query",
             "sqs.SendMessage",
-            "s3.PutObject",
-            "eventbridge.PutEvents",
-            "dynamodb.PutItem",
+            *TOLD_AND_SETTLED,
         ),
         jobs=("churn-relay-01", "later-relay-01"),
         live=("later-relay-01",),
@@ -177,7 +184,7 @@ SCENES = {
             "dynamodb.Query",
             "dynamodb.UpdateItem",
             "sagemaker.CreateTrainingJob",
-            *SETTLED,
+            *LAUNCHED,
             "s3.DeleteObject",
         ),
         jobs=("churn-relay-01",),
@@ -188,7 +195,7 @@ SCENES = {
     "stop": Scene(
         "api",
         a_request_to_stop,
-        ("dynamodb.GetItem", "dynamodb.PutItem", "sagemaker.StopTrainingJob", *SETTLED),
+        ("dynamodb.GetItem", "dynamodb.PutItem", "sagemaker.StopTrainingJob", *TOLD_AND_SETTLED),
         jobs=("churn-relay-01",),
         saved_by=2,
         # A job that is stopped later has trained longer, and stops while it is looked at.

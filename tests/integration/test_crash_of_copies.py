@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spot_relay.domain.run.attempt import AttemptStatus
-from tests.integration.scenes import KilledError, Reaper
+from tests.integration.scenes import LAUNCHED, KilledError, Reaper
 from tests.integration.stack import CHECKPOINTS, SPEC, messages
 from tests.thoroughness import share
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 NAMES = ("config.json", "model-1.pt", "model-2.pt")
 SAVED = "dynamodb.PutItem"
 CALLS = (
-    "dynamodb.GetItem",
+    # That the run was submitted is told first.
+    *("dynamodb.GetItem", "eventbridge.PutEvents", SAVED),
     "dynamodb.GetItem",
     SAVED,
     *("s3.ListObjectsV2", "s3.ListObjectsV2", *["s3.CopyObject"] * len(NAMES), "s3.ListObjectsV2"),
     *("s3.PutObject", SAVED),
     *("dynamodb.Query", "dynamodb.UpdateItem", "sagemaker.CreateTrainingJob"),
-    *("s3.PutObject", SAVED),
+    *LAUNCHED,
 )
 
 

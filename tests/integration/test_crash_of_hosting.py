@@ -29,7 +29,7 @@ CALLS = (
     "dynamodb.Query",
     *("dynamodb.Query",) * 2,
     *("sagemaker.CreateModelPackage", "sagemaker.CreateModel"),
-    *("s3.PutObject", "eventbridge.PutEvents", SAVED),
+    *("eventbridge.PutEvents", "s3.PutObject", SAVED),
     *("sagemaker.CreateEndpointConfig", SAVED),
     *("sagemaker.DescribeEndpoint", SAVED),
     *("sagemaker.CreateEndpoint", "s3.PutObject", SAVED),

@@ -98,6 +98,18 @@ def test_a_button_asks_first_and_then_does_what_it_says(browser: Browser) -> Non
     assert browser.relay.asked == [("stop", "churn")]
 
 
+def test_the_page_of_a_run_leads_to_the_runs_that_it_comes_after_and_to_those_that_come_after_it(
+    browser: Browser,
+) -> None:
+    failed, churn = browser.relay.documents["failed"], browser.relay.documents["churn"]
+    assert "/runs/churn" not in browser.get("/runs/failed").text
+    churn["start"] = {"waits": False, "after": [{"run_id": "failed", "has_completed": False}], "continue_from": None}
+    churn["updated_at"] = datetime.now(UTC).isoformat()
+    for shown, linked in ((failed, "churn"), (churn, "failed")):
+        page = browser.get(f"/runs/{shown['run_id']}").text
+        assert f'<a href="/{browser.gate.key}/runs/{linked}">{linked}</a>' in page
+
+
 def test_a_run_is_resumed_with_those_budgets_that_were_changed(browser: Browser) -> None:
     page = browser.get("/runs/failed/resume").text
     assert 'name="budgets.money_usd" value="12.5"' in page

@@ -47,32 +47,50 @@ def a_hopeless_life(stack: Stack, capsys: pytest.CaptureFixture[str]) -> list[An
     return printed(capsys)[0]
 
 
+@pytest.fixture(scope="module")
+def kept() -> dict[str, list[Any]]:
+    """The metric lines of each life that a test has read, for the next one."""
+    return {}
+
+
+@pytest.fixture
+def hopeless(stack: Stack, capsys: pytest.CaptureFixture[str], kept: dict[str, list[Any]]) -> list[Any]:
+    """The metric lines of a hopeless life."""
+    if "hopeless" not in kept:
+        kept["hopeless"] = a_hopeless_life(stack, capsys)
+        stack.begin()
+    return kept["hopeless"]
+
+
+@pytest.fixture
+def ordinary(stack: Stack, capsys: pytest.CaptureFixture[str], kept: dict[str, list[Any]]) -> list[Any]:
+    """The metric lines of an ordinary life."""
+    if "ordinary" not in kept:
+        a_life(stack)
+        kept["ordinary"] = printed(capsys)[0]
+        stack.begin()
+    return kept["ordinary"]
+
+
 def test_every_field_of_a_query_is_in_a_line_that_a_function_prints(
-    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    stack: Stack, hopeless: list[Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = everything(stack, capsys, monkeypatch)
-    stack.begin()
-    lines += a_hopeless_life(stack, capsys)
+    lines = [*hopeless, *everything(stack, capsys, monkeypatch)]
     known = {field for line in lines for field in flatten(line)} | SYSTEM_FIELDS
     assert {name: fields_of(query) - known for name, query in queries().items() if fields_of(query) - known} == {}
 
 
-def test_the_fields_that_a_query_counts_by_are_in_the_line_of_each_metric(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for line in a_hopeless_life(stack, capsys):
+def test_the_fields_that_a_query_counts_by_are_in_the_line_of_each_metric(hopeless: list[Any]) -> None:
+    for line in hopeless:
         assert {"run_id", "market", "instance_type"} <= set(flatten(line))
 
 
-def test_every_metric_of_ours_that_is_watched_is_published_with_these_dimensions(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_metric_of_ours_that_is_watched_is_published_with_these_dimensions(hopeless: list[Any]) -> None:
     watched = {*alarmed_metrics().values(), *(metric for widget in widgets() for metric in plotted_metrics(widget))}
     ours = [metric for metric in watched if metric.namespace == NAMESPACE]
     assert ours
-    lines = a_hopeless_life(stack, capsys)
     published = {
-        tuple((name, line[name]) for name in line["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) for line in lines
+        tuple((name, line[name]) for name in line["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) for line in hopeless
     }
     assert {metric.dimensions for metric in ours} == published
     assert {metric.name for metric in ours} <= known_metrics()
@@ -80,11 +98,10 @@ def test_every_metric_of_ours_that_is_watched_is_published_with_these_dimensions
 
 @pytest.mark.parametrize("name", ["RunsPastDeadline", "CheckpointsOverdue", "SpotBilledAsOnDemand"])
 def test_each_metric_of_the_alarms_on_runs_is_published_when_it_should_be(
-    stack: Stack, capsys: pytest.CaptureFixture[str], name: str
+    hopeless: list[Any], ordinary: list[Any], name: str
 ) -> None:
-    found = [line for line in a_hopeless_life(stack, capsys) if name in line]
+    found = [line for line in hopeless if name in line]
     assert found
     assert {line["run_id"] for line in found} == {"churn"}
-    stack.begin()
-    a_life(stack)
-    assert not [line for line in printed(capsys)[0] if name in line]
+    assert ordinary
+    assert not [line for line in ordinary if name in line]

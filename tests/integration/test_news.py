@@ -32,6 +32,8 @@ NEWS = [
     "Restarting",
     "Rebalancing",
 ]
+# Of these, others are told as well.
+TOLD = {"Training", "Interrupted", "Uploading", "Stopping"}
 LONG = {"train_seconds": 90_000}
 RECORDED = ["dynamodb.GetItem", "dynamodb.PutItem"]
 
@@ -52,13 +54,14 @@ def calls(stack: Stack, event: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("secondary", NEWS)
-def test_news_of_an_attempt_cost_two_calls_and_twice_told_or_late_one(
+def test_news_of_an_attempt_cost_two_calls_or_four_if_others_are_told_and_late_or_repeated_one(
     stack: Stack, capsys: pytest.CaptureFixture[str], secondary: str
 ) -> None:
     run = stored(stack, LONG)
     stack.clock.passes(200)
     metrics(capsys)
-    assert calls(stack, news(secondary)) == RECORDED
+    told = ["eventbridge.PutEvents", "dynamodb.PutItem"] if secondary in TOLD else []
+    assert calls(stack, news(secondary)) == [*RECORDED, *told]
     assert metrics(capsys) == (Counter({"Interruptions": 1}) if secondary == "Interrupted" else Counter())
     heard = stack.run()
     assert (heard.current.phase, heard.current.status) == (secondary, AttemptStatus.IN_PROGRESS)

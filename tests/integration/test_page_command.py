@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from spot_relay.pages.runs_page import SORTS as COLUMNS
 from spot_relay_client.cli import cli
-from spot_relay_client.cli.page import SORTS
 from tests.integration.scripted_aws import serve_scripted_aws  # noqa: F401 (a fixture)
 from tests.unit.client.documents import run_document
 
@@ -101,7 +99,3 @@ def test_a_file_that_cannot_be_written_is_named(aws: ScriptedAws, tmp_path: Path
     called = call("churn-1", "-o", str(tmp_path / "missing" / "run.html"))
     assert called.exit_code == 1
     assert "missing/run.html" in called.output
-
-
-def test_the_command_knows_the_columns_of_the_page() -> None:
-    assert list(COLUMNS) == list(SORTS)

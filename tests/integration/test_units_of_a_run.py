@@ -112,7 +112,7 @@ class Story:
             # Each message is sent, received and deleted by itself; a busy stack needs fewer requests.
             sqs_requests=3 * self.invocations + calls["sqs.SendMessage"],
             # The bucket announces every object.
-            events=puts + calls["eventbridge.PutEvents"],
+            events=puts + self.usage.events,
             s3_writes=puts + calls["s3.ListObjectsV2"],
             s3_reads=calls["s3.GetObject"],
             log_bytes=self.log_bytes,

@@ -195,6 +195,14 @@ def test_a_run_that_waits_for_room_shows_how_many_are_ahead(stack: Stack) -> Non
     assert " with 1 ahead of it" in text_of(show(stack, {"run": "fourth"}))
 
 
+def test_a_run_leads_to_the_run_that_it_comes_after(stack: Stack) -> None:
+    job = {**SPEC["training_job"], "CheckpointConfig": {"S3Uri": "s3://churn-000000000000/checkpoints/second/"}}
+    assert stack.call("create-run", {"name": "second", "training_job": job, "after": ["churn"]})[0] == 202
+    page = show(stack, {"run": "second"})
+    assert find_action(page, "churn").given == {"run": "churn"}
+    assert "churn-relay-01" in press(stack, page, "churn")
+
+
 def test_runs_are_paged_and_found_by_a_part_of_their_names(stack: Stack) -> None:
     store = DynamoDBRunStore(stack.client("dynamodb"), TABLE)
     for number in range(30):

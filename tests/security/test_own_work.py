@@ -46,10 +46,13 @@ def work_of(watch: Watch, function: str) -> list[Request]:
     return list(dict.fromkeys(request for who, request in watch.made if who == function))
 
 
-def used(watch: Watch, function: str) -> list[Grant]:
-    """Return the grants that a function's work needed."""
-    work = work_of(watch, function)
-    return [grant for grant in roles()[function].grants if any(grant.allows(request) for request in work)]
+@pytest.fixture(scope="module")
+def used(watch: Watch) -> dict[str, list[Grant]]:
+    """The grants that each function's work needed."""
+    return {
+        function: [grant for grant in roles()[function].grants if any(map(grant.allows, work_of(watch, function)))]
+        for function in FUNCTIONS
+    }
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -59,16 +62,18 @@ def test_a_function_does_all_its_work_with_its_own_role(watch: Watch, function: 
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_role_has_no_right_that_its_functions_work_does_not_use(watch: Watch, function: str) -> None:
-    unused = [grant for grant in roles()[function].grants if grant not in used(watch, function)]
+def test_a_role_has_no_right_that_its_functions_work_does_not_use(used: dict[str, list[Grant]], function: str) -> None:
+    unused = [grant for grant in roles()[function].grants if grant not in used[function]]
     assert [str(grant) for grant in unused if grant.sid not in UNSEEN] == []
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_without_any_one_of_its_rights_a_function_could_not_do_its_work(watch: Watch, function: str) -> None:
+def test_without_any_one_of_its_rights_a_function_could_not_do_its_work(
+    watch: Watch, used: dict[str, list[Grant]], function: str
+) -> None:
     """No right is there twice, and none is part of another."""
     work, grants = work_of(watch, function), roles()[function].grants
-    for missing in used(watch, function):
+    for missing in used[function]:
         others = [grant.statement for grant in grants if grant != missing]
         needed = [request for request in work if missing.allows(request)]
         assert any(decision(others, request) != "Allow" for request in needed), str(missing)
@@ -90,8 +95,8 @@ def test_a_widget_without_buttons_has_the_rights_to_look_at_runs_and_no_other(st
     assert actions == {"dynamodb:GetItem", "dynamodb:Query", "kms:Decrypt"}
 
 
-def test_no_right_counts_as_unseen_that_is_seen_or_that_nobody_has(watch: Watch) -> None:
-    seen = {grant.sid for function in FUNCTIONS for grant in used(watch, function)}
+def test_no_right_counts_as_unseen_that_is_seen_or_that_nobody_has(used: dict[str, list[Grant]]) -> None:
+    seen = {grant.sid for grants in used.values() for grant in grants}
     given = {grant.sid for role in roles().values() for grant in role.grants}
     assert UNSEEN.keys() <= given - seen
 

@@ -20,6 +20,7 @@ from embedded.patience import give_time
 from examples.images.toolkit.container import TERMINATED, Folders
 from examples.images.xgboost import train as training
 from examples.images.xgboost.train import Checkpoints, Round, read_table, run, train
+from tests.thoroughness import share
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(training.__file__)
@@ -69,7 +70,7 @@ def _names(folder: Path) -> set[str]:
 def test_a_training_interrupted_after_any_round_ends_with_the_same_model_bit_for_bit() -> None:
     whole = train(PARAMS, ROUNDS, {"train": _matrix()})
     expected = _predictions(whole)
-    for cut in range(1, ROUNDS):
+    for cut in share(range(1, ROUNDS)):
         first = train(PARAMS, cut, {"train": _matrix()})
         rest = train(PARAMS, ROUNDS, {"train": _matrix()}, model=first, first=cut + 1)
         assert rest == whole, f"cut after round {cut}"
@@ -186,7 +187,8 @@ def _has_checkpoint(folders: Folders) -> bool:
 
 
 def test_after_a_sigterm_the_last_checkpoint_lets_the_next_start_lose_no_round(tmp_path: Path) -> None:
-    folders = _folders(tmp_path, num_round=ROUNDS, checkpoint_every=3, seconds_per_round=0.2)
+    # More rounds than it comes to, however late the signal is.
+    folders = _folders(tmp_path, num_round=100_000, checkpoint_every=3, seconds_per_round=0.2)
     process = _start(tmp_path)
     _has_checkpoint(folders)
     process.send_signal(signal.SIGTERM)
@@ -196,8 +198,8 @@ def test_after_a_sigterm_the_last_checkpoint_lets_the_next_start_lose_no_round(t
     rounds = [int(line[1:].split("]")[0]) for line in output.splitlines() if line.startswith("[")]
     assert f"xgboost-checkpoint.{rounds[-1]}" in _names(folders.checkpoints)
 
-    assert run(_folders(tmp_path, num_round=ROUNDS), threading.Event())
-    expected = train(PARAMS, ROUNDS, {"train": _matrix()})
+    assert run(_folders(tmp_path, num_round=rounds[-1] + 3), threading.Event())
+    expected = train(PARAMS, rounds[-1] + 3, {"train": _matrix()})
     assert (folders.model / "xgboost-model").read_bytes() == expected
 
 

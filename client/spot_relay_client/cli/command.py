@@ -47,7 +47,15 @@ class Terminal:
         """The output, for people."""
         from rich.console import Console
 
+        from spot_relay_client.cli.plain_characters import replace_what_cannot_be_printed
+
+        replace_what_cannot_be_printed(sys.stdout)
         return Console(highlight=False, emoji=False)
+
+    @property
+    def is_drawn_on(self) -> bool:
+        """Whether the output is a terminal on which something can be drawn again and again."""
+        return not self.as_json and self.console.is_terminal and not self.console.is_dumb_terminal
 
     def show(self, document: Any, draw: Callable[[], RenderableType]) -> None:
         """Print a document as JSON, or what ``draw`` makes of it if people read it."""

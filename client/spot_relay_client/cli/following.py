@@ -15,6 +15,7 @@ from spot_relay_client.cli.exits import exit_code_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from spot_relay_client.logs import LogLine
     from spot_relay_client.models import Run
 
 _POLL_SECONDS: Final = 2.0
@@ -23,16 +24,13 @@ _POLL_SECONDS: Final = 2.0
 @stack_command()
 @run_argument
 def watch(terminal: Terminal, run: str) -> None:
-    """Watch a run until it has ended: its progress, attempts, newest decisions and log.
+    """Watch a run until it has ended: its attempts over time, what comes next, the newest decisions and its log.
 
     Ctrl-C does not stop the run. The exit code is that of the run. With --json, or if the output is no terminal, each
     change is one line; in JSON: {"at", "status", "reason", "attempt", "phase"}.
     """
     with _going_on(terminal, run):
-        if terminal.console.is_terminal and not terminal.as_json:
-            ended = _draw(terminal, run)
-        else:
-            ended = _print_changes(terminal, run)
+        ended = _draw(terminal, run) if terminal.is_drawn_on else _print_changes(terminal, run)
     click.get_current_context().exit(exit_code_of(ended.status))
 
 
@@ -61,17 +59,17 @@ def _going_on(terminal: Terminal, run: str) -> Iterator[None]:
 
 def _draw(terminal: Terminal, name: str) -> Run:
     """Draw a run until it has ended."""
-    from rich.live import Live
-
-    from spot_relay_client.cli.live_view import SHOWN_LINES, draw_live
+    from spot_relay_client.cli.canvas import Canvas
+    from spot_relay_client.cli.live_view import MOST_LINES, LiveView
+    from spot_relay_client.cli.wording import clock_at
 
     reader = terminal.relay.read_logs()
-    lines = deque(maxlen=SHOWN_LINES)  # type: ignore[var-annotated]
-    with Live(console=terminal.console, auto_refresh=False) as live:
+    lines: deque[LogLine] = deque(maxlen=MOST_LINES)
+    with Canvas(terminal.console) as canvas:
         for run in terminal.relay.follow(name, poll=_POLL_SECONDS):
-            live.update(draw_live(run, list(lines), datetime.now(UTC)), refresh=True)
+            canvas.draw(LiveView(run, list(lines), clock_at(datetime.now(UTC))))
             lines.extend(reader.read(run, datetime.now(UTC)))
-            live.update(draw_live(run, list(lines), datetime.now(UTC)), refresh=True)
+            canvas.draw(LiveView(run, list(lines), clock_at(datetime.now(UTC))))
     return run
 
 

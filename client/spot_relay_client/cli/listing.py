@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
+from spot_relay.pages.view import ENDED, STATUSES
 from spot_relay_client.cli.command import Terminal, stack_command
 
-if TYPE_CHECKING:
-    from spot_relay_client.models import Run
-    from spot_relay_client.relay import SpotRelay
-
-STATUSES: Final = ("Pending", "InProgress", "Stopping", "Completed", "Failed", "Stopped")
-_OPEN: Final = frozenset({"Pending", "InProgress", "Stopping"})
+_OPEN: Final = frozenset(STATUSES) - ENDED
 _REFRESH_SECONDS: Final = 5
 
 
@@ -36,37 +31,21 @@ def list_runs(
 
     With --json: {"runs": [...]}, each run as in `spot-relay show --json`.
     """
-    if watch and terminal.as_json:
-        raise click.UsageError("--watch and --json exclude each other.")
+    if watch and not terminal.is_drawn_on:
+        raise click.UsageError("--watch needs a terminal, and excludes --json.")
     wanted = frozenset({status}) if status else _OPEN if only_open else None
 
-    def read() -> list[Run]:
-        return read_runs(terminal.relay, wanted, name, limit)
-
     from spot_relay_client.cli.tables import draw_list
+    from spot_relay_client.run_reader import RunReader
 
+    reader = RunReader(terminal.relay)
     if not watch:
-        runs = read()
+        runs = reader.read(limit, wanted, name)
         terminal.show({"runs": [run.document for run in runs]}, lambda: draw_list(runs, datetime.now(UTC), tree=tree))
         return
-    from rich.live import Live
+    from spot_relay_client.cli.canvas import Canvas
 
-    with Live(console=terminal.console, auto_refresh=False, screen=terminal.console.is_terminal) as live:
+    with Canvas(terminal.console) as canvas:
         while True:
-            live.update(draw_list(read(), datetime.now(UTC), tree=tree), refresh=True)
+            canvas.draw(draw_list(reader.read(limit, wanted, name), datetime.now(UTC), tree=tree))
             time.sleep(_REFRESH_SECONDS)
-
-
-def read_runs(relay: SpotRelay, statuses: frozenset[str] | None, name: str, limit: int) -> list[Run]:
-    """Return the newest runs with one of the statuses whose name contains a text."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    (only,) = statuses if statuses and len(statuses) == 1 else (None,)
-    found = (
-        summary
-        for summary in relay.list(only)
-        if name in summary.name and (statuses is None or summary.status in statuses)
-    )
-    # The list has summaries only. botocore keeps ten connections.
-    with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(relay.get, [summary.name for summary in islice(found, limit)]))

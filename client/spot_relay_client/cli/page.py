@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from spot_relay.pages.view import SORTS, STATUSES, View
 from spot_relay_client.cli.command import Terminal, optional_run_argument, stack_command, write_json
-from spot_relay_client.cli.listing import STATUSES
 
 if TYPE_CHECKING:
     from click.utils import LazyFile
 
-# What the page of all runs can be sorted by; a test compares them with the pages.
-SORTS: Final = ("submitted", "name", "status", "progress", "finish", "cost", "saved")
 _STANDARD_OUTPUT: Final = "-"
 
 
@@ -29,7 +27,7 @@ _STANDARD_OUTPUT: Final = "-"
     help="Where to write it, instead of standard output.",
 )
 @click.option("--utc", is_flag=True, help="Show times in UTC instead of the local time zone.")
-@click.option("--sort", type=click.Choice(SORTS), help="Sort the page of all runs by this.  [default: submitted]")
+@click.option("--sort", type=click.Choice([*SORTS]), help="Sort the page of all runs by this.  [default: submitted]")
 @click.option("--reverse", is_flag=True, help="Turn its order around.")
 @click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="On it, only runs with this status.")
 @click.option("--name", metavar="TEXT", help="On it, only runs whose name contains TEXT.")
@@ -61,12 +59,12 @@ def write_page(
 
         page = render_run(terminal.relay.get(run).document, now, zone)
     else:
-        from spot_relay.pages.runs_page import View, render_runs
-        from spot_relay_client.cli.listing import read_runs
+        from spot_relay.pages.runs_page import render_runs
+        from spot_relay_client.run_reader import RunReader
 
-        wanted = frozenset({status}) if status else None
-        documents = [found.document for found in read_runs(terminal.relay, wanted, name or "", limit or 100)]
-        by = sort or SORTS[0]
+        wanted = (status,) if status else None
+        documents = [found.document for found in RunReader(terminal.relay).read(limit or 100, wanted, name or "")]
+        by = sort or View().sort
         view = View(by, descending=(by != "name") is not reverse)
         page = render_runs(documents, now, zone, view)
     output.write(page)

@@ -36,12 +36,12 @@ def savings(terminal: Terminal, by: str, since: str | None, limit: int, as_csv: 
     {...}}, each row {"key", "runs", "unpriced_runs", "training_seconds", "billable_seconds", "interruptions",
     "savings_percent", "cost_usd", "on_demand_cost_usd", "saved_usd"}.
     """
-    from spot_relay_client.cli.listing import read_runs
+    from spot_relay_client.run_reader import RunReader
     from spot_relay_client.savings import group_savings, to_document, total_of
 
     if as_csv and terminal.as_json:
         raise click.UsageError("--csv and --json exclude each other.")
-    runs = [run for run in read_runs(terminal.relay, None, "", limit) if f"{run.created_at:%Y-%m}" >= (since or "")]
+    runs = [run for run in RunReader(terminal.relay).read(limit) if f"{run.created_at:%Y-%m}" >= (since or "")]
     rows = group_savings(runs, by)
     total = total_of(runs)
     if as_csv:

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from spot_relay.pages.headline import say_next, say_progress
+from spot_relay.pages.run_facts import RunFacts
+from spot_relay.pages.wording import Clock, percent
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -64,46 +68,28 @@ def format_time(moment: datetime | None) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else _NOTHING
 
 
-def share_done(run: Run) -> float | None:
-    """Return how much of the training is done, from 0 to 1, or None if its length is unknown.
-
-    Only a run with a deadline says how long it is expected to train.
-    """
-    if run.status == "Completed":
-        return 1.0
-    if run.deadline is None or not run.deadline.expected_runtime_seconds:
-        return None
-    return min(1.0, run.deadline.progress_seconds / run.deadline.expected_runtime_seconds)
+def clock_at(now: datetime) -> Clock:
+    """Return a clock in the local time zone."""
+    return Clock(now, now.astimezone().tzinfo or UTC)
 
 
-def format_progress(run: Run) -> str:
+def format_progress(run: Run, now: datetime) -> str:
     """Return how much of the training is done, or else how long it has trained."""
-    share = share_done(run)
-    return f"{format_duration(run.training_seconds)} trained" if share is None else f"{share:.0%}"
+    return say_progress(RunFacts(run.document, now)).removesuffix(" trained")
+
+
+def format_saved(run: Run, now: datetime) -> str:
+    """Return what was saved compared with on-demand."""
+    share = RunFacts(run.document, now).saved_share
+    return percent(None if share is None else max(0.0, share))
 
 
 def next_step(run: Run, now: datetime) -> str:
-    """Return what happens next in a few words."""
+    """Return what is decided next, in a sentence. An older stack does not say that, but why the run is as it is."""
     if run.ended:
         return _NOTHING
-    attempt = run.attempts[-1]
-    if run.status == "Stopping":
-        return "stops"
-    if run.start and run.start.waits:
-        return _describe_wait(run.start, now)
-    if attempt.status == "Planned":
-        return f"launches attempt {attempt.number} {format_until(run.check_at, now)}"
-    waits = attempt.phase in {None, "Starting", "Pending", "Interrupted"} and attempt.placement.market == "spot"
-    return "waits for spot" if waits else attempt.phase or "Starting"
-
-
-def _describe_wait(start: Start, now: datetime) -> str:
-    open_names = [name for name, completed in start.after.items() if not completed]
-    if open_names:
-        return f"waits for {', '.join(open_names)}"
-    if start.at_most is not None and (start.at is None or start.at <= now):
-        return f"waits for other runs of {start.template}"
-    return f"starts {format_until(start.at, now)}"
+    told = say_next(RunFacts(run.document, now), clock_at(now)) or run.reason
+    return told.partition(". ")[0].removesuffix(".")
 
 
 def describe_start(start: Start, show_time: Callable[[datetime | None], str] = format_time) -> str:

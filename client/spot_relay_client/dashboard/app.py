@@ -21,12 +21,13 @@ from werkzeug.wrappers import Request, Response
 
 from spot_relay.pages.buttons import FieldError, list_buttons
 from spot_relay.pages.run_page import render_run
-from spot_relay.pages.runs_page import SORTS, STATUSES, View, render_runs
+from spot_relay.pages.runs_page import render_runs
+from spot_relay.pages.view import SORTS, STATUSES, View
 from spot_relay_client.dashboard import views
 from spot_relay_client.dashboard.log_tails import MOST_LINES, LogTails
-from spot_relay_client.dashboard.run_documents import RunDocuments
 from spot_relay_client.errors import NoSuchRunError, RefusedError, SpotRelayError
 from spot_relay_client.loopback import Gate, RefusedRequestError
+from spot_relay_client.run_reader import RunReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -72,7 +73,7 @@ class Dashboard:
         self._gate = gate
         self._zone = zone
         self._logs = LogTails(relay.read_logs)
-        self._runs = RunDocuments(relay)
+        self._runs = RunReader(relay)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -116,7 +117,7 @@ class Dashboard:
     def _show_runs(self, request: Request) -> Response:
         view = _read_view(request.args)
         page = render_runs(
-            self._runs.read(view.status, MOST_RUNS),
+            [run.document for run in self._runs.read(MOST_RUNS, (view.status,) if view.status else None)],
             datetime.now(UTC),
             self._zone,
             view,
@@ -129,8 +130,16 @@ class Dashboard:
 
     def _show_run(self, _request: Request, run: str) -> Response:
         document = self._relay.api.show(run)
-        bar, head = views.draw_bar(self._root, document), views.list_head(self._root)
-        return _page(render_run(document, datetime.now(UTC), self._zone, bar=bar, head=head))
+        page = render_run(
+            document,
+            datetime.now(UTC),
+            self._zone,
+            others=[other.document for other in self._runs.read(MOST_RUNS)],
+            link_run=lambda other: views.address_of(self._root, other),
+            bar=views.draw_bar(self._root, document),
+            head=views.list_head(self._root),
+        )
+        return _page(page)
 
     def _show_log(self, _request: Request, run: str) -> Response:
         found = self._relay.get(run)

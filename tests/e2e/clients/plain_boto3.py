@@ -42,10 +42,9 @@ def read_lines() -> list[str]:
 
 
 # The last lines may arrive after the job has ended.
-before, lines = -1, read_lines()
-while len(lines) > before:
-    time.sleep(2)
-    before, lines = len(lines), read_lines()
+last = f"line {request['HyperParameters']['lines']}"
+while last not in (lines := read_lines()):
+    time.sleep(0.5)
 described = sagemaker.describe_training_job(TrainingJobName=name)
 pages = sagemaker.get_paginator("list_training_jobs").paginate(NameContains=name)
 shown = {

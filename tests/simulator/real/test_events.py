@@ -140,7 +140,9 @@ def test_a_job_is_unaffected_when_all_its_events_are_lost(running: Running, sage
     sagemaker.create_training_job(**request("event-none"))
 
     assert running.ended("event-none")["TrainingJobStatus"] == "Completed"
-    assert {entry["outcome"] for entry in running.log("event-none", "event")} == {"dropped"}
+    outcomes = wait_for(lambda: log if len(log := running.log("event-none", "event")) == len(COMPLETED) else None)
+    assert outcomes is not None
+    assert {entry["outcome"] for entry in outcomes} == {"dropped"}
 
 
 def test_jobs_continue_when_eventbridge_cannot_be_reached(tmp_path: Path) -> None:

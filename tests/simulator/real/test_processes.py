@@ -125,7 +125,9 @@ def test_a_job_whose_wait_expired_leaves_checkpoints_for_the_next_job(
         "HyperParameters": {"until": "10"},
         "CheckpointConfig": {"S3Uri": "s3://bucket/relay/", "LocalPath": "/opt/ml/kept"},
     }
-    soon = {"MaxRuntimeInSeconds": 3, "MaxWaitTimeInSeconds": 3}
+    # The process has to come to its second checkpoint in this time.
+    seconds = round(give_time(1))
+    soon = {"MaxRuntimeInSeconds": seconds, "MaxWaitTimeInSeconds": seconds}
     sagemaker.create_training_job(**local("real-relay-01", "counts", StoppingCondition=soon, **given))
     first = running.ended("real-relay-01")
     sagemaker.create_training_job(**local("real-relay-02", "counts", **given))

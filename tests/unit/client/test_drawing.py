@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
-from spot_relay_client.cli.live_view import SHOWN_LINES, draw_live
+from spot_relay.pages.wording import Clock
+from spot_relay_client.cli.live_view import MOST_LINES, SHOWN_LINES, LiveView
 from spot_relay_client.cli.tables import draw_list, draw_run
-from spot_relay_client.cli.wording import next_step
 from spot_relay_client.logs import LogLine
+from spot_relay_client.models import Run
 from tests.unit.client.documents import NOW, ago, attempt_document, run
+from tests.unit.client.watched import DRAWN, draw_watched
+from tests.unit.pages.tales import TALES, document_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import RenderableType
 
-    from spot_relay_client.models import Run
+    from tests.unit.pages.tales import Tale
 
 DECISION = {"at": ago(hours=1), "observation": "JobChanged", "reason": "The wait expired.", "times": 3, "until": ago()}
 BUSY: dict[str, Any] = {
@@ -52,6 +57,9 @@ BUSY: dict[str, Any] = {
 }
 
 
+CLOCK = Clock(NOW)
+
+
 def drawn(renderable: RenderableType, width: int = 140) -> str:
     """Return what a terminal shows, without colours."""
     console = Console(file=io.StringIO(), width=width, highlight=False)
@@ -61,8 +69,8 @@ def drawn(renderable: RenderableType, width: int = 140) -> str:
 
 def test_a_list_shows_status_progress_next_step_cost_saving_and_age() -> None:
     heading, row = drawn(draw_list([run(**BUSY)], NOW)).splitlines()
-    assert heading.split() == ["Run", "Status", "Jobs", "Progress", "Next", "step", "Cost", "Saved", "Age"]
-    for text in ("churn", "InProgress", "50%", "Training", "$1.25", "70%", "2h 00m"):
+    assert heading.split() == ["Run", "Status", "Jobs", "Progress", "Next", "Cost", "Saved", "Age"]
+    for text in ("churn", "InProgress", "50%", "churn-relay-02 is Training", "$1.25", "70%", "2h 00m"):
         assert text in row
 
 
@@ -71,7 +79,8 @@ def following(name: str, *others: str, waits: bool = True) -> Run:
     after = [{"run_id": other, "has_completed": False} for other in others]
     start = {"waits": waits, "at": None, "after": after, "continue_from": None}
     planned = attempt_document(status="Planned", phase=None)
-    return run(run_id=name, status="Pending", start=start, attempts=[planned])
+    reason = f"Waiting for the run {others[0]} to complete."
+    return run(run_id=name, status="Pending", reason=reason, start=start, attempts=[planned])
 
 
 def test_a_chain_of_runs_is_listed_as_a_tree() -> None:
@@ -92,22 +101,21 @@ def test_runs_that_wait_for_each_other_are_listed_all_the_same() -> None:
 
 
 def test_a_run_that_waits_for_another_one_says_so() -> None:
-    assert "waits for a" in drawn(draw_list([following("b", "a")], NOW))
-    assert "starts after  a" in drawn(draw_run(following("b", "a"), NOW))
-    begun = following("b", "a", waits=False)
-    assert "waits for a" not in drawn(draw_list([begun], NOW))
+    assert "Waiting for the run a to complete" in drawn(draw_list([following("b", "a")], NOW))
+    shown = drawn(draw_run(following("b", "a"), NOW))
+    assert "starts after  a" in shown
+    assert "Not trained yet, waiting for a to complete." in shown
+    assert "waiting for a" not in drawn(draw_run(following("b", "a", waits=False), NOW))
 
 
 def test_a_run_of_a_template_names_it_and_says_what_it_waits_for() -> None:
     start = {"waits": True, "template": "templates/churn.yaml", "at_most": 2, "at": None, "after": []}
     planned = attempt_document(status="Planned", phase=None)
     waiting = run(run_id="churn-1", status="Pending", start=start, attempts=[planned])
-    assert "waits for other runs of templates/churn.yaml" in next_step(waiting, NOW)
-    assert "template templates/churn.yaml, at most 2 at once" in " ".join(drawn(draw_run(waiting, NOW)).split())
-    assert "starts after" not in drawn(draw_run(waiting, NOW))
-    later = (NOW + timedelta(minutes=4)).isoformat()
-    settling = run(run_id="churn-1", status="Pending", start=start | {"at": later}, attempts=[planned])
-    assert next_step(settling, NOW) == "starts in 4m 00s"
+    shown = " ".join(drawn(draw_run(waiting, NOW)).split())
+    assert "waiting until fewer than 2 other runs of templates/churn.yaml are under way" in shown
+    assert "template templates/churn.yaml, at most 2 at once" in shown
+    assert "starts after" not in shown
 
 
 def test_an_empty_list_says_so() -> None:
@@ -121,33 +129,78 @@ def test_a_run_is_shown_with_its_attempts_budgets_and_decisions() -> None:
     assert "s3://models/model.tar.gz" in shown
 
 
-def test_a_run_that_is_watched_shows_its_steps_its_decisions_and_the_end_of_its_log() -> None:
+def test_a_run_of_an_older_stack_is_watched_with_what_it_says() -> None:
     lines = [LogLine(NOW, 2, "algo-1", f"epoch {number}") for number in range(SHOWN_LINES + 1)]
-    shown = drawn(draw_live(run(**BUSY), lines, NOW))
-    for text in ("churn", "50%", "next step", "Image is ready", "+1m 00s", "The wait expired.", "02 algo-1  epoch 8"):
+    shown = drawn(LiveView(run(**BUSY), lines, CLOCK))
+    for text in (
+        "churn",
+        "50% trained",
+        "02 spot",
+        "churn-relay-02 is Training",
+        "The wait expired.",
+        "algo-1  epoch 8",
+    ):
         assert text in shown
     assert "epoch 0" not in shown
+
+
+@pytest.mark.parametrize("tale", TALES, ids=lambda tale: tale.__name__)
+def test_what_is_drawn_of_a_typical_run_is_what_is_kept(tale: Callable[[], Tale]) -> None:
+    assert draw_watched(tale) == (DRAWN / f"{tale.__name__}.txt").read_text("utf-8"), "run make pages"
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("tale", TALES, ids=lambda tale: tale.__name__)
+def test_a_typical_run_fits_any_terminal(tale: Callable[[], Tale], width: int) -> None:
+    document, now = document_of(tale)
+    lines = [LogLine(now, 1, "algo-1", "x" * 500)] * MOST_LINES
+    view = LiveView(Run.from_document(document), lines, Clock(now))
+    assert max(map(len, drawn(view, width).splitlines())) <= width
+    for height in (12, 24, 50):
+        console = Console(file=io.StringIO(), width=width, height=height)
+        rows = console.render_lines(view, console.options.update(width=width, height=height))
+        assert len(rows) == height
+
+
+def test_the_log_gets_the_lines_of_the_terminal_that_are_left() -> None:
+    lines = [LogLine(NOW, 2, "algo-1", f"epoch {number}") for number in range(MOST_LINES)]
+    console = Console(file=io.StringIO(), width=100, height=60)
+    view = LiveView(run(**BUSY), lines, CLOCK)
+    rows = console.render_lines(view, console.options.update(width=100, height=60))
+    texts = ["".join(segment.text for segment in row).rstrip() for row in rows]
+    assert texts[-1].endswith(f"epoch {MOST_LINES - 1}")
+    assert texts[texts.index("Log") + 1].endswith(f"epoch {MOST_LINES - (60 - texts.index('Log') - 1)}")
+
+
+def test_a_lane_has_the_time_of_each_stage_and_tells_spot_from_on_demand_without_colours() -> None:
+    kept = (DRAWN / "on_demand_by_pace.txt").read_text("utf-8")
+    spot, on_demand = (next(line for line in kept.splitlines() if line.startswith(number)) for number in ("01", "02"))
+    assert {"\N{FULL BLOCK}", "\N{BOX DRAWINGS LIGHT DOUBLE DASH HORIZONTAL}"} <= set(spot)
+    assert "\N{MEDIUM SHADE}" in on_demand
+    assert "\N{MEDIUM SHADE}" not in spot
+    assert "\N{FULL BLOCK}" not in on_demand
 
 
 @pytest.mark.parametrize("width", [20, 40, 300])
 def test_any_width_of_a_terminal_will_do(width: int) -> None:
     lines = [LogLine(NOW, 1, "algo-1", "[red]not markup[/red] " + "x" * 500)]
-    for drawing in (draw_live(run(**BUSY), lines, NOW), draw_run(run(**BUSY), NOW), draw_list([run(**BUSY)], NOW)):
+    for drawing in (LiveView(run(**BUSY), lines, CLOCK), draw_run(run(**BUSY), NOW), draw_list([run(**BUSY)], NOW)):
         assert max(map(len, drawn(drawing, width).splitlines())) <= width
 
 
 def test_what_comes_from_outside_is_not_taken_for_markup() -> None:
     lines = [LogLine(NOW, 1, "algo-1", "[red]alarm[/red]")]
     hostile = run(reason="[bold]why[/bold]", decisions=[DECISION | {"reason": "[link=x]y[/link]"}])
-    shown = drawn(draw_live(hostile, lines, NOW))
+    shown = drawn(LiveView(hostile, lines, CLOCK))
     for text in ("[red]alarm[/red]", "[bold]why[/bold]", "[link=x]y[/link]"):
         assert text in shown
 
 
 def test_a_run_of_which_only_the_beginning_is_known_can_be_drawn() -> None:
     planned = attempt_document(status="Planned", phase=None)
-    for drawing in (draw_live(run(attempts=[planned]), [], NOW), draw_run(run(attempts=[planned]), NOW)):
-        assert "Planned" in drawn(drawing)
+    for drawing in (LiveView(run(attempts=[planned]), [], CLOCK), draw_run(run(attempts=[planned]), NOW)):
+        assert "Not trained yet, about to launch attempt 1." in drawn(drawing)
+    assert "Planned" in drawn(draw_run(run(attempts=[planned]), NOW))
 
 
 def test_what_is_done_with_a_model_is_shown_with_its_status_and_the_reason() -> None:

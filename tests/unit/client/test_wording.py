@@ -12,11 +12,11 @@ from spot_relay_client.cli.wording import (
     format_duration,
     format_money,
     format_progress,
+    format_saved,
     next_step,
     read_since,
-    share_done,
 )
-from tests.unit.client.documents import NOW, attempt_document, run
+from tests.unit.client.documents import NOW, ago, attempt_document, run
 
 LATER = (NOW + timedelta(days=1)).isoformat()
 
@@ -55,35 +55,40 @@ def test_money_is_shown_in_dollars(usd: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "share", "text"),
-    [
-        ({"training_seconds": 60}, None, "1m 00s trained"),
-        ({"deadline": {"at": LATER, "expected_runtime_seconds": 100, "progress_seconds": 25}}, 0.25, "25%"),
-        ({"deadline": {"at": LATER, "expected_runtime_seconds": 100, "progress_seconds": 250}}, 1.0, "100%"),
-        ({"deadline": {"at": LATER, "expected_runtime_seconds": 0, "progress_seconds": 0}}, None, "0s trained"),
-        ({"status": "Completed"}, 1.0, "100%"),
-    ],
-)
-def test_progress_is_a_share_only_if_the_length_of_the_training_is_known(
-    fields: dict[str, Any], share: float | None, text: str
-) -> None:
-    assert share_done(run(**fields)) == share
-    assert format_progress(run(**fields)) == text
-
-
-@pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({}, "Training"),
-        ({"attempts": [attempt_document(phase="Pending")]}, "waits for spot"),
-        ({"attempts": [attempt_document(phase="Interrupted")]}, "waits for spot"),
-        ({"attempts": [attempt_document(2, status="Planned", phase=None)]}, "launches attempt 2 in 4m 00s"),
-        ({"status": "Stopping"}, "stops"),
-        ({"status": "Failed"}, "-"),
+        ({}, "1 h 50 min"),
+        ({"attempts": [attempt_document(status="Planned", created_at=None)]}, "Not trained yet"),
+        ({"deadline": {"at": LATER, "expected_runtime_seconds": 100, "progress_seconds": 25}}, "25%"),
+        ({"deadline": {"at": LATER, "expected_runtime_seconds": 100, "progress_seconds": 250}}, "100%"),
+        ({"status": "Completed"}, "100%"),
     ],
 )
-def test_the_next_step_says_what_happens_and_when(fields: dict[str, Any], text: str) -> None:
-    assert next_step(run(**fields), NOW) == text
+def test_progress_is_a_share_only_if_the_length_of_the_training_is_known(fields: dict[str, Any], text: str) -> None:
+    trains = {"attempts": [attempt_document(training_started_at=ago(minutes=110))]}
+    assert format_progress(run(**{**trains, **fields}), NOW) == text
+
+
+def test_what_comes_next_is_said_in_one_sentence_with_its_time() -> None:
+    def told(at: datetime | None, reason: str) -> str:
+        return next_step(run(next={"action": "launch", "at": at and at.isoformat(), "reason": reason}), NOW)
+
+    assert told(None, "Launches a-relay-01 once b has completed.") == "Launches a-relay-01 once b has completed"
+    assert told(NOW - timedelta(hours=1), "Tries again.") == "Tries again"
+    at = NOW + timedelta(minutes=1)
+    assert told(at, "Completes. If it waits, it waits.") == f"{at.astimezone():%H:%M}: Completes"
+
+
+def test_of_an_older_stack_the_reason_is_said_and_of_an_ended_run_nothing() -> None:
+    assert next_step(run(), NOW) == "churn-relay-01 is Training"
+    assert next_step(run(status="Failed"), NOW) == "-"
+
+
+def test_what_was_saved_is_that_of_the_page() -> None:
+    assert format_saved(run(), NOW) == "-"
+    assert format_saved(run(savings_percent=70.0), NOW) == "70%"
+    assert format_saved(run(savings_percent=70.0, cost_usd=4.0, on_demand_cost_usd=10.0), NOW) == "60%"
+    assert format_saved(run(cost_usd=11.0, on_demand_cost_usd=10.0), NOW) == "0%"
 
 
 @pytest.mark.parametrize(

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-SLEEP = "import time; time.sleep(600)"
+# What has printed that it is up is known by its environment: the system shows that only after a program has begun.
+SLEEP = "import time; print('up', flush=True); time.sleep(600)"
 # A server that starts a worker in its own group, and one in a session of its own, as MiniStack and the simulator do.
 SERVER = f"""
 import os, subprocess, sys, time
-for session in (False, True):
-    subprocess.Popen([sys.executable, "-c", {SLEEP!r}], start_new_session=session)
-stranger = {{"PATH": os.environ["PATH"]}}
-subprocess.Popen([sys.executable, "-c", {SLEEP!r}], env=stranger)
+workers = [dict(start_new_session=session) for session in (False, True)]
+stranger = dict(env={{"PATH": os.environ["PATH"]}})
+for options in (*workers, stranger):
+    subprocess.Popen([sys.executable, "-c", {SLEEP!r}], stdout=subprocess.PIPE, **options).stdout.readline()
 print("up", flush=True)
 time.sleep(600)
 """
@@ -59,11 +60,12 @@ def started(stacks: Path) -> Iterator[list[Daemon]]:
 
 
 def start(folder: Path, script: str, started: list[Daemon]) -> Daemon:
-    """Start a server of the stack in a folder."""
+    """Start a server of the stack in a folder, and wait until it is up."""
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     variables = {"PATH": os.environ["PATH"], "TMPDIR": str(folder / "tmp")}
     daemon = launch("the server", ["-c", script], variables, folder / f"{len(started)}.log")
     started.append(daemon)
+    daemon.wait_for(lambda: tail(daemon.log) or None)
     return daemon
 
 
@@ -84,8 +86,7 @@ def wait_until_gone(processes: set[psutil.Process]) -> None:
 
 
 def kill(daemon: Daemon) -> set[psutil.Process]:
-    """Kill a server that is up, and nothing else; return what it leaves behind."""
-    daemon.wait_for(lambda: tail(daemon.log) or None)
+    """Kill a server, and nothing else; return what it leaves behind."""
     left = set(psutil.Process(daemon.pid).children(recursive=True))
     os.kill(daemon.pid, signal.SIGKILL)
     daemon.process.wait()
@@ -115,8 +116,8 @@ def test_only_a_process_of_the_stack_is_found_by_its_id(stacks: Path, started: l
 
 
 def test_all_processes_of_a_stack_are_killed_and_none_of_another(stacks: Path, started: list[Daemon]) -> None:
-    ours, theirs = start(stacks / "ours", SERVER, started), start(stacks / "theirs", SLEEP, started)
-    ours.wait_for(lambda: tail(ours.log) or None)
+    start(stacks / "ours", SERVER, started)
+    theirs = start(stacks / "theirs", SLEEP, started)
     processes = find_processes(stacks / "ours" / "tmp")
     assert len(processes) == 4
     assert kill_processes(stacks / "ours" / "tmp")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.hostile import seeds
 from tests.hostile.functions import MemorySpecFiles
-from tests.hostile.handlers import Api, Observe, Submit, batch, bodies, failed, names
-from tests.hostile.mutation import Choices, places
+from tests.hostile.handlers import Api, Observe, Submit, Widget, batch, bodies, failed, names
+from tests.hostile.mutation import Choices, mutated, places
 from tests.hostile.requests import request
 from tests.hostile.values import SECRET, TEXTS
 from tests.thoroughness import examples, share
@@ -35,6 +35,11 @@ def submit() -> Submit:
     return Submit()
 
 
+@pytest.fixture(scope="module")
+def widget() -> Widget:
+    return Widget()
+
+
 @examples(300, CALM)
 @given(st.binary(max_size=96))
 def test_of_a_batch_of_observations_those_that_cannot_be_read_go_back_and_no_other(
@@ -55,6 +60,19 @@ def test_of_a_batch_of_uploads_each_becomes_a_run_or_has_a_report_or_goes_back(
 @given(st.binary(max_size=96))
 def test_any_request_is_answered_as_its_method_is_and_none_with_a_fault_of_ours(api: Api, data: bytes) -> None:
     api.check(request(Choices(data)))
+
+
+@examples(300, CALM)
+@given(st.binary(max_size=96))
+def test_any_event_of_a_dashboard_is_answered_with_html_of_ours(widget: Widget, data: bytes) -> None:
+    choices = Choices(data)
+    documents = [event for name, event in sorted(seeds.events().items()) if name.startswith("widget/")]
+    text = mutated(choices.of(documents), choices)
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        return  # Lambda takes only JSON
+    widget.check(event)
 
 
 @pytest.mark.parametrize("text", share(TEXTS), ids=lambda text: ascii(text[:30]))

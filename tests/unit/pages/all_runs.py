@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.pages.runs_page import View, render_runs
+from spot_relay.pages.runs_page import render_runs
 from tests.unit.pages.tales import TALES, document_of
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from spot_relay.pages.view import View
 
 # The tale that takes longest to tell adds nothing to a list.
 LISTED = tuple(tale for tale in TALES if tale.__name__ != "fifty_attempts")

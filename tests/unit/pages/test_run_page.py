@@ -198,6 +198,19 @@ def test_the_place_in_the_queue_is_said_if_it_is_known() -> None:
         assert said in read_page(render_run(queued, now)).text
 
 
+def test_what_a_run_of_a_template_waits_for_is_said() -> None:
+    document, now = document_of(TALES[0])
+    start = document["start"] | {"after": [], "at": (now + timedelta(hours=1)).isoformat(), "template": "t.yaml"}
+    for change, said in (
+        ({}, "waiting until 13:25 to start"),
+        ({"at": None, "at_most": 3}, "waiting until fewer than 3 other runs of t.yaml are under way"),
+        ({"at": None, "at_most": 1}, "waiting until no other run of t.yaml is under way"),
+        ({"at": None, "at_most": 1, "continue_from": "prep", "copied_objects": 0}, "copying the checkpoints of prep"),
+        ({"at": None}, "about to start"),
+    ):
+        assert said in read_page(render_run(document | {"start": start | change}, now)).text
+
+
 def test_a_failure_and_its_reason_stand_out() -> None:
     page = read_page(page_of(TALES[7]))
     assert ("p", "class", "warning") in page.attributes

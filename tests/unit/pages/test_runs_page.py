@@ -6,8 +6,10 @@ import re
 
 import pytest
 
+from spot_relay.domain.run.run import ENDED_RUNS, RunStatus
 from spot_relay.pages.run_page import MOST_BYTES
-from spot_relay.pages.runs_page import SORTS, STATUSES, View, render_runs
+from spot_relay.pages.runs_page import render_runs
+from spot_relay.pages.view import ENDED, SORTS, STATUSES, View
 from tests.unit.pages.all_runs import documents, render_all
 from tests.unit.pages.reading import read_page
 from tests.unit.pages.tales import KEPT
@@ -73,3 +75,8 @@ def test_the_page_of_a_hundred_runs_is_small_enough() -> None:
     found, now = documents()
     text = render_runs([{**one, "run_id": f"{n:02}-{one['run_id']}"} for n in range(11) for one in found], now)
     assert len(text.encode()) < 2 * MOST_BYTES
+
+
+def test_a_list_can_be_filtered_by_each_status_that_a_run_can_have() -> None:
+    assert set(STATUSES) == set(RunStatus)
+    assert ENDED == ENDED_RUNS

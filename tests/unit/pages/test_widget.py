@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from spot_relay.pages.buttons import list_buttons
 from spot_relay.pages.run_page import MOST_BYTES
-from spot_relay.pages.runs_page import STATUSES, View
 from spot_relay.pages.style import confine_style
+from spot_relay.pages.view import STATUSES, View
 from spot_relay.pages.widget import describe_widget, state_of
 from spot_relay.pages.widget_event import Ask, read_ask
 from tests.unit.pages.all_runs import documents
@@ -163,7 +163,8 @@ def test_without_actions_nothing_can_be_pressed_but_what_shows_something() -> No
     for tale in TALES:
         document, now = document_of(tale)
         found = find_actions(widget(event_of(), now, acts=False).show_run(document))
-        assert [action.label for action in found] == ["All runs", "Refresh"]
+        assert [action.label for action in found[:2]] == ["All runs", "Refresh"]
+        assert all(set(action.given) == {"run"} for action in found)
 
 
 def test_the_fields_of_a_question_have_the_names_that_its_answer_is_read_by() -> None:

@@ -372,6 +372,7 @@ def test_the_status_document_shows_what_a_run_waits_for() -> None:
         "continue_from": "b",
         "channel": "model",
         "checkpoint": False,
+        "copied_objects": None,
     }
 
 

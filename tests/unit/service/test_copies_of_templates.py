@@ -11,6 +11,11 @@ from spot_relay.domain.run.observation import DataArrived, Due
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.run.start import Start
 from spot_relay.domain.sagemaker.job import Checkpoint
+from spot_relay.domain.shown.report import status_document
+from spot_relay.pages.headline import say_headline
+from spot_relay.pages.run_facts import RunFacts
+from spot_relay.pages.wording import Clock
+from tests.fakes import REGION
 from tests.unit.chains import Chain
 
 KEY = "templates/churn.yaml"
@@ -38,12 +43,26 @@ def copied(chain: Chain, name: str) -> int:
     return len(chain.world.checkpoints.found.get(f"s3://models/{name}/", []))
 
 
+def says(chain: Chain, name: str) -> str:
+    """The first sentence of a run's page, without what it costs."""
+    now = chain.world.clock()
+    return say_headline(RunFacts(status_document(chain.run(name), REGION), now), Clock(now)).partition(" $")[0]
+
+
 def test_a_run_has_its_place_before_anything_is_copied_and_the_others_wait_for_it() -> None:
     chain = after_prep("train", "later")
     chain.ends("prep")
     assert (copied(chain, "train"), copied(chain, "later")) == (1, 0)
     assert (chain.run("later").reason, chain.run("later").waits_for_place) == (WAITS, True)
     assert "Files copied so far: 1." in chain.run().reason
+    assert [says(chain, name) for name in ("train", "later")] == [
+        "Not trained yet, copying the checkpoints of prep.",
+        f"Not trained yet, waiting until no other run of {KEY} is under way.",
+    ]
+    assert [status_document(chain.run(name), REGION)["start"]["copied_objects"] for name in ("train", "later")] == [
+        1,
+        None,
+    ]
     assert not chain.run().waits_for_place
     chain.looks()
     assert chain.launched == ["prep-relay-01", "train-relay-01"]

@@ -4,7 +4,7 @@
 
     CallerError
     ├── SpecError                    the document has to change; details say where
-    │   ├── InvalidSpecError         spec.problem        400 InvalidSpec
+    │   ├── InvalidSpecError         request.problem     400 InvalidSpec
     │   ├── UnacceptableError        service             400 InvalidSpec
     │   ├── NameConflictError        service             409 NameConflict
     │   └── PrefixTakenError         ports               409 CheckpointPrefixTaken

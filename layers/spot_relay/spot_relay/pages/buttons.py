@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.pages.run_facts import ENDED
+from spot_relay.pages.view import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

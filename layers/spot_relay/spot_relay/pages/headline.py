@@ -1,4 +1,4 @@
-"""A run in one sentence: how far it is, where it runs, when it finishes, and what it costs."""
+"""What is most worth knowing about a run, in a sentence each: for its page, the list of runs and the terminal."""
 
 from __future__ import annotations
 
@@ -28,6 +28,39 @@ def say_headline(run: RunFacts, clock: Clock) -> str:
     """Return what is most worth knowing about a run, in two short sentences."""
     state = _say_end(run, clock) if run.has_ended else _say_state(run, clock)
     return " ".join(part for part in (state, _say_money(run)) if part)
+
+
+def say_next(run: RunFacts, clock: Clock) -> str:
+    """Return what is decided next, after its time if that is known; empty if nothing is."""
+    found = run.document.get("next")
+    if not found:
+        return ""
+    at = read_moment(found.get("at"))
+    about = "about " if found.get("action") == "complete" else ""
+    return f"{about}{clock.time(at)}: {found['reason']}" if at is not None and at > run.now else str(found["reason"])
+
+
+def say_finish(run: RunFacts, clock: Clock) -> str:
+    """Return when a run finishes, as far as that is known; empty if it is not."""
+    finish = run.document.get("finish")
+    if not finish:
+        return ""
+    earliest, likely, latest = (read_moment(finish.get(key)) for key in ("earliest", "likely", "latest"))
+    end = "" if latest is None else clock.time(latest)
+    if likely is not None:
+        return f"about {clock.time(likely)}{f', by {end} at the latest' if end else ''}"
+    if earliest is None:
+        return ""
+    return f"{clock.time(earliest)} to {end}" if end else f"{clock.time(earliest)} at the earliest"
+
+
+def warn_of_overdue(run: RunFacts, clock: Clock) -> str:
+    """Return since when a checkpoint is missing that is overdue; empty if none is."""
+    since, usual = run.overdue_since, run.checkpoint_interval
+    if since is None:
+        return ""
+    but = "" if usual is None else f", although one usually arrives every {duration(usual)}"
+    return f"None since {clock.time(since)}{but}. What is trained without one is lost with the next interruption."
 
 
 def say_progress(run: RunFacts) -> str:
@@ -64,8 +97,7 @@ def _say_end(run: RunFacts, clock: Clock) -> str:
 def _say_doing(run: RunFacts, clock: Clock) -> str:
     attempt, queue, start = run.current, run.document.get("queue"), run.document.get("start")
     if start and start["waits"]:
-        names = [one["run_id"] for one in start["after"] if not one["has_completed"]]
-        return f"waiting for {' and '.join(names)} to complete" if names else "waiting for its time to start"
+        return _say_wait(run, start, clock)
     if queue:
         ahead = queue.get("ahead")
         place = "" if ahead is None else " next in line" if ahead == 0 else f" with {ahead} ahead of it"
@@ -79,6 +111,22 @@ def _say_doing(run: RunFacts, clock: Clock) -> str:
     where = "on spot" if market == "spot" else "on-demand"
     since = clock.time(spans[-1].begins)
     return _DOING.get(spans[-1].stage, "{where} since {since}").format(where=where, kind=market, since=since)
+
+
+def _say_wait(run: RunFacts, start: Document, clock: Clock) -> str:
+    """Return what a run waits for before its first launch."""
+    names = [one["run_id"] for one in start.get("after") or () if not one["has_completed"]]
+    at, most, template = read_moment(start.get("at")), start.get("at_most"), start.get("template")
+    if names:
+        return f"waiting for {' and '.join(names)} to complete"
+    if at is not None and at > run.now:
+        return f"waiting until {clock.time(at)} to start"
+    if start.get("copied_objects") is not None:
+        return f"copying the checkpoints of {start['continue_from']}"
+    if most is not None:
+        others = f"no other run of {template} is" if most == 1 else f"fewer than {most} other runs of {template} are"
+        return f"waiting until {others} under way"
+    return "about to start"
 
 
 def _say_finish(run: RunFacts, clock: Clock) -> str:

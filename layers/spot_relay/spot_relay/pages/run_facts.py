@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from spot_relay.pages.view import ENDED
 from spot_relay.pages.wording import read_moment
-
-ENDED = frozenset({"Completed", "Failed", "Stopped"})
 
 Document = Mapping[str, Any]
 

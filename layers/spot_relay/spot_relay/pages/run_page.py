@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
-from spot_relay.pages.headline import say_headline
+from spot_relay.pages.chain import show_chain
+from spot_relay.pages.headline import say_finish, say_headline, say_next, warn_of_overdue
 from spot_relay.pages.lanes import draw_lanes
 from spot_relay.pages.markup import el, render_page
 from spot_relay.pages.pace_picture import draw_pace, list_progress
@@ -20,7 +21,6 @@ from spot_relay.pages.sections import (
     show_money,
     show_queue,
     table,
-    warn_of_overdue,
 )
 from spot_relay.pages.style import STYLE
 from spot_relay.pages.wording import NOTHING, Clock, duration, limit, money, percent, read_moment, shorten
@@ -39,21 +39,31 @@ _MOST_REASON = 600
 
 
 def render_run(
-    document: Document, now: datetime, zone: tzinfo = UTC, *, bar: Element | None = None, head: Iterable[Element] = ()
+    document: Document,
+    now: datetime,
+    zone: tzinfo = UTC,
+    *,
+    others: Iterable[Document] = (),
+    link_run: Callable[[str], str] | None = None,
+    bar: Element | None = None,
+    head: Iterable[Element] = (),
 ) -> str:
     """Return the page of a run, from its status document as the API answers it, at a moment in a time zone.
 
-    A server puts a ``bar`` above it, and more into its ``head``.
+    The documents of ``others`` show which runs come after it, and ``link_run`` returns the address of the page of one.
+    A server puts a ``bar`` above the page, and more into its ``head``.
     """
-    title = f"{document['run_id']}: {document['status']}"
-    return write_run(document, now, zone, lambda *content: render_page(frame(title, bar, *content, head=head)))
+    title, chain = f"{document['run_id']}: {document['status']}", show_chain(document, others, link_run)
+    return write_run(document, now, zone, lambda *content: render_page(frame(title, bar, *content, head=head)), chain)
 
 
-def write_run(document: Document, now: datetime, zone: tzinfo, write: Callable[..., str]) -> str:
+def write_run(
+    document: Document, now: datetime, zone: tzinfo, write: Callable[..., str], chain: Element | None = None
+) -> str:
     """Return what ``write`` makes of the content of a run's page, of which there is less if that is too large."""
     run, clock = RunFacts(document, now), Clock(now, zone)
     for decisions, logs in _SHOWN:
-        page = write(*_build(run, clock, decisions, logs))
+        page = write(*_build(run, clock, chain, decisions, logs))
         if len(page.encode()) < MOST_BYTES:
             break
     return page
@@ -91,7 +101,7 @@ def draw_share(share: float) -> Element:
     )
 
 
-def _build(run: RunFacts, clock: Clock, decisions: int, logs: int) -> tuple[Child, ...]:
+def _build(run: RunFacts, clock: Clock, chain: Element | None, decisions: int, logs: int) -> tuple[Child, ...]:
     pace = draw_pace(run, clock)
     return (
         _head(run, clock),
@@ -110,6 +120,7 @@ def _build(run: RunFacts, clock: Clock, decisions: int, logs: int) -> tuple[Chil
             show_money(run),
             show_checkpoints(run, clock),
             show_model(run),
+            chain,
             class_="columns",
         ),
         list_decisions(run, clock, decisions),
@@ -124,6 +135,7 @@ def _changed(run: RunFacts, clock: Clock) -> str:
 
 def _head(run: RunFacts, clock: Clock) -> Element:
     waited, lost = run.document.get("waited_seconds"), run.document.get("wasted_seconds")
+    finish = say_finish(run, clock)
     return el(
         "header",
         el("div", el("h1", run.name), el("span", run.status, class_=f"status {run.status}"), class_="top"),
@@ -135,11 +147,11 @@ def _head(run: RunFacts, clock: Clock) -> Element:
             shorten(str(run.document.get("reason") or ""), _MOST_REASON),
             class_="warning" if run.status == "Failed" else "why",
         ),
-        warn_of_overdue(run, clock),
+        _show_overdue(run, clock),
         facts(
             (
                 ("Submitted", clock.time(run.created_at)),
-                ("Finish", _say_finish(run, clock)) if run.document.get("finish") else None,
+                ("Finish", finish) if finish else None,
                 ("Deadline", _say_moment(run.deadline.get("at"), clock)) if run.deadline else None,
                 ("Cost", _say_cost(run)),
                 ("Saved", percent(max(0.0, run.saved_share))) if run.saved_share is not None else None,
@@ -154,13 +166,19 @@ def _head(run: RunFacts, clock: Clock) -> Element:
 
 def _show_next(run: RunFacts, clock: Clock) -> Element | None:
     """Return what is decided next, and when."""
-    found = run.document.get("next")
-    if not found:
+    told = say_next(run, clock)
+    if not told:
         return None
-    at = read_moment(found.get("at"))
-    about = "about " if found.get("action") == "complete" else ""
-    when = f"Next, {about}{clock.time(at)}: " if at is not None and at > run.now else "Next: "
-    return el("p", el("strong", when), found["reason"], class_="comes")
+    reason = str(run.document["next"]["reason"])
+    when = f"Next, {told.removesuffix(reason)}" if told != reason else "Next: "
+    return el("p", el("strong", when), reason, class_="comes")
+
+
+def _show_overdue(run: RunFacts, clock: Clock) -> Element | None:
+    """Return a warning if the next checkpoint is overdue."""
+    told = warn_of_overdue(run, clock)
+    title = el("strong", "A checkpoint is overdue. ")
+    return el("p", title, told, class_="warning", role="status") if told else None
 
 
 def _show_deadline(run: RunFacts, clock: Clock, picture: Element) -> Element:
@@ -181,14 +199,6 @@ def _show_deadline(run: RunFacts, clock: Clock, picture: Element) -> Element:
         else None
     )
     return section("Deadline", picture, rule, alternative, name="deadline")
-
-
-def _say_finish(run: RunFacts, clock: Clock) -> str:
-    finish = run.document.get("finish") or {}
-    earliest, likely, latest = (_say_moment(finish.get(key), clock) for key in ("earliest", "likely", "latest"))
-    if likely == NOTHING:
-        return f"{earliest} at the earliest" if latest == NOTHING else f"{earliest} to {latest}"
-    return f"about {likely}" if latest == NOTHING else f"about {likely}, by {latest} at the latest"
 
 
 def _say_cost(run: RunFacts) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
-from spot_relay.pages.headline import say_progress
+from spot_relay.pages.headline import say_next, say_progress
 from spot_relay.pages.markup import el, render_page
 from spot_relay.pages.run_facts import RunFacts
 from spot_relay.pages.run_page import draw_share, frame
+from spot_relay.pages.view import SORTS, STATUSES, View
 from spot_relay.pages.wording import NOTHING, Clock, money, percent, plural, read_moment, shorten
 
 if TYPE_CHECKING:
@@ -19,29 +20,6 @@ if TYPE_CHECKING:
     from spot_relay.pages.run_facts import Document
 
 _MOST_NEXT = 140
-STATUSES = ("Pending", "InProgress", "Stopping", "Completed", "Failed", "Stopped")
-# What runs can be sorted by, with the heading of the column.
-SORTS = {
-    "submitted": "Submitted",
-    "name": "Run",
-    "status": "Status",
-    "progress": "Progress",
-    "finish": "Finish",
-    "cost": "Cost",
-    "saved": "Saved",
-}
-
-
-@dataclass(frozen=True)
-class View:
-    """Which runs are shown, and in which order."""
-
-    sort: str = "submitted"
-    """One of `SORTS`."""
-    descending: bool = True
-    status: str | None = None
-    name: str = ""
-    """A part of the names of the runs that are shown."""
 
 
 def render_runs(
@@ -208,9 +186,5 @@ def _draw_row(run: RunFacts, clock: Clock, link: Callable[[str], str] | None) ->
 
 
 def _say_next(run: RunFacts, clock: Clock) -> str:
-    found = run.document.get("next")
-    if not found:
-        return NOTHING if run.status == "Completed" else shorten(str(run.document.get("reason") or ""), _MOST_NEXT)
-    at = read_moment(found.get("at"))
-    when = f"{clock.time(at)}: " if at is not None and at > run.now else ""
-    return shorten(f"{when}{found['reason']}", _MOST_NEXT)
+    why = NOTHING if run.status == "Completed" else str(run.document.get("reason") or "")
+    return shorten(say_next(run, clock) or why, _MOST_NEXT)

@@ -206,17 +206,6 @@ def _bar(share: float, lost: float, kind: str) -> Element:
     return el("svg", whole, wasted, width="100%", height=14, aria_hidden="true")
 
 
-def warn_of_overdue(run: RunFacts, clock: Clock) -> Element | None:
-    """Return a warning if the next checkpoint is overdue."""
-    since = run.overdue_since
-    if since is None:
-        return None
-    usual = run.checkpoint_interval
-    but = "" if usual is None else f", although one usually arrives every {duration(usual)}"
-    text = f"None since {clock.time(since)}{but}. What is trained without one is lost with the next interruption."
-    return el("p", el("strong", "A checkpoint is overdue. "), text, class_="warning", role="status")
-
-
 def show_model(run: RunFacts) -> Element | None:
     """Return where the model is, and what is done with it; None if there is nothing to say."""
     artifacts, hosting = run.document.get("model_artifacts"), run.document.get("hosting") or {}

@@ -87,6 +87,8 @@ tr:last-child td,tr:last-child th{border-bottom:0}
 .runs .status{white-space:nowrap}
 details{margin-top:12px}summary{cursor:pointer;color:var(--link);font-size:14px}
 .hidden{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden;white-space:nowrap}
+#chain~ul,#chain~ul ul{list-style:none;margin:0;padding:0}#chain~ul li{margin:6px 0}
+#chain~ul ul{padding-left:16px;border-left:1px solid var(--line)}
 .filter{display:flex;flex-wrap:wrap;gap:6px 14px;margin-bottom:12px;font-size:14px;align-items:center}
 [aria-current]{font-weight:700;color:var(--ink);text-decoration:none}
 .bar-top{display:flex;flex-wrap:wrap;gap:8px 20px;justify-content:space-between;align-items:center;margin-bottom:14px}

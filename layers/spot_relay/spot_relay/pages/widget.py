@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spot_relay.pages.buttons import list_buttons
+from spot_relay.pages.chain import show_chain
 from spot_relay.pages.markup import Element, el, render
 from spot_relay.pages.run_page import write_run
-from spot_relay.pages.runs_page import SORTS, STATUSES, View, build_runs
+from spot_relay.pages.runs_page import build_runs
 from spot_relay.pages.style import confine_style
+from spot_relay.pages.view import SORTS, STATUSES, View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +45,8 @@ class Widget:
     now: datetime
     acts: bool = False
     """Whether the runs have buttons."""
+    others: Sequence[Document] = ()
+    """The documents of runs in the chain of the run that is shown."""
 
     @property
     def scope(self) -> str:
@@ -64,7 +68,8 @@ class Widget:
         def write(*content: Child) -> str:
             return self._write(self._draw_bar(document), _tell(told, fault), *content)
 
-        return write_run(document, self.now, self.ask.zone, write)
+        chain = show_chain(document, self.others, lambda name: _call(run=name))
+        return write_run(document, self.now, self.ask.zone, write, chain)
 
     def show_question(self, document: Document, button: Button, fault: str | None = None) -> str:
         """Return the form for what a button needs to know; ``fault`` is what was wrong with the last answer."""

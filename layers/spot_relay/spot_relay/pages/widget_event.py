@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
-from spot_relay.pages.runs_page import SORTS, STATUSES, View
+from spot_relay.pages.view import SORTS, STATUSES, View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,6 +10,7 @@ from hypothesis import given
 
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.checkpoint_copy import CheckpointCopy
 from spot_relay.domain.run.policy import Backoff, Budgets, Policy, Rung
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.run.start import Start
@@ -158,6 +159,36 @@ def test_a_run_that_comes_after_others_begins_once_they_have_completed_and_not_b
     ready = foretell_next(replace(run, completed=("prepare", "clean")), NOON)
     assert ready is not None
     assert (ready.at, ready.reason) == (at(600), "Launches churn-relay-01.")
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        (Start(template="t.yaml", at_most=1), "no other run of t.yaml is under way"),
+        (Start(template="t.yaml", at_most=3), "fewer than 3 other runs of t.yaml are under way"),
+        (
+            Start(after=("prep",), continue_from="prep", checkpoint=True),
+            "prep has completed, and the checkpoints of prep are copied",
+        ),
+    ],
+)
+def test_a_run_that_waits_for_its_place_or_for_a_copy_says_so_and_no_time(start: Start, told: str) -> None:
+    world = World()
+    world.service.submit(submission())
+    foretold_next = foretell_next(replace(world.run(), waits_to_begin=True, start=start), NOON)
+    assert foretold_next is not None
+    assert (foretold_next.at, foretold_next.reason) == (None, f"Launches churn-relay-01 once {told}.")
+
+
+def test_a_run_whose_checkpoints_are_being_copied_has_its_place() -> None:
+    world = World()
+    world.service.submit(submission())
+    start = Start(after=("prep",), continue_from="prep", checkpoint=True, template="t.yaml", at_most=1)
+    copying = CheckpointCopy("s3://models/prep/", done=3)
+    run = replace(world.run(), waits_to_begin=True, start=start, completed=("prep",), copying=copying)
+    told = foretell_next(run, NOON)
+    assert told is not None
+    assert told.reason == "Launches churn-relay-01 once the checkpoints of prep are copied."
 
 
 def test_a_stop_and_an_end_leave_nothing_open() -> None:

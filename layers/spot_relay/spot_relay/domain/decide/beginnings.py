@@ -17,7 +17,7 @@ from spot_relay.domain.decide.steps import (
     record,
     unchanged,
 )
-from spot_relay.domain.rules.predecessors import MOST_LOOKED_AT, find_cycle
+from spot_relay.domain.rules.predecessors import MOST_LOOKED_AT, describe_place, find_cycle
 from spot_relay.domain.run.checkpoint_copy import Copied, CopyPaused, Uncopied
 from spot_relay.domain.run.run import TICK, Run, RunStatus
 from spot_relay.domain.run.start import LONGEST_AHEAD, OnFailure
@@ -127,7 +127,8 @@ def begin(run: Run, now: datetime) -> Decision:
     first = replace(began.current, resumes_from=run.copying.newest if run.copying else None)
     match run.start.after:
         case () if run.start.at_most is not None:
-            why = f"{_describe_place(run)} under way."
+            place = describe_place(run.start)
+            why = f"{place[0].upper()}{place[1:]}."
         case ():
             why = "Its time has come."
         case (name,):
@@ -143,19 +144,12 @@ def describe_wait(run: Run, now: datetime) -> str:
     names, all_names, at = run.open_predecessors, run.start.after, run.start.at
     until = f"until {_show(at)}" if at is not None and now < at else ""
     if not names and not until:
-        place = _describe_place(run)
-        return f"Waiting until {place[0].lower()}{place[1:]} under way."
+        return f"Waiting until {describe_place(run.start)}."
     if not names:
         return f"Waiting {until}, when the run starts."
     others = f"the run {names[0]}" if len(names) == 1 else f"the runs {', '.join(names[:-1])} and {names[-1]}"
     done = f" ({len(all_names) - len(names)} of {len(all_names)} have completed)" if len(all_names) > 1 else ""
     return f"Waiting for {others} to complete{done}" + (f", and {until}." if until else ".")
-
-
-def _describe_place(run: Run) -> str:
-    """Return when there is a place for a run among those of its template: the beginning of a sentence."""
-    most, template = run.start.at_most, run.start.template
-    return f"No other run of {template} is" if most == 1 else f"Fewer than {most} other runs of {template} are"
 
 
 def _show(moment: datetime) -> str:

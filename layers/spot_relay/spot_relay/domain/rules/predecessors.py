@@ -1,4 +1,4 @@
-"""Questions about the runs that another one comes after."""
+"""Questions about the runs that another one comes after, or that it must not crowd."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from spot_relay.domain.run.run import Run
+    from spot_relay.domain.run.start import Start
 
 # How many runs are looked at to find out whether runs wait for each other.
 MOST_LOOKED_AT = 100
@@ -54,3 +55,10 @@ def find_cycle(run: Run, known: Mapping[str, Run | None]) -> tuple[str, ...] | N
                 seen.add(name.lower())
                 ways.append((*way, name))
     return None
+
+
+def describe_place(start: Start) -> str:
+    """Return when there is a place for a run among those of its template: a clause."""
+    most, template = start.at_most, start.template
+    others = f"no other run of {template} is" if most == 1 else f"fewer than {most} other runs of {template} are"
+    return f"{others} under way"

@@ -97,6 +97,10 @@ _LIMITS = (
         r"|(?:cannot|can't|may\s+not|must\s+not|must\s+be\s+less\s+than|not)\s+exceed|exceeds|allowed|permitted|allows|only)\b"
         r"(?:\s+(?:is|are|of|value|the))*\s*[:=(]?\s*<N><U>",
     ),
+    # 1 requested, 0 allowed; 0 of 0 in use; the limit for spot instances (0)
+    _compile("limit", r"(?<![\w.,-])<N><U>\s+(?:is\s+|are\s+)?(?:allowed|permitted)\b"),
+    _compile("limit", r"(?<![\w.,-])\d+\s+of\s+<N><U>\s+(?:are\s+)?(?:in\s+use|used)\b"),
+    _compile("limit", r"\b(?:limit|quota|maximum)\b[^.;:\d]{1,80}\(\s*<N><U>\)"),
     # limit exceeded (0 < 1), limit exceeded (1 > 0)
     _compile("limit", r"(?<![\w.,-])<N><U>\s*<=?\s*\d"),
     _compile("limit", r"(?<![\w.,-])\d+\s*>=?\s*<N><U>"),
@@ -114,7 +118,7 @@ _DELTAS = (
     _compile("delta", r"\bInstanceCount(?:\s*[:=(]|\s+of|\s+is)?\s*<N><U>"),
     _compile("delta", rf"\bdelta[\"']?(?:{_IS}|\s+)<N><U>"),
     _compile("delta", r"\b(?:asked|asks|asking)\s+for\s+<N><U>"),
-    _compile("delta", rf"\brequest(?:ed|s|ing)?[\"']?(?:{_IS}|\s*)<N><U>"),
+    _compile("delta", rf"(?<!can )\brequest(?:ed|s|ing)?[\"']?(?:{_IS}|\s*)<N><U>"),
     _compile("delta", r"(?<![\w.,-])<N><U>\)?\s+(?:was|were\s+)?requested\b"),
     # MaxRuntimeInSeconds 864000 exceeds the limit
     _compile("delta", r"(?<![\w.,-])<N><U>\)?\s*(?:exceeds|is\s+(?:greater|more|larger|higher|longer|above|over))\b"),

@@ -92,7 +92,7 @@ _NOT_OFFERED = compile_later(
     r"(?:available|supported|offered|enabled|allowed|permitted|possible|compatible|provided|launched)\b"
     r"|\b(?:(?:does|do|can|will)(?:\s*not|n't)|can't|won't)\s+"
     r"(?:exist|support|offer|provide|have|run|train|work|be\s+(?:run|trained|used|distributed|paralleli[sz]ed))\b"
-    r"|\b(?:unsupported|unavailable|incompatible|disabled)\b|\bsupports?\s+only\b|\bonly\b.{1,60}\bsupported\b",
+    r"|\bnot\s+(?:authorized|entitled)\s+to\s+use\b|\b(?:unsupported|unavailable|incompatible|disabled)\b|\bsupports?\s+only\b|\bonly\b.{1,60}\bsupported\b",
     re.IGNORECASE,
 )
 # What part of a placement is called in a requirement.
@@ -105,7 +105,7 @@ _NARROWED = compile_later(
     r"\bonly\s+(?:be\s+)?(?:support|run|work|train|use|offer|available|allow)\w*"
     r"|\b(?:support|run|work|train|use|offer)\w*\b.{1,60}\bonly\b|\b(?:can|may)\s+only\b"
     r"|\bno\b.{1,60}\b(?:available|supported|offered|support)\b|\b(?:without|lacks?)\s+(?:\S+\s+)?support\b"
-    r"|\b(?:requires?|needs?|expects?|must|has\s+to|(?:limited|restricted)\s+to|(?:designed|intended)\s+for)\s+"
+    r"|\b(?:requires?|needs?|expects?|must|has\s+to|at\s+least|(?:limited|restricted)\s+to|(?:designed|intended)\s+for)\s+"
     rf"(?:[^\s.;:]+\s+){{0,6}}?(?:\w+-)?{_PARTS}"
     rf"|\b{_PARTS}\s+(?:[^\s.;:]+\s+){{0,3}}?(?:is|are)\s+(?:required|needed|mandatory)\b",
     re.IGNORECASE,

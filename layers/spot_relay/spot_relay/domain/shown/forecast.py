@@ -11,6 +11,7 @@ from spot_relay.domain.rules.after_end import relaunch_after
 from spot_relay.domain.rules.money import check_money
 from spot_relay.domain.rules.next_place import choose_place
 from spot_relay.domain.rules.pace import standing_of
+from spot_relay.domain.rules.predecessors import describe_place
 from spot_relay.domain.rules.switches import may_go_on_demand, may_return, seconds_waited, way_of
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, CanaryStatus
 from spot_relay.domain.run.cause import Cause
@@ -131,13 +132,17 @@ def _foretell_stop(run: Run, attempt: Attempt) -> Next:
 
 
 def _foretell_begin(run: Run, attempt: Attempt, now: datetime) -> Next:
-    at, names = run.start.at, run.open_predecessors
-    later = at if at is not None and now < at else None
-    if not names:
-        return Next(NextAction.LAUNCH, later or run.check_at, f"Launches {attempt.job_name}.")
-    have = "has" if len(names) == 1 else "have"
-    others = f"once {', '.join(names)} {have} completed"
-    return Next(NextAction.LAUNCH, later, f"Launches {attempt.job_name} {others}{', not earlier' if later else ''}.")
+    start, names, launches = run.start, run.open_predecessors, f"Launches {attempt.job_name}"
+    later = start.at if start.at is not None and now < start.at else None
+    conditions = [f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} completed"] if names else []
+    if start.at_most is not None and not run.is_copying:
+        conditions.append(describe_place(start))
+    if start.checkpoint:
+        conditions.append(f"the checkpoints of {start.continue_from} are copied")
+    if not conditions:
+        return Next(NextAction.LAUNCH, later or run.check_at, f"{launches}.")
+    once = f"once {', and '.join(conditions)}{', not earlier' if later else ''}"
+    return Next(NextAction.LAUNCH, later, f"{launches} {once}.")
 
 
 def _foretell_launch(run: Run, attempt: Attempt, now: datetime) -> Next:

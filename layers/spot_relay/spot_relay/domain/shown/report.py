@@ -148,7 +148,9 @@ def _prices(account: Account) -> dict[str, Any] | None:
     return {"source": account.prices_source, "as_of": iso(account.prices_as_of)}
 
 
-def start_document(start: Start, completed: tuple[str, ...], *, waits: bool) -> dict[str, Any] | None:
+def start_document(
+    start: Start, completed: tuple[str, ...], *, waits: bool, copied: int | None = None
+) -> dict[str, Any] | None:
     """Return what a run waits for before its first launch, and its template; None if it never waits and has none."""
     if not start and start.template is None:
         return None
@@ -162,6 +164,7 @@ def start_document(start: Start, completed: tuple[str, ...], *, waits: bool) -> 
         "continue_from": start.continue_from,
         "channel": start.channel if start.continue_from and not start.checkpoint else None,
         "checkpoint": start.checkpoint,
+        "copied_objects": copied,
     }
 
 
@@ -186,6 +189,11 @@ def _hosting_task(task: HostingTask | None) -> dict[str, Any]:
         return dict.fromkeys(_HOSTING_KEYS) | {"status": "Waiting", "reason": reason}
     values = (task.status, task.reason, task.arn, iso(task.began_at), iso(task.check_at), iso(task.settled_at))
     return dict(zip(_HOSTING_KEYS, values, strict=True))
+
+
+def _start(run: Run) -> dict[str, Any] | None:
+    copied = run.copying.done if run.copying and run.is_copying and not run.has_ended else None
+    return start_document(run.start, run.completed, waits=run.waits_to_begin and not run.has_ended, copied=copied)
 
 
 def _deadline(run: Run) -> dict[str, Any] | None:
@@ -249,7 +257,7 @@ def status_document(run: Run, region: str) -> dict[str, Any]:
         "queue": _queue(run),
         "moved_to": run.moved_to,
         "attempts": [_attempt(run, attempt, region) for attempt in run.attempts],
-        "start": start_document(run.start, run.completed, waits=run.waits_to_begin and not run.has_ended),
+        "start": _start(run),
         "log_group": LOG_GROUP,
         "model_artifacts": run.model_artifacts,
         "hosting": hosting_document(run),
