@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.news import MOST_NEWS, NewsKind
+from spot_relay.domain.run.run import OUTBOX_PATIENCE
 from spot_relay.domain.shown.events import ATTEMPT_CHANGE, HOSTING_CHANGE, NOTICE, RUN_CHANGE, id_of
 from tests.event_schemas import find_flaw
 from tests.simulation.violation import ViolationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from spot_relay.domain.run.attempt import Attempt
     from spot_relay.domain.run.news import News
@@ -55,8 +57,8 @@ class NewsWatch:
         if before is not None:
             self._check_kept(before, after)
 
-    def announced(self, events: Iterable[Event]) -> None:
-        """Check events that are sent: each tells news that is saved, as often as it comes."""
+    def announced(self, events: Iterable[Event], now: datetime) -> None:
+        """Check events that are sent: each tells saved news, once, unless whoever saved it must be dead."""
         for event in events:
             news = self.saved_news.get(event.id)
             if news is None:
@@ -65,6 +67,8 @@ class NewsWatch:
                 raise ViolationError(13, f"{event.id} is told as {event.detail_type}, and is {news}")
             if flaw := find_flaw(event):
                 raise ViolationError(13, f"{event.detail_type} is not as its schema says: {flaw}")
+            if event.id in self.events and now < news.at + OUTBOX_PATIENCE:
+                raise ViolationError(13, f"{event.id} is told twice, and again at {now}: {news}")
             known = self.events.setdefault(event.id, event)
             if _fact_of(known) != _fact_of(event):
                 raise ViolationError(13, f"{event.id} tells two facts: {known.detail} and {event.detail}")

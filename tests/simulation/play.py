@@ -175,7 +175,10 @@ class Play:
             return moment(self.timeline.now + functions.current.skew)
 
         slots = MemorySlots(self.world.limits, self.store.load)
-        self.documents, self.announcements = MemoryDocuments(), Announcements(watch=self.watch.news.announced)
+        self.documents, self.announcements = (
+            MemoryDocuments(),
+            Announcements(watch=lambda events: self.watch.news.announced(events, clock())),
+        )
         functions.reject_some = self.announcements.announce_some
         self.queue, self.telemetry, self.tasks = Queue(self), Telemetry(play=self), Tasks(self)
         return Service(

@@ -73,10 +73,10 @@ class Told:
     """The numbers of the news that were announced."""
     failure: Exception | None = None
 
-    def leave(self, owed: Outbox) -> Outbox:
-        """Return what is still to be told."""
+    def leave(self, owed: Outbox, announced: frozenset[int]) -> Outbox:
+        """Return what is still to be told, apart from the news that was announced by now."""
         tasks = tuple(token for token in owed.tasks if token not in self.tasks)
-        return Outbox(tasks=tasks, news=tuple(one for one in owed.news if one.number not in self.news))
+        return Outbox(tasks=tasks, news=tuple(one for one in owed.news if one.number not in announced))
 
 
 @dataclass(frozen=True)

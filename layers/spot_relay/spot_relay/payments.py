@@ -11,6 +11,7 @@ from spot_relay.domain.decide.steps import last_word
 from spot_relay.domain.run.checkpoint_copy import CopyPaused
 from spot_relay.domain.run.observation import CheckpointsCopied, Due, Overgrown, keep_what_exists
 from spot_relay.domain.run.outbox import Outbox
+from spot_relay.domain.run.run import OUTBOX_PATIENCE
 from spot_relay.domain.values import dataclass, replace
 from spot_relay.ports import ConflictError, RunTooLargeError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from spot_relay.domain.run.news import News
     from spot_relay.domain.run.observation import Observation
     from spot_relay.domain.run.run import Run
     from spot_relay.duties import Duties
@@ -41,7 +43,12 @@ class Payments:
     """Loads a run that exists."""
 
     def pay(
-        self, run: Run, answers: tuple[Observation, ...] = (), *, may_copy: bool = False
+        self,
+        run: Run,
+        answers: tuple[Observation, ...] = (),
+        *,
+        may_copy: bool = False,
+        own_news: frozenset[int] = frozenset(),
     ) -> tuple[Run, Exception | None]:
         """Perform what a run owes and save that it is done; then do the same with what the answers of launches add.
 
@@ -50,12 +57,16 @@ class Payments:
         several calls of a function stays owed as well, and a message asks for the next one.
 
         ``may_copy`` says that this call itself has just saved that the run owes a copy. Only then is anything copied.
+        ``own_news`` has the numbers of the news that it has just saved. Nothing keeps others from receiving an event
+        twice, so all other news is left to whoever saved it, until that function must be dead.
         """
         failure: Exception | None = None
         untold: Exception | None = None
         published = has_saved = has_told = has_paused = False
+        announced: frozenset[int] = frozenset()
         for _ in range(MAX_CONFLICTS):
             owed_here, left = self._split(run, answers, has_told=has_told, may_copy=may_copy)
+            owed_here = replace(owed_here, news=self._list_news(run, own_news, announced))
             # Only what is saved: neither an answer to a task nor an event can be taken back.
             tells = Outbox() if untold else Outbox(tasks=owed_here.tasks if run.has_ended else (), news=owed_here.news)
             nothing_to_do = not answers and not owed_here.acts
@@ -69,7 +80,8 @@ class Payments:
             answers += self.duties.host(run, owed_here) + self.duties.copy(run, owed_here)
             told = self.duties.tell(run, tells)
             untold = untold or told.failure
-            left = left.then(told.leave(run.outbox))
+            announced |= told.news
+            left = left.then(told.leave(run.outbox, announced))
             settled = self._settle(run, (*answers, *told.gone))
             # What this call has published already is owed once more only for later.
             earlier = Outbox() if published and failure is None else run.outbox.publications
@@ -92,6 +104,7 @@ class Payments:
             # Only whoever settled the outbox publishes its metrics, because a metric cannot be published twice.
             self.telemetry.measure(run.id, run.outbox.measures + owed.measures)
             has_paused = has_paused or any(map(_is_paused, answers))
+            own_news |= {one.number for one in saved.outbox.news if one.number > run.news}
             run, answers, published, has_saved = saved, (), True, True
         raise ConflictError(run.id)
 
@@ -113,6 +126,12 @@ class Payments:
             tell_followers=owed.tell_followers and not has_told,
         )
         return rest, left
+
+    def _list_news(self, run: Run, own: frozenset[int], announced: frozenset[int]) -> tuple[News, ...]:
+        """Return the news that this call has to tell: its own, and what others must have died with."""
+        patience = self.clock() - OUTBOX_PATIENCE
+        owed = (one for one in run.outbox.news if one.number not in announced)
+        return tuple(one for one in owed if one.number in own or one.at <= patience)
 
     def _settle(self, run: Run, answers: tuple[Observation, ...]) -> Run:
         facts = Facts(Due(), draw=self.draw(), check_every=self.check_every)

@@ -176,13 +176,13 @@ class Service:
             # A spec that was accepted before still returns its run, even if it would no longer be accepted.
             if self.store.load(submission.name) is None:
                 raise UnacceptableError(found)
-            run = self._load_same(submission)
+            run, own_news = self._load_same(submission), frozenset[int]()
         else:
-            run = self._create(submission, new)
+            run, own_news = self._create(submission, new)
         if run.submission_id == new.submission_id and run.waits_to_begin:
-            return self._begin(run)
+            return self._begin(run, own_news)
         if submission.task_token is None or run.submission_id == new.submission_id:
-            return _require_published(*self._pay(run))
+            return _require_published(*self._pay(run, own_news=own_news))
         return self._request(run.id, TaskWaiting(submission.task_token))
 
     def advance(self, run_id: str, observation: Observation) -> Run | None:
@@ -223,22 +223,27 @@ class Service:
         found = find_objections(new, count_files(new, self.input_files), now)
         return found + object_to_start(new, gather_predecessors(new, self.store.load), now)
 
-    def _create(self, submission: Submission, new: Run) -> Run:
+    def _create(self, submission: Submission, new: Run) -> tuple[Run, frozenset[int]]:
+        """Return the run as it is stored, and the numbers of its news if this call has stored it."""
         try:
             run = self.store.create(new)
         except RunExistsError:
-            return self._load_same(submission)
+            return self._load_same(submission), frozenset()
         self.telemetry.log_decision(run, "Submitted", run.reason)
-        return run
+        return run, _number(run.outbox)
 
-    def _begin(self, run: Run) -> Run:
-        """Look at once at what a run waits for that has just been submitted or resumed, if it waits for anything."""
+    def _begin(self, run: Run, own_news: frozenset[int] = frozenset()) -> Run:
+        """Look at once at what a run waits for that has just been submitted or resumed, if it waits for anything.
+
+        ``own_news`` has the numbers of the news that this call has just saved.
+        """
         if not run.waits_to_begin or run.has_ended:
             return run
         if run.start.checkpoint and self.copies is None:
+            run = _require_published(*self._pay(run, own_news=own_news))
             self.wakeups.look(run.id, timedelta(0))
             return run
-        return self._advance(run, Due())[0]
+        return self._advance(run, Due(), own_news)[0]
 
     def _load_same(self, submission: Submission) -> Run:
         existing = self._load(submission.name)
@@ -258,10 +263,13 @@ class Service:
             raise NoSuchRunError(run_id)
         return run
 
-    def _advance(self, run: Run, observation: Observation) -> tuple[Run, Decision]:
+    def _advance(
+        self, run: Run, observation: Observation, own_news: frozenset[int] = frozenset()
+    ) -> tuple[Run, Decision]:
         """Decide on the newest state of the run, again after each conflict, and perform what a saved decision owes."""
         for _ in range(MAX_CONFLICTS):
-            run, failure = self._pay(run, self._find_launched(run, observation))
+            run, failure = self._pay(run, self._find_launched(run, observation), own_news=own_news)
+            own_news = frozenset()
             decision = decide(run, self._gather(run, observation), self.clock())
             self.telemetry.log_decision(decision.run, type(observation).__name__, decision.reason)
             if decision.run is run:
@@ -283,7 +291,8 @@ class Service:
                 continue
             if alone:
                 self.telemetry.measure(run.id, alone)
-            return _require_published(*self._pay(saved, may_copy=decision.owes.copy)), decision
+            paid = self._pay(saved, may_copy=decision.owes.copy, own_news=_number(decision.owes))
+            return _require_published(*paid), decision
         raise ConflictError(run.id)
 
     def _find_launched(self, run: Run, observation: Observation) -> tuple[Observation, ...]:
@@ -345,10 +354,15 @@ class Service:
         return self.jobs.describe(canary.job_name) if canary.arn else self.jobs.find(launch_of_canary(run, canary))
 
     def _pay(
-        self, run: Run, answers: tuple[Observation, ...] = (), *, may_copy: bool = False
+        self,
+        run: Run,
+        answers: tuple[Observation, ...] = (),
+        *,
+        may_copy: bool = False,
+        own_news: frozenset[int] = frozenset(),
     ) -> tuple[Run, Exception | None]:
         """Perform what a run owes, and return the run as it is saved, and what could not be published."""
-        return self._payments.pay(run, answers, may_copy=may_copy)
+        return self._payments.pay(run, answers, may_copy=may_copy, own_news=own_news)
 
     @property
     def _payments(self) -> Payments:
@@ -371,6 +385,11 @@ class Service:
             self.canary_image,
             self.tells_at_once,
         )
+
+
+def _number(owed: Outbox) -> frozenset[int]:
+    """Return the numbers of the news that is owed."""
+    return frozenset(one.number for one in owed.news)
 
 
 def _require_published(run: Run, failure: Exception | None) -> Run:
