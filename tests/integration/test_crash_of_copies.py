@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 NAMES = ("config.json", "model-1.pt", "model-2.pt")
 SAVED = "dynamodb.PutItem"
 CALLS = (
-    # That the run was submitted is told first.
-    *("dynamodb.GetItem", "eventbridge.PutEvents", SAVED),
+    "dynamodb.GetItem",
     "dynamodb.GetItem",
     SAVED,
     *("s3.ListObjectsV2", "s3.ListObjectsV2", *["s3.CopyObject"] * len(NAMES), "s3.ListObjectsV2"),

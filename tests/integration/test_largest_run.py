@@ -130,6 +130,7 @@ def attempt(number: int) -> Attempt:
         * MOST_TRANSITIONS,
         phases=(Phase(Stage.DOWNLOADING, MONTH, MONTH), Phase(Stage.INTERRUPTED, MONTH, MONTH)) * (KEPT_PHASES // 2),
         turn_at=MOMENT if number == 1 else None,  # only the newest attempt can await its turn
+        unsaved_since=MOMENT,
     )
 
 

@@ -129,8 +129,10 @@ class Payments:
 
     def _list_news(self, run: Run, own: frozenset[int], announced: frozenset[int]) -> tuple[News, ...]:
         """Return the news that this call has to tell: its own, and what others must have died with."""
+        owed = [one for one in run.outbox.news if one.number not in announced]
+        if all(one.number in own for one in owed):
+            return tuple(owed)
         patience = self.clock() - OUTBOX_PATIENCE
-        owed = (one for one in run.outbox.news if one.number not in announced)
         return tuple(one for one in owed if one.number in own or one.at <= patience)
 
     def _settle(self, run: Run, answers: tuple[Observation, ...]) -> Run:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from spot_relay.domain.run.news import MOST_NEWS
 from spot_relay.domain.run.observation import Due
+from spot_relay.domain.run.run import OUTBOX_PATIENCE
 from spot_relay.domain.shown.events import ATTEMPT_CHANGE, RUN_CHANGE
 from spot_relay.service import NotPublishedError
 from tests.event_schemas import find_flaw
 from tests.fakes import MemoryAnnouncements
 from tests.unit.crashes import Grim, KilledError, guarded
 from tests.unit.worlds import World, submission
+
+if TYPE_CHECKING:
+    from spot_relay.domain.shown.events import Event
 
 
 def told(world: World) -> list[str]:
@@ -120,4 +126,44 @@ def test_a_bus_that_takes_nothing_for_long_costs_the_oldest_news_and_nothing_els
     world.announcements.rejects = lambda _: False
     world.tell(1, "Completed", "Completed")
     assert world.announcements.details[-1]["status"] == "Completed"
+    world.clock.passes(OUTBOX_PATIENCE.total_seconds())
+    world.advance(Due())
+    assert not world.run().outbox.news
+
+
+def test_two_functions_that_work_on_a_run_at_the_same_time_do_not_tell_the_same_news() -> None:
+    world = World()
+    world.service.submit(submission())
+    before = len(world.announcements.events)
+
+    def meanwhile(_: Event) -> bool:
+        # While the first function tells, a second one gets the same event of SageMaker.
+        world.announcements.rejects = lambda _: False
+        world.tell(1, "InProgress", "Training")
+        return False
+
+    world.announcements.rejects = meanwhile
+    world.tell(1, "InProgress", "Training")
+    sent = [event.id for event in world.announcements.events]
+    assert len(set(sent)) == len(sent) > before
+    assert not world.run().outbox.news
+
+
+def test_the_news_of_a_function_that_died_is_told_by_another_one_when_it_must_be_dead() -> None:
+    world = World()
+    world.service.submit(submission())
+    before = len(world.announcements.events)
+
+    def die(_: Event) -> bool:
+        raise KilledError
+
+    world.announcements.rejects = die
+    with pytest.raises(KilledError):
+        world.tell(1, "InProgress", "Training")
+    world.announcements.rejects = lambda _: False
+    world.advance(Due())
+    assert len(world.announcements.events) == before
+    world.clock.passes(OUTBOX_PATIENCE.total_seconds())
+    world.advance(Due())
+    assert len(world.announcements.events) > before
     assert not world.run().outbox.news

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spot_relay.domain.run.attempt import CanaryStatus
+from spot_relay.domain.run.observation import Due
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.run.run import OUTBOX_PATIENCE, RunStatus
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.ports import UnansweredError
 from tests.fakes import MemoryTrainingJobs, MemoryTurns
@@ -100,7 +101,10 @@ def test_a_function_that_dies_before_it_saves_a_launch_leaves_the_rest_to_the_ev
         world.service.submit(submission())
     run = world.run()
     assert jobs.creates == ["churn-relay-01"]
-    assert (run.status, run.outbox) == (RunStatus.IN_PROGRESS, Outbox())
+    assert (run.status, replace(run.outbox, news=())) == (RunStatus.IN_PROGRESS, Outbox())
+    world.clock.passes(OUTBOX_PATIENCE.total_seconds())
+    world.advance(Due())
+    assert world.run().outbox == Outbox()
 
 
 def test_an_event_of_somebody_elses_job_leaves_the_launch_owed(world: World) -> None:
