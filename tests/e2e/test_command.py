@@ -112,6 +112,54 @@ def test_a_run_is_listed_shown_and_explained(command: Command) -> None:
 
 
 @pytest.mark.usefixtures("finished")
+def test_the_page_of_a_run_and_that_of_all_runs_are_written_to_files(command: Command, tmp_path: Path) -> None:
+    for arguments in ((RUN,), ("--sort", "name")):
+        file = tmp_path / f"{len(arguments)}.html"
+        assert command.json("page", *arguments, "-o", str(file)) == {"file": str(file), "bytes": file.stat().st_size}
+        assert RUN in file.read_text("utf-8")
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_list_that_is_watched_ends_with_ctrl_c(command: Command) -> None:
+    with command.begin("ls", "--watch", "--name", RUN) as watching:
+        assert watching.stdout is not None
+        first = next(line for line in watching.stdout if RUN in line)
+        watching.send_signal(signal.SIGINT)
+        watching.communicate(timeout=give_time(30))
+    assert "Completed" in first
+    assert watching.returncode == 130
+
+
+def test_a_chain_is_listed_as_a_tree(relay: Relay, command: Command) -> None:
+    relay.rule("trunk", capacity={"after": 3600}, train_seconds=1)
+    command.json("submit", "-", text=json.dumps(spec("trunk", 3600, 3600)))
+    command.json("submit", "-", text=json.dumps(spec("twig-of-trunk") | {"after": "trunk"}))
+    lines = command.run("ls", "--tree", "--name", "trunk").splitlines()
+    trunk, twig = (next(line for line in lines if name in line) for name in ("trunk ", "twig-of-trunk"))
+    assert lines.index(trunk) < lines.index(twig)
+    assert trunk.index("trunk") < twig.index("twig-of-trunk")
+    command.run("stop", "trunk")
+    assert relay.ends("twig-of-trunk")["status"] == "Failed"
+
+
+def test_the_proxy_prints_the_variables_with_which_a_client_sees_the_runs_as_jobs(
+    relay: Relay, command: Command
+) -> None:
+    with command.begin("proxy", "--json") as proxy:
+        assert proxy.stdout is not None
+        variables = json.loads(proxy.stdout.readline())
+        client = make_client("sagemaker", variables["AWS_ENDPOINT_URL_SAGEMAKER"])
+        job = spec("through-the-proxy")["training_job"] | {"TrainingJobName": "through-the-proxy"}
+        arn = client.create_training_job(**job)["TrainingJobArn"]
+        assert client.describe_training_job(TrainingJobName="through-the-proxy")["TrainingJobArn"] == arn
+        proxy.send_signal(signal.SIGTERM)
+        proxy.communicate(timeout=give_time(30))
+    assert proxy.returncode == 0
+    assert command.json("show", "through-the-proxy")["run_id"] == "through-the-proxy"
+    assert "through-the-proxy" not in relay.jobs("through-the-proxy")
+
+
+@pytest.mark.usefixtures("finished")
 def test_savings_add_up_by_run_instance_type_and_month(command: Command) -> None:
     by_run = command.json("savings")
     (own,) = (row for row in by_run["rows"] if row["key"] == RUN)
@@ -235,6 +283,17 @@ def test_a_spec_is_planned_without_becoming_a_run(relay: Relay, command: Command
     assert set(answer["plan"]["outlooks"]) == {"spot_at_once", "spot_never", "spot_lost"}
     assert relay.jobs("planned") == []
     assert command.run("show", "planned", code=7)
+
+
+def test_a_dry_run_submits_nothing_and_its_exit_code_says_whether_the_spec_would_be_accepted(
+    relay: Relay, command: Command
+) -> None:
+    refused = spec("dry")
+    refused["training_job"]["RoleArn"] = "arn:aws:iam::000000000000:role/admin"
+    assert command.json("submit", "-", "--dry-run", text=json.dumps(spec("dry")))["problems"] == []
+    assert "training_job.RoleArn" in command.call("submit", "-", "--dry-run", text=json.dumps(refused)).output
+    assert command.call("submit", "-", "--dry-run", text=json.dumps(refused)).exit_code == 6
+    assert relay.jobs("dry") == []
 
 
 def test_a_spec_that_would_be_refused_is_planned_with_its_problems(command: Command) -> None:
