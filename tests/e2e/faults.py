@@ -18,6 +18,7 @@ import uuid
 import zlib
 from collections import Counter
 from enum import StrEnum
+from functools import partial
 from random import Random
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final
@@ -105,6 +106,10 @@ class Deck:
         return self._left.pop()
 
 
+def _set_variables(functions: Any, name: str, variables: dict[str, str]) -> None:
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+
+
 def spared(service: str, operation: str) -> None:
     """Break no call."""
 
@@ -132,6 +137,7 @@ class Proxy:
         self._draw: Draw = spared
         self._lock = Lock()
         self._closing = Event()
+        self._own: list[Callable[[], None]] = []
         self._client = httpx.Client(trust_env=False, timeout=give_time(60), limits=httpx.Limits(max_connections=None))
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True, request_handler=_Handler)
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -147,7 +153,9 @@ class Proxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop, with all answers that are held back."""
+        """Stop, with all answers that are held back, and give the functions their own environment back."""
+        for give_back in reversed(self._own):
+            give_back()
         self._closing.set()
         self._server.shutdown()
         self._thread.join()
@@ -159,10 +167,9 @@ class Proxy:
         here = {f"AWS_ENDPOINT_URL_{service.upper()}": self.url for service in self._services}
         functions = stack.client("lambda")
         for function in FUNCTIONS:
-            functions.update_function_configuration(
-                FunctionName=stack.outputs[f"{function}Function"],
-                Environment={"Variables": stack.variables(function) | here | variables},
-            )
+            name, own = stack.outputs[f"{function}Function"], stack.variables(function)
+            self._own.append(partial(_set_variables, functions, name, own))
+            _set_variables(functions, name, own | here | variables)
 
     def strike(self, seed: int) -> None:
         """Break a share of all calls from now on, as a seed has it."""

@@ -93,7 +93,7 @@ def test_the_stack_has_what_the_account_demands(troubled: Relay) -> None:
     described = [
         stack.client("lambda").get_function_configuration(FunctionName=stack.outputs[name])["Role"] for name in names
     ]
-    assert len(described) == 5
+    assert len(described) == 6
     assert all(role.partition(":role")[2].startswith(DEMANDS["RolePath"]) for role in described)
     for queue in ("SubmitQueueUrl", "SubmitDeadLetterQueueUrl", "ObserveQueueUrl", "ObserveDeadLetterQueueUrl"):
         attributes = ["KmsMasterKeyId", "SqsManagedSseEnabled"]

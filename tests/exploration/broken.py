@@ -64,6 +64,7 @@ def _clears_before_it_acts(self: Service, run: Run, *_: object, **__: object) ->
     if not run.outbox:
         return run, None
     cleared = self.store.save(replace(run, outbox=Outbox()))
+    self._duties.tell(cleared, run.outbox)
     settled = self._payments._settle(cleared, self._duties.perform(run, run.outbox))
     self._duties.publish(settled, run.outbox.then(settled.outbox).publications)
     return self.store.save(replace(settled, outbox=settled.outbox.actions)), None

@@ -18,7 +18,7 @@ from spot_relay.domain.run.checkpoint_copy import CheckpointCopy
 from spot_relay.domain.run.hosting import HostingKind, HostingStep
 from spot_relay.domain.run.launch import launch_of_canary
 from spot_relay.domain.run.outbox import Outbox, Room
-from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.run.run import OUTBOX_PATIENCE, RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement, Pool
 from spot_relay.domain.shown.report import status_document
 from spot_relay.pages.buttons import list_buttons
@@ -118,6 +118,8 @@ def _paying(look: Journey, owing: Callable[[WatchedStack, Run], Run]) -> Journey
         stack.clock.passes(1)
         run = owing(stack, stack.run())
         store(stack).save(run)
+        # Only then is the function dead for sure, and its news told by another one.
+        stack.clock.passes(OUTBOX_PATIENCE.total_seconds())
         look(stack)
         assert stack.run().outbox == Outbox()
 
@@ -176,8 +178,8 @@ def _owing_all(stack: WatchedStack, run: Run) -> Run:
     younger = waiting(a_run("younger", stack.clock()))
     store(stack).create(replace(younger, check_at=stack.clock()))
     launch = replace(run.current, status=AttemptStatus.PLANNED, launched_at=None)
-    owed = Outbox((Room(POOL, "churn-relay-00"),), 1, None, "churn-relay-01", "churn-canary-01", True, (SOME_NEWS,))
-    owed = replace(owed, tell_followers=True)
+    owed = Outbox((Room(POOL, "churn-relay-00"),), 1, None, "churn-relay-01", "churn-canary-01", status=True)
+    owed = replace(owed, news=(replace(SOME_NEWS, at=stack.clock()),), tell_followers=True)
     canary = _created_canary(stack, run)
     return replace(run.with_attempt(launch), status=RunStatus.PENDING, outbox=owed, canaries=(canary,))
 

@@ -278,7 +278,7 @@ def _numbers_all_alike(before: Run | None, after: Run, now: datetime) -> tuple[R
     return replace(told, news=after.news), owes
 
 
-def _leaves_no_news(told: Told, owed: Outbox) -> Outbox:
+def _leaves_no_news(told: Told, owed: Outbox, _announced: frozenset[int]) -> Outbox:
     return Outbox(tasks=tuple(token for token in owed.tasks if token not in told.tasks))
 
 
