@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spot_relay.domain.run.hosting import HostingStatus, OnSuccess
 from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import OUTBOX_PATIENCE
+from tests.unit.hosted import DEPLOYMENT, Hosted
 from tests.unit.worlds import World, submission
 
 if TYPE_CHECKING:
@@ -29,6 +31,19 @@ def test_a_document_that_a_stalled_function_has_put_after_the_end_does_not_stay(
     world.documents.write("churn", {"status": str(older.status)})
     world.passes(2 * PATIENCE)
     assert world.documents.written["churn"]["status"] == "Completed"
+
+
+def test_nor_does_one_that_such_a_function_has_put_after_the_model_was_deployed_long_after_the_end() -> None:
+    hosted = Hosted(OnSuccess(deploy=DEPLOYMENT))
+    hosted.completes()
+    older = dict(hosted.world.documents.written["churn"])
+    hosted.world.clock.passes(10 * PATIENCE)
+    hosted.world.hosting.deploys("churn-live")
+    assert hosted.told().status is HostingStatus.SUCCEEDED
+    hosted.world.documents.write("churn", older)
+    hosted.world.passes(2 * PATIENCE)
+    assert hosted.world.documents.written["churn"]["hosting"]["deploy"]["status"] == "Succeeded"
+    assert not hosted.run().outbox
 
 
 def test_the_document_is_written_once_more_and_then_no_one_looks_again() -> None:

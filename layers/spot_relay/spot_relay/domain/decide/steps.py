@@ -146,11 +146,12 @@ def finish_stopped(run: Run, now: datetime, owes: Outbox | None = None, more: st
 
 
 def last_word(run: Run, now: datetime) -> Outbox:
-    """Return the duty to write the status document once more if the run has just ended.
+    """Return the duty to write the status document again if the run, or what is done with its model, has just ended.
 
     A stalled function may overwrite it with an older one and then be killed by Lambda; nothing else would repair that.
     """
-    ended_lately = run.has_ended and run.ended_at is not None and now < run.ended_at + OUTBOX_PATIENCE
+    ends = (run.ended_at, *(task.settled_at for task in run.hosting)) if run.has_ended else ()
+    ended_lately = any(end is not None and now < end + OUTBOX_PATIENCE for end in ends)
     return Outbox(status=True) if ended_lately else Outbox()
 
 
