@@ -64,8 +64,9 @@ def check_up(session: Session, stack_name: str | None, spec: Mapping[str, Any] |
     except SpotRelayError as error:
         yield Finding("spec", "problem", str(error))
         return
-    draft = read_draft(spec or {}, stack.region, tuple(allowed_roles(stack.parameters)))
-    roles = [draft.job["RoleArn"]] if "RoleArn" in draft.job else allowed_roles(stack.parameters)
+    allowed = allowed_roles(stack.parameters)
+    draft = read_draft(spec or {}, stack.region, tuple(allowed))
+    roles = [draft.job["RoleArn"]] if "RoleArn" in draft.job else allowed
     yield from (_check_role(session, region, role) for role in roles)
     buckets = [stack.outputs["SpecsBucket"], *buckets_of(draft.job)]
     yield from (_check_bucket(session, region, bucket) for bucket in buckets)

@@ -191,9 +191,9 @@ class Duties:
         return None
 
     def _tell_followers(self, run: Run, told: str) -> FollowersTold | None:
-        """Tell the next runs that come after this one of its end, and return how far that is, unless it is all.
+        """Wake the next followers of this ended run, and return how far that went, unless these were the last.
 
-        The first of these calls also tells the oldest runs that wait for others of its template.
+        The first of these calls also wakes the oldest runs that wait for others of its template.
         """
         followers, until = self.store.list_followers(run.id, told, self.most_told)
         if run.start.template is not None and run.start.at_most is not None and not told:

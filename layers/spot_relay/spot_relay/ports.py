@@ -168,7 +168,7 @@ class Bursts(Protocol):
         ...
 
     def open(self, template: str, bucket: str, folder: str, burst: Burst, instead_of: Burst | None) -> bool:
-        """Note a new burst, unless another one than ``instead_of`` is known by now; return whether that was done."""
+        """Store a new burst if the stored one is still ``instead_of``, and return whether it was stored."""
         ...
 
 

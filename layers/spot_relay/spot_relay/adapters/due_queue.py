@@ -109,7 +109,7 @@ class SqsWakeups:
         self.client.send_message(QueueUrl=self.url, MessageBody=write_room_freed(run_id))
 
     def tell(self, run_ids: tuple[str, ...]) -> None:
-        """Tell these runs that one which they come after has ended."""
+        """Wake these runs: one that they come after has ended."""
         _send_all(self.client, self.url, ((run_id, write_predecessor_ended(run_id), 0) for run_id in run_ids))
 
     def look(self, run_id: str, after: timedelta) -> None:

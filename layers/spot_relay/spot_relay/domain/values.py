@@ -42,7 +42,7 @@ else:
             return getattr(cls if value is None else value, self.name)
 
     def _generate_methods(cls):
-        """Give a class the methods of a standard dataclass that has the same fields."""
+        """Generate the methods of a class, as the standard decorator does for the same fields."""
         fields = {field.name: field for field in dataclasses.fields(cls)}
         body = {"__annotations__": {name: field.type for name, field in fields.items()}, **fields}
         body |= {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
