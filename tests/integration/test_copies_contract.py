@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from embedded.patience import give_time
 from spot_relay.adapters import checkpoint_copies
 from spot_relay.adapters.checkpoint_copies import S3CheckpointCopies
 from spot_relay.adapters.s3 import CallTime, S3Checkpoints
@@ -165,6 +167,32 @@ def test_a_large_file_is_copied_in_parts_and_in_several_calls(bucket: Bucket) ->
     assert bucket.body("train/model-1.pt") == large
     assert (asked.count("CreateMultipartUpload"), asked.count("UploadPartCopy")) == (1, 4)
     assert "Uploads" not in bucket.client.list_multipart_uploads(Bucket="models")
+
+
+def test_a_part_that_is_under_way_while_another_one_fails_is_kept(bucket: Bucket) -> None:
+    bucket.put("prep/model-1.pt", bytes(PART) + b"the rest")
+    begun, aborted = Event(), Event()
+
+    def hold(params: dict[str, Any], **_: Any) -> None:
+        if params["PartNumber"] == 1:
+            assert begun.wait(give_time(5))
+            answer = {"Error": {"Code": "SlowDown"}, "ResponseMetadata": {"HTTPStatusCode": 503}}
+            raise ClientError(answer, "UploadPartCopy")  # type: ignore[arg-type]
+        begun.set()
+        aborted.wait(0.5)
+
+    events = bucket.client.meta.events
+    events.register("provide-client-params.s3.UploadPartCopy", hold)
+    events.register("before-call.s3.AbortMultipartUpload", lambda **_: aborted.set())
+    answer = bucket.copies.copy(CheckpointCopy(SOURCE), TARGET)
+    events.unregister("provide-client-params.s3.UploadPartCopy", hold)
+    assert isinstance(answer, CopyPaused)
+    assert answer.upload is not None
+    assert not aborted.is_set()
+    with bucket.asked() as asked:
+        carried_on = CheckpointCopy(SOURCE, upload=answer.upload)
+        assert newest_of(bucket.copies.copy(carried_on, TARGET)) == "train/model-1.pt"
+    assert asked.count("UploadPartCopy") == 1
 
 
 def test_an_upload_that_is_gone_is_begun_again(bucket: Bucket) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,7 +16,7 @@ from spot_relay.domain.sagemaker.job import Checkpoint
 from spot_relay.domain.values import No
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -33,6 +33,9 @@ _MOST_PARTS = 10_000
 _PASSING = frozenset({"NoSuchKey", "NoSuchUpload", "RequestTimeout", "SlowDown", "Throttling", "ThrottlingException"})
 _SERVER_ERROR = 500
 _DENIED = "AccessDenied"
+
+_One = TypeVar("_One")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ class _Work:
             return True
         rest = self.wanted[self.done : self.done + most]
         count = next((index for index, one in enumerate(rest) if one.size > size), len(rest))
-        list(pool.map(self._copy_whole, rest[:count]))
+        _do_all(pool, self._copy_whole, rest[:count])
         self.done, self.upload, self.moves = self.done + count, None, True
         return True
 
@@ -182,7 +185,7 @@ class _Work:
         for first in range(0, len(missing), self.copies.threads):
             if self.now() >= end:
                 return False
-            known.update(pool.map(copy_part, missing[first : first + self.copies.threads]))
+            known.update(_do_all(pool, copy_part, missing[first : first + self.copies.threads]))
         parts: list[CompletedPartTypeDef] = [{"PartNumber": number, "ETag": known[number]} for number in sorted(known)]
         self.client.complete_multipart_upload(
             Bucket=self.bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
@@ -215,6 +218,18 @@ class _Work:
                 key = self.prefix + self.wanted[self.done].key
                 self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=self.upload)
         return Uncopied(told, passes)
+
+
+def _do_all(pool: ThreadPoolExecutor, do: Callable[[_One], _Result], ones: Sequence[_One]) -> list[_Result]:
+    """Do something with each of several; after an error, begin no more of them, and wait for those under way."""
+    doing = [pool.submit(do, one) for one in ones]
+    failed = next((one for one in wait(doing, return_when=FIRST_EXCEPTION).done if one.exception()), None)
+    if failed is None:
+        return [one.result() for one in doing]
+    for one in doing:
+        one.cancel()
+    wait(doing)
+    return [failed.result()]
 
 
 def _judge(error: ClientError | BotoCoreError, source: str, destination: str) -> tuple[bool, str]:
