@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import click
 
+from spot_relay_client.cli.interrupts import repeat_lost_interrupts
+
 # Each command with its module in this package and its name there, in the order of `spot-relay --help`.
 COMMANDS: Final = {
     "submit": "submission:submit",
@@ -76,6 +78,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command, and exit with its code."""
+    repeat_lost_interrupts()
     try:
         return cli.main(arguments, prog_name="spot-relay", standalone_mode=True)
     except BrokenPipeError:
