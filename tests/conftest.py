@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 thoroughness.load_profile()
 # The collector would look through all that the tests import again and again, for a fifth of the time of a run.
 gc.disable()
+# At the end, extension modules must release what they hold, or they complain.
+atexit.register(gc.unfreeze)
 # What takes longest begins first: the end-to-end tests wait for most of their time, so that others work beside them.
 _FIRST = ("tests/e2e/", "tests/integration/", "tests/simulation/", "tests/security/", "tests/unit/hostile/")
 # The files that share a deployed stack, by what that is called: two stacks of one kind work beside each other.
@@ -73,11 +76,6 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     gc.enable()
-
-
-def pytest_unconfigure() -> None:
-    """Let extension modules release what they hold, or they complain when the process ends."""
-    gc.unfreeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.security.translated import TEMPLATE, translated
-from tests.template import RESOURCES
+from tests.template import RESOURCES, ROOT
 
 RULE = r"CKV2?_AWS_\d+"
 REASON = r"[A-Z].{30,}\."
-CONFIGURATION = (TEMPLATE.parent / ".checkov.yaml").read_text("utf-8")
+CONFIGURATION = (ROOT / ".checkov.yaml").read_text("utf-8")
 
 
 def excuses(resources: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
@@ -26,7 +25,7 @@ def excuses(resources: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
     return {name: skipped for name, skipped in found.items() if skipped}
 
 
-EXCUSED = excuses(translated()["Resources"])
+EXCUSED = excuses(RESOURCES)
 EVERYWHERE: list[str] = yaml.safe_load(CONFIGURATION)["skip-check"]
 
 
@@ -54,9 +53,9 @@ def test_an_exception_is_for_one_resource_or_for_the_whole_template() -> None:
 
 
 def test_there_are_exceptions_nowhere_else() -> None:
-    assert "checkov:skip" not in TEMPLATE.read_text("utf-8")
+    assert "checkov:skip" not in (ROOT / "template.yaml").read_text("utf-8")
     assert not {"check", "soft-fail", "skip-path", "baseline"} & yaml.safe_load(CONFIGURATION).keys()
-    makefile = (TEMPLATE.parent / "Makefile").read_text("utf-8")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
     (command,) = [line for line in makefile.splitlines() if line.startswith("CHECKOV :=")]
     assert command.endswith("/checkov --config-file .checkov.yaml")
 
@@ -64,7 +63,7 @@ def test_there_are_exceptions_nowhere_else() -> None:
 def test_an_exception_of_the_api_also_holds_for_the_stage_that_sam_makes_of_it() -> None:
     """The translation is written with its metadata, so that checkov reads what AWS gets."""
     written = subprocess.run(
-        [sys.executable, "-m", "tests.security.translated"], cwd=TEMPLATE.parent, capture_output=True, check=True
+        [sys.executable, "-m", "tests.security.translated"], cwd=ROOT, capture_output=True, check=True
     )
     resources = json.loads(written.stdout)["Resources"]
     excused = excuses(resources)
