@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,16 @@ def test_no_function_or_class_of_the_domain_keeps_a_decorator_that_mutmut_passes
 def test_the_modules_of_the_domain_are_found() -> None:
     found = {str(module.relative_to(DOMAIN)) for module in MODULES}
     assert {"sagemaker/job.py", "run/run.py", "rules/pace.py", "decide/decision.py", "decide/ends.py"} <= found
+
+
+def test_the_copy_has_the_data_that_the_package_reads_and_mutmut_copies_all_that_lies_beside_it(tmp_path: Path) -> None:
+    place = prepare(tmp_path)
+    package = ROOT / "layers" / "spot_relay"
+    files = {path.relative_to(package) for path in package.rglob("*.json")}
+    assert files
+    assert all((place / path).exists() for path in files)
+    copied = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mutmut"]["also_copy"]
+    assert {path.name for path in place.iterdir()} == {"spot_relay", "tests", "pyproject.toml", *copied}
 
 
 def test_dataclasses_and_properties_are_what_they_were() -> None:

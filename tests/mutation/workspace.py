@@ -21,7 +21,18 @@ PLACE: Final = ROOT / ".local" / "mutation"
 PACKAGE: Final = "spot_relay"
 DOMAIN: Final = f"{PACKAGE}/domain"
 # What the tests import and read beside the package.
-_BESIDE: Final = ("tests", "bench", "embedded", "examples", "simulator", "docs", "README.md", "pyproject.toml")
+_BESIDE: Final = (
+    "tests",
+    "bench",
+    "client",
+    "embedded",
+    "examples",
+    "functions",
+    "simulator",
+    "docs",
+    "README.md",
+    "pyproject.toml",
+)
 # The decorators that mutmut leaves where they are, and mutates below.
 _UNDERSTOOD: Final = frozenset({"classmethod", "staticmethod"})
 
@@ -47,7 +58,8 @@ def prepare(place: Path = PLACE) -> Path:
 
 def _package() -> Iterator[tuple[Path, Path]]:
     base = ROOT / "layers" / PACKAGE
-    yield from ((path, path.relative_to(base)) for path in (base / PACKAGE).rglob("*.py"))
+    found = (path for path in (base / PACKAGE).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    yield from ((path, path.relative_to(base)) for path in found)
 
 
 def _beside() -> Iterator[tuple[Path, Path]]:
