@@ -53,8 +53,16 @@ class Stack:
         return aws_environment(self.aws_url) | addresses
 
     def client(self, service: str) -> Any:
-        """Create a boto3 client for ``service``; the clients for SageMaker and its runtime call the simulator."""
-        return make_client(service, self.simulator_url if service.startswith("sagemaker") else self.aws_url)
+        """Return the boto3 client for ``service``; the clients for SageMaker and its runtime call the simulator."""
+        if service not in self._clients:
+            url = self.simulator_url if service.startswith("sagemaker") else self.aws_url
+            self._clients[service] = make_client(service, url)
+        return self._clients[service]
+
+    @cached_property
+    def _clients(self) -> dict[str, Any]:
+        # To make one costs more than many calls.
+        return {}
 
     @cached_property
     def api(self) -> Api:

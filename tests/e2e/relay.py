@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
@@ -113,9 +112,9 @@ class Relay:
 
     stack: Stack
 
-    @cached_property
+    @property
     def s3(self) -> Any:
-        """The one client of S3: making it costs more than many calls, and those who wait call often."""
+        """The client of S3."""
         return self.stack.client("s3")
 
     @property
