@@ -65,8 +65,8 @@ def write_libsvm(count: int, seed: int) -> bytes:
     rng = np.random.default_rng(seed)
     lines = []
     for digit in rng.integers(0, 10, count):
-        pixels = draw_digit(int(digit), rng).round(2).ravel()
-        lines.append(f"{digit} " + " ".join(f"{place}:{pixels[place]:g}" for place in np.flatnonzero(pixels)))
+        pixels = draw_digit(int(digit), rng).round(2).ravel().tolist()
+        lines.append(f"{digit} " + " ".join(f"{place}:{ink:g}" for place, ink in enumerate(pixels) if ink))
     return ("\n".join(lines) + "\n").encode()
 
 

@@ -45,7 +45,7 @@ class Shape:
 def draw_pixels(shapes: list[Shape], side: int, rng: np.random.Generator) -> Pixels:
     """Return the pixels of a picture with these shapes; a later one covers an earlier one."""
     ground = rng.uniform(90, 190, 3) + rng.normal(0, 6, (side, side, 3))
-    rows, columns = np.mgrid[0:side, 0:side] / side
+    rows, columns = (line / side for line in np.ogrid[0:side, 0:side])
     for shape in shapes:
         inside = _inside(shape.kind, (rows - shape.row) / shape.radius, (columns - shape.column) / shape.radius)
         ground[inside] = _COLOURS[shape.kind % len(_COLOURS)] + rng.normal(0, 12, 3)

@@ -2,8 +2,8 @@
 
 The service is synchronous code that cannot be stopped between two calls, copied and continued twice. But it is
 deterministic: time, randomness and ids reach it as answers, too. So the place where it has stopped is the list of the
-answers so far, and it is continued from there by running it again from its beginning with these answers. Each place is
-visited once and then remembered, in a tree.
+answers so far. The first answer at a place continues what stands still there; for each other answer, the function is
+run again from its beginning with the answers so far. Each place is visited once and then remembered, in a tree.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from greenlet import getcurrent, greenlet
 
 from spot_relay.domain.run.run import Run
 from spot_relay.service import Service
@@ -111,6 +113,8 @@ class Place:
     said: tuple[str, ...]
     """The reasons that were logged on the way to here from the place before."""
     is_after_effect: bool
+    held: _Held | None
+    """What stands still here, until the first answer continues it."""
     next_places: dict[Hashable, Place] = field(default_factory=dict)
 
     def answers(self) -> list[Answer]:
@@ -126,12 +130,11 @@ def _took_effect(place: Place, answer: Answer) -> bool:
     return place.call is not None and place.call.is_effect and answer.error is None
 
 
-class _Suspended(BaseException):
-    """The service has made a call that has no answer yet."""
+class _Held(NamedTuple):
+    """An invocation in the middle of its work. Its stack must not lead back to here, or it would never be freed."""
 
-    def __init__(self, call: Call) -> None:
-        super().__init__(call)
-        self.call = call
+    stack: greenlet
+    replay: _Replay
 
 
 @dataclass
@@ -148,7 +151,8 @@ class Programs:
         """Return the place at which an invocation begins."""
         known = self.begun.get(task)
         if known is None:
-            known = self.begun[task] = self._run(task, None)
+            held = self._hold(task, [])
+            known = self.begun[task] = self._stand(task, None, held, held.stack.switch())
         return known
 
     def follow(self, place: Place, answer: Answer) -> Place:
@@ -156,21 +160,36 @@ class Programs:
         key = answer.key
         known = place.next_places.get(key)
         if known is None:
-            known = place.next_places[key] = self._run(place.task, (place, answer))
+            known = place.next_places[key] = self._go_on(place, answer)
         return known
 
-    def _run(self, task: Task, reached_by: tuple[Place, Answer] | None) -> Place:
-        answers = [] if reached_by is None else [*reached_by[0].answers(), reached_by[1]]
+    def _go_on(self, place: Place, answer: Answer) -> Place:
+        held, place.held = place.held, None
+        if held is None:
+            held = self._hold(place.task, [*place.answers(), answer])
+            stopped = held.stack.switch()
+        else:
+            stopped = held.stack.switch(answer)
+        return self._stand(place.task, (place, answer), held, stopped)
+
+    def _hold(self, task: Task, answers: list[Answer]) -> _Held:
+        """Return an invocation that has not begun yet."""
         replay = _Replay(self, answers)
-        call, answer = None, Answer()
-        try:
-            answer = Answer(task.work(self._service(task, replay)))
-        except _Suspended as suspended:
-            call = suspended.call
-        except Exception as error:  # noqa: BLE001 - whoever follows the invocation judges it
-            answer = Answer(error=error)
+
+        def work() -> Answer:
+            try:
+                return Answer(task.work(self._service(task, replay)))
+            except Exception as error:  # noqa: BLE001 - whoever follows the invocation judges it
+                return Answer(error=error)
+
+        return _Held(greenlet(work), replay)
+
+    def _stand(self, task: Task, reached_by: tuple[Place, Answer] | None, held: _Held, stopped: Call | Answer) -> Place:
+        """Return the place of an invocation that has stopped at a call or ended with an answer."""
+        call, answer = (stopped, Answer()) if isinstance(stopped, Call) else (None, stopped)
         after_effect = reached_by is None or _took_effect(*reached_by)
-        return Place(next(self.numbers), task, reached_by, call, answer, tuple(replay.said), after_effect)
+        said, still = tuple(held.replay.said), None if call is None else held
+        return Place(next(self.numbers), task, reached_by, call, answer, said, after_effect, still)
 
     def _service(self, task: Task, replay: _Replay) -> Service:
         ports: dict[str, Any] = {known.name: _Port(known.name, replay) for known in fields(Service)}
@@ -188,7 +207,7 @@ class Programs:
 
 
 class _Replay:
-    """Answers calls as they were answered before; the first one that was not yet answered suspends the service."""
+    """Answers calls as they were answered before; one that was not yet answered suspends the service."""
 
     def __init__(self, programs: Programs, answers: list[Answer]) -> None:
         self.programs = programs
@@ -207,7 +226,7 @@ class _Replay:
         if call[:2] == ("telemetry", "measure") and not call.args[1]:
             return None
         if self.made == len(self.answers):
-            raise _Suspended(call)
+            self.answers.append(getcurrent().parent.switch(call))
         answer = self.answers[self.made]
         self.made += 1
         self.said.clear()

@@ -8,7 +8,11 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore import useragent
 from moto import backend_index, mock_aws
+from moto.core import responses
+from moto.core.base_backend import BaseBackend
+from moto.core.utils import method_names_from_class
 from moto.moto_api._internal.models import moto_api_backend
 
 from embedded.patience import give_time
@@ -57,6 +61,18 @@ class Moto:
             if entry[0] in SERVICES and entry[0] != "stepfunctions"
         ]
         self._patch.setattr(backend_index, "backend_url_patterns", patterns)
+        # For each call it also lists the addresses of the service and the methods of what answers, which never change.
+        list_addresses = vars(BaseBackend)["urls"].fget
+
+        @cache
+        def addresses(kind: type[BaseBackend]) -> Any:
+            return list_addresses(object.__new__(kind))
+
+        self._patch.setattr(BaseBackend, "urls", property(lambda backend: addresses(backend.__class__)))
+        self._patch.setattr(responses, "method_names_from_class", cache(method_names_from_class))
+        # And botocore cleans the words in which it speaks of itself letter by letter.
+        clean = cache(useragent.sanitize_user_agent_string_component)
+        self._patch.setattr(useragent, "sanitize_user_agent_string_component", clean)
         self._mock = mock_aws(config={"core": {"mock_credentials": False, "passthrough": {"services": ["sagemaker"]}}})
         self._mock.start()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document  # type: ignore[import-untyped]
@@ -19,7 +19,7 @@ from tests.integration.stack import BUCKET, QUEUE, ROLE, SCHEDULES, TABLE
 from tests.security.translated import ACCOUNT, REGION, resources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 FUNCTIONS = ("submit", "api", "observe", "tick", "prices", "widget")
 # The names that the tests' stack has; the parameters that use every statement there is.
@@ -80,7 +80,11 @@ class Grant:
 
     def allows(self, request: Request) -> bool:
         """Whether the grant by itself allows a request."""
-        return decision([self.statement], request) == "Allow"
+        return _decide(self._policy, request) == "Allow"
+
+    @cached_property
+    def _policy(self) -> Any:
+        return _parse([self.statement])
 
     def __str__(self) -> str:
         """Return the grant as a line of a report."""
@@ -96,7 +100,11 @@ class Role:
 
     def allows(self, request: Request) -> bool:
         """Whether IAM would let the function make a request."""
-        return decision(self.statements, request) == "Allow"
+        return _decide(self._policy, request) == "Allow"
+
+    @cached_property
+    def _policy(self) -> Any:
+        return _parse(self.statements)
 
     @property
     def grants(self) -> tuple[Grant, ...]:
@@ -109,8 +117,16 @@ class Role:
         )
 
 
-def decision(statements: list[dict[str, Any]] | tuple[dict[str, Any], ...], request: Request) -> str:
+def decision(statements: Iterable[dict[str, Any]], request: Request) -> str:
     """Return IAM's decision: Allow, Deny, or ImplicitDeny where no statement speaks of the request."""
+    return _decide(_parse(statements), request)
+
+
+def _parse(statements: Iterable[dict[str, Any]]) -> Any:
+    return parse_policy_document({"Statement": list(statements)})
+
+
+def _decide(policy: Any, request: Request) -> str:
     context = EvalContext(
         principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/spot-relay/function",
         principal_type="AssumedRole",
@@ -122,7 +138,7 @@ def decision(statements: list[dict[str, Any]] | tuple[dict[str, Any], ...], requ
         # As MiniStack's own enforcement does: a request without tags has no such key, not an empty one.
         service_context={"aws:tagkeys": None} | {key.lower(): value for key, value in request.keys.items()},
     )
-    found: str = evaluate(context, [parse_policy_document({"Statement": list(statements)})]).decision
+    found: str = evaluate(context, [policy]).decision
     return found
 
 

@@ -35,11 +35,16 @@ QUICK = {"starting": 0, "downloading": 0, "uploading": 0, "stopping": 0}
 
 
 @cache
+def _session() -> boto3.Session:
+    """Return the one session, which reads the model of each service once."""
+    return boto3.Session("test", "test", region_name="us-east-1")
+
+
+@cache
 def client(service: Any, address: str) -> Any:
     """Return a client that tries once: a second try would hide an error, or use it up. Creating one is slow."""
     config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-    session = boto3.Session("test", "test", region_name="us-east-1")
-    return session.client(service, endpoint_url=address, config=config)
+    return _session().client(service, endpoint_url=address, config=config)
 
 
 def wait_for(look: Callable[[], Seen], seconds: float = 60.0) -> Seen:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from spot_relay.domain.sagemaker.job import Job, Market, Placement
-from spot_relay.domain.values import as_sentence, dataclass
+from spot_relay.domain.values import as_sentence, dataclass, list_members
 from spot_relay.domain.values import replace as changed
 from tests.fakes import NOON
 
@@ -125,6 +125,12 @@ def test_a_field_that_was_left_to_the_class_can_be_changed_too() -> None:
     stored.__dict__.update({name: value for name, value in vars(JOB).items() if name != "billable_seconds"})
     assert stored == JOB, "as msgspec gives a value whose document lacks a field"
     assert changed(stored, billable_seconds=7, status="Stopped").billable_seconds == 7
+
+
+def test_members_are_listed_in_order_with_those_that_were_left_to_the_class() -> None:
+    stored = object.__new__(Placement)
+    stored.__dict__.update(instance_type="ml.m5.xlarge", instance_count=1, market=Market.SPOT)
+    assert list(list_members(stored).items()) == list(asdict(JOB.placement).items())
 
 
 def test_what_is_no_field_can_not_be_changed() -> None:

@@ -80,6 +80,14 @@ class No:
     because: str
 
 
+def list_members(value: Any) -> dict[str, Any]:
+    """Return the members of a frozen value by their names, as `dataclasses.asdict` does, for one that holds no others.
+
+    That function copies each member deeply, and a status document has hundreds of them.
+    """
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
 _ENDS_OF_SENTENCES = (".", "!", "?", "…", "。")
 
 
@@ -93,4 +101,4 @@ def as_sentence(text: str) -> str:
     return text if not text or said.endswith(_ENDS_OF_SENTENCES) else f"{text}."
 
 
-__all__ = ["No", "as_sentence", "dataclass", "replace"]
+__all__ = ["No", "as_sentence", "dataclass", "list_members", "replace"]

@@ -258,7 +258,8 @@ def is_short_id(text: str) -> bool:
 
 def stands_for(named: str, run_id: str) -> bool:
     """Whether the run in a job's name, which may be in lower case, is the one with this id."""
-    return named.lower() in {run_id.lower(), (short_id_of(run_id) or run_id).lower()}
+    named, short = named.lower(), short_id_of(run_id)
+    return named == run_id.lower() or (short is not None and named == short.lower())
 
 
 def _name_job(run_id: str, kind: str, number: int) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.news import AttemptState, NewsKind
 from spot_relay.domain.shown.accounting import costs_of_attempt
 from spot_relay.domain.shown.report import flatten, hosting_document, iso, job_arn_of, summarise
-from spot_relay.domain.values import dataclass
+from spot_relay.domain.values import dataclass, list_members
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.attempt import Attempt
@@ -88,7 +87,7 @@ def _attempt_detail(run: Run, news: News, region: str) -> dict[str, Any]:
         "cause": news.cause,
         "reason": reason,
         "summary": flatten(f"{attempt.job_name} is now {news.state}: {reason}"),
-        "placement": asdict(news.placement or attempt.placement),
+        "placement": list_members(news.placement or attempt.placement),
         "outcome": attempt.outcome if has_ended else None,
         "failure_reason": attempt.failure_reason if has_ended else None,
         "interruptions": attempt.interruptions,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from spot_relay.domain.sagemaker.request import role_arn_of, tags_of
 from spot_relay.domain.shown.accounting import account_of, cost_of_canary, costs_of_attempt
 from spot_relay.domain.shown.forecast import foretell_demand, foretell_finish, foretell_next
 from spot_relay.domain.text import clean_text
-from spot_relay.domain.values import dataclass
+from spot_relay.domain.values import dataclass, list_members
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -99,7 +98,7 @@ def _attempt(run: Run, attempt: Attempt, region: str) -> dict[str, Any]:
         "resumes_from": _checkpoint(attempt.resumes_from),
         "checkpoint": _checkpoint(attempt.checkpoint),
         "ignored_objects": attempt.ignored_objects,
-        "placement": asdict(attempt.placement),
+        "placement": list_members(attempt.placement),
         "planned_at": iso(attempt.planned_at),
         "created_at": iso(attempt.created_at or attempt.launched_at),
         "training_started_at": iso(attempt.training_started_at),
@@ -125,7 +124,7 @@ def _canary(run: Run, canary: Canary) -> dict[str, Any]:
         "status": canary.status,
         "phase": canary.phase,
         "refusal": canary.refusal,
-        "placement": asdict(canary.placement),
+        "placement": list_members(canary.placement),
         "planned_at": iso(canary.planned_at),
         "billable_seconds": canary.billable_seconds,
         "cost_usd": cost_of_canary(run, canary),
@@ -273,8 +272,8 @@ def status_document(run: Run, region: str) -> dict[str, Any]:
         "most_usd": account.most_usd,
         "prices": _prices(account),
         "deadline": _deadline(run),
-        "spent": asdict(run.spent),
-        "budgets": asdict(run.policy.budgets),
+        "spent": list_members(run.spent),
+        "budgets": list_members(run.policy.budgets),
         "progress": [{"at": _later(run.created_at, after), "seconds": s} for after, s in run.progress_points],
         "checkpoints": _checkpoints(run),
         "canaries": [_canary(run, canary) for canary in run.canaries],
