@@ -23,7 +23,14 @@ gc.disable()
 # At the end, extension modules must release what they hold, or they complain.
 atexit.register(gc.unfreeze)
 # What takes longest begins first: the end-to-end tests wait for most of their time, so that others work beside them.
-_FIRST = ("tests/e2e/", "tests/integration/", "tests/simulation/", "tests/security/", "tests/unit/hostile/")
+_FIRST = (
+    "tests/e2e/test_faults.py",
+    "tests/e2e/",
+    "tests/integration/",
+    "tests/simulation/",
+    "tests/security/",
+    "tests/unit/hostile/",
+)
 # The files that share a deployed stack, by what that is called: two stacks of one kind work beside each other.
 _STACKS = {
     "tests/e2e/test_chains.py": "stack",
