@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ def widget(event: dict[str, Any], now: datetime, *, acts: bool = True) -> Widget
     return Widget(read_ask(event), ENDPOINT, now, acts)
 
 
+@cache
 def show_typical() -> dict[str, str]:
     """Return the answers that are kept, by their names."""
     found, now = documents()
