@@ -3,8 +3,8 @@
 It differs from plain MiniStack. PutEvents refuses sources that begin with ``aws.``, which only services may use, on AWS
 and in MiniStack; here the simulator stands in for such a service, so ``aws.sagemaker`` is admitted. And
 ``sqs:StartMessageMoveTask`` works (`embedded.redrive`), templates may have composite alarms, saved queries
-(`embedded.monitoring`) and API destinations (`embedded.destinations`), and some requests are answered as on AWS
-(`embedded.corrections`).
+(`embedded.monitoring`) and API destinations (`embedded.destinations`), some requests are answered as on AWS
+(`embedded.corrections`), and layers are unpacked once (`embedded.layers`).
 
 With ``AUTH=true`` signatures, roles and policies count: a function that lacks a permission fails as it would on AWS.
 That requires three corrections. The template refuses plain HTTP, which is the only protocol on this machine, so
@@ -22,7 +22,7 @@ from ministack import app  # type: ignore[import-untyped]
 from ministack.core import iam_actions  # type: ignore[import-untyped]
 from ministack.services import eventbridge  # type: ignore[import-untyped]
 
-from embedded import corrections, destinations, monitoring, redrive
+from embedded import corrections, destinations, layers, monitoring, redrive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +115,7 @@ def main() -> None:
     monitoring.install()
     destinations.install()
     corrections.install()
+    layers.install()
     app.main()
 
 

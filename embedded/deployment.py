@@ -196,7 +196,7 @@ def _start(
 
 
 def _limit_concurrency(aws_url: str) -> None:
-    """Allow two workers per queue: each one unpacks the layers for itself, which takes seconds."""
+    """Allow two workers per queue: the start of each one takes a second of a processor."""
     client = make_client("lambda", aws_url)
     for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
         client.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": 2})
