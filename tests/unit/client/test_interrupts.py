@@ -21,6 +21,8 @@ class CalledBack:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
 
+# Where SIGINT is ignored, as in a job in the background of a shell, Python leaves it so.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 {install}
 CalledBack()
 threading.Event().wait({seconds})
