@@ -55,7 +55,7 @@ def _await_deployment(stack: Stack, run: str) -> dict[str, Any]:
 
 
 def judge(answer: dict[str, Any], wanted: list[list[float]]) -> EndpointOutcome:
-    """Say whether an answer has a forecast for every customer, and how far it is off what they really used."""
+    """Return whether an answer has a forecast for every customer, and how far it is off from what they really used."""
     forecasts = [prediction["mean"] for prediction in answer["predictions"]]
     if [len(forecast) for forecast in forecasts] != [len(used) for used in wanted]:
         return EndpointOutcome(answered=False, reason=f"Its answer has other lengths than {PREDICTED} hours.")

@@ -246,7 +246,7 @@ class Wakeups(Protocol):
         ...
 
     def tell(self, run_ids: tuple[str, ...]) -> None:
-        """Tell runs that a run before them has ended; raise an error if any could not be told."""
+        """Wake runs because a run before them has ended; raise an error if any could not be woken."""
         ...
 
     def look(self, run_id: str, after: timedelta) -> None:
