@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -54,15 +54,7 @@ class Stack:
 
     def client(self, service: str) -> Any:
         """Return the boto3 client for ``service``; the clients for SageMaker and its runtime call the simulator."""
-        if service not in self._clients:
-            url = self.simulator_url if service.startswith("sagemaker") else self.aws_url
-            self._clients[service] = make_client(service, url)
-        return self._clients[service]
-
-    @cached_property
-    def _clients(self) -> dict[str, Any]:
-        # To make one costs more than many calls.
-        return {}
+        return make_client(service, self.simulator_url if service.startswith("sagemaker") else self.aws_url)
 
     @cached_property
     def api(self) -> Api:
@@ -102,8 +94,9 @@ def aws_environment(aws_url: str | None) -> dict[str, str]:
     return environment | ({"AWS_ENDPOINT_URL": aws_url} if aws_url else {})
 
 
+@cache
 def make_client(service: str, url: str) -> Any:
-    """Create a boto3 client for ``service`` at ``url``."""
+    """Return the boto3 client for ``service`` at ``url``: to create one costs more than many calls."""
     config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 2, "mode": "standard"})
     session = boto3.session.Session("test", "test", region_name=REGION)
     return session.client(service, endpoint_url=url, config=config)  # type: ignore[call-overload]

@@ -70,7 +70,7 @@ class Bucket:
 
     @contextmanager
     def asked(self) -> Iterator[list[str]]:
-        """Note the calls to S3."""
+        """Record the calls to S3."""
         asked: list[str] = []
 
         def note(event_name: str, **_: Any) -> None:

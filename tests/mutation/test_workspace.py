@@ -29,7 +29,7 @@ def test_the_modules_of_the_domain_are_found() -> None:
     assert {"sagemaker/job.py", "run/run.py", "rules/pace.py", "decide/decision.py", "decide/ends.py"} <= found
 
 
-def test_the_copy_has_the_data_that_the_package_reads_and_mutmut_copies_all_that_lies_beside_it(tmp_path: Path) -> None:
+def test_the_copy_has_the_data_that_the_package_reads_and_all_that_mutmut_is_told_to_copy(tmp_path: Path) -> None:
     place = prepare(tmp_path)
     package = ROOT / "layers" / "spot_relay"
     files = {path.relative_to(package) for path in package.rglob("*.json")}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import shutil
+import tomllib
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,19 +21,9 @@ ROOT: Final = Path(__file__).parents[2]
 PLACE: Final = ROOT / ".local" / "mutation"
 PACKAGE: Final = "spot_relay"
 DOMAIN: Final = f"{PACKAGE}/domain"
-# What the tests import and read beside the package.
-_BESIDE: Final = (
-    "tests",
-    "bench",
-    "client",
-    "embedded",
-    "examples",
-    "functions",
-    "simulator",
-    "docs",
-    "README.md",
-    "pyproject.toml",
-)
+# What the tests import and read beside the package; mutmut itself takes the first two along.
+_SETTINGS: Final = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mutmut"]
+_BESIDE: Final = ("tests", "pyproject.toml", *_SETTINGS["also_copy"])
 # The decorators that mutmut leaves where they are, and mutates below.
 _UNDERSTOOD: Final = frozenset({"classmethod", "staticmethod"})
 
@@ -58,15 +49,17 @@ def prepare(place: Path = PLACE) -> Path:
 
 def _package() -> Iterator[tuple[Path, Path]]:
     base = ROOT / "layers" / PACKAGE
-    found = (path for path in (base / PACKAGE).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    yield from ((path, path.relative_to(base)) for path in found)
+    yield from ((path, path.relative_to(base)) for path in _files(base / PACKAGE))
 
 
 def _beside() -> Iterator[tuple[Path, Path]]:
     for name in _BESIDE:
-        top = ROOT / name
-        found = (path for path in top.rglob("*") if path.is_file()) if top.is_dir() else (top,)
-        yield from ((path, path.relative_to(ROOT)) for path in found if "__pycache__" not in path.parts)
+        yield from ((path, path.relative_to(ROOT)) for path in _files(ROOT / name))
+
+
+def _files(top: Path) -> Iterator[Path]:
+    found = top.rglob("*") if top.is_dir() else (top,)
+    yield from (path for path in found if path.is_file() and "__pycache__" not in path.parts)
 
 
 def _write(path: Path, text: bytes) -> None:

@@ -221,15 +221,16 @@ class _Work:
 
 
 def _do_all(pool: ThreadPoolExecutor, do: Callable[[_One], _Result], ones: Sequence[_One]) -> list[_Result]:
-    """Do something with each of several; after an error, begin no more of them, and wait for those under way."""
+    """Do something with each of several; after an error, begin no more, wait for those under way, and raise it."""
     doing = [pool.submit(do, one) for one in ones]
-    failed = next((one for one in wait(doing, return_when=FIRST_EXCEPTION).done if one.exception()), None)
-    if failed is None:
-        return [one.result() for one in doing]
-    for one in doing:
-        one.cancel()
-    wait(doing)
-    return [failed.result()]
+    done = wait(doing, return_when=FIRST_EXCEPTION).done
+    error = next((error for one in done if (error := one.exception())), None)
+    if error is not None:
+        for one in doing:
+            one.cancel()
+        wait(doing)
+        raise error
+    return [one.result() for one in doing]
 
 
 def _judge(error: ClientError | BotoCoreError, source: str, destination: str) -> tuple[bool, str]:

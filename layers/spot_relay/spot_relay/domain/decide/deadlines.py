@@ -5,7 +5,6 @@ The training that the run's checkpoints hold counts, so the facts include a look
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from math import isinf
 from typing import TYPE_CHECKING
@@ -26,7 +25,7 @@ from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Deadline, ReturnToSpot
 from spot_relay.domain.run.run import Run, RunStatus
 from spot_relay.domain.sagemaker.job import Job
-from spot_relay.domain.values import No, replace
+from spot_relay.domain.values import No, list_members, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.decide.facts import Facts
@@ -68,7 +67,7 @@ def change_deadline(run: Run, wanted: DeadlineChange, now: datetime) -> Run | No
 
 def _build_deadline(run: Run, wanted: DeadlineChange) -> Deadline | No:
     known, no_canary = run.policy.deadline, check_canary(run.training_job)
-    given = {name: value for name, value in asdict(wanted).items() if value is not None}
+    given = {name: value for name, value in list_members(wanted).items() if value is not None}
     if "at" in given or "within_seconds" in given:
         given = {"at": None, "within_seconds": None} | given
     if wanted.return_to_spot is ReturnToSpot.CANARY and no_canary:
