@@ -105,6 +105,7 @@ def test_a_failed_run_goes_on_with_a_higher_budget_when_it_is_resumed_with_one(r
     assert document["budgets"]["expired_waits"] == 3
 
 
+@pytest.mark.begun
 def test_a_near_deadline_switches_a_waiting_run_to_on_demand_as_planned(relay: Relay) -> None:
     document = relay.ends("near", seconds=170)
     assert document["status"] == "Completed"
@@ -116,6 +117,7 @@ def test_a_near_deadline_switches_a_waiting_run_to_on_demand_as_planned(relay: R
     assert relay.most_live_at_once("near-relay-*") == 1
 
 
+@pytest.mark.begun
 def test_a_run_ahead_of_its_pace_returns_to_spot_once_its_canary_finds_capacity(relay: Relay) -> None:
     document = relay.ends("ahead", seconds=170)
     assert document["status"] == "Completed"
