@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import inspect
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+import botocore.session
 from ministack import app  # type: ignore[import-untyped]
-from ministack.core import iam_actions  # type: ignore[import-untyped]
+from ministack.core import iam_actions, router  # type: ignore[import-untyped]
 from ministack.services import eventbridge  # type: ignore[import-untyped]
 
 from embedded import corrections, destinations, layers, monitoring, redrive
@@ -82,6 +84,19 @@ def add_condition_keys(describe: Callable[..., dict[str, Any]]) -> Callable[...,
     return condition_keys
 
 
+def is_service(name: str) -> bool:
+    """Whether a request that is signed for ``name`` is for a service of AWS.
+
+    MiniStack reads botocore's descriptions of all services to know this, which takes four seconds.
+    """
+    return name == corrections.API_SERVICE or name in _list_services()
+
+
+@cache
+def _list_services() -> frozenset[str]:
+    return frozenset(botocore.session.get_session().get_available_services())
+
+
 def _item_keys(request: dict[str, Any]) -> dict[str, Any]:
     """Return the partition keys of the items that a request reads or writes by key, if there are any."""
     parts = [part for entry in request.get("TransactItems", []) for part in entry.values()] or [request]
@@ -111,6 +126,7 @@ def main() -> None:
     app.pin_request_origin = trust_loopback(app.pin_request_origin)
     iam_actions.extract_iam_action = map_batch_actions(iam_actions.extract_iam_action)
     iam_actions.request_tag_context = add_condition_keys(iam_actions.request_tag_context)
+    router._is_aws_service_name = is_service  # noqa: SLF001
     redrive.install()
     monitoring.install()
     destinations.install()

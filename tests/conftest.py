@@ -101,5 +101,7 @@ def _give_time(item: pytest.Item) -> None:
     item.add_marker(pytest.mark.timeout(give_time(float(seconds))), append=False)
 
 
-def _turn(item: pytest.Item) -> int:
-    return next((turn for turn, folder in enumerate(_FIRST) if item.nodeid.startswith(folder)), len(_FIRST))
+def _turn(item: pytest.Item) -> tuple[int, bool]:
+    """Return what items are sorted by: where they are, and whether what they wait for goes on while others work."""
+    turn = next((turn for turn, folder in enumerate(_FIRST) if item.nodeid.startswith(folder)), len(_FIRST))
+    return turn, item.get_closest_marker("begun") is not None

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from embedded import deployment
@@ -83,7 +82,7 @@ def begin_what_waits_for_a_tick(relay: Relay) -> None:
         relay.rule(name, market="on-demand", train_seconds=600, checkpoints={"every_seconds": 1})
         relay.rule(name, market="spot", capacity={"after": 1}, train_seconds=1, checkpoints={"every_seconds": 1})
         canary = {"name": f"{name}-canary-*", "capacity": {"after": 1}, "train_seconds": 600, "errors": errors}
-        httpx.post(f"{relay.stack.simulator_url}/_simulator/rules", json=[canary], trust_env=False).raise_for_status()
+        relay.simulate([canary])
         policy = with_deadline("P1D", "PT10M") | {"ladder": first_on_demand}
         relay.upload(f"runs/{name}.json", early(spec(name), policy))
     relay.rule("scarce", train_seconds=0.5)

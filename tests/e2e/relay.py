@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_incrementing
 
+from embedded.daemons import NO_CERTIFICATES
 from embedded.patience import give_time
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ DEMANDS = {
     "SpecsKmsKeyArn": f"{_KEYS}1234567890ab",
     "DataKmsKeyArn": f"{_KEYS}1234567890ac",
 }
+
+# How to call a server on this machine.
+_HERE: dict[str, Any] = {"trust_env": False, "verify": NO_CERTIFICATES}
 
 _SPEC: dict[str, Any] = {
     "training_job": {
@@ -137,7 +141,7 @@ class Relay:
             credentials = Credentials(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
             SigV4Auth(credentials, signed_for, keys["AWS_REGION"]).add_auth(request)
         headers = dict(request.headers.items())
-        return httpx.request(method, url, headers=headers, content=content, timeout=give_time(40), trust_env=False)
+        return httpx.request(method, url, headers=headers, content=content, timeout=give_time(40), **_HERE)
 
     @property
     def bucket(self) -> str:
@@ -159,8 +163,11 @@ class Relay:
 
     def rule(self, run: str, attempt: str = "*", **rule: Any) -> None:
         """Send the simulator what happens to a run's jobs; the newest rule that matches wins."""
-        rules = [{"name": f"{run}-relay-{attempt}", **rule}]
-        answer = httpx.post(f"{self.stack.simulator_url}/_simulator/rules", json=rules, trust_env=False)
+        self.simulate([{"name": f"{run}-relay-{attempt}", **rule}])
+
+    def simulate(self, rules: list[dict[str, Any]] | dict[str, Any]) -> None:
+        """Send the simulator rules of any kind."""
+        answer = httpx.post(f"{self.stack.simulator_url}/_simulator/rules", json=rules, **_HERE)
         assert answer.is_success, answer.text
 
     def upload(self, key: str, body: bytes | dict[str, Any]) -> None:
@@ -202,9 +209,7 @@ class Relay:
 
     def log(self, **query: str) -> list[dict[str, Any]]:
         """Return the simulator's own record of what happened, in order."""
-        answer = httpx.get(
-            f"{self.stack.simulator_url}/_simulator/log", params=query, timeout=give_time(30), trust_env=False
-        )
+        answer = httpx.get(f"{self.stack.simulator_url}/_simulator/log", params=query, timeout=give_time(30), **_HERE)
         entries: list[dict[str, Any]] = answer.json()["entries"]
         return entries
 

@@ -11,8 +11,11 @@ import re
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +32,7 @@ from tests.thoroughness import LEVEL, Level
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from embedded.stack import Stack
     from spot_relay.domain.run.run import Run
     from tests.e2e.crowd import Member
 
@@ -37,6 +41,7 @@ SEED = int(os.environ.get("FAULTS_SEED") or 7)
 DEAD_LETTER_QUEUES = ("SubmitDeadLetterQueueUrl", "ObserveDeadLetterQueueUrl")
 # How long a message is away that could not be handled; longer than its handling takes, as in the template.
 AWAY_SECONDS = 15
+TICK_SECONDS = 10
 # What a function may have to give up on, when its calls fail and fail again.
 INJECTED = {
     "ClientError: InternalFailure",
@@ -74,9 +79,10 @@ def aftermath(troubled: Relay) -> Iterator[Aftermath]:
         crowd, users = gather(RUNS, SEED), Users(relay)
         users.set_the_scene()
         proxy.strike(SEED)
-        users.submit(crowd)
-        users.act(crowd)
-        documents = {member.name: ended(relay, member) for member in crowd}
+        with ticking(stack):
+            users.submit(crowd)
+            users.act(crowd)
+            documents = {member.name: ended(relay, member) for member in crowd}
         took = time.monotonic() - began
         proxy.calm()
         relay.drains(seconds=6 * AWAY_SECONDS)
@@ -84,6 +90,24 @@ def aftermath(troubled: Relay) -> Iterator[Aftermath]:
         tell(found, users, took)
         yield found
     clear(relay)
+
+
+@contextmanager
+def ticking(stack: Stack) -> Iterator[None]:
+    """Have the tick come every few seconds and not every minute, because runs that calls have failed wait for it."""
+    functions, over = stack.client("lambda"), Event()
+
+    def tick() -> None:
+        while not over.wait(TICK_SECONDS):
+            functions.invoke(FunctionName=stack.outputs["TickFunction"], InvocationType="Event")
+
+    with ThreadPoolExecutor(1) as clock:
+        ticks = clock.submit(tick)
+        try:
+            yield
+        finally:
+            over.set()
+    ticks.result()
 
 
 def clear(relay: Relay) -> None:

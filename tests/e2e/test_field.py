@@ -158,6 +158,7 @@ def test_the_worst_texts_and_names_are_shown_harmlessly_and_stop_no_run(relay: R
     assert not any(character in shown["reason"] for character in "\x00\x1b\x07\u202e")
 
 
+@pytest.mark.begun
 def test_a_canary_whose_creation_got_no_answer_is_found_and_is_the_only_one(relay: Relay) -> None:
     document = relay.ends("unheard", seconds=170)
     assert document["status"] == "Completed"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from tests.e2e.relay import eventually, spec
@@ -79,8 +78,7 @@ def test_a_second_run_updates_the_endpoint_of_the_first(relay: Relay) -> None:
 
 def test_an_endpoint_that_fails_is_reported_and_its_run_stays_completed(relay: Relay) -> None:
     rule = {"name": "doomed-live", "fail": {"reason": "The container did not answer.", "status": "Creating"}}
-    url = f"{relay.stack.simulator_url}/_simulator/rules"
-    httpx.post(url, json={"endpoints": [rule]}, trust_env=False).raise_for_status()
+    relay.simulate({"endpoints": [rule]})
     relay.rule("doomed-model", capacity={"after": 0}, train_seconds=0.5)
     relay.api.submit(hosted("doomed-model", deploy={"endpoint": "doomed-live", **INSTANCES}))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import pytest
 
 from spot_relay_client.errors import InvalidSpecError
@@ -38,7 +37,7 @@ def test_expired_waits_move_a_run_to_the_next_instance_type_and_then_on_demand(r
 
 def test_a_run_waits_for_a_full_quota_and_is_woken_when_its_holder_ends(relay: Relay) -> None:
     quotas = {"rules": [], "quotas": [{"instance_type": HOLDER, "market": "spot", "limit": 1}]}
-    httpx.post(f"{relay.stack.simulator_url}/_simulator/rules", json=quotas, trust_env=False).raise_for_status()
+    relay.simulate(quotas)
     made = {name: spec(name) for name in ("holder", "waiter")}
     for name, one in made.items():
         one["training_job"]["ResourceConfig"]["InstanceType"] = HOLDER
@@ -58,7 +57,7 @@ def test_a_run_waits_for_a_full_quota_and_is_woken_when_its_holder_ends(relay: R
 
 def test_a_placement_that_no_quota_can_hold_fails_the_run_with_the_quota_to_raise(relay: Relay) -> None:
     quotas = {"rules": [], "quotas": [{"instance_type": LATER, "market": "spot", "limit": 0}]}
-    httpx.post(f"{relay.stack.simulator_url}/_simulator/rules", json=quotas, trust_env=False).raise_for_status()
+    relay.simulate(quotas)
     made = spec("hopeless")
     made["training_job"]["ResourceConfig"]["InstanceType"] = LATER
     relay.upload("runs/hopeless.json", made)
@@ -105,6 +104,7 @@ def test_a_failed_run_goes_on_with_a_higher_budget_when_it_is_resumed_with_one(r
     assert document["budgets"]["expired_waits"] == 3
 
 
+@pytest.mark.begun
 def test_a_near_deadline_switches_a_waiting_run_to_on_demand_as_planned(relay: Relay) -> None:
     document = relay.ends("near", seconds=170)
     assert document["status"] == "Completed"
@@ -116,6 +116,7 @@ def test_a_near_deadline_switches_a_waiting_run_to_on_demand_as_planned(relay: R
     assert relay.most_live_at_once("near-relay-*") == 1
 
 
+@pytest.mark.begun
 def test_a_run_ahead_of_its_pace_returns_to_spot_once_its_canary_finds_capacity(relay: Relay) -> None:
     document = relay.ends("ahead", seconds=170)
     assert document["status"] == "Completed"

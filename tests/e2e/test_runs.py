@@ -180,10 +180,12 @@ def test_a_poison_message_ends_in_the_dead_letter_queue_and_the_others_are_worke
         sqs.set_queue_attributes(QueueUrl=url, Attributes=given)
 
 
+@pytest.mark.begun
 def test_a_capacity_error_is_relaunched_by_the_tick_after_its_backoff(relay: Relay) -> None:
     document = relay.ends("scarce", seconds=150)
     assert [attempt["outcome"] for attempt in document["attempts"]] == ["CapacityError", "Completed"]
 
 
+@pytest.mark.begun
 def test_a_run_of_which_every_event_is_lost_is_brought_to_its_end_by_the_tick(relay: Relay) -> None:
     assert relay.ends("deaf", seconds=150)["status"] == "Completed"

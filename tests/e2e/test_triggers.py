@@ -20,7 +20,7 @@ COPIES = "copies-of-arrivals"
 FLOOD = 60
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def copies(relay: Relay) -> Iterator[str]:
     """The address of a queue that gets the same events of the bucket with data as the submit queue."""
     sqs, events = relay.stack.client("sqs"), relay.stack.client("events")
@@ -74,6 +74,18 @@ def triggered(name: str, **keys: Any) -> dict[str, Any]:
     return made
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _burst(relay: Relay, copies: str) -> None:
+    """A burst of objects, which starts a run within a minute, when it has settled."""
+    assert copies
+    relay.rule("burst-*", capacity={"after": 0}, train_seconds=0.5)
+    # Objects of a burst come faster than it settles, also on a busy machine.
+    made = triggered("burst", settle=f"PT{give_time(0.5):.0f}S") | {"trigger": {"bucket": DATA, "prefix": "burst/"}}
+    relay.upload("templates/burst.json", made)
+    for number in range(20):
+        relay.s3.put_object(Bucket=DATA, Key=f"burst/monday/part-{number:02}", Body=b"1,2")
+
+
 def test_an_object_starts_a_run_once_although_its_event_comes_twice(relay: Relay, copies: str) -> None:
     relay.rule("arrived-*", capacity={"after": 0}, train_seconds=0.5)
     relay.upload("templates/arrived.json", triggered("arrived"))
@@ -101,14 +113,8 @@ def test_a_bad_template_gets_the_error_report_that_a_bad_spec_gets_until_it_is_g
     eventually("the end of the report", lambda: relay.read(gone) is None or None)
 
 
-def test_a_burst_of_objects_starts_one_run(relay: Relay, copies: str) -> None:
-    assert copies
-    relay.rule("burst-*", capacity={"after": 0}, train_seconds=0.5)
-    # Objects of a burst come faster than it settles, also on a busy machine.
-    made = triggered("burst", settle=f"PT{give_time(0.5):.0f}S") | {"trigger": {"bucket": DATA, "prefix": "burst/"}}
-    relay.upload("templates/burst.json", made)
-    for number in range(20):
-        relay.s3.put_object(Bucket=DATA, Key=f"burst/monday/part-{number:02}", Body=b"1,2")
+@pytest.mark.begun
+def test_a_burst_of_objects_starts_one_run(relay: Relay) -> None:
     (run,) = eventually("the run of the burst", lambda: runs_of(relay, "burst") or None)
     assert relay.ends(run)["status"] == "Completed"
     relay.drains()
@@ -140,6 +146,7 @@ def test_a_flood_of_objects_whose_events_come_twice_and_out_of_order_is_one_run_
         relay.api.stop(run)
 
 
+@pytest.mark.begun
 def test_a_schedule_starts_runs_until_its_template_is_deleted(relay: Relay) -> None:
     scheduler = relay.stack.client("scheduler")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from embedded.aws import add_condition_keys, admit_sagemaker, map_batch_actions, trust_loopback
+from embedded.aws import add_condition_keys, admit_sagemaker, is_service, map_batch_actions, trust_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 def test_a_batch_of_messages_needs_the_permission_for_one() -> None:
     assert map_batch_actions(lambda: "sqs:SendMessageBatch")() == "sqs:SendMessage"
     assert map_batch_actions(lambda: "s3:PutObject")() == "s3:PutObject"
+
+
+@pytest.mark.parametrize(("name", "is_one"), [("execute-api", True), ("glacier", True), ("churn", False)])
+def test_a_service_is_known_by_its_name(name: str, is_one: bool) -> None:
+    assert is_service(name) is is_one
 
 
 def test_only_requests_from_this_machine_may_use_plain_http() -> None:
