@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.mutation.page import ACCEPTED, PAGE, PageError, insert, read_accepted, render, sort
-from tests.mutation.plugin import NEAR, QUICK, SLOWEST, STAGE
 from tests.mutation.results import change, draw, estimate, figures, read
+from tests.mutation.stages import NEAR, QUICK, SLOWEST, STAGE
 from tests.mutation.workspace import DOMAIN, prepare
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _sample(options: argparse.Namespace, place: Path) -> None:
 
 
 def _run_mutmut(options: argparse.Namespace, place: Path, stage: str, names: Sequence[str]) -> None:
-    command = [str(MUTMUT), "run", "--max-children", str(options.children), *names]
+    command = [sys.executable, "-m", "tests.mutation.runner", "--children", str(options.children), *names]
     subprocess.run(command, cwd=place, check=True, env=os.environ | {STAGE: stage})
 
 
