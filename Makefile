@@ -6,6 +6,7 @@ VENV   ?= .venv
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.requirements
+COMPILED := $(VENV)/.compiled
 # checkov needs other versions of packages that the other tools use, so it has an environment of its own.
 CHECKOV_STAMP := .venv-checkov/.requirements
 CHECKOV := .venv-checkov/bin/checkov --config-file .checkov.yaml
@@ -61,16 +62,16 @@ lint: setup ## run all linters on all files, as .pre-commit-config.yaml lists th
 types: setup ## check the types
 	@$(BIN)/mypy
 
-test: setup ## run all tests except those that need Docker or a package registry
+test: $(COMPILED) ## run all tests except those that need Docker or a package registry
 	@$(PYTEST)
 
-thorough: setup ## run the same tests with all the examples that each property test asks for
+thorough: $(COMPILED) ## run the same tests with all the examples that each property test asks for
 	@THOROUGHNESS=all $(PYTEST)
 
-unit: setup ## run the tests that need no deployed stack
+unit: $(COMPILED) ## run the tests that need no deployed stack
 	@$(PYTEST) --ignore tests/e2e
 
-e2e: setup ## run the end-to-end tests on the deployed template
+e2e: $(COMPILED) ## run the end-to-end tests on the deployed template
 	@$(BIN)/pytest -m "not sdk" tests/e2e
 
 sdk-tests: setup $(SDK_STAMPS) ## run programs of the SageMaker Python SDK, v2 and v3, the AWS CLI and Airflow on the deployed template
@@ -226,6 +227,11 @@ $(STAMP): requirements/uv.txt requirements/dev.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt >&2
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt >&2
+	@touch $@
+
+# Workers that start together would each compile all that they import.
+$(COMPILED): $(STAMP)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements/dev.txt >&2
 	@touch $@
 
 # Each environment .venv-<name> has the packages of requirements/<name>.txt.
