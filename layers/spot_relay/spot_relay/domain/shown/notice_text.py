@@ -120,7 +120,8 @@ def _say_budget(run: Run, about: str) -> tuple[str, str, str]:
     name, _, size = about.partition(" ")
     title = f"{run.id} has nearly spent a budget"
     if name == MONEY:
-        sentence = f"It has spent most of its {limit(float(size))}, and launches no attempt that could cost more than the rest."
+        whole = limit(float(size))
+        sentence = f"It has spent most of its {whole}, and launches no attempt that could cost more than the rest."
         return title, sentence, "If it fails because of that, resume it with a larger policy.budgets.money_usd."
     spent = run.spent.count(Budget(name))
     left = max(0, int(size) - spent)
