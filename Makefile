@@ -44,7 +44,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: setup ## run a real training through an interruption and an expired wait (KEEP=1, JSON=1, SVG=file)
+demo: setup ## run a real training job through an interruption and an expired wait (KEEP=1, JSON=1, SVG=file)
 	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(JSON),--json) $(if $(SVG),--svg "$(SVG)")
 
 examples: setup $(EXAMPLE_STAMPS) ## train the workshop's five workloads for real, through interruptions (JSON=1, CLIENT=spec, ROWS="xgboost-mnist", KEEP=1)
@@ -159,10 +159,10 @@ plan-picture: setup ## regenerate docs/images/plan.svg, a recording of `spot-rel
 command-docs: setup ## regenerate docs/command.md and the recordings of the command in docs/images
 	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m manual
 
-pages: setup ## write what is kept of typical runs anew, after a change to the pages or to what watch draws
+pages: setup ## regenerate what is kept of typical runs, after a change to the pages or to what watch draws
 	@PYTHONPATH=.:layers/spot_relay:client $(BIN)/python -m tests.unit.pages
 
-released: setup ## keep what this release's template keeps, for the test that compares the next one with it: at each release
+released: setup ## record what this release's template keeps, for the test that compares the next one with it: at each release
 	@PYTHONPATH=.:layers/spot_relay $(BIN)/python -m tests.released
 
 template: setup $(CHECKS_STAMP) ## check the templates as sam does, for every region with cfn-lint, and their policies with parliament

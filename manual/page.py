@@ -31,14 +31,14 @@ It finds the stack by its name through the outputs of CloudFormation, which it k
 | `AWS_PROFILE`, `AWS_REGION` and the other variables of AWS's SDKs | which credentials, account and region to use |
 | `SPOT_RELAY_STACK` | the name of the stack, if it is not `spot-relay`; `--stack` overrides it |
 | `SPOT_RELAY_API_URL` | the address of the API, if it is not the one in the stack's outputs |
-| `NO_COLOR` | print no colours |
+| `NO_COLOR` | print no colors |
 
 Each command that shows something has `--json`. The shape of the JSON is part of the interface: keys may be added, but
 none is removed or renamed without a new major version. Errors go to standard error, with `--json` as
 `{"error": {"code", "message", "details"}}`.
 
-Ctrl-C in `watch`, or while `--wait` waits, does not stop the run; it prints how to come back. To stop a run, use
-`spot-relay stop`.
+Ctrl-C in `watch`, or while `--wait` waits, does not stop the run; the command prints how to return to it. To stop a
+run, use `spot-relay stop`.
 
 To complete commands, options and the names of runs in your shell, see [completion](#spot-relay-completion).
 

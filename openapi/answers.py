@@ -110,7 +110,7 @@ class Attempt(Answer):
     on_demand_cost_usd: float | None
     """What the training that was kept would have cost on-demand."""
     phases: Annotated[list[Phase], Field(max_length=KEPT_PHASES)]
-    """The latest ones; those before them are one. They stay when the transitions are dropped."""
+    """The latest ones; earlier ones are merged into one. They stay when the transitions are dropped."""
     transitions: list[Transition]
     """The latest 40, as of the latest description of the job. A run with a very long history drops the oldest ones."""
 
@@ -178,7 +178,7 @@ class Next(Answer):
 
     action: NextAction
     at: datetime | None
-    """Null if it depends on something else than time."""
+    """Null if it depends on something other than time."""
     reason: str
     """In a sentence, with the condition."""
 
@@ -191,7 +191,7 @@ class Finish(Answer):
     likely: datetime | None
     """If as much of its time is lost as until now, and capacity takes as long to come. Null before it has trained."""
     latest: datetime | None
-    """By its deadline, as long as on-demand capacity is there when it is needed. Null if nothing promises it."""
+    """By its deadline, as long as on-demand capacity is available when it is needed. Null if nothing promises it."""
 
 
 class Queue(Answer):
@@ -366,7 +366,7 @@ class Run(Answer):
     decisions: list[Decision]
     """The latest 40."""
     tags: list[Tag]
-    """The tags of the submitted training job. The tags of Spot Relay's own come on top in each attempt."""
+    """The tags of the submitted training job. Each attempt also has Spot Relay's own tags."""
     training_job: dict[str, Any]
     """The submitted CreateTrainingJob request, without TrainingJobName. Its HyperParameters, Environment, container
     arguments and rule parameters have "[hidden]" in place of each value that looks like a secret."""
@@ -464,7 +464,7 @@ class PlannedCost(Answer):
     best_usd: float | None
     """If spot capacity comes at once. Null also if a spot price is missing."""
     worst_usd: float | None
-    """The most of the outlooks."""
+    """The highest of the outlooks."""
     on_demand_usd: float | None
     """The same training on-demand."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _RETRY = "Try again: repeating a request finishes what was left half done."
 # What any route may answer besides its own errors, by status. All but the 500 come from API Gateway, in the same form.
 _SHARED = {
-    403: "API Gateway refuses: the signature is missing or wrong, or there is no right to execute-api:Invoke.",
+    403: "API Gateway refused: the signature is missing or wrong, or the permission execute-api:Invoke is missing.",
     429: "More than 10 requests a second.",
     500: f"A fault of Spot Relay or of a service that it uses. {_RETRY}",
     502: f"The function died. {_RETRY}",

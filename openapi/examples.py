@@ -59,7 +59,7 @@ def read_requests() -> dict[str, dict[str, Any]]:
                 "summary": "A first deadline",
                 "value": {"deadline": "2030-01-01T12:00:00Z", "expected_runtime": "PT6H"},
             },
-            "none": {"summary": "No deadline any more", "value": {"deadline": None}},
+            "none": {"summary": "No deadline from now on", "value": {"deadline": None}},
         },
     }
 

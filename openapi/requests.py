@@ -70,7 +70,7 @@ def build_schemas() -> dict[str, Schema]:
             ["name", "training_job"],
         ),
         "SpecOfOptions": _object(
-            "Options of the SageMaker Python SDK, and what they lack as CreateTrainingJob has it.",
+            "Options of the SageMaker Python SDK, and under training_job what has no option.",
             {
                 "name": RUN_NAME,
                 "estimator": _object("docs/spec.md lists the options of each version.", _list_options(), []),
@@ -120,7 +120,7 @@ def _build_deadline_change() -> Schema:
     schema = _schema_of(DeadlineChangeModel, defaults=False)
     removal = _object("Removes the deadline.", {"deadline": {"type": "null"}}, ["deadline"])
     return {
-        "description": "Changes to the deadline, of which what is left out stays as it is, or null to remove it.",
+        "description": "Changes to the deadline, where what is left out stays as it is, or null to remove it.",
         "anyOf": [schema | {"minProperties": 1}, removal],
     }
 
@@ -154,7 +154,7 @@ def _training_job() -> Schema:
     }
     required = [name for name in shape.metadata["required"] if name != "TrainingJobName"]
     description = (
-        "A CreateTrainingJob request, as boto3's create_training_job takes it: at most 80,000 bytes of JSON. Beside a "
+        "A CreateTrainingJob request, as boto3's create_training_job takes it: at most 80,000 bytes of JSON. With a "
         "policy, TrainingJobName is left out or equals name."
     )
     schema = _object(description, properties | {"TrainingJobName": RUN_NAME}, required)

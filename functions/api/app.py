@@ -149,7 +149,7 @@ ROUTES = (
         "POST",
         "/runs",
         submit_run,
-        "Submit a spec. Submitting the same spec again returns the same run, also after it has ended.",
+        "Submit a spec. Submitting the same spec again returns the same run, even after it has ended.",
         (InvalidQueryError, InvalidSpecError, UnacceptableError, NameConflictError, PrefixTakenError, NewerSchemaError),
         answer="SubmittedRun",
         status=HTTPStatus.ACCEPTED,

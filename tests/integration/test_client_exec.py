@@ -42,7 +42,7 @@ def test_the_program_has_the_address_of_a_proxy_and_its_exit_code_is_that_of_exe
     assert found["AWS_ENDPOINT_URL_SAGEMAKER"].startswith("http://127.0.0.1:")
     assert (found["no_proxy"], found["NO_PROXY"]) == ("example.org,127.0.0.1", "127.0.0.1")
     assert ended.returncode == 7
-    assert "no call of SageMaker came through" in ended.stderr
+    assert "no call to SageMaker went through" in ended.stderr
 
 
 def test_options_after_the_program_are_its_own() -> None:
@@ -60,7 +60,7 @@ def test_a_program_that_is_not_there_or_cannot_run_is_said_so(tmp_path: Path) ->
 def test_settings_that_would_pass_by_the_proxy_are_refused() -> None:
     ended = run("true", AWS_IGNORE_CONFIGURED_ENDPOINT_URLS="true")
     assert ended.returncode != 0
-    assert "would pass by Spot Relay" in ended.stderr
+    assert "would bypass Spot Relay" in ended.stderr
 
 
 def test_a_stack_that_is_not_there_is_said_so_before_the_program_runs() -> None:

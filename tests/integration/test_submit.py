@@ -127,7 +127,7 @@ FIELD: list[tuple[str, dict[str, Any], str, str]] = [
         "a described job",
         {**bare(), "TrainingJobStatus": "Stopped", "SecondaryStatus": "MaxWaitTimeExceeded"},
         "",
-        "This is an answer of DescribeTrainingJob, not a request. Keep TrainingJobName,",
+        "This is a response of DescribeTrainingJob, not a request. Keep TrainingJobName,",
     ),
     (
         "a state of Step Functions",

@@ -8,7 +8,7 @@ import click
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def print_script(shell: str) -> None:
-    """Print the script that completes commands, options and runs in a shell.
+    """Print a script that completes commands, options and the names of runs in a shell.
 
     \b
     bash: eval "$(spot-relay completion bash)"

@@ -19,7 +19,7 @@ def dashboard(terminal: Terminal, port: int, opens: bool) -> None:
     """Show all runs in your browser, live, with their logs and with buttons, until Ctrl-C.
 
     The pages are served on 127.0.0.1 with your credentials. Whoever knows their address can do what you can: keep the
-    address, which is another one each time, to yourself. With --json: an object with the address, and no browser.
+    address, which changes each time, to yourself. With --json: an object with the address, and no browser.
     """
     from spot_relay_client.dashboard.app import Dashboard
     from spot_relay_client.loopback import Gate, LoopbackServer

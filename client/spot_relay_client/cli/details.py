@@ -14,7 +14,7 @@ from spot_relay_client.cli.command import Terminal, run_argument, stack_command
 def show(terminal: Terminal, run: str) -> None:
     """Show a run.
 
-    With --json: the run as the API answers it; docs/openapi.yaml describes it.
+    With --json: the run as the API returns it; docs/openapi.yaml describes it.
     """
     from spot_relay_client.cli.tables import draw_run
 

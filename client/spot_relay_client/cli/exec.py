@@ -53,7 +53,7 @@ def serving(stack: str | None, policy: str | None, all_jobs: bool, port: int = 0
     session = Session()
     if session.get_config_variable("ignore_configured_endpoint_urls"):
         raise SpotRelayError(
-            "SDKs would pass by Spot Relay, because AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or the setting "
+            "SDKs would bypass Spot Relay, because AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or the setting "
             "ignore_configured_endpoint_urls of your profile is true. Remove it."
         )
     if stacks.region_of(session):
@@ -82,7 +82,7 @@ def run_program(stack: str | None, policy: str | None, all_jobs: bool, command: 
         code = run_child(command, child_environment(os.environ, proxy.environment))
         if not proxy.calls:
             click.echo(
-                "spot-relay exec: no call of SageMaker came through Spot Relay. If the program made any, its SDK "
+                "spot-relay exec: no call to SageMaker went through Spot Relay. If the program made any, its SDK "
                 "ignores AWS_ENDPOINT_URL_SAGEMAKER, as boto3 before 1.28 does, or it uses an address of its own.",
                 err=True,
             )

@@ -26,8 +26,8 @@ _POLL_SECONDS: Final = 2.0
 def watch(terminal: Terminal, run: str) -> None:
     """Watch a run until it has ended: its attempts over time, what comes next, the newest decisions and its log.
 
-    Ctrl-C does not stop the run. The exit code is that of the run. With --json, or if the output is no terminal, each
-    change is one line; in JSON: {"at", "status", "reason", "attempt", "phase"}.
+    Ctrl-C does not stop the run. The exit code is that of the run. With --json, or if the output is not a terminal,
+    each change is one line; in JSON: {"at", "status", "reason", "attempt", "phase"}.
     """
     with _going_on(terminal, run):
         ended = _draw(terminal, run) if terminal.is_drawn_on else _print_changes(terminal, run)

@@ -33,7 +33,7 @@ def check_rules(_context: click.Context, _parameter: click.Parameter, names: tup
 
 
 allow_option = click.option(
-    "--allow", metavar="RULE", multiple=True, callback=check_rules, help="Leave a rule out; can be repeated."
+    "--allow", metavar="RULE", multiple=True, callback=check_rules, help="Skip a rule; can be repeated."
 )
 strict_option = click.option("--strict", is_flag=True, help="Exit with 1 if there are warnings.")
 

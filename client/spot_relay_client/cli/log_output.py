@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @stack_command()
 @run_argument
-@click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended, across attempts.")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing until the run has ended, across attempts.")
 @click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Only the log of one attempt.")
 @click.option("--since", metavar="WHEN", help="Only lines since a time, or since a duration ago such as 90m.")
 def logs(terminal: Terminal, run: str, follow: bool, attempt: int | None, since: str | None) -> None:
-    """Print the log of a run: all attempts and hosts as one stream, in the order of time.
+    """Print the log of a run: all attempts and hosts as one stream, in order of time.
 
-    With --json: one object a line, {"at", "attempt", "host", "text"}.
+    With --json: one object per line, {"at", "attempt", "host", "text"}.
     """
     moment = read_since(since, datetime.now(UTC)) if since else None
     lines = terminal.relay.logs(run, follow=follow, attempt=attempt, since=moment, poll=2)

@@ -28,10 +28,10 @@ _STANDARD_OUTPUT: Final = "-"
 )
 @click.option("--utc", is_flag=True, help="Show times in UTC instead of the local time zone.")
 @click.option("--sort", type=click.Choice([*SORTS]), help="Sort the page of all runs by this.  [default: submitted]")
-@click.option("--reverse", is_flag=True, help="Turn its order around.")
-@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="On it, only runs with this status.")
-@click.option("--name", metavar="TEXT", help="On it, only runs whose name contains TEXT.")
-@click.option("--limit", type=click.IntRange(1, 1000), help="On it, at most so many runs.  [default: 100]")
+@click.option("--reverse", is_flag=True, help="Reverse the order of the page of all runs.")
+@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Show only runs with this status.")
+@click.option("--name", metavar="TEXT", help="Show only runs whose name contains TEXT.")
+@click.option("--limit", type=click.IntRange(1, 1000), help="Show at most this many runs.  [default: 100]")
 def write_page(
     terminal: Terminal,
     run: str | None,
@@ -45,8 +45,9 @@ def write_page(
 ) -> None:
     """Write the page of a run, or of all runs, as HTML.
 
-    The page is one file that loads nothing, so it can be mailed, printed, or kept with the model. It shows the run as
-    it is now. With --json, which needs --output: {"file", "bytes"}.
+    The page is one file that loads nothing, so it can be e-mailed, printed, or kept with the model. It shows the run as
+    it is now. --sort, --reverse, --status, --name and --limit are for the page of all runs. With --json, which needs
+    --output: {"file", "bytes"}.
     """
     if run is not None and (reverse or any(given is not None for given in (sort, status, name, limit))):
         raise click.UsageError("--sort, --reverse, --status, --name and --limit are for the page of all runs.")

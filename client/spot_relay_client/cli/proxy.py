@@ -19,7 +19,7 @@ def serve(stack: str | None, policy: str | None, all_jobs: bool, port: int, as_j
     """Run the proxy that `spot-relay exec` uses, until Ctrl-C, and print the variables with which SDKs find it.
 
     It listens on 127.0.0.1. Whoever knows its address can use SageMaker with your credentials: keep the address, which
-    is another one each time, to yourself. With --json: an object with the variables.
+    changes each time, to yourself. With --json: an object with the variables.
     """
     ended = Event()
     for number in (signal.SIGINT, signal.SIGTERM):

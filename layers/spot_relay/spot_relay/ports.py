@@ -41,7 +41,7 @@ class RunTooLargeError(Exception):
 
 
 class NewerSchemaError(CallerError):
-    """A newer release has stored the run, and this one would lose what it does not know of it."""
+    """A newer release has stored the run, and this one would lose the parts that it does not know."""
 
     code = "NewerSchema"
     status = 503

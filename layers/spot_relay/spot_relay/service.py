@@ -94,7 +94,7 @@ class NameConflictError(SpecError):
 
 
 class UnacceptableError(SpecError):
-    """The spec is valid, but its deadline, its budget or its placement can't be kept."""
+    """The spec is valid, but its deadline, its budget or its placement can't work."""
 
     def __init__(self, found: tuple[Objection, ...]) -> None:
         super().__init__(

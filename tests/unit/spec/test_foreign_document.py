@@ -154,13 +154,13 @@ AS_TEXT = {"DefinitionString": json.dumps({"StartAt": "Train", "States": {"Train
         (
             DESCRIBED,
             snapshot(
-                "This is an answer of DescribeTrainingJob, not a request. Keep TrainingJobName, HyperParameters, AlgorithmSpecification, RoleArn, OutputDataConfig, ResourceConfig, StoppingCondition, EnableManagedSpotTraining, CheckpointConfig, and remove TrainingJobArn, TrainingJobStatus, SecondaryStatus, CreationTime, ResponseMetadata. TrainingJobName becomes the name of the run."
+                "This is a response of DescribeTrainingJob, not a request. Keep TrainingJobName, HyperParameters, AlgorithmSpecification, RoleArn, OutputDataConfig, ResourceConfig, StoppingCondition, EnableManagedSpotTraining, CheckpointConfig, and remove TrainingJobArn, TrainingJobStatus, SecondaryStatus, CreationTime, ResponseMetadata. TrainingJobName becomes the name of the run."
             ),
         ),
         (
             {"TrainingJob": DESCRIBED},
             snapshot(
-                "At TrainingJob: This is an answer of DescribeTrainingJob, not a request. Keep TrainingJobName, HyperParameters, AlgorithmSpecification, RoleArn, OutputDataConfig, ResourceConfig, StoppingCondition, EnableManagedSpotTraining, CheckpointConfig, and remove TrainingJobArn, TrainingJobStatus, SecondaryStatus, CreationTime, ResponseMetadata. TrainingJobName becomes the name of the run."
+                "At TrainingJob: This is a response of DescribeTrainingJob, not a request. Keep TrainingJobName, HyperParameters, AlgorithmSpecification, RoleArn, OutputDataConfig, ResourceConfig, StoppingCondition, EnableManagedSpotTraining, CheckpointConfig, and remove TrainingJobArn, TrainingJobStatus, SecondaryStatus, CreationTime, ResponseMetadata. TrainingJobName becomes the name of the run."
             ),
         ),
         (
@@ -300,5 +300,5 @@ def test_no_spec_is_taken_for_a_foreign_document() -> None:
 def test_what_only_an_answer_has_is_refused_in_a_request_too() -> None:
     resources = {**JOB["ResourceConfig"], "SelectedInstanceType": "ml.m5.xlarge"}
     assert find_problems(request(ResourceConfig=resources)) == snapshot(
-        {"ResourceConfig.SelectedInstanceType": "Only answers of DescribeTrainingJob have this key. Remove it."}
+        {"ResourceConfig.SelectedInstanceType": "Only responses of DescribeTrainingJob have this key. Remove it."}
     )

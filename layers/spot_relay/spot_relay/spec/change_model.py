@@ -21,7 +21,7 @@ class MoveModel(Strict):
 
 
 class DeadlineChangeModel(DeadlineKeys):
-    """The whole body of a change of the deadline; whatever is left out stays as it is."""
+    """The whole body of a change of the deadline; what is left out stays as it is."""
 
     def build(self) -> DeadlineChange:
         """Return the domain's change, which contains only what was given."""

@@ -180,7 +180,7 @@ def _recognise_description(document: Mapping[str, Any]) -> str | None:
     rest = [format_key(key) for key in document if key not in kept]
     keep = f"Keep {', '.join(kept)}" if kept else "Keep what CreateTrainingJob has, spelled as it spells it"
     return (
-        f"This is an answer of DescribeTrainingJob, not a request. {keep}, and remove {_list(rest)}. TrainingJobName "
+        f"This is a response of DescribeTrainingJob, not a request. {keep}, and remove {_list(rest)}. TrainingJobName "
         "becomes the name of the run."
     )
 

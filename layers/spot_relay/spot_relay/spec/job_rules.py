@@ -150,7 +150,7 @@ def _check_resources(job: Mapping[str, Any], path: str, problems: Problems, *, h
             problems.add(join_path(path, key), "SageMaker does not support this with managed spot. Remove it.")
     for key in ("SelectedInstanceType", "SelectedInstanceCount"):
         if key in resources:
-            problems.add(join_path(path, key), "Only answers of DescribeTrainingJob have this key. Remove it.")
+            problems.add(join_path(path, key), "Only responses of DescribeTrainingJob have this key. Remove it.")
     _check_plans(resources, path, problems)
     if resources.get("InstanceGroups") or resources.get("InstancePreferences"):
         return

@@ -71,8 +71,8 @@ def test_a_first_interruption_and_no_second_one() -> None:
     assert world.run().current.interruptions == 2
     assert only(world, NoticeKind.FIRST_INTERRUPTION) == snapshot("""\
 churn was interrupted
-AWS has taken back its spot capacity for the first time; once there is more, it continues from its
-newest checkpoint.
+AWS took back its spot capacity for the first time; when there is capacity again, it continues from
+its newest checkpoint.
 0% trained | $0 so far | 9 h 49 min before its deadline
 Nothing to do.\
 """)
@@ -122,7 +122,7 @@ def test_a_deadline_that_is_at_risk_once_for_each_deadline() -> None:
     world.passes(1200)
     assert only(world, NoticeKind.DEADLINE_AT_RISK) == snapshot("""\
 churn may miss its deadline
-Even if nothing delays it any more, it will hardly be done by its deadline, Nov 23, 14:11 UTC.
+Even without further delays, it will barely meet its deadline of Nov 23, 14:11 UTC, if at all.
 0% trained | $0 so far | 2 h 6 min before its deadline
 Set a later deadline if you can.\
 """)
@@ -139,9 +139,9 @@ def test_a_checkpoint_that_is_overdue_once_for_each_silence() -> None:
     world.passes(4 * HOUR)
     assert only(world, NoticeKind.CHECKPOINT_OVERDUE) == snapshot("""\
 churn saves no checkpoints
-churn-relay-01 has trained for 3 h 4 min without a new checkpoint, which an interruption would lose.
+churn-relay-01 has trained for 3 h 4 min without a new checkpoint; an interruption would lose that.
 3 h 4 min trained | $0.25 so far | 3 h 5 min since its submission
-Look at its log, and whether it writes to its checkpoint folder.\
+Look at its log, and check that it writes to its checkpoint folder.\
 """)
     world.checkpoint("a")
     world.passes(4 * HOUR)
@@ -177,9 +177,9 @@ def test_money_that_is_nearly_spent() -> None:
     world.passes(5 * HOUR + 600)
     assert only(world, NoticeKind.BUDGET_NEARLY_SPENT) == snapshot("""\
 churn has nearly spent a budget
-It has cost most of $0.50, and no attempt that may cost more than the rest is launched.
+It has spent most of its $0.50, and launches no attempt that could cost more than the rest.
 5 h 4 min trained | $0.41 of at most $0.50 | 5 h 5 min since its submission
-If it fails for that, resume it with a larger policy.budgets.money_usd.\
+If it fails because of that, resume it with a larger policy.budgets.money_usd.\
 """)
 
 
@@ -193,10 +193,10 @@ def test_a_wait_for_a_quota_once_for_each_wait_and_only_if_it_lasts() -> None:
     world.passes(600)
     (notice,) = sent(world, NoticeKind.WAITING_FOR_QUOTA)
     assert shown(notice) == snapshot("""\
-churn waits for a quota
+churn is waiting for a quota
 churn-relay-01 has waited for 10 min for room in ml.m5.xlarge (spot).
 0 s trained | $0 so far | 10 min since its submission
-Wait, end another job, or ask AWS for a larger quota.\
+Wait, stop another job, or ask AWS to raise the quota.\
 """)
     assert notice["link"] == snapshot(
         "https://us-east-1.console.aws.amazon.com/s3/object/specs?region=us-east-1&prefix=status%2Fchurn.json"

@@ -134,6 +134,6 @@ CHECKPOINT_RULES = (
         "Write logs to /opt/ml/output/tensorboard or another folder, and to an S3 prefix of their own.",
         _find_logs,
         "It looks at TensorBoardOutputConfig, DebugHookConfig and ProfilerConfig, and at hyperparameters and "
-        "environment variables whose names speak of logs.",
+        "environment variables whose names refer to logs.",
     ),
 )

@@ -110,6 +110,6 @@ SPOT_RULES = (
         "MaxPendingTimeInSeconds ends an attempt that only has to wait, and the next one starts to wait again.",
         "Remove MaxPendingTimeInSeconds: the policy decides how long an attempt waits, and where it goes next.",
         _find_pending_time,
-        "It concerns on-demand attempts, also those that a deadline leads to. Attempts on spot leave it out.",
+        "It concerns on-demand attempts, including those that a deadline requires. Spot attempts leave it out.",
     ),
 )

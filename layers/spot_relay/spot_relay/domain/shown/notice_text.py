@@ -71,13 +71,13 @@ def _say(kind: NoticeKind, run: Run, news: News) -> tuple[str, str, str]:
 def _say_progress(kind: NoticeKind, run: Run, news: News) -> tuple[str, str, str]:
     if kind is NoticeKind.SUBMITTED:
         if run.waits_to_begin:
-            return f"{run.id} was submitted", "It begins once what it waits for has come.", NOTHING_TO_DO
+            return f"{run.id} was submitted", "It starts as soon as what it waits for has happened.", NOTHING_TO_DO
         return f"{run.id} was submitted", f"Its first attempt is launched on {run.current.placement}.", NOTHING_TO_DO
     if kind is NoticeKind.FIRST_INTERRUPTION:
         loses = (
             "it continues from its newest checkpoint" if run.checkpoint_uri else "it starts again from the beginning"
         )
-        sentence = f"AWS has taken back its spot capacity for the first time; once there is more, {loses}."
+        sentence = f"AWS took back its spot capacity for the first time; when there is capacity again, {loses}."
         to_do = NOTHING_TO_DO if run.checkpoint_uri else "Add a CheckpointConfig to the next spec, to lose less."
         return f"{run.id} was interrupted", sentence, to_do
     return (
@@ -100,19 +100,19 @@ def _say_move(kind: NoticeKind, run: Run, news: News) -> tuple[str, str, str]:
 def _say_delay(kind: NoticeKind, run: Run, news: News) -> tuple[str, str, str]:
     if kind is NoticeKind.DEADLINE_AT_RISK:
         at = f"{run.deadline_at:%b %d, %H:%M} UTC" if run.deadline_at else "its time"
-        sentence = f"Even if nothing delays it any more, it will hardly be done by its deadline, {at}."
+        sentence = f"Even without further delays, it will barely meet its deadline of {at}, if at all."
         on_spot = run.current.placement.market is Market.SPOT
         act = "Move it on-demand now, or set a later deadline." if on_spot else "Set a later deadline if you can."
         return f"{run.id} may miss its deadline", sentence, act
     since = _parse(news.about)
-    silence = f"for {duration((news.at - since).total_seconds())}" if since else "for long"
+    silence = f"for {duration((news.at - since).total_seconds())}" if since else "for a long time"
     sentence = (
-        f"{run.current.job_name} has trained {silence} without a new checkpoint, which an interruption would lose."
+        f"{run.current.job_name} has trained {silence} without a new checkpoint; an interruption would lose that."
     )
     return (
         f"{run.id} saves no checkpoints",
         sentence,
-        "Look at its log, and whether it writes to its checkpoint folder.",
+        "Look at its log, and check that it writes to its checkpoint folder.",
     )
 
 
@@ -120,10 +120,9 @@ def _say_budget(run: Run, about: str) -> tuple[str, str, str]:
     name, _, size = about.partition(" ")
     title = f"{run.id} has nearly spent a budget"
     if name == MONEY:
-        sentence = (
-            f"It has cost most of {limit(float(size))}, and no attempt that may cost more than the rest is launched."
-        )
-        return title, sentence, "If it fails for that, resume it with a larger policy.budgets.money_usd."
+        whole = limit(float(size))
+        sentence = f"It has spent most of its {whole}, and launches no attempt that could cost more than the rest."
+        return title, sentence, "If it fails because of that, resume it with a larger policy.budgets.money_usd."
     spent = run.spent.count(Budget(name))
     left = max(0, int(size) - spent)
     then = f"it has {left} left" if left else "it fails if it needs one more"
@@ -137,7 +136,7 @@ def _say_wait(run: Run, news: News) -> tuple[str, str, str]:
     attempt = run.current
     where = "a quota that spans instance types" if attempt.waits_for_any_room else str(attempt.placement.pool)
     sentence = f"{attempt.job_name} has waited{waited} for room in {where}."
-    return f"{run.id} waits for a quota", sentence, "Wait, end another job, or ask AWS for a larger quota."
+    return f"{run.id} is waiting for a quota", sentence, "Wait, stop another job, or ask AWS to raise the quota."
 
 
 def _say_end(run: Run) -> tuple[str, str, str]:
