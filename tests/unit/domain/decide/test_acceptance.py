@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inline_snapshot import snapshot
 
-from spot_relay.domain.decide.acceptance import accept, find_objections
+from spot_relay.domain.decide.acceptance import (
+    MOST_FILES_COUNTED,
+    Objection,
+    accept,
+    find_objections,
+    largest_instance_count,
+    place_first,
+)
+from spot_relay.domain.run.attempt import Attempt
 from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.hosting import Deployment, OnSuccess
+from spot_relay.domain.run.news import AttemptState, News, NewsKind, NoticeKind
+from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Budgets, Policy, Rung
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.run.run import Explanation, Run, RunStatus
+from spot_relay.domain.run.start import Start
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.service import NameConflictError, UnacceptableError
 from tests.fakes import NOON
@@ -225,3 +239,137 @@ def test_a_deadline_is_accepted_if_and_only_if_on_demand_alone_can_meet_it(
     on_demand = run.current.placement.market is Market.ON_DEMAND
     assert on_demand == (seconds <= expected + 2 * changeover + 300)
     assert (run.current.max_wait_seconds is None) == on_demand
+
+
+def test_an_accepted_run_keeps_what_was_submitted_and_owes_its_first_launch() -> None:
+    rungs = (Rung(Placement(G5, 1, Market.SPOT)), Rung(Placement(M5, 1, Market.ON_DEMAND)))
+    prices = PriceList("a list", NOON, {M5: Price(0.24, 0.08), G5: Price(1.4), "ml.p3.2xlarge": Price(3.6)})
+    policy = deadline(5 * HOUR, ladder=rungs)
+    hosted = OnSuccess(deploy=Deployment("live", "an-image", "a-role", instance_type="ml.m5.large"))
+    spec = replace(submission(policy), task_token="a-token", on_success=hosted, notify=())
+    assert accept(spec, "one", NOON, prices, (NoticeKind.ENDED,)) == Run(
+        id="churn",
+        submission_id="one",
+        fingerprint=spec.fingerprint,
+        training_job=spec.training_job,
+        policy=policy,
+        created_at=NOON,
+        updated_at=NOON,
+        status=RunStatus.PENDING,
+        reason="Accepted. Launching churn-relay-01.",
+        attempts=(
+            Attempt(1, "churn-relay-01", rungs[0].placement, NOON, Cause.SUBMITTED, rung=0, max_wait_seconds=5 * HOUR),
+        ),
+        check_at=NOON + timedelta(seconds=90),
+        outbox=Outbox(
+            launch=1,
+            news=(
+                News(
+                    1,
+                    NewsKind.ATTEMPT,
+                    AttemptState.PLANNED,
+                    NOON,
+                    attempt=1,
+                    reason="Accepted. Launching churn-relay-01.",
+                    placement=rungs[0].placement,
+                    cause=Cause.SUBMITTED,
+                ),
+                News(2, NewsKind.RUN, RunStatus.PENDING, NOON, attempt=1, reason="Accepted. Launching churn-relay-01."),
+            ),
+        ),
+        on_success=hosted,
+        waiting_tasks=("a-token",),
+        deadline_at=NOON + timedelta(hours=5),
+        prices=prices.only({M5, G5}),
+        notify=(),
+        news=2,
+    )
+
+
+@pytest.mark.parametrize("start", [Start(at=NOON + timedelta(hours=1)), Start(after=("prep",))], ids=["at", "after"])
+def test_a_run_that_has_to_wait_is_looked_at_at_once_and_owes_no_launch(start: Start) -> None:
+    run = accept(replace(submission(), start=start), "one", NOON)
+    assert (run.start, run.waits_to_begin, run.check_at, run.reason) == (start, True, NOON, "Accepted.")
+    assert replace(run.outbox, news=()) == Outbox()
+    assert [news.kind for news in run.outbox.news] == [NewsKind.RUN]
+
+
+def test_a_run_sends_the_notices_of_its_stack_unless_its_spec_says_which() -> None:
+    kinds = (NoticeKind.SUBMITTED,)
+    assert accept(submission(), "one", NOON, notify=kinds).notify == kinds
+    assert accept(replace(submission(), notify=()), "one", NOON, notify=kinds).notify == ()
+    run = accept(submission(), "one", NOON)
+    assert (run.notify, run.waiting_tasks, run.prices, run.deadline_at) == ((), (), None, None)
+    assert [news.state for news in accept(submission(), "one", NOON, notify=kinds).outbox.news] == [
+        "Planned",
+        "Pending",
+        "submitted",
+    ]
+
+
+@pytest.mark.parametrize("markets", [(Market.SPOT,), (Market.ON_DEMAND, Market.SPOT), (Market.ON_DEMAND,)], ids=str)
+def test_a_limit_that_spot_jobs_do_not_get_is_named_when_a_run_is_accepted(markets: tuple[Market, ...]) -> None:
+    policy = Policy(ladder=tuple(Rung(Placement(M5, 1, market)) for market in markets))
+    pending = {"StoppingCondition": {"MaxRuntimeInSeconds": HOUR, "MaxPendingTimeInSeconds": 2 * HOUR}}
+    warning = Explanation(
+        NOON,
+        "Submitted",
+        "MaxPendingTimeInSeconds is left out of jobs on spot, where MaxWaitTimeInSeconds and the policy limit how long "
+        "a job waits for capacity.",
+    )
+    told = accept(submission(policy, **pending), "one", NOON).decisions
+    assert told == ((warning,) if Market.SPOT in markets else ())
+    assert accept(submission(policy), "one", NOON).decisions == ()
+
+
+def test_a_run_that_begins_late_is_planned_anew_by_what_its_deadline_leaves() -> None:
+    rungs = (Rung(Placement(G5, 1, Market.SPOT)), Rung(Placement(M5, 1, Market.ON_DEMAND)))
+    run = accept(submission(deadline(9 * HOUR, ladder=rungs)), "one", NOON)
+    soon, late = NOON + timedelta(hours=1), NOON + timedelta(seconds=9 * HOUR - SAFE)
+    assert place_first(run, soon) == run.with_attempt(replace(run.current, planned_at=soon, max_wait_seconds=8 * HOUR))
+    assert place_first(run, late) == run.with_attempt(
+        replace(run.current, planned_at=late, placement=rungs[1].placement, rung=1, cause=Cause.SAFETY_NET)
+    )
+
+
+def test_no_more_files_than_one_page_of_a_listing_are_worth_counting() -> None:
+    def ladder(*counts: int) -> Run:
+        rungs = tuple(Rung(Placement(M5, count, Market.SPOT)) for count in counts)
+        return accept(submission(Policy(ladder=rungs)), "one", NOON)
+
+    assert MOST_FILES_COUNTED == 1000
+    assert [largest_instance_count(ladder(*counts)) for counts in ((2, 7, 3), (999,), (1, 1001))] == [7, 999, 1000]
+
+
+def test_each_objection_names_its_place_in_the_spec_and_what_to_do() -> None:
+    prices = PriceList("a list", NOON, {M5: Price(0.24, 0.08)})
+    policy = deadline(60, budgets=Budgets(money_usd=0.01))
+    run = accept(submission(policy, ResourceConfig=instances(2)), "one", NOON, prices)
+    assert find_objections(run, {"train": 1, "test": 2}, NOON) == snapshot(
+        (
+            Objection(
+                path="ResourceConfig.InstanceCount",
+                message="Found 2 instances, but the ShardedByS3Key channel train has fewer objects "
+                "under its prefix (1). An instance without a file of its own fails. Use "
+                "fewer instances or more files.",
+            ),
+            Objection(
+                path="policy.deadline",
+                message="The deadline 2026-11-23T12:01:00+00:00 cannot be met, even on-demand: training and one "
+                "changeover take until 2026-11-23T14:10:00+00:00. Use that time or a later one.",
+            ),
+            Objection(
+                path="policy.budgets.money_usd",
+                message="policy.budgets.money_usd is 0.0100 USD. 0.00 USD is spent, and an attempt on 2 x "
+                "ml.m5.xlarge (spot) may cost up to 0.1600 USD (MaxRuntimeInSeconds 3600). Set "
+                "policy.budgets.money_usd to 0.1600 or more, or lower MaxRuntimeInSeconds.",
+            ),
+        )
+    )
+
+
+def test_a_deadline_of_a_run_that_starts_later_is_checked_from_its_start() -> None:
+    start = Start(at=NOON + timedelta(hours=1))
+    for seconds, is_met in ((SHORTEST + HOUR, True), (SHORTEST + HOUR - 1, False)):
+        run = accept(replace(submission(deadline(seconds)), start=start), "one", NOON)
+        assert [found.path for found in find_objections(run, {}, NOON)] == ([] if is_met else ["policy.deadline"])

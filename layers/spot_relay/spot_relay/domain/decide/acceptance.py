@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.rules.money import check_money
-from spot_relay.domain.rules.next_place import affordable_on_demand, first_place, ladder_of
+from spot_relay.domain.rules.next_place import affordable_on_demand, ladder_of
 from spot_relay.domain.rules.pace import check_deadline, earliest_deadline, max_wait_of, standing_of
 from spot_relay.domain.run.attempt import Attempt
 from spot_relay.domain.run.cause import Cause
@@ -19,7 +19,7 @@ from spot_relay.domain.values import dataclass, replace
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.news import NoticeKind
-    from spot_relay.domain.run.policy import Deadline, Policy
+    from spot_relay.domain.run.policy import Policy
     from spot_relay.domain.run.prices import PriceList
     from spot_relay.domain.run.submission import Submission
 
@@ -50,16 +50,15 @@ def accept(
     It sends the notices in ``notify`` unless the submission itself says which.
     """
     policy, job = submission.policy, submission.training_job
-    place = first_place(policy, job)
+    placements = [rung.placement for rung in ladder_of(policy, job)]
+    types = {placement.instance_type for placement in placements}
     first = Attempt(
         number=1,
         job_name=attempt_name(submission.name, 1),
-        placement=place.placement,
+        placement=placements[0],
         planned_at=now,
         cause=Cause.SUBMITTED,
-        rung=place.rung,
     )
-    types = {rung.placement.instance_type for rung in ladder_of(policy, job)}
     run = Run(
         id=submission.name,
         submission_id=submission_id,
@@ -116,11 +115,9 @@ def find_objections(run: Run, files: dict[str, int], now: datetime) -> tuple[Obj
 
     ``files`` has the number of objects under the prefix of each sharded channel, as far as they could be counted.
     """
-    found = [_check_files(run, channel, count) for channel, count in files.items()]
-    if run.policy.deadline is not None:
-        found.append(_check_deadline(run.policy.deadline, run.deadline_at, run.start.earliest(now)))
-    found += [Objection("policy.budgets.money_usd", because) for because in _check_costs(run, now)]
-    return tuple(objection for objection in found if objection is not None)
+    sharded = (_check_files(run, channel, count) for channel, count in files.items())
+    costs = (Objection("policy.budgets.money_usd", because) for because in _check_costs(run, now))
+    return tuple(found for found in (*sharded, _check_deadline(run, now), *costs) if found is not None)
 
 
 def largest_instance_count(run: Run) -> int:
@@ -150,6 +147,9 @@ def _check_files(run: Run, channel: str, files: int) -> Objection | None:
     )
 
 
-def _check_deadline(deadline: Deadline, at: datetime | None, now: datetime) -> Objection | None:
-    no = None if at is None else check_deadline(at, earliest_deadline(deadline, now))
+def _check_deadline(run: Run, now: datetime) -> Objection | None:
+    deadline = run.policy.deadline
+    if deadline is None:
+        return None
+    no = check_deadline(deadline.instant(run.created_at), earliest_deadline(deadline, run.start.earliest(now)))
     return None if no is None else Objection("policy.deadline", no.because)

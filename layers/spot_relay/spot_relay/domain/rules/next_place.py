@@ -99,11 +99,6 @@ def ladder_of(policy: Policy, training_job: dict[str, Any]) -> tuple[Rung, ...]:
     return policy.ladder or (Rung(placement_of(training_job), MAX_ATTEMPTS),)
 
 
-def first_place(policy: Policy, training_job: dict[str, Any]) -> Place:
-    """Return the place of a run's first attempt."""
-    return Place(0, ladder_of(policy, training_job)[0].placement)
-
-
 def place_by_ladder(run: Run) -> Place | None:
     """Return the place of the next attempt by the ladder alone; None if all its placements are refused for good.
 
