@@ -310,7 +310,7 @@ def test_a_run_sends_the_notices_of_its_stack_unless_its_spec_says_which() -> No
 @pytest.mark.parametrize("markets", [(Market.SPOT,), (Market.ON_DEMAND, Market.SPOT), (Market.ON_DEMAND,)], ids=str)
 def test_a_limit_that_spot_jobs_do_not_get_is_named_when_a_run_is_accepted(markets: tuple[Market, ...]) -> None:
     policy = Policy(ladder=tuple(Rung(Placement(M5, 1, market)) for market in markets))
-    pending = {"StoppingCondition": {"MaxRuntimeInSeconds": HOUR, "MaxPendingTimeInSeconds": 2 * HOUR}}
+    pending: dict[str, Any] = {"StoppingCondition": {"MaxRuntimeInSeconds": HOUR, "MaxPendingTimeInSeconds": 2 * HOUR}}
     warning = Explanation(
         NOON,
         "Submitted",

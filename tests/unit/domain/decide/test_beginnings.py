@@ -70,13 +70,13 @@ def begins(run: Run, now: datetime, reason: str, **changes: Any) -> Decision:
     """The run launches its first attempt, which is planned for this moment."""
     first = replace(run.current, planned_at=now, resumes_from=run.copying.newest if run.copying else None)
     launched = run.with_attempt(first)
-    state = {"waits_to_begin": False, "status": RunStatus.PENDING, "check_at": now + 90 * SECOND}
+    state: dict[str, Any] = {"waits_to_begin": False, "status": RunStatus.PENDING, "check_at": now + 90 * SECOND}
     return Decision(replace(launched, **state, updated_at=now, reason=reason, **changes), Outbox(launch=1), reason)
 
 
 def waits_on(run: Run, now: datetime, reason: str, check_at: datetime, **changes: Any) -> Decision:
     """The run waits on until it looks again."""
-    state = {"status": RunStatus.PENDING, "check_at": check_at}
+    state: dict[str, Any] = {"status": RunStatus.PENDING, "check_at": check_at}
     return Decision(replace(run, **state, updated_at=now, reason=reason, **changes), Outbox(status=True), reason)
 
 

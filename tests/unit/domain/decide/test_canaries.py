@@ -30,7 +30,7 @@ WAITS = Canary(1, NAME, SPOT, NOON, 3600, CanaryStatus.IN_PROGRESS, arn=ARN)
 PLANNED = Canary(1, NAME, SPOT, NOON, 3600, refusal=Refusal.QUOTA_FULL)
 GIVEN_UP = replace(WAITS, status=CanaryStatus.ENDED)
 JOB = Job(NAME, ARN, "InProgress", "Training", NOON, NOON, SPOT, billable_seconds=7)
-SEEN = {"phase": "Training", "billable_seconds": 7}
+SEEN: dict[str, Any] = {"phase": "Training", "billable_seconds": 7}
 ENDED = replace(JOB, status="Stopped", secondary_status="MaxWaitTimeExceeded")
 
 

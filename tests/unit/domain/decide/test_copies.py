@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ def train(copying: CheckpointCopy | None = None, checkpoints: str | None = TRAIN
 
 def goes_on(run: Run, owes: Outbox, reason: str, check_at: timedelta) -> Decision:
     """The run waits on for its copy, and is looked at again after some time."""
-    state = {"updated_at": LATER, "status": RunStatus.PENDING, "check_at": LATER + check_at}
+    state: dict[str, Any] = {"updated_at": LATER, "status": RunStatus.PENDING, "check_at": LATER + check_at}
     return Decision(replace(run, **state, reason=reason), owes, reason)
 
 

@@ -123,11 +123,11 @@ def test_a_first_deadline_is_set_with_the_terms_that_are_given() -> None:
 def test_a_first_deadline_of_a_job_that_can_have_no_canary_returns_blindly_unless_it_says_otherwise() -> None:
     built_in = {"AlgorithmName": "arn:aws:sagemaker:us-east-1:1:algorithm/x", "TrainingInputMode": "File"}
     run = lives(a_run(None, AlgorithmSpecification=built_in))
-    first = {"within_seconds": 5 * 3600, "expected_runtime_seconds": 7200}
+    first: dict[str, Any] = {"within_seconds": 5 * 3600, "expected_runtime_seconds": 7200}
 
     def way(decision: Decision) -> ReturnToSpot | None:
         terms = decision.run.policy.deadline
-        return terms and terms.return_to_spot
+        return terms.return_to_spot if terms else None
 
     assert way(asks(run, **first)) is ReturnToSpot.BLIND
     assert way(asks(run, **first, return_to_spot=ReturnToSpot.NEVER)) is ReturnToSpot.NEVER
@@ -284,7 +284,7 @@ def test_a_live_job_is_looked_at_at_once_and_a_run_that_has_yet_to_begin_no_soon
 def test_a_launch_that_waits_is_tried_again_when_the_deadline_may_require_that_and_not_within_half_a_minute() -> None:
     # The safety net keeps two changeovers and five minutes beside the training, so it is due after a while.
     net = 2 * HOUR + 25 * MINUTE
-    every = {"check_every": 9 * HOUR}
+    every: dict[str, Any] = {"check_every": 9 * HOUR}
     waits = a_run()
     assert next_look(waits, net + HOUR, **every) == LATER + HOUR
     assert next_look(waits, net + 2 * HOUR, check_every=20 * MINUTE) == LATER + 20 * MINUTE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from spot_relay.domain.decide import copies
 from spot_relay.domain.decide.acceptance import Objection, place_first
@@ -95,8 +95,6 @@ def follow_copy(run: Run, copied: CheckpointsCopied, facts: Facts, now: datetime
             return copies.pause_copy(run, copied.of, answer, now)
         case Uncopied() as answer:
             return copies.follow_failure(run, copied.of, answer, facts, now)
-        case _:
-            assert_never(copied.answer)
 
 
 def begin_or_wait(run: Run, facts: Facts, now: datetime) -> Decision:

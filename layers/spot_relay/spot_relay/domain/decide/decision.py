@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import assert_never
 
 from spot_relay.domain.decide import beginnings, canaries, deadlines, launch_answers, moves, tasks, user_requests
 from spot_relay.domain.decide.descriptions import follow_description
@@ -121,8 +120,6 @@ def _decide(run: Run, facts: Facts, now: datetime) -> Decision:
             return _follow_request(run, request, facts, now)
         case TaskGone() | Overtaken() | Overgrown() | StopRefused() as failure:
             return _follow_failure(run, failure, now)
-        case _:
-            assert_never(facts.observation)
 
 
 def _follow_what_it_waits_for(
@@ -280,8 +277,6 @@ def _follow_canary(
             return canaries.follow_event(run, canary, event, now)
         case CanaryChanged():
             return canaries.follow_end(run, canary, facts.canary, now)
-        case _:
-            assert_never(news)
 
 
 def _follow_given_up_canary(
