@@ -47,7 +47,7 @@ class OneSession(command.PytestRunner):
             tests = ["tests/unit/domain"]
         # What pytest prints about each mutant's tests goes nowhere.
         with change_cwd("mutants"), redirect_stdout(_NOWHERE):
-            arguments = ("--rootdir=.", "--tb=short", "--capture=no", *settings.pytest_add_cli_args)
+            arguments = ("--rootdir=.", "--tb=native", "--capture=no", *settings.pytest_add_cli_args)
             config = _prepareconfig([*arguments, *tests], [self])
             self._session = pytest.Session.from_config(config)
             config._do_configure()

@@ -170,6 +170,19 @@ def test_what_is_owed_is_settled_by_its_answers_and_leads_to_new_duties() -> Non
     assert settle(run, (gone,), Facts(Due()), LATER).outbox == Outbox(status=True)
 
 
+def test_a_run_whose_record_is_too_large_ends_once_the_copy_for_it_has_been_answered() -> None:
+    copy = CheckpointCopy("s3://models/prep/")
+    run = replace(
+        planned(start=Start(after=("prep",), continue_from="prep", checkpoint=True)),
+        completed=("prep",),
+        copying=copy,
+        outbox=Outbox(copy=True),
+    )
+    answers = (CheckpointsCopied(copy, CopyPaused(3, "3.pt")), Overgrown())
+    assert settle(run, answers, Facts(Due()), LATER).status is RunStatus.FAILED
+    assert decided(run, Overgrown()).run.status is RunStatus.STOPPING
+
+
 def test_an_answer_is_logged_with_what_it_has_led_to() -> None:
     task = HostingTask(
         HostingKind.DEPLOY, HostingStep.LOOK, HostingStatus.IN_PROGRESS, "The endpoint is seen.", NOON, NOON, NOON

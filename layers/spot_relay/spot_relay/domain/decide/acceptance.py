@@ -116,7 +116,7 @@ def find_objections(run: Run, files: dict[str, int], now: datetime) -> tuple[Obj
     ``files`` has the number of objects under the prefix of each sharded channel, as far as they could be counted.
     """
     sharded = (_check_files(run, channel, count) for channel, count in files.items())
-    costs = (Objection("policy.budgets.money_usd", because) for because in _check_costs(run, now))
+    costs = (Objection("policy.budgets.money_usd", because) for because in _check_costs(run))
     return tuple(found for found in (*sharded, _check_deadline(run, now), *costs) if found is not None)
 
 
@@ -126,10 +126,10 @@ def largest_instance_count(run: Run) -> int:
     return min(MOST_FILES_COUNTED, max(counts))
 
 
-def _check_costs(run: Run, now: datetime) -> tuple[str, ...]:
+def _check_costs(run: Run) -> tuple[str, ...]:
     """Return why the money budget could never pay for some placements, each reason once."""
     placements = (run.current.placement, *(rung.placement for rung in ladder_of(run.policy, run.training_job)))
-    answers = (check_money(run, placement, now) for placement in placements)
+    answers = (check_money(run, placement, run.created_at) for placement in placements)
     return tuple(dict.fromkeys(no.because for no in answers if no is not None))
 
 

@@ -203,7 +203,7 @@ def _wait(before: Run, run: Run, facts: Facts, now: datetime) -> Decision:
         looks.append(now + (TICK if is_new else LOOK_EVERY))
     if any(facts.predecessors.get(name) is None for name in others):
         looks.append(max(now, run.start.known_by(run.created_at)))
-    return change(run, now, describe_wait(run, now), status=RunStatus.PENDING, check_at=min(looks))
+    return change(run, now, describe_wait(run, now), check_at=min(looks))
 
 
 def _stop(run: Run, now: datetime) -> Decision:

@@ -36,10 +36,8 @@ def check_source(run: Run, other: Run) -> No | None:
     return None
 
 
-def begin_copy(run: Run, other: Run) -> Run | No:
-    """Return the run with what it has to copy from the other one, which has completed."""
-    if no := check_source(run, other):
-        return no
+def begin_copy(run: Run, other: Run) -> Run:
+    """Return the run with what it has to copy from the other one, which has completed and passed `check_source`."""
     return replace(run, copying=CheckpointCopy(other.checkpoint_uri or "", other.policy.checkpoint_pattern))
 
 
@@ -52,14 +50,14 @@ def copy_on(run: Run, before: Run, now: datetime) -> Decision:
     if before.outbox.copy and now < before.updated_at + OUTBOX_PATIENCE:
         return unchanged(before, f"The checkpoints of {run.start.continue_from} are being copied.")
     reason = _describe(run)
-    return change(run, now, reason, Outbox(copy=True), status=RunStatus.PENDING, check_at=now + OUTBOX_PATIENCE)
+    return change(run, now, reason, Outbox(copy=True), check_at=now + OUTBOX_PATIENCE)
 
 
 def pause_copy(run: Run, of: CheckpointCopy, paused: CopyPaused, now: datetime) -> Decision:
     """Go on with the copy in the next call of a function, which a message asks for."""
     copying = replace(of, done=paused.done, after=paused.after, upload=paused.upload, tries=0)
     after = replace(run, copying=copying)
-    return change(after, now, _describe(after), status=RunStatus.PENDING, check_at=now)
+    return change(after, now, _describe(after), check_at=now)
 
 
 def complete_copy(run: Run, of: CheckpointCopy, answer: Copied) -> Run:
@@ -82,7 +80,7 @@ def follow_failure(run: Run, of: CheckpointCopy, failed: Uncopied, facts: Facts,
         again = replace(run, copying=replace(of, tries=tries))
         seconds = facts.check_every.total_seconds()
         later = f"{reason} Trying again in {seconds:.0f} s."
-        return change(again, now, later, status=RunStatus.PENDING, check_at=now + facts.check_every)
+        return change(again, now, later, check_at=now + facts.check_every)
     if passes:
         reason = f"{reason} Giving up after {tries} tries. Resume the run to try again."
     closed = replace(run, copying=of.anew()).with_attempt(close_uncreated(run.current, now, reason))

@@ -16,7 +16,6 @@ from spot_relay.domain.rules.pace import (
     earliest_deadline,
     max_wait_of,
     seconds_until_demand,
-    standing_of,
 )
 from spot_relay.domain.rules.progress import count_progress
 from spot_relay.domain.run.attempt import AttemptStatus
@@ -125,10 +124,8 @@ def _next_look(run: Run, facts: Facts, now: datetime) -> datetime:
             return min(known, max(now + CHECK_SOON, next_look(run, now, facts.check_every)))
         case AttemptStatus.ENDED:
             seconds = seconds_until_demand(run, now)
-            if isinf(seconds):
-                standing = standing_of(run, now)
-                return now if standing is not None and standing.demand(seconds) is not None else known
-            return min(known, now + timedelta(seconds=seconds))
+            # It is infinite once the run has to go on-demand.
+            return now if isinf(seconds) else min(known, now + timedelta(seconds=seconds))
 
 
 def _describe(before: datetime | None, after: datetime | None) -> str:
