@@ -64,6 +64,10 @@ class OneSession(command.PytestRunner):
             mutmut._stats.clear()
         return int(self._has_failed)
 
+    def list_all_tests(self) -> command.ListAllTestsResult:
+        """Return the tests of this stage. mutmut runs all of them anew if one has come since they were last run."""
+        return command.ListAllTestsResult(ids=set(self._items))
+
     def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
         """Run tests until one fails: those of this stage, if a mutant is tried."""
         if not os.environ["MUTANT_UNDER_TEST"]:  # without a mutant they have just passed

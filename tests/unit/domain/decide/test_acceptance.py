@@ -322,13 +322,13 @@ def test_a_limit_that_spot_jobs_do_not_get_is_named_when_a_run_is_accepted(marke
     assert accept(submission(policy), "one", NOON).decisions == ()
 
 
-def test_a_run_that_begins_late_is_planned_anew_by_what_its_deadline_leaves() -> None:
+def test_a_run_that_begins_late_is_placed_by_what_its_deadline_leaves() -> None:
     rungs = (Rung(Placement(G5, 1, Market.SPOT)), Rung(Placement(M5, 1, Market.ON_DEMAND)))
     run = accept(submission(deadline(9 * HOUR, ladder=rungs)), "one", NOON)
     soon, late = NOON + timedelta(hours=1), NOON + timedelta(seconds=9 * HOUR - SAFE)
-    assert place_first(run, soon) == run.with_attempt(replace(run.current, planned_at=soon, max_wait_seconds=8 * HOUR))
+    assert place_first(run, soon) == run.with_attempt(replace(run.current, max_wait_seconds=8 * HOUR))
     assert place_first(run, late) == run.with_attempt(
-        replace(run.current, planned_at=late, placement=rungs[1].placement, rung=1, cause=Cause.SAFETY_NET)
+        replace(run.current, placement=rungs[1].placement, rung=1, cause=Cause.SAFETY_NET)
     )
 
 

@@ -86,11 +86,11 @@ def accept(
 
 
 def place_first(run: Run, now: datetime) -> Run:
-    """Return a run that begins now with its first attempt where the deadline has it: on-demand, if it leaves no time.
+    """Return a run with its first attempt where the deadline has it now: on-demand, if it leaves no time for spot.
 
     The deadline counts from the submission, and a run may have waited since then.
     """
-    first = replace(run.current, planned_at=now)
+    first = run.current
     standing = standing_of(run, now)
     no_time_for_spot = standing is not None and standing.demand(0.0) is Cause.SAFETY_NET
     if no_time_for_spot and (on_demand := affordable_on_demand(run, now)):

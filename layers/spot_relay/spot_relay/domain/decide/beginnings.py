@@ -122,7 +122,7 @@ def begin_or_wait(run: Run, facts: Facts, now: datetime) -> Decision:
 def begin(run: Run, now: datetime) -> Decision:
     """Launch the first attempt of a run that has waited."""
     began = place_first(replace(run, waits_to_begin=False), now)
-    first = replace(began.current, resumes_from=run.copying.newest if run.copying else None)
+    first = replace(began.current, planned_at=now, resumes_from=run.copying.newest if run.copying else None)
     match run.start.after:
         case () if run.start.at_most is not None:
             place = describe_place(run.start)
