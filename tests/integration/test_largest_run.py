@@ -13,7 +13,6 @@ from spot_relay.adapters.item_size import measure_item
 from spot_relay.adapters.run_items import build_item, format_sortable
 from spot_relay.adapters.runs import DynamoDBRunStore
 from spot_relay.domain.decide.descriptions import MOST_TRANSITIONS
-from spot_relay.domain.decide.hosting import MOST_REASON_BYTES
 from spot_relay.domain.decide.steps import KEPT_DECISIONS, LONGEST_EXPLANATION
 from spot_relay.domain.decide.user_requests import TOO_LARGE
 from spot_relay.domain.rules.progress import KEPT_POINTS
@@ -163,7 +162,7 @@ def task(kind: HostingKind) -> HostingTask:
         kind,
         HostingStep.ENDPOINT_CONFIG,
         HostingStatus.IN_PROGRESS,
-        filled(MOST_REASON_BYTES),
+        filled(MAX_TEXT_BYTES + 512),
         MOMENT,
         MOMENT,
         MOMENT,

@@ -10,15 +10,14 @@ import pytest
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.decide.decision import decide
 from spot_relay.domain.decide.facts import Facts
-from spot_relay.domain.decide.looks import attempt_to_look_at, needs_checkpoint
 from spot_relay.domain.rules.next_place import on_demand_places
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.launch import launch_of_attempt
-from spot_relay.domain.run.observation import CanaryChanged, Due, JobChanged, Launched, ResumeRequested
+from spot_relay.domain.run.observation import CanaryChanged, JobChanged, Launched
 from spot_relay.domain.run.outbox import Outbox, Room
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.prices import Price, PriceList
-from spot_relay.domain.run.run import Run, RunStatus
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON, MemoryPrices
@@ -218,28 +217,6 @@ def test_an_end_of_a_canary_that_the_description_does_not_show_changes_nothing()
     decision = decide(run, Facts(CanaryChanged(2, "Stopped"), canary=None), world.clock())
     assert decision.run is run
     assert decision.owes == Outbox()
-
-
-def test_what_needs_no_look_costs_none() -> None:
-    world = World()
-    world.service.submit(submission())
-    now = NOON + timedelta(hours=1)
-    planned = replace(world.run().current, status=AttemptStatus.PLANNED)
-    waits: Run = world.run().with_attempt(planned)
-    assert attempt_to_look_at(waits, Due(), now) is None
-    assert attempt_to_look_at(replace(waits, stop_requested=True), Due(), now) == planned
-    assert attempt_to_look_at(waits, Launched(1, "arn"), now) is None
-
-
-@pytest.mark.parametrize(
-    ("status", "needed"),
-    [(RunStatus.FAILED, True), (RunStatus.STOPPED, True), (RunStatus.COMPLETED, False), (RunStatus.PENDING, False)],
-)
-def test_a_resumption_looks_for_the_newest_checkpoint_where_it_can_be_granted(status: RunStatus, needed: bool) -> None:
-    run = replace(accept(submission(), "one", NOON), status=status)
-    assert needs_checkpoint(run, ResumeRequested(), None, NOON) is needed
-    without = replace(run, training_job={})
-    assert needs_checkpoint(without, ResumeRequested(), None, NOON) is False
 
 
 def test_a_newer_state_of_the_newest_canary_leaves_those_before_it() -> None:

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from spot_relay.domain.decide.facts import Facts
     from spot_relay.domain.run.observation import HostingAnswered
 
-# A text of SageMaker, and what we say about it.
-MOST_REASON_BYTES = MAX_TEXT_BYTES + 512
 # A description can lag behind a call: look again after this long.
 _SOON = timedelta(seconds=30)
 _NEXT_STEPS = {
@@ -74,8 +72,8 @@ def follow_answer(run: Run, answered: HostingAnswered, facts: Facts, now: dateti
             return _follow_made(run, task, clean_text(arn, MAX_TEXT_BYTES), facts, now)
         case Unmade() as unmade:
             return _follow_unmade(run, task, unmade, facts, now)
-        case NoEndpoint() as seen:
-            return _follow_absence(run, task, seen, facts, now)
+        case NoEndpoint():
+            return _follow_absence(run, task, facts, now)
         case Endpoint() as seen:
             found = replace(task, arn=clean_text(seen.arn, MAX_TEXT_BYTES))
             return _Look(run, found, seen, facts, now).decide()
@@ -107,7 +105,7 @@ def _follow_unmade(run: Run, task: HostingTask, unmade: Unmade, facts: Facts, no
     return _wait(run, again, f"{told} Trying again.", now + wait_after(tries, facts.draw), now)
 
 
-def _follow_absence(run: Run, task: HostingTask, _: NoEndpoint, facts: Facts, now: datetime) -> Decision:
+def _follow_absence(run: Run, task: HostingTask, facts: Facts, now: datetime) -> Decision:
     """Create the endpoint; one that was created may not be visible yet, or has been deleted since."""
     name = run.endpoint_name
     if task.step is HostingStep.LOOK:
@@ -228,7 +226,6 @@ def _go_on(run: Run, task: HostingTask, reason: str, now: datetime) -> Decision:
 
 
 def _wait(run: Run, task: HostingTask, reason: str, until: datetime, now: datetime) -> Decision:
-    reason = clean_text(reason, MOST_REASON_BYTES)
     changed = replace(task, reason=reason, check_at=until)
     # The document shows the task's reason: it is written only if that is news.
     news = Outbox(status=True) if reason != _reason_of(run, task) else Outbox()
@@ -242,7 +239,6 @@ def _reason_of(run: Run, task: HostingTask) -> str | None:
 
 def _settle(run: Run, task: HostingTask, status: HostingStatus, reason: str, now: datetime) -> Decision:
     """End a task."""
-    reason = clean_text(reason, MOST_REASON_BYTES)
     changes: dict[str, Any] = {"status": status, "reason": reason, "check_at": None, "settled_at": now}
     after = replace(_with(run, replace(task, **changes)), updated_at=now)
     return Decision(after, Outbox(status=True, measures=metrics.measure_hosting(run, status)), reason)

@@ -46,8 +46,7 @@ def attempt_to_look_at(run: Run, observation: Observation, now: datetime) -> Att
             return attempt if may_live else None
         case DeadlineRequested() if _counts_training(run, observation):
             return run.current if run.current.status is AttemptStatus.IN_PROGRESS else None
-        case _:
-            return None
+    return None
 
 
 def looks_at_predecessors(run: Run, observation: Observation, now: datetime) -> bool:
@@ -67,8 +66,7 @@ def canary_to_look_at(run: Run, observation: Observation, now: datetime) -> Cana
             return run.canary_beside(observation.canary)
         case Due() if is_due(run, now) and canary.status is CanaryStatus.IN_PROGRESS:
             return canary
-        case _:
-            return None
+    return None
 
 
 def launch_shown_by(observation: Observation, run: Run) -> Attempt | Canary | None:
@@ -78,8 +76,7 @@ def launch_shown_by(observation: Observation, run: Run) -> Attempt | Canary | No
             return run.attempt(observation.attempt)
         case CanaryChanged() if observation.canary == run.outbox.canary:
             return run.canary_beside(observation.canary)
-        case _:
-            return None
+    return None
 
 
 def looks_again(run: Run, observation: Observation) -> bool:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.run.attempt import CanaryStatus
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.decide.moves import move
+from spot_relay.domain.decide.steps import Decision
+from spot_relay.domain.run.attempt import AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.observation import Launched, MoveRequested, Refused
 from spot_relay.domain.run.outbox import Outbox
@@ -20,7 +24,7 @@ from spot_relay.service import NoSuchRunError, RejectedError
 from tests.fakes import NOON, MemoryPrices
 from tests.unit.canaries import ahead, finds_capacity, markets, stopped
 from tests.unit.paid_runs import PRICES
-from tests.unit.worlds import World, deadline, submission
+from tests.unit.worlds import TRAINING_JOB, World, deadline, submission
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run
@@ -301,3 +305,256 @@ def test_a_run_that_gives_up_its_launch_is_not_moved() -> None:
 def test_a_run_that_does_not_exist_is_not_moved() -> None:
     with pytest.raises(NoSuchRunError):
         moved(World(), ON_DEMAND)
+
+
+NOW, SOON = NOON + timedelta(hours=1), timedelta(seconds=30)
+SPOT_M5, ON_DEMAND_M5, ON_DEMAND_G5 = Placement(M5, 1, SPOT), Placement(M5, 1, ON_DEMAND), Placement(G5, 1, ON_DEMAND)
+NAME = "churn-relay-01"
+TELLS = Outbox(status=True)
+WITHOUT_CHECKPOINTS = {name: value for name, value in TRAINING_JOB.items() if name != "CheckpointConfig"}
+LIVE, ENDED = {"status": AttemptStatus.IN_PROGRESS}, {"status": AttemptStatus.ENDED}
+WAITING = Canary(1, "churn-canary-01", SPOT_M5, NOON, 3600, status=CanaryStatus.IN_PROGRESS)
+
+
+def a_run(attempt: dict[str, Any] | None = None, policy: Policy | None = None, **changes: Any) -> Run:
+    """A run that owes nothing, with its first attempt in some state."""
+    run = replace(accept(submission(policy), "one", NOON), outbox=Outbox(), moved_to=None)
+    return replace(run.with_attempt(replace(run.current, **attempt or {})), **changes)
+
+
+def decided(run: Run, owes: Outbox, reason: str, attempt: dict[str, Any] | None = None, **changes: Any) -> Decision:
+    """The decision that changes the run and its attempt so, and nothing else."""
+    after = run.with_attempt(replace(run.current, **attempt or {}))
+    return Decision(replace(after, updated_at=NOW, reason=reason, **changes), owes, reason)
+
+
+@pytest.mark.parametrize(
+    ("run", "market", "said"),
+    [
+        (a_run(LIVE), SPOT, "The run is already on spot."),
+        (a_run(), SPOT, "The run is already on spot."),
+        (a_run({**LIVE, "placement": ON_DEMAND_M5}, moved_to=ON_DEMAND), ON_DEMAND, "The run is already on-demand."),
+        (
+            a_run({"placement": ON_DEMAND_M5, "switch_to": ON_DEMAND}, moved_to=ON_DEMAND),
+            ON_DEMAND,
+            "The run is already on-demand.",
+        ),
+        (
+            a_run({**LIVE, "switch_to": ON_DEMAND}, moved_to=ON_DEMAND),
+            ON_DEMAND,
+            "The run is already being moved to on-demand.",
+        ),
+        (
+            a_run({**LIVE, "placement": ON_DEMAND_M5, "switch_to": SPOT}, moved_to=SPOT),
+            SPOT,
+            "The run is already being moved to spot.",
+        ),
+        (a_run(ENDED, moved_to=ON_DEMAND), ON_DEMAND, "The run is already on-demand."),
+        (a_run({**ENDED, "switch_to": SPOT}, moved_to=SPOT), SPOT, "The run is already on spot."),
+    ],
+)
+def test_a_run_that_is_where_it_is_to_go_or_on_its_way_is_left_alone(run: Run, market: Market, said: str) -> None:
+    assert move(run, market, NOW) == Decision(run, Outbox(), said)
+
+
+AT_HOME = {**LIVE, "placement": ON_DEMAND_M5}
+
+
+@pytest.mark.parametrize(
+    ("run", "market", "owes", "said", "changes"),
+    [
+        (
+            a_run(AT_HOME),
+            ON_DEMAND,
+            TELLS,
+            "The run is already on-demand, and stays there from now on.",
+            {"moved_to": ON_DEMAND},
+        ),
+        (
+            a_run(AT_HOME, canaries=(WAITING,)),
+            ON_DEMAND,
+            Outbox(status=True, stop_canary="churn-canary-01"),
+            "The run is already on-demand, and stays there from now on.",
+            {"moved_to": ON_DEMAND, "canaries": (replace(WAITING, status=CanaryStatus.ENDED),)},
+        ),
+        (
+            # Only its user's switch stops a job that trains on spot after all.
+            a_run({**LIVE, "switch_to": ON_DEMAND}),
+            ON_DEMAND,
+            Outbox(status=True, stop=NAME),
+            "The run is already being moved to on-demand, and stays there from now on.",
+            {"moved_to": ON_DEMAND},
+        ),
+        (
+            a_run({**LIVE, "switch_to": ON_DEMAND}, canaries=(WAITING,)),
+            ON_DEMAND,
+            Outbox(status=True, stop=NAME, stop_canary="churn-canary-01"),
+            "The run is already being moved to on-demand, and stays there from now on.",
+            {"moved_to": ON_DEMAND, "canaries": (replace(WAITING, status=CanaryStatus.ENDED),)},
+        ),
+        (
+            a_run({"placement": ON_DEMAND_M5, "switch_to": ON_DEMAND}),
+            ON_DEMAND,
+            TELLS,
+            "The run is already on-demand, and stays there from now on.",
+            {"moved_to": ON_DEMAND},
+        ),
+        (
+            a_run(LIVE, moved_to=ON_DEMAND, canaries=(WAITING,)),
+            SPOT,
+            TELLS,
+            "The run is already on spot, and from now on its policy decides again.",
+            {"moved_to": None},
+        ),
+    ],
+)
+def test_a_run_that_is_there_already_may_still_have_to_stay_or_to_go_by_its_policy_again(
+    run: Run, market: Market, owes: Outbox, said: str, changes: dict[str, Any]
+) -> None:
+    assert move(run, market, NOW) == decided(run, owes, said, **changes)
+
+
+ON_THE_WAY_BACK = a_run({**AT_HOME, "switch_to": SPOT}, canaries=(WAITING,))
+
+
+@pytest.mark.parametrize(
+    ("run", "market", "owes", "said", "changes"),
+    [
+        (
+            a_run(LIVE),
+            ON_DEMAND,
+            Outbox(status=True, stop=NAME),
+            "A move to on-demand was requested. Stopping churn-relay-01 to continue on-demand.",
+            {},
+        ),
+        (
+            ON_THE_WAY_BACK,
+            ON_DEMAND,
+            Outbox(status=True, stop=NAME, stop_canary="churn-canary-01"),
+            "A move to on-demand was requested. Stopping churn-relay-01 to continue on-demand.",
+            {"canaries": (replace(WAITING, status=CanaryStatus.ENDED),)},
+        ),
+        (
+            # A canary may go on looking for the capacity that the run is about to need.
+            a_run(AT_HOME, moved_to=ON_DEMAND, canaries=(WAITING,)),
+            SPOT,
+            Outbox(status=True, stop=NAME),
+            "A move to spot was requested. Stopping churn-relay-01 to continue on spot.",
+            {},
+        ),
+    ],
+)
+def test_a_live_job_is_stopped_and_looked_at_soon(
+    run: Run, market: Market, owes: Outbox, said: str, changes: dict[str, Any]
+) -> None:
+    expected = decided(run, owes, said, {"switch_to": market}, moved_to=market, check_at=NOW + SOON, **changes)
+    assert move(run, market, NOW) == expected
+
+
+MOVED_ALREADY = {"cause": Cause.MOVED, "refusals": 0, "waits_for_room": False, "waiting_since": None}
+WAITS = {"refusals": 2, "waits_for_room": True, "waiting_since": NOON}
+BOTH = Policy(ladder=(Rung(SPOT_M5), Rung(ON_DEMAND_G5)))
+
+
+@pytest.mark.parametrize(
+    ("run", "market", "attempt", "moved_to"),
+    [
+        (a_run(WAITS), ON_DEMAND, {"placement": ON_DEMAND_M5}, ON_DEMAND),
+        (a_run(WAITS, BOTH), ON_DEMAND, {"placement": ON_DEMAND_G5, "rung": 1}, ON_DEMAND),
+        (
+            a_run({**WAITS, "placement": ON_DEMAND_G5, "rung": 1}, BOTH, moved_to=ON_DEMAND),
+            SPOT,
+            {"placement": SPOT_M5, "rung": 0},
+            None,
+        ),
+        (
+            a_run({**WAITS, "placement": ON_DEMAND_M5}, deadline(10 * HOUR), moved_to=ON_DEMAND),
+            SPOT,
+            {"placement": SPOT_M5, "max_wait_seconds": 9 * HOUR},
+            None,
+        ),
+        # Without checkpoints, only another attempt would start from zero.
+        (a_run(WAITS, training_job=WITHOUT_CHECKPOINTS), ON_DEMAND, {"placement": ON_DEMAND_M5}, ON_DEMAND),
+    ],
+)
+def test_an_attempt_that_is_not_known_to_exist_is_launched_in_the_other_market(
+    run: Run, market: Market, attempt: dict[str, Any], moved_to: Market | None
+) -> None:
+    said = f"A move to {market} was requested."
+    changed = {**MOVED_ALREADY, "switch_to": market, **attempt}
+    place = attempt["placement"]
+    assert move(run, market, NOW) == decided(
+        run,
+        Outbox(launch=1),
+        f"{said} Launching churn-relay-01 on {place} instead.",
+        changed,
+        moved_to=moved_to,
+        status=RunStatus.PENDING,
+        check_at=NOW + timedelta(seconds=90),
+    )
+    waits = replace(run, waits_to_begin=True)
+    begins = f"{said} churn-relay-01 will be launched on {place} when the run begins."
+    assert move(waits, market, NOW) == decided(waits, TELLS, begins, changed, moved_to=moved_to)
+
+
+@pytest.mark.parametrize("market", [SPOT, ON_DEMAND])
+@pytest.mark.parametrize("moved_to", [None, "the other"])
+def test_between_two_attempts_the_next_one_is_planned_where_its_user_wants_it(market: Market, moved_to: Any) -> None:
+    other = SPOT if market is ON_DEMAND else ON_DEMAND
+    run = a_run(ENDED, moved_to=moved_to and other, check_at=NOW + SOON)
+    said = f"A move to {market} was requested. Launching the next attempt within a minute."
+    assert move(run, market, NOW) == decided(run, TELLS, said, moved_to=market, check_at=NOW)
+
+
+POOR: dict[str, Any] = {"prices": PRICES, "policy": Policy(Budgets(money_usd=0.25))}
+TRAINS = {**LIVE, "training_started_at": NOON}
+TOO_DEAR = (
+    "policy.budgets.money_usd is 0.2500 USD. 0.0800 USD is spent, and an attempt on 1 x ml.m5.xlarge (on-demand) may "
+    "cost up to 0.2400 USD (MaxRuntimeInSeconds 3600). Resume the run with policy.budgets.money_usd set to 0.3200 or "
+    "more. An open run has to be stopped before it can be resumed."
+)
+NO_SPOT = (
+    "The run has no placement on spot that SageMaker accepts. To train on spot, submit the spec under another name "
+    "with a spot rung in its ladder."
+)
+NO_TIME = "The deadline leaves no time to wait for spot. Change it or remove it, then move the run."
+NO_ON_DEMAND = (
+    "SageMaker refuses every placement of this run on-demand for good (tried: 1 x ml.m5.xlarge (on-demand), 1 x "
+    "ml.g5.2xlarge (on-demand)). Ask AWS to raise the quota, then stop and resume the run."
+)
+FROM_ZERO = (
+    "The training job has no CheckpointConfig, so another attempt would start from zero. Add one, or set "
+    "policy.restart_from_scratch to true, and submit the spec under another name."
+)
+
+
+@pytest.mark.parametrize(
+    ("run", "market", "said"),
+    [
+        (a_run(status=RunStatus.COMPLETED), SPOT, "Only an open run can be moved, and this one is Completed."),
+        (
+            a_run(status=RunStatus.FAILED),
+            ON_DEMAND,
+            "Only an open run can be moved, and this one is Failed. Resume it first.",
+        ),
+        (
+            a_run(stop_requested=True),
+            ON_DEMAND,
+            "The run is being stopped. Resume it once it has stopped, then move it.",
+        ),
+        (
+            a_run({"gives_up": True}),
+            ON_DEMAND,
+            "churn-relay-01 could not be created, and the run is about to fail. Resume it then.",
+        ),
+        (a_run(AT_HOME, Policy(ladder=(Rung(ON_DEMAND_M5),))), SPOT, NO_SPOT),
+        (a_run(AT_HOME, closed=(SPOT_M5,)), SPOT, NO_SPOT),
+        (a_run(AT_HOME, deadline(10 * HOUR), deadline_at=NOW + timedelta(hours=2)), SPOT, NO_TIME),
+        (a_run(LIVE, closed=(ON_DEMAND_M5, ON_DEMAND_G5)), ON_DEMAND, NO_ON_DEMAND),
+        (a_run(LIVE, training_job=WITHOUT_CHECKPOINTS), ON_DEMAND, FROM_ZERO),
+        (a_run(ENDED, training_job=WITHOUT_CHECKPOINTS), ON_DEMAND, FROM_ZERO),
+        (a_run(TRAINS, **POOR), ON_DEMAND, TOO_DEAR),
+    ],
+)
+def test_a_move_that_cannot_be_made_is_refused_with_what_to_do(run: Run, market: Market, said: str) -> None:
+    assert move(run, market, NOW) == Decision(run, Outbox(), said, rejected=True)
