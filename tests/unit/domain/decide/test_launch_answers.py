@@ -438,10 +438,12 @@ def test_a_run_whose_budget_of_refusals_is_spent_gives_up_its_attempt() -> None:
 
 
 def test_a_launch_that_is_not_understood_for_the_tenth_time_goes_elsewhere_or_is_given_up() -> None:
-    elsewhere = planned(Policy(Budgets(refusals=0), ladder=LADDER), refusals=20, unrecognized_refusals=9)
+    policy = replace(deadline(40 * HOUR), budgets=Budgets(refusals=0), ladder=LADDER)
+    elsewhere = planned(policy, refusals=20, unrecognized_refusals=9)
     decision = refuse(elsewhere, Refusal.UNRECOGNIZED)
+    moved = {"placement": SPOT_P3, "rung": 1, "refusals": 0, "unrecognized_refusals": 0}
     expected = replace(
-        changed(elsewhere, decision, placement=SPOT_P3, rung=1, refusals=0, unrecognized_refusals=0),
+        changed(elsewhere, decision, **moved, max_wait_seconds=40 * HOUR - 600),
         status=RunStatus.PENDING,
         closed=(SPOT_M5,),
         check_at=NOW + timedelta(seconds=90),
