@@ -129,17 +129,18 @@ def follow_refusal(run: Run, answer: Refused, facts: Facts, now: datetime) -> De
     if answer.refusal.backs_off:
         return _try_again(run, attempt, answer.refusal, message, facts, now)
     refused = f"SageMaker refused to create {attempt.job_name}: {message}"
-    reason = f"{refused} {advise(answer.refusal, message)}"
+    advice = advise(answer.refusal, message)
     if answer.refusal.closes_place and not run.stop_requested:
         run = _close_place(run, attempt)
-        onward = _open_place(run, attempt, answer.refusal, message, now)
+        onward = _open_place(run, attempt, now)
         if isinstance(onward, Onward):
             return _relocate(run, attempt, onward, facts, now, refused)
-        reason = f"{refused} {onward.because}"
+        if onward is not None:
+            advice = onward.because
     never = run.with_attempt(close_uncreated(attempt, now, message))
     status = RunStatus.STOPPED if run.stop_requested and run.failing_because is None else RunStatus.FAILED
     owes = Outbox(freed=(Room(attempt.placement.pool, attempt.job_name),))
-    return finish(never, status, now, reason, owes)
+    return finish(never, status, now, f"{refused} {advice}", owes)
 
 
 def go_on_demand(run: Run, attempt: Attempt, demand: Demand, now: datetime) -> Decision:
@@ -209,7 +210,7 @@ def _try_again(run: Run, attempt: Attempt, refusal: Refusal, message: str, facts
     again = _count_refusal(attempt, refusal)
     if refusal.draws and not run.stop_requested:
         if again.unrecognized_refusals >= UNRECOGNIZED_TRIES:
-            return _leave_place(run, again, refusal, message, facts, now)
+            return _leave_place(run, again, message, facts, now)
         if run.spent.refusals >= run.policy.budgets.refusals:
             return _give_up(run, again, message, now)
         run = replace(run, spent=run.spent.draw(Budget.REFUSALS))
@@ -256,11 +257,11 @@ def _give_up(run: Run, attempt: Attempt, message: str, now: datetime) -> Decisio
     return change(run, now, reason, check_at=now + ABSENCE_PATIENCE)
 
 
-def _leave_place(run: Run, attempt: Attempt, refusal: Refusal, message: str, facts: Facts, now: datetime) -> Decision:
+def _leave_place(run: Run, attempt: Attempt, message: str, facts: Facts, now: datetime) -> Decision:
     """Continue in another placement, or give up if there is none."""
     run = _close_place(run, attempt)
-    onward = _open_place(run, attempt, refusal, message, now)
-    if isinstance(onward, No):
+    onward = _open_place(run, attempt, now)
+    if not isinstance(onward, Onward):
         return _give_up(run, attempt, message, now)
     refused = f"SageMaker has refused to create {attempt.job_name} {attempt.unrecognized_refusals} times: {message}"
     return _relocate(run, attempt, onward, facts, now, refused)
@@ -270,11 +271,11 @@ def _close_place(run: Run, attempt: Attempt) -> Run:
     return replace(run, closed=tuple(dict.fromkeys((*run.closed, attempt.placement))))
 
 
-def _open_place(run: Run, attempt: Attempt, refusal: Refusal, message: str, now: datetime) -> Onward | No:
-    """Return where an attempt continues if its job can never run in its placement, or what the user can do."""
+def _open_place(run: Run, attempt: Attempt, now: datetime) -> Onward | No | None:
+    """Return where an attempt continues whose placement is closed, why it cannot be paid for, or None if nowhere."""
     onward = choose_place(run, attempt.cause, now)
     if isinstance(onward, No):
-        return No(advise(refusal, message))
+        return None
     if no := check_money(run, onward.place.placement, now):
         return No(f"Its next placement costs too much. {no.because}")
     return onward

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.decide.facts import Facts
     from spot_relay.domain.rules.pace import Standing
     from spot_relay.domain.run.cause import Demand
+    from spot_relay.domain.sagemaker.job import Placement
 
 # The shortest time to the next look at a run that is about to need its safety net, or to return.
 CLOSE_LOOK = TICK
@@ -118,7 +119,8 @@ def _to_on_demand(run: Run, attempt: Attempt, standing: Standing, now: datetime)
 
 
 def _to_spot(run: Run, attempt: Attempt, standing: Standing, facts: Facts, now: datetime) -> Steering:
-    if not may_return(run, attempt, now):
+    place = spot_place(run)
+    if place is None or not may_return(run, attempt, now):
         return Steering(run)
     way = way_of(run)
     seconds = standing.return_in(way)
@@ -134,25 +136,22 @@ def _to_spot(run: Run, attempt: Attempt, standing: Standing, facts: Facts, now: 
     if way is ReturnToSpot.BLIND:
         why = f"The run is well ahead of schedule. Stopping {attempt.job_name} to wait for spot capacity."
         return switch(run, attempt, Market.SPOT, why)
-    return _send_canary(run, attempt, now)
+    return _send_canary(run, attempt, place.placement, now)
 
 
-def _send_canary(run: Run, attempt: Attempt, now: datetime) -> Steering:
+def _send_canary(run: Run, attempt: Attempt, placement: Placement, now: datetime) -> Steering:
     """Let a canary wait for spot capacity beside the attempt; one that was refused for now is tried again."""
     known = run.canary_beside(attempt.number)
     if known is not None and known.status is not CanaryStatus.PLANNED:
-        return Steering(run)
-    place = spot_place(run)
-    if place is None:
         return Steering(run)
     # From here on it may exist again, so its earlier refusal proves nothing any more.
     again = known and replace(known, refusal=None)
     canary = again or Canary(
         number=attempt.number,
         job_name=canary_name(run.id, attempt.number),
-        placement=place.placement,
+        placement=placement,
         planned_at=now,
-        max_wait_seconds=max_wait_of(run, place.placement, now) or 0,
+        max_wait_seconds=max_wait_of(run, placement, now) or 0,
     )
     beside = f"Launching {canary.job_name} to look for spot capacity while {attempt.job_name} keeps training."
     reason = f"The run is ahead of schedule. {beside}"

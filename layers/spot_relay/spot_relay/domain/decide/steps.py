@@ -116,13 +116,13 @@ def leave_queue(before: Run, after: Run) -> Outbox:
 def finish(run: Run, status: RunStatus, now: datetime, reason: str, owes: Outbox | None = None) -> Decision:
     """End the run."""
     run, stopping = give_up_canary(run)
-    ended = replace(run, status=status, ended_at=now)
-    news = Outbox(measures=metrics.measure_run_end(ended), tell_followers=True, tasks=run.waiting_tasks)
+    run = replace(run, status=status, ended_at=now, check_at=None)
+    news = Outbox(measures=metrics.measure_run_end(run), tell_followers=True, tasks=run.waiting_tasks)
     duties = (owes or Outbox()).then(stopping).then(news)
     if status is RunStatus.COMPLETED and run.on_success:
         run, hosting = _begin_hosting(run, now)
         duties = duties.then(hosting)
-    return change(run, now, reason, duties, status=status, ended_at=now, check_at=None, waiting_tasks=())
+    return change(run, now, reason, duties, waiting_tasks=())
 
 
 def _begin_hosting(run: Run, now: datetime) -> tuple[Run, Outbox]:
