@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from spot_relay.domain.rules.checkpoints import CheckpointSearch, StoredObject, find_newest
+from spot_relay.domain.rules.checkpoints import CheckpointSearch, StoredObject, find_newest, list_copied
 from spot_relay.domain.sagemaker.job import Checkpoint
 from tests.fakes import NOON
 
@@ -360,6 +360,31 @@ def test_a_checkpoint_with_missing_parts_does_not_count_under_a_pattern_either()
     newer = [key.replace("500", "1000") for key in WHOLE[:-1]]
     assert taken(*WHOLE, *newer, pattern="checkpoint-*/**") == WHOLE[-1]
     assert taken(*WHOLE, *newer, pattern="**/*.safetensors") == "checkpoint-500/model.safetensors"
+
+
+def copied(*keys: str | tuple[str, float]) -> list[str]:
+    """The keys of the objects that a copy of the checkpoints consists of, in their order."""
+    return [found.key for found in list_copied(listing(*keys))]
+
+
+def test_a_copy_has_every_file_that_the_training_code_may_read_and_the_oldest_comes_first() -> None:
+    assert copied(("model.10", 5), ("model.9", 5), ("config.json", 3), ("logs/events.out.tfevents.1.a", 9)) == [
+        *("config.json", "model.9", "model.10", "logs/events.out.tfevents.1.a")
+    ]
+
+
+def test_a_copy_has_no_markers_no_file_that_is_being_written_and_no_checkpoint_that_lacks_parts() -> None:
+    whole = ("model.1", "model.2", "model.2.sagemaker-uploaded")
+    unwritten = ("model.3", "model.3.sagemaker-uploading", "model.4.tmp", "a/", "a_$folder$", "")
+    incomplete = (*SHARDS[:2], "step_10/__0_0.distcp", "step-5/model.pt", "step-5/spot-relay-2-files.json")
+    assert copied(*whole, *unwritten, *incomplete) == ["model.1", "model.2"]
+
+
+def test_an_empty_file_is_copied_but_is_no_part_that_completes_a_checkpoint() -> None:
+    empty = StoredObject("checkpoint-5/__init__.py", at(9), 0)
+    metadata = StoredObject("step_10/.metadata", at(9), 0)
+    shards = listing("model.1", "step_10/__0_0.distcp")
+    assert [found.key for found in list_copied([*shards, metadata, empty])] == ["model.1", metadata.key, empty.key]
 
 
 def test_names_that_are_hard_to_match_are_judged_in_bounded_time() -> None:
