@@ -122,6 +122,14 @@ def test_a_canary_that_may_exist_and_has_no_price_is_more_than_a_money_budget_ca
     assert no.because.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, but ")
 
 
+def test_a_budget_that_lacks_the_price_of_a_canary_names_it_while_the_attempt_trains() -> None:
+    run = with_canaries(9, a_canary(instance_type="ml.c5.xlarge"))
+    trains = replace(run.current, status=AttemptStatus.IN_PROGRESS, training_started_at=NOON)
+    no = check_money(run.with_attempt(trains), placed(M5), NOON + timedelta(minutes=5))
+    assert no is not None
+    assert no.because.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, but ")
+
+
 def test_a_run_that_its_budget_ends_says_what_it_keeps_for_canaries() -> None:
     no = check_money(with_canaries(WORST, a_canary()), placed(M5), NOON)
     assert no is not None
