@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 import pytest
 from inline_snapshot import snapshot
@@ -25,6 +27,9 @@ from spot_relay.domain.run.template import Arrival, Burst, Template
 from spot_relay.domain.sagemaker.job import MAX_JOB_NAME
 from tests.fakes import NOON
 from tests.unit.worlds import submission
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TEMPLATE = Template("templates/churn.json", "churn", {})
 ARRIVAL = Arrival("data", "incoming/monday/_SUCCESS", "1", NOON)
@@ -80,9 +85,21 @@ def test_of_a_burst_they_stand_for_the_same_whichever_of_its_objects_is_heard_of
     assert values_of_burst(ARRIVAL, BURST) == values_of_burst(next_day, BURST) == expected
 
 
-def test_the_date_of_a_scheduled_run_is_that_in_utc() -> None:
+@pytest.fixture(params=["UTC", "Asia/Tokyo"])
+def _zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the machine be in a time zone."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_zone")
+def test_a_scheduled_run_is_named_and_dated_in_utc_wherever_the_machine_is() -> None:
     late = datetime(2026, 11, 24, 0, 30, tzinfo=timezone(timedelta(hours=1)))
     assert values_of_schedule(late, "churn-1") == {"name": "churn-1", "date": "2026-11-23"}
+    assert name_scheduled_run(TEMPLATE, late) == snapshot("churn-bf76b2bef5c7171e")
 
 
 @pytest.mark.parametrize(

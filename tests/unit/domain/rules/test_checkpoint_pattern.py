@@ -25,6 +25,7 @@ from spot_relay.domain.values import No
         ("step-[0-9]/?.bin", "step-5/a.bin"),
         ("[!.]*", "model"),
         ("[[]a]", "[a]"),
+        ("[]a][!]b]", "]c"),
         ("{step}.pt", "{step}.pt"),
         ("épo que/*", "épo que/1"),
         ("**/**/a", "a"),
@@ -95,7 +96,7 @@ def test_a_key_does_not_match(pattern: str, key: str) -> None:
             ),
         ),
         (
-            ("[a", "a][", "a/[/b]"),
+            ("[a", "a][", "a/[/b]", "[a][", "[!]a[b"),
             snapshot(No(because="It contains a [ that is not closed. Write [[] for the character itself.")),
         ),
     ],

@@ -209,6 +209,7 @@ def test_a_file_that_sagemaker_is_still_uploading_does_not_count() -> None:
     assert taken("model.1", "model.2", "model.2.sagemaker-uploading") == "model.1"
     assert taken("a/model.1", "b/model.2", "b/.sagemaker-uploading") == "a/model.1"
     assert taken("a/model.1", "b/deep/model.2", "b/.sagemaker-uploading") == "a/model.1"
+    assert taken("mod.sagemaker-uploading", "mod", "model.pt") == "model.pt"
 
 
 def test_a_file_whose_upload_was_completed_counts() -> None:
@@ -216,6 +217,8 @@ def test_a_file_whose_upload_was_completed_counts() -> None:
     assert taken("model.1", *done) == "model.2"
     again = (("model.2.sagemaker-uploaded", 5.0), ("model.2", 1.0), ("model.2.sagemaker-uploading", 6.0))
     assert taken("model.1", *again) == "model.1"
+    at_once = (("model.2", 1.0), ("model.2.sagemaker-uploading", 2.0), ("model.2.sagemaker-uploaded", 2.0))
+    assert taken("model.1", *at_once) == "model.2"
 
 
 TRAINER = ("config.json", "model.safetensors", "training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth")

@@ -538,6 +538,7 @@ def test_a_return_leads_to_the_ladders_first_spot_rung_that_is_not_refused() -> 
     assert spot_place(run) == Place(1, Placement(M5, 2, Market.SPOT))
     assert spot_place(replace(run, closed=(Placement(M5, 2, Market.SPOT),))) == Place(2, Placement(P3, 1, Market.SPOT))
     assert spot_place(replace(run, policy=Policy(ENOUGH, ladder=(on_demand(G5),)))) is None
+    assert spot_place(replace(run, policy=Policy())) == Place(0, Placement(M5, 1, Market.SPOT))
 
 
 @pytest.mark.parametrize(("count", "may"), [(1, True), (2, False), (3, False)])
