@@ -78,7 +78,7 @@ def test_some_never_may(run: Run) -> None:
     assert not returns(run)
 
 
-def test_a_return_leaves_an_attempt_for_the_way_back() -> None:
+def test_a_return_needs_an_attempt_for_itself_and_one_for_the_way_back() -> None:
     assert returns(of_attempts(MAX_ATTEMPTS - 2))
     assert not returns(of_attempts(MAX_ATTEMPTS - 1))
 
@@ -100,6 +100,11 @@ def test_what_the_attempt_has_cost_by_now_is_spent() -> None:
     begun = replace(run.current, training_started_at=NOON)
     assert may_return(run.with_attempt(begun), begun, NOON + timedelta(minutes=30))
     assert not may_return(run.with_attempt(begun), begun, NOON + timedelta(minutes=31))
+    two = of_attempts(2)
+    earlier = two.with_attempt(replace(two.attempts[0], training_started_at=NOON))
+    paid = replace(earlier, policy=on_demand(money=0.5).policy)
+    assert may_return(paid, paid.current, NOON + timedelta(minutes=30))
+    assert not may_return(paid, paid.current, NOON + timedelta(hours=2))
 
 
 def test_a_run_goes_on_demand_if_it_may_have_another_attempt_and_can_pay_for_it() -> None:
