@@ -139,15 +139,17 @@ def test_what_was_kept_of_an_attempts_training_is_priced_on_demand_and_what_was_
 def test_until_its_attempt_has_ended_a_run_costs_at_most_what_that_may_use_and_what_was_spent_before_it() -> None:
     before = an_attempt(training_seconds=HOUR, billable_seconds=HOUR)
     trains = replace(an_attempt(training_started_at=NOON), status=AttemptStatus.IN_PROGRESS)
-    run = having(a_run(), before, trains)
-    assert most_until_end(run, after(HOUR // 2)) == pytest.approx(0.24 + 0.08)
-    assert most_until_end(run, after(2 * HOUR)) == pytest.approx(0.24 + 0.16)
+    run = having(a_run(), before, before, trains)
+    assert most_until_end(run, after(HOUR // 2)) == pytest.approx(0.48 + 0.08)
+    assert most_until_end(run, after(2 * HOUR)) == pytest.approx(0.48 + 0.16)
+    assert most_until_end(having(run, trains, trains), after(2 * HOUR)) == pytest.approx(0.16 + 0.16)
+    assert most_until_end(replace(having(run, trains), status=RunStatus.FAILED), after(HOUR)) == pytest.approx(0.08)
     between = having(a_run(), before, before)
     assert most_until_end(between, NOON) == pytest.approx(0.48 + 0.08)
     assert most_until_end(replace(between, status=RunStatus.FAILED), NOON) == pytest.approx(0.48)
     canary = Canary(2, "one-canary-02", placed(M5), NOON, HOUR)
     may_cost = 0.24 * CANARY_MAX_RUNTIME_SECONDS / HOUR
-    assert most_until_end(replace(run, canaries=(canary,)), NOON) == pytest.approx(0.24 + 0.08 + may_cost)
+    assert most_until_end(replace(run, canaries=(canary,)), NOON) == pytest.approx(0.48 + 0.08 + may_cost)
     assert most_until_end(replace(run, prices=None), NOON) is None
     assert most_until_end(replace(between, prices=PRICES.only([P3])), NOON) is None
 

@@ -25,6 +25,7 @@ from spot_relay.domain.rules.next_place import (
     rest_of_pool,
     spot_place,
 )
+from spot_relay.domain.rules.next_place import wait_after as seconds_to_wait
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
@@ -433,6 +434,7 @@ def test_an_attempt_that_was_moved_before_its_launch_was_answered_switches_only_
 # By the deadline: 8,700 seconds before it its safety net is due, and 9,000 seconds before it the run is behind its pace.
 
 LADDER = (spot(M5), spot(P3), on_demand(G5))
+LADDER_PLACEMENTS = tuple(rung.placement for rung in LADDER)
 ON_SPOT, ON_DEMAND = Place(0, LADDER[0].placement), Place(2, LADDER[2].placement)
 AHEAD, BEHIND, UNSAFE = (NOON + timedelta(seconds=10_000 - left) for left in (9001, 8701, 8700))
 
@@ -499,7 +501,7 @@ def test_without_a_deadline_an_on_demand_attempt_is_followed_by_the_ladders_next
 
 
 def test_a_run_whose_placements_are_all_refused_is_told_which_and_what_lets_it_go_on() -> None:
-    run = replace(paced(), closed=(LADDER[0].placement, LADDER[1].placement, THERE))
+    run = replace(paced(), closed=LADDER_PLACEMENTS)
     assert choose_place(run, CAUSE, AHEAD) == snapshot(
         No(
             because="SageMaker refuses every placement for good (tried: 1 x ml.m5.xlarge (spot), 1 x ml.p3.2xlarge (spot), 1 x ml.g5.2xlarge (on-demand)). Resume the run when a quota has been raised, or submit the spec under another name with other placements."
@@ -593,3 +595,19 @@ def test_a_pool_that_had_no_capacity_lately_rests_for_a_backoff_and_for_its_base
     run, now = of_ends(*ends), NOON + timedelta(seconds=after)
     assert rest_of_pool(run, Pool(M5, Market.SPOT), 0.5, now) == rest
     assert rest_of_pool(run, Pool(M5, Market.ON_DEMAND), 0.5, now) is None
+
+
+def test_only_errors_of_the_service_and_of_the_user_wait_for_a_backoff_that_grows_with_those_in_a_row() -> None:
+    errors = of_ends((M5, FULL, 0), (M5, ERROR, 1), (M5, ERROR, 2), (M5, ERROR, 3))
+    ended = replace(errors, attempts=errors.attempts[:-1])
+    assert seconds_to_wait(ended, ERROR, 0.5, NOON) == 60
+    assert seconds_to_wait(ended, Outcome.MAX_WAIT_TIME_EXCEEDED, 0.5, NOON) is None
+
+
+def test_after_a_capacity_failure_the_pool_that_comes_next_decides_about_the_wait() -> None:
+    full = of_ends((M5, FULL, 0))
+    ended = replace(full, attempts=full.attempts[:-1])
+    assert seconds_to_wait(ended, FULL, 0.5, AHEAD) is None
+    refused = replace(ended, closed=LADDER_PLACEMENTS[1:])
+    assert seconds_to_wait(refused, FULL, 0.5, AHEAD) == 30
+    assert seconds_to_wait(replace(ended, closed=LADDER_PLACEMENTS), FULL, 0.5, AHEAD) == 30
