@@ -46,6 +46,7 @@ CHECKPOINTS = [
     *("outputs/state.npz", "step-000100.npz", "xgb_model.bin", "lightgbm.pkl", "000010.npz", "weights/1.bin"),
     *("iter_100.npz", "model.pb", "snapshot_iter_100", "best.h5", "trained.h5", "gpt2.bin", "ema.pt"),
     *("embedding_model.pt", "data2vec.pt", "code2vec.pkl", "datamodel.npz", "best_train.npz"),
+    *("logs/000010.npz", "logs/model", "runs/detect/best.pt"),
 ]
 # One file of each of these is no whole checkpoint, but a part of one.
 PARTS = [

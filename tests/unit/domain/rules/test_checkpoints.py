@@ -198,7 +198,8 @@ def test_an_empty_object_is_not_a_checkpoint() -> None:
 
 
 def test_a_large_file_by_the_name_of_a_pointer_is_a_checkpoint() -> None:
-    assert find_newest("churn/", [StoredObject("checkpoint", NOON, 500_000)]).newest is not None
+    assert find_newest("churn/", [StoredObject("checkpoint", NOON, 64 * 1024 + 1)]).newest is not None
+    assert find_newest("churn/", [StoredObject("checkpoint", NOON, 64 * 1024)]).newest is None
 
 
 def test_of_checkpoints_of_one_second_the_one_of_the_later_round_is_taken() -> None:
