@@ -29,6 +29,8 @@ def numbered(stem: str, count: int, rest: str = "", *, first: int = 1) -> list[s
     [
         numbered("weights", 3),
         numbered("weights", 2, ".npz"),
+        numbered("weights", 2, ".safetensors"),
+        numbered("model", 2, ".npz"),
         [*numbered("model", 2, ".safetensors"), "model.safetensors.index.json"],
         [*numbered("pytorch_model", 2, ".bin"), "pytorch_model.bin.index.json"],
         [*numbered("model.fp16", 2, ".safetensors"), "model.safetensors.index.fp16.json"],
@@ -121,6 +123,14 @@ def test_checkpoints_in_one_folder_are_judged_each_by_itself() -> None:
     older, newer = ["ckpt-4.index", *numbered("ckpt-4.data", 1)], ["ckpt-5.index"]
     expected = dict.fromkeys([*whole, *older], True) | dict.fromkeys([*lacking, *newer], False)
     assert judged(*whole, *lacking, *older, *newer, "other.pt") == expected
+
+
+def test_an_index_belongs_to_shards_of_its_own_name_that_need_one() -> None:
+    shards, other = numbered("weights", 2, ".npz"), numbered("model", 2, ".bin")
+    own = "model.bin.index.json"
+    assert judged(*shards, "weights.index.json", *other, own, "pytorch_model.bin.index.json") == (
+        dict.fromkeys([*shards, *other, own], True)
+    )
 
 
 def test_shards_of_another_number_or_kind_are_another_checkpoint() -> None:
