@@ -13,7 +13,7 @@ import sys
 import time
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import mutmut
 import pytest
@@ -23,6 +23,7 @@ from mutmut.configuration import Config
 from mutmut.utils.file_utils import change_cwd
 
 from tests.mutation.stages import NEAR, STAGE, is_tried
+from tests.mutation.workspace import PACKAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -81,8 +82,12 @@ class OneSession(command.PytestRunner):
         """Run tests until one fails, and yield the name of each after it has run."""
         items = [self._items[name] for name in names]
         self._has_failed = False
+        caches = _list_caches()
         with change_cwd("mutants"):
             for item, following in zip(items, [*items[1:], None], strict=True):
+                # What a test before has had remembered would hide from this one what a function does.
+                for cache in caches:
+                    cache.cache_clear()
                 start = time.perf_counter()
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                 mutmut.duration_by_test[item.nodeid] = time.perf_counter() - start
@@ -104,6 +109,12 @@ class OneSession(command.PytestRunner):
         """Stop where tests cannot be collected."""
         if report.failed:
             raise SystemExit(report.longreprtext)
+
+
+def _list_caches() -> list[Any]:
+    """Return the functions of the package that remember what they have returned."""
+    modules = [module for name, module in sys.modules.items() if name.startswith(f"{PACKAGE}.")]
+    return [found for module in modules for found in vars(module).values() if hasattr(found, "cache_clear")]
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ HIDDEN = {
     "right-to-left override": "\u202e",
     "word joiner": "\u2060",
     "right-to-left isolate": "\u2067",
+    "Hangul filler": "\u3164",
     "byte order mark": "\ufeff",
     "tag": "\U000e0041",
 }

@@ -17,6 +17,7 @@ MAX_REASON_BYTES = 3 * MAX_TEXT_BYTES
 CUT = "…"
 # No character takes more bytes, unless it is escaped; those that can be printed are not, except quotes and backslashes.
 _MOST_BYTES_OF_ONE = 4
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 # What colours the output of a terminal, sets its title, and links its words.
 _TERMINAL = compile_later(r"\x1b\[[0-?]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _BREAKS = compile_later("\r\n|[\t-\r\x1c-\x1e\x85\u2028\u2029]")
@@ -55,4 +56,4 @@ def shorten(text: str, most_bytes: int) -> str:
 
 def encoded_size(text: str) -> int:
     """Return how many bytes a text takes within JSON: quotes count twice, and most control characters six times."""
-    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass")) - len('""')
+    return len(_encode(text).encode(errors="surrogatepass")) - len('""')

@@ -117,7 +117,15 @@ def test_it_keeps_the_most_that_a_canary_may_cost_while_nobody_knows_whether_it_
 
 
 def test_a_canary_that_may_exist_and_has_no_price_is_more_than_a_money_budget_can_count() -> None:
-    no = check_money(with_canaries(9, a_canary(instance_type="ml.c5.xlarge")), placed(M5), NOON)
+    no = check_money(with_canaries(9, a_canary(), a_canary(instance_type="ml.c5.xlarge")), placed(M5), NOON)
+    assert no is not None
+    assert no.because.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, but ")
+
+
+def test_a_budget_that_lacks_the_price_of_a_canary_names_it_while_the_attempt_trains() -> None:
+    run = with_canaries(9, a_canary(instance_type="ml.c5.xlarge"))
+    trains = replace(run.current, status=AttemptStatus.IN_PROGRESS, training_started_at=NOON)
+    no = check_money(run.with_attempt(trains), placed(M5), NOON + timedelta(minutes=5))
     assert no is not None
     assert no.because.startswith("policy.budgets.money_usd needs the price of ml.c5.xlarge, but ")
 
@@ -215,6 +223,20 @@ def test_a_canary_is_paid_for_beside_all_that_the_attempt_may_cost_and_what_was_
     assert pays_for_canary(on_demand_for(enough + BOUND), placed(M5, 2), NOON)
     assert not pays_for_canary(on_demand_for(enough + BOUND - 0.0001), placed(M5, 2), NOON)
     assert pays_for_canary(on_demand_for(None), placed(M5), NOON)
+
+
+@pytest.mark.parametrize(("price", "pays"), [(1 + 1e-9, True), (1 + 2e-9, False)])
+def test_what_rounding_may_have_put_above_the_budget_still_pays_for_a_canary(price: float, pays: bool) -> None:
+    run = with_canaries(1.0, prices=PriceList("a list", NOON, {M5: Price(0.0), "ml.g5.xlarge": Price(price)}))
+    on_demand = replace(run.current, placement=placed("ml.g5.xlarge", market=Market.ON_DEMAND))
+    assert pays_for_canary(run.with_attempt(on_demand), placed(M5), NOON) == pays
+
+
+def test_an_earlier_attempt_that_is_not_known_to_have_ended_is_counted_until_now() -> None:
+    run = on_demand_for(0.12 + 0.24 + BOUND)
+    first = replace(run.attempts[0], training_seconds=None, billable_seconds=None, training_started_at=NOON)
+    assert pays_for_canary(run.with_attempt(first), placed(M5), NOON + timedelta(minutes=45))
+    assert not pays_for_canary(run.with_attempt(first), placed(M5), NOON + timedelta(minutes=46))
 
 
 def test_an_earlier_canary_is_counted_at_its_worst_until_its_seconds_are_known() -> None:

@@ -25,7 +25,8 @@ OTHERS = [
     *("vocab.pt", "tokenizer.bin", "dataset.pt", "data.pt", "code/checkpoint.pt.py", "runs/metrics.pkl"),
     *("logs/losses.npy", "checkpoints/metrics.pkl", "profile.pickle", "trace.pb", "requirements.zip"),
     *("vocab.joblib", "inputs/0.npz", "raw/a.bin", "data/2026/11/a.zip", "train.bin", "valid.bin", "val.npy"),
-    *("train_data.npz", "test_set.pkl", "train-00000-of-00001.bin"),
+    *("train_data.npz", "test_set.pkl", "train-00000-of-00001.bin", "a.tfrecord-00000-of-00010", "a.csv.gz"),
+    *("a.jsonl.zst", "a.tsv.xz", "a.parquet.bz2", "dataset.tar.xz", "images.tar.zst", "data.tar.bz2", "data.tar.zip"),
 ]
 
 CHECKPOINTS = [
@@ -45,6 +46,7 @@ CHECKPOINTS = [
     *("outputs/state.npz", "step-000100.npz", "xgb_model.bin", "lightgbm.pkl", "000010.npz", "weights/1.bin"),
     *("iter_100.npz", "model.pb", "snapshot_iter_100", "best.h5", "trained.h5", "gpt2.bin", "ema.pt"),
     *("embedding_model.pt", "data2vec.pt", "code2vec.pkl", "datamodel.npz", "best_train.npz"),
+    *("logs/000010.npz", "logs/model", "runs/detect/best.pt"),
 ]
 # One file of each of these is no whole checkpoint, but a part of one.
 PARTS = [

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from inline_snapshot import snapshot
 
 from spot_relay.domain.rules.checkpoint_pattern import check_pattern, matches_pattern
+from spot_relay.domain.values import No
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,7 @@ from spot_relay.domain.rules.checkpoint_pattern import check_pattern, matches_pa
         ("step-[0-9]/?.bin", "step-5/a.bin"),
         ("[!.]*", "model"),
         ("[[]a]", "[a]"),
+        ("[]a][!]b]", "]c"),
         ("{step}.pt", "{step}.pt"),
         ("épo que/*", "épo que/1"),
         ("**/**/a", "a"),
@@ -52,11 +55,54 @@ def test_a_key_does_not_match(pattern: str, key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern",
+    ("patterns", "no"),
     [
-        *("/a", "s3://bucket/a/**", "a/", "a//b", "./a", "a/../b", "a**", "**b", "***", "a\\b", "a\nb", "[a", "a]["),
-        *("!*.log", "*.{pt,ckpt}", "checkpoint-*/{model,optimizer}.bin"),
+        (("a\nb",), snapshot(No(because="It contains unprintable characters. Remove them."))),
+        (
+            ("/a", "s3://bucket/a/**"),
+            snapshot(
+                No(
+                    because="It is relative to the prefix in CheckpointConfig.S3Uri. Leave out the bucket and the prefix."
+                )
+            ),
+        ),
+        (("a\\b", "a\\"), snapshot(No(because="It contains a backslash. Separate folders with /."))),
+        (
+            ("a/",),
+            snapshot(
+                No(because="It matches no object, because it ends in /. For all objects in the folder, write a/**.")
+            ),
+        ),
+        (
+            ("a//b", "./a", "a/../b", ""),
+            snapshot(
+                No(because="It contains a folder name that is empty or only dots, which matches nothing. Remove it.")
+            ),
+        ),
+        (
+            ("a**", "**b", "***", "a/**b/c"),
+            snapshot(
+                No(
+                    because="It contains ** next to other characters. Write ** between slashes, for any number of folders, or *."
+                )
+            ),
+        ),
+        (
+            ("!*.log", "*.{pt,ckpt}", "checkpoint-*/{model,optimizer}.bin"),
+            snapshot(
+                No(
+                    because="It begins with ! or contains {…,…}, which mean nothing here. Write one pattern of *, ? and []."
+                )
+            ),
+        ),
+        (
+            ("[a", "a][", "a/[/b]", "[a][", "[!]a[b"),
+            snapshot(No(because="It contains a [ that is not closed. Write [[] for the character itself.")),
+        ),
     ],
 )
-def test_a_pattern_that_cannot_be_meant_is_refused(pattern: str) -> None:
-    assert check_pattern(pattern) is not None
+def test_a_pattern_that_cannot_be_meant_is_refused_with_what_to_write_instead(
+    patterns: tuple[str, ...], no: No
+) -> None:
+    for pattern in patterns:
+        assert check_pattern(pattern) == no

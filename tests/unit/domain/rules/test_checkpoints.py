@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from spot_relay.domain.rules.checkpoints import CheckpointSearch, StoredObject, find_newest
+from spot_relay.domain.rules.checkpoints import CheckpointSearch, StoredObject, find_newest, list_copied
 from spot_relay.domain.sagemaker.job import Checkpoint
 from tests.fakes import NOON
 
@@ -198,7 +198,8 @@ def test_an_empty_object_is_not_a_checkpoint() -> None:
 
 
 def test_a_large_file_by_the_name_of_a_pointer_is_a_checkpoint() -> None:
-    assert find_newest("churn/", [StoredObject("checkpoint", NOON, 500_000)]).newest is not None
+    assert find_newest("churn/", [StoredObject("checkpoint", NOON, 64 * 1024 + 1)]).newest is not None
+    assert find_newest("churn/", [StoredObject("checkpoint", NOON, 64 * 1024)]).newest is None
 
 
 def test_of_checkpoints_of_one_second_the_one_of_the_later_round_is_taken() -> None:
@@ -209,6 +210,7 @@ def test_a_file_that_sagemaker_is_still_uploading_does_not_count() -> None:
     assert taken("model.1", "model.2", "model.2.sagemaker-uploading") == "model.1"
     assert taken("a/model.1", "b/model.2", "b/.sagemaker-uploading") == "a/model.1"
     assert taken("a/model.1", "b/deep/model.2", "b/.sagemaker-uploading") == "a/model.1"
+    assert taken("mod.sagemaker-uploading", "mod", "model.pt") == "model.pt"
 
 
 def test_a_file_whose_upload_was_completed_counts() -> None:
@@ -216,6 +218,8 @@ def test_a_file_whose_upload_was_completed_counts() -> None:
     assert taken("model.1", *done) == "model.2"
     again = (("model.2.sagemaker-uploaded", 5.0), ("model.2", 1.0), ("model.2.sagemaker-uploading", 6.0))
     assert taken("model.1", *again) == "model.1"
+    at_once = (("model.2", 1.0), ("model.2.sagemaker-uploading", 2.0), ("model.2.sagemaker-uploaded", 2.0))
+    assert taken("model.1", *at_once) == "model.2"
 
 
 TRAINER = ("config.json", "model.safetensors", "training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth")
@@ -360,6 +364,31 @@ def test_a_checkpoint_with_missing_parts_does_not_count_under_a_pattern_either()
     newer = [key.replace("500", "1000") for key in WHOLE[:-1]]
     assert taken(*WHOLE, *newer, pattern="checkpoint-*/**") == WHOLE[-1]
     assert taken(*WHOLE, *newer, pattern="**/*.safetensors") == "checkpoint-500/model.safetensors"
+
+
+def copied(*keys: str | tuple[str, float]) -> list[str]:
+    """The keys of the objects that a copy of the checkpoints consists of, in their order."""
+    return [found.key for found in list_copied(listing(*keys))]
+
+
+def test_a_copy_has_every_file_that_the_training_code_may_read_and_the_oldest_comes_first() -> None:
+    assert copied(("model.10", 5), ("model.9", 5), ("config.json", 3), ("logs/events.out.tfevents.1.a", 9)) == [
+        *("config.json", "model.9", "model.10", "logs/events.out.tfevents.1.a")
+    ]
+
+
+def test_a_copy_has_no_markers_no_file_that_is_being_written_and_no_checkpoint_that_lacks_parts() -> None:
+    whole = ("model.1", "model.2", "model.2.sagemaker-uploaded")
+    unwritten = ("model.3", "model.3.sagemaker-uploading", "model.4.tmp", "a/", "a_$folder$", "")
+    incomplete = (*SHARDS[:2], "step_10/__0_0.distcp", "step-5/model.pt", "step-5/spot-relay-2-files.json")
+    assert copied(*whole, *unwritten, *incomplete) == ["model.1", "model.2"]
+
+
+def test_an_empty_file_is_copied_but_is_no_part_that_completes_a_checkpoint() -> None:
+    empty = StoredObject("checkpoint-5/__init__.py", at(9), 0)
+    metadata = StoredObject("step_10/.metadata", at(9), 0)
+    shards = listing("model.1", "step_10/__0_0.distcp")
+    assert [found.key for found in list_copied([*shards, metadata, empty])] == ["model.1", metadata.key, empty.key]
 
 
 def test_names_that_are_hard_to_match_are_judged_in_bounded_time() -> None:

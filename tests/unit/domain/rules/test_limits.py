@@ -8,8 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.domain.rules.limits import MAX_LIMIT, InvalidLimitsError, Limits, needs_no_slot
+from spot_relay.domain.rules.limits import (
+    MAX_LIMIT,
+    InvalidLimitsError,
+    Limits,
+    needs_no_place,
+    needs_no_slot,
+    refuse_slot,
+)
 from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.values import No
 from tests.unit.worlds import World, submission
 
 
@@ -46,21 +54,25 @@ def test_an_instance_type_that_is_not_listed_has_no_limit() -> None:
     ],
 )
 def test_an_invalid_part_is_quoted_with_an_example_of_a_valid_one(part: str) -> None:
-    with pytest.raises(InvalidLimitsError, match=r"is not a limit\. Write .* such as ml\.p3\.2xlarge=4") as raised:
+    with pytest.raises(InvalidLimitsError) as raised:
         Limits.parse(f"ml.m5.xlarge=3,{part}")
-    assert repr(part[:60]) in str(raised.value)
-    assert len(str(raised.value)) < 250
+    assert str(raised.value) == (
+        f"{part[:60]!r} is not a limit. Write an instance type, = and a number, such as ml.p3.2xlarge=4, or *=20 for "
+        "all other types."
+    )
 
 
 @pytest.mark.parametrize("number", ["0", "000", "1000", "9" * 5000])
 def test_a_number_out_of_bounds_is_refused_with_the_bounds(number: str) -> None:
-    with pytest.raises(InvalidLimitsError, match=rf"\* is {number[:60]}, .* from 1 to {MAX_LIMIT}\.$"):
+    with pytest.raises(InvalidLimitsError) as raised:
         Limits.parse(f"*={number}")
+    assert str(raised.value) == f"The limit of * is {number[:60]}, but it must be a whole number from 1 to {MAX_LIMIT}."
 
 
 def test_an_instance_type_that_is_limited_twice_is_refused() -> None:
-    with pytest.raises(InvalidLimitsError, match=r"^ml\.p3\.2xlarge is limited twice, to 4 and to 5\. Remove"):
+    with pytest.raises(InvalidLimitsError) as raised:
         Limits.parse("ml.p3.2xlarge=4,*=20,ml.p3.2xlarge=5")
+    assert str(raised.value) == "ml.p3.2xlarge is limited twice, to 4 and to 5. Remove one of the two."
 
 
 @given(text=st.text() | st.lists(st.sampled_from(["*=1", "ml.m5.large=2", "=", "*", ","])).map(",".join))
@@ -95,3 +107,18 @@ def test_a_job_of_a_run_that_has_ended_needs_no_slot_even_if_its_launch_was_neve
     run = world.service.submit(submission())
     lost = replace(run, status=RunStatus.STOPPED)
     assert needs_no_slot("churn-relay-01", lambda _: lost)
+
+
+def test_a_run_needs_its_place_among_those_of_its_template_until_it_has_ended_or_expired() -> None:
+    world = World()
+    world.service.submit(submission())
+    assert not needs_no_place("churn", world.store.load)
+    assert needs_no_place("nobody", world.store.load)
+    world.tell(1, "Completed", "Completed")
+    assert needs_no_place("churn", world.store.load)
+
+
+def test_an_attempt_that_gets_no_slot_is_told_the_limit() -> None:
+    assert refuse_slot("ml.p3.2xlarge", 4) == No(
+        "This stack allows no more concurrent attempts on ml.p3.2xlarge (limit: 4)."
+    )

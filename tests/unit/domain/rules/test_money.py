@@ -12,11 +12,21 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from spot_relay.domain.decide.acceptance import accept
-from spot_relay.domain.rules.money import attempt_cost, check_money, cost_so_far, worst_cost
-from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.rules.money import (
+    attempt_cost,
+    check_money,
+    cost_so_far,
+    kept_on_demand_cost,
+    most_until_end,
+    wasted_cost,
+    worst_cost,
+)
+from spot_relay.domain.run.attempt import AttemptStatus, Canary
 from spot_relay.domain.run.policy import Budgets, Policy
 from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.sagemaker.request import CANARY_MAX_RUNTIME_SECONDS
 from spot_relay.domain.shown.accounting import account_of
 from spot_relay.domain.values import No
 from tests.fakes import NOON
@@ -111,6 +121,39 @@ def test_an_attempt_wastes_no_more_than_it_costs() -> None:
     assert account.on_demand_cost_usd == 0
 
 
+def test_what_was_kept_of_an_attempts_training_is_priced_on_demand_and_what_was_lost_by_its_share_of_the_cost() -> None:
+    half = an_attempt(training_seconds=HOUR, billable_seconds=HOUR // 4, wasted_seconds=HOUR // 2)
+    assert kept_on_demand_cost(half, PRICES, NOON) == pytest.approx(0.12)
+    assert wasted_cost(half, PRICES, NOON) == pytest.approx(0.03)
+    trains = an_attempt(training_started_at=NOON, wasted_seconds=HOUR // 2)
+    assert kept_on_demand_cost(trains, PRICES, after(2 * HOUR)) == pytest.approx(0.36)
+    assert wasted_cost(trains, PRICES, after(2 * HOUR)) == pytest.approx(0.04)
+    short = an_attempt(training_seconds=1, wasted_seconds=1)
+    assert wasted_cost(short, PRICES, NOON) == attempt_cost(short, PRICES, NOON) != 0
+    untrained = an_attempt(billable_seconds=HOUR, wasted_seconds=60)
+    assert kept_on_demand_cost(untrained, None, NOON) == wasted_cost(untrained, PRICES, NOON) == 0
+    assert kept_on_demand_cost(half, None, NOON) is None
+    assert wasted_cost(half, None, NOON) is None
+
+
+def test_until_its_attempt_has_ended_a_run_costs_at_most_what_that_may_use_and_what_was_spent_before_it() -> None:
+    before = an_attempt(training_seconds=HOUR, billable_seconds=HOUR)
+    trains = replace(an_attempt(training_started_at=NOON), status=AttemptStatus.IN_PROGRESS)
+    run = having(a_run(), before, before, trains)
+    assert most_until_end(run, after(HOUR // 2)) == pytest.approx(0.48 + 0.08)
+    assert most_until_end(run, after(2 * HOUR)) == pytest.approx(0.48 + 0.16)
+    assert most_until_end(having(run, trains, trains), after(2 * HOUR)) == pytest.approx(0.16 + 0.16)
+    assert most_until_end(replace(having(run, trains), status=RunStatus.FAILED), after(HOUR)) == pytest.approx(0.08)
+    between = having(a_run(), before, before)
+    assert most_until_end(between, NOON) == pytest.approx(0.48 + 0.08)
+    assert most_until_end(replace(between, status=RunStatus.FAILED), NOON) == pytest.approx(0.48)
+    canary = Canary(2, "one-canary-02", placed(M5), NOON, HOUR)
+    may_cost = 0.24 * CANARY_MAX_RUNTIME_SECONDS / HOUR
+    assert most_until_end(replace(run, canaries=(canary,)), NOON) == pytest.approx(0.48 + 0.08 + may_cost)
+    assert most_until_end(replace(run, prices=None), NOON) is None
+    assert most_until_end(replace(between, prices=PRICES.only([P3])), NOON) is None
+
+
 @pytest.mark.parametrize("prices", [None, PRICES.only([P3])], ids=["no list", "no price"])
 def test_without_prices_a_run_has_seconds_and_a_saving_in_percent_but_no_money(prices: PriceList | None) -> None:
     ended = an_attempt(training_seconds=80, billable_seconds=25, wasted_seconds=5)
@@ -157,6 +200,18 @@ def test_a_budget_that_the_next_attempt_may_use_up_to_the_cent_is_enough() -> No
     assert check_money(having(a_run(0.3199), ended), placed(M5), NOON) is not None
 
 
+@pytest.mark.parametrize(("price", "holds"), [(1 + 1e-9, True), (1 + 2e-9, False)])
+def test_a_sum_that_rounding_may_have_put_above_the_budget_is_within_it(price: float, holds: bool) -> None:
+    run = a_run(1.0, PriceList("a list", NOON, {M5: Price(price)}))
+    assert (check_money(run, placed(M5), NOON) is None) == holds
+
+
+def test_rounding_asks_for_no_hundredth_of_a_cent_more() -> None:
+    no = check_money(a_run(0.07, PriceList("a list", NOON, {M5: Price(0.080_000_000_03)})), placed(M5), NOON)
+    assert no is not None
+    assert "Set policy.budgets.money_usd to 0.0800 or more" in no.because
+
+
 def test_a_run_that_would_pass_its_budget_is_told_what_was_spent_what_comes_and_what_lets_it_go_on() -> None:
     ended = an_attempt(placed(P3), training_seconds=3 * HOUR, billable_seconds=2 * HOUR)
     no = check_money(having(a_run(10), ended), placed(P3, count=2, market=Market.ON_DEMAND), NOON)
@@ -194,16 +249,30 @@ def test_what_a_living_attempt_has_cost_so_far_is_spent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prices", "why"),
-    [(None, "no price list"), (PRICES.only([P3]), "s3://prices/list.json, 2026-11-23")],
+    ("prices", "no"),
+    [
+        (
+            None,
+            snapshot(
+                No(
+                    because="policy.budgets.money_usd needs the price of ml.m5.xlarge, but the stack had no price list when the run was submitted. Refresh the price list and submit the run again, or leave the budget out."
+                )
+            ),
+        ),
+        (
+            PRICES.only([P3]),
+            snapshot(
+                No(
+                    because="policy.budgets.money_usd needs the price of ml.m5.xlarge, but the price list at that time (s3://prices/list.json, 2026-11-23) did not have it. Refresh the price list and submit the run again, or leave the budget out."
+                )
+            ),
+        ),
+    ],
     ids=["no list", "no price"],
 )
-def test_a_money_budget_needs_a_price(prices: PriceList | None, why: str) -> None:
+def test_a_money_budget_needs_a_price(prices: PriceList | None, no: No) -> None:
     run = a_run(1000, prices=prices)
-    no = check_money(run, run.current.placement, NOON)
-    assert no is not None
-    assert "the price of ml.m5.xlarge" in no.because
-    assert why in no.because
+    assert check_money(run, run.current.placement, NOON) == no
 
 
 def test_a_money_budget_needs_a_price_for_what_was_spent_too() -> None:
@@ -230,9 +299,11 @@ def test_a_heterogeneous_cluster_has_no_price() -> None:
     job: dict[str, Any] = {"ResourceConfig": {"InstanceGroups": groups, "VolumeSizeInGB": 10}}
     run = accept(submission(Policy(budgets=Budgets(money_usd=1000)), **job), "one", NOON, PRICES)
     assert run.prices is None
-    no = check_money(run, run.current.placement, NOON)
-    assert no is not None
-    assert "a heterogeneous cluster (InstanceGroups) has none" in no.because
+    assert check_money(run, run.current.placement, NOON) == snapshot(
+        No(
+            because="policy.budgets.money_usd needs the price of ml.m5.xlarge, but a heterogeneous cluster (InstanceGroups) has none. Leave the budget out."
+        )
+    )
 
 
 @given(

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from inline_snapshot import snapshot
 
-from spot_relay.domain.rules.next_place import Place, place_of_job
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.rules.next_place import (
+    Onward,
+    Place,
+    affordable_on_demand,
+    choose_place,
+    is_open,
+    ladder_of,
+    move_to_job,
+    on_demand_places,
+    place_of_job,
+    rest_of_pool,
+    spot_place,
+)
+from spot_relay.domain.rules.next_place import wait_after as seconds_to_wait
+from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.policy import Backoff, Budgets, Deadline, Policy, ReturnToSpot, Rung
-from spot_relay.domain.run.run import RunStatus
-from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus
+from spot_relay.domain.sagemaker.ending import Outcome
+from spot_relay.domain.sagemaker.job import Market, Placement, Pool
 from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.values import No
+from tests.fakes import NOON
 from tests.thoroughness import examples
-from tests.unit.worlds import World, submission
+from tests.unit.paid_runs import PRICES
+from tests.unit.worlds import TRAINING_JOB, World, submission
 
 if TYPE_CHECKING:
+    from spot_relay.domain.run.attempt import Attempt
     from spot_relay.domain.run.run import Run
 
 M5, G5, P3 = "ml.m5.xlarge", "ml.g5.2xlarge", "ml.p3.2xlarge"
@@ -387,3 +409,205 @@ def test_an_attempts_own_place_comes_before_another_that_looks_like_it() -> None
     run = submitted(spot(M5), spot(G5), spot(M5, volume=20)).run()
     attempt = replace(run.current, placement=Placement(M5, 1, Market.SPOT, 20), rung=2)
     assert place_of_job(run, attempt, Placement(M5, 1, Market.SPOT)) == Place(2, attempt.placement)
+
+
+@pytest.mark.parametrize(
+    ("market", "status", "switch_to", "left"),
+    [
+        (Market.SPOT, AttemptStatus.PLANNED, Market.SPOT, None),
+        (Market.ON_DEMAND, AttemptStatus.PLANNED, Market.SPOT, Market.SPOT),
+        (Market.SPOT, AttemptStatus.IN_PROGRESS, Market.SPOT, Market.SPOT),
+        (Market.SPOT, AttemptStatus.PLANNED, None, None),
+    ],
+    ids=["it is there", "it is in the other market", "it was known to be there", "it was not moved"],
+)
+def test_an_attempt_that_was_moved_before_its_launch_was_answered_switches_only_if_its_job_is_elsewhere(
+    market: Market, status: AttemptStatus, switch_to: Market | None, left: Market | None
+) -> None:
+    run = submitted(spot(G5), spot(M5), on_demand(M5)).run()
+    attempt = replace(run.current, status=status, switch_to=switch_to)
+    placement = Placement(M5, 1, market)
+    rung = 1 if market is Market.SPOT else 2
+    assert move_to_job(run, attempt, placement) == replace(attempt, placement=placement, rung=rung, switch_to=left)
+
+
+# By the deadline: 8,700 seconds before it its safety net is due, and 9,000 seconds before it the run is behind its pace.
+
+LADDER = (spot(M5), spot(P3), on_demand(G5))
+LADDER_PLACEMENTS = tuple(rung.placement for rung in LADDER)
+ON_SPOT, ON_DEMAND = Place(0, LADDER[0].placement), Place(2, LADDER[2].placement)
+AHEAD, BEHIND, UNSAFE = (NOON + timedelta(seconds=10_000 - left) for left in (9001, 8701, 8700))
+
+
+def paced(placement: Placement = LADDER[0].placement, moved_to: Market | None = None, **known: Any) -> Run:
+    """A run with a deadline whose attempt in a placement has ended."""
+    policy = Policy(ENOUGH, ladder=LADDER, deadline=Deadline(7200, within_seconds=10_000))
+    run = replace(accept(submission(policy), "one", NOON), moved_to=moved_to)
+    rung = [each.placement for each in LADDER].index(placement)
+    return run.with_attempt(replace(run.current, **{"status": ENDED, "placement": placement, "rung": rung, **known}))
+
+
+ENDED = AttemptStatus.ENDED
+THERE = ON_DEMAND.placement
+CAUSE = Cause.SERVICE_ERROR
+
+
+def staying(run: Run) -> Run:
+    """The run, if it does not return to spot by itself."""
+    assert run.policy.deadline is not None
+    never = replace(run.policy.deadline, return_to_spot=ReturnToSpot.NEVER)
+    return replace(run, policy=replace(run.policy, deadline=never))
+
+
+def without_on_demand(run: Run) -> Run:
+    """The run, once SageMaker refuses all on-demand placements."""
+    return replace(run, closed=tuple(Placement(kind, 1, Market.ON_DEMAND) for kind in (M5, P3, G5)))
+
+
+@pytest.mark.parametrize(
+    ("run", "now", "onward"),
+    [
+        (paced(), AHEAD, Onward(ON_SPOT, CAUSE)),
+        (paced(), BEHIND, Onward(ON_DEMAND, Cause.BEHIND_PACE)),
+        (paced(), UNSAFE, Onward(ON_DEMAND, Cause.SAFETY_NET)),
+        (without_on_demand(paced()), UNSAFE, Onward(ON_SPOT, CAUSE)),
+        (paced(THERE), BEHIND, Onward(ON_DEMAND, CAUSE)),
+        (paced(THERE), UNSAFE, Onward(ON_DEMAND, Cause.SAFETY_NET)),
+        (paced(THERE), AHEAD, Onward(ON_SPOT, CAUSE)),
+        (staying(paced(THERE)), AHEAD, Onward(ON_DEMAND, CAUSE)),
+        (staying(paced()), AHEAD, Onward(ON_SPOT, CAUSE)),
+        (paced(THERE, switch_to=Market.SPOT), AHEAD, Onward(ON_SPOT, Cause.AHEAD_OF_PACE)),
+        (paced(THERE, switch_to=Market.SPOT), BEHIND, Onward(ON_SPOT, Cause.AHEAD_OF_PACE)),
+        (paced(THERE, switch_to=Market.SPOT), UNSAFE, Onward(ON_DEMAND, Cause.SAFETY_NET)),
+        (paced(THERE, Market.SPOT), BEHIND, Onward(ON_SPOT, Cause.MOVED)),
+        (paced(THERE, Market.SPOT), UNSAFE, Onward(ON_DEMAND, Cause.SAFETY_NET)),
+        (paced(moved_to=Market.ON_DEMAND), AHEAD, Onward(ON_DEMAND, Cause.MOVED)),
+        (paced(THERE, Market.ON_DEMAND), AHEAD, Onward(ON_DEMAND, CAUSE)),
+        (paced(THERE, Market.ON_DEMAND, switch_to=Market.SPOT), AHEAD, Onward(ON_DEMAND, Cause.MOVED)),
+        (paced(THERE, Market.ON_DEMAND, switch_to=Market.SPOT), BEHIND, Onward(ON_DEMAND, CAUSE)),
+        (without_on_demand(paced(moved_to=Market.ON_DEMAND)), AHEAD, Onward(ON_SPOT, CAUSE)),
+        (without_on_demand(paced(moved_to=Market.ON_DEMAND, switch_to=Market.SPOT)), AHEAD, Onward(ON_SPOT, CAUSE)),
+    ],
+)
+def test_the_deadline_decides_first_then_a_move_or_a_return_and_then_the_ladder(
+    run: Run, now: datetime, onward: Onward
+) -> None:
+    assert choose_place(run, CAUSE, now) == onward
+
+
+def test_without_a_deadline_an_on_demand_attempt_is_followed_by_the_ladders_next() -> None:
+    run = replace(paced(THERE), deadline_at=None, policy=Policy(ENOUGH, ladder=LADDER))
+    assert choose_place(run, CAUSE, NOON) == Onward(ON_DEMAND, CAUSE)
+
+
+def test_a_run_whose_placements_are_all_refused_is_told_which_and_what_lets_it_go_on() -> None:
+    run = replace(paced(), closed=LADDER_PLACEMENTS)
+    assert choose_place(run, CAUSE, AHEAD) == snapshot(
+        No(
+            because="SageMaker refuses every placement for good (tried: 1 x ml.m5.xlarge (spot), 1 x ml.p3.2xlarge (spot), 1 x ml.g5.2xlarge (on-demand)). Resume the run when a quota has been raised, or submit the spec under another name with other placements."
+        )
+    )
+
+
+def test_on_demand_the_ladders_own_rungs_come_first_then_the_current_rungs_instances_then_the_others() -> None:
+    run = paced(LADDER[1].placement)
+    own, here, other, again = (
+        Place(rung, Placement(kind, 1, Market.ON_DEMAND)) for rung, kind in ((2, G5), (1, P3), (0, M5), (2, G5))
+    )
+    assert on_demand_places(run) == (own, here, other, again)
+    assert on_demand_places(replace(run, closed=(THERE,))) == (here, other)
+
+
+def test_on_demand_a_pool_that_had_no_capacity_lately_is_left_out_if_there_is_another() -> None:
+    no_capacity = paced(THERE, outcome=Outcome.CAPACITY_ERROR, ended_at=NOON)
+    assert affordable_on_demand(no_capacity, NOON) == Place(0, Placement(M5, 1, Market.ON_DEMAND))
+    others = tuple(Placement(kind, 1, Market.ON_DEMAND) for kind in (M5, P3))
+    assert affordable_on_demand(replace(no_capacity, closed=others), NOON) == ON_DEMAND
+
+
+def test_on_demand_only_what_the_money_budget_pays_for_comes_into_question() -> None:
+    ladder = (on_demand(P3), on_demand(M5))
+    policy = Policy(replace(ENOUGH, money_usd=0.5), ladder=ladder)
+    run = replace(accept(submission(policy), "one", NOON, PRICES), prices=PRICES)
+    assert affordable_on_demand(run, NOON) == Place(1, ladder[1].placement)
+    trains = run.with_attempt(replace(run.current, placement=ladder[1].placement, training_started_at=NOON))
+    assert affordable_on_demand(trains, NOON + timedelta(hours=1)) == Place(1, ladder[1].placement)
+    assert affordable_on_demand(trains, NOON + timedelta(hours=1.1)) is None
+
+
+def test_a_return_leads_to_the_ladders_first_spot_rung_that_is_not_refused() -> None:
+    run = replace(paced(), policy=Policy(ENOUGH, ladder=(on_demand(G5), spot(M5, count=2), spot(P3))))
+    assert spot_place(run) == Place(1, Placement(M5, 2, Market.SPOT))
+    assert spot_place(replace(run, closed=(Placement(M5, 2, Market.SPOT),))) == Place(2, Placement(P3, 1, Market.SPOT))
+    assert spot_place(replace(run, policy=Policy(ENOUGH, ladder=(on_demand(G5),)))) is None
+    assert spot_place(replace(run, policy=Policy())) == Place(0, Placement(M5, 1, Market.SPOT))
+
+
+@pytest.mark.parametrize(("count", "may"), [(1, True), (2, False), (3, False)])
+def test_a_refused_number_of_instances_closes_the_pool_for_as_many_and_more(count: int, may: bool) -> None:
+    run = replace(paced(), closed=(Placement(M5, 2, Market.SPOT),))
+    assert is_open(run, Placement(M5, count, Market.SPOT)) == may
+    assert is_open(run, Placement(M5, count, Market.ON_DEMAND))
+
+
+def test_a_policy_without_a_ladder_has_the_jobs_own_placement_for_all_attempts() -> None:
+    assert ladder_of(Policy(), TRAINING_JOB) == (Rung(Placement(M5, 1, Market.SPOT), MAX_ATTEMPTS),)
+    assert ladder_of(Policy(ladder=LADDER), TRAINING_JOB) == LADDER
+
+
+def of_ends(*ends: tuple[str, Outcome, float | None]) -> Run:
+    """A run whose attempts have ended so, in pools of these instance types, so many seconds after noon."""
+
+    def ended(number: int, kind: str, outcome: Outcome, after: float | None) -> Attempt:
+        ended_at = None if after is None else NOON + timedelta(seconds=after)
+        placement = Placement(kind, 1, Market.SPOT)
+        known = {"number": number, "status": ENDED, "placement": placement, "outcome": outcome, "ended_at": ended_at}
+        return replace(run.current, **known)  # type: ignore[arg-type]
+
+    run = paced()
+    attempts = tuple(ended(number, *end) for number, end in enumerate(ends, start=1))
+    planned = replace(run.current, number=len(ends) + 1, status=AttemptStatus.PLANNED)
+    return replace(run, attempts=(*attempts, planned))
+
+
+FULL, ERROR = Outcome.CAPACITY_ERROR, Outcome.SERVICE_ERROR
+LATELY = Backoff().max_seconds
+
+
+@pytest.mark.parametrize(
+    ("ends", "after", "rest"),
+    [
+        ([], 0, None),
+        ([(M5, FULL, 0)], 10**6, 30),
+        ([(M5, FULL, None)], 0, 30),
+        ([(G5, FULL, 0)], 0, None),
+        ([(M5, ERROR, 0)], 0, None),
+        ([(M5, FULL, 0), (G5, ERROR, 1)], LATELY - 0.001, 30),
+        ([(M5, FULL, 0), (G5, ERROR, 1)], LATELY, None),
+        ([(M5, FULL, None), (G5, ERROR, 1)], 0, None),
+        ([(M5, FULL, 0), (M5, FULL, 1), (M5, FULL, 2), (G5, FULL, 3)], 3, 120),
+        ([(M5, FULL, 0), (M5, ERROR, 1), (M5, FULL, 2)], 2, 30),
+    ],
+)
+def test_a_pool_that_had_no_capacity_lately_rests_for_a_backoff_and_for_its_base_at_least(
+    ends: list[tuple[str, Outcome, float | None]], after: float, rest: float | None
+) -> None:
+    run, now = of_ends(*ends), NOON + timedelta(seconds=after)
+    assert rest_of_pool(run, Pool(M5, Market.SPOT), 0.5, now) == rest
+    assert rest_of_pool(run, Pool(M5, Market.ON_DEMAND), 0.5, now) is None
+
+
+def test_only_errors_of_the_service_and_of_the_user_wait_for_a_backoff_that_grows_with_those_in_a_row() -> None:
+    errors = of_ends((M5, FULL, 0), (M5, ERROR, 1), (M5, ERROR, 2), (M5, ERROR, 3))
+    ended = replace(errors, attempts=errors.attempts[:-1])
+    assert seconds_to_wait(ended, ERROR, 0.5, NOON) == 60
+    assert seconds_to_wait(ended, Outcome.MAX_WAIT_TIME_EXCEEDED, 0.5, NOON) is None
+
+
+def test_after_a_capacity_failure_the_pool_that_comes_next_decides_about_the_wait() -> None:
+    full = of_ends((M5, FULL, 0))
+    ended = replace(full, attempts=full.attempts[:-1])
+    assert seconds_to_wait(ended, FULL, 0.5, AHEAD) is None
+    refused = replace(ended, closed=LADDER_PLACEMENTS[1:])
+    assert seconds_to_wait(refused, FULL, 0.5, AHEAD) == 30
+    assert seconds_to_wait(replace(ended, closed=LADDER_PLACEMENTS), FULL, 0.5, AHEAD) == 30

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from inline_snapshot import snapshot
 
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.rules.pace import (
@@ -20,13 +21,16 @@ from spot_relay.domain.rules.pace import (
     SENSING_SECONDS,
     Standing,
     changeovers_of,
+    check_deadline,
     earliest_deadline,
     max_wait_of,
+    seconds_until_demand,
     standing_of,
 )
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.policy import Deadline, ReturnToSpot
 from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.values import No
 from tests.fakes import NOON
 from tests.unit.worlds import deadline, submission
 
@@ -270,3 +274,26 @@ def test_without_a_deadline_the_jobs_own_wait_holds() -> None:
 
 def test_the_earliest_deadline_leaves_the_time_for_the_whole_run_and_one_changeover() -> None:
     assert earliest_deadline(DEADLINE, NOON) == NOON + timedelta(seconds=7800)
+
+
+def test_a_deadline_that_cannot_be_met_is_refused_with_the_earliest_that_can() -> None:
+    earliest = earliest_deadline(DEADLINE, NOON)
+    assert check_deadline(earliest, earliest) is None
+    assert check_deadline(earliest - timedelta(microseconds=1), earliest) == snapshot(
+        No(
+            because="The deadline 2026-11-23T14:09:59+00:00 cannot be met, even on-demand: training and one changeover take until 2026-11-23T14:10:00+00:00. Use that time or a later one."
+        )
+    )
+
+
+def test_a_run_between_two_attempts_knows_when_its_deadline_asks_for_on_demand() -> None:
+    # After an hour, two hours of training at a pace of 0.8 take the two and a half of the four that are left.
+    assert seconds_until_demand(a_run(), NOON + timedelta(hours=1)) == 1.5 * HOUR
+    assert seconds_until_demand(a_run(), NOON + timedelta(hours=2.5)) == inf
+    assert seconds_until_demand(accept(submission(), "one", NOON), NOON) == inf
+
+
+def test_before_its_first_chance_of_capacity_a_run_is_given_the_time_to_find_some() -> None:
+    behind = NOON + timedelta(hours=2.5)
+    assert seconds_until_demand(a_run(), behind, 0) == SENSING_SECONDS
+    assert seconds_until_demand(a_run(), behind, 100) == SENSING_SECONDS - 100

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_relay.domain.decide.acceptance import accept
-from spot_relay.domain.rules.progress import KEPT_CHANGEOVERS, KEPT_POINTS, count_progress
+from spot_relay.domain.rules.progress import KEPT_CHANGEOVERS, KEPT_POINTS, count_progress, has_uncounted_end
 from spot_relay.domain.run.run import ProgressPoint, RunStatus
 from spot_relay.domain.sagemaker.job import Checkpoint, Job, Transition
 from spot_relay.domain.sagemaker.request import placement_of
@@ -387,6 +387,16 @@ def test_on_demand_a_start_without_a_wait_costs_the_time_since_the_training_befo
     job = replace(completed(at(900)), transitions=transitions)
     after = count_progress(run, run.current, job, None, at(900))
     assert after.changeovers == (60, 40)
+
+
+def test_an_end_of_training_is_uncounted_until_it_has_been_looked_at() -> None:
+    run = accept(submission(), "one", NOON)
+    trains, interrupted = Transition("Training", at(60)), Transition("Interrupted", at(600))
+    going = replace(completed(at(600)), status="InProgress", ended_at=None, transitions=(trains,))
+    ended = replace(going, transitions=(trains._replace(ended_at=at(600)), interrupted))
+    assert not has_uncounted_end(run.current, going)
+    assert has_uncounted_end(run.current, ended)
+    assert not has_uncounted_end(count_progress(run, run.current, ended, None, at(600)).current, ended)
 
 
 def test_each_checkpoint_that_is_seen_is_a_point_of_the_progress(world: World) -> None:

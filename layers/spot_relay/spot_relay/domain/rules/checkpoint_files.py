@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from string import digits
 
 from spot_relay.domain.expressions import compile_later
 
@@ -142,7 +143,11 @@ _NAMES_OF_OTHER_TEXTS = frozenset(
         *("trainer", "experiment", "trial", "variant", "searcher", "dataset", "iteration"),
     }
 )
+_WORDS_OF_BY_PRODUCTS = _BY_PRODUCTS | _OF_TRAINING | _COUNTED | _QUALIFIERS
+_WORDS_OF_TRAINING = _OF_TRAINING | _QUALIFIERS
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+# Such words say nothing of what a file is.
+_PACKED = frozenset({"tar", "gz", "bz", "xz", "zst", ""})
 SHARD = compile_later(r"(?P<stem>.+?)[-_.](?P<index>\d{5,9})-of-(?P<count>\d{5,9})(?P<rest>.*)", re.DOTALL)
 
 
@@ -216,17 +221,17 @@ def _find_extension(name: str) -> str:
 
 
 def _is_by_product(name: str, extension: str) -> bool:
-    words = _split_words(name) - {extension.rstrip("0123456789"), "tar", "gz", "bz", "xz", "zst", ""}
+    words = _split_words(name) - _PACKED - {extension.rstrip(digits)}
     if extension == "pt":  # PyTorch's own extension is that of checkpoints first
         words = {f"{word}-" if word in _OF_TRAINING else word for word in words}
     if words & _BY_PRODUCTS:
-        return words <= _BY_PRODUCTS | _OF_TRAINING | _COUNTED | _QUALIFIERS
-    return bool(words & _OF_TRAINING) and words <= _OF_TRAINING | _QUALIFIERS
+        return _WORDS_OF_BY_PRODUCTS.issuperset(words)
+    return bool(words & _OF_TRAINING) and _WORDS_OF_TRAINING.issuperset(words)
 
 
 def _split_words(name: str) -> set[str]:
     """Return the words of a lower-case name, without digits at their ends."""
-    return {word.rstrip("0123456789") for word in re.split(r"[^a-z0-9]+", name)}
+    return {word.rstrip(digits) for word in re.split(r"[^a-z0-9]+", name)}
 
 
 def _is_named_checkpoint(name: str) -> bool:

@@ -34,7 +34,7 @@ def check_pattern(pattern: str) -> No | None:
     if pattern.startswith("!") or re.search(r"\{[^{}]*,[^{}]*\}", pattern):
         return No("It begins with ! or contains {…,…}, which mean nothing here. Write one pattern of *, ? and [].")
     # A class is closed by the first ] that is not its first character. What is left has an open [ or none.
-    if any("[" in re.sub(r"\[!?\]?[^\]]*\]", "", segment) for segment in segments):
+    if any("[" in rest for segment in segments for rest in re.split(r"\[!?\]?[^\]]*\]", segment)):
         return No("It contains a [ that is not closed. Write [[] for the character itself.")
     return None
 

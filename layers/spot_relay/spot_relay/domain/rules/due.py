@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.run.run import DueRun
 
-# The function observe handles at least five messages a second, so fewer late runs need not be spread any further.
-_APART = 0.2
+# The function observe handles at least so many messages a second, so fewer late runs need not be spread any further.
+_PER_SECOND = 5
 _UNDER_WAY = timedelta(seconds=5)
 # Leaves time to handle the last ones before the next tick finds them again.
 _SPREAD_OVER = TICK.total_seconds() - 10
@@ -29,7 +29,7 @@ def spread_looks(due: Iterable[DueRun], now: datetime) -> Iterator[tuple[str, in
     """
     runs = list(due)
     late = sum(run.at <= now - _UNDER_WAY for run in runs)
-    apart = min(_APART, _SPREAD_OVER / max(1, late))
+    apart = _SPREAD_OVER / max(late, _PER_SECOND * _SPREAD_OVER)
     for place, run in enumerate(runs):
         seconds = place * apart if place < late else ceil((max(run.at, now) - now).total_seconds())
         # The message of the tick before is likely to be under way. A second one must not have the run launched twice.

@@ -78,20 +78,27 @@ def wait_after(run: Run, outcome: Outcome, draw: float, now: datetime) -> float 
 
 
 def rest_of_pool(run: Run, pool: Pool, draw: float, now: datetime) -> float | None:
-    """Return how many seconds to rest a pool that had no capacity lately; None if it can be tried at once.
-
-    The pool of the newest end, if that was a capacity failure, is never tried at once.
-    """
-    backoff, failure = run.policy.backoff, Outcome.CAPACITY_ERROR
-    lately = now - timedelta(seconds=backoff.max_seconds)
-    ended = [attempt for attempt in run.attempts if attempt.status is AttemptStatus.ENDED]
-    failed = {
-        a.placement.pool for a in ended if a.outcome is failure and a.ended_at is not None and a.ended_at > lately
-    }
-    failed |= {a.placement.pool for a in ended[-1:] if a.outcome is failure}
-    if pool not in failed:
+    """Return how many seconds to rest a pool that had no capacity lately; None if it can be tried at once."""
+    if not _needs_rest(run, pool, now):
         return None
-    return max(backoff.seconds(count_in_a_row(ended, failure), draw), backoff.base_seconds)
+    backoff, ended = run.policy.backoff, _ended_attempts(run)
+    return max(backoff.seconds(count_in_a_row(ended, Outcome.CAPACITY_ERROR), draw), backoff.base_seconds)
+
+
+def _needs_rest(run: Run, pool: Pool, now: datetime) -> bool:
+    """Whether a pool had no capacity lately. That of the newest end, if it was a capacity failure, is always one."""
+    lately = now - timedelta(seconds=run.policy.backoff.max_seconds)
+    newest_first = reversed(_ended_attempts(run))
+    return any(
+        attempt.placement.pool == pool
+        and attempt.outcome is Outcome.CAPACITY_ERROR
+        and (place == 0 or (attempt.ended_at is not None and attempt.ended_at > lately))
+        for place, attempt in enumerate(newest_first)
+    )
+
+
+def _ended_attempts(run: Run) -> list[Attempt]:
+    return [attempt for attempt in run.attempts if attempt.status is AttemptStatus.ENDED]
 
 
 def ladder_of(policy: Policy, training_job: dict[str, Any]) -> tuple[Rung, ...]:
@@ -141,7 +148,7 @@ def affordable_on_demand(run: Run, now: datetime) -> Place | None:
     A pool that had no capacity lately is skipped if there is another.
     """
     places = [place for place in on_demand_places(run) if check_money(run, place.placement, now) is None]
-    rested = (place for place in places if rest_of_pool(run, place.placement.pool, 0.0, now) is None)
+    rested = (place for place in places if not _needs_rest(run, place.placement.pool, now))
     return next(rested, places[0] if places else None)
 
 
@@ -152,8 +159,8 @@ def on_demand_places(run: Run) -> tuple[Place, ...]:
     """
     rungs, here = ladder_of(run.policy, run.training_job), run.current.rung
     listed = ((i, rung.placement) for i, rung in enumerate(rungs) if rung.placement.market is Market.ON_DEMAND)
-    others = (here, *(i for i in range(len(rungs)) if i != here))
-    moved = ((i, replace(rungs[i].placement, market=Market.ON_DEMAND)) for i in others)
+    here_first = sorted(range(len(rungs)), key=lambda i: i != here)
+    moved = ((i, replace(rungs[i].placement, market=Market.ON_DEMAND)) for i in here_first)
     return tuple(Place(rung, placement) for rung, placement in (*listed, *moved) if is_open(run, placement))
 
 

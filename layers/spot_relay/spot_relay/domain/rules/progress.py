@@ -45,7 +45,7 @@ def count_progress(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint 
     kept, wasted, until = run.progress_seconds, 0.0, attempt.counted_until
     changeovers = run.changeovers
     saved_at = checkpoint.last_modified if checkpoint else None
-    stretches = _stretches(job, attempt.placement.market, until)
+    stretches = _stretches(attempt, job)
     saves: list[datetime] = []
     for stretch in stretches:
         start = max(stretch.start, until or stretch.start)
@@ -91,21 +91,21 @@ def _add_point(points: tuple[ProgressPoint, ...], after: int, seconds: int) -> t
 
 def has_uncounted_end(attempt: Attempt, job: Job) -> bool:
     """Whether training has ended that is not counted yet; the newest checkpoint shows how much of it is lost."""
-    stretches = _stretches(job, attempt.placement.market, attempt.counted_until)
-    return any(stretch.closed for stretch in stretches)
+    return any(stretch.closed for stretch in _stretches(attempt, job))
 
 
-def _stretches(job: Job, market: Market, until: datetime | None) -> tuple[_Stretch, ...]:
-    """Return a job's stretches of training that have not ended by ``until``.
+def _stretches(attempt: Attempt, job: Job) -> tuple[_Stretch, ...]:
+    """Return the stretches of training of an attempt's job that are not counted to their end.
 
     On spot, start-up begins when the wait for capacity ends; on-demand, it begins when the job is created.
     """
     found = []
+    is_spot, until = attempt.placement.market is Market.SPOT, attempt.counted_until
     up_since = job.created_at
     for number, entry in enumerate(job.transitions, 1):
         if entry.status in WAITING_FOR_CAPACITY:
             waited_until = entry.ended_at or job.modified_at
-            up_since = waited_until if market is Market.SPOT else up_since
+            up_since = waited_until if is_spot else up_since
         elif entry.status == SecondaryStatus.TRAINING:
             end = entry.ended_at or (job.ended_at or job.modified_at if job.has_ended else None)
             if end is None or until is None or end > until:
