@@ -10,6 +10,7 @@ import pytest
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus
 from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.hosting import HostingStatus
 from spot_relay.domain.run.outbox import Measure
 from spot_relay.domain.run.policy import Deadline, Policy
 from spot_relay.domain.run.run import RunStatus
@@ -91,6 +92,33 @@ def test_an_expired_wait_is_counted() -> None:
     assert measures.measure_attempt_end(expired) == told(("WaitsExpired", 1))
 
 
+LIVES, HAS_ENDED = AttemptStatus.IN_PROGRESS, AttemptStatus.ENDED
+
+
+@pytest.mark.parametrize(
+    ("status", "market", "described", "told_of"),
+    [
+        (LIVES, Market.SPOT, Market.ON_DEMAND, True),
+        (LIVES, Market.SPOT, Market.SPOT, False),
+        (LIVES, Market.ON_DEMAND, Market.ON_DEMAND, False),
+        (HAS_ENDED, Market.SPOT, Market.ON_DEMAND, False),
+        (HAS_ENDED, Market.ON_DEMAND, Market.ON_DEMAND, False),
+    ],
+)
+def test_a_spot_job_that_sagemaker_describes_as_an_on_demand_one_is_counted(
+    status: AttemptStatus, market: Market, described: Market, told_of: bool
+) -> None:
+    attempt = replace(FIRST, status=status, placement=replace(PLACEMENT, market=market))
+    counted = (Measure("SpotBilledAsOnDemand", 1, Market.SPOT, G5),)
+    assert measures.measure_market(attempt, described) == (counted if told_of else ())
+
+
+def test_what_has_become_of_a_model_is_counted_by_its_status() -> None:
+    run = replace(accept(submission(), "one", NOON), attempts=(FIRST,))
+    assert measures.measure_hosting(run, HostingStatus.SUCCEEDED) == told(("HostingSucceeded", 1))
+    assert measures.measure_hosting(run, HostingStatus.FAILED) == told(("HostingFailed", 1))
+
+
 def test_an_ended_run_is_counted_with_what_it_saved() -> None:
     attempt = replace(FIRST, training_seconds=100, billable_seconds=25)
     run = replace(accept(submission(), "one", NOON), status=RunStatus.FAILED, attempts=(attempt,))
@@ -161,9 +189,8 @@ def test_a_run_that_ended_after_its_deadline_is_counted_unless_it_was_asked_to_s
     ended = replace(OPEN, status=RunStatus.COMPLETED, ended_at=last + HOUR)
     in_time = ended.with_attempt(replace(FIRST, ended_at=last))
     late = ended.with_attempt(replace(FIRST, ended_at=last + timedelta(seconds=1)))
-    names = [
-        [measure.name for measure in measures.measure_run_end(run)]
-        for run in (ended, late, in_time, replace(late, stop_requested=True), replace(late, deadline_at=None))
-    ]
-    on_time = ["RunsCompleted"]
-    assert names == [[*on_time, "RunsPastDeadline"], [*on_time, "RunsPastDeadline"], on_time, on_time, on_time]
+    for run in (ended, late):
+        assert measures.measure_run_end(run) == told(("RunsCompleted", 1), ("RunsPastDeadline", 1))
+    unknown = replace(ended, ended_at=None)
+    for run in (in_time, replace(late, stop_requested=True), replace(late, deadline_at=None), unknown):
+        assert measures.measure_run_end(run) == told(("RunsCompleted", 1))

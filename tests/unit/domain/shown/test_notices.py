@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from inline_snapshot import snapshot
 
+from spot_relay.domain.decide.acceptance import accept
+from spot_relay.domain.run.attempt import AttemptStatus
+from spot_relay.domain.run.hosting import HostingKind, HostingStatus, HostingStep, HostingTask
 from spot_relay.domain.run.news import DEFAULT_NOTICES, NoticeKind
 from spot_relay.domain.run.observation import DeadlineChange, DeadlineRequested, MoveRequested, ResumeRequested
-from spot_relay.domain.run.policy import Budgets, Policy
+from spot_relay.domain.run.policy import Budgets, Policy, Spent
 from spot_relay.domain.run.prices import Price, PriceList
+from spot_relay.domain.run.run import RunStatus
+from spot_relay.domain.run.start import Start
 from spot_relay.domain.sagemaker.job import Market
+from spot_relay.domain.sagemaker.phase import Phase, Stage
 from spot_relay.domain.sagemaker.refusal import Refusal
+from spot_relay.domain.shown.notices import find_notices, forget_facts, remember_fact
 from spot_relay.domain.values import replace
 from tests.event_schemas import find_flaw
 from tests.fakes import NOON, MemoryPrices
 from tests.unit.hosted import Hosted
 from tests.unit.worlds import World, deadline, submission
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from spot_relay.domain.run.run import Run
 
 HOUR = 3600
 LIVE = "churn-live"
@@ -287,6 +300,150 @@ def test_what_has_become_of_the_model(fails: bool, words: str) -> None:
         hosted.world.hosting.deploys(LIVE)
     hosted.told()
     assert only(hosted.world, NoticeKind.HOSTING_ENDED) == words
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+# It trains for two hours, and takes ten minutes for a start; four hours are left.
+ACCEPTED = accept(submission(deadline(4 * HOUR)), "one", NOON, PRICES, notify=tuple(NoticeKind))
+PLANNED = ACCEPTED.current
+LIVES = replace(PLANNED, status=AttemptStatus.IN_PROGRESS)
+OPEN = replace(ACCEPTED, status=RunStatus.IN_PROGRESS, attempts=(LIVES,))
+TRAINS = replace(LIVES, phases=(Phase(Stage.TRAINING, 6500),))
+ON_DEMAND = replace(LIVES, placement=replace(LIVES.placement, market=Market.ON_DEMAND))
+SECOND = replace(PLANNED, number=2, job_name="churn-relay-02")
+COMPLETED = replace(OPEN, status=RunStatus.COMPLETED)
+SETTLED = HostingTask(HostingKind.DEPLOY, HostingStep.FOLLOW, HostingStatus.FAILED, "Why.", NOON, NOON, None)
+SPENT_MONEY = replace(OPEN, policy=Policy(Budgets(money_usd=0.25)), deadline_at=None)
+IN_QUEUE = replace(PLANNED, waits_for_room=True)
+
+
+def due(before: Run | None, after: Run, now: datetime = NOON) -> list[str]:
+    """The notices that are due, each with its fact."""
+    return [f"{kind} {about}".rstrip() for kind, about in find_notices(before, after, now)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (None, ACCEPTED, ["submitted"]),
+        (None, replace(ACCEPTED, waits_to_begin=True), ["submitted"]),
+        (ACCEPTED, OPEN, []),
+        (OPEN, OPEN.with_attempt(ON_DEMAND), ["moved_to_on_demand"]),
+        (OPEN.with_attempt(ON_DEMAND), OPEN, ["back_on_spot"]),
+        (OPEN, OPEN.with_attempt(SECOND), ["relaunched"]),
+        (OPEN, OPEN.with_attempt(replace(ON_DEMAND, number=2)), ["moved_to_on_demand"]),
+        (ACCEPTED, replace(ACCEPTED.with_attempt(ON_DEMAND), waits_to_begin=True), []),
+        (OPEN, COMPLETED, ["ended"]),
+        (OPEN, COMPLETED.with_attempt(ON_DEMAND), ["ended"]),
+        (COMPLETED, COMPLETED, []),
+        (COMPLETED, replace(COMPLETED, hosting=(SETTLED,)), ["hosting_ended"]),
+        (replace(COMPLETED, hosting=(SETTLED,)), replace(COMPLETED, hosting=(SETTLED,), reason="Why."), []),
+    ],
+)
+def test_a_change_is_told_by_the_decision_that_makes_it(before: Run | None, after: Run, told: list[str]) -> None:
+    assert due(before, after) == told
+    assert due(before, replace(after, notify=())) == []
+    assert due(before, replace(after, notify=(NoticeKind.CHECKPOINT_OVERDUE,))) == []
+
+
+def spent(waits: int, size: int) -> Run:
+    return replace(OPEN, policy=replace(OPEN.policy, budgets=Budgets(expired_waits=size)), spent=Spent(waits))
+
+
+def has_cost(seconds: int) -> Run:
+    """The run, whose attempt has cost so many seconds at 0.24 USD an hour, of a quarter of a dollar."""
+    prices = PriceList("a list", NOON, {"ml.m5.xlarge": Price(0.24, 0.08)})
+    return replace(SPENT_MONEY.with_attempt(replace(LIVES, billable_seconds=seconds)), prices=prices)
+
+
+@pytest.mark.parametrize(
+    ("run", "now", "fact"),
+    [
+        (OPEN, 6600, None),
+        (OPEN, 6601, "deadline_at_risk 2026-11-23T16:00:00+00:00"),
+        (OPEN.with_attempt(TRAINS), 6601, None),
+        (replace(OPEN, deadline_at=None), 6601, None),
+        (replace(OPEN, waits_to_begin=True, start=Start(after=("prep",))), 6601, None),
+        (OPEN.with_attempt(replace(LIVES, interruptions=1)), 0, "first_interruption once"),
+        (
+            replace(OPEN, attempts=(replace(LIVES, interruptions=1), replace(LIVES, number=2))),
+            0,
+            "first_interruption once",
+        ),
+        (
+            OPEN.with_attempt(replace(LIVES, unsaved_since=at(7.5))),
+            60,
+            "checkpoint_overdue 2026-11-23T12:00:07+00:00",
+        ),
+        (spent(8, 10), 0, "budget_nearly_spent expired_waits 10"),
+        (spent(7, 10), 0, None),
+        (spent(1, 1), 0, "budget_nearly_spent expired_waits 1"),
+        (spent(0, 0), 0, None),
+        (has_cost(3000), 0, "budget_nearly_spent money_usd 0.25"),
+        (has_cost(2999), 0, None),
+        (replace(has_cost(3000), prices=None), 0, None),
+        (OPEN.with_attempt(IN_QUEUE), 599, None),
+        (OPEN.with_attempt(IN_QUEUE), 600, "waiting_for_quota 2026-11-23T12:00:00+00:00"),
+        (OPEN.with_attempt(replace(IN_QUEUE, waiting_since=at(60))), 600, None),
+        (
+            OPEN.with_attempt(replace(IN_QUEUE, waiting_since=at(60))),
+            660,
+            "waiting_for_quota 2026-11-23T12:01:00+00:00",
+        ),
+    ],
+)
+def test_what_holds_of_an_open_run_is_told_once_if_it_is_wanted(run: Run, now: float, fact: str | None) -> None:
+    assert due(run, run, at(now)) == ([] if fact is None else [fact])
+    if fact is not None:
+        kind = NoticeKind(fact.partition(" ")[0])
+        for quiet in (
+            replace(run, noticed=(fact,)),
+            replace(run, notify=tuple(set(NoticeKind) - {kind})),
+            replace(run, stop_requested=True),
+            replace(run, status=RunStatus.FAILED),
+        ):
+            assert due(quiet, quiet, at(now)) == []
+
+
+def test_a_fact_is_told_again_if_it_is_another_one() -> None:
+    run = replace(spent(8, 10), noticed=("budget_nearly_spent expired_waits 1", "checkpoint_overdue once"))
+    assert due(run, run) == ["budget_nearly_spent expired_waits 10"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        (None, OPEN, True),
+        (OPEN, OPEN, True),
+        (OPEN, COMPLETED, True),
+        (COMPLETED, COMPLETED, True),
+        (COMPLETED, OPEN, False),
+    ],
+)
+def test_only_a_run_that_is_resumed_has_its_budgets_anew(before: Run | None, after: Run, kept: bool) -> None:
+    budget, other = "budget_nearly_spent refusals 500", "first_interruption once"
+    facts = forget_facts(before, replace(after, noticed=(budget, other)))
+    assert facts == ((budget, other) if kept else (other,))
+
+
+def test_a_budget_that_is_nearly_spent_by_its_resumption_is_told_at_once() -> None:
+    noticed = ("budget_nearly_spent expired_waits 10",)
+    assert due(replace(COMPLETED, noticed=noticed), replace(spent(8, 10), noticed=noticed)) == [
+        "budget_nearly_spent expired_waits 10"
+    ]
+
+
+def test_of_each_kind_the_ten_newest_facts_are_remembered() -> None:
+    noticed: tuple[str, ...] = ("first_interruption once",)
+    for number in range(10):
+        noticed = remember_fact(noticed, NoticeKind.CHECKPOINT_OVERDUE, str(number))
+    numbers = [f"checkpoint_overdue {number}" for number in range(11)]
+    assert noticed == ("first_interruption once", *numbers[:10])
+    assert remember_fact(noticed, NoticeKind.CHECKPOINT_OVERDUE, "10") == ("first_interruption once", *numbers[1:])
+    assert remember_fact(noticed, NoticeKind.ENDED, "") == noticed
 
 
 def test_a_run_sends_no_others_than_it_should() -> None:

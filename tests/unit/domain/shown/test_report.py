@@ -5,16 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
+from spot_relay.domain.run.checkpoint_copy import CheckpointCopy
+from spot_relay.domain.run.hosting import HostingKind, HostingStatus, HostingStep, HostingTask, OnSuccess
 from spot_relay.domain.run.policy import Budgets, Deadline, Policy, ReturnToSpot, Spent
 from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import Explanation, ProgressPoint, Run, RunStatus
+from spot_relay.domain.run.start import OnFailure, Start
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Transition
-from spot_relay.domain.shown.report import iso, notice_of_end, status_document, summarise
+from spot_relay.domain.shown.report import (
+    hosting_document,
+    iso,
+    notice_of_end,
+    start_document,
+    status_document,
+    summarise,
+    task_error,
+)
 from tests.fakes import NOON, REGION
+from tests.unit.hosted import BOTH, DEPLOYMENT, REGISTRATION
 from tests.unit.worlds import TRAINING_JOB, submission
 
 M5 = "ml.m5.xlarge"
@@ -305,6 +319,174 @@ def test_a_run_that_is_open_or_ended_only_after_its_submission_is_not_noticed() 
     failed = replace(a_run(), status=RunStatus.FAILED, ended_at=at(6))
     assert notice_of_end(failed, at(6)) is None
     assert notice_of_end(failed, at(5)) is None
+
+
+DONE = HostingTask(
+    HostingKind.DEPLOY,
+    HostingStep.FOLLOW,
+    HostingStatus.FAILED,
+    "It has failed.",
+    at(90),
+    at(91),
+    at(92),
+    arn="arn:of:the:endpoint",
+    settled_at=at(93),
+)
+WAITING = {
+    "status": "Waiting",
+    "reason": "It begins once the run has completed.",
+    "arn": None,
+    "began_at": None,
+    "check_at": None,
+    "settled_at": None,
+}
+
+
+def test_what_is_to_be_done_with_a_model_waits_for_the_end_of_the_run() -> None:
+    assert hosting_document(replace(a_run(), on_success=BOTH)) == {
+        "register_model": {"group": "churn-models", **WAITING},
+        "deploy": {"endpoint": "churn-live", **WAITING, "model_name": None},
+    }
+
+
+def test_what_is_done_with_a_model_is_shown_with_all_its_times() -> None:
+    completed = replace(SECOND, model_artifacts="s3://models/model.tar.gz")
+    run = replace(a_run(), attempts=(FIRST, completed), on_success=OnSuccess(deploy=DEPLOYMENT), hosting=(DONE,))
+    assert hosting_document(run) == {
+        "register_model": None,
+        "deploy": {
+            "endpoint": "churn-live",
+            "status": "Failed",
+            "reason": "It has failed.",
+            "arn": "arn:of:the:endpoint",
+            "began_at": "2026-11-23T13:30:00.000Z",
+            "check_at": "2026-11-23T13:32:00.000Z",
+            "settled_at": "2026-11-23T13:33:00.000Z",
+            "model_name": "churn-relay-02",
+        },
+    }
+    registered = replace(DONE, kind=HostingKind.REGISTER_MODEL, status=HostingStatus.SUCCEEDED)
+    registers = replace(run, on_success=OnSuccess(REGISTRATION), hosting=(registered,))
+    shown = status_document(registers, REGION)["hosting"]
+    assert (shown["register_model"]["group"], shown["register_model"]["status"]) == ("churn-models", "Succeeded")
+    assert shown["deploy"] is None
+
+
+def test_a_run_shows_what_it_waits_for_and_which_of_that_has_come() -> None:
+    start = Start(
+        at(5), ("prep", "clean"), OnFailure.WAIT, continue_from="prep", channel="base", template="t.yaml", at_most=2
+    )
+    run = replace(a_run(), start=start, completed=("clean",), waits_to_begin=True)
+    shown = {
+        "waits": True,
+        "template": "t.yaml",
+        "at_most": 2,
+        "at": "2026-11-23T12:05:00.000Z",
+        "after": [{"run_id": "prep", "has_completed": False}, {"run_id": "clean", "has_completed": True}],
+        "on_failure": "wait",
+        "continue_from": "prep",
+        "channel": "base",
+        "checkpoint": False,
+        "copied_objects": None,
+    }
+    assert status_document(run, REGION)["start"] == shown
+    assert status_document(replace(run, waits_to_begin=False), REGION)["start"] == shown | {"waits": False}
+    stopped = replace(run, status=RunStatus.STOPPED)
+    assert status_document(stopped, REGION)["start"] == shown | {"waits": False}
+
+
+def test_a_run_that_copies_checkpoints_shows_how_many_objects_it_has_copied_until_it_begins() -> None:
+    start = Start(after=("prep",), continue_from="prep", checkpoint=True)
+    copying = CheckpointCopy("s3://models/prep/", done=3)
+    run = replace(a_run(), start=start, waits_to_begin=True, copying=copying)
+    shown = status_document(run, REGION)["start"]
+    assert (shown["channel"], shown["checkpoint"], shown["copied_objects"]) == (None, True, 3)
+    others = (
+        replace(run, status=RunStatus.FAILED),
+        replace(run, waits_to_begin=False),
+        replace(run, copying=copying.anew()),
+        replace(run, copying=None),
+    )
+    assert [status_document(one, REGION)["start"]["copied_objects"] for one in others] == [None] * 4
+
+
+def test_a_run_from_a_template_shows_it_even_if_it_waits_for_nothing() -> None:
+    assert start_document(Start(), (), waits=False) is None
+    assert start_document(Start(template="t.yaml"), (), waits=False) == {
+        "waits": False,
+        "template": "t.yaml",
+        "at_most": None,
+        "at": None,
+        "after": [],
+        "on_failure": "fail",
+        "continue_from": None,
+        "channel": None,
+        "checkpoint": False,
+        "copied_objects": None,
+    }
+
+
+def test_an_open_run_shows_what_comes_next_when_it_finishes_and_until_when_it_stays_on_spot() -> None:
+    run = accept(submission(Policy(deadline=Deadline(7200, within_seconds=86_400))), "one", NOON)
+    waits = replace(run.current, status=AttemptStatus.IN_PROGRESS, launched_at=at(1), waiting_since=at(1))
+    points = (ProgressPoint(0, 0), ProgressPoint(700, 600), ProgressPoint(1400, 1200))
+    run = replace(run, updated_at=at(2), status=RunStatus.IN_PROGRESS, progress_points=points)
+    overdue = replace(waits, unsaved_since=at(1))
+    document = status_document(run.with_attempt(overdue), REGION)
+    assert [document[key] for key in ("next", "finish", "queue", "checkpoints")] == [
+        {
+            "action": "go_on_demand",
+            "at": "2026-11-24T09:30:00.000Z",
+            "reason": "Continues on-demand unless spot capacity comes before then.",
+        },
+        {"earliest": "2026-11-23T14:02:00.000Z", "likely": None, "latest": "2026-11-24T12:00:00.000Z"},
+        None,
+        {"usual_interval_seconds": 600, "overdue_since": "2026-11-23T12:01:00.000Z"},
+    ]
+    assert document["deadline"] == {
+        "at": "2026-11-24T12:00:00.000Z",
+        "expected_runtime_seconds": 7200,
+        "progress_seconds": 0,
+        "return_to_spot": "canary",
+        "pace": 0.8,
+        "reserve_seconds": 1500,
+        "on_demand_from": "2026-11-24T09:30:00.000Z",
+    }
+
+
+def test_a_run_that_waits_for_room_shows_in_which_queue_and_since_when() -> None:
+    planned = replace(SECOND, status=AttemptStatus.PLANNED, launched_at=None)
+    run = replace(a_run(), stop_requested=False, ended_at=None).with_attempt(replace(planned, waits_for_room=True))
+    queue = {"pool": "ml.m5.xlarge (on-demand)", "since": "2026-11-23T13:04:00.000Z", "ahead": None}
+    assert status_document(run, REGION)["queue"] == queue
+    since = run.with_attempt(replace(run.current, waiting_since=at(70)))
+    assert status_document(since, REGION)["queue"] == queue | {"since": "2026-11-23T13:10:00.000Z"}
+
+
+def test_the_phases_of_a_job_that_lives_end_with_the_one_that_it_is_in() -> None:
+    lives = replace(SECOND, transitions=(Transition("Starting", at(65), at(68)), Transition("Training", at(68))))
+    assert status_document(a_run().with_attempt(lives), REGION)["attempts"][1]["phases"] == [
+        {
+            "stage": "starting",
+            "started_at": "2026-11-23T13:05:00.000Z",
+            "ended_at": "2026-11-23T13:08:00.000Z",
+        },
+        {"stage": "training", "started_at": "2026-11-23T13:08:00.000Z", "ended_at": None},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (RunStatus.COMPLETED, None),
+        (RunStatus.FAILED, "SpotRelay.RunFailed"),
+        (RunStatus.STOPPED, "SpotRelay.RunStopped"),
+    ],
+)
+def test_a_task_of_step_functions_succeeds_with_its_run_or_fails_by_the_name_of_its_end(
+    status: RunStatus, error: str | None
+) -> None:
+    assert task_error(replace(a_run(), status=status)) == error
 
 
 def test_moments_are_written_in_milliseconds_and_in_utc() -> None:

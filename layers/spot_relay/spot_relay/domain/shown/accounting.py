@@ -41,17 +41,17 @@ class Account:
     interruptions: int
     compared_seconds: int
     """The training seconds of the attempts whose billable seconds are known as well."""
-    wasted_seconds: int = 0
+    wasted_seconds: int
     """Training that was lost because no checkpoint came after it."""
-    cost_usd: float | None = None
-    on_demand_cost_usd: float | None = None
+    cost_usd: float | None
+    on_demand_cost_usd: float | None
     """What the training that was kept would have cost on-demand."""
-    wasted_usd: float | None = None
+    wasted_usd: float | None
     """The part of the cost that paid for lost training."""
-    most_usd: float | None = None
+    most_usd: float | None
     """What it costs at most until its newest attempt has ended."""
-    prices_source: str | None = None
-    prices_as_of: datetime | None = None
+    prices_source: str | None
+    prices_as_of: datetime | None
 
     @property
     def savings_percent(self) -> float | None:

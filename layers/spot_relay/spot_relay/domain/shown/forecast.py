@@ -157,8 +157,8 @@ def _foretell_launch(run: Run, attempt: Attempt, now: datetime) -> Next:
         return Next(NextAction.LAUNCH, None, f"Launches {name} once there is room in {pool}.")
     if attempt.turn_at is not None:
         return Next(NextAction.LAUNCH, attempt.turn_at, f"Launches {name}, when its turn comes.")
-    tried = attempt.refusals or attempt.unrecognized_refusals
-    return Next(NextAction.LAUNCH, run.check_at, f"{'Tries again to launch' if tried else 'Launches'} {name}.")
+    launches = "Tries again to launch" if attempt.refusals else "Launches"
+    return Next(NextAction.LAUNCH, run.check_at, f"{launches} {name}.")
 
 
 def _foretell_relaunch(run: Run, at: datetime, when: str) -> Next:
@@ -179,14 +179,11 @@ def _foretell_wait(run: Run, attempt: Attempt, now: datetime) -> Next:
     if demand_at is not None and demand_at <= gives_up_at:
         condition = _GOES_ON_DEMAND.format(capacity="spot capacity comes")
         return Next(NextAction.GO_ON_DEMAND, demand_at, condition)
-    ended = replace(attempt, status=AttemptStatus.ENDED, outcome=Outcome.MAX_WAIT_TIME_EXCEEDED, ended_at=gives_up_at)
+    ended = replace(attempt, status=AttemptStatus.ENDED, outcome=Outcome.MAX_WAIT_TIME_EXCEEDED)
     after = run.with_attempt(ended)
-    relaunch = relaunch_after(after, ended)
-    if isinstance(relaunch, No):
+    if isinstance(relaunch_after(after, ended), No):
         return Next(NextAction.FAIL, gives_up_at, "The run fails unless spot capacity comes before then.")
-    return _foretell_relaunch(
-        replace(after, spent=relaunch.spent), gives_up_at, "unless spot capacity comes before then"
-    )
+    return _foretell_relaunch(after, gives_up_at, "unless spot capacity comes before then")
 
 
 def _foretell_training(run: Run, now: datetime) -> Next:

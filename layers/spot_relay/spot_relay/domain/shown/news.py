@@ -14,7 +14,7 @@ from spot_relay.domain.text import MAX_MESSAGE_BYTES, shorten
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from spot_relay.domain.run.attempt import Attempt
     from spot_relay.domain.run.run import Run
@@ -31,11 +31,9 @@ def tell_news(before: Run | None, after: Run, now: datetime) -> tuple[Run, Outbo
     noticed = forget_facts(before, after)
     for kind, about in find_notices(before, after, now):
         noticed = remember_fact(noticed, kind, about)
-        found.append(_about(after, after.current, NewsKind.NOTICE, kind, now, about=about))
-    if not found:
-        return (after if noticed == after.noticed else replace(after, noticed=noticed)), Outbox()
-    numbered = tuple(replace(one, number=number) for number, one in enumerate(found, start=after.news + 1))
-    return replace(after, news=after.news + len(found), noticed=noticed), Outbox(news=numbered)
+        found.append(replace(_about(after, after.current, NewsKind.NOTICE, kind, now), about=about))
+    told, owes = _number(after, found)
+    return replace(told, noticed=noticed), owes
 
 
 def owe_news(run: Run, *, of_run: bool, of_hosting: bool) -> Run:
@@ -45,8 +43,8 @@ def owe_news(run: Run, *, of_run: bool, of_hosting: bool) -> Run:
         found.append(_about(run, run.current, NewsKind.RUN, run.status, run.updated_at))
     if of_hosting and run.hosting_status is not None:
         found.append(_about(run, run.current, NewsKind.HOSTING, run.hosting_status, run.updated_at))
-    numbered = tuple(replace(one, number=number) for number, one in enumerate(found, start=run.news + 1))
-    return replace(run, news=run.news + len(found), outbox=run.outbox.then(Outbox(news=numbered)))
+    told, owes = _number(run, found)
+    return replace(told, outbox=run.outbox.then(owes))
 
 
 def state_of(attempt: Attempt) -> AttemptState:
@@ -71,7 +69,8 @@ def _find_changes(before: Run | None, after: Run, now: datetime) -> Iterator[New
             earlier = known.attempt(attempt.number) if known else None
             was, state = None if earlier is None else state_of(earlier), state_of(attempt)
             if earlier is None or was is not state or earlier.placement != attempt.placement:
-                yield _about(after, attempt, NewsKind.ATTEMPT, state, now, was)
+                told = _about(after, attempt, NewsKind.ATTEMPT, state, now, was)
+                yield replace(told, placement=attempt.placement, cause=attempt.cause)
     status = None if before is None else before.status
     if status is not after.status:
         yield _about(after, after.current, NewsKind.RUN, after.status, now, status)
@@ -80,10 +79,12 @@ def _find_changes(before: Run | None, after: Run, now: datetime) -> Iterator[New
         yield _about(after, after.current, NewsKind.HOSTING, hosted, now)
 
 
-def _about(
-    run: Run, attempt: Attempt, kind: NewsKind, state: str, now: datetime, before: str | None = None, about: str = ""
-) -> News:
-    reason = shorten(run.reason, MAX_MESSAGE_BYTES)
-    if kind is NewsKind.ATTEMPT:
-        return News(0, kind, state, now, before, attempt.number, reason, attempt.placement, attempt.cause)
-    return News(0, kind, state, now, before, attempt.number, reason, about=about)
+def _about(run: Run, attempt: Attempt, kind: NewsKind, state: str, now: datetime, before: str | None = None) -> News:
+    """Return news of a run as if it were the next."""
+    return News(run.news + 1, kind, state, now, before, attempt.number, shorten(run.reason, MAX_MESSAGE_BYTES))
+
+
+def _number(run: Run, found: Sequence[News]) -> tuple[Run, Outbox]:
+    """Return a run that counts news of it, and the duty to tell them by the numbers that follow its last."""
+    numbered = tuple(replace(one, number=one.number + after) for after, one in enumerate(found))
+    return replace(run, news=run.news + len(found)), Outbox(news=numbered)

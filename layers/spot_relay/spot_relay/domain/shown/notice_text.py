@@ -99,16 +99,13 @@ def _say_move(kind: NoticeKind, run: Run, news: News) -> tuple[str, str, str]:
 
 def _say_delay(kind: NoticeKind, run: Run, news: News) -> tuple[str, str, str]:
     if kind is NoticeKind.DEADLINE_AT_RISK:
-        at = f"{run.deadline_at:%b %d, %H:%M} UTC" if run.deadline_at else "its time"
+        at = f"{datetime.fromisoformat(news.about):%b %d, %H:%M} UTC"
         sentence = f"Even without further delays, it will barely meet its deadline of {at}, if at all."
         on_spot = run.current.placement.market is Market.SPOT
         act = "Move it on-demand now, or set a later deadline." if on_spot else "Set a later deadline if you can."
         return f"{run.id} may miss its deadline", sentence, act
-    since = _parse(news.about)
-    silence = f"for {duration((news.at - since).total_seconds())}" if since else "for a long time"
-    sentence = (
-        f"{run.current.job_name} has trained {silence} without a new checkpoint; an interruption would lose that."
-    )
+    job, silence = run.current.job_name, _say_how_long(news)
+    sentence = f"{job} has trained for {silence} without a new checkpoint; an interruption would lose that."
     return (
         f"{run.id} saves no checkpoints",
         sentence,
@@ -131,11 +128,9 @@ def _say_budget(run: Run, about: str) -> tuple[str, str, str]:
 
 
 def _say_wait(run: Run, news: News) -> tuple[str, str, str]:
-    since = _parse(news.about)
-    waited = f" for {duration((news.at - since).total_seconds())}" if since else ""
     attempt = run.current
     where = "a quota that spans instance types" if attempt.waits_for_any_room else str(attempt.placement.pool)
-    sentence = f"{attempt.job_name} has waited{waited} for room in {where}."
+    sentence = f"{attempt.job_name} has waited for {_say_how_long(news)} for room in {where}."
     return f"{run.id} is waiting for a quota", sentence, "Wait, stop another job, or ask AWS to raise the quota."
 
 
@@ -160,6 +155,11 @@ def _say_hosting(run: Run) -> tuple[str, str, str]:
             "Look at the reason, then register or deploy it yourself.",
         )
     return f"The model of {run.id} is in use", reason, NOTHING_TO_DO
+
+
+def _say_how_long(news: News) -> str:
+    """Return how long something has lasted by the time of its notice, which is about when it began."""
+    return duration((news.at - datetime.fromisoformat(news.about)).total_seconds())
 
 
 def _why(run: Run, news: News) -> str:
@@ -199,13 +199,6 @@ def _say_time(run: Run, at: datetime) -> str:
         return f"{duration((until - run.created_at).total_seconds())} since its submission"
     seconds = (run.deadline_at - until).total_seconds()
     return f"{duration(abs(seconds))} {'before' if seconds >= 0 else 'after'} its deadline"
-
-
-def _parse(about: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(about)
-    except ValueError:
-        return None
 
 
 def _link(run: Run, where: Whereabouts) -> str:

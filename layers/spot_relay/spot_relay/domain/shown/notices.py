@@ -57,7 +57,7 @@ def remember_fact(noticed: tuple[str, ...], kind: NoticeKind, about: str) -> tup
     if not about:
         return noticed
     same = [fact for fact in noticed if fact.partition(" ")[0] == kind]
-    forgotten = same[: max(0, len(same) - KEPT_FACTS + 1)]
+    forgotten = same[: 1 - KEPT_FACTS]
     return (*(fact for fact in noticed if fact not in forgotten), f"{kind} {about}")
 
 
@@ -83,12 +83,12 @@ def _find_facts(run: Run, now: datetime) -> Iterator[tuple[NoticeKind, str]]:
     attempt, wanted = run.current, run.notify
     if NoticeKind.FIRST_INTERRUPTION in wanted and any(one.interruptions for one in run.attempts):
         yield NoticeKind.FIRST_INTERRUPTION, "once"
-    if NoticeKind.DEADLINE_AT_RISK in wanted and run.deadline_at is not None and is_at_risk(run, now):
-        yield NoticeKind.DEADLINE_AT_RISK, _name(run.deadline_at)
+    if NoticeKind.DEADLINE_AT_RISK in wanted and (deadline := _find_risk(run, now)):
+        yield NoticeKind.DEADLINE_AT_RISK, _name(deadline)
     if NoticeKind.CHECKPOINT_OVERDUE in wanted and attempt.unsaved_since is not None:
         yield NoticeKind.CHECKPOINT_OVERDUE, _name(attempt.unsaved_since)
     if NoticeKind.BUDGET_NEARLY_SPENT in wanted:
-        for budget in list_nearly_spent(run, now):
+        for budget in _list_nearly_spent(run, now):
             yield NoticeKind.BUDGET_NEARLY_SPENT, budget
     if NoticeKind.WAITING_FOR_QUOTA in wanted and run.waits_for is not None:
         since = attempt.waiting_since or attempt.planned_at
@@ -96,27 +96,27 @@ def _find_facts(run: Run, now: datetime) -> Iterator[tuple[NoticeKind, str]]:
             yield NoticeKind.WAITING_FOR_QUOTA, _name(since)
 
 
-def is_at_risk(run: Run, now: datetime) -> bool:
-    """Whether an open run, even if nothing delays it from now on, has less than one start to spare for its deadline."""
-    standing = standing_of(run, now)
-    if standing is None or run.deadline_at is None:
-        return False
-    if standing.time - standing.work >= standing.changeover:
-        return False
+def _find_risk(run: Run, now: datetime) -> datetime | None:
+    """Return the deadline of an open run that has less than one start to spare for it, even if nothing delays it."""
+    standing, deadline = standing_of(run, now), run.deadline_at
+    if standing is None or deadline is None or standing.time - standing.work >= standing.changeover:
+        return None
     finish = foretell_finish(run, now)
-    return finish is not None and finish.earliest + timedelta(seconds=standing.changeover) > run.deadline_at
+    is_late = finish is not None and finish.earliest + timedelta(seconds=standing.changeover) > deadline
+    return deadline if is_late else None
 
 
-def list_nearly_spent(run: Run, now: datetime) -> Iterator[str]:
+def _list_nearly_spent(run: Run, now: datetime) -> Iterator[str]:
     """Yield the budgets of which little is left, each with its size: the same budget may be set anew."""
     budgets = run.policy.budgets
     for budget in Budget:
         size = budgets.count(budget)
         if size and run.spent.count(budget) >= NEARLY * size:
             yield f"{budget} {size}"
-    cost = None if budgets.money_usd is None else cost_so_far(run, now)
-    if budgets.money_usd is not None and cost is not None and cost >= NEARLY * budgets.money_usd:
-        yield f"{MONEY} {budgets.money_usd}"
+    if budgets.money_usd is not None:
+        cost = cost_so_far(run, now)
+        if cost is not None and cost >= NEARLY * budgets.money_usd:
+            yield f"{MONEY} {budgets.money_usd}"
 
 
 def _name(moment: datetime) -> str:

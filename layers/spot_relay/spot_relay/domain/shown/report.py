@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.rules.checkpoint_age import usual_interval
 from spot_relay.domain.rules.pace import standing_of
+from spot_relay.domain.run.hosting import HostingKind, HostingTask
 from spot_relay.domain.run.life import phases_of
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import training_job_arn
@@ -21,17 +22,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from spot_relay.domain.run.attempt import Attempt, Canary
-    from spot_relay.domain.run.hosting import HostingTask
     from spot_relay.domain.run.run import Explanation, Run
     from spot_relay.domain.run.start import Start
     from spot_relay.domain.sagemaker.job import Checkpoint, Transition
     from spot_relay.domain.shown.accounting import Account
 
-_HOSTING_KEYS = ("status", "reason", "arn", "began_at", "check_at", "settled_at")
 # Where SageMaker puts the logs of all training jobs.
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-
-
 _FLAT = str.maketrans(
     {
         '"': "'",
@@ -172,11 +169,11 @@ def hosting_document(run: Run) -> dict[str, Any] | None:
     wanted = run.on_success
     if not wanted:
         return None
-    tasks = {str(task.kind): _hosting_task(task) for task in run.hosting}
+    tasks = {task.kind: _hosting_task(task) for task in run.hosting}
     waiting = _hosting_task(None)
     registers, deploys = wanted.register_model, wanted.deploy
-    registration = {"group": registers.group, **tasks.get("register_model", waiting)} if registers else None
-    deployment = {"endpoint": deploys.endpoint, **tasks.get("deploy", waiting)} if deploys else None
+    registration = {"group": registers.group, **tasks.get(HostingKind.REGISTER_MODEL, waiting)} if registers else None
+    deployment = {"endpoint": deploys.endpoint, **tasks.get(HostingKind.DEPLOY, waiting)} if deploys else None
     if deployment is not None:
         deployment["model_name"] = run.model_name
     return {"register_model": registration, "deploy": deployment}
@@ -185,9 +182,22 @@ def hosting_document(run: Run) -> dict[str, Any] | None:
 def _hosting_task(task: HostingTask | None) -> dict[str, Any]:
     if task is None:
         reason = "It begins once the run has completed."
-        return dict.fromkeys(_HOSTING_KEYS) | {"status": "Waiting", "reason": reason}
-    values = (task.status, task.reason, task.arn, iso(task.began_at), iso(task.check_at), iso(task.settled_at))
-    return dict(zip(_HOSTING_KEYS, values, strict=True))
+        return {
+            "status": "Waiting",
+            "reason": reason,
+            "arn": None,
+            "began_at": None,
+            "check_at": None,
+            "settled_at": None,
+        }
+    return {
+        "status": task.status,
+        "reason": task.reason,
+        "arn": task.arn,
+        "began_at": iso(task.began_at),
+        "check_at": iso(task.check_at),
+        "settled_at": iso(task.settled_at),
+    }
 
 
 def _start(run: Run) -> dict[str, Any] | None:
@@ -197,15 +207,15 @@ def _start(run: Run) -> dict[str, Any] | None:
 
 def _deadline(run: Run) -> dict[str, Any] | None:
     deadline, standing = run.policy.deadline, standing_of(run, run.updated_at)
-    if deadline is None:
+    if deadline is None or standing is None:
         return None
     return {
         "at": iso(run.deadline_at),
         "expected_runtime_seconds": deadline.expected_runtime_seconds,
         "progress_seconds": round(run.progress_seconds),
         "return_to_spot": deadline.return_to_spot,
-        "pace": round(standing.pace, 4) if standing else None,
-        "reserve_seconds": round(standing.reserve) if standing else None,
+        "pace": round(standing.pace, 4),
+        "reserve_seconds": round(standing.reserve),
         "on_demand_from": iso(foretell_demand(run, run.updated_at)),
     }
 
