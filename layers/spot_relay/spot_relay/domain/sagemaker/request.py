@@ -78,8 +78,8 @@ def max_runtime_of(request: Mapping[str, Any]) -> int:
 
 def limit_wait(request: Mapping[str, Any], max_wait_seconds: int | None) -> int:
     """Return the MaxWaitTimeInSeconds that a spot job gets, whose own limit may be replaced by another one."""
-    own = request.get("StoppingCondition", {}).get("MaxWaitTimeInSeconds")
-    return max(max_wait_seconds or own or 0, max_runtime_of(request))
+    own, runtime = request.get("StoppingCondition", {}).get("MaxWaitTimeInSeconds"), max_runtime_of(request)
+    return max(max_wait_seconds or own or runtime, runtime)
 
 
 def max_pending_of(request: Mapping[str, Any]) -> int | None:
