@@ -126,8 +126,10 @@ def test_at_most_forty_phases_are_kept_and_all_before_them_are_merged(count: int
 
 
 def test_all_phases_can_be_merged_into_one_that_lasts_as_long_as_the_last() -> None:
-    phases = (Phase(Stage.WAITING, 0, 10), Phase(Stage.TRAINING, 10, 20))
-    assert merge_oldest(phases, 1) == (Phase(Stage.EARLIER, 0, 20),)
+    phases = (Phase(Stage.WAITING, 0, 10), Phase(Stage.TRAINING, 10, 20), Phase(Stage.UPLOADING, 20, 30))
+    assert merge_oldest(phases, 1) == (Phase(Stage.EARLIER, 0, 30),)
+    assert merge_oldest(phases, 2) == (Phase(Stage.EARLIER, 0, 20), phases[2])
+    assert merge_oldest(phases, 3) == phases
     assert merge_oldest((phases[0], Phase(Stage.TRAINING, 10)), 1) == (Phase(Stage.EARLIER, 0, None),)
     assert merge_oldest(phases[:1], 1) == phases[:1]
     assert merge_oldest(()) == ()

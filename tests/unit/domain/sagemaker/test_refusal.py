@@ -162,8 +162,16 @@ def test_a_full_quota_that_is_not_the_pools_own_keeps_nobody_else_waiting(text: 
     assert (kind.passes, kind.backs_off, kind.needs_room) == (True, True, False)
 
 
-def test_an_instance_type_that_the_region_does_not_have_closes_the_placement() -> None:
-    text = "The requested resource training-job/ml.g5.2xlarge is not available in this region"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The requested resource training-job/ml.g5.2xlarge is not available in this region",
+        "The requested resource training-job/ml.g5.2xlarge is not available.",
+        "You have reached a limit. This resource is currently not available in this region. Ask again.",
+        "This instance type is not supported in ap-southeast-5.",
+    ],
+)
+def test_an_instance_type_that_the_region_does_not_have_closes_the_placement(text: str) -> None:
     assert classify_quota(text, SPOT) is Refusal.PLACEMENT_REJECTED
 
 

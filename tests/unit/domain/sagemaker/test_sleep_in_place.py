@@ -76,6 +76,7 @@ def test_it_only_sleeps_and_ends_when_it_is_stopped() -> None:
             "ContainerEntrypoint": ["/bin/sh", "-c"],
             "ContainerArguments": ["trap 'exit 0' TERM; sleep 600 & wait"],
         }
+    assert request_of("busybox:1", AlgorithmSpecification=None) == request_of("busybox:1")
 
 
 @pytest.mark.parametrize(("wait", "asked"), [(0, 1200), (1199, 1200), (9000, 9000)])

@@ -27,7 +27,8 @@ class Quota:
     """What a message says about a quota, in the quota's own unit."""
 
     limit: float
-    name: str | None = None
+    name: str = ""
+    """Empty if the message names no quota."""
     utilization: float | None = None
     delta: float | None = None
     """What the request needs, if the message says so in a unit that can be compared."""
@@ -39,7 +40,7 @@ class Quota:
 
     def is_of(self, placement: Placement) -> bool:
         """Whether it is the quota of the placement's own pool: training jobs of its instance type and market."""
-        name = (self.name or "").lower()
+        name = self.name.lower()
         if not names_instance_type(name, placement) or _NOT_TRAINING.search(name):
             return False
         if not re.search(r"training[- ]job", name):
@@ -52,7 +53,7 @@ class Quota:
     @property
     def spans_pools(self) -> bool:
         """Whether jobs of several pools draw on it, so that the end of any of them may make room."""
-        name = (self.name or "").lower()
+        name = self.name.lower()
         return bool(name) and not re.search(r"\bml\.\w+\.\w+", name) and not _NOT_TRAINING.search(name)
 
 
@@ -130,7 +131,7 @@ def parse_quota(message: str) -> Quota | None:
     if found is None:
         return None
     named = _NAME.search(message)
-    name = named and (named["single"] or named["double"])
+    name = (named["single"] or named["double"]) if named else ""
     unit = found["unit"]
     return Quota(
         limit=_read_number(found["number"]),
@@ -166,7 +167,7 @@ def _read_amount(found: re.Match[str] | None, unit: str | None) -> float | None:
 
 
 def _measure(unit: str | None) -> tuple[str, float]:
-    return _UNITS.get((unit or "").lower().removesuffix("s"), _COUNT)
+    return _UNITS.get(unit.lower().removesuffix("s"), _COUNT) if unit else _COUNT
 
 
 def _read_number(text: str) -> float:

@@ -194,7 +194,7 @@ def looks_secret(name: str, value: str) -> bool:
             case inner, dict() as members:
                 open_values += members.items()
             case inner, list() as items:
-                open_values += name_arguments(items, inner)
+                open_values += _name_arguments(items, inner)
             case inner, str() as text if (document := _parse(text)) is not None:
                 open_values.append((inner, document))
             case inner, str() as text if _is_secret(inner, text):
@@ -204,12 +204,16 @@ def looks_secret(name: str, value: str) -> bool:
 
 def redact_job(training_job: dict[str, Any]) -> dict[str, Any]:
     """Return a training job with the values of its SECRET_MEMBERS hidden, as far as they look like secrets."""
-    return {key: _redact(key, value, key in SECRET_MEMBERS) for key, value in training_job.items()}
+    return _redact_members(training_job, may_be_secret=False)
 
 
-def name_arguments(arguments: list[Any], name: str = "") -> list[tuple[str, Any]]:
+def _redact_members(members: dict[str, Any], may_be_secret: bool) -> dict[str, Any]:
+    return {key: _redact(key, value, may_be_secret or key in SECRET_MEMBERS) for key, value in members.items()}
+
+
+def _name_arguments(arguments: list[Any], name: str) -> list[tuple[str, Any]]:
     """Return the arguments of a command, each with the name of the option before it or else with ``name``."""
-    return [(_name_option(before) or name, one) for before, one in pairwise(["", *arguments])]
+    return [(_name_option(before) or name, one) for before, one in pairwise([None, *arguments])]
 
 
 def _name_option(argument: Any) -> str | None:
@@ -220,11 +224,9 @@ def _name_option(argument: Any) -> str | None:
 def _redact(name: str, value: Any, may_be_secret: bool) -> Any:
     match value:
         case dict():
-            return {key: _redact(key, one, may_be_secret or key in SECRET_MEMBERS) for key, one in value.items()}
-        case list() if may_be_secret:
-            return [_redact(option, one, may_be_secret=True) for option, one in name_arguments(value)]
+            return _redact_members(value, may_be_secret)
         case list():
-            return [_redact(name, one, may_be_secret) for one in value]
+            return [_redact(option, one, may_be_secret) for option, one in _name_arguments(value, name)]
         case str() if may_be_secret and looks_secret(name, value):
             return HIDDEN
         case _:
