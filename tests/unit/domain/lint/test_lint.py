@@ -371,6 +371,7 @@ def test_what_is_fine_is_not_found(document: dict[str, Any]) -> None:
     ("around", "document"),
     [
         (Surroundings(prefixes={"churn": PREFIX}), spec()),
+        (Surroundings(prefixes={"other": "s3://models/churn/checkpointsX"}), spec()),
         (Surroundings(prefixes={"churn": "s3://models"}), spec()),
         (Surroundings(files={"train": 2}), SHARDS),
         (Surroundings(checkpoint_objects=0), spec()),
@@ -385,7 +386,16 @@ def test_what_is_fine_is_not_found(document: dict[str, Any]) -> None:
             spec(InputDataConfig=[reads("s3://data-eu-west-1/train")]),
         ),
     ],
-    ids=["itself", "around itself", "enough shards", "empty", "no checkpoints", "known region", "region of the job"],
+    ids=[
+        "itself",
+        "alike",
+        "around itself",
+        "enough shards",
+        "empty",
+        "no checkpoints",
+        "known region",
+        "region of the job",
+    ],
 )
 def test_what_is_known_may_be_fine(around: Surroundings, document: dict[str, Any]) -> None:
     assert found(document, around) == []

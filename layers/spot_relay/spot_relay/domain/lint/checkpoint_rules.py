@@ -71,7 +71,7 @@ def _find_logs(draft: Draft, _: Surroundings) -> Iterator[Found]:
     for key in ("HyperParameters", "Environment"):
         for name, value in draft.mapping(key).items():
             text = as_text(value)
-            names_logs = _LOGS.search(str(name).lower().replace("_", " ").replace("-", " "))
+            names_logs = _LOGS.search(str(name).lower())
             if text is not None and names_logs and as_folder(text.strip('"')).startswith(folder):
                 yield Found(draft.path(key, str(name)), f"Logs go to a folder inside the checkpoints' {folder}.")
 

@@ -204,10 +204,10 @@ def looks_secret(name: str, value: str) -> bool:
 
 def redact_job(training_job: dict[str, Any]) -> dict[str, Any]:
     """Return a training job with the values of its SECRET_MEMBERS hidden, as far as they look like secrets."""
-    return _redact_members(training_job, may_be_secret=False)
+    return _redact_members(training_job)
 
 
-def _redact_members(members: dict[str, Any], may_be_secret: bool) -> dict[str, Any]:
+def _redact_members(members: dict[str, Any], may_be_secret: bool = False) -> dict[str, Any]:
     return {key: _redact(key, value, may_be_secret or key in SECRET_MEMBERS) for key, value in members.items()}
 
 
