@@ -74,9 +74,11 @@ class OneSession(command.PytestRunner):
         if not os.environ["MUTANT_UNDER_TEST"]:  # without a mutant they have just passed
             return 0
         chosen = [name for name in tests or self._items if mutant_name is None or is_tried(name, mutant_name)]
+        if not chosen:
+            return _NO_TESTS
         for _ in self._run(chosen):
             pass
-        return int(self._has_failed) if chosen else _NO_TESTS
+        return int(self._has_failed)
 
     def _run(self, names: Iterable[str]) -> Iterator[str]:
         """Run tests until one fails, and yield the name of each after it has run."""

@@ -11,6 +11,7 @@ NOT_RUN = (
     "test_room_for_crowds.py",
     "test_no_module_of_the_domain_asks_a_clock_or_draws_a_number",
     "test_no_sentence_in_the_sources_is_left_out",
+    "test_no_other_module_reads_the_members_of_a_training_job",
     "test_a_seed_is_played_alike_in_every_process",
 )
 # Tests that take most of the time and kill few: only the last stage tries them.

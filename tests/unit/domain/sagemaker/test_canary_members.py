@@ -161,13 +161,14 @@ def test_no_decision_is_about_a_member_that_the_model_does_not_have() -> None:
 
 def test_the_access_to_a_registry_is_left_out_for_an_image_of_another_registry() -> None:
     own = {
-        "TrainingImage": "registry.corp.example/train:1",
+        "TrainingImage": "registry.corp.example/team/train:1",
         "TrainingImageConfig": {"TrainingRepositoryAccessMode": "Vpc"},
     }
     job = {**FILLED, "AlgorithmSpecification": own}
     for image, is_shared in (
         (None, True),
-        ("registry.corp.example/busybox:1", True),
+        ("registry.corp.example/docker/busybox:1", True),
+        ("public.ecr.aws/team/busybox:stable", False),
         ("public.ecr.aws/docker/library/busybox:stable", False),
     ):
         request = sleep_in_place(job, "churn-canary-01", PLACEMENT, 3600, {}, image)

@@ -33,6 +33,23 @@ def test_a_failure_reason_is_classed_by_its_prefix(reason: str | None, outcome: 
     assert classify_failure(reason) is outcome
 
 
+@pytest.mark.parametrize(
+    ("status", "secondary", "outcome"),
+    [
+        ("Completed", "Completed", Outcome.COMPLETED),
+        ("Failed", "Failed", Outcome.SERVICE_ERROR),
+        ("Stopped", "Stopped", Outcome.STOPPED),
+        ("Stopped", "MaxWaitTimeExceeded", Outcome.MAX_WAIT_TIME_EXCEEDED),
+        ("Stopped", "MaxRuntimeExceeded", Outcome.MAX_RUNTIME_EXCEEDED),
+    ],
+)
+def test_how_a_job_ended_is_told_by_its_statuses_and_its_failure_reason(
+    status: str, secondary: str, outcome: Outcome
+) -> None:
+    job = replace(JOB, status=status, secondary_status=secondary, failure_reason="InternalServerError: again")
+    assert outcome_of(job) is outcome
+
+
 @pytest.mark.parametrize("status", ["InProgress", "Stopping", "Deleting", "Unheard"])
 def test_a_job_in_any_other_status_has_not_ended(status: str) -> None:
     assert outcome_of(replace(JOB, status=status)) is None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_relay.domain.sagemaker.job import (
+    EVERY_POOL,
     MAX_JOB_NAME,
     Job,
     Market,
     Placement,
+    Pool,
     Transition,
     attempt_name,
     canary_name,
@@ -23,6 +25,7 @@ from spot_relay.domain.sagemaker.job import (
     parse_canary_name,
     short_id_of,
     stands_for,
+    training_job_arn,
 )
 from tests.fakes import NOON
 
@@ -98,6 +101,7 @@ def test_long_names_with_the_same_beginning_have_different_short_names() -> None
     assert attempt_name("X" * 55, 1) == "X" * 40 + "-relay-d5e285683cd4-01"
     assert canary_name("x" * 53, 1) == "x" * 53 + "-canary-01"
     assert canary_name("x" * 54, 1).startswith("x" * 40 + "-canary-")
+    assert attempt_name("x" * 39 + "-" + "y" * 20, 1) == "x" * 39 + "-relay-c47ede578a03-01", "no two hyphens in a row"
 
 
 @pytest.mark.parametrize(
@@ -117,17 +121,121 @@ def test_a_run_may_itself_be_named_like_an_attempt() -> None:
     assert parse_attempt_name("a-relay-01-relay-02") == ("a-relay-01", 2)
 
 
-def test_the_wait_for_capacity_is_the_time_before_training_and_after_each_interruption() -> None:
-    def after(minutes: int) -> timedelta:
-        return timedelta(minutes=minutes)
+def minute(number: float) -> datetime:
+    return NOON + timedelta(minutes=number)
 
-    phases = (
-        Transition("Starting", NOON, NOON + after(5)),
-        Transition("Downloading", NOON + after(5), NOON + after(6)),
-        Transition("Training", NOON + after(6), NOON + after(16)),
-        Transition("Interrupted", NOON + after(16), NOON + after(36)),
-        Transition("Training", NOON + after(36)),
+
+WAITED_TWICE = replace(
+    JOB,
+    transitions=(
+        Transition("Starting", NOON, minute(5)),
+        Transition("Downloading", minute(5), minute(6)),
+        Transition("Training", minute(6), minute(16)),
+        Transition("Interrupted", minute(16), minute(36)),
+        Transition("Training", minute(36)),
+    ),
+)
+
+
+def test_the_wait_for_capacity_is_the_time_before_training_and_after_each_interruption() -> None:
+    assert WAITED_TWICE.seconds_waited(minute(60)) == 25 * 60
+    assert WAITED_TWICE.interruptions == 1
+
+
+def starting(job: Job, *statuses: str) -> Job:
+    """A job that went to another status each minute, and is in the last of them."""
+    last = len(statuses) - 1
+    transitions = (
+        Transition(status, minute(n), minute(n + 1) if n < last else None) for n, status in enumerate(statuses)
     )
-    job = replace(JOB, transitions=phases)
-    assert job.seconds_waited(NOON + after(60)) == 25 * 60
-    assert job.interruptions == 1
+    return replace(job, secondary_status=statuses[-1], transitions=tuple(transitions))
+
+
+@pytest.mark.parametrize(
+    ("job", "seconds"),
+    [
+        (starting(JOB, "Pending"), 600),
+        (starting(JOB, "Starting", "Training", "Interrupted"), 60 + 480),
+        (starting(JOB, "Starting", "LaunchingMLInstances", "Training"), 120),
+        (replace(starting(JOB, "Pending"), status="Stopped", ended_at=minute(3)), 180),
+        (replace(starting(JOB, "Pending"), status="Failed", modified_at=minute(4)), 240),
+        # Its clock, and the one of the service, may differ.
+        (replace(JOB, transitions=(Transition("Pending", minute(11)),)), 0),
+        (replace(JOB, transitions=(Transition("Pending", minute(9.99)),)), 1),
+    ],
+    ids=["waits", "waits again", "trains", "ended", "ended at its last change", "tomorrow", "rounded"],
+)
+def test_a_wait_that_lasts_counts_until_now_or_until_the_job_ended(job: Job, seconds: int) -> None:
+    assert job.seconds_waited(minute(10)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("job", "since"),
+    [
+        (JOB, None),
+        (replace(JOB, secondary_status="Pending"), NOON),
+        (starting(JOB, "Starting", "Pending", "LaunchingMLInstances"), NOON),
+        (starting(JOB, "Starting", "Training", "Interrupted", "Pending"), minute(2)),
+        (starting(JOB, "Starting", "Training"), None),
+        (replace(starting(JOB, "Starting", "Pending"), status="Stopped"), None),
+        (replace(starting(JOB, "Starting", "Training"), secondary_status="Pending"), NOON),
+    ],
+    ids=["trains", "only created", "first", "again", "no longer", "ended", "no transition yet"],
+)
+def test_a_wait_began_with_the_first_of_the_transitions_that_are_all_waits(job: Job, since: datetime | None) -> None:
+    assert job.waiting_since == since
+
+
+@pytest.mark.parametrize(
+    ("job", "never"),
+    [
+        (starting(JOB, "Starting", "Pending", "LaunchingMLInstances", "Interrupted", "Stopping", "Stopped"), True),
+        (starting(JOB, "Pending", "CapacityGone"), True),
+        (starting(JOB, "Pending", "Downloading", "CapacityGone"), False),
+        (replace(starting(JOB, "Pending", "Stopped"), training_started_at=NOON), False),
+        (replace(starting(JOB, "Pending", "Stopped"), training_seconds=1), False),
+        (replace(starting(JOB, "Pending", "Stopped"), billable_seconds=1), False),
+        (replace(starting(JOB, "Pending", "Stopped"), training_seconds=0, billable_seconds=0), True),
+    ],
+)
+def test_a_job_that_only_waited_and_was_stopped_never_had_instances(job: Job, never: bool) -> None:
+    assert job.never_had_instances is never
+
+
+@pytest.mark.parametrize(
+    ("status", "ended"),
+    [("Completed", True), ("Failed", True), ("Stopped", True), ("InProgress", False), ("Stopping", False)],
+)
+def test_a_job_has_ended_once_nothing_more_happens_to_it(status: str, ended: bool) -> None:
+    assert replace(JOB, status=status).has_ended is ended
+
+
+def test_a_placement_and_its_pool_are_told_as_users_read_them() -> None:
+    placement = Placement("ml.g5.xlarge", 2, Market.ON_DEMAND, 100)
+    assert placement.pool == Pool("ml.g5.xlarge", Market.ON_DEMAND)
+    assert (str(placement), str(placement.pool)) == ("2 x ml.g5.xlarge (on-demand)", "ml.g5.xlarge (on-demand)")
+    assert str(EVERY_POOL) == "any instance type"
+
+
+def test_runs_that_wait_for_any_pool_wait_under_a_name_of_its_own() -> None:
+    assert (Pool("ml.g5.xlarge", Market.SPOT).key, EVERY_POOL.key) == ("ml.g5.xlarge/spot", "*")
+
+
+def test_a_job_has_its_arn_in_the_account_and_partition_of_its_role() -> None:
+    role = "arn:aws-cn:iam::111122223333:role/service-role/a:b"
+    arn = training_job_arn("Churn-relay-01", role, "cn-north-1")
+    assert arn == "arn:aws-cn:sagemaker:cn-north-1:111122223333:training-job/churn-relay-01"
+
+
+LONG = "Churn-" * 10 + "again"
+
+
+def test_a_jobs_name_may_say_its_run_in_lower_case() -> None:
+    whole, short = "Churn", short_id_of(LONG)
+    assert short == "Churn-Churn-Churn-Churn-Churn-Churn-Chur~e952fef1f352"
+    assert short_id_of(whole) is short_id_of("x" * 53) is None
+    assert short_id_of("x" * 54) is not None, "the name of its canary is too long"
+    for named, run_id in [(whole, whole), ("churn", whole), (short, LONG), (short.lower(), LONG), (LONG.lower(), LONG)]:
+        assert stands_for(named, run_id)
+    for named, run_id in [("churn-2", whole), (short[:-1], LONG), (short, LONG + "2"), ("none", whole)]:
+        assert not stands_for(named, run_id)

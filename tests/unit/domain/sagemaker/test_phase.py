@@ -66,6 +66,48 @@ def test_a_job_that_is_known_to_have_ended_ends_its_last_phase() -> None:
     assert read_phases(told(("Training", 50)), Market.SPOT, NOON, until=at(40)) == (Phase(Stage.TRAINING, 50, 50),)
 
 
+def test_each_status_belongs_to_a_stage() -> None:
+    transitions = told(
+        ("Starting", 1),
+        ("Pending", 2),
+        ("LaunchingMLInstances", 3),
+        ("PreparingTrainingStack", 4),
+        ("DownloadingTrainingImage", 5),
+        ("Downloading", 6),
+        ("Updating", 7),
+        ("Training", 8),
+        ("Restarting", 9),
+        ("Stopping", 10),
+        ("Stopped", 11),
+        ("Training", 12),
+    )
+    assert [(phase.stage, phase.begins, phase.ends) for phase in read_phases(transitions, Market.SPOT, NOON)] == [
+        (Stage.WAITING, 1, 4),
+        (Stage.STARTING, 4, 6),
+        (Stage.DOWNLOADING, 6, 7),
+        (Stage.STARTING, 7, 8),
+        (Stage.TRAINING, 8, 9),
+        (Stage.STARTING, 9, 10),
+        (Stage.STOPPING, 10, 11),
+    ]
+    assert read_phases(transitions[2:4], Market.ON_DEMAND, NOON) == (Phase(Stage.STARTING, 3),)
+
+
+def test_a_job_that_only_ended_has_no_phases_or_one_that_nobody_saw() -> None:
+    ended = told(("Failed", 30))
+    assert read_phases(ended, Market.SPOT, NOON, until=at(40)) == ()
+    assert read_phases(ended, Market.SPOT, NOON, since=at(10), until=at(40)) == (Phase(Stage.EARLIER, 10, 30),)
+    assert read_phases(told(("Odd", 30)), Market.SPOT, NOON, since=at(10), until=at(40)) == (
+        Phase(Stage.EARLIER, 10, 40),
+    )
+
+
+def test_a_job_whose_transitions_are_all_shown_has_no_earlier_phase() -> None:
+    shown = (Phase(Stage.TRAINING, 10),)
+    for created in (10, 10.4, 11):
+        assert read_phases(told(("Training", 10)), Market.SPOT, NOON, since=at(created)) == shown
+
+
 def test_what_the_transitions_no_longer_show_is_one_earlier_phase() -> None:
     assert read_phases(told(("Training", 500)), Market.SPOT, NOON, since=at(10)) == (
         Phase(Stage.EARLIER, 10, 500),
@@ -84,8 +126,10 @@ def test_at_most_forty_phases_are_kept_and_all_before_them_are_merged(count: int
 
 
 def test_all_phases_can_be_merged_into_one_that_lasts_as_long_as_the_last() -> None:
-    phases = (Phase(Stage.WAITING, 0, 10), Phase(Stage.TRAINING, 10, 20))
-    assert merge_oldest(phases, 1) == (Phase(Stage.EARLIER, 0, 20),)
+    phases = (Phase(Stage.WAITING, 0, 10), Phase(Stage.TRAINING, 10, 20), Phase(Stage.UPLOADING, 20, 30))
+    assert merge_oldest(phases, 1) == (Phase(Stage.EARLIER, 0, 30),)
+    assert merge_oldest(phases, 2) == (Phase(Stage.EARLIER, 0, 20), phases[2])
+    assert merge_oldest(phases, 3) == phases
     assert merge_oldest((phases[0], Phase(Stage.TRAINING, 10)), 1) == (Phase(Stage.EARLIER, 0, None),)
     assert merge_oldest(phases[:1], 1) == phases[:1]
     assert merge_oldest(()) == ()

@@ -84,6 +84,10 @@ def test_a_placement_brings_its_instance_type_and_count_and_leaves_the_rest_of_t
     assert request["ResourceConfig"] == {"InstanceType": G5, "InstanceCount": 4} | other
 
 
+def test_a_request_without_resources_has_those_of_the_placement() -> None:
+    assert request_on(placed(G5, 4), ResourceConfig=None)["ResourceConfig"] == {"InstanceType": G5, "InstanceCount": 4}
+
+
 def test_a_placement_with_a_volume_of_its_own_brings_it() -> None:
     assert request_on(placed(G5, volume=200))["ResourceConfig"]["VolumeSizeInGB"] == 200
 

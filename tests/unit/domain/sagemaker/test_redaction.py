@@ -118,6 +118,9 @@ def test_all_texts_of_a_value_that_is_json_are_hidden() -> None:
 def test_a_value_is_hidden_each_time_and_where_it_overlaps_itself() -> None:
     assert hide_secrets(f"{SECRET}, {SECRET}, {SECRET}", job(SECRET)) == "[hidden], [hidden], [hidden]"
     assert hide_secrets("a" * 9, job("a" * 8)) == "[hidden]"
+    # Three of them, of which each begins within the one before.
+    turns = "round-and-" + "over-" + "round-and-"
+    assert hide_secrets("round-and-over-" * 3 + "round-and-", job(turns)) == "[hidden]"
 
 
 @pytest.mark.parametrize("kept", range(8, len(SECRET)))
@@ -197,6 +200,12 @@ def test_a_piece_that_was_cut_off_is_hidden_wherever_it_stands(told: str) -> Non
     assert "4242" not in text
 
 
+def test_a_piece_is_hidden_each_time_it_is_told() -> None:
+    assert hide_secrets(f"{LONG[:40]}..., " * 3, job(LONG)) == "[hidden]..., [hidden]..., [hidden]..., "
+    # What looks like its beginning may begin one character before it.
+    assert hide_secrets(f"told: {'a' * 9}...", job("a" * 8 + LONG)) == "told: a[hidden]..."
+
+
 def test_a_word_with_which_a_long_value_begins_is_told() -> None:
     given = job("s3://churn/data/2024/part-0001.csv")
     assert hide_secrets("cannot write s3://churn/output", given) == "cannot write s3://churn/output"
@@ -216,6 +225,7 @@ def test_the_longest_texts_of_the_worst_values_are_searched_in_a_moment() -> Non
     [
         ("--token=first=second-part", "first=second-part"),
         ("https://hooks.example/services/T00/open-42", "/services/T00/open-42"),
+        ("https://hooks.example/open-42?next=https://churn.example", "/open-42?next=https://churn.example"),
         ("postgresql://me:sesame:open-42@db/prod", "sesame:open-42"),
         ("postgresql://me:sesame@open-42@db/prod", "sesame@open-42"),
         (json.dumps({"key": 3.141592653589793}), "3.141592653589793"),

@@ -28,7 +28,7 @@ def says(name: str, limit: str, used: str, delta: str, unit: str = "Instances") 
 
 def test_a_quota_message_tells_its_quota() -> None:
     assert parse_quota(says("'ml.g5.2xlarge for spot training job usage'", "1", "1", "1")) == Quota(
-        1, "ml.g5.2xlarge for spot training job usage", 1, 1, "Instances"
+        1, "ml.g5.2xlarge for spot training job usage", 1, 1
     )
 
 
@@ -162,8 +162,16 @@ def test_a_full_quota_that_is_not_the_pools_own_keeps_nobody_else_waiting(text: 
     assert (kind.passes, kind.backs_off, kind.needs_room) == (True, True, False)
 
 
-def test_an_instance_type_that_the_region_does_not_have_closes_the_placement() -> None:
-    text = "The requested resource training-job/ml.g5.2xlarge is not available in this region"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The requested resource training-job/ml.g5.2xlarge is not available in this region",
+        "The requested resource training-job/ml.g5.2xlarge is not available.",
+        "You have reached a limit. This resource is currently not available in this region. Ask again.",
+        "This instance type is not supported in ap-southeast-5.",
+    ],
+)
+def test_an_instance_type_that_the_region_does_not_have_closes_the_placement(text: str) -> None:
     assert classify_quota(text, SPOT) is Refusal.PLACEMENT_REJECTED
 
 
@@ -332,11 +340,80 @@ def test_a_validation_error_about_the_request_is_invalid_wherever_it_runs(text: 
     assert classify_invalid(text, SPOT) is Refusal.INVALID
 
 
-def test_the_advice_names_the_quota_to_raise() -> None:
-    text = says("'Longest run time for a training job'", "432000", "0", "864000", "Seconds")
-    assert "'Longest run time for a training job'" in advise(Refusal.QUOTA_TOO_SMALL, text)
-    assert "'Longest run time for a training job'" in advise(Refusal.OTHER_QUOTA_FULL, text)
-    assert "the message describes" in advise(Refusal.QUOTA_TOO_SMALL, "no limit here")
+LONGEST = says("'Longest run time for a training job'", "432000", "0", "864000", "Seconds")
+ANOTHER_NAME = "Submit the spec under another name"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "message", "advice"),
+    [
+        (
+            Refusal.QUOTA_TOO_SMALL,
+            LONGEST,
+            "Ask AWS to raise the service quota 'Longest run time for a training job' and resume the run, or ask for "
+            "less.",
+        ),
+        (
+            Refusal.QUOTA_TOO_SMALL,
+            "no limit here",
+            "Ask AWS to raise the service quota that the message describes and resume the run, or ask for less.",
+        ),
+        (
+            Refusal.QUOTA_TOO_SMALL,
+            "Limit is 0",
+            "Ask AWS to raise the service quota that the message describes and resume the run, or ask for less.",
+        ),
+        *(
+            (
+                refusal,
+                LONGEST,
+                "Ask AWS to raise the service quota 'Longest run time for a training job', or wait until less of it is "
+                "in use, and resume the run.",
+            )
+            for refusal in (Refusal.OTHER_QUOTA_FULL, Refusal.SHARED_QUOTA_FULL)
+        ),
+        (Refusal.PLACEMENT_REJECTED, "", f"{ANOTHER_NAME}, with a placement that SageMaker accepts for this job."),
+        (
+            Refusal.NAME_TAKEN,
+            "",
+            f"{ANOTHER_NAME}: SageMaker takes a job's name only once in an account and region.",
+        ),
+        (
+            Refusal.INVALID,
+            "",
+            "Correct what the message names and resume the run, or submit a corrected spec under another name.",
+        ),
+        (
+            Refusal.UNRECOGNIZED,
+            "",
+            "Resume the run when the cause is gone, or submit a corrected spec under another name.",
+        ),
+        (Refusal.THROTTLED, "", "Resume the run when SageMaker answers again."),
+        (Refusal.UNAVAILABLE, "", "Resume the run when SageMaker answers again."),
+    ],
+)
+def test_each_refusal_that_ends_a_run_comes_with_advice(refusal: Refusal, message: str, advice: str) -> None:
+    assert advise(refusal, message) == advice
+
+
+def test_what_a_refusal_means_for_the_run_depends_on_its_kind_alone() -> None:
+    kinds = ("leaves_open", "backs_off", "draws", "needs_room", "closes_place", "passes")
+    assert {one.value: [kind for kind in kinds if getattr(one, kind)] for one in Refusal} == {
+        "Throttled": ["leaves_open", "backs_off", "draws", "passes"],
+        "Unavailable": ["leaves_open", "backs_off", "draws", "passes"],
+        "Unrecognized": ["leaves_open", "backs_off", "draws", "passes"],
+        "Undescribed": ["leaves_open", "backs_off", "passes"],
+        "SharedQuotaFull": ["backs_off", "draws", "passes"],
+        "OtherQuotaFull": ["backs_off", "draws", "passes"],
+        "QuotaFull": ["needs_room", "passes"],
+        "QueuedBehind": ["needs_room", "passes"],
+        "LimitReached": ["needs_room", "passes"],
+        "AwaitsTurn": ["passes"],
+        "QuotaTooSmall": ["closes_place"],
+        "PlacementRejected": ["closes_place"],
+        "NameTaken": [],
+        "Invalid": [],
+    }
 
 
 @pytest.mark.parametrize(

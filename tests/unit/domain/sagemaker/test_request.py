@@ -11,12 +11,18 @@ import pytest
 import spot_relay
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.request import (
+    add_model_channel,
     checkpoint_uri_of,
     has_instance_groups,
     has_several_types,
+    limit_wait,
+    max_pending_of,
     max_runtime_of,
+    output_path_of,
     placement_of,
+    role_arn_of,
     sharded_prefixes_of,
+    tags_of,
     training_image_of,
 )
 
@@ -53,6 +59,36 @@ def test_the_checkpoint_prefix_of_a_request() -> None:
 def test_a_request_that_names_no_max_runtime_has_sagemakers_default_of_a_day() -> None:
     assert max_runtime_of({"StoppingCondition": {"MaxRuntimeInSeconds": 60}}) == 60
     assert max_runtime_of({"StoppingCondition": {}}) == max_runtime_of({}) == 86_400
+
+
+def test_a_pending_time_has_a_limit_only_if_the_request_names_one() -> None:
+    assert max_pending_of({"StoppingCondition": {"MaxPendingTimeInSeconds": 7200}}) == 7200
+    assert max_pending_of({"StoppingCondition": {}}) is max_pending_of({}) is None
+
+
+@pytest.mark.parametrize(
+    ("stopping", "asked", "wait"),
+    [
+        ({"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 90}, None, 90),
+        ({"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 90}, 70, 70),
+        ({"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 90}, 50, 60),
+        ({"MaxRuntimeInSeconds": 60}, None, 60),
+        ({}, None, 86_400),
+        ({}, 86_401, 86_401),
+        (None, None, 86_400),
+    ],
+)
+def test_a_spot_job_waits_as_long_as_is_asked_or_its_request_says_and_never_less_than_it_may_run(
+    stopping: dict[str, int] | None, asked: int | None, wait: int
+) -> None:
+    assert limit_wait({} if stopping is None else {"StoppingCondition": stopping}, asked) == wait
+
+
+def test_the_role_the_output_and_the_tags_of_a_request() -> None:
+    assert role_arn_of({"RoleArn": "arn:aws:iam::111122223333:role/training"}).endswith("role/training")
+    assert output_path_of({"OutputDataConfig": {"S3OutputPath": "s3://models/a"}}) == "s3://models/a"
+    assert tags_of({"Tags": [{"Key": "team", "Value": "growth"}]}) == [{"Key": "team", "Value": "growth"}]
+    assert tags_of({}) == []
 
 
 def test_the_training_image_of_a_request() -> None:
@@ -109,6 +145,40 @@ def test_a_channel_without_a_name_is_counted_too() -> None:
 
 def test_a_request_without_channels_has_none_that_are_sharded() -> None:
     assert sharded_prefixes_of({}) == {}
+
+
+MODEL = {
+    "ChannelName": "model",
+    "ContentType": "application/x-sagemaker-model",
+    "DataSource": {
+        "S3DataSource": {
+            "S3DataType": "S3Prefix",
+            "S3Uri": "s3://models/a/model.tar.gz",
+            "S3DataDistributionType": "FullyReplicated",
+        }
+    },
+    "CompressionType": "None",
+    "InputMode": "File",
+}
+
+
+@pytest.mark.parametrize(
+    ("channels", "kept"),
+    [
+        ({}, []),
+        ({"InputDataConfig": [channel("train"), channel("model")]}, [channel("train")]),
+        ({"InputDataConfig": [{"DataSource": {}}]}, [{"DataSource": {}}]),
+    ],
+    ids=["no channels", "one of this name", "one without a name"],
+)
+def test_a_model_is_read_from_a_channel_of_its_own_which_replaces_one_of_its_name(
+    channels: dict[str, Any], kept: list[dict[str, Any]]
+) -> None:
+    request = {"RoleArn": "role", **channels}
+    assert add_model_channel(request, "model", "s3://models/a/model.tar.gz") == {
+        "RoleArn": "role",
+        "InputDataConfig": [*kept, MODEL],
+    }
 
 
 # Nobody else reads a request

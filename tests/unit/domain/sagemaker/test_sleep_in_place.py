@@ -69,11 +69,14 @@ def test_it_is_a_spot_job_in_the_placement_and_in_the_same_network() -> None:
 
 
 def test_it_only_sleeps_and_ends_when_it_is_stopped() -> None:
-    algorithm = request_of()["AlgorithmSpecification"]
-    assert algorithm["TrainingImage"] == TRAINING_JOB["AlgorithmSpecification"]["TrainingImage"]
-    assert algorithm["ContainerEntrypoint"] == ["/bin/sh", "-c"]
-    assert algorithm["ContainerArguments"] == ["trap 'exit 0' TERM; sleep 600 & wait"]
-    assert request_of("busybox:1")["AlgorithmSpecification"]["TrainingImage"] == "busybox:1"
+    for given, image in ((None, TRAINING_JOB["AlgorithmSpecification"]["TrainingImage"]), ("busybox:1", "busybox:1")):
+        assert request_of(given)["AlgorithmSpecification"] == {
+            "TrainingImage": image,
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["/bin/sh", "-c"],
+            "ContainerArguments": ["trap 'exit 0' TERM; sleep 600 & wait"],
+        }
+    assert request_of("busybox:1", AlgorithmSpecification=None) == request_of("busybox:1")
 
 
 @pytest.mark.parametrize(("wait", "asked"), [(0, 1200), (1199, 1200), (9000, 9000)])

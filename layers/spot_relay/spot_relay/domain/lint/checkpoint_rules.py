@@ -46,19 +46,11 @@ def _find_nested(draft: Draft, around: Surroundings) -> Iterator[Found]:
 
 
 def _find_nested_channels(draft: Draft, own: str) -> Iterator[Found]:
-    for path, channel in draft.items("InputDataConfig"):
-        source = channel.get("DataSource")
-        s3 = source.get("S3DataSource") if isinstance(source, dict) else None
-        uri = as_text(s3.get("S3Uri")) if isinstance(s3, dict) else None
-        if uri is None:
-            continue
+    for path, uri in draft.channel_uris:
         if own.startswith(as_folder(uri)):
-            message = f"The channel reads {uri}, and so the checkpoints under {own}."
+            yield Found(path, f"The channel reads {uri}, and so the checkpoints under {own}.")
         elif as_folder(uri).startswith(own):
-            message = f"The channel reads {uri}, inside the checkpoint prefix {own}."
-        else:
-            continue
-        yield Found(f"{path}.DataSource.S3DataSource.S3Uri", message)
+            yield Found(path, f"The channel reads {uri}, inside the checkpoint prefix {own}.")
 
 
 def _find_not_empty(draft: Draft, around: Surroundings) -> Iterator[Found]:
@@ -79,7 +71,7 @@ def _find_logs(draft: Draft, _: Surroundings) -> Iterator[Found]:
     for key in ("HyperParameters", "Environment"):
         for name, value in draft.mapping(key).items():
             text = as_text(value)
-            names_logs = _LOGS.search(str(name).lower().replace("_", " ").replace("-", " "))
+            names_logs = _LOGS.search(str(name).lower())
             if text is not None and names_logs and as_folder(text.strip('"')).startswith(folder):
                 yield Found(draft.path(key, str(name)), f"Logs go to a folder inside the checkpoints' {folder}.")
 

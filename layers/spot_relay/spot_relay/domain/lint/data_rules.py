@@ -21,7 +21,7 @@ _REGION_IN_NAME = compile_later(
 
 def _find_few_shards(draft: Draft, around: Surroundings) -> Iterator[Found]:
     place = draft.most_instances
-    for path, channel in draft.items("InputDataConfig"):
+    for path, channel in draft.channels:
         name = as_text(channel.get("ChannelName"))
         files = None if name is None else around.files.get(name)
         if files is not None and files < place.instance_count:
@@ -56,20 +56,15 @@ def _find_existing_run(draft: Draft, around: Surroundings) -> Iterator[Found]:
 
 
 def _list_uris(draft: Draft) -> Iterator[tuple[str, str]]:
-    for keys in (
+    for key, member in (
         ("OutputDataConfig", "S3OutputPath"),
         ("CheckpointConfig", "S3Uri"),
         ("TensorBoardOutputConfig", "S3OutputPath"),
     ):
-        uri = as_text(draft.mapping(keys[0]).get(keys[1]))
+        uri = as_text(draft.mapping(key).get(member))
         if uri is not None:
-            yield draft.path(*keys), uri
-    for path, channel in draft.items("InputDataConfig"):
-        source = channel.get("DataSource")
-        s3 = source.get("S3DataSource") if isinstance(source, dict) else None
-        uri = as_text(s3.get("S3Uri")) if isinstance(s3, dict) else None
-        if uri is not None:
-            yield f"{path}.DataSource.S3DataSource.S3Uri", uri
+            yield draft.path(key, member), uri
+    yield from draft.channel_uris
 
 
 DATA_RULES = (

@@ -46,18 +46,22 @@ class Draft:
         """Return the path of a member of the training job."""
         return ".".join(filter(None, (self.root, *keys)))
 
-    def mapping(self, *keys: str) -> Mapping[str, Any]:
-        """Return the mapping at a path of the training job, or an empty one."""
-        value: Any = self.job
-        for key in keys:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        return value if isinstance(value, Mapping) else {}
+    def mapping(self, key: str) -> Mapping[str, Any]:
+        """Return a mapping in the training job, or an empty one."""
+        return as_mapping(self.job.get(key))
 
-    def items(self, key: str) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return the mappings in a list of the training job, with their paths."""
-        value = self.job.get(key)
-        entries = value if isinstance(value, list) else []
-        return [(f"{self.path(key)}[{i}]", entry) for i, entry in enumerate(entries) if isinstance(entry, Mapping)]
+    @property
+    def channels(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """The input channels, with their paths."""
+        path = self.path("InputDataConfig")
+        return [(f"{path}[{index}]", channel) for index, channel in _mappings_in(self.job.get("InputDataConfig"))]
+
+    @property
+    def channel_uris(self) -> list[tuple[str, str]]:
+        """The S3 URIs of the input channels, with their paths."""
+        sources = ((path, as_mapping(channel.get("DataSource"))) for path, channel in self.channels)
+        uris = ((path, as_text(as_mapping(source.get("S3DataSource")).get("S3Uri"))) for path, source in sources)
+        return [(f"{path}.DataSource.S3DataSource.S3Uri", uri) for path, uri in uris if uri is not None]
 
     @property
     def built_in_without_checkpoints(self) -> str | None:
@@ -92,26 +96,28 @@ class Draft:
         """The placements of the ladder, or else the job's own."""
         resources = self.mapping("ResourceConfig")
         own = as_integer(resources.get("InstanceCount")) or _count_groups(resources) or 1
-        ladder = self.policy.get("ladder")
-        rungs = [rung for rung in ladder if isinstance(rung, Mapping)] if isinstance(ladder, list) else []
+        rungs = _mappings_in(self.policy.get("ladder"))
         if not rungs:
-            spot = self.job.get("EnableManagedSpotTraining") is True
-            path = self.path("ResourceConfig", "InstanceCount")
-            return (Place(path, Market.SPOT if spot else Market.ON_DEMAND, own),)
+            market = Market.SPOT if self.asks_for_spot else Market.ON_DEMAND
+            return (Place(self.path("ResourceConfig", "InstanceCount"), market, own),)
         return tuple(
             Place(
                 f"policy.ladder[{index}]",
                 Market.ON_DEMAND if rung.get("market") == Market.ON_DEMAND else Market.SPOT,
                 as_integer(rung.get("instance_count")) or own,
             )
-            for index, rung in enumerate(rungs)
+            for index, rung in rungs
         )
+
+    @property
+    def asks_for_spot(self) -> bool:
+        """Whether the job itself is one on spot."""
+        return self.job.get("EnableManagedSpotTraining") is True
 
     @property
     def uses_spot(self) -> bool:
         """Whether an attempt may run on spot."""
-        asks = self.job.get("EnableManagedSpotTraining") is True
-        return asks or any(place.market is Market.SPOT for place in self.places)
+        return self.asks_for_spot or any(place.market is Market.SPOT for place in self.places)
 
     @property
     def may_use_on_demand(self) -> bool:
@@ -127,7 +133,7 @@ class Draft:
     def image_region(self) -> str | None:
         """The region of the training image, which has to be the job's own."""
         image = as_text(self.mapping("AlgorithmSpecification").get("TrainingImage"))
-        found = _IMAGE_REGION.match(image or "")
+        found = _IMAGE_REGION.match(image) if image is not None else None
         return found and found[1]
 
 
@@ -161,11 +167,16 @@ def read_draft(document: Mapping[str, Any]) -> Draft:
     policy = document.get("policy") if wrapped else None
     return Draft(
         name=as_text(document.get("name") if wrapped else document.get("TrainingJobName")),
-        job=job if isinstance(job, Mapping) else {},
-        policy=policy if isinstance(policy, Mapping) else {},
+        job=as_mapping(job),
+        policy=as_mapping(policy),
         root="training_job" if wrapped else "",
         name_path="name" if wrapped else "TrainingJobName",
     )
+
+
+def as_mapping(value: Any) -> Mapping[str, Any]:
+    """Return a mapping, or an empty one for anything else."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def as_text(value: Any) -> str | None:
@@ -184,6 +195,11 @@ def as_folder(path: str) -> str:
 
 
 def _count_groups(resources: Mapping[str, Any]) -> int:
-    groups = resources.get("InstanceGroups")
-    entries = groups if isinstance(groups, list) else []
-    return sum(as_integer(group.get("InstanceCount")) or 0 for group in entries if isinstance(group, Mapping))
+    groups = _mappings_in(resources.get("InstanceGroups"))
+    return sum(as_integer(group.get("InstanceCount")) or 0 for _, group in groups)
+
+
+def _mappings_in(value: Any) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return the mappings in a list with their indexes, and none if it is no list."""
+    entries = value if isinstance(value, list) else []
+    return [(index, entry) for index, entry in enumerate(entries) if isinstance(entry, Mapping)]

@@ -42,8 +42,8 @@ _STOPS: dict[str, Outcome] = {
 
 def classify_failure(reason: str | None) -> Outcome:
     """Return the outcome that a FailureReason stands for, which is UNKNOWN_FAILURE if the reason is not known."""
-    text = (reason or "").lstrip()
-    return next((outcome for prefix, outcome in _FAILURES if text.startswith(prefix)), Outcome.UNKNOWN_FAILURE)
+    known = (outcome for prefix, outcome in _FAILURES if reason and reason.lstrip().startswith(prefix))
+    return next(known, Outcome.UNKNOWN_FAILURE)
 
 
 def _classify_stop(job: Job) -> Outcome:
@@ -64,5 +64,4 @@ def outcome_of(job: Job) -> Outcome | None:
             return _STOPS.get(job.secondary_status, _classify_stop(job))
         case TrainingJobStatus.FAILED:
             return classify_failure(job.failure_reason)
-        case _:
-            return None
+    return None

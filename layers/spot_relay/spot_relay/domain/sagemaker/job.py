@@ -197,13 +197,14 @@ class Job:
     @property
     def waiting_since(self) -> datetime | None:
         """When the job's current wait for capacity began; None if it has capacity or has ended."""
-        since = None
+        if self.has_ended or self.secondary_status not in WAITING_FOR_CAPACITY:
+            return None
+        since = self.created_at
         for transition in reversed(self.transitions):
             if transition.status not in WAITING_FOR_CAPACITY:
                 break
             since = transition.started_at
-        waits = not self.has_ended and self.secondary_status in WAITING_FOR_CAPACITY
-        return (since or self.created_at) if waits else None
+        return since
 
     def seconds_waited(self, now: datetime) -> int:
         """Return the seconds spent waiting for capacity: before the first start and after each interruption."""

@@ -93,7 +93,7 @@ def merge_oldest(phases: Sequence[Phase], most: int = KEPT_PHASES) -> tuple[Phas
     """Return at most so many phases: the newest, and one for all that came before them."""
     if len(phases) <= most:
         return tuple(phases)
-    kept = phases[len(phases) - most + 1 :] if most > 1 else ()
+    kept = phases[len(phases) - most + 1 :]
     merged = Phase(Stage.EARLIER, phases[0].begins, kept[0].begins if kept else phases[-1].ends)
     return (merged, *kept)
 

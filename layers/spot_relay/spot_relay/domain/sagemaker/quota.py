@@ -27,11 +27,11 @@ class Quota:
     """What a message says about a quota, in the quota's own unit."""
 
     limit: float
-    name: str | None = None
+    name: str = ""
+    """Empty if the message names no quota."""
     utilization: float | None = None
     delta: float | None = None
     """What the request needs, if the message says so in a unit that can be compared."""
-    unit: str | None = None
 
     @property
     def can_ever_fit(self) -> bool:
@@ -40,7 +40,7 @@ class Quota:
 
     def is_of(self, placement: Placement) -> bool:
         """Whether it is the quota of the placement's own pool: training jobs of its instance type and market."""
-        name = (self.name or "").lower()
+        name = self.name.lower()
         if not names_instance_type(name, placement) or _NOT_TRAINING.search(name):
             return False
         if not re.search(r"training[- ]job", name):
@@ -53,7 +53,7 @@ class Quota:
     @property
     def spans_pools(self) -> bool:
         """Whether jobs of several pools draw on it, so that the end of any of them may make room."""
-        name = (self.name or "").lower()
+        name = self.name.lower()
         return bool(name) and not re.search(r"\bml\.\w+\.\w+", name) and not _NOT_TRAINING.search(name)
 
 
@@ -63,65 +63,45 @@ _NUMBER = (
     r"(?:\d+(?:[,\u00a0\u202f\u2009 ]\d{3}(?![\d.]*\d))*(?:\.\d+)?(?:e[+-]?\d+)?"
     rf"|zero\b|(?:{'|'.join(_WORDS[1:])})(?=\s+instances?\b))"
 )
-_UNIT = r"(?:\s*\(?(?P<{}_unit>[a-z]+))?"
 _IS = r"\s*(?:is|was|of|to|for|:|=)\s*"
-
-
-def _compile(name: str, pattern: str) -> re.Pattern[str]:
-    """Return an expression in which N stands for a number and U for its unit, as groups of that name."""
-    number, unit = f"(?P<{name}>{_NUMBER})", _UNIT.format(name)
-    return compile_later(pattern.replace("<N>", number).replace("<U>", unit), re.IGNORECASE)
-
+_AMOUNT = rf"(?P<number>{_NUMBER})(?:\s*\(?(?P<unit>[a-z]+))?"
 
 # The first that matches counts.
 _LIMITS = (
     # service limit 'ml.g5.xlarge for training job usage' is 1 Instances
-    _compile(
-        "limit",
-        r"\b(?:limit|quota)s?(?:\s+(?:for\s+)?(?:'(?P<quoted>[^']+)'|\"(?P<double>[^\"]+)\""
-        rf"|(?!has\b|have\b|exceeded\b|reached\b)(?P<bare>(?:[^'\".]|\.(?=\S)){{1,200}}?)))??[\"']?{_IS}<N><U>",
-    ),
+    r"\b(?:limit|quota)s?(?:\s+(?:for\s+)?(?:'[^']+'|\"[^\"]+\""
+    rf"|(?!has\b|have\b|exceeded\b|reached\b)(?P<bare>(?:[^'\".]|\.(?=\S)){{1,200}}?)))??[\"']?{_IS}{_AMOUNT}",
     # limited to 4 instances; a maximum of 20 instances; the maximum (432000 seconds); limit 1
-    _compile(
-        "limit", r"\b(?:limit(?:ed)?|quota|maximum|max)\b(?:\s+(?:allowed|permitted|value|is|of|to))*\s*\(?\s*<N><U>"
-    ),
+    rf"\b(?:limit(?:ed)?|quota|maximum|max)\b(?:\s+(?:allowed|permitted|value|is|of|to))*\s*\(?\s*{_AMOUNT}",
     # Max number of instances per training job is 20; the largest allowed volume: 16384 GB
-    _compile(
-        "limit",
-        r"\b(?:maximum|max|largest|longest|highest|most)\b(?:[^.;:,\d]|\.(?=\S)){1,80}?(?:\s(?:is|are|was|of)\s|[:=(])\s*<N><U>",
-    ),
+    r"\b(?:maximum|max|largest|longest|highest|most)\b(?:[^.;:,\d]|\.(?=\S)){1,80}?"
+    rf"(?:\s(?:is|are|was|of)\s|[:=(])\s*{_AMOUNT}",
     # at most 20 instances; cannot exceed 20; no more than 432000 seconds; allowed: 20
-    _compile(
-        "limit",
-        r"\b(?:at\s+most|up\s+to|(?:no|not)\s+(?:be\s+)?(?:more|greater|larger|higher|longer)\s+than"
-        r"|(?:cannot|can't|may\s+not|must\s+not|must\s+be\s+less\s+than|not)\s+exceed|exceeds|allowed|permitted|allows|only)\b"
-        r"(?:\s+(?:is|are|of|value|the))*\s*[:=(]?\s*<N><U>",
-    ),
+    r"\b(?:at\s+most|up\s+to|(?:no|not)\s+(?:be\s+)?(?:more|greater|larger|higher|longer)\s+than"
+    r"|(?:cannot|can't|may\s+not|must\s+not|must\s+be\s+less\s+than|not)\s+exceed|exceeds|allowed|permitted|allows|only)\b"
+    rf"(?:\s+(?:is|are|of|value|the))*\s*[:=(]?\s*{_AMOUNT}",
     # 1 requested, 0 allowed; 0 of 0 in use; the limit for spot instances (0)
-    _compile("limit", r"(?<![\w.,-])<N><U>\s+(?:is\s+|are\s+)?(?:allowed|permitted)\b"),
-    _compile("limit", r"(?<![\w.,-])\d+\s+of\s+<N><U>\s+(?:are\s+)?(?:in\s+use|used)\b"),
-    _compile("limit", r"\b(?:limit|quota|maximum)\b[^.;:\d]{1,80}\(\s*<N><U>\)"),
+    rf"(?<![\w.,-]){_AMOUNT}\s+(?:is\s+|are\s+)?(?:allowed|permitted)\b",
+    rf"(?<![\w.,-])\d+\s+of\s+{_AMOUNT}\s+(?:are\s+)?(?:in\s+use|used)\b",
+    rf"\b(?:limit|quota|maximum)\b[^.;:\d]{{1,80}}\(\s*{_AMOUNT}\)",
     # limit exceeded (0 < 1), limit exceeded (1 > 0)
-    _compile("limit", r"(?<![\w.,-])<N><U>\s*<=?\s*\d"),
-    _compile("limit", r"(?<![\w.,-])\d+\s*>=?\s*<N><U>"),
+    rf"(?<![\w.,-]){_AMOUNT}\s*<=?\s*\d",
+    rf"(?<![\w.,-])\d+\s*>=?\s*{_AMOUNT}",
 )
 _NAME = compile_later(r"\b(?:limit|quota)s?\s+(?:for\s+)?(?:'(?P<single>[^']+)'|\"(?P<double>[^\"]+)\")", re.IGNORECASE)
 _UTILIZATIONS = (
-    _compile(
-        "used",
-        rf"\b(?:utili[sz]ation|current(?:ly)?\s+(?:usage|used|in use)|usage(?=[\"']?\s*[:=]))[\"']?(?:{_IS}|\s+)<N><U>",
-    ),
+    rf"\b(?:utili[sz]ation|current(?:ly)?\s+(?:usage|used|in use)|usage(?=[\"']?\s*[:=]))[\"']?(?:{_IS}|\s+){_AMOUNT}",
 )
 _DELTAS = (
     # A member of the request with its value; the names of most say their unit.
-    _compile("delta", r"\b(?:Max\w+|VolumeSize)In(?P<delta_unit>Seconds|GB)(?:\s*[:=(]|\s+of|\s+is)?\s*<N>"),
-    _compile("delta", r"\bInstanceCount(?:\s*[:=(]|\s+of|\s+is)?\s*<N><U>"),
-    _compile("delta", rf"\bdelta[\"']?(?:{_IS}|\s+)<N><U>"),
-    _compile("delta", r"\b(?:asked|asks|asking)\s+for\s+<N><U>"),
-    _compile("delta", rf"(?<!can )\brequest(?:ed|s|ing)?[\"']?(?:{_IS}|\s*)<N><U>"),
-    _compile("delta", r"(?<![\w.,-])<N><U>\)?\s+(?:was|were\s+)?requested\b"),
+    rf"\b(?:Max\w+|VolumeSize)In(?P<unit>Seconds|GB)(?:\s*[:=(]|\s+of|\s+is)?\s*(?P<number>{_NUMBER})",
+    rf"\bInstanceCount(?:\s*[:=(]|\s+of|\s+is)?\s*{_AMOUNT}",
+    rf"\bdelta[\"']?(?:{_IS}|\s+){_AMOUNT}",
+    rf"\b(?:asked|asks|asking)\s+for\s+{_AMOUNT}",
+    rf"(?<!can )\brequest(?:ed|s|ing)?[\"']?(?:{_IS}|\s*){_AMOUNT}",
+    rf"(?<![\w.,-]){_AMOUNT}\)?\s+(?:was|were\s+)?requested\b",
     # MaxRuntimeInSeconds 864000 exceeds the limit
-    _compile("delta", r"(?<![\w.,-])<N><U>\)?\s*(?:exceeds|is\s+(?:greater|more|larger|higher|longer|above|over))\b"),
+    rf"(?<![\w.,-]){_AMOUNT}\)?\s*(?:exceeds|is\s+(?:greater|more|larger|higher|longer|above|over))\b",
 )
 
 # What a unit measures, and how much of it.
@@ -151,14 +131,13 @@ def parse_quota(message: str) -> Quota | None:
     if found is None:
         return None
     named = _NAME.search(message)
-    name = named and (named["single"] or named["double"])
-    unit = found["limit_unit"]
+    name = (named["single"] or named["double"]) if named else ""
+    unit = found["unit"]
     return Quota(
-        limit=_read_number(found["limit"]),
+        limit=_read_number(found["number"]),
         name=found.groupdict().get("bare") or name,
-        utilization=_read_amount(_search(_UTILIZATIONS, message), "used", unit),
-        delta=_read_amount(_search(_DELTAS, message), "delta", unit),
-        unit=unit,
+        utilization=_read_amount(_search(_UTILIZATIONS, message), unit),
+        delta=_read_amount(_search(_DELTAS, message), unit),
     )
 
 
@@ -173,21 +152,22 @@ def names_instance_type(text: str, placement: Placement) -> bool:
     return re.search(rf"(?<![\w.-]){name}(?![\w-]|\.\w)", text.lower()) is not None
 
 
-def _search(expressions: tuple[re.Pattern[str], ...], message: str) -> re.Match[str] | None:
-    return next((found for expression in expressions if (found := expression.search(message))), None)
+def _search(patterns: tuple[str, ...], message: str) -> re.Match[str] | None:
+    matches = (re.search(pattern, message, re.IGNORECASE) for pattern in patterns)
+    return next(filter(None, matches), None)
 
 
-def _read_amount(found: re.Match[str] | None, name: str, unit: str | None) -> float | None:
+def _read_amount(found: re.Match[str] | None, unit: str | None) -> float | None:
     """Return a number of a message in the unit of its limit, or None if they measure different things."""
     if found is None:
         return None
-    kind, factor = _measure(found[f"{name}_unit"] or unit)
-    limit_kind, limit_factor = _measure(unit or found[f"{name}_unit"])
-    return _read_number(found[name]) * factor / limit_factor if kind == limit_kind else None
+    kind, factor = _measure(found["unit"] or unit)
+    limit_kind, limit_factor = _measure(unit or found["unit"])
+    return _read_number(found["number"]) * factor / limit_factor if kind == limit_kind else None
 
 
 def _measure(unit: str | None) -> tuple[str, float]:
-    return _UNITS.get((unit or "").lower().removesuffix("s"), _COUNT)
+    return _UNITS.get(unit.lower().removesuffix("s"), _COUNT) if unit else _COUNT
 
 
 def _read_number(text: str) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from itertools import takewhile
+from itertools import pairwise
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -129,7 +130,7 @@ def _forms(value: str) -> Iterator[str]:
     for text in {part for whole in decoded for part in _parts(whole)}:
         yield text
         yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1])
-        data = text.encode("utf-8", "replace")
+        data = text.encode(errors="replace")
         yield from (quote(data, safe=""), quote(data), b64encode(data).decode())
 
 
@@ -175,7 +176,7 @@ def _beginnings(secret: str, text: str) -> Iterator[tuple[int, int]]:
     head = secret[:_SHORTEST]
     at = text.find(head)
     while at >= 0:
-        alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(secret, text[at:], strict=False)))
+        alike = len(commonprefix((secret, text[at:])))  # noqa: RUF071 (character by character, as is meant)
         end = at + alike
         if 4 * alike >= 3 * len(secret) or end == len(text) or text.startswith(_CUTS, end):
             yield at, end
@@ -193,7 +194,7 @@ def looks_secret(name: str, value: str) -> bool:
             case inner, dict() as members:
                 open_values += members.items()
             case inner, list() as items:
-                open_values += name_arguments(items, inner)
+                open_values += _name_arguments(items, inner)
             case inner, str() as text if (document := _parse(text)) is not None:
                 open_values.append((inner, document))
             case inner, str() as text if _is_secret(inner, text):
@@ -203,23 +204,29 @@ def looks_secret(name: str, value: str) -> bool:
 
 def redact_job(training_job: dict[str, Any]) -> dict[str, Any]:
     """Return a training job with the values of its SECRET_MEMBERS hidden, as far as they look like secrets."""
-    return {key: _redact(key, value, key in SECRET_MEMBERS) for key, value in training_job.items()}
+    return _redact_members(training_job)
 
 
-def name_arguments(arguments: list[Any], name: str = "") -> list[tuple[str, Any]]:
+def _redact_members(members: dict[str, Any], may_be_secret: bool = False) -> dict[str, Any]:
+    return {key: _redact(key, value, may_be_secret or key in SECRET_MEMBERS) for key, value in members.items()}
+
+
+def _name_arguments(arguments: list[Any], name: str) -> list[tuple[str, Any]]:
     """Return the arguments of a command, each with the name of the option before it or else with ``name``."""
-    options = [_OPTION.fullmatch(one) if isinstance(one, str) else None for one in ["", *arguments]]
-    return [(option["name"] if option else name, one) for option, one in zip(options, arguments, strict=False)]
+    return [(_name_option(before) or name, one) for before, one in pairwise([None, *arguments])]
+
+
+def _name_option(argument: Any) -> str | None:
+    found = _OPTION.fullmatch(argument) if isinstance(argument, str) else None
+    return found and found["name"]
 
 
 def _redact(name: str, value: Any, may_be_secret: bool) -> Any:
     match value:
         case dict():
-            return {key: _redact(key, one, may_be_secret or key in SECRET_MEMBERS) for key, one in value.items()}
-        case list() if may_be_secret:
-            return [_redact(option, one, may_be_secret=True) for option, one in name_arguments(value)]
+            return _redact_members(value, may_be_secret)
         case list():
-            return [_redact(name, one, may_be_secret) for one in value]
+            return [_redact(option, one, may_be_secret) for option, one in _name_arguments(value, name)]
         case str() if may_be_secret and looks_secret(name, value):
             return HIDDEN
         case _:

@@ -228,6 +228,6 @@ def advise(refusal: Refusal, message: str) -> str:
 
 def _name_quota(message: str) -> str:
     quota = parse_quota(message)
-    if quota is None or quota.name is None:
-        return "the service quota that the message describes"
-    return f"the service quota '{quota.name}'"
+    return (
+        f"the service quota '{quota.name}'" if quota and quota.name else "the service quota that the message describes"
+    )

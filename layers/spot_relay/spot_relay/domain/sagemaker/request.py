@@ -78,8 +78,8 @@ def max_runtime_of(request: Mapping[str, Any]) -> int:
 
 def limit_wait(request: Mapping[str, Any], max_wait_seconds: int | None) -> int:
     """Return the MaxWaitTimeInSeconds that a spot job gets, whose own limit may be replaced by another one."""
-    own = request.get("StoppingCondition", {}).get("MaxWaitTimeInSeconds")
-    return max(max_wait_seconds or own or 0, max_runtime_of(request))
+    own, runtime = request.get("StoppingCondition", {}).get("MaxWaitTimeInSeconds"), max_runtime_of(request)
+    return max(max_wait_seconds or own or runtime, runtime)
 
 
 def max_pending_of(request: Mapping[str, Any]) -> int | None:
@@ -193,16 +193,20 @@ def _sleeper(request: Mapping[str, Any], image: str | None) -> dict[str, Any]:
 
     TrainingImageConfig is how the training image's registry is reached, so it only suits an image of that registry.
     """
-    own, own_image = request.get("AlgorithmSpecification", {}), training_image_of(request) or ""
+    own, chosen = request.get("AlgorithmSpecification", {}), image or training_image_of(request)
     access = {key: own[key] for key in ("TrainingImageConfig",) if key in own}
-    has_same_registry = image is None or image.partition("/")[0] == own_image.partition("/")[0]
+    has_same_registry = _registry_of(chosen) == _registry_of(training_image_of(request))
     return {
-        "TrainingImage": image or own_image,
+        "TrainingImage": chosen,
         **(access if has_same_registry else {}),
         "TrainingInputMode": "File",
         "ContainerEntrypoint": ["/bin/sh", "-c"],
         "ContainerArguments": [_SLEEP],
     }
+
+
+def _registry_of(image: str | None) -> str | None:
+    return image and image.partition("/")[0]
 
 
 def _market(request: Mapping[str, Any], market: Market, max_wait_seconds: int | None) -> dict[str, Any]:
