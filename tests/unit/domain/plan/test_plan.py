@@ -11,7 +11,7 @@ import pytest
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.plan.document import plan_document
 from spot_relay.domain.plan.jobs import Luck
-from spot_relay.domain.plan.plan import Plan, Room, build_plan
+from spot_relay.domain.plan.plan import Outlook, Plan, Room, Step, build_plan, list_steps
 from spot_relay.domain.rules.pace import earliest_deadline
 from spot_relay.domain.run.policy import Budgets, Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.prices import Price, PriceList
@@ -44,11 +44,56 @@ def finishes(spec: Submission) -> tuple[Any, Any]:
     return found.earliest_finish, found.latest_finish
 
 
-def test_the_placements_are_those_of_the_ladder_in_order() -> None:
-    ladder = (Rung(SPOT, 2), Rung(Placement(G5, 1, Market.SPOT), 3), Rung(PAID))
-    found = plan(submission(Policy(ladder=ladder)))
-    assert [(step.placement, step.attempts) for step in found.steps] == [(r.placement, r.attempts) for r in ladder]
-    assert found.steps[1].price == Price(1.2, 0.4)
+def at(hour: int, minute: int) -> datetime:
+    return NOON.replace(hour=hour, minute=minute)
+
+
+def test_a_plan_has_the_placements_the_work_and_every_outlook_with_what_is_known_of_them() -> None:
+    large, room = Placement(G5, 2, Market.SPOT), Room(limit=4, used=3, waiting=1)
+    policy = deadline(8 * HOUR, ladder=(Rung(large, 2), Rung(SPOT, 3)))
+    completed, one = RunStatus.COMPLETED, "churn-relay-01 completed the training."
+    assert plan(roomy(policy), rooms={SPOT: room}) == Plan(
+        run_id="churn",
+        as_of=NOON,
+        steps=(
+            Step(large, 0, 2, Price(1.2, 0.4), Room()),
+            Step(SPOT, 1, 3, Price(0.24, 0.08), room),
+            Step(replace(large, market=Market.ON_DEMAND), 0, None, Price(1.2, 0.4), Room()),
+            Step(PAID, 1, None, Price(0.24, 0.08), Room()),
+        ),
+        training_seconds=7200,
+        is_training_known=True,
+        startup_seconds=600,
+        deadline_at=NOON + timedelta(hours=8),
+        outlooks={
+            Luck.AT_ONCE: Outlook(completed, one, at(14, 10), 1, None, 1.733111),
+            Luck.NEVER: Outlook(completed, one.replace("01", "02"), at(19, 43), 2, at(17, 33), 5.199333),
+            Luck.LOST: Outlook(completed, one.replace("01", "02"), at(19, 47), 2, at(17, 37), 9.665778),
+        },
+        on_demand_usd=5.199333,
+        is_spot_priced=True,
+        prices=PRICES,
+        start=Start(),
+    )
+
+
+def steps(*ladder: Rung, policy: Policy | None = None) -> list[tuple[Placement, int, int | None]]:
+    """The steps of a run with this ladder, and with the deadline of ``policy``."""
+    return list(list_steps(accept(submission(replace(policy or Policy(), ladder=ladder)), "one", NOON)))
+
+
+def test_the_placements_are_those_of_the_ladder_in_order_each_once() -> None:
+    large = Placement(G5, 1, Market.SPOT)
+    assert steps(Rung(SPOT, 2), Rung(large, 3), Rung(SPOT, 4), Rung(PAID)) == [
+        (SPOT, 0, 2),
+        (large, 1, 3),
+        (PAID, 3, 1),
+    ]
+    assert steps() == [(SPOT, 0, 50)]
+
+
+def test_a_placement_on_demand_that_the_ladder_has_is_not_added_for_the_deadline() -> None:
+    assert steps(Rung(SPOT, 2), Rung(PAID, 3), policy=deadline(8 * HOUR)) == [(SPOT, 0, 2), (PAID, 1, 3)]
 
 
 def test_a_deadline_adds_the_placements_on_demand_that_it_may_lead_to() -> None:
@@ -95,6 +140,14 @@ def test_an_unknown_spot_price_leaves_the_best_cost_open_and_bounds_the_worst() 
     assert found.worst_usd is not None
 
 
+def test_the_best_cost_is_known_if_all_prices_on_its_way_are() -> None:
+    policy = deadline(12 * HOUR, ladder=(Rung(PAID), Rung(SPOT)), return_to_spot=ReturnToSpot.CANARY)
+    unpriced = PriceList("a list", NOON, {M5: Price(0.24), G5: Price(1.2, 0.4)})
+    assert not plan(roomy(policy), unpriced).is_spot_priced
+    assert plan(roomy(replace(policy, ladder=(Rung(PAID),))), unpriced).is_spot_priced
+    assert not plan(submission(), PriceList("a list", NOON, {G5: Price(1.2, 0.4)})).is_spot_priced
+
+
 def test_without_prices_no_cost_is_known() -> None:
     document = plan_document(plan(submission(), None))
     assert document["cost"] == {"best_usd": None, "worst_usd": None, "on_demand_usd": None}
@@ -136,7 +189,7 @@ def test_the_document_says_where_its_figures_come_from() -> None:
 
 def test_a_run_without_an_expected_runtime_is_planned_for_all_of_max_runtime() -> None:
     document = plan_document(plan(submission()))
-    assert document["training_seconds"] == 3600
+    assert (document["training_seconds"], document["startup_seconds"]) == (3600, 0)
     assert document["training_seconds_from"] == "StoppingCondition.MaxRuntimeInSeconds"
     assert document["outlooks"]["spot_at_once"]["status"] == "Completed"
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from spot_relay.domain.run.attempt import Attempt, AttemptStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.history import drop_history
+from spot_relay.domain.run.news import News, NewsKind
 from spot_relay.domain.run.run import Explanation
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Transition, attempt_name
 from spot_relay.domain.sagemaker.phase import Phase, Stage, merge_oldest, read_phases
+from spot_relay.domain.text import encoded_size
 from tests.fakes import NOON
 from tests.unit.paid_runs import a_run
 
@@ -39,7 +41,9 @@ def an_old_run() -> Run:
             resumes_from=saved,
             arn="arn",
             outcome=Outcome.USER_ERROR,
-            failure_reason=f"AlgorithmError: {'x' * 200}",
+            # One of them has failed for a reason that SageMaker did not give.
+            failure_reason=None if number == 3 else f"AlgorithmError: {'x' * 900}",
+            status_message="Training failed.",
             training_seconds=60,
             billable_seconds=20,
             checkpoint=saved,
@@ -49,30 +53,64 @@ def an_old_run() -> Run:
         for number in range(1, 13)
     )
     decisions = tuple(Explanation(NOON, "Due", f"Decision {number}.") for number in range(40))
-    return replace(run, attempts=attempts, decisions=decisions, reason="r" * 900)
+    news = (News(1, NewsKind.RUN, "Pending", NOON, reason="It waits."),)
+    outbox = replace(run.outbox, news=news)
+    return replace(run, attempts=attempts, decisions=decisions, reason="r" * 900, outbox=outbox)
+
+
+def size(run: Run) -> tuple[str, str, str, int, int]:
+    """What is left of a run's news, of its attempts' transitions, phases and failures, and of its decisions.
+
+    Of each attempt there is a digit or a sign: the number of its phases, and how long the text of its failure is.
+    """
+    lengths = {916: "x", 512: "h", 100: "s", 0: "-"}
+    return (
+        "".join("t" if attempt.transitions else "-" for attempt in run.attempts),
+        "".join(str(len(attempt.phases)) for attempt in run.attempts),
+        "".join(lengths[encoded_size(attempt.failure_reason or "")] for attempt in run.attempts),
+        len(run.decisions),
+        encoded_size(run.reason),
+    )
 
 
 def test_transitions_go_first_then_explanations_and_then_the_texts_of_attempts_the_oldest_of_each() -> None:
     run = an_old_run()
-    _, *steps = drop_history(run)
-    assert [[a.number for a in step.attempts if a.transitions] for step in steps[:3]] == [
-        [3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
-        [10, 11, 12],
-        [],
+    steps = list(drop_history(run))
+    assert size(run) == ("t" * 12, "0" * 12, "xx-xxxxxxxxx", 40, 900)
+    assert [size(step) for step in steps] == [
+        ("tttttttttttt", "000000000000", "xx-xxxxxxxxx", 40, 900),
+        ("--tttttttttt", "880000000000", "xx-xxxxxxxxx", 40, 900),
+        ("---------ttt", "888888888000", "xx-xxxxxxxxx", 40, 900),
+        ("------------", "888888888888", "xx-xxxxxxxxx", 40, 900),
+        ("------------", "666666666688", "xx-xxxxxxxxx", 40, 900),
+        ("------------", "666666666688", "xx-xxxxxxxxx", 20, 900),
+        ("------------", "666666666688", "xx-xxxxxxxxx", 10, 900),
+        ("------------", "111111111188", "xx-xxxxxxxxx", 10, 900),
+        ("------------", "111111111188", "xx-xxxxxxxxx", 5, 900),
+        ("------------", "111111111188", "hh-hhhhhhhxx", 5, 900),
+        ("------------", "111111111188", "ss-sssssssxx", 5, 900),
+        ("------------", "111111111188", "----------xx", 5, 900),
+        ("------------", "111111111188", "----------xx", 0, 100),
     ]
-    assert [len(step.decisions) for step in steps] == [40, 40, 40, 40, 20, 10, 10, 5, 5, 5, 5, 0]
-    assert steps[7].decisions == run.decisions[-5:]
+    assert steps[8].decisions == run.decisions[-5:]
+    untold = (News(1, NewsKind.RUN, "Pending", NOON),)
+    assert steps[0] == replace(run, outbox=replace(run.outbox, news=untold))
     dropped = {"transitions": (), "phases": (Phase(Stage.EARLIER, 0, 900),)}
     whole = {"transitions": (), "phases": LIFE}
-    assert steps[7].attempts == tuple(replace(one, **(whole if one.number > 10 else dropped)) for one in run.attempts)  # type: ignore[arg-type]
-    assert [len(step.attempts[0].phases) for step in steps[:7]] == [8, 8, 8, 6, 6, 6, 1]
-    assert [len(step.attempts[0].failure_reason or "") for step in steps] == [216] * 9 + [98, 0, 0]
-    assert steps[-1].reason == "r" * 97 + "…"
+    assert steps[8].attempts == tuple(replace(one, **(whole if one.number > 10 else dropped)) for one in run.attempts)  # type: ignore[arg-type]
 
 
-def test_a_run_that_failing_because_needs_none_of_it() -> None:
-    least = list(drop_history(replace(an_old_run(), failing_because="It is too large.")))[-1]
-    assert {(a.failure_reason, a.checkpoint, a.billable_seconds) for a in least.attempts} == {(None, None, 20)}
+def test_a_short_run_keeps_its_newest_two_attempts_whole() -> None:
+    for amount in (1, 2):
+        run = replace(an_old_run(), attempts=an_old_run().attempts[:amount])
+        *_, least = drop_history(run)
+        assert least.attempts == tuple(replace(one, transitions=(), phases=LIFE) for one in run.attempts)
+
+
+def test_a_run_that_is_failing_needs_none_of_it() -> None:
+    *_, before, least = drop_history(replace(an_old_run(), failing_because="It is too large."))
+    dropped = {"failure_reason": None, "resumes_from": None, "checkpoint": None, "status_message": None, "arn": None}
+    assert least == replace(before, attempts=tuple(replace(one, **dropped) for one in before.attempts))  # type: ignore[arg-type]
 
 
 def test_the_newest_attempts_and_all_that_was_paid_stay() -> None:
@@ -81,7 +119,8 @@ def test_the_newest_attempts_and_all_that_was_paid_stay() -> None:
     assert least.attempts[-2:] == tuple(whole[-2:])
     for old, kept in zip(whole[:-2], least.attempts[:-2], strict=True):
         merged = merge_oldest(old.phases, 1)
-        assert kept == replace(old, failure_reason=None, resumes_from=None, checkpoint=None, arn=None, phases=merged)
+        texts = {"failure_reason": None, "status_message": None, "arn": None}
+        assert kept == replace(old, resumes_from=None, checkpoint=None, phases=merged, **texts)  # type: ignore[arg-type]
     untold = replace(run.outbox, news=tuple(replace(news, reason="") for news in run.outbox.news))
     others = replace(run, attempts=(), decisions=(), reason="", outbox=untold)
     assert replace(least, attempts=(), decisions=(), reason="") == others

@@ -12,6 +12,7 @@ from spot_relay.domain.run.attempt import Canary
 from spot_relay.domain.run.launch import check_canary, launch_of_attempt, launch_of_canary
 from spot_relay.domain.run.policy import Policy, Rung
 from spot_relay.domain.sagemaker.job import Market, Placement
+from spot_relay.domain.values import No
 from tests.fakes import NOON
 from tests.unit.worlds import TRAINING_JOB, submission
 
@@ -37,6 +38,13 @@ def test_a_canarys_launch_has_tags_of_its_own_so_that_it_is_not_taken_for_an_att
     assert {tag["Key"]: tag["Value"] for tag in launch.request["Tags"]} == launch.tags
     assert launch.request["AlgorithmSpecification"]["TrainingImage"] == "busybox:1"
     assert launch.request["StoppingCondition"]["MaxWaitTimeInSeconds"] == 9000
+    assert launch.request["ResourceConfig"]["InstanceType"] == M5
+
+
+def test_a_canary_without_an_image_of_its_own_sleeps_in_that_of_the_job() -> None:
+    launch = launch_of_canary(accept(submission(), "one", NOON), Canary(2, "churn-canary-02", SPOT, NOON, 9000))
+    image = TRAINING_JOB["AlgorithmSpecification"]["TrainingImage"]
+    assert launch.request["AlgorithmSpecification"]["TrainingImage"] == image
 
 
 def test_the_first_attempt_of_a_run_with_a_ladder_is_on_its_first_rung() -> None:
@@ -59,12 +67,16 @@ def test_what_an_on_demand_attempt_lacks_is_there_again_when_the_run_returns_to_
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"AlgorithmSpecification": {"AlgorithmName": "mine", "TrainingInputMode": "File"}}, "TrainingImage"),
-        ({"ResourceConfig": {"InstanceGroups": [{"InstanceType": "ml.m5.xlarge"}]}}, "InstanceGroups"),
+        (
+            {"AlgorithmSpecification": {"AlgorithmName": "mine", "TrainingInputMode": "File"}},
+            "A canary needs a TrainingImage, and the job has an AlgorithmName.",
+        ),
+        (
+            {"ResourceConfig": {"InstanceGroups": [{"InstanceType": "ml.m5.xlarge"}]}},
+            "A canary has one instance type, and the job has InstanceGroups.",
+        ),
     ],
 )
 def test_a_job_that_can_have_no_canary_has_a_reason(changes: dict[str, Any], why: str) -> None:
     assert check_canary(TRAINING_JOB) is None
-    no = check_canary(TRAINING_JOB | changes)
-    assert no is not None
-    assert why in no.because
+    assert check_canary(TRAINING_JOB | changes) == No(why)

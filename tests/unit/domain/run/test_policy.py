@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_relay.domain.run.policy import Backoff, Budget, Budgets, Spent
+from spot_relay.domain.run.policy import Backoff, Budget, Budgets, Deadline, Spent
+from tests.fakes import NOON
 
 
 @given(st.integers(0, 60), st.floats(0, 0.999))
 def test_a_backoff_is_never_negative_and_never_above_its_bound(failures: int, draw: float) -> None:
     assert 0 <= Backoff(30, 900).seconds(failures, draw) < 900
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"),
+    [(0, 30), (1, 30), (2, 60), (3, 120), (5, 480), (6, 900), (21, 900), (50, 900)],
+)
+def test_a_backoff_doubles_with_each_failure_up_to_its_bound(failures: int, seconds: int) -> None:
+    assert Backoff(30, 900).seconds(failures, 0.5) == seconds / 2
+    assert Backoff(30, 900).seconds(failures, 0) == 0
+
+
+def test_a_backoff_without_a_near_bound_doubles_twenty_times() -> None:
+    assert [Backoff(1, 2**30).seconds(failures, 1) for failures in (20, 21, 22, 90)] == [2**19, 2**20, 2**20, 2**20]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "instant"),
+    [
+        (Deadline(60, at=NOON - timedelta(days=1)), NOON - timedelta(days=1)),
+        (Deadline(60, within_seconds=90), NOON + timedelta(seconds=90)),
+        (Deadline(60, within_seconds=0), NOON),
+    ],
+)
+def test_a_deadline_is_an_instant_or_counts_from_the_submission(wanted: Deadline, instant: datetime) -> None:
+    assert wanted.instant(NOON) == instant
 
 
 @pytest.mark.parametrize("budget", Budget)

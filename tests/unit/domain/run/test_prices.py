@@ -42,7 +42,25 @@ def test_a_price_file_has_prices_by_instance_type_with_optional_spot_prices() ->
     ids=lambda text: text.lstrip("\ufeff")[:40] or "nothing",
 )
 def test_a_text_that_is_not_json_is_refused(text: str) -> None:
-    assert "not JSON" in refusal(text)
+    assert refusal(text).startswith("The text is not JSON: ")
+
+
+def test_the_refusal_of_a_text_that_is_not_json_says_where() -> None:
+    why = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+    assert refusal("{") == f"The text is not JSON: {why}"
+
+
+@pytest.mark.parametrize(("length", "shown"), [(60, 60), (61, 60), (90, 60)])
+def test_of_a_long_name_or_value_only_the_beginning_is_shown(length: int, shown: int) -> None:
+    text, seen = "x" * length, "x" * shown
+    only = 'Expected an object with only the key "prices", but found'
+    assert refusal(json.dumps({text: {}})) == f"{only} {seen}."
+    assert refusal(f'{{"{text}": 1, "{text}": 2}}') == f"{seen} appears twice. Remove one."
+    quoted = json.dumps("x" * (length - 2))
+    assert refusal(f'{{"prices": {quoted}}}').startswith(f"prices: Found {quoted[:60]}. Write an object with an entry ")
+    assert refusal_of({"on_demand_usd": 3.8}, text).startswith(f"prices.{seen}: The name ")
+    unknown = refusal_of({"on_demand_usd": 3.8, text: 1})
+    assert unknown == f"prices.ml.p3.2xlarge.{seen}: Unknown key. Known keys are on_demand_usd and spot_usd."
 
 
 @pytest.mark.parametrize(
@@ -60,7 +78,8 @@ def test_anything_but_an_object_with_only_prices_is_refused(text: str, found: st
 
 @pytest.mark.parametrize("listed", ["null", "{}", "[]", "3.8"])
 def test_a_file_without_a_price_is_refused(listed: str) -> None:
-    assert f"prices: Found {listed}. Write an object" in refusal(f'{{"prices": {listed}}}')
+    refused = refusal(f'{{"prices": {listed}}}')
+    assert refused == f"prices: Found {listed}. Write an object with an entry for each instance type."
 
 
 @pytest.mark.parametrize(
@@ -97,13 +116,17 @@ def test_an_invalid_price_is_refused_and_shown(key: str, value: Any) -> None:
     )
 
 
-def test_the_highest_price_is_accepted() -> None:
+def test_the_highest_and_low_prices_are_accepted() -> None:
     assert read_prices('{"prices": {"ml.p3.2xlarge": {"on_demand_usd": 10000}}}') == {"ml.p3.2xlarge": Price(10_000.0)}
+    assert read_prices('{"prices": {"ml.t3.medium": {"on_demand_usd": 0.01}}}') == {"ml.t3.medium": Price(0.01)}
 
 
 def test_a_missing_or_unknown_key_is_refused() -> None:
-    assert refusal_of({"spot_usd": 1.15}).startswith("prices.ml.p3.2xlarge.on_demand_usd: This key is required. ")
-    assert refusal_of({"on_demand_usd": 3.8, "spot": 1.15}) == (
+    assert refusal_of({"spot_usd": 1.15}) == (
+        "prices.ml.p3.2xlarge.on_demand_usd: This key is required. Add the price per instance and hour in USD."
+    )
+    assert refusal_of({"on_demand_usd": 3.8, "spot": 1.15, "market": "any"}) == (
+        "prices.ml.p3.2xlarge.market: Unknown key. Known keys are on_demand_usd and spot_usd. "
         "prices.ml.p3.2xlarge.spot: Unknown key. Known keys are on_demand_usd and spot_usd."
     )
 
@@ -116,12 +139,15 @@ def test_a_spot_price_above_the_on_demand_price_is_refused() -> None:
 
 
 def test_all_problems_of_a_file_are_reported_at_once() -> None:
-    message = refusal('{"prices": {"p3": {"on_demand_usd": 0, "spot_usd": -1}, "ml.m5.xlarge": {}}}')
+    message = refusal(
+        '{"prices": {"p3": {"on_demand_usd": 0, "spot_usd": -1}, "ml.m5.xlarge": {}, "ml.p3.2xlarge": 3}}'
+    )
     assert re.findall(r"(prices\S+): ", message) == [
         "prices.p3",
         "prices.p3.on_demand_usd",
         "prices.p3.spot_usd",
         "prices.ml.m5.xlarge.on_demand_usd",
+        "prices.ml.p3.2xlarge",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.run.launch import launch_of_attempt
@@ -63,12 +64,10 @@ class PlayedJob:
         """When it has ended."""
         return self.done_at if self.end is SecondaryStatus.COMPLETED else self.done_at + STOPPING
 
-    @property
-    def saved_until(self) -> datetime | None:
-        """Up to when its training can be saved, or None if it never trains."""
-        if self.trains_at is None or self.trains_at >= self.done_at:
-            return None
-        return min(self.reclaimed_at or self.done_at, self.done_at)
+    def saved_until(self, now: datetime) -> datetime | None:
+        """Return up to when its training is saved at a moment if none is lost; None if it has not trained by then."""
+        until = min(now, self.done_at)
+        return until if self.trains_at is not None and self.trains_at < until else None
 
     def stop(self, now: datetime) -> PlayedJob:
         """Return the job after a request to stop it."""
@@ -84,11 +83,10 @@ class PlayedJob:
     def describe(self, now: datetime) -> Job:
         """Return what DescribeTrainingJob returns at a moment."""
         begun = [entry for entry in self._life() if entry.started_at <= now]
-        until = [entry.started_at for entry in begun[1:]]
-        transitions = tuple(
-            Transition(entry.status, entry.started_at, at) for entry, at in zip(begun, [*until, None], strict=True)
-        )
-        ended, is_up = now >= self.ends_at, self.up_at is not None and self.up_at <= now
+        up_at = next((entry.started_at for entry in begun if entry.status == _DOWNLOADING), None)
+        ended_at = self.ends_at if now >= self.ends_at else None
+        following = (entry.started_at for entry in begun[1:])
+        transitions = (Transition(entry.status, entry.started_at, at) for entry, at in zip_longest(begun, following))
         return Job(
             name=self.name,
             arn=f"arn:{self.name}",
@@ -97,10 +95,10 @@ class PlayedJob:
             created_at=self.created_at,
             modified_at=begun[-1].started_at,
             placement=self.placement,
-            training_started_at=self.up_at if is_up else None,
-            ended_at=self.ends_at if ended else None,
-            training_seconds=self._training_seconds() if ended else None,
-            transitions=transitions,
+            training_started_at=up_at,
+            ended_at=ended_at,
+            training_seconds=self._count_seconds(up_at, ended_at) if up_at and ended_at else None,
+            transitions=tuple(transitions),
         )
 
     def _status(self, now: datetime) -> TrainingJobStatus:
@@ -109,11 +107,9 @@ class PlayedJob:
         completed = self.end is SecondaryStatus.COMPLETED
         return TrainingJobStatus.COMPLETED if completed else TrainingJobStatus.STOPPED
 
-    def _training_seconds(self) -> int | None:
+    def _count_seconds(self, up_at: datetime, ended_at: datetime) -> int:
         """Return its time on its instances, which SageMaker counts as training."""
-        if self.up_at is None or self.up_at >= self.done_at:
-            return None
-        return round((min(self.reclaimed_at or self.ends_at, self.ends_at) - self.up_at).total_seconds())
+        return round((min(self.reclaimed_at or ended_at, ended_at) - up_at).total_seconds())
 
     def _life(self) -> list[Transition]:
         moments = (

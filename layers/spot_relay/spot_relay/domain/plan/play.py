@@ -66,12 +66,11 @@ def _step(world: _World) -> _World:
     run = world.run
     job = world.jobs.get(run.current.job_name)
     event = job.next_event(world.moment) if job else None
-    check_at = max(world.moment, run.check_at) + TICK if run.check_at is not None else None
+    check_at = max(world.moment, run.check_at or world.moment) + TICK
     observation: Observation = Due()
-    if event is not None and (check_at is None or event.at <= check_at):
+    now = check_at
+    if event is not None and event.at <= check_at:
         observation, now = event, event.at
-    else:
-        now = check_at or world.moment + TICK
     world = replace(world, moment=now, saved_at=_save(world, now))
     decision = decide(run, _gather(world, observation), now)
     return _perform(replace(world, run=decision.run), decision.owes)
@@ -91,11 +90,9 @@ def _gather(world: _World, observation: Observation) -> Facts:
 def _save(world: _World, now: datetime) -> datetime | None:
     """Return when the newest checkpoint was written: each second of training is in one, unless it is lost."""
     job = world.jobs.get(world.run.current.job_name)
-    if job is None or job.trains_at is None or job.saved_until is None or job.trains_at > now:
+    if job is None or (world.luck is Luck.LOST and job.placement.market is Market.SPOT):
         return world.saved_at
-    if world.luck is Luck.LOST and job.placement.market is Market.SPOT:
-        return world.saved_at
-    return min(now, job.saved_until)
+    return job.saved_until(now) or world.saved_at
 
 
 def _perform(world: _World, owed: Outbox) -> _World:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from spot_relay.domain.run.life import without_transitions
@@ -10,7 +11,7 @@ from spot_relay.domain.text import shorten
 from spot_relay.domain.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from spot_relay.domain.run.attempt import Attempt
     from spot_relay.domain.run.run import Run
@@ -40,13 +41,13 @@ def drop_history(run: Run) -> Iterator[Run]:
         yield (run := replace(run, decisions=run.decisions[-kept:]))
     yield (run := _drop_transitions(run, old, 1))
     yield (run := replace(run, decisions=run.decisions[-5:]))
-    yield (run := _shorten_failures(run, old, HALF_BYTES))
-    yield (run := _shorten_attempts(run, old, _SHORT_BYTES))
-    yield (run := _shorten_attempts(run, old, 0))
+    yield (run := _change_oldest(run, old, partial(_shorten_failure, most_bytes=HALF_BYTES)))
+    yield (run := _change_oldest(run, old, partial(_shorten_texts, most_bytes=_SHORT_BYTES)))
+    yield (run := _change_oldest(run, old, partial(_shorten_texts, most_bytes=0)))
     yield (run := replace(run, decisions=(), reason=shorten(run.reason, _SHORT_BYTES)))
     if run.failing_because is not None:
         # No attempt follows, and its end must fit.
-        yield _shorten_attempts(run, len(run.attempts), 0)
+        yield _change_oldest(run, len(run.attempts), partial(_shorten_texts, most_bytes=0))
 
 
 def _shorten_news(run: Run) -> Run:
@@ -55,29 +56,21 @@ def _shorten_news(run: Run) -> Run:
 
 
 def _drop_transitions(run: Run, old: int, phases: int = KEPT_PHASES) -> Run:
+    return _change_oldest(run, old, partial(without_transitions, most_phases=phases))
+
+
+def _change_oldest(run: Run, amount: int, change: Callable[[Attempt], Attempt]) -> Run:
+    """Return the run with so many of its attempts changed; none if the amount is negative."""
     attempts = enumerate(run.attempts)
-    return replace(run, attempts=tuple(without_transitions(a, phases) if i < old else a for i, a in attempts))
+    return replace(run, attempts=tuple(change(attempt) if i < amount else attempt for i, attempt in attempts))
 
 
-def _shorten_failures(run: Run, old: int, most_bytes: int) -> Run:
-    whys = (shorten(one.failure_reason, most_bytes) if one.failure_reason else None for one in run.attempts[:old])
-    shortened = (replace(one, failure_reason=why) for one, why in zip(run.attempts, whys, strict=False))
-    return replace(run, attempts=(*shortened, *run.attempts[max(0, old) :]))
-
-
-def _shorten_attempts(run: Run, old: int, most_bytes: int) -> Run:
-    attempts = enumerate(run.attempts)
-    return replace(run, attempts=tuple(_shorten_attempt(a, most_bytes) if i < old else a for i, a in attempts))
-
-
-def _shorten_attempt(attempt: Attempt, most_bytes: int) -> Attempt:
-    """Return an attempt without its checkpoints' keys and with little or nothing of its texts."""
+def _shorten_failure(attempt: Attempt, most_bytes: int) -> Attempt:
     why = attempt.failure_reason
-    return replace(
-        attempt,
-        failure_reason=shorten(why, most_bytes) if why and most_bytes else None,
-        resumes_from=None,
-        checkpoint=None,
-        status_message=None,
-        arn=None,
-    )
+    return replace(attempt, failure_reason=shorten(why, most_bytes) if why and most_bytes else None)
+
+
+def _shorten_texts(attempt: Attempt, most_bytes: int) -> Attempt:
+    """Return an attempt without its checkpoints' keys and with little or nothing of its texts."""
+    shorter = _shorten_failure(attempt, most_bytes)
+    return replace(shorter, resumes_from=None, checkpoint=None, status_message=None, arn=None)

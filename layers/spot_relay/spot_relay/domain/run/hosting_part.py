@@ -22,18 +22,22 @@ _TOKEN_LENGTH = 32
 
 
 def part_of(run: Run, step: HostingStep) -> Part | None:
-    """Return what a step creates or updates for a completed run; None if the step only looks, or nothing is wanted."""
-    wanted = run.on_success
+    """Return what a step creates or updates for a completed run.
+
+    It is None if the step only looks, if nothing is wanted, or if the run has left no model.
+    """
+    wanted, name = run.on_success, run.model_name
+    if name is None:
+        return None
     if step is HostingStep.MODEL_PACKAGE:
-        return None if wanted.register_model is None else _package(run, wanted.register_model)
-    return None if wanted.deploy is None else _part_of_deployment(run, wanted.deploy, step)
+        return None if wanted.register_model is None else _package(run, wanted.register_model, name)
+    return None if wanted.deploy is None else _part_of_deployment(run, wanted.deploy, step, name)
 
 
-def _part_of_deployment(run: Run, wanted: Deployment, step: HostingStep) -> Part | None:
+def _part_of_deployment(run: Run, wanted: Deployment, step: HostingStep, name: str) -> Part | None:
     tags = {RUN_ID_TAG: run.id, SUBMISSION_TAG: run.submission_id}
     own_tags = [{"Key": key, "Value": value} for key, value in tags.items()]
     tag_list = [*tags_of(run.training_job), *own_tags]
-    name = run.model_name or ""
     match step:
         case HostingStep.MODEL:
             request: dict[str, Any] = {"ModelName": name, "ExecutionRoleArn": wanted.role_arn, "Tags": tag_list}
@@ -54,7 +58,7 @@ def _part_of_deployment(run: Run, wanted: Deployment, step: HostingStep) -> Part
             assert_never(step)
 
 
-def _package(run: Run, wanted: Registration) -> Part:
+def _package(run: Run, wanted: Registration, name: str) -> Part:
     specification: dict[str, Any] = {"Containers": [_container(wanted.image, run, wanted.environment)]}
     if wanted.content_types:
         specification["SupportedContentTypes"] = list(wanted.content_types)
@@ -63,7 +67,7 @@ def _package(run: Run, wanted: Registration) -> Part:
     token = hashlib.sha256(f"{run.id}/{run.submission_id}".encode()).hexdigest()[:_TOKEN_LENGTH]
     request: dict[str, Any] = {
         "ModelPackageGroupName": wanted.group,
-        "ModelPackageDescription": wanted.description or f"The model of the run {run.id}, trained by {run.model_name}.",
+        "ModelPackageDescription": wanted.description or f"The model of the run {run.id}, trained by {name}.",
         "InferenceSpecification": specification,
         "ModelApprovalStatus": wanted.approval_status,
         "ClientToken": token,

@@ -109,8 +109,6 @@ class Outbox:
 
     def then(self, later: Outbox) -> Outbox:
         """Return these duties together with ``later`` ones; where both name a job, the later one replaces the other."""
-        if not (self and later):
-            return self or later
         return Outbox(
             freed=tuple(dict.fromkeys((*self.freed, *later.freed))),
             launch=later.launch if later.launch is not None else self.launch,
@@ -130,7 +128,5 @@ class Outbox:
 
 def _merge(news: tuple[News, ...], others: tuple[News, ...]) -> tuple[News, ...]:
     """Return the newest of both, in their order."""
-    if not (news and others):
-        return news or others
     by_number = {one.number: one for one in (*news, *others)}
     return tuple(by_number[number] for number in sorted(by_number))[-MOST_NEWS:]
