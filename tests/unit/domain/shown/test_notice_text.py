@@ -112,7 +112,8 @@ Nothing to do.\
             "once",
             snapshot("""\
 churn was interrupted
-AWS took back its spot capacity for the first time; when there is capacity again, it continues from its newest checkpoint.
+AWS took back its spot capacity for the first time; \
+when there is capacity again, it continues from its newest checkpoint.
 Nothing to do.\
 """),
         ),
