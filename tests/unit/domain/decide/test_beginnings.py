@@ -29,9 +29,9 @@ from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.run import Run, RunStatus
 from spot_relay.domain.run.start import LONGEST_AHEAD, OnFailure, Start
 from spot_relay.domain.sagemaker.ending import Outcome
-from spot_relay.domain.sagemaker.job import Checkpoint
+from spot_relay.domain.sagemaker.job import Checkpoint, Market
 from tests.fakes import NOON
-from tests.unit.worlds import submission
+from tests.unit.worlds import deadline, submission
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,6 +111,14 @@ def test_a_run_begins_once_nothing_is_left_to_wait_for_and_says_what_has_come() 
         begins(timed, LATER, "Its time has come. Launching train-relay-01."),
         begins(placed, LATER, "No other run of templates/churn.yaml is under way. Launching train-relay-01."),
     ]
+
+
+@pytest.mark.parametrize(("hours", "market"), [(27, Market.SPOT), (26, Market.ON_DEMAND)])
+def test_a_run_begins_on_demand_if_its_wait_has_left_no_time_for_spot(hours: int, market: Market) -> None:
+    timed = replace(submission(deadline(hours * 3600)), start=Start(at=LATER))
+    run = accept(timed, "one", NOON)
+    assert run.current.placement.market is Market.SPOT
+    assert looks(run).run.current.placement.market is market
 
 
 def test_a_run_with_one_thing_left_to_wait_for_waits_on() -> None:
