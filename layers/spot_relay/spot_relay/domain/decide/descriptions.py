@@ -110,8 +110,7 @@ def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: dateti
     if run.stop_requested and job.status == TrainingJobStatus.IN_PROGRESS:
         owes = owes.then(Outbox(stop=attempt.job_name))
     steering = steer(run, facts, now)
-    switches = steering.run.current.switch_to is not None
-    soon = run.stop_requested or switches or _is_unconfirmed(facts.observation, missed)
+    soon = run.stop_requested or _is_unconfirmed(facts.observation, missed)
     return change(
         steering.run,
         now,
