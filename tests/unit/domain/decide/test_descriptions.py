@@ -515,7 +515,7 @@ def test_an_ended_job_is_known_whole_and_its_run_goes_on_by_the_table_of_ends() 
 
 def test_the_end_of_a_job_that_nothing_had_told_of_since_its_launch_is_told_whole() -> None:
     run = a_run({**LIVES, "interruptions": 1})
-    twice = (*INTERRUPTED, *INTERRUPTED)
+    twice = (*INTERRUPTED, WAITED, *INTERRUPTED)
     job = a_job("Failed", "Failed", ended_at=NOW - MINUTE, placement=ON_DEMAND, failure_reason="Odd: very-secret")
     decision = followed(run, replace(job, transitions=twice, model_artifacts="s3://a"))
     attempt = decision.run.attempts[0]

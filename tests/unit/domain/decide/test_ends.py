@@ -40,7 +40,7 @@ EXPIRED = "churn-relay-01 reached MaxWaitTimeInSeconds before it finished."
 
 def ended(outcome: Outcome, policy: Policy | None = None, switch_to: Market | None = None, **changes: Any) -> Run:
     """A run whose first attempt has just ended like this."""
-    run = replace(accept(submission(policy), "one", NOON), outbox=Outbox())
+    run = replace(accept(submission(policy), "one", NOON), status=RunStatus.IN_PROGRESS, outbox=Outbox())
     attempt = replace(run.current, status=AttemptStatus.ENDED, outcome=outcome, ended_at=NOW, switch_to=switch_to)
     return replace(run.with_attempt(attempt), **changes)
 

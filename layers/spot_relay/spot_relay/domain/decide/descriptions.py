@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import assert_never
 
 from spot_relay.domain.decide import launch_answers
 from spot_relay.domain.decide.ends import follow_outcome, wait_for_listing
@@ -53,8 +52,6 @@ def follow_description(run: Run, attempt: Attempt, facts: Facts, now: datetime) 
             return _follow_end(run, attempt, job, facts, now)
         case Job() as job:
             return _follow_life(run, attempt, job, facts, now)
-        case _:
-            assert_never(facts.job)
 
 
 def _wait_for_description(run: Run, attempt: Attempt, facts: Facts, now: datetime) -> Decision:
@@ -113,8 +110,7 @@ def _follow_life(run: Run, attempt: Attempt, job: Job, facts: Facts, now: dateti
     if run.stop_requested and job.status == TrainingJobStatus.IN_PROGRESS:
         owes = owes.then(Outbox(stop=attempt.job_name))
     steering = steer(run, facts, now)
-    switches = steering.run.current.switch_to is not None
-    soon = run.stop_requested or switches or _is_unconfirmed(facts.observation, missed)
+    soon = run.stop_requested or _is_unconfirmed(facts.observation, missed)
     return change(
         steering.run,
         now,

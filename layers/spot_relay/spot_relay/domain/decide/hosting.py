@@ -6,7 +6,7 @@ Nothing here changes the run's own result: only its tasks for the model change, 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.decide.steps import Decision, unchanged
 from spot_relay.domain.rules.hosting import MOST_TRIES, PATIENCE, list_due, wait_after
@@ -77,8 +77,6 @@ def follow_answer(run: Run, answered: HostingAnswered, facts: Facts, now: dateti
         case Endpoint() as seen:
             found = replace(task, arn=clean_text(seen.arn, MAX_TEXT_BYTES))
             return _Look(run, found, seen, facts, now).decide()
-        case _:
-            assert_never(answered.answer)
 
 
 def _follow_made(run: Run, task: HostingTask, arn: str, facts: Facts, now: datetime) -> Decision:
