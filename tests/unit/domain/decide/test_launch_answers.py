@@ -10,7 +10,7 @@ import pytest
 
 from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.decide.facts import Facts
-from spot_relay.domain.decide.launch_answers import follow_launch, follow_refusal, go_on_demand, measure_adoption
+from spot_relay.domain.decide.launch_answers import follow_launch, follow_refusal, go_on_demand
 from spot_relay.domain.decide.steps import Decision
 from spot_relay.domain.run.attempt import AttemptStatus
 from spot_relay.domain.run.cause import Cause
@@ -487,15 +487,9 @@ def test_one_that_cannot_go_on_demand_is_launched_where_it_waits() -> None:
     assert decision == Decision(expected, Outbox(launch=1), "Trying to launch churn-relay-01 again.")
 
 
-@pytest.mark.parametrize(
-    ("status", "names"),
-    [
-        (AttemptStatus.PLANNED, ["AttemptsLaunched", "RelaunchesAfterStopped", "EventToRelaunchSeconds"]),
-        (AttemptStatus.IN_PROGRESS, []),
-    ],
-)
-def test_a_relaunch_is_measured_once_it_is_known_to_have_succeeded(status: AttemptStatus, names: list[str]) -> None:
+def test_a_relaunch_is_measured_from_the_end_before_it_once_it_has_succeeded() -> None:
     run = planned(status=AttemptStatus.ENDED, ended_at=NOON)
-    second = replace(run.current, number=2, status=status, cause=Cause.STOPPED)
-    measures = measure_adoption(run.with_attempt(second), second, NOW)
-    assert measures == tuple(Measure(name, 600 if name.endswith("Seconds") else 1, Market.SPOT, M5) for name in names)
+    second = replace(run.current, number=2, status=AttemptStatus.PLANNED, ended_at=None, cause=Cause.STOPPED)
+    decision = follow_launch(run.with_attempt(second), Launched(2, "arn"), Facts(Due()), NOW)
+    found = [(measure.name, measure.value) for measure in decision.owes.measures]
+    assert found == [("AttemptsLaunched", 1), ("RelaunchesAfterStopped", 1), ("EventToRelaunchSeconds", 600)]

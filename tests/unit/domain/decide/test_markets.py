@@ -26,10 +26,11 @@ from spot_relay.domain.run.attempt import AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.observation import Due
 from spot_relay.domain.run.outbox import Outbox
-from spot_relay.domain.run.policy import Policy, ReturnToSpot, Rung
+from spot_relay.domain.run.policy import Budgets, Policy, ReturnToSpot, Rung
 from spot_relay.domain.sagemaker.job import Absent, Job, Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON
+from tests.unit.paid_runs import PRICES
 from tests.unit.worlds import deadline, submission
 
 if TYPE_CHECKING:
@@ -166,6 +167,15 @@ def test_a_run_on_demand_returns_to_spot_where_there_is_capacity_or_blindly_once
     assert look(run, job(), canary) == (leaves(run, Market.SPOT, reason) if reason else Steering(run))
 
 
+@pytest.mark.parametrize(("money", "pays"), [(0.28, True), (0.27, False)])
+def test_a_run_that_cannot_pay_for_an_attempt_on_spot_as_well_stays_on_demand(money: float, pays: bool) -> None:
+    # It has trained for 50 minutes, which cost 0.20 USD, and an hour on spot may cost 0.08 USD.
+    run = on_demand(0, BLIND, training_started_at=NOON)
+    run = replace(run, prices=PRICES, policy=replace(run.policy, budgets=Budgets(money_usd=money)))
+    assert look(run, job()) == (leaves(run, Market.SPOT, BLINDLY) if pays else Steering(run))
+    assert next_look(run, THEN, EVERY) == THEN + (timedelta(minutes=1) if pays else EVERY)
+
+
 def test_a_run_ahead_of_its_pace_sends_a_canary_to_its_spot_place() -> None:
     run = on_demand(0)
     run = replace(run, policy=replace(run.policy, ladder=(Rung(ON_DEMAND), Rung(Placement(G5, 2, Market.SPOT)))))
@@ -235,6 +245,8 @@ def test_a_canary_has_capacity_from_its_training_to_its_end(canary: object, has:
         (on_demand(200, BLIND), 3000, 200),
         (on_demand(200, NEVER), 3000, 300),
         (on_demand(200, status=AttemptStatus.PLANNED), 3000, 300),
+        (replace(on_demand(200), canaries=(Canary(1, "churn-canary-01", SPOT, NOON, HOUR),)), 3000, 300),
+        (replace(on_demand(200), canaries=(Canary(7, "churn-canary-07", SPOT, NOON, HOUR),)), 3000, 200),
     ],
 )
 def test_a_run_is_looked_at_every_five_minutes_or_sooner_if_a_rule_may_fire_before(

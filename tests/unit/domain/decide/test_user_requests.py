@@ -234,7 +234,8 @@ def test_an_attempt_that_was_never_created_is_launched_again_as_a_new_one_where_
 
 
 def test_a_run_that_had_not_begun_looks_again_at_what_it_waits_for() -> None:
-    run = replace(over(Policy(ladder=LADDER), **NEVER_CREATED), waits_to_begin=True, start=Start(after=("prep",)))
+    run = over(replace(deadline(5 * HOUR), ladder=LADDER), **NEVER_CREATED)
+    run = replace(run, waits_to_begin=True, start=Start(after=("prep",)))
     decision = resume(run, ResumeRequested(), FACTS, NOW)
     again = resume(replace(run, waits_to_begin=False), ResumeRequested(), FACTS, NOW).run
     expected = changed(again, decision, waits_to_begin=True, check_at=NOW)
