@@ -92,6 +92,7 @@ NOISE = [
     # what is being written
     "model.pt.tmp",
     "tmp-checkpoint-500/model.safetensors",
+    "deeper/tmp-checkpoint-500/x/model.safetensors",
     "ckpt-5_temp/part-00000-of-00001.data-00000-of-00001",
     "ckpt-5.index.tempstate123456789",
     "1000.orbax-checkpoint-tmp-1732881600/array_metadatas",
