@@ -214,6 +214,13 @@ def test_a_file_that_sagemaker_is_still_uploading_does_not_count() -> None:
     assert taken("mod.sagemaker-uploading", "mod", "model.pt") == "model.pt"
 
 
+def test_a_file_or_folder_that_the_helper_for_training_code_has_not_finished_does_not_count() -> None:
+    assert taken("model.1", "model.2", "model.2-unfinished") == "model.1"
+    assert taken("step-1/model.pt", "step-2/deep/model.pt", "step-2-unfinished") == "step-1/model.pt"
+    assert taken("model.1", "model.2", "model.3-unfinished") == "model.2"
+    assert taken("a/-unfinished", "model.1") == "model.1"
+
+
 def test_a_file_whose_upload_was_completed_counts() -> None:
     done = ("model.2", "model.2.sagemaker-uploading", "model.2.sagemaker-uploaded")
     assert taken("model.1", *done) == "model.2"
