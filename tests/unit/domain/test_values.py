@@ -150,6 +150,8 @@ def test_what_is_no_field_can_not_be_changed() -> None:
         ("exit code 1\n", "exit code 1."),
         ("The following failed:", "The following failed."),
         ("a, b, ", "a, b."),
+        ("It failed :", "It failed."),
+        ("Not found: a.X", "Not found: a.X."),
         ('It said "no."', 'It said "no."'),
         ('It said "no"', 'It said "no".'),
         ("(see the log.)", "(see the log.)"),

@@ -15,8 +15,6 @@ MAX_TEXT_BYTES = 1024
 MAX_REASON_BYTES = 3 * MAX_TEXT_BYTES
 
 CUT = "…"
-# No character takes more bytes, unless it is escaped; those that can be printed are not, except quotes and backslashes.
-_MOST_BYTES_OF_ONE = 4
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 # What colours the output of a terminal, sets its title, and links its words.
 _TERMINAL = compile_later(r"\x1b\[[0-?]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
@@ -42,8 +40,6 @@ def clean_text(text: str, most_bytes: int | None = None) -> str:
 
 def shorten(text: str, most_bytes: int) -> str:
     """Return a text that takes at most so many bytes once it is encoded as JSON, as everything that is stored is."""
-    if len(text) * _MOST_BYTES_OF_ONE <= most_bytes and text.isprintable():
-        return text
     if encoded_size(text) <= most_bytes:
         return text
     left = most_bytes - len(CUT.encode())

@@ -27,6 +27,7 @@ OTHERS = [
     *("vocab.joblib", "inputs/0.npz", "raw/a.bin", "data/2026/11/a.zip", "train.bin", "valid.bin", "val.npy"),
     *("train_data.npz", "test_set.pkl", "train-00000-of-00001.bin", "a.tfrecord-00000-of-00010", "a.csv.gz"),
     *("a.jsonl.zst", "a.tsv.xz", "a.parquet.bz2", "dataset.tar.xz", "images.tar.zst", "data.tar.bz2", "data.tar.zip"),
+    *("data/eval/model.ckpt", "runs/custom"),
 ]
 
 CHECKPOINTS = [

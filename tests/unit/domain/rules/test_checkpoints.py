@@ -92,6 +92,7 @@ NOISE = [
     # what is being written
     "model.pt.tmp",
     "tmp-checkpoint-500/model.safetensors",
+    "deeper/tmp-checkpoint-500/x/model.safetensors",
     "ckpt-5_temp/part-00000-of-00001.data-00000-of-00001",
     "ckpt-5.index.tempstate123456789",
     "1000.orbax-checkpoint-tmp-1732881600/array_metadatas",
@@ -211,6 +212,13 @@ def test_a_file_that_sagemaker_is_still_uploading_does_not_count() -> None:
     assert taken("a/model.1", "b/model.2", "b/.sagemaker-uploading") == "a/model.1"
     assert taken("a/model.1", "b/deep/model.2", "b/.sagemaker-uploading") == "a/model.1"
     assert taken("mod.sagemaker-uploading", "mod", "model.pt") == "model.pt"
+
+
+def test_a_file_or_folder_that_the_helper_for_training_code_has_not_finished_does_not_count() -> None:
+    assert taken("model.1", "model.2", "model.2-unfinished") == "model.1"
+    assert taken("step-1/model.pt", "step-2/deep/model.pt", "step-2-unfinished") == "step-1/model.pt"
+    assert taken("model.1", "model.2", "model.3-unfinished") == "model.2"
+    assert taken("a/-unfinished", "model.1") == "model.1"
 
 
 def test_a_file_whose_upload_was_completed_counts() -> None:

@@ -193,7 +193,10 @@ def test_a_return_near_the_safety_net_is_none(time: float, returns: bool) -> Non
 
 
 def test_without_a_deadline_a_run_stands_nowhere() -> None:
-    assert standing_of(accept(submission(), "one", NOON), NOON) is None
+    run = accept(submission(), "one", NOON)
+    assert standing_of(run, NOON) is None
+    assert standing_of(replace(run, deadline_at=NOON), NOON) is None
+    assert standing_of(replace(a_run(), deadline_at=None), NOON) is None
 
 
 def test_a_run_stands_where_its_checkpoints_its_clock_and_its_changeovers_put_it() -> None:
@@ -209,7 +212,7 @@ def test_a_run_that_has_trained_for_longer_than_expected_has_no_work_left_and_no
     assert standing_now.work == 0
 
 
-@pytest.mark.parametrize(("hours", "pace"), [(10, 0.8), (2.5, 0.8), (2.25, 8 / 9), (2, 1)])
+@pytest.mark.parametrize(("hours", "pace"), [(10, 0.8), (2.5, 0.8), (2.25, 8 / 9), (2, 1), (1 / HOUR, 7200)])
 def test_the_pace_is_the_works_share_of_the_whole_time_and_no_less_than_its_floor(hours: float, pace: float) -> None:
     found = standing_of(a_run(round(hours * HOUR)), NOON)
     assert found is not None

@@ -389,6 +389,27 @@ def test_on_demand_a_start_without_a_wait_costs_the_time_since_the_training_befo
     assert after.changeovers == (60, 40)
 
 
+def test_training_that_goes_on_is_counted_up_to_its_newest_checkpoint_in_milliseconds() -> None:
+    run = accept(submission(), "one", NOON)
+    trains = Transition("Training", at(60))
+    job = replace(completed(at(600)), status="InProgress", ended_at=None, transitions=(trains,))
+    idle = count_progress(run, run.current, job, None, at(600))
+    assert (idle.current, idle.progress_seconds, idle.progress_points) == (run.current, 0, ())
+    saved = count_progress(run, run.current, job, Checkpoint("a", at(160.0004)), at(600))
+    assert saved.current == replace(run.current, counted_until=at(160.0004))
+    assert (saved.progress_seconds, saved.progress_points) == (100.0, (ProgressPoint(160, 100),))
+
+
+def test_of_a_completed_job_without_checkpoints_that_is_seen_once_only_the_last_stretch_is_kept() -> None:
+    run = accept(submission(CheckpointConfig=None), "one", NOON)
+    moments = [(60, 160), (200, 400), (500, 800)]
+    transitions = tuple(Transition("Training", at(start), at(end)) for start, end in moments)
+    job = replace(completed(at(800)), transitions=transitions)
+    after = count_progress(run, run.current, job, None, at(900))
+    assert (after.progress_seconds, after.current.wasted_seconds) == (300, 300)
+    assert after.changeovers == (60 + 100, 40 + 200, 100)
+
+
 def test_an_end_of_training_is_uncounted_until_it_has_been_looked_at() -> None:
     run = accept(submission(), "one", NOON)
     trains, interrupted = Transition("Training", at(60)), Transition("Interrupted", at(600))

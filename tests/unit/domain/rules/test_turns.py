@@ -45,6 +45,18 @@ def test_a_turn_is_now_if_no_other_is_taken() -> None:
     assert ONCE.take(taken, Lane.LINE, later)[0] == later
 
 
+def test_a_lane_is_taken_until_its_next_turn_and_no_longer() -> None:
+    noon = round(NOON.timestamp() * 1000)
+    _, taken = ONCE.take(TakenTurns(), Lane.LINE, NOON)
+    assert taken == TakenTurns(origin=noon, line=noon + 1050, express=noon)
+    for _ in range(EXPRESS_EVERY):
+        _, taken = ONCE.take(taken, Lane.LINE, NOON)
+    _, taken = ONCE.take(taken, Lane.EXPRESS, NOON)
+    assert taken == TakenTurns(origin=noon, line=noon + 12 * 1050, express=noon + 10 * 1050)
+    assert not taken.are_over(NOON + timedelta(milliseconds=12 * 1050 - 1))
+    assert taken.are_over(NOON + timedelta(milliseconds=12 * 1050))
+
+
 def test_turns_that_are_taken_at_once_follow_each_other_and_leave_out_those_that_are_kept() -> None:
     turns = MemoryTurns(ONCE)
     taken = seconds(*(turns.take(Lane.LINE, NOON) for _ in range(12)))

@@ -35,7 +35,7 @@ def usual_interval(run: Run) -> timedelta | None:
     points = run.progress_points
     if len(points) < _FEW_POINTS:
         return None
-    usual = timedelta(seconds=max(0, median(newer.seconds - older.seconds for older, newer in pairwise(points))))
+    usual = timedelta(seconds=median(newer.seconds - older.seconds for older, newer in pairwise(points)))
     is_looked_at_often = run.deadline_at is not None
     return usual if is_looked_at_often or _patience_with(usual) < CHECKPOINT_PATIENCE else None
 

@@ -167,7 +167,7 @@ def is_checkpoint_file(key: str, size: int) -> bool:
         return extension in _OWN_EXTENSIONS or _is_named_checkpoint(name)
     if extension not in _OWN_EXTENSIONS and _is_by_product(name, extension):
         return False
-    return rule == "any" or extension in _CHECKPOINT_EXTENSIONS or _is_named_checkpoint(name)
+    return rule != "log" or extension in _CHECKPOINT_EXTENSIONS or _is_named_checkpoint(name)
 
 
 def is_unfinished(key: str) -> bool:

@@ -55,13 +55,13 @@ def count_progress(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint 
         saved = min(max(saved_at, start), end) if saved_at else start
         kept += (saved - start).total_seconds()
         saves += [saved] * (saved > start)
-        if not stretch.closed:
-            until = saved if saved > start else until
-            continue
-        lost = (end - saved).total_seconds()
-        wasted += lost
-        changeovers = (*changeovers, round(stretch.startup + lost))
-        until = end
+        if stretch.closed:
+            lost = (end - saved).total_seconds()
+            wasted += lost
+            changeovers = (*changeovers, round(stretch.startup + lost))
+            until = end
+        elif saved > start:
+            until = saved
     if until != attempt.counted_until:
         attempt = replace(attempt, wasted_seconds=attempt.wasted_seconds + round(wasted), counted_until=until)
     return replace(
