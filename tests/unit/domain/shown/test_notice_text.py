@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,7 +58,7 @@ def notice(
 def said(run: Run, kind: NoticeKind, about: str = "") -> str:
     """What a notice says, and what to do."""
     found = notice(run, kind, about)
-    return "\n".join((found["title"], found["sentence"], found["to_do"]))
+    return "\n".join(fill(found[part], 100) for part in ("title", "sentence", "to_do"))
 
 
 def test_a_notice_has_each_of_its_parts() -> None:
@@ -102,7 +103,7 @@ Nothing to do.\
             "",
             snapshot("""\
 churn was submitted
-It begins once what it waits for has come.
+It starts as soon as what it waits for has happened.
 Nothing to do.\
 """),
         ),
@@ -112,7 +113,8 @@ Nothing to do.\
             "once",
             snapshot("""\
 churn was interrupted
-AWS has taken back its spot capacity for the first time; once there is more, it continues from its newest checkpoint.
+AWS took back its spot capacity for the first time; when there is capacity again, it continues from
+its newest checkpoint.
 Nothing to do.\
 """),
         ),
@@ -122,7 +124,8 @@ Nothing to do.\
             "once",
             snapshot("""\
 churn was interrupted
-AWS has taken back its spot capacity for the first time; once there is more, it starts again from the beginning.
+AWS took back its spot capacity for the first time; when there is capacity again, it starts again
+from the beginning.
 Add a CheckpointConfig to the next spec, to lose less.\
 """),
         ),
@@ -162,7 +165,7 @@ Nothing to do.\
             at(300).isoformat(),
             snapshot("""\
 churn may miss its deadline
-Even if nothing delays it any more, it will hardly be done by its deadline, Nov 23, 17:00 UTC.
+Even without further delays, it will barely meet its deadline of Nov 23, 17:00 UTC, if at all.
 Move it on-demand now, or set a later deadline.\
 """),
         ),
@@ -172,7 +175,7 @@ Move it on-demand now, or set a later deadline.\
             at(300).isoformat(),
             snapshot("""\
 churn may miss its deadline
-Even if nothing delays it any more, it will hardly be done by its deadline, Nov 23, 17:00 UTC.
+Even without further delays, it will barely meet its deadline of Nov 23, 17:00 UTC, if at all.
 Set a later deadline if you can.\
 """),
         ),
@@ -182,8 +185,8 @@ Set a later deadline if you can.\
             at(15).isoformat(),
             snapshot("""\
 churn saves no checkpoints
-churn-relay-01 has trained for 45 min without a new checkpoint, which an interruption would lose.
-Look at its log, and whether it writes to its checkpoint folder.\
+churn-relay-01 has trained for 45 min without a new checkpoint; an interruption would lose that.
+Look at its log, and check that it writes to its checkpoint folder.\
 """),
         ),
         (
@@ -222,8 +225,8 @@ Look at why its attempts end. If it fails, resume it with a larger expired_waits
             "money_usd 12.0",
             snapshot("""\
 churn has nearly spent a budget
-It has cost most of $12, and no attempt that may cost more than the rest is launched.
-If it fails for that, resume it with a larger policy.budgets.money_usd.\
+It has spent most of its $12, and launches no attempt that could cost more than the rest.
+If it fails because of that, resume it with a larger policy.budgets.money_usd.\
 """),
         ),
         (
@@ -231,9 +234,9 @@ If it fails for that, resume it with a larger policy.budgets.money_usd.\
             NoticeKind.WAITING_FOR_QUOTA,
             at(15).isoformat(),
             snapshot("""\
-churn waits for a quota
+churn is waiting for a quota
 churn-relay-01 has waited for 45 min for room in ml.m5.xlarge (spot).
-Wait, end another job, or ask AWS for a larger quota.\
+Wait, stop another job, or ask AWS to raise the quota.\
 """),
         ),
         (
@@ -241,9 +244,9 @@ Wait, end another job, or ask AWS for a larger quota.\
             NoticeKind.WAITING_FOR_QUOTA,
             at(15).isoformat(),
             snapshot("""\
-churn waits for a quota
+churn is waiting for a quota
 churn-relay-01 has waited for 45 min for room in a quota that spans instance types.
-Wait, end another job, or ask AWS for a larger quota.\
+Wait, stop another job, or ask AWS to raise the quota.\
 """),
         ),
         (
