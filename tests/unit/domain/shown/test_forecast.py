@@ -99,7 +99,7 @@ def test_without_a_deadline_the_wait_ends_with_its_limit_and_goes_on_down_the_la
 def test_a_wait_that_no_budget_lets_follow_fails_the_run() -> None:
     world = submitted(Policy(Budgets(expired_waits=0)))
     told = foretold(world)
-    assert (told.action, told.at) == (NextAction.FAIL, at(7200))
+    assert told == Next(NextAction.FAIL, at(7200), "The run fails unless spot capacity comes before then.")
     world.clock.passes(7200)
     assert world.tell(1, "Stopped", "MaxWaitTimeExceeded").status is RunStatus.FAILED
 
@@ -495,11 +495,12 @@ def test_a_wait_costs_nothing_so_it_leaves_the_money_for_what_follows_it() -> No
     assert foretell_next(run, at(800)) == Next(NextAction.LAUNCH, at(FOUR_HOURS), told)
 
 
-def on_demand(way: ReturnToSpot = ReturnToSpot.CANARY, *canaries: Canary, **changes: Any) -> Run:
+def on_demand(way: ReturnToSpot = ReturnToSpot.CANARY, canary: Canary | None = None, money: float | None = None) -> Run:
     """The run on-demand for being behind its pace."""
-    run = accept(submission(deadline(FOUR_HOURS, return_to_spot=way, changeover_seconds=60)), "one", NOON)
-    attempt = training(placement=ON_DEMAND, cause=Cause.BEHIND_PACE, **changes)
-    return of(attempt, run, canaries=canaries)
+    policy = deadline(FOUR_HOURS, return_to_spot=way, changeover_seconds=60, budgets=Budgets(money_usd=money))
+    attempt = training(placement=ON_DEMAND, cause=Cause.BEHIND_PACE, training_started_at=at(120))
+    run = accept(submission(policy), "one", NOON, PRICES)
+    return of(attempt, run, canaries=() if canary is None else (canary,))
 
 
 CANARY = Canary(1, "churn-canary-01", Placement("ml.m5.xlarge", 1, Market.SPOT), NOON, 3600)
@@ -531,6 +532,9 @@ LOOKS = Next(
             Next(NextAction.RETURN_TO_SPOT, at(12_600), "Returns to spot, if the run is ahead of its pace by then."),
         ),
         (on_demand(ReturnToSpot.NEVER), COMPLETES),
+        # The training until now costs 0.40 USD, the canary less than a cent, and an attempt on spot 0.08 USD at most.
+        (on_demand(money=0.5), LOOKS),
+        (on_demand(money=0.45), COMPLETES),
         (on_demand(ReturnToSpot.NEVER, replace(CANARY, status=CanaryStatus.IN_PROGRESS)), COMPLETES),
     ],
 )

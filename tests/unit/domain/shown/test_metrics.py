@@ -83,8 +83,8 @@ def test_a_spot_job_of_a_minute_or_more_that_saved_nothing_is_counted(
 ) -> None:
     placement = replace(PLACEMENT, market=market)
     ended = replace(FIRST, placement=placement, training_seconds=trained, billable_seconds=billed)
-    found = [measure.name for measure in measures.measure_attempt_end(ended)]
-    assert ("SpotBilledAsOnDemand" in found) is told_of
+    found = [measure for measure in measures.measure_attempt_end(ended) if measure.name == "SpotBilledAsOnDemand"]
+    assert found == ([Measure("SpotBilledAsOnDemand", 1, market, G5)] if told_of else [])
 
 
 def test_an_expired_wait_is_counted() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,7 +58,7 @@ def notice(
 def said(run: Run, kind: NoticeKind, about: str = "") -> str:
     """What a notice says, and what to do."""
     found = notice(run, kind, about)
-    return "\n".join((found["title"], found["sentence"], found["to_do"]))
+    return "\n".join(fill(found[part], 100) for part in ("title", "sentence", "to_do"))
 
 
 def test_a_notice_has_each_of_its_parts() -> None:
@@ -112,8 +113,8 @@ Nothing to do.\
             "once",
             snapshot("""\
 churn was interrupted
-AWS took back its spot capacity for the first time; \
-when there is capacity again, it continues from its newest checkpoint.
+AWS took back its spot capacity for the first time; when there is capacity again, it continues from
+its newest checkpoint.
 Nothing to do.\
 """),
         ),
@@ -123,7 +124,8 @@ Nothing to do.\
             "once",
             snapshot("""\
 churn was interrupted
-AWS took back its spot capacity for the first time; when there is capacity again, it starts again from the beginning.
+AWS took back its spot capacity for the first time; when there is capacity again, it starts again
+from the beginning.
 Add a CheckpointConfig to the next spec, to lose less.\
 """),
         ),

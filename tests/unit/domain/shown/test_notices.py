@@ -311,7 +311,7 @@ ACCEPTED = accept(submission(deadline(4 * HOUR)), "one", NOON, PRICES, notify=tu
 PLANNED = ACCEPTED.current
 LIVES = replace(PLANNED, status=AttemptStatus.IN_PROGRESS)
 OPEN = replace(ACCEPTED, status=RunStatus.IN_PROGRESS, attempts=(LIVES,))
-TRAINS = replace(LIVES, phases=(Phase(Stage.TRAINING, 6500),))
+TRAINS = replace(LIVES, phases=(Phase(Stage.TRAINING, 6600),))
 ON_DEMAND = replace(LIVES, placement=replace(LIVES.placement, market=Market.ON_DEMAND))
 SECOND = replace(PLANNED, number=2, job_name="churn-relay-02")
 COMPLETED = replace(OPEN, status=RunStatus.COMPLETED)
@@ -364,7 +364,12 @@ def has_cost(seconds: int) -> Run:
     [
         (OPEN, 6600, None),
         (OPEN, 6601, "deadline_at_risk 2026-11-23T16:00:00+00:00"),
-        (OPEN.with_attempt(TRAINS), 6601, None),
+        (OPEN.with_attempt(TRAINS), 7000, None),
+        (
+            OPEN.with_attempt(replace(TRAINS, phases=(Phase(Stage.TRAINING, 6601),))),
+            7000,
+            "deadline_at_risk 2026-11-23T16:00:00+00:00",
+        ),
         (replace(OPEN, deadline_at=None), 6601, None),
         (replace(OPEN, waits_to_begin=True, start=Start(after=("prep",))), 6601, None),
         (OPEN.with_attempt(replace(LIVES, interruptions=1)), 0, "first_interruption once"),
@@ -439,10 +444,11 @@ def test_a_budget_that_is_nearly_spent_by_its_resumption_is_told_at_once() -> No
 def test_of_each_kind_the_ten_newest_facts_are_remembered() -> None:
     noticed: tuple[str, ...] = ("first_interruption once",)
     for number in range(10):
-        noticed = remember_fact(noticed, NoticeKind.CHECKPOINT_OVERDUE, str(number))
-    numbers = [f"checkpoint_overdue {number}" for number in range(11)]
+        noticed = remember_fact(noticed, NoticeKind.BUDGET_NEARLY_SPENT, f"refusals {number}")
+    numbers = [f"budget_nearly_spent refusals {number}" for number in range(11)]
     assert noticed == ("first_interruption once", *numbers[:10])
-    assert remember_fact(noticed, NoticeKind.CHECKPOINT_OVERDUE, "10") == ("first_interruption once", *numbers[1:])
+    newest = remember_fact(noticed, NoticeKind.BUDGET_NEARLY_SPENT, "refusals 10")
+    assert newest == ("first_interruption once", *numbers[1:])
     assert remember_fact(noticed, NoticeKind.ENDED, "") == noticed
 
 

@@ -18,6 +18,7 @@ from spot_relay.domain.run.run import Explanation, ProgressPoint, Run, RunStatus
 from spot_relay.domain.run.start import OnFailure, Start
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement, Transition
+from spot_relay.domain.sagemaker.phase import Phase, Stage
 from spot_relay.domain.shown.report import (
     hosting_document,
     iso,
@@ -427,7 +428,7 @@ def test_a_run_from_a_template_shows_it_even_if_it_waits_for_nothing() -> None:
 
 
 def test_an_open_run_shows_what_comes_next_when_it_finishes_and_until_when_it_stays_on_spot() -> None:
-    run = accept(submission(Policy(deadline=Deadline(7200, within_seconds=86_400))), "one", NOON)
+    run = accept(submission(Policy(deadline=Deadline(70_000, within_seconds=86_400))), "one", NOON)
     waits = replace(run.current, status=AttemptStatus.IN_PROGRESS, launched_at=at(1), waiting_since=at(1))
     points = (ProgressPoint(0, 0), ProgressPoint(700, 600), ProgressPoint(1400, 1200))
     run = replace(run, updated_at=at(2), status=RunStatus.IN_PROGRESS, progress_points=points)
@@ -436,21 +437,27 @@ def test_an_open_run_shows_what_comes_next_when_it_finishes_and_until_when_it_st
     assert [document[key] for key in ("next", "finish", "queue", "checkpoints")] == [
         {
             "action": "go_on_demand",
-            "at": "2026-11-24T09:30:00.000Z",
+            "at": "2026-11-23T12:06:00.000Z",
             "reason": "Continues on-demand unless spot capacity comes before then.",
         },
-        {"earliest": "2026-11-23T14:02:00.000Z", "likely": None, "latest": "2026-11-24T12:00:00.000Z"},
+        {"earliest": "2026-11-24T07:28:40.000Z", "likely": None, "latest": "2026-11-24T12:00:00.000Z"},
         None,
         {"usual_interval_seconds": 600, "overdue_since": "2026-11-23T12:01:00.000Z"},
     ]
     assert document["deadline"] == {
         "at": "2026-11-24T12:00:00.000Z",
-        "expected_runtime_seconds": 7200,
+        "expected_runtime_seconds": 70_000,
         "progress_seconds": 0,
         "return_to_spot": "canary",
-        "pace": 0.8,
+        "pace": 0.8102,
         "reserve_seconds": 1500,
-        "on_demand_from": "2026-11-24T09:30:00.000Z",
+        "on_demand_from": "2026-11-23T12:06:00.000Z",
+    }
+    trains = replace(waits, waiting_since=None, phases=(Phase(Stage.TRAINING, 60),))
+    assert status_document(run.with_attempt(trains), REGION)["finish"] == {
+        "earliest": "2026-11-24T07:27:40.000Z",
+        "likely": "2026-11-24T07:27:40.000Z",
+        "latest": "2026-11-24T12:00:00.000Z",
     }
 
 

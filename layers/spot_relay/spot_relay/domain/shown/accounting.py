@@ -39,8 +39,7 @@ class Account:
     billable_seconds: int
     waited_seconds: int
     interruptions: int
-    compared_seconds: int
-    """The training seconds of the attempts whose billable seconds are known as well."""
+    savings_percent: float | None
     wasted_seconds: int
     """Training that was lost because no checkpoint came after it."""
     cost_usd: float | None
@@ -53,13 +52,6 @@ class Account:
     prices_source: str | None
     prices_as_of: datetime | None
 
-    @property
-    def savings_percent(self) -> float | None:
-        """The savings by SageMaker's own formula, (1 - billable / training) * 100, or None if nothing trained."""
-        if not self.compared_seconds:
-            return None
-        return round((1 - self.billable_seconds / self.compared_seconds) * 100, 1)
-
 
 def account_of(run: Run, now: datetime) -> Account:
     """Return the sums over a run's attempts; seconds that the service left out count as 0."""
@@ -68,7 +60,7 @@ def account_of(run: Run, now: datetime) -> Account:
         billable_seconds=sum(a.billable_seconds or 0 for a in run.attempts),
         waited_seconds=sum(a.waited_seconds or 0 for a in run.attempts),
         interruptions=sum(a.interruptions for a in run.attempts),
-        compared_seconds=sum(a.training_seconds or 0 for a in run.attempts if a.billable_seconds is not None),
+        savings_percent=savings_of(run),
         wasted_seconds=sum(a.wasted_seconds for a in run.attempts),
         cost_usd=_round(cost_so_far(run, now)) if run.prices else None,
         on_demand_cost_usd=_sum(kept_on_demand_cost, run, now),
@@ -77,6 +69,17 @@ def account_of(run: Run, now: datetime) -> Account:
         prices_source=run.prices.source if run.prices else None,
         prices_as_of=run.prices.as_of if run.prices else None,
     )
+
+
+def savings_of(run: Run) -> float | None:
+    """Return a run's savings by SageMaker's own formula, (1 - billable / training) * 100, or None if nothing trained.
+
+    It compares the seconds of the attempts of which both are known.
+    """
+    compared = [attempt for attempt in run.attempts if attempt.billable_seconds is not None]
+    trained = sum(attempt.training_seconds or 0 for attempt in compared)
+    billed = sum(attempt.billable_seconds or 0 for attempt in compared)
+    return round((1 - billed / trained) * 100, 1) if trained else None
 
 
 def costs_of_attempt(run: Run, attempt: Attempt, now: datetime) -> dict[str, float | None]:

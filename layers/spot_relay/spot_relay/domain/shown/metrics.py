@@ -9,7 +9,7 @@ from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.outbox import Measure
 from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market
-from spot_relay.domain.shown.accounting import account_of
+from spot_relay.domain.shown.accounting import savings_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -87,7 +87,7 @@ def measure_run_end(run: Run) -> tuple[Measure, ...]:
     found: tuple[Measure, ...] = (_measure(run.current, f"Runs{run.status}", 1),)
     if _ended_late(run):
         found += (_measure(run.current, "RunsPastDeadline", 1),)
-    savings = account_of(run, run.updated_at).savings_percent
+    savings = savings_of(run)
     return found if savings is None else (*found, _measure(run.current, "SavingsPercent", savings))
 
 

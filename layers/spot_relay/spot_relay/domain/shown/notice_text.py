@@ -14,7 +14,7 @@ from spot_relay.domain.run.news import NoticeKind
 from spot_relay.domain.run.policy import Budget
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market
-from spot_relay.domain.shown.accounting import account_of
+from spot_relay.domain.shown.accounting import savings_of
 from spot_relay.domain.shown.notices import MONEY
 from spot_relay.domain.shown.report import flatten, job_arn_of
 from spot_relay.domain.text import shorten
@@ -114,7 +114,7 @@ def _say_delay(kind: NoticeKind, run: Run, news: News) -> tuple[str, str, str]:
 
 
 def _say_budget(run: Run, about: str) -> tuple[str, str, str]:
-    name, _, size = about.partition(" ")
+    name, size = about.split()
     title = f"{run.id} has nearly spent a budget"
     if name == MONEY:
         whole = limit(float(size))
@@ -175,7 +175,7 @@ def _say_training(run: Run) -> str:
     if run.status is RunStatus.COMPLETED:
         return "100% trained"
     if deadline is not None:
-        return f"{percent(min(1.0, run.progress_seconds / deadline.expected_runtime_seconds))} trained"
+        return f"{percent(run.progress_seconds / deadline.expected_runtime_seconds)} trained"
     trained = sum(attempt.training_seconds or 0 for attempt in run.attempts)
     live = run.current
     if live.status is not AttemptStatus.ENDED and live.training_started_at is not None:
@@ -188,7 +188,7 @@ def _say_cost(run: Run) -> str:
     if cost is not None:
         of = f" of at most {limit(budget)}" if budget is not None else "" if run.has_ended else " so far"
         return f"{money(cost)}{of}"
-    saved = account_of(run, run.updated_at).savings_percent
+    saved = savings_of(run)
     return "no price known" if saved is None else f"{saved:.0f}% saved"
 
 

@@ -98,12 +98,13 @@ def _find_facts(run: Run, now: datetime) -> Iterator[tuple[NoticeKind, str]]:
 
 def _find_risk(run: Run, now: datetime) -> datetime | None:
     """Return the deadline of an open run that has less than one start to spare for it, even if nothing delays it."""
-    standing, deadline = standing_of(run, now), run.deadline_at
-    if standing is None or deadline is None or standing.time - standing.work >= standing.changeover:
+    standing = standing_of(run, now)
+    if standing is None or standing.time - standing.work >= standing.changeover:
         return None
     finish = foretell_finish(run, now)
-    is_late = finish is not None and finish.earliest + timedelta(seconds=standing.changeover) > deadline
-    return deadline if is_late else None
+    if finish is None or (finish.earliest - now).total_seconds() + standing.changeover <= standing.time:
+        return None
+    return run.deadline_at
 
 
 def _list_nearly_spent(run: Run, now: datetime) -> Iterator[str]:
