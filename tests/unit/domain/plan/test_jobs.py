@@ -227,6 +227,7 @@ def launched(luck: Luck, placement: Placement, work: float, startup: float, recl
         (Luck.LOST, SPOT, (500, 100, 90), (at(61), at(160), at(160), at(7261), END.MAX_WAIT_TIME_EXCEEDED)),
         (Luck.LOST, PAID, (500, 100, 900), (at(61), at(160), None, at(660), END.COMPLETED)),
         (Luck.AT_ONCE, SPOT, (500, 100, 900), (at(61), at(160), None, at(660), END.COMPLETED)),
+        (Luck.AT_ONCE, SPOT, (9000, 100, 900), (at(61), at(160), None, at(3661), END.MAX_RUNTIME_EXCEEDED)),
     ],
 )
 def test_the_life_of_a_job_is_known_from_its_launch_on(

@@ -52,7 +52,7 @@ def an_old_run() -> Run:
         )
         for number in range(1, 13)
     )
-    decisions = tuple(Explanation(NOON, "Due", f"Decision {number}.") for number in range(40))
+    decisions = tuple(Explanation(NOON, "Due", f"Decision {number}.") for number in range(47))
     news = (News(1, NewsKind.RUN, "Pending", NOON, reason="It waits."),)
     outbox = replace(run.outbox, news=news)
     return replace(run, attempts=attempts, decisions=decisions, reason="r" * 900, outbox=outbox)
@@ -76,13 +76,13 @@ def size(run: Run) -> tuple[str, str, str, int, int]:
 def test_transitions_go_first_then_explanations_and_then_the_texts_of_attempts_the_oldest_of_each() -> None:
     run = an_old_run()
     steps = list(drop_history(run))
-    assert size(run) == ("t" * 12, "0" * 12, "xx-xxxxxxxxx", 40, 900)
+    assert size(run) == ("t" * 12, "0" * 12, "xx-xxxxxxxxx", 47, 900)
     assert [size(step) for step in steps] == [
-        ("tttttttttttt", "000000000000", "xx-xxxxxxxxx", 40, 900),
-        ("--tttttttttt", "880000000000", "xx-xxxxxxxxx", 40, 900),
-        ("---------ttt", "888888888000", "xx-xxxxxxxxx", 40, 900),
-        ("------------", "888888888888", "xx-xxxxxxxxx", 40, 900),
-        ("------------", "666666666688", "xx-xxxxxxxxx", 40, 900),
+        ("tttttttttttt", "000000000000", "xx-xxxxxxxxx", 47, 900),
+        ("--tttttttttt", "880000000000", "xx-xxxxxxxxx", 47, 900),
+        ("---------ttt", "888888888000", "xx-xxxxxxxxx", 47, 900),
+        ("------------", "888888888888", "xx-xxxxxxxxx", 47, 900),
+        ("------------", "666666666688", "xx-xxxxxxxxx", 47, 900),
         ("------------", "666666666688", "xx-xxxxxxxxx", 20, 900),
         ("------------", "666666666688", "xx-xxxxxxxxx", 10, 900),
         ("------------", "111111111188", "xx-xxxxxxxxx", 10, 900),
@@ -100,10 +100,12 @@ def test_transitions_go_first_then_explanations_and_then_the_texts_of_attempts_t
     assert steps[8].attempts == tuple(replace(one, **(whole if one.number > 10 else dropped)) for one in run.attempts)  # type: ignore[arg-type]
 
 
-def test_a_short_run_keeps_its_newest_two_attempts_whole() -> None:
+def test_a_short_run_keeps_its_newest_two_attempts_whole_and_its_newest_decisions() -> None:
     for amount in (1, 2):
-        run = replace(an_old_run(), attempts=an_old_run().attempts[:amount])
-        *_, least = drop_history(run)
+        old = an_old_run()
+        run = replace(old, attempts=old.attempts[:amount], decisions=old.decisions[:7])
+        *steps, least = drop_history(run)
+        assert [len(step.decisions) for step in steps] == [7] * 8 + [5] * 4
         assert least.attempts == tuple(replace(one, transitions=(), phases=LIFE) for one in run.attempts)
 
 

@@ -173,6 +173,6 @@ def test_the_newest_canary_is_the_one_beside_its_attempt() -> None:
 
 
 def test_a_canary_takes_the_place_of_the_newest_one_if_that_waits_beside_the_same_attempt() -> None:
-    older, changed = replace(CANARY, number=1), replace(CANARY, phase="Starting")
-    run = replace(IDLE, canaries=(older, CANARY))
-    assert run.with_canary(changed) == replace(IDLE, canaries=(older, changed))
+    older, changed = (replace(CANARY, number=1),) * 2, replace(CANARY, phase="Starting")
+    run = replace(IDLE, canaries=(*older, CANARY))
+    assert run.with_canary(changed) == replace(IDLE, canaries=(*older, changed))

@@ -161,7 +161,7 @@ def launch_job(
         wait = timedelta(seconds=request["StoppingCondition"]["MaxWaitTimeInSeconds"])
         # An attempt whose MaxWait is its MaxRuntime still gets all of it.
         ends.append(((up_at or now) + wait, SecondaryStatus.MAX_WAIT_TIME_EXCEEDED))
-    done_at, end = min(ends, key=lambda one: one[0])
+    done_at, end = min(ends)
     reclaimed = max(reclaimed_at, trains_at) if lost and reclaimed_at and trains_at else None
     return PlayedJob(
         attempt.number, attempt.job_name, attempt.placement, now, up_at, trains_at, reclaimed, done_at, end

@@ -182,7 +182,7 @@ def _look_at(run: Run) -> Outlook:
         reason=run.reason,
         ended_at=run.ended_at,
         attempts=len(run.attempts),
-        on_demand_from=None if first is None else first.launched_at or first.planned_at,
+        on_demand_from=first.launched_at if first else None,
         cost_usd=account_of(run, run.updated_at).cost_usd,
     )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run
 
 # Nothing is lost in these worlds, so periodic checks would find nothing. The checks that rules ask for come anyway.
-_CHECK_EVERY = timedelta(days=28)
+_NOTHING_KNOWN = Facts(Due(), check_every=timedelta(days=28))
 # Far more than 50 attempts take.
 _MOST_STEPS = 5_000
 
@@ -84,7 +84,7 @@ def _gather(world: _World, observation: Observation) -> Facts:
     beside = None if canary is None else describe_canary(canary, world.luck)
     if needs_checkpoint(run, observation, job, now) and world.saved_at is not None:
         found = Checkpoint("newest", world.saved_at)
-    return Facts(observation, job, found, beside, check_every=_CHECK_EVERY)
+    return replace(_NOTHING_KNOWN, observation=observation, job=job, checkpoint=found, canary=beside)
 
 
 def _save(world: _World, now: datetime) -> datetime | None:
@@ -99,22 +99,22 @@ def _perform(world: _World, owed: Outbox) -> _World:
     """Perform what is owed, and what that leads to. No launch is refused."""
     while owed.acts:
         run, jobs = world.run, dict(world.jobs)
-        answers: tuple[Observation, ...] = ()
+        answers: list[Observation] = []
         attempt = None if owed.launch is None else run.attempt(owed.launch)
         if attempt is not None:
             jobs[attempt.job_name] = launch_job(
                 run, attempt, world.luck, _missing(world), world.work.startup, _reclaimed_at(world), world.moment
             )
-            answers += (Launched(attempt.number, f"arn:{attempt.job_name}"),)
+            answers.append(Launched(attempt.number, f"arn:{attempt.job_name}"))
         if owed.canary is not None and (canary := run.canary_beside(owed.canary)):
-            answers += (CanaryCreated(canary.number, f"arn:{canary.job_name}"),)
             status = describe_canary(canary, world.luck).secondary_status
-            answers += (CanaryChanged(canary.number, status),)
+            created = CanaryCreated(canary.number, f"arn:{canary.job_name}")
+            answers.extend((created, CanaryChanged(canary.number, status)))
         if owed.stop in jobs:
             jobs[owed.stop] = jobs[owed.stop].stop(world.moment)
-        settled = settle(run, answers, Facts(Due(), check_every=_CHECK_EVERY), world.moment)
+        settled = settle(run, tuple(answers), _NOTHING_KNOWN, world.moment)
         owed = settled.outbox
-        world = replace(world, run=replace(settled, outbox=Outbox()), jobs=jobs)
+        world = replace(world, run=settled, jobs=jobs)
     return world
 
 

@@ -43,11 +43,11 @@ def drop_history(run: Run) -> Iterator[Run]:
     yield (run := replace(run, decisions=run.decisions[-5:]))
     yield (run := _change_oldest(run, old, partial(_shorten_failure, most_bytes=HALF_BYTES)))
     yield (run := _change_oldest(run, old, partial(_shorten_texts, most_bytes=_SHORT_BYTES)))
-    yield (run := _change_oldest(run, old, partial(_shorten_texts, most_bytes=0)))
+    yield (run := _change_oldest(run, old, _shorten_texts))
     yield (run := replace(run, decisions=(), reason=shorten(run.reason, _SHORT_BYTES)))
     if run.failing_because is not None:
         # No attempt follows, and its end must fit.
-        yield _change_oldest(run, len(run.attempts), partial(_shorten_texts, most_bytes=0))
+        yield _change_oldest(run, len(run.attempts), _shorten_texts)
 
 
 def _shorten_news(run: Run) -> Run:
@@ -70,7 +70,7 @@ def _shorten_failure(attempt: Attempt, most_bytes: int) -> Attempt:
     return replace(attempt, failure_reason=shorten(why, most_bytes) if why and most_bytes else None)
 
 
-def _shorten_texts(attempt: Attempt, most_bytes: int) -> Attempt:
+def _shorten_texts(attempt: Attempt, most_bytes: int = 0) -> Attempt:
     """Return an attempt without its checkpoints' keys and with little or nothing of its texts."""
     shorter = _shorten_failure(attempt, most_bytes)
     return replace(shorter, resumes_from=None, checkpoint=None, status_message=None, arn=None)
