@@ -398,6 +398,17 @@ def test_training_that_goes_on_is_counted_up_to_its_newest_checkpoint_in_millise
     saved = count_progress(run, run.current, job, Checkpoint("a", at(160.0004)), at(600))
     assert saved.current == replace(run.current, counted_until=at(160.0004))
     assert (saved.progress_seconds, saved.progress_points) == (100.0, (ProgressPoint(160, 100),))
+    barely = count_progress(run, run.current, job, Checkpoint("a", at(61)), at(600))
+    assert barely.progress_points == (ProgressPoint(61, 1),)
+
+
+def test_a_point_of_the_progress_is_where_the_checkpoint_was_written_even_if_training_has_begun_again_since() -> None:
+    run = accept(submission(), "one", NOON)
+    moments = [("Training", 60, 160), ("Interrupted", 160, 200), ("Training", 200, None)]
+    transitions = tuple(Transition(status, at(start), end and at(end)) for status, start, end in moments)
+    job = replace(completed(at(600)), status="InProgress", ended_at=None, transitions=transitions)
+    after = count_progress(run, run.current, job, Checkpoint("a", at(150)), at(600))
+    assert after.progress_points == (ProgressPoint(150, 90),)
 
 
 def test_of_a_completed_job_without_checkpoints_that_is_seen_once_only_the_last_stretch_is_kept() -> None:

@@ -46,7 +46,7 @@ def count_progress(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint 
     changeovers = run.changeovers
     saved_at = checkpoint.last_modified if checkpoint else None
     stretches = _stretches(attempt, job)
-    saves: list[datetime] = []
+    newest = now
     for stretch in stretches:
         start = max(stretch.start, until or stretch.start)
         end = max(start, stretch.end or now)  # a function's clock may be behind SageMaker's
@@ -54,7 +54,7 @@ def count_progress(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint 
             saved_at = end if run.checkpoint_uri or stretch is stretches[-1] else None
         saved = min(max(saved_at, start), end) if saved_at else start
         kept += (saved - start).total_seconds()
-        saves += [saved] * (saved > start)
+        newest = saved if saved > start else newest
         if stretch.closed:
             lost = (end - saved).total_seconds()
             wasted += lost
@@ -68,7 +68,7 @@ def count_progress(run: Run, attempt: Attempt, job: Job, checkpoint: Checkpoint 
         run,
         attempts=run.attempts_with(attempt),
         progress_seconds=round(kept, 3),
-        progress_points=_add_point(run.progress_points, _seconds_of(run, saves[-1] if saves else now), round(kept)),
+        progress_points=_add_point(run.progress_points, _seconds_of(run, newest), round(kept)),
         changeovers=changeovers[-KEPT_CHANGEOVERS:],
     )
 

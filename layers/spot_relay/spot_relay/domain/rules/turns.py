@@ -65,7 +65,7 @@ class LaunchRate:
         """Return the first free turn of a lane, and the turns that are taken with it."""
         at = _to_milliseconds(now)
         if taken.are_over(now):
-            taken = TakenTurns(origin=at, line=at, express=at)
+            taken = TakenTurns(at, at, at)
         line = self._number(taken, max(taken.line, at))
         line += _is_express(line)
         express = self._number(taken, max(taken.express, at))
