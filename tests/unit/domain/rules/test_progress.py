@@ -405,7 +405,7 @@ def test_training_that_goes_on_is_counted_up_to_its_newest_checkpoint_in_millise
 def test_a_point_of_the_progress_is_where_the_checkpoint_was_written_even_if_training_has_begun_again_since() -> None:
     run = accept(submission(), "one", NOON)
     moments = [("Training", 60, 160), ("Interrupted", 160, 200), ("Training", 200, None)]
-    transitions = tuple(Transition(status, at(start), end and at(end)) for status, start, end in moments)
+    transitions = tuple(Transition(status, at(start), at(end) if end else None) for status, start, end in moments)
     job = replace(completed(at(600)), status="InProgress", ended_at=None, transitions=transitions)
     after = count_progress(run, run.current, job, Checkpoint("a", at(150)), at(600))
     assert after.progress_points == (ProgressPoint(150, 90),)
