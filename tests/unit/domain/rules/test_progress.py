@@ -207,14 +207,6 @@ def test_the_whole_start_of_an_on_demand_job_is_its_price() -> None:
     assert run.changeovers == (200 + 60 + 100,)
 
 
-def test_a_run_keeps_its_newest_changeovers_only(world: World) -> None:
-    for seconds in range(KEPT_CHANGEOVERS + 5):
-        world.trains(1, seconds)
-        run = interrupted(world)
-    # The start has no part that is not a wait.
-    assert run.changeovers == tuple(range(5, KEPT_CHANGEOVERS + 5))
-
-
 def test_a_function_whose_clock_is_behind_takes_no_progress_away(world: World) -> None:
     world.trains(1, 0)
     saves(world, "a", 1000)
@@ -391,8 +383,7 @@ def test_on_demand_a_start_without_a_wait_costs_the_time_since_the_training_befo
 
 def test_training_that_goes_on_is_counted_up_to_its_newest_checkpoint_in_milliseconds() -> None:
     run = accept(submission(), "one", NOON)
-    trains = Transition("Training", at(60))
-    job = replace(completed(at(600)), status="InProgress", ended_at=None, transitions=(trains,))
+    job = going(600)
     idle = count_progress(run, run.current, job, None, at(600))
     assert (idle.current, idle.progress_seconds, idle.progress_points) == (run.current, 0, ())
     saved = count_progress(run, run.current, job, Checkpoint("a", at(160.0004)), at(600))
@@ -423,10 +414,10 @@ def test_of_a_completed_job_without_checkpoints_that_is_seen_once_only_the_last_
 
 def test_an_end_of_training_is_uncounted_until_it_has_been_looked_at() -> None:
     run = accept(submission(), "one", NOON)
-    trains, interrupted = Transition("Training", at(60)), Transition("Interrupted", at(600))
-    going = replace(completed(at(600)), status="InProgress", ended_at=None, transitions=(trains,))
-    ended = replace(going, transitions=(trains._replace(ended_at=at(600)), interrupted))
-    assert not has_uncounted_end(run.current, going)
+    ended = replace(
+        going(600), transitions=(Transition("Training", at(60), at(600)), Transition("Interrupted", at(600)))
+    )
+    assert not has_uncounted_end(run.current, going(600))
     assert has_uncounted_end(run.current, ended)
     assert not has_uncounted_end(count_progress(run, run.current, ended, None, at(600)).current, ended)
 
@@ -442,14 +433,38 @@ def test_each_checkpoint_that_is_seen_is_a_point_of_the_progress(world: World) -
     assert world.passes(600).progress_points == run.progress_points
 
 
-def test_points_of_a_long_run_are_thinned_evenly_and_the_first_and_the_newest_stay(world: World) -> None:
-    world.trains(1, 60)
-    for number in range(3 * KEPT_POINTS):
-        saves(world, f"model.{number}", after=0)
-        world.passes(300)
-    points = world.run().progress_points
+def going(now: float) -> Job:
+    """Return a job that has trained since a minute after noon."""
+    trains = (Transition("Training", at(60)),)
+    return replace(completed(at(now)), status="InProgress", ended_at=None, transitions=trains)
+
+
+def saved_at(run: Run, *seconds: float) -> Run:
+    """Let the run be looked at whenever a checkpoint has been written."""
+    for second in seconds:
+        run = count_progress(run, run.current, going(second), Checkpoint(f"{second}", at(second)), at(second))
+    return run
+
+
+def test_points_of_a_long_run_are_thinned_evenly_and_the_first_and_the_newest_stay() -> None:
+    run = saved_at(accept(submission(), "one", NOON), *(120 + 300 * number for number in range(3 * KEPT_POINTS)))
+    points = run.progress_points
     assert len(points) == KEPT_POINTS
     assert points[0] == ProgressPoint(120, 60)
-    assert points[-1].seconds == round(world.run().progress_seconds)
+    assert points[-1].seconds == round(run.progress_seconds)
     gaps = [later.after - earlier.after for earlier, later in pairwise(points)]
     assert max(gaps) <= 2 * min(gaps[:-1])
+
+
+@pytest.mark.parametrize("place", [1, KEPT_POINTS // 2, KEPT_POINTS - 1])
+def test_the_point_whose_neighbours_are_closest_to_each_other_makes_room(place: int) -> None:
+    moments = [120 + 300 * number for number in range(KEPT_POINTS + 1)]
+    moments[place] = moments[place - 1] + 1
+    moments[place + 1] = moments[place] + 1
+    run = saved_at(accept(submission(), "one", NOON), *moments)
+    assert [point.after for point in run.progress_points] == [*moments[:place], *moments[place + 1 :]]
+
+
+def test_a_run_keeps_its_newest_changeovers_only() -> None:
+    life = Life([(60, seconds) for seconds in range(1, KEPT_CHANGEOVERS + 6)], [], "Stopped")
+    assert life.watched({life.ends[-1]})[-1].changeovers == tuple(range(6, KEPT_CHANGEOVERS + 6))
