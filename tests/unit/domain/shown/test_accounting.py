@@ -11,7 +11,7 @@ from spot_relay.domain.run.attempt import AttemptStatus, Canary, CanaryStatus
 from spot_relay.domain.run.prices import Price, PriceList
 from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.sagemaker.job import Market, Placement
-from spot_relay.domain.shown.accounting import Account, account_of, cost_of_canary, costs_of_attempt
+from spot_relay.domain.shown.accounting import Account, account_of, cost_of_canary, costs_of_attempt, savings_of
 from spot_relay.domain.values import replace
 from tests.fakes import NOON
 from tests.unit.worlds import submission
@@ -109,8 +109,11 @@ def test_a_canary_costs_what_is_billed_of_it(seconds: int | None, prices: PriceL
 
 def test_the_savings_are_the_services_own_formula() -> None:
     attempt = replace(ACCEPTED.current, training_seconds=80, billable_seconds=25)
-    assert account_of(ACCEPTED.with_attempt(attempt), NOON).savings_percent == 68.8
+    run = ACCEPTED.with_attempt(attempt)
+    assert savings_of(run) == account_of(run, NOON).savings_percent == 68.8
+    billed = replace(attempt, number=2, training_seconds=None, billable_seconds=15)
+    assert savings_of(run.with_attempt(billed)) == 50.0
 
 
 def test_a_run_that_never_trained_has_no_savings() -> None:
-    assert account_of(ACCEPTED, NOON).savings_percent is None
+    assert savings_of(ACCEPTED) is None

@@ -76,9 +76,10 @@ def savings_of(run: Run) -> float | None:
 
     It compares the seconds of the attempts of which both are known.
     """
-    compared = [attempt for attempt in run.attempts if attempt.billable_seconds is not None]
-    trained = sum(attempt.training_seconds or 0 for attempt in compared)
-    billed = sum(attempt.billable_seconds or 0 for attempt in compared)
+    known = [
+        (one.training_seconds or 0, one.billable_seconds) for one in run.attempts if one.billable_seconds is not None
+    ]
+    trained, billed = sum(seconds for seconds, _ in known), sum(seconds for _, seconds in known)
     return round((1 - billed / trained) * 100, 1) if trained else None
 
 

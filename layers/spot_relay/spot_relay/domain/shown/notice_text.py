@@ -6,7 +6,7 @@ EventBridge escapes nothing that it puts into a template, so each text is flat: 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
 from spot_relay.domain.rules.money import cost_so_far
 from spot_relay.domain.run.attempt import AttemptStatus
@@ -64,8 +64,6 @@ def _say(kind: NoticeKind, run: Run, news: News) -> tuple[str, str, str]:
             return _say_end(run)
         case NoticeKind.HOSTING_ENDED:
             return _say_hosting(run)
-        case _:
-            assert_never(kind)
 
 
 def _say_progress(kind: NoticeKind, run: Run, news: News) -> tuple[str, str, str]:
