@@ -40,11 +40,6 @@ def test_the_checkpoint_that_an_attempt_began_with_is_no_progress_nor_is_none() 
     assert not replace(ATTEMPT, resumes_from=began_with).has_progressed
 
 
-def test_a_newer_look_at_the_same_time_is_another_checkpoint_and_progress() -> None:
-    began_with = Checkpoint("a", NOON)
-    assert replace(ATTEMPT, checkpoint=Checkpoint("b", NOON), resumes_from=began_with).has_progressed
-
-
 def test_an_attempt_has_trained_if_its_job_says_since_when_or_for_how_long() -> None:
     assert not ATTEMPT.has_trained
     assert not replace(ATTEMPT, training_seconds=0).has_trained

@@ -102,8 +102,10 @@ def _perform(world: _World, owed: Outbox) -> _World:
         answers: list[Observation] = []
         attempt = None if owed.launch is None else run.attempt(owed.launch)
         if attempt is not None:
+            # The training that no checkpoint holds.
+            work = world.work.training - run.progress_seconds
             jobs[attempt.job_name] = launch_job(
-                run, attempt, world.luck, _missing(world), world.work.startup, _reclaimed_at(world), world.moment
+                run, attempt, world.luck, work, world.work.startup, _reclaimed_at(world), world.moment
             )
             answers.append(Launched(attempt.number, f"arn:{attempt.job_name}"))
         if owed.canary is not None and (canary := run.canary_beside(owed.canary)):
@@ -118,17 +120,13 @@ def _perform(world: _World, owed: Outbox) -> _World:
     return world
 
 
-def _missing(world: _World) -> float:
-    """Return the training that no checkpoint holds."""
-    return max(1.0, world.work.training - world.run.progress_seconds)
-
-
 def _reclaimed_at(world: _World) -> datetime | None:
     """Return when a run that loses all its training loses its instances: when its deadline no longer allows it.
 
     While a job trains, no rule takes it off spot; to be told so late costs it the most that the deadline allows.
+    If that time has passed, it loses them as soon as it trains.
     """
     standing = standing_of(world.run, world.moment)
     if standing is None:
         return None
-    return world.moment + timedelta(seconds=max(0.0, standing.time - standing.work - standing.reserve))
+    return world.moment + timedelta(seconds=standing.time - standing.work - standing.reserve)
