@@ -207,6 +207,11 @@ deadlines = st.builds(
     return_to_spot=st.sampled_from(ReturnToSpot),
 )
 
+# Each has more training than the one before it.
+_points = st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 9000)), max_size=5).map(
+    lambda pairs: tuple(map(ProgressPoint, sorted(one for one, _ in pairs), sorted({other for _, other in pairs})))
+)
+
 
 @st.composite
 def runs(draw: st.DrawFn) -> Run:
@@ -241,7 +246,7 @@ def runs(draw: st.DrawFn) -> Run:
         ended_at=draw(moments) if status in ENDED_RUNS else None,
         deadline_at=draw(moments) if deadline else None,
         progress_seconds=draw(st.floats(0, 60_000)),
-        progress_points=tuple(draw(st.lists(st.builds(ProgressPoint, st.integers(0, 9000), small), max_size=3))),
+        progress_points=draw(_points),
         changeovers=tuple(draw(st.lists(st.integers(0, 5000), max_size=3))),
         closed=tuple(draw(st.lists(placements, max_size=4))),
         canaries=tuple(draw(st.lists(canaries, max_size=1))),
