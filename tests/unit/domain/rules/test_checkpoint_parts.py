@@ -192,6 +192,20 @@ def test_logs_and_settings_in_a_complete_folder_of_the_trainer_are_no_parts_of_i
     assert judged(*lacking) == dict.fromkeys(lacking, False)
 
 
+def test_a_folder_that_another_tool_wrote_does_not_hide_those_after_it() -> None:
+    lightning = within("epoch=2.ckpt", "__0_0.distcp", "meta.pt")
+    assert judged("epoch=1.ckpt/custom", *lightning) == dict.fromkeys(lightning, False)
+    trainer = within("checkpoint-9", *TRAINER)
+    assert judged("checkpoint-5/model.pt", *trainer) == dict.fromkeys(trainer, False)
+
+
+def test_a_small_file_that_only_names_a_checkpoint_is_no_part_of_a_folder_of_the_trainer() -> None:
+    whole = dict.fromkeys(within("checkpoint-5", *TRAINER, STATE), 1)
+    assert judge_parts(whole | {"checkpoint-5/latest": 20}) == dict.fromkeys(whole, True)
+    large = whole | {"checkpoint-5/latest": 10**6}
+    assert judge_parts(large) == dict.fromkeys(large, True)
+
+
 def test_parts_in_folders_below_count_for_the_outermost_checkpoint() -> None:
     deep = within("checkpoint-5", STATE, "model.safetensors", "global_step5/mp_rank_00_model_states.pt")
     assert judged(*deep) == dict.fromkeys(deep, True)

@@ -199,7 +199,9 @@ def test_an_empty_object_is_not_a_checkpoint() -> None:
 
 
 def test_a_large_file_by_the_name_of_a_pointer_is_a_checkpoint() -> None:
-    assert find_newest("churn/", [StoredObject("checkpoint", NOON, 64 * 1024 + 1)]).newest is not None
+    newest = find_newest("churn/", [StoredObject("checkpoint", NOON, 64 * 1024 + 1)]).newest
+    assert newest is not None
+    assert newest.size == 64 * 1024 + 1
     assert find_newest("churn/", [StoredObject("checkpoint", NOON, 64 * 1024)]).newest is None
 
 

@@ -55,6 +55,7 @@ def test_folders_without_a_number_or_elsewhere_than_the_history_need_no_list() -
     assert taken("a", f"helped/{HISTORY}", "other/step-5/model.pt") == "other/step-5/model.pt"
     assert taken("a", HISTORY, "step-5.pt") == "step-5.pt"
     assert partial(HISTORY, "best/step-5/model.pt") == set()
+    assert partial(f"v2/{HISTORY}", "v2/best/model.pt") == set()
 
 
 def test_neither_the_history_nor_a_list_is_a_checkpoint() -> None:

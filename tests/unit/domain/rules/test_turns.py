@@ -71,16 +71,7 @@ def test_a_launch_that_comes_first_takes_the_next_turn_that_is_kept() -> None:
     first = seconds(*(turns.take(Lane.EXPRESS, NOON) for _ in range(3)))
     assert first == pytest.approx([9 * STEP, 19 * STEP, 29 * STEP])
     assert seconds(turns.take(Lane.EXPRESS, NOON + timedelta(seconds=32 * STEP))) == pytest.approx([39 * STEP])
-
-
-def test_a_launch_that_comes_between_two_turns_waits_for_the_next() -> None:
-    turns = MemoryTurns(ONCE)
-    taken = [turns.take(lane, NOON) for lane in (Lane.LINE, Lane.LINE, Lane.EXPRESS)]
-    assert seconds(*taken) == pytest.approx([0, STEP, 2 * STEP])
-    for _ in range(7):
-        turns.take(Lane.LINE, NOON)
-    turns.take(Lane.EXPRESS, NOON)
-    assert seconds(turns.take(Lane.LINE, NOON + timedelta(seconds=10.5 * STEP))) == pytest.approx([11 * STEP])
+    assert seconds(turns.take(Lane.EXPRESS, NOON + timedelta(seconds=59.5 * STEP))) == pytest.approx([69 * STEP])
 
 
 def test_launches_that_come_first_use_every_turn_if_nobody_is_in_line() -> None:

@@ -166,7 +166,7 @@ def _judge_lightning(folders: Mapping[str, Names], verdicts: Verdicts) -> None:
         states = [key for key in members if key in verdicts]
         has_meta = _LIGHTNING_META in root
         is_distributed = any(key.endswith(_DISTRIBUTED) for key in members)
-        is_deepspeed = any(_DEEPSPEED.fullmatch(key.rpartition("/")[2]) for key in members)
+        is_deepspeed = any(_DEEPSPEED.fullmatch(key) for key in members)
         if not is_distributed and not is_deepspeed and not has_meta:
             continue
         is_whole = bool(states) and all(verdicts[key] for key in states)
@@ -193,13 +193,13 @@ def _judge_trainer(folders: Mapping[str, Names], verdicts: Verdicts) -> None:
     for (parent, folder), members in groups.items():
         root = roots[parent, folder]
         by_trainer = any(_TRAINER_PARTS.fullmatch(name) for name in root)
-        looks_so = any(_TRAINER_WEIGHTS.fullmatch(name) for name in root) and root.keys() >= _TRAINER_CORE
+        looks_so = any(_TRAINER_WEIGHTS.fullmatch(name) for name in root) and _TRAINER_CORE.issubset(root)
         files = [key for key, size in members.items() if key in verdicts or is_checkpoint_file(key, size)]
         weights = [key for key in files if not _NOT_WEIGHTS.fullmatch(key.rpartition("/")[2])]
         if parent not in known and not by_trainer and not looks_so and (weights or not files):
             continue
         is_whole = bool(weights) and all(verdicts.get(key, True) for key in files)
-        is_complete = is_whole and _TRAINER_STATE in root and root.keys() >= known[parent]
+        is_complete = is_whole and _TRAINER_STATE in root and known[parent].issubset(root)
         own = [f"{parent}{folder}/{name}" for name in root if _TRAINER_PARTS.fullmatch(name)]
         verdicts |= dict.fromkeys([*files, *own] if is_complete else members, is_complete)
 
