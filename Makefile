@@ -25,8 +25,8 @@ CHECKS  := .venv-template/bin
 # What drives a browser. The tests import it beside their own packages.
 BROWSER_STAMP := .venv-browser/.requirements
 BROWSER_PATH = $$(.venv-browser/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-# Four workers keep two cores busy: they begin with end-to-end tests, which wait for most of their time.
-PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not docker and not registry and not sdk and not recipes and not browser"
+# Five workers keep two cores busy: they begin with end-to-end tests, which wait for most of their time.
+PYTEST := $(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder -m "not docker and not registry and not sdk and not recipes and not browser"
 SAM    := PATH="$(CURDIR)/$(BIN):$$PATH" SAM_CLI_TELEMETRY=0 $(BIN)/sam
 # The runtime and the architecture of an environment, which samconfig.toml has. The layers are built for them on any host.
 BUILT_FOR = $$($(BIN)/python layers/overrides.py $(ENV))
