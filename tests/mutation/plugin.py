@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, settings
 
-from tests.mutation.stages import NOT_RUN, SLOWEST, STAGE, is_slow
+from tests.mutation.stages import is_run
 
 if TYPE_CHECKING:
     import pytest
@@ -29,10 +29,6 @@ settings.load_profile("mutation")
 os.environ["THOROUGHNESS"] = "mutants"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
-    """Leave out what kills no mutants, and what only the last stage tries."""
-    left_out = [item for item in items if any(name in item.nodeid for name in NOT_RUN)]
-    if os.environ.get(STAGE, SLOWEST) != SLOWEST:
-        left_out += [item for item in items if is_slow(item.nodeid) and item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out the tests that this stage never runs."""
+    items[:] = [item for item in items if is_run(item.nodeid)]

@@ -1,11 +1,15 @@
-"""How far a mutant is tried, and with which tests."""
+"""How thoroughly a mutant is tested, and by which tests."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-# Tests that kill nothing that the others let live: those of many runs at once are about slots, which are no part of
-# the domain, those of the source text see that of all mutants, and one starts processes that know of no mutant.
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Tests that kill no mutant that the others let live. Those of many runs at once are about slots, which are not part of
+# the domain. Those of the source text read the text of all mutants at once. One starts processes without a mutant.
 NOT_RUN = (
     "test_flood.py",
     "test_room_for_crowds.py",
@@ -14,7 +18,7 @@ NOT_RUN = (
     "test_no_other_module_reads_the_members_of_a_training_job",
     "test_a_seed_is_played_alike_in_every_process",
 )
-# Tests that take most of the time and kill few: only the last stage tries them.
+# Tests that take most of the time and kill few mutants: only the last stage runs them.
 SLOW = (
     "test_seeds.py",
     "test_replay.py",
@@ -25,21 +29,27 @@ SLOW = (
     "test_a_wait_for_room_of_a_day",
     "test_a_wait_for_room_spends_no_budget",
     "test_a_return_leaves_an_attempt_for_the_way_back",
-    "test_any_text_gives_limits",
 )
-# How far a mutant is tried. Most die of the tests of their own package, and to collect all others takes seconds.
+# The environment variable that names the stage. The tests of a mutant's own package kill most mutants, and collecting
+# all the others takes seconds.
 STAGE = "SPOT_RELAY_MUTATION_STAGE"
 NEAR, QUICK, SLOWEST = "near", "quick", "slow"
 
 
+def is_run(test: str) -> bool:
+    """Whether this stage runs a test at all."""
+    return not _names(NOT_RUN, test) and (_stage() == SLOWEST or not _names(SLOW, test))
+
+
 def is_tried(test: str, mutant: str) -> bool:
-    """Whether this stage tries a mutant with a test that reaches it."""
-    stage = os.environ.get(STAGE, SLOWEST)
-    if stage == NEAR:
-        return test.startswith(f"tests/unit/domain/{mutant.split('.')[2]}/") and not is_slow(test)
-    return stage == SLOWEST or not is_slow(test)
+    """Whether this stage tries a test that reaches a mutant."""
+    is_near = test.startswith(f"tests/unit/domain/{mutant.split('.')[2]}/")
+    return is_run(test) and (is_near or _stage() != NEAR)
 
 
-def is_slow(test: str) -> bool:
-    """Whether only the last stage runs a test."""
-    return any(name in test for name in SLOW)
+def _stage() -> str:
+    return os.environ.get(STAGE, SLOWEST)
+
+
+def _names(parts: Sequence[str], test: str) -> bool:
+    return any(part in test for part in parts)
