@@ -19,7 +19,7 @@ def said(hosted: Hosted) -> list[str]:
 
 
 def deployed() -> Hosted:
-    """The endpoint of a run is being created."""
+    """A run that has completed and whose endpoint is being created."""
     hosted = Hosted(OnSuccess(deploy=DEPLOYMENT))
     hosted.completes()
     return hosted

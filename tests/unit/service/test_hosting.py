@@ -13,18 +13,12 @@ from spot_relay.domain.run.observation import Due, EndpointChanged
 from spot_relay.domain.run.run import RunStatus
 from tests.hosting import ARN
 from tests.unit.hosted import DEPLOYMENT, IMAGE, REGISTRATION, ROLE, Hosted, model_of
+from tests.unit.hosting_scenes import deployed
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.run import Run
 
 LIVE = "churn-live"
-
-
-def deployed() -> Hosted:
-    """A run that has completed and whose endpoint is being created."""
-    hosted = Hosted(OnSuccess(deploy=DEPLOYMENT))
-    hosted.completes()
-    return hosted
 
 
 def served() -> Hosted:

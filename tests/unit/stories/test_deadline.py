@@ -17,6 +17,7 @@ from spot_relay.domain.run.policy import Budgets, Spent
 from spot_relay.domain.run.run import MAX_ATTEMPTS, RunStatus
 from spot_relay.domain.sagemaker.job import Market
 from tests.fakes import NOON
+from tests.unit.canaries import markets
 from tests.unit.worlds import World, deadline, submission
 
 if TYPE_CHECKING:
@@ -54,10 +55,6 @@ def switching() -> World:
 
 def stopped(world: World, number: int = 1, **changes: Any) -> Run:
     return world.tell(number, "Stopped", "Stopped", **changes)
-
-
-def markets(world: World) -> list[str]:
-    return [str(attempt.placement.market) for attempt in world.run().attempts]
 
 
 def test_a_waiting_spot_job_is_stopped_when_the_run_falls_behind_its_pace_and_no_sooner() -> None:
