@@ -45,6 +45,11 @@ REGION = "us-east-1"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
+def at(seconds: float) -> datetime:
+    """The moment so many seconds after noon."""
+    return NOON + timedelta(seconds=seconds)
+
+
 @dataclass
 class Clock:
     """A clock that moves when it is told to."""

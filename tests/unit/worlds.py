@@ -65,6 +65,11 @@ def deadline(seconds: int, **policy: Any) -> Policy:
     return Policy(deadline=Deadline(**{"expected_runtime_seconds": 7200, "within_seconds": seconds, **known}), **policy)
 
 
+def roomy(policy: Policy) -> Submission:
+    """A spec whose MaxRuntime holds the start-up as well as its two hours of training."""
+    return submission(policy, StoppingCondition={"MaxRuntimeInSeconds": 10_800, "MaxWaitTimeInSeconds": 10_800})
+
+
 _decoder = msgspec.json.Decoder(Run)
 
 

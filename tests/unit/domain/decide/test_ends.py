@@ -56,7 +56,7 @@ def test_a_completed_job_completes_its_run_even_one_that_is_to_be_stopped(stop_r
 
 @pytest.mark.parametrize("outcome", [Outcome.STOPPED, WAIT, CAPACITY, Outcome.USER_ERROR])
 @pytest.mark.parametrize("switch_to", [None, Market.ON_DEMAND])
-def test_any_other_end_ends_a_run_that_is_to_be_stopped(outcome: Outcome, switch_to: Market | None) -> None:
+def test_any_end_but_completion_ends_a_run_that_is_to_be_stopped(outcome: Outcome, switch_to: Market | None) -> None:
     run = ended(outcome, switch_to=switch_to, stop_requested=True)
     assert follow_outcome(run, outcome, FACTS, NOW, OWES) == finish_stopped(run, NOW, OWES)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.decide.facts import Facts
 from spot_relay.domain.decide.launch_answers import follow_launch, follow_refusal, go_on_demand
 from spot_relay.domain.decide.steps import Decision
@@ -22,8 +21,8 @@ from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Market, Placement
 from spot_relay.domain.sagemaker.refusal import Refusal
 from tests.fakes import NOON
-from tests.unit.paid_runs import M5, P3, PRICES
-from tests.unit.worlds import deadline, submission
+from tests.unit.paid_runs import M5, P3, accepted
+from tests.unit.worlds import deadline
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.cause import Demand
@@ -54,12 +53,6 @@ FREE: dict[str, Any] = {
 SECRET = "Role very-secret does not exist"
 
 
-def planned(policy: Policy | None = None, **known: Any) -> Run:
-    """A run whose first launch is under way, with what is known of its attempt."""
-    run = replace(accept(submission(policy), "one", NOON, PRICES), outbox=Outbox())
-    return run.with_attempt(replace(run.current, **known))
-
-
 def changed(run: Run, decision: Decision, **attempt: Any) -> Run:
     """The run with its newest attempt changed, and with the time and the reason of a decision."""
     return replace(run.with_attempt(replace(run.current, **attempt)), updated_at=NOW, reason=decision.reason)
@@ -72,7 +65,9 @@ def refuse(
 
 
 def test_a_job_that_was_created_lives_where_it_is_and_nothing_is_left_of_what_kept_it_back() -> None:
-    run = replace(planned(Policy(ladder=LADDER), **KEPT_BACK, gives_up=True), spent=Spent(service_errors=1, refusals=7))
+    run = replace(
+        accepted(Policy(ladder=LADDER), **KEPT_BACK, gives_up=True), spent=Spent(service_errors=1, refusals=7)
+    )
     decision = follow_launch(run, Launched(1, "arn", SPOT_P3), Facts(Due()), NOW)
     lives = {
         **FREE,
@@ -106,13 +101,13 @@ def test_a_job_that_was_created_lives_where_it_is_and_nothing_is_left_of_what_ke
 def test_a_job_is_looked_at_soon_if_it_may_be_older_than_its_answer_or_has_to_switch(
     known: dict[str, Any], look: timedelta
 ) -> None:
-    decision = follow_launch(planned(**known), Launched(1, "arn"), Facts(Due(), check_every=EVERY), NOW)
+    decision = follow_launch(accepted(**known), Launched(1, "arn"), Facts(Due(), check_every=EVERY), NOW)
     assert decision.run.check_at == NOW + look
     assert decision.run.current.placement == SPOT_M5
 
 
 def test_a_job_of_a_run_that_is_being_stopped_is_stopped_once_it_is_known_to_exist() -> None:
-    run = replace(planned(), stop_requested=True, status=RunStatus.STOPPING)
+    run = replace(accepted(), stop_requested=True, status=RunStatus.STOPPING)
     decision = follow_launch(run, Launched(1, "arn"), Facts(Due(), check_every=EVERY), NOW)
     assert (decision.run.status, decision.run.check_at) == (RunStatus.STOPPING, NOW + timedelta(seconds=30))
     measures = (Measure("AttemptsLaunched", 1, Market.SPOT, M5),)
@@ -123,10 +118,10 @@ def test_a_job_of_a_run_that_is_being_stopped_is_stopped_once_it_is_known_to_exi
 @pytest.mark.parametrize(
     ("run", "attempt", "owes", "reason"),
     [
-        (planned(), 7, Outbox(), "The run has no attempt 7."),
-        (planned(status=AttemptStatus.IN_PROGRESS), 1, Outbox(), "churn-relay-01 is already known to exist."),
+        (accepted(), 7, Outbox(), "The run has no attempt 7."),
+        (accepted(status=AttemptStatus.IN_PROGRESS), 1, Outbox(), "churn-relay-01 is already known to exist."),
         (
-            planned(status=AttemptStatus.ENDED, outcome=Outcome.NEVER_CREATED),
+            accepted(status=AttemptStatus.ENDED, outcome=Outcome.NEVER_CREATED),
             1,
             Outbox(stop="churn-relay-01"),
             "The run no longer needs churn-relay-01. Stopping it.",
@@ -140,10 +135,10 @@ def test_the_answer_to_a_launch_that_is_over_changes_nothing(run: Run, attempt: 
 @pytest.mark.parametrize(
     "run",
     [
-        replace(planned(), attempts=()),
-        replace(planned(), status=RunStatus.FAILED),
-        planned(status=AttemptStatus.IN_PROGRESS),
-        planned(status=AttemptStatus.ENDED),
+        replace(accepted(), attempts=()),
+        replace(accepted(), status=RunStatus.FAILED),
+        accepted(status=AttemptStatus.IN_PROGRESS),
+        accepted(status=AttemptStatus.ENDED),
     ],
 )
 def test_the_refusal_of_a_launch_that_is_over_changes_nothing(run: Run) -> None:
@@ -151,7 +146,7 @@ def test_the_refusal_of_a_launch_that_is_over_changes_nothing(run: Run) -> None:
 
 
 def test_a_refusal_for_good_ends_the_run_with_the_message_and_frees_its_room() -> None:
-    run = planned(**KEPT_BACK)
+    run = accepted(**KEPT_BACK)
     decision = refuse(run, Refusal.INVALID, SECRET)
     ended = {
         "status": AttemptStatus.ENDED,
@@ -187,7 +182,7 @@ def test_a_refusal_for_good_ends_the_run_with_the_message_and_frees_its_room() -
 def test_a_refusal_for_good_stops_a_run_that_its_user_wants_stopped(
     stop_requested: bool, failing_because: str | None, status: RunStatus
 ) -> None:
-    run = replace(planned(), stop_requested=stop_requested, failing_because=failing_because)
+    run = replace(accepted(), stop_requested=stop_requested, failing_because=failing_because)
     decision = refuse(run, Refusal.QUOTA_TOO_SMALL)
     assert decision.run.status is status
     assert decision.run.closed == (() if stop_requested else (SPOT_M5,))
@@ -196,7 +191,7 @@ def test_a_refusal_for_good_stops_a_run_that_its_user_wants_stopped(
 def test_a_refused_placement_is_closed_once_and_the_attempt_goes_to_the_next() -> None:
     policy = replace(deadline(40 * HOUR), ladder=LADDER)
     known = {**KEPT_BACK, "switch_to": Market.SPOT}
-    run = replace(planned(policy, **known), closed=(SPOT_M5,))
+    run = replace(accepted(policy, **known), closed=(SPOT_M5,))
     decision = refuse(run, Refusal.PLACEMENT_REJECTED)
     moved = {**FREE, "switch_to": None, "placement": SPOT_P3, "rung": 1, "cause": Cause.AHEAD_OF_PACE}
     expected = replace(
@@ -220,7 +215,7 @@ TIGHT = replace(deadline(9645, changeover_seconds=60), ladder=LADDER)
 def test_an_attempt_that_goes_to_a_pool_without_capacity_rests_before_as_long_as_the_deadline_allows(
     policy: Policy, max_wait: int | None, seconds: int
 ) -> None:
-    run = planned(replace(policy, backoff=Backoff(40, 900)))
+    run = accepted(replace(policy, backoff=Backoff(40, 900)))
     failed = replace(
         run.current,
         placement=SPOT_P3,
@@ -247,7 +242,7 @@ def test_an_attempt_that_goes_to_a_pool_without_capacity_rests_before_as_long_as
 
 
 def test_no_run_goes_to_a_placement_that_it_cannot_pay() -> None:
-    run = planned(Policy(Budgets(money_usd=1), ladder=LADDER))
+    run = accepted(Policy(Budgets(money_usd=1), ladder=LADDER))
     decision = refuse(run, Refusal.QUOTA_TOO_SMALL)
     assert decision.run.status is RunStatus.FAILED
     assert decision.reason == (
@@ -272,23 +267,23 @@ def test_a_run_that_waits_for_room_looks_each_minute_and_one_behind_others_each_
     refusal: Refusal, queued: bool, draw: float, seconds: int
 ) -> None:
     known = {**KEPT_BACK, "waits_for_room": queued, "waits_for_any_room": False, "waiting_since": None}
-    run = planned(**known)
+    run = accepted(**known)
     decision = refuse(run, refusal, draw=draw)
     waits = {**known, "waits_for_room": True, "refusals": 0, "unrecognized_refusals": 0, "waiting_since": NOW}
     expected = replace(changed(run, decision, **{**waits, "turn_at": None}), check_at=NOW + timedelta(seconds=seconds))
     assert (decision.run, decision.owes) == (expected, Outbox(status=True))
 
 
-def test_one_that_waited_for_any_pool_waits_for_its_own_since_then() -> None:
-    decision = refuse(planned(waits_for_any_room=True, waiting_since=NOON), Refusal.QUOTA_FULL)
+def test_an_attempt_that_waited_for_any_pool_waits_for_its_own_since_then() -> None:
+    decision = refuse(accepted(waits_for_any_room=True, waiting_since=NOON), Refusal.QUOTA_FULL)
     attempt = decision.run.current
     assert (attempt.waits_for_room, attempt.waits_for_any_room, attempt.waiting_since) == (True, False, NOON)
 
 
 @pytest.mark.parametrize(("seconds", "look"), [(9000 - 29, 30), (9000 - 31, 31), (9000 - 59, 59), (9000 - 61, 60)])
-def test_one_behind_its_pace_looks_when_it_has_to_go_on_demand(seconds: int, look: int) -> None:
+def test_a_run_behind_its_pace_looks_when_it_has_to_go_on_demand(seconds: int, look: int) -> None:
     now = NOON + timedelta(seconds=seconds)
-    run = planned(deadline(5 * HOUR), waits_for_room=True, waiting_since=NOON)
+    run = accepted(deadline(5 * HOUR), waits_for_room=True, waiting_since=NOON)
     decision = follow_refusal(run, Refused(1, Refusal.QUOTA_FULL, "Full"), Facts(Due()), now)
     assert decision.run.check_at == now + timedelta(seconds=look)
 
@@ -328,14 +323,14 @@ QUOTA = "The account-level service limit 'ml.m5.xlarge for spot training job usa
     ],
 )
 def test_a_wait_for_room_says_what_it_waits_for(refusal: Refusal, message: str, reason: str) -> None:
-    assert refuse(planned(), refusal, message).reason == reason
+    assert refuse(accepted(), refusal, message).reason == reason
 
 
 @pytest.mark.parametrize(
     ("is_woken", "look"), [(False, timedelta(seconds=-1.5)), (True, timedelta(minutes=1))], ids=["tick", "message"]
 )
 def test_a_launch_whose_turn_is_to_come_keeps_it_and_its_place_in_the_queue(is_woken: bool, look: timedelta) -> None:
-    run, turn_at = planned(**{**KEPT_BACK, "turn_at": None}), NOW + timedelta(minutes=5)
+    run, turn_at = accepted(**{**KEPT_BACK, "turn_at": None}), NOW + timedelta(minutes=5)
     answer = Refused(1, Refusal.AWAITS_TURN, "Others first", turn_at, is_woken)
     decision = follow_refusal(run, answer, Facts(Due()), NOW)
     expected = replace(changed(run, decision, turn_at=turn_at), check_at=turn_at + look)
@@ -344,7 +339,7 @@ def test_a_launch_whose_turn_is_to_come_keeps_it_and_its_place_in_the_queue(is_w
 
 
 def test_a_launch_whose_turn_is_to_come_takes_it_no_more_once_its_run_is_being_stopped() -> None:
-    run, turn_at = replace(planned(), stop_requested=True), NOW + timedelta(minutes=1)
+    run, turn_at = replace(accepted(), stop_requested=True), NOW + timedelta(minutes=1)
     decision = refuse(run, Refusal.AWAITS_TURN, "Others first", turn_at=turn_at)
     expected = replace(changed(run, decision, turn_at=turn_at), check_at=NOW + timedelta(minutes=5))
     reason = "Others first. Checking in 5 minutes whether it exists, to stop it."
@@ -387,7 +382,7 @@ TRIES: list[tuple[Refusal, dict[str, Any], float, str]] = [
 def test_a_refusal_that_passes_is_counted_and_tried_again(
     refusal: Refusal, counted: dict[str, Any], seconds: float, then: str
 ) -> None:
-    run = planned(Policy(Budgets(refusals=8), Backoff(5, 40)), **KEPT_BACK)
+    run = accepted(Policy(Budgets(refusals=8), Backoff(5, 40)), **KEPT_BACK)
     run = replace(run, spent=Spent(expired_waits=1, refusals=7))
     decision = refuse(run, refusal, SECRET)
     expected = replace(
@@ -402,12 +397,12 @@ def test_a_refusal_that_passes_is_counted_and_tried_again(
 @pytest.mark.parametrize(("draw", "seconds"), [(0.0, 20), (0.5, 65), (0.75, 87.5)])
 @pytest.mark.parametrize("refusal", [Refusal.THROTTLED, Refusal.UNDESCRIBED])
 def test_a_launch_that_was_throttled_does_not_back_off(refusal: Refusal, draw: float, seconds: float) -> None:
-    assert refuse(planned(refusals=9), refusal, draw=draw).run.check_at == NOW + timedelta(seconds=seconds)
+    assert refuse(accepted(refusals=9), refusal, draw=draw).run.check_at == NOW + timedelta(seconds=seconds)
 
 
 def test_a_run_that_is_being_stopped_counts_no_refusal_and_looks_for_its_job_in_five_minutes() -> None:
     policy = Policy(Budgets(refusals=0))
-    run = replace(planned(policy, unrecognized_refusals=9, refusals=9), stop_requested=True)
+    run = replace(accepted(policy, unrecognized_refusals=9, refusals=9), stop_requested=True)
     decision = refuse(run, Refusal.UNRECOGNIZED)
     expected = replace(
         changed(run, decision, refusals=10, unrecognized_refusals=10), check_at=NOW + timedelta(minutes=5)
@@ -417,7 +412,7 @@ def test_a_run_that_is_being_stopped_counts_no_refusal_and_looks_for_its_job_in_
 
 
 def test_a_run_whose_budget_of_refusals_is_spent_gives_up_its_attempt() -> None:
-    run = planned(Policy(Budgets(refusals=7)), **KEPT_BACK)
+    run = accepted(Policy(Budgets(refusals=7)), **KEPT_BACK)
     run = replace(run, spent=Spent(refusals=7))
     decision = refuse(run, Refusal.UNAVAILABLE)
     last = {
@@ -439,7 +434,7 @@ def test_a_run_whose_budget_of_refusals_is_spent_gives_up_its_attempt() -> None:
 
 def test_a_launch_that_is_not_understood_for_the_tenth_time_goes_elsewhere_or_is_given_up() -> None:
     policy = replace(deadline(40 * HOUR), budgets=Budgets(refusals=0), ladder=LADDER)
-    elsewhere = planned(policy, refusals=20, unrecognized_refusals=9)
+    elsewhere = accepted(policy, refusals=20, unrecognized_refusals=9)
     decision = refuse(elsewhere, Refusal.UNRECOGNIZED)
     moved = {"placement": SPOT_P3, "rung": 1, "refusals": 0, "unrecognized_refusals": 0}
     expected = replace(
@@ -452,7 +447,7 @@ def test_a_launch_that_is_not_understood_for_the_tenth_time_goes_elsewhere_or_is
         "SageMaker has refused to create churn-relay-01 10 times: No. Launching it on 1 x ml.p3.2xlarge (spot) instead."
     )
     assert decision == Decision(expected, Outbox(launch=1), reason)
-    nowhere = planned(unrecognized_refusals=9)
+    nowhere = accepted(unrecognized_refusals=9)
     decision = refuse(nowhere, Refusal.UNRECOGNIZED)
     last = {"refusals": 1, "unrecognized_refusals": 10, "gives_up": True, "failure_reason": "No."}
     expected = replace(changed(nowhere, decision, **last), closed=(SPOT_M5,), check_at=NOW + timedelta(minutes=5))
@@ -467,7 +462,7 @@ DEMANDS = [
 
 @pytest.mark.parametrize(("demand", "why"), DEMANDS)
 def test_an_attempt_that_waits_too_long_for_room_on_spot_is_launched_on_demand(demand: Demand, why: str) -> None:
-    run = planned(replace(deadline(40 * HOUR), ladder=LADDER), **{**KEPT_BACK, "switch_to": Market.SPOT})
+    run = accepted(replace(deadline(40 * HOUR), ladder=LADDER), **{**KEPT_BACK, "switch_to": Market.SPOT})
     run = replace(run, closed=(ON_DEMAND_M5,))
     decision = go_on_demand(run, run.current, demand, NOW)
     moved = {**FREE, "turn_at": NOON, "switch_to": None}
@@ -480,15 +475,15 @@ def test_an_attempt_that_waits_too_long_for_room_on_spot_is_launched_on_demand(d
     assert decision == Decision(expected, Outbox(launch=1), reason)
 
 
-def test_one_that_cannot_go_on_demand_is_launched_where_it_waits() -> None:
-    run = replace(planned(deadline(5 * HOUR), **KEPT_BACK), closed=(ON_DEMAND_M5,))
+def test_an_attempt_that_cannot_go_on_demand_is_launched_where_it_waits() -> None:
+    run = replace(accepted(deadline(5 * HOUR), **KEPT_BACK), closed=(ON_DEMAND_M5,))
     decision = go_on_demand(run, run.current, Cause.BEHIND_PACE, NOW)
     expected = replace(changed(run, decision), status=RunStatus.PENDING, check_at=NOW + timedelta(seconds=90))
     assert decision == Decision(expected, Outbox(launch=1), "Trying to launch churn-relay-01 again.")
 
 
 def test_a_relaunch_is_measured_from_the_end_before_it_once_it_has_succeeded() -> None:
-    run = planned(status=AttemptStatus.ENDED, ended_at=NOON)
+    run = accepted(status=AttemptStatus.ENDED, ended_at=NOON)
     second = replace(run.current, number=2, status=AttemptStatus.PLANNED, ended_at=None, cause=Cause.STOPPED)
     decision = follow_launch(run.with_attempt(second), Launched(2, "arn"), Facts(Due()), NOW)
     found = [(measure.name, measure.value) for measure in decision.owes.measures]

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from spot_relay.domain.decide.acceptance import accept
 from spot_relay.domain.decide.steps import (
     KEPT_DECISIONS,
     LONGEST_EXPLANATION,
@@ -21,7 +20,6 @@ from spot_relay.domain.decide.steps import (
     finish_stopped,
     forget_refusals,
     give_up_canary,
-    ignore_foreign_job,
     last_word,
     launch_again,
     leave_queue,
@@ -48,8 +46,8 @@ from spot_relay.domain.sagemaker.ending import Outcome
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement
 from spot_relay.domain.text import MAX_REASON_BYTES
 from tests.fakes import NOON
-from tests.unit.paid_runs import M5, PRICES
-from tests.unit.worlds import deadline, submission
+from tests.unit.paid_runs import M5, accepted
+from tests.unit.worlds import deadline
 
 HOUR = 3600
 NOW = NOON + timedelta(minutes=10)
@@ -59,13 +57,7 @@ ROOM = Outbox(freed=(Room(SPOT.pool),))
 CANARY = Canary(1, "churn-canary-01", SPOT, NOON, HOUR, CanaryStatus.IN_PROGRESS)
 
 
-def a_run(policy: Policy | None = None, **known: Any) -> Run:
-    """A run with one attempt, and with what is known of that."""
-    run = replace(accept(submission(policy), "one", NOON, PRICES), outbox=Outbox())
-    return run.with_attempt(replace(run.current, **known))
-
-
-RUN = a_run(status=AttemptStatus.IN_PROGRESS)
+RUN = accepted(status=AttemptStatus.IN_PROGRESS)
 
 
 def changed(run: Run, reason: str, **changes: Any) -> Run:
@@ -77,11 +69,6 @@ def test_a_run_that_stays_as_it_is_is_the_same_object_so_that_nothing_is_saved()
     assert decision == Decision(RUN, Outbox(), "because", rejected=False)
     assert decision.run is RUN
     assert unchanged(RUN, "because", ROOM, rejected=True) == Decision(RUN, ROOM, "because", rejected=True)
-
-
-def test_an_event_of_a_job_that_only_has_an_attempts_name_changes_nothing() -> None:
-    reason = "The event is about a training job named churn-relay-01 that does not belong to this run."
-    assert ignore_foreign_job(RUN, RUN.current) == Decision(RUN, Outbox(), reason)
 
 
 @pytest.mark.parametrize(
@@ -139,10 +126,10 @@ def test_the_oldest_explanation_makes_way_once_there_are_forty() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "owes"),
     [
-        (a_run(waits_for_room=True), a_run(), ROOM),
-        (a_run(waits_for_room=True), a_run(waits_for_any_room=True), ROOM),
-        (a_run(waits_for_room=True), a_run(waits_for_room=True), Outbox()),
-        (a_run(), a_run(waits_for_room=True), Outbox()),
+        (accepted(waits_for_room=True), accepted(), ROOM),
+        (accepted(waits_for_room=True), accepted(waits_for_any_room=True), ROOM),
+        (accepted(waits_for_room=True), accepted(waits_for_room=True), Outbox()),
+        (accepted(), accepted(waits_for_room=True), Outbox()),
     ],
 )
 def test_a_run_that_leaves_the_queue_of_its_pool_lets_the_next_one_try(before: Run, after: Run, owes: Outbox) -> None:
@@ -187,7 +174,7 @@ ON_SUCCESS = replace(DEPLOYS, register_model=Registration("models", "image:1"))
 
 
 def test_a_run_that_completes_begins_what_is_to_be_done_with_its_model() -> None:
-    run = replace(a_run(model_artifacts="s3://model"), on_success=ON_SUCCESS)
+    run = replace(accepted(model_artifacts="s3://model"), on_success=ON_SUCCESS)
     decision = finish(run, RunStatus.COMPLETED, NOW, "because")
     assert [(task.kind, task.status, task.began_at) for task in decision.run.hosting] == [
         (HostingKind.REGISTER_MODEL, HostingStatus.IN_PROGRESS, NOW),
@@ -273,7 +260,7 @@ NEWEST = Checkpoint("churn/checkpoints/b", NOON)
 def test_the_next_attempt_is_planned_from_the_newest_checkpoint_and_its_launch_is_owed(
     checkpoint: Checkpoint | None, placement: Placement, rung: int, start: str, owes: Outbox | None
 ) -> None:
-    run = replace(a_run(deadline(5 * HOUR), status=AttemptStatus.ENDED), canaries=(CANARY,))
+    run = replace(accepted(deadline(5 * HOUR), status=AttemptStatus.ENDED), canaries=(CANARY,))
     decision = plan(run, checkpoint, Onward(Place(rung, placement), Cause.STOPPED), NOW, "It ended.", owes)
     attempt = Attempt(
         number=2,
@@ -304,12 +291,12 @@ def test_the_next_attempt_is_planned_from_the_newest_checkpoint_and_its_launch_i
 def test_a_move_to_spot_is_over_with_the_next_attempt_and_one_on_demand_lasts(
     moved_to: Market | None, kept: Market | None
 ) -> None:
-    run = replace(a_run(status=AttemptStatus.ENDED), moved_to=moved_to)
+    run = replace(accepted(status=AttemptStatus.ENDED), moved_to=moved_to)
     assert plan(run, None, Onward(Place(0, SPOT), Cause.MOVED), NOW, "So.").run.moved_to is kept
 
 
 def test_a_run_that_cannot_pay_for_the_next_attempt_fails_with_what_it_owes() -> None:
-    run = a_run(Policy(Budgets(money_usd=0.05)), status=AttemptStatus.ENDED)
+    run = accepted(Policy(Budgets(money_usd=0.05)), status=AttemptStatus.ENDED)
     decision = plan(run, None, Onward(Place(0, SPOT), Cause.STOPPED), NOW, "It ended.", ROOM)
     reason = (
         "It ended. policy.budgets.money_usd is 0.0500 USD. 0.00 USD is spent, and an attempt on 1 x ml.m5.xlarge "
@@ -363,13 +350,13 @@ ADVICE = "Resume the run when the cause is gone, or submit a corrected spec unde
 def test_an_attempt_that_is_launched_no_more_says_how_often_it_was_refused(
     message: str | None, unrecognized: int, reason: str
 ) -> None:
-    run = a_run(Policy(Budgets(refusals=7)), failure_reason=message, unrecognized_refusals=unrecognized)
+    run = accepted(Policy(Budgets(refusals=7)), failure_reason=message, unrecognized_refusals=unrecognized)
     assert describe_giving_up(run, run.current) == f"Could not create churn-relay-01: {reason}"
 
 
 @pytest.mark.parametrize("why", [None, "No."])
 def test_an_attempt_that_was_never_created_ended_when_that_was_known_and_waits_for_nothing(why: str | None) -> None:
-    waits = a_run(waits_for_room=True, waits_for_any_room=True, failure_reason="Earlier.").current
+    waits = accepted(waits_for_room=True, waits_for_any_room=True, failure_reason="Earlier.").current
     assert close_uncreated(waits, NOW, why) == replace(
         waits,
         status=AttemptStatus.ENDED,

@@ -53,7 +53,7 @@ def stopping(**seconds: int) -> dict[str, Any]:
 
 
 def reads(uri: str) -> dict[str, Any]:
-    """A channel."""
+    """A channel that reads from a place."""
     return {"DataSource": {"S3DataSource": {"S3Uri": uri}}}
 
 
@@ -397,7 +397,7 @@ def test_what_is_fine_is_not_found(document: dict[str, Any]) -> None:
         "region of the job",
     ],
 )
-def test_what_is_known_may_be_fine(around: Surroundings, document: dict[str, Any]) -> None:
+def test_a_draft_that_suits_its_surroundings_passes(around: Surroundings, document: dict[str, Any]) -> None:
     assert found(document, around) == []
 
 

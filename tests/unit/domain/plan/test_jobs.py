@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,18 +12,11 @@ from spot_relay.domain.plan.jobs import Luck, PlayedJob, describe_canary, launch
 from spot_relay.domain.run.attempt import Canary
 from spot_relay.domain.run.observation import JobChanged
 from spot_relay.domain.sagemaker.job import Job, Market, Placement, SecondaryStatus, Transition
-from tests.fakes import NOON
+from tests.fakes import NOON, at
 from tests.unit.worlds import submission
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 SPOT, PAID = Placement("ml.m5.xlarge", 1, Market.SPOT), Placement("ml.m5.xlarge", 1, Market.ON_DEMAND)
 END = SecondaryStatus
-
-
-def at(seconds: float) -> datetime:
-    return NOON + timedelta(seconds=seconds)
 
 
 COMPLETES = PlayedJob(2, "churn-relay-02", SPOT, NOON, at(1), at(100), None, at(1000), END.COMPLETED)

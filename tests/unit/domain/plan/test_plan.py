@@ -19,7 +19,7 @@ from spot_relay.domain.run.run import RunStatus
 from spot_relay.domain.run.start import Start
 from spot_relay.domain.sagemaker.job import Market, Placement
 from tests.fakes import NOON
-from tests.unit.worlds import deadline, submission
+from tests.unit.worlds import deadline, roomy, submission
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.submission import Submission
@@ -32,11 +32,6 @@ SPOT, PAID = Placement(M5, 1, Market.SPOT), Placement(M5, 1, Market.ON_DEMAND)
 
 def plan(spec: Submission, prices: PriceList | None = PRICES, rooms: dict[Placement, Room] | None = None) -> Plan:
     return build_plan(accept(spec, "submission", NOON, prices), prices, rooms or {})
-
-
-def roomy(policy: Policy) -> Submission:
-    """A spec whose MaxRuntime holds the start-up as well as its two hours of training."""
-    return submission(policy, StoppingCondition={"MaxRuntimeInSeconds": 3 * HOUR, "MaxWaitTimeInSeconds": 3 * HOUR})
 
 
 def finishes(spec: Submission) -> tuple[Any, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +14,8 @@ from spot_relay.domain.run.outbox import Outbox
 from spot_relay.domain.run.policy import Policy, ReturnToSpot, Rung
 from spot_relay.domain.run.run import Run, RunStatus
 from spot_relay.domain.sagemaker.job import Checkpoint, Market, Placement
-from tests.fakes import NOON
-from tests.unit.worlds import deadline, submission
+from tests.fakes import NOON, at
+from tests.unit.worlds import deadline, roomy, submission
 
 if TYPE_CHECKING:
     from spot_relay.domain.run.attempt import Attempt
@@ -25,15 +24,6 @@ if TYPE_CHECKING:
 HOUR = 3600
 SPOT, PAID = Placement("ml.m5.xlarge", 1, Market.SPOT), Placement("ml.m5.xlarge", 1, Market.ON_DEMAND)
 COMPLETED, EXPIRED, STOPPED = "Completed", "MaxWaitTimeExceeded", "Stopped"
-
-
-def at(seconds: float) -> datetime:
-    return NOON + timedelta(seconds=seconds)
-
-
-def roomy(policy: Policy) -> Submission:
-    """A spec whose MaxRuntime holds the start-up as well as its two hours of training."""
-    return submission(policy, StoppingCondition={"MaxRuntimeInSeconds": 3 * HOUR, "MaxWaitTimeInSeconds": 3 * HOUR})
 
 
 def played(spec: Submission, luck: Luck, training: float = HOUR, startup: float = 0) -> Run:

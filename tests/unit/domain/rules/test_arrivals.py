@@ -79,7 +79,7 @@ def test_placeholders_stand_for_where_the_object_is_when_it_was_put_and_the_run(
     }
 
 
-def test_of_a_burst_they_stand_for_the_same_whichever_of_its_objects_is_heard_of() -> None:
+def test_placeholders_stand_for_the_same_in_a_burst_whichever_of_its_objects_is_heard_of() -> None:
     next_day = replace(ARRIVAL, key="incoming/monday/b", at=NOON + timedelta(days=1))
     expected = {"bucket": "data", "prefix": "incoming/monday/", "name": "churn-burst", "date": "2026-11-23"}
     assert values_of_burst(ARRIVAL, BURST) == values_of_burst(next_day, BURST) == expected

@@ -114,7 +114,7 @@ def test_a_checkpoint_that_lacks_a_part_is_incomplete_in_each_of_its_files(folde
         within("old-checkpoint-5", "optimizer.pt"),
     ],
 )
-def test_nothing_is_said_of_other_files(names: list[str]) -> None:
+def test_files_that_are_no_parts_of_a_checkpoint_are_not_judged(names: list[str]) -> None:
     assert judged(*names) == {}
 
 

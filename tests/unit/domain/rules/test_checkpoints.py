@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
 
 import pytest
 
 from spot_relay.domain.rules.checkpoints import CheckpointSearch, StoredObject, find_newest, list_copied
 from spot_relay.domain.sagemaker.job import Checkpoint
-from tests.fakes import NOON
+from tests.fakes import NOON, at
 
 HOUR = 3600.0
-
-
-def at(seconds: float) -> datetime:
-    return NOON + timedelta(seconds=seconds)
 
 
 def listing(*keys: str | tuple[str, float]) -> list[StoredObject]:

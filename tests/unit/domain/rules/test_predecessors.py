@@ -42,7 +42,7 @@ def test_only_a_run_that_was_accepted_before_one_that_it_comes_after_may_close_a
     assert may_close_cycle(replace(BASE, start=Start(after=("b",), known_within_seconds=60)))
 
 
-def test_those_that_a_run_waits_for_are_loaded_with_those_that_they_wait_for() -> None:
+def test_the_runs_that_a_run_waits_for_are_loaded_with_those_that_they_wait_for() -> None:
     runs = known(waiting("b", "d"), waiting("c", "d", "e"), waiting("d", "a", "b"), replace(BASE, id="e"))
     run = waiting("a", "b", "c", "gone", "A")
     assert gather_predecessors(run, runs.get) == {**runs, "gone": None}

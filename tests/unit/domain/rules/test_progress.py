@@ -16,7 +16,7 @@ from spot_relay.domain.rules.progress import KEPT_CHANGEOVERS, KEPT_POINTS, coun
 from spot_relay.domain.run.run import ProgressPoint, RunStatus
 from spot_relay.domain.sagemaker.job import Checkpoint, Job, Transition
 from spot_relay.domain.sagemaker.request import placement_of
-from tests.fakes import NOON
+from tests.fakes import NOON, at
 from tests.unit.worlds import TRAINING_JOB, World, deadline, submission
 
 if TYPE_CHECKING:
@@ -33,10 +33,6 @@ def world() -> World:
     world = World()
     world.service.submit(submission(deadline(10 * DAY)))
     return world
-
-
-def at(seconds: float) -> datetime:
-    return NOON + timedelta(seconds=seconds)
 
 
 def completed(moment: datetime) -> Job:

@@ -74,7 +74,7 @@ def test_an_on_demand_attempt_may_return_to_spot(way: ReturnToSpot) -> None:
         "SageMaker refuses spot",
     ],
 )
-def test_some_never_may(run: Run) -> None:
+def test_some_attempts_may_never_return_to_spot(run: Run) -> None:
     assert not returns(run)
 
 

@@ -109,7 +109,7 @@ def test_a_short_run_keeps_its_newest_two_attempts_whole_and_its_newest_decision
         assert least.attempts == tuple(replace(one, transitions=(), phases=LIFE) for one in run.attempts)
 
 
-def test_a_run_that_is_failing_needs_none_of_it() -> None:
+def test_a_run_that_is_failing_keeps_no_texts_of_its_attempts() -> None:
     *_, before, least = drop_history(replace(an_old_run(), failing_because="It is too large."))
     dropped = {"failure_reason": None, "resumes_from": None, "checkpoint": None, "status_message": None, "arn": None}
     assert least == replace(before, attempts=tuple(replace(one, **dropped) for one in before.attempts))  # type: ignore[arg-type]

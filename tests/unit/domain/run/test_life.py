@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,13 +12,9 @@ from spot_relay.domain.run.cause import Cause
 from spot_relay.domain.run.life import phases_of, without_transitions
 from spot_relay.domain.sagemaker.job import Market, Placement, Transition
 from spot_relay.domain.sagemaker.phase import Phase, Stage
-from tests.fakes import NOON
+from tests.fakes import NOON, at
 
 PLANNED = Attempt(1, "churn-relay-01", Placement("ml.m5.xlarge", 1, Market.SPOT), NOON, Cause.SUBMITTED)
-
-
-def at(seconds: float) -> datetime:
-    return NOON + timedelta(seconds=seconds)
 
 
 TRAINS = replace(

@@ -115,7 +115,7 @@ def test_an_invalid_price_is_refused_and_shown(key: str, value: Any) -> None:
     )
 
 
-def test_the_highest_and_low_prices_are_accepted() -> None:
+def test_the_highest_price_and_one_of_a_cent_are_accepted() -> None:
     assert read_prices('{"prices": {"ml.p3.2xlarge": {"on_demand_usd": 10000}}}') == {"ml.p3.2xlarge": Price(10_000.0)}
     assert read_prices('{"prices": {"ml.t3.medium": {"on_demand_usd": 0.01}}}') == {"ml.t3.medium": Price(0.01)}
 

@@ -56,5 +56,5 @@ def test_an_image_of_another_account_is_recognised_whatever_is_known_of_the_role
     ],
     ids=["own account", "with checkpoints", "folder", "no registry", "no text", "by name", "no mapping", "nothing"],
 )
-def test_anything_else_may_write_checkpoints(unknown: dict[str, Any]) -> None:
+def test_any_other_image_may_write_checkpoints(unknown: dict[str, Any]) -> None:
     assert find_built_in_without_checkpoints(unknown) is None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from spot_relay.domain.sagemaker.job import Market, Transition
 from spot_relay.domain.sagemaker.phase import KEPT_PHASES, Phase, Stage, merge_oldest, read_phases
-from tests.fakes import NOON
+from tests.fakes import NOON, at
 
-
-def at(seconds: float) -> datetime:
-    return NOON + timedelta(seconds=seconds)
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def told(*entries: tuple[str, float]) -> tuple[Transition, ...]:

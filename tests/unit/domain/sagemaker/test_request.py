@@ -84,7 +84,7 @@ def test_a_spot_job_waits_as_long_as_is_asked_or_its_request_says_and_never_less
     assert limit_wait({} if stopping is None else {"StoppingCondition": stopping}, asked) == wait
 
 
-def test_the_role_the_output_and_the_tags_of_a_request() -> None:
+def test_a_request_tells_its_role_its_output_and_its_tags() -> None:
     assert role_arn_of({"RoleArn": "arn:aws:iam::111122223333:role/training"}).endswith("role/training")
     assert output_path_of({"OutputDataConfig": {"S3OutputPath": "s3://models/a"}}) == "s3://models/a"
     assert tags_of({"Tags": [{"Key": "team", "Value": "growth"}]}) == [{"Key": "team", "Value": "growth"}]

@@ -22,7 +22,7 @@ from spot_relay.domain.sagemaker.phase import Phase, Stage
 from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.shown.forecast import Finish, Next, NextAction, foretell_demand, foretell_finish, foretell_next
 from spot_relay.domain.values import replace
-from tests.fakes import NOON
+from tests.fakes import NOON, at
 from tests.unit.any_run import facts, moments, runs
 from tests.unit.priced import PRICES
 from tests.unit.spec.documents import CALM
@@ -35,10 +35,6 @@ if TYPE_CHECKING:
 
 HOUR = 3600
 FOUR_HOURS = 4 * HOUR
-
-
-def at(seconds: float) -> datetime:
-    return NOON + timedelta(seconds=seconds)
 
 
 def submitted(policy: Policy | None = None) -> World:

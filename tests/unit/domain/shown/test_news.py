@@ -117,7 +117,7 @@ def test_a_notice_is_told_after_the_change_and_the_fact_that_it_tells_is_remembe
     )
 
 
-def test_the_budgets_of_a_run_that_is_resumed_can_be_told_anew_even_if_it_has_no_other_news() -> None:
+def test_the_budgets_of_a_resumed_run_can_be_told_anew_even_if_it_has_no_other_news() -> None:
     told = ("budget_nearly_spent refusals 5", "first_interruption once")
     ended = replace(OPEN, status=RunStatus.STOPPED, noticed=told)
     resumed, _ = tell_news(ended, replace(OPEN, noticed=told), LATER)

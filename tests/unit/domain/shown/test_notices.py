@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from spot_relay.domain.sagemaker.refusal import Refusal
 from spot_relay.domain.shown.notices import find_notices, forget_facts, remember_fact
 from spot_relay.domain.values import replace
 from tests.event_schemas import find_flaw
-from tests.fakes import NOON, MemoryPrices
+from tests.fakes import NOON, MemoryPrices, at
 from tests.unit.hosted import Hosted
 from tests.unit.worlds import World, deadline, submission
 
@@ -300,10 +299,6 @@ def test_what_has_become_of_the_model(fails: bool, words: str) -> None:
         hosted.world.hosting.deploys(LIVE)
     hosted.told()
     assert only(hosted.world, NoticeKind.HOSTING_ENDED) == words
-
-
-def at(seconds: float) -> datetime:
-    return NOON + timedelta(seconds=seconds)
 
 
 # It trains for two hours, and takes ten minutes for a start; four hours are left.
