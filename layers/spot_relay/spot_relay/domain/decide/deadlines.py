@@ -124,7 +124,7 @@ def _next_look(run: Run, facts: Facts, now: datetime) -> datetime:
             return min(known, max(now + CHECK_SOON, next_look(run, now, facts.check_every)))
         case AttemptStatus.ENDED:
             seconds = seconds_until_demand(run, now)
-            # It is infinite once the run has to go on-demand.
+            # They are infinite if the run has to go on-demand already.
             return now if isinf(seconds) else min(known, now + timedelta(seconds=seconds))
 
 

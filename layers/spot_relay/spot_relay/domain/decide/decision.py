@@ -230,7 +230,7 @@ def _note_event(run: Run, attempt: Attempt, event: JobChanged, facts: Facts, now
 
 
 def _follow_due(run: Run, facts: Facts, now: datetime) -> Decision:
-    if run.hosting:  # it has completed
+    if run.hosting:  # so it has completed
         from spot_relay.domain.decide import hosting
 
         return hosting.follow_due(run, now)

@@ -65,7 +65,7 @@ class PlayedJob:
         return self.done_at if self.end is SecondaryStatus.COMPLETED else self.done_at + STOPPING
 
     def saved_until(self, now: datetime) -> datetime | None:
-        """Return up to when its training is saved at a moment if none is lost; None if it has not trained by then."""
+        """Return up to when its training is saved by a moment, if none is lost; None if it has not trained by then."""
         until = min(now, self.done_at)
         return until if self.trains_at is not None and self.trains_at < until else None
 
@@ -161,6 +161,7 @@ def launch_job(
         wait = timedelta(seconds=request["StoppingCondition"]["MaxWaitTimeInSeconds"])
         # An attempt whose MaxWait is its MaxRuntime still gets all of it.
         ends.append(((up_at or now) + wait, SecondaryStatus.MAX_WAIT_TIME_EXCEEDED))
+    # Of two ends at the same moment, the first in this list counts: the statuses sort in the same order.
     done_at, end = min(ends)
     reclaimed = max(reclaimed_at, trains_at) if lost and reclaimed_at and trains_at else None
     return PlayedJob(

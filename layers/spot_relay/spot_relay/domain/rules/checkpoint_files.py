@@ -146,7 +146,7 @@ _NAMES_OF_OTHER_TEXTS = frozenset(
 _WORDS_OF_BY_PRODUCTS = _BY_PRODUCTS | _OF_TRAINING | _COUNTED | _QUALIFIERS
 _WORDS_OF_TRAINING = _OF_TRAINING | _QUALIFIERS
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
-# Such words say nothing of what a file is.
+# These words say nothing about what a file is.
 _PACKED = frozenset({"tar", "gz", "bz", "xz", "zst", ""})
 SHARD = compile_later(r"(?P<stem>.+?)[-_.](?P<index>\d{5,9})-of-(?P<count>\d{5,9})(?P<rest>.*)", re.DOTALL)
 

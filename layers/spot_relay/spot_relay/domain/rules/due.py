@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from spot_relay.domain.run.run import DueRun
 
-# The function observe handles at least so many messages a second, so fewer late runs need not be spread any further.
+# The function observe handles at least this many messages a second, so late runs need not be further apart.
 _PER_SECOND = 5
 _UNDER_WAY = timedelta(seconds=5)
 # Leaves time to handle the last ones before the next tick finds them again.

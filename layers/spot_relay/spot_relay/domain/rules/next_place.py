@@ -86,7 +86,7 @@ def rest_of_pool(run: Run, pool: Pool, draw: float, now: datetime) -> float | No
 
 
 def _needs_rest(run: Run, pool: Pool, now: datetime) -> bool:
-    """Whether a pool had no capacity lately. That of the newest end, if it was a capacity failure, is always one."""
+    """Whether a pool had no capacity lately, or when the newest attempt ended, however long ago that was."""
     lately = now - timedelta(seconds=run.policy.backoff.max_seconds)
     newest_first = reversed(_ended_attempts(run))
     return any(

@@ -60,7 +60,7 @@ def _drop_transitions(run: Run, old: int, phases: int = KEPT_PHASES) -> Run:
 
 
 def _change_oldest(run: Run, amount: int, change: Callable[[Attempt], Attempt]) -> Run:
-    """Return the run with so many of its attempts changed; none if the amount is negative."""
+    """Return the run with this many of its oldest attempts changed; none if the amount is negative."""
     attempts = enumerate(run.attempts)
     return replace(run, attempts=tuple(change(attempt) if i < amount else attempt for i, attempt in attempts))
 

@@ -74,7 +74,7 @@ def account_of(run: Run, now: datetime) -> Account:
 def savings_of(run: Run) -> float | None:
     """Return a run's savings by SageMaker's own formula, (1 - billable / training) * 100, or None if nothing trained.
 
-    It compares the seconds of the attempts of which both are known.
+    It compares the seconds of the attempts whose billable seconds are known.
     """
     known = [
         (one.training_seconds or 0, one.billable_seconds) for one in run.attempts if one.billable_seconds is not None

@@ -80,11 +80,11 @@ def _find_changes(before: Run | None, after: Run, now: datetime) -> Iterator[New
 
 
 def _about(run: Run, attempt: Attempt, kind: NewsKind, state: str, now: datetime, before: str | None = None) -> News:
-    """Return news of a run as if it were the next."""
+    """Return news of a run, with the number that follows its last."""
     return News(run.news + 1, kind, state, now, before, attempt.number, shorten(run.reason, MAX_MESSAGE_BYTES))
 
 
 def _number(run: Run, found: Sequence[News]) -> tuple[Run, Outbox]:
-    """Return a run that counts news of it, and the duty to tell them by the numbers that follow its last."""
+    """Return the run once it has counted its news, and the duty to tell it, numbered from the run's next number on."""
     numbered = tuple(replace(one, number=one.number + after) for after, one in enumerate(found))
     return replace(run, news=run.news + len(found)), Outbox(news=numbered)

@@ -156,7 +156,7 @@ def _say_hosting(run: Run) -> tuple[str, str, str]:
 
 
 def _say_how_long(news: News) -> str:
-    """Return how long something has lasted by the time of its notice, which is about when it began."""
+    """Return how long something has lasted by the time of its notice, whose fact is when it began."""
     return duration((news.at - datetime.fromisoformat(news.about)).total_seconds())
 
 
