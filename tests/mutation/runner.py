@@ -1,7 +1,8 @@
 """mutmut, with tests that are collected once: `python -m tests.mutation.runner --children 2 NAME…`, in the copy.
 
 mutmut starts pytest anew for each mutant, which takes seconds to collect the tests, and then one fails in a fraction of
-a second. Here each mutant is tried in a fork of the one session of pytest in which all tests have just passed.
+a second. Here each mutant is tried in a fork of the one session of pytest in which all tests have just passed. This
+uses internals of mutmut and pytest, whose versions requirements/dev.txt pins.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ def _beginnings(secret: str, text: str) -> Iterator[tuple[int, int]]:
     head = secret[:_SHORTEST]
     at = text.find(head)
     while at >= 0:
-        alike = len(commonprefix((secret, text[at:])))  # noqa: RUF071 (character by character, as is meant)
+        alike = len(commonprefix((secret, text[at:])))  # noqa: RUF071 (character by character, on purpose)
         end = at + alike
         if 4 * alike >= 3 * len(secret) or end == len(text) or text.startswith(_CUTS, end):
             yield at, end
